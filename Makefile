@@ -1,0 +1,54 @@
+# The commands of the README. Everything they need is set up in .venv, from requirements.lock, on first use.
+
+PYTHON ?= python3
+DATASET ?=
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+TORCH := 2.13.0
+
+# conf and var beside this file, unless the environment says otherwise (see README)
+export PIPELINE_CONF PIPELINE_HOME MLFLOW_TRACKING_URI MLFLOW_PORT DAGSTER_PORT FORCE
+export MLFLOW_DISABLE_TELEMETRY := true
+
+.DEFAULT_GOAL := help
+.PHONY: help run dev test check format lock clean
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(INSTALLED)  ## raw records to compared embeddings; DATASET=movies does one, FORCE=1 repeats every fit
+	@$(BIN)/python -m assets run $(DATASET)
+
+dev: $(INSTALLED)  ## Dagster's and MLflow's pages, until Ctrl-C
+	@$(BIN)/python -m assets dev
+
+test: check  ## everything: format, lint, types, and the whole test suite
+	@$(BIN)/python -m pytest
+
+check: $(INSTALLED)  ## format, lint and types only
+	@$(BIN)/ruff format --check --quiet . || (echo "error: run 'make format'" && exit 1)
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy --no-error-summary
+
+format: $(INSTALLED)  ## write the code as the linter wants it
+	@$(BIN)/ruff format --quiet .
+	@$(BIN)/ruff check --quiet --fix .
+
+lock:  ## write requirements.lock anew: the newest versions that pyproject.toml allows
+	@rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
+	@.venv-lock/bin/pip install --quiet torch==$(TORCH) && .venv-lock/bin/pip install --quiet '.[samples,dev]'
+	@(echo "# Exact versions of everything, written by 'make lock'. No hashes: torch has a CPU and a CUDA build."; \
+		.venv-lock/bin/pip freeze --all --exclude embedding-pipeline --exclude pip | sed 's/+cpu$$//') > requirements.lock
+	@rm -rf .venv-lock build
+
+clean:  ## remove the environment (not what was learned: that is PIPELINE_HOME)
+	@rm -rf .venv build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		(echo "error: $(PYTHON) is older than Python 3.11: make PYTHON=python3.12 ..." && exit 1)
+	@echo "setting up .venv from requirements.lock (a few minutes, once)"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@

@@ -1,0 +1,77 @@
+"""Materialise from the command line: everything, or one dataset, and end with the table of results."""
+
+import logging
+import sys
+
+import dagster as dg
+from dagster._core.instance import InstanceRef
+
+from assets.automation import ALL
+from assets.definitions import definitions
+from assets.resources import mlflow_from_environment
+from assets.storage import FolderIOManager, conf_folder, dagster_home, home
+from pipeline.comparison import Comparison
+from pipeline.config import Dataset, conf_files, load, nearest
+from pipeline.errors import PipelineError
+
+# The terminal is the log here: what is captured into files could not show a progress bar.
+_UNCAPTURED = {
+    "compute_logs": {
+        "module": "dagster._core.storage.noop_compute_log_manager",
+        "class": "NoOpComputeLogManager",
+        "config": {},
+    }
+}
+
+
+def chosen(name: str | None) -> list[Dataset]:
+    """The datasets of the conf folder, or the one of this name; the other files are then not even read.
+
+    Raises:
+        PipelineError: there is no such dataset, or a conf file is not valid.
+    """
+    files = {path.stem: path for path in conf_files(conf_folder())}
+    if name is None:
+        return [load(path) for path in files.values()]
+    if name not in files:
+        raise PipelineError(f"there is no dataset {name!r} in {conf_folder()}, {nearest(name, files)}")
+    return [load(files[name])]
+
+
+def run(name: str | None = None) -> int:
+    """Materialise one dataset or all, print what came out and where to look next.
+
+    Returns:
+        0, or 1 where a step failed; each failure has been told in a sentence.
+    """
+    datasets = chosen(name)
+    for library in ("alembic", "mlflow"):
+        logging.getLogger(library).setLevel(logging.WARNING)
+    mlflow = mlflow_from_environment()
+    mlflow.prepare()
+    instance_ref = InstanceRef.from_dir(str(dagster_home()), overrides=_UNCAPTURED)
+    with dg.DagsterInstance.from_ref(instance_ref) as instance:
+        job = definitions(datasets).resolve_job_def(ALL)
+        result = job.execute_in_process(instance=instance, raise_on_error=False, run_config={"loggers": {"lines": {}}})
+    failures = [event for event in result.all_events if event.is_step_failure]
+    failed = {event.asset_key.path[0] for event in failures if event.asset_key}
+    for conf in datasets:
+        if conf.name not in failed:
+            storage = FolderIOManager(root=str(home() / "data"))
+            print(f"\n{Comparison.load(storage.folder(dg.AssetKey([conf.name, 'comparison']))).text()}")
+    for event in failures:
+        print(f"\nerror: {_sentence(event)}", file=sys.stderr)
+    if not failures:
+        print(
+            f"\nEverything is in {home()}: the embeddings are embedding.parquet in the artifacts of each MLflow run.\n"
+            "`make dev` shows the assets in Dagster and the runs side by side in MLflow."
+        )
+    return 1 if failures or not result.success else 0
+
+
+def _sentence(event: dg.DagsterEvent) -> str:
+    """What went wrong in a step: our own sentence, or for a defect of ours the whole story."""
+    failure = event.step_failure_data
+    if failure.user_failure_data and failure.user_failure_data.description:
+        return failure.user_failure_data.description
+    return f"{event.step_key} failed, which is a defect of the pipeline:\n{failure.error_display_string}"

@@ -1,0 +1,219 @@
+"""The factory: one conf file becomes one group of assets, a chain that reads from the raw records to the comparison.
+
+An asset here is names, metadata and one call into `pipeline`. What the call does, and how its value is kept, is not.
+"""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from assets import metadata
+from assets.resources import MLflow
+from assets.storage import for_people
+from pipeline import sources
+from pipeline.comparison import Comparison
+from pipeline.config import Dataset
+from pipeline.encoding import SparseExamples, encode
+from pipeline.fitting import Fits, code_version, fit_all
+from pipeline.splitting import training_pairs
+from pipeline.vocabulary import Vocabulary, build_vocabulary
+
+_RECORDS = {"source"}
+_TOKENS = {"example", "tokens", "split", "vocabulary", "task", "seed"}
+_FITS = {"dimensions", "rivals", "baseline", "training", "task", "seed"}
+
+
+def dataset_assets(conf: Dataset, conf_folder: Path) -> list[dg.AssetsDefinition]:
+    """The assets of one dataset, in the order of the data's way, as a group that is named as the dataset.
+
+    Args:
+        conf: the dataset.
+        conf_folder: where its file is, the start of relative paths in it.
+    """
+    return [
+        _raw_records(conf, conf_folder),
+        _vocabulary(conf),
+        _sparse_examples(conf),
+        _embedding(conf),
+        _pca(conf),
+        _rivals(conf),
+        _comparison(conf),
+    ]
+
+
+class FitConfig(dg.Config):
+    """Settings of one materialisation of fits."""
+
+    force: bool = False
+    """Repeat fits that are unchanged; the environment variable FORCE=1 does the same."""
+
+
+def _options(
+    conf: Dataset, code: tuple[str, ...], settings: set[str], upstream: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """What all assets share; a change of the named modules of `pipeline` or sections of conf makes an asset stale."""
+    decides = json.dumps(conf.model_dump(mode="json", include=settings), sort_keys=True)
+    return {
+        "key_prefix": conf.name,
+        "group_name": conf.name,
+        "ins": {name: dg.AssetIn(key_prefix=conf.name) for name in upstream},
+        "code_version": hashlib.sha256((code_version(*code) + decides).encode()).hexdigest()[:16],
+    }
+
+
+def _raw_records(conf: Dataset, conf_folder: Path) -> dg.AssetsDefinition:
+    @dg.asset(
+        description=f"The records as they come, one row each, as Parquet. {conf.description}",
+        kinds={"polars", "parquet"},
+        **_options(conf, ("sources",), _RECORDS),
+    )
+    def raw_records() -> dg.Output[pl.LazyFrame]:
+        with for_people():
+            return dg.Output(sources.scan(conf, conf_folder), metadata={"source": sources.name(conf.source)})
+
+    return raw_records
+
+
+def _vocabulary(conf: Dataset) -> dg.AssetsDefinition:
+    @dg.asset(
+        description="The dictionary that gives every token an integer 0..V-1, the most frequent first, counted on the "
+        "training examples only. Its fingerprint travels with everything that is made with it.",
+        kinds={"polars", "parquet"},
+        **_options(conf, ("tokens", "splitting", "vocabulary"), _TOKENS, upstream=("raw_records",)),
+    )
+    def vocabulary(context: dg.AssetExecutionContext, raw_records: pl.LazyFrame) -> dg.Output[Vocabulary]:
+        with for_people():
+            built = build_vocabulary(training_pairs(raw_records, conf), conf)
+        context.log.info(f"{conf.name}: the vocabulary has {len(built):,} tokens")
+        return dg.Output(built, metadata=metadata.of_vocabulary(built))
+
+    return vocabulary
+
+
+def _sparse_examples(conf: Dataset) -> dg.AssetsDefinition:
+    @dg.asset(
+        description="Every example as a sparse list of integers, such as [1, 3, 999999], instead of a row of a million "
+        "zeros and ones: a CSR matrix on disk, with each example's id, split and dense features.",
+        kinds={"numpy", "polars"},
+        **_options(conf, ("tokens", "splitting", "encoding"), _TOKENS, upstream=("raw_records", "vocabulary")),
+    )
+    def sparse_examples(
+        context: dg.AssetExecutionContext, raw_records: pl.LazyFrame, vocabulary: Vocabulary
+    ) -> dg.Output[SparseExamples]:
+        with for_people():
+            examples = encode(raw_records, vocabulary, conf)
+        context.log.info(f"{conf.name}: {len(examples):,} sparse examples, {len(examples.indices):,} stored entries")
+        return dg.Output(examples, metadata=metadata.of_examples(examples, vocabulary))
+
+    return sparse_examples
+
+
+def _embedding(conf: Dataset) -> dg.AssetsDefinition:
+    @dg.asset(
+        description="The learned embedding: the weights between the sparse input and a hidden layer of D nodes are the "
+        f"coordinates of the tokens. Trained with Lightning for D = {', '.join(map(str, conf.dimensions))}, one MLflow "
+        "run each; a fit that is unchanged is reused.",
+        kinds={"pytorch", "lightning", "mlflow"},
+        **_options(conf, ("fitting", "models", "training"), _FITS, upstream=("vocabulary", "sparse_examples")),
+    )
+    def embedding(
+        context: dg.AssetExecutionContext,
+        config: FitConfig,
+        mlflow: MLflow,
+        vocabulary: Vocabulary,
+        sparse_examples: SparseExamples,
+    ) -> dg.Output[Fits]:
+        return _fitted(["embedding"], conf, context, config, mlflow, vocabulary, sparse_examples)
+
+    return embedding
+
+
+def _pca(conf: Dataset) -> dg.AssetsDefinition:
+    @dg.asset(
+        description="The baseline: centred PCA of the same D on the same sparse examples, one MLflow run each. It "
+        "keeps what varies most; the learned embedding keeps what the task needs.",
+        kinds={"scikitlearn", "mlflow"},
+        **_options(conf, ("fitting", "pca"), _FITS, upstream=("vocabulary", "sparse_examples")),
+    )
+    def pca(
+        context: dg.AssetExecutionContext,
+        config: FitConfig,
+        mlflow: MLflow,
+        vocabulary: Vocabulary,
+        sparse_examples: SparseExamples,
+    ) -> dg.Output[Fits]:
+        return _fitted(["pca"], conf, context, config, mlflow, vocabulary, sparse_examples)
+
+    return pca
+
+
+def _rivals(conf: Dataset) -> dg.AssetsDefinition:
+    @dg.asset(
+        description=f"What any embedding has to beat without looking at the example: {', '.join(conf.rivals)}.",
+        kinds={"numpy", "mlflow"},
+        **_options(conf, ("fitting", "rivals"), _FITS, upstream=("vocabulary", "sparse_examples")),
+    )
+    def rivals(
+        context: dg.AssetExecutionContext,
+        config: FitConfig,
+        mlflow: MLflow,
+        vocabulary: Vocabulary,
+        sparse_examples: SparseExamples,
+    ) -> dg.Output[Fits]:
+        return _fitted(conf.rivals, conf, context, config, mlflow, vocabulary, sparse_examples)
+
+    return rivals
+
+
+def _fitted(
+    methods: Any,
+    conf: Dataset,
+    context: dg.AssetExecutionContext,
+    config: FitConfig,
+    mlflow: MLflow,
+    vocabulary: Vocabulary,
+    examples: SparseExamples,
+) -> dg.Output[Fits]:
+    """Fit these methods, each fit a run of the dataset's experiment."""
+    tags = {"dagster.run_id": context.run_id, "dagster.asset": context.asset_key.to_user_string()}
+    force = config.force or os.environ.get("FORCE") == "1"
+    with for_people():
+        tracker = mlflow.tracker(conf, context.instance)
+        fits = Fits(
+            tuple(
+                fit
+                for method in methods
+                for fit in fit_all(
+                    method, conf, vocabulary, examples, tracker, tags=tags, force=force, log=context.log
+                ).fits
+            )
+        )
+    return dg.Output(fits, metadata=metadata.of_fits(fits, mlflow, vocabulary))
+
+
+def _comparison(conf: Dataset) -> dg.AssetsDefinition:
+    @dg.asset(
+        description="Learned embedding, PCA and the rivals side by side, measured on the same held-out examples, which "
+        "no fit has seen.",
+        kinds={"polars", "mlflow"},
+        **_options(conf, ("comparison", "evaluation"), _FITS, upstream=("vocabulary", "embedding", "pca", "rivals")),
+    )
+    def comparison(
+        context: dg.AssetExecutionContext,
+        mlflow: MLflow,
+        vocabulary: Vocabulary,
+        embedding: Fits,
+        pca: Fits,
+        rivals: Fits,
+    ) -> dg.Output[Comparison]:
+        fits = [*embedding.fits, *pca.fits, *rivals.fits]
+        table = Comparison.of(fits, len(vocabulary))
+        context.log.info(f"{conf.name}:\n{table.text()}")
+        return dg.Output(table, metadata=metadata.of_comparison(table, fits, mlflow))
+
+    return comparison

@@ -1,0 +1,29 @@
+"""What Dagster loads: every dataset file of the conf folder as one group of assets."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from assets.automation import jobs
+from assets.dataset import dataset_assets
+from assets.resources import lines, mlflow_from_environment
+from assets.storage import FolderIOManager, conf_folder, home
+from pipeline.config import Dataset, conf_files, load
+
+
+def definitions(datasets: Sequence[Dataset]) -> dg.Definitions:
+    """The assets, jobs and resources of these datasets."""
+    return dg.Definitions(
+        assets=[asset for conf in datasets for asset in dataset_assets(conf, conf_folder())],
+        jobs=jobs(datasets),
+        resources={"io_manager": FolderIOManager(root=str(home() / "data")), "mlflow": mlflow_from_environment()},
+        loggers={"lines": lines},
+        # the multiprocess default would import torch, Lightning and MLflow anew in every step
+        executor=dg.in_process_executor,
+    )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """All datasets of the conf folder."""
+    return definitions([load(path) for path in conf_files(conf_folder())])

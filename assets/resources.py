@@ -1,0 +1,75 @@
+"""What the assets use beside their inputs: MLflow, and a logger for the terminal."""
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import urlencode
+
+import dagster as dg
+
+from assets.storage import home
+from pipeline.config import Dataset
+from pipeline.fitting import Fit
+from pipeline.tracking import Tracker, prepare
+
+DEFAULT_PORT = 5000
+
+
+class MLflow(dg.ConfigurableResource):
+    """Where the runs are tracked, and where people look at them."""
+
+    tracking_uri: str
+    artifacts: str
+    ui: str
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the runs are in a database of this home, which needs a server only to be looked at."""
+        return not self.tracking_uri.startswith("http")
+
+    def prepare(self) -> None:
+        """Make the database before anything runs: two processes that meet a fresh one would break it."""
+        prepare(self.tracking_uri)
+
+    def tracker(self, conf: Dataset, instance: dg.DagsterInstance) -> Tracker:
+        """The dataset's experiment, after closing the runs in it that lost their process."""
+        tracker = Tracker(self.tracking_uri, Path(self.artifacts), conf.name, conf.description)
+        tracker.close_orphans(lambda run_id: bool((run := instance.get_run_by_id(run_id)) and run.is_finished))
+        return tracker
+
+    def link(self, fit: Fit) -> str:
+        """The address of a fit's run in MLflow's UI."""
+        return f"{self.ui}/#/experiments/{fit.experiment_id}/runs/{fit.run_id}"
+
+    def compare_link(self, fits: Sequence[Fit]) -> str:
+        """The address at which MLflow's UI shows these fits side by side."""
+        runs = json.dumps([fit.run_id for fit in fits], separators=(",", ":"))
+        experiments = json.dumps([fits[0].experiment_id])
+        return f"{self.ui}/#/compare-runs?{urlencode({'runs': runs, 'experiments': experiments})}"
+
+
+def mlflow_from_environment() -> MLflow:
+    """MLFLOW_TRACKING_URI if it is set, else a database in the home."""
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home()}/mlflow.db"
+    port = os.environ.get("MLFLOW_PORT", DEFAULT_PORT)
+    ui = uri if uri.startswith("http") else f"http://127.0.0.1:{port}"
+    return MLflow(tracking_uri=uri, artifacts=str(home() / "artifacts"), ui=ui)
+
+
+@dg.logger(description="What the assets say, a line each; the engine's own events stay in Dagster's log.")
+def lines(_: dg.InitLoggerContext) -> logging.Logger:
+    """A logger for the terminal."""
+    logger = logging.Logger("lines", logging.INFO)
+    handler = logging.StreamHandler(sys.stdout)
+    handler.addFilter(lambda record: not record.dagster_meta.get("dagster_event"))  # type: ignore[attr-defined]
+    handler.setFormatter(_Lines())
+    logger.addHandler(handler)
+    return logger
+
+
+class _Lines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return str(record.dagster_meta["orig_message"])  # type: ignore[attr-defined]

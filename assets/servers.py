@@ -1,0 +1,101 @@
+"""Dagster's and MLflow's pages together: both start, both addresses are printed, one Ctrl-C ends both."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from assets.resources import mlflow_from_environment
+from assets.storage import PROJECT, dagster_home
+from pipeline.errors import PipelineError
+
+HOST = "127.0.0.1"
+GRACE_SECONDS = 15
+
+
+def serve() -> int:
+    """Serve both until Ctrl-C, or until one of them ends by itself.
+
+    Raises:
+        PipelineError: a port is taken, or a server does not start.
+    """
+    mlflow = mlflow_from_environment()
+    mlflow.prepare()
+    dagster_port = int(os.environ.get("DAGSTER_PORT", "3000"))
+    bin_folder = Path(sys.executable).parent
+    environment = {**os.environ, "DAGSTER_HOME": str(dagster_home()), "MLFLOW_DISABLE_TELEMETRY": "true"}
+    commands = {
+        f"http://{HOST}:{dagster_port}": [
+            *(str(bin_folder / "dagster"), "dev", "-w", str(PROJECT / "workspace.yaml")),
+            *("-h", HOST, "-p", str(dagster_port), "--log-level", "warning"),
+        ]
+    }
+    if mlflow.is_local:
+        commands[mlflow.ui] = [
+            *(str(bin_folder / "mlflow"), "server", "--backend-store-uri", mlflow.tracking_uri, "--workers", "1"),
+            *("--host", HOST, "--port", mlflow.ui.rpartition(":")[2]),
+        ]
+    for address in commands:
+        _require_free(int(address.rpartition(":")[2]))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    servers: list[subprocess.Popen[bytes]] = []
+    try:
+        # a group of its own each: Ctrl-C reaches us alone, and we end each group, children included
+        servers.extend(
+            subprocess.Popen(command, cwd=PROJECT, env=environment, start_new_session=True)
+            for command in commands.values()
+        )
+        for address, server in zip(commands, servers, strict=True):
+            _wait_for(int(address.rpartition(":")[2]), server)
+        print(f"\nDagster  http://{HOST}:{dagster_port}\nMLflow   {mlflow.ui}\nCtrl-C ends both.\n", flush=True)
+        while all(server.poll() is None for server in servers):
+            time.sleep(0.5)
+        raise PipelineError("one of the two servers ended by itself; what it printed above says why.")
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        _end(servers)
+
+
+def _require_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            raise PipelineError(
+                f"port {port} is taken. Stop it, or choose others: make dev DAGSTER_PORT=3001 MLFLOW_PORT=5001"
+            ) from None
+
+
+def _wait_for(port: int, server: subprocess.Popen[bytes]) -> None:
+    while server.poll() is None:
+        with suppress(OSError), socket.create_connection((HOST, port), timeout=1):
+            return
+        time.sleep(0.2)
+    raise PipelineError(f"the server for port {port} did not start; what it printed above says why.")
+
+
+def _end(servers: list[subprocess.Popen[bytes]]) -> None:
+    """Ask each group to end, wait, then end what is left of it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not leave anything running
+    for kind, patience in ((signal.SIGINT, GRACE_SECONDS), (signal.SIGKILL, 1)):
+        for server in servers:
+            with suppress(ProcessLookupError):
+                os.killpg(server.pid, kind)
+        until = time.monotonic() + patience
+        while time.monotonic() < until and any(_alive(server) for server in servers):
+            time.sleep(0.1)
+
+
+def _alive(server: subprocess.Popen[bytes]) -> bool:
+    server.poll()
+    try:
+        os.killpg(server.pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -1,0 +1,120 @@
+"""Where everything is written, and how an asset's value gets there and back: atomically, or not at all."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+
+from pipeline.errors import PipelineError
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+_DAGSTER_YAML = """\
+# Written by Embedding Pipeline where there was no dagster.yaml; yours to change.
+telemetry:
+  enabled: false
+"""
+
+
+def home() -> Path:
+    """The one folder in which everything is written: PIPELINE_HOME, by default `var` beside the code."""
+    return _folder("PIPELINE_HOME", "var")
+
+
+def conf_folder() -> Path:
+    """The folder of the dataset files: PIPELINE_CONF, by default `conf` beside the code."""
+    return _folder("PIPELINE_CONF", "conf")
+
+
+def _folder(variable: str, default: str) -> Path:
+    value = os.environ.get(variable)
+    return Path(value).expanduser().absolute() if value else PROJECT / default
+
+
+def dagster_home() -> Path:
+    """Dagster's own folder in the home, made where it is missing, with telemetry switched off."""
+    folder = home() / "dagster"
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = folder / "dagster.yaml"
+    if not settings.exists():
+        settings.write_text(_DAGSTER_YAML)
+    return folder
+
+
+@contextmanager
+def for_people() -> Iterator[None]:
+    """Turn a mistake that the reader can cure into a Dagster failure that says so."""
+    try:
+        yield
+    except PipelineError as error:
+        raise dg.Failure(description=str(error), allow_retries=False) from error
+    except pl.exceptions.PolarsError as error:
+        first = str(error).strip().split("\n", 1)[0]
+        raise dg.Failure(
+            description=f"the raw records cannot be read as conf says: {first}", allow_retries=False
+        ) from error
+
+
+class FolderIOManager(dg.ConfigurableIOManager):
+    """Keeps the value of each asset in a folder of its own: `data/<dataset>/<asset>/` in the home.
+
+    A value is a LazyFrame (Parquet), or has `save(folder)` and a class method `load(folder)`. A folder is replaced
+    whole, once the new one is complete: a failure leaves the earlier value as it was.
+    """
+
+    root: str
+
+    def folder(self, key: dg.AssetKey) -> Path:
+        """The folder of an asset."""
+        return Path(self.root).joinpath(*key.path)
+
+    def handle_output(self, context: dg.OutputContext, obj: object) -> None:
+        """Write the value beside the earlier one, then put it in its place."""
+        folder = self.folder(context.asset_key)
+        new, old = (folder.with_name(f".{folder.name}.{state}-{os.getpid()}") for state in ("new", "old"))
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir(parents=True)
+        try:
+            with for_people():
+                if isinstance(obj, pl.LazyFrame):
+                    context.add_output_metadata(_sink(obj, new / "records.parquet"))
+                else:
+                    obj.save(new)  # type: ignore[attr-defined]
+            if folder.exists():
+                folder.rename(old)
+            new.rename(folder)
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
+            shutil.rmtree(old, ignore_errors=True)
+        context.add_output_metadata({"path": dg.MetadataValue.path(str(folder))})
+
+    def load_input(self, context: dg.InputContext) -> object:
+        """Read the value of an upstream asset as the type that the asset function asks for."""
+        folder = self.folder(context.asset_key)
+        if not folder.exists():
+            raise dg.Failure(
+                description=f"{context.asset_key.to_user_string()} was never materialised in this home: do that first.",
+                allow_retries=False,
+            )
+        kind = context.dagster_type.typing_type
+        with for_people():
+            return pl.scan_parquet(folder / "records.parquet") if kind is pl.LazyFrame else kind.load(folder)
+
+
+def _sink(frame: pl.LazyFrame, path: Path) -> dict[str, dg.MetadataValue]:
+    """Stream a frame to Parquet and describe it."""
+    frame.sink_parquet(path)
+    written = pl.scan_parquet(path)
+    rows = written.select(pl.len()).collect().item()
+    if not rows:
+        raise PipelineError("the source has columns but not a single record: bring a file with rows.")
+    columns = [dg.TableColumn(name, str(dtype)) for name, dtype in written.collect_schema().items()]
+    return {
+        "dagster/row_count": dg.MetadataValue.int(rows),
+        "dagster/column_schema": dg.MetadataValue.table_schema(dg.TableSchema(columns=columns)),
+        "megabytes": dg.MetadataValue.float(round(path.stat().st_size / 1e6, 2)),
+    }

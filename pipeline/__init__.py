@@ -1,0 +1,22 @@
+"""Sparse records to judged embeddings.
+
+The way of the data, in order:
+
+    config       one conf file: a complete experiment, checked
+    sources      raw records: samples and files, read lazily
+    tokens       raw records -> (example, token) pairs
+    splitting    who trains, who validates, who is held out
+    vocabulary   the dictionary token <-> 0..V-1, from training examples only
+    encoding     sparse examples: CSR (N, V) on disk, memory-mapped
+    embedding    Embedding: vocabulary + matrix (V, D) + provenance
+    models       the networks, nn.Modules only
+    training     the learned fit (Lightning)
+    pca, rivals  the baseline, and the simple rivals
+    evaluation   one judge for all of them, on the same held-out examples
+    pictures     what people would rather look at than read
+    tracking     MLflow: one run a fit
+    fitting      one fit from settings to a finished run, or its reuse
+
+Beside the way: `errors` (the one exception for people), `schemas` (columns and dtypes of every frame). Imports go
+upwards in this list only, and no module here knows Dagster: that is `assets/`.
+"""

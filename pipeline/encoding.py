@@ -1,0 +1,276 @@
+"""Sparse examples: a CSR matrix (N, V) on disk, memory-mapped, that never travels without its indexes.
+
+Letters: N examples, V vocabulary, P pairs (the stored entries: a token of an example), F dense features. An example is
+a bag: a token that occurs twice is one pair with the count 2, and the order of the records is not kept.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import dataframely as dy
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from scipy import sparse
+
+from pipeline.config import Dataset, Part
+from pipeline.errors import PipelineError
+from pipeline.schemas import PARTS, Examples
+from pipeline.splitting import assign
+from pipeline.tokens import pairs, with_example
+from pipeline.vocabulary import UNKNOWN, Vocabulary
+
+Array = npt.NDArray[Any]
+TRAIN, VALIDATION, TEST = range(3)
+_ARRAYS = ("indptr", "indices", "counts", "parts", "dense", "target")
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Some examples, ready for a fit or for its judge: what goes in, and what is to be predicted."""
+
+    ids: pl.Series  # (N,) ids of the examples
+    inputs: sparse.csr_matrix  # (N, V) float32: 1 for each token that goes in
+    labels: sparse.csr_matrix  # (N, V) float32: 1 for each held-out token; none in a regression
+    dense: Array  # (N, F) float64, NaN where a record has no value
+    target: Array  # (N,) float64, NaN where the task has no number
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class SparseExamples:
+    """All examples of a dataset, encoded: N rows over the V tokens of one vocabulary."""
+
+    indptr: Array  # (N + 1,) int64: the pairs of example i are indptr[i]:indptr[i + 1]
+    indices: Array  # (P,) int32: the token's integer, ascending within an example
+    counts: Array  # (P,) uint32: how often the token occurs in the example
+    parts: Array  # (P,) uint8: when the token may be seen (index into schemas.PARTS)
+    dense: Array  # (N, F) float64: the dense features, NaN where a record has no value
+    target: Array  # (N,) float64: the number to predict, NaN where the task has none
+    frame: dy.DataFrame[Examples]  # N rows: the id and the split of each example
+    about: Mapping[str, Any]  # vocabulary (its fingerprint), size V, dense (names), by_token, left_out (counts)
+
+    def __len__(self) -> int:
+        return self.frame.height
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(N, V)."""
+        return len(self), self.about["size"]
+
+    @property
+    def density(self) -> float:
+        """Share of the N x V entries that are stored."""
+        return float(len(self.indices) / max(1, len(self) * self.about["size"]))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits that change with any token, split, target or dense feature."""
+        hasher = hashlib.sha256(self.about["vocabulary"].encode())
+        for name in _ARRAYS:
+            hasher.update(getattr(self, name).tobytes())
+        for column in (*self.frame.get_columns(), pl.Series(self.about["dense"], dtype=pl.String)):
+            hasher.update("\0".join(column.cast(pl.String)).encode())
+        return hasher.hexdigest()[:16]
+
+    def decode(self, vocabulary: Vocabulary) -> pl.DataFrame:
+        """The records again: each example with its list of tokens, by integer, repeated as often as they occur.
+
+        Raises:
+            PipelineError: the vocabulary is not the one that encoded the examples.
+        """
+        vocabulary.require(self.about["vocabulary"], "the sparse examples")
+        example = np.repeat(np.arange(len(self)), np.diff(self.indptr)).repeat(self.counts)
+        tokens = pl.DataFrame(
+            {"row": example, "token": vocabulary.decode(np.repeat(self.indices, self.counts))},
+            schema={"row": pl.Int64, "token": pl.String},
+        )
+        lists = tokens.group_by("row", maintain_order=True).agg(tokens="token")
+        rows = self.frame.select("example", "split").with_row_index("row").cast({"row": pl.Int64})
+        return rows.join(lists, on="row", how="left", maintain_order="left").select(
+            "example", "split", pl.col("tokens").fill_null([])
+        )
+
+    def training(self) -> Rows:
+        """The training examples, with all that may be seen of them."""
+        rows = np.flatnonzero(self.frame["split"].to_physical().to_numpy() == TRAIN)
+        return self._rows(rows, seen=self.parts == TRAIN, predicted=np.zeros(len(self.parts), bool))
+
+    def held_out(self, part: Part) -> Rows:
+        """The examples that judge: of validation or test; what may be seen goes in, the part itself is predicted.
+
+        In a regression all tokens go in and the number is predicted.
+        """
+        code = PARTS.index(part)
+        predicted = self.parts == code
+        if self.about["by_token"]:
+            rows = np.flatnonzero(np.diff(np.append(0, np.cumsum(predicted))[self.indptr]))
+        else:
+            rows = np.flatnonzero(self.frame["split"].to_physical().to_numpy() == code)
+        return self._rows(rows, seen=self.parts < code, predicted=predicted)
+
+    def _rows(self, rows: Array, seen: Array, predicted: Array) -> Rows:
+        return Rows(
+            ids=self.frame["example"][rows],
+            inputs=self._matrix(rows, seen),
+            labels=self._matrix(rows, predicted),
+            dense=self.dense[rows],
+            target=self.target[rows],
+        )
+
+    def _matrix(self, rows: Array, keep: Array) -> sparse.csr_matrix:
+        """The rows as CSR (len(rows), V) with a 1 for each pair that `keep` (P,) marks."""
+        kept = np.append(0, np.cumsum(keep))[self.indptr]
+        ones = np.ones(kept[-1], np.float32)
+        return sparse.csr_matrix((ones, self.indices[keep], kept), shape=self.shape)[rows]
+
+    def save(self, folder: Path) -> None:
+        """Write one `.npy` an array, `examples.parquet` and `about.json`."""
+        for name in _ARRAYS:
+            np.save(folder / f"{name}.npy", getattr(self, name), allow_pickle=False)
+        self.frame.write_parquet(folder / "examples.parquet")
+        (folder / "about.json").write_text(json.dumps(dict(self.about), indent=2))
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote; the arrays stay on disk, memory-mapped."""
+        arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS}
+        frame = Examples.validate(pl.read_parquet(folder / "examples.parquet"))
+        return cls(**arrays, frame=frame, about=json.loads((folder / "about.json").read_text()))
+
+
+def encode(records: pl.LazyFrame, vocabulary: Vocabulary, conf: Dataset) -> SparseExamples:
+    """Turn the raw records into sparse examples.
+
+    Raises:
+        PipelineError: a token is unknown and conf refuses it, or a number of the records is not one.
+    """
+    assignment = assign(records, conf)
+    examples = assignment.examples.with_row_index("row").cast({"row": pl.Int64})
+    found, left_out = _integers(records, vocabulary, conf)
+    part = pl.lit(TRAIN)
+    if assignment.by_token:
+        part = pl.col("part").replace_strict({name: i for i, name in enumerate(PARTS)}, return_dtype=pl.Int64)
+    entries = (
+        found.with_columns(part.cast(pl.UInt8).alias("part"))
+        .join(examples.lazy().select("example", "row"), on="example")
+        .group_by("row", "index")
+        .agg(count=pl.len().cast(pl.UInt32), part=pl.col("part").min())
+        .sort("row", "index")
+        .collect(engine="streaming")
+    )
+    rows = entries["row"].to_numpy()
+    indptr = np.searchsorted(rows, np.arange(examples.height + 1))
+    parts = entries["part"].to_numpy()
+    if conf.task.kind == "missing_tokens" and not assignment.by_token:
+        split = examples["split"].to_physical().to_numpy()[rows]
+        parts = _fold_in(indptr, split, conf.task.fold_in, conf.seed)
+    target, dense = _numbers(records, assignment.examples, conf)
+    return SparseExamples(
+        indptr=indptr.astype(np.int64),
+        indices=entries["index"].to_numpy().astype(np.int32),
+        counts=entries["count"].to_numpy(),
+        parts=parts,
+        dense=dense,
+        target=target,
+        frame=assignment.examples,
+        about={
+            "vocabulary": vocabulary.fingerprint,
+            "size": len(vocabulary),
+            "dense": list(conf.task.dense) if conf.task.kind == "regression" else [],
+            "by_token": assignment.by_token,
+            "left_out": left_out,
+        },
+    )
+
+
+def _integers(records: pl.LazyFrame, vocabulary: Vocabulary, conf: Dataset) -> tuple[pl.LazyFrame, dict[str, int]]:
+    """The pairs with the integer of each token, and how many were left out because their token has none."""
+    integers = vocabulary.tokens.lazy().select("token").with_row_index("index").cast({"index": pl.Int64})
+    found = pairs(records, conf).join(integers, on="token", how="left")
+    unknown = found.filter(pl.col("index").is_null())
+    if conf.vocabulary.unknown == "share":
+        return found.with_columns(pl.col("index").fill_null(vocabulary.index(UNKNOWN))), {"unknown_tokens": 0}
+    if conf.vocabulary.unknown == "refuse":
+        first = unknown.select("example", "token").head(1).collect()
+        if first.height:
+            example, token = first.row(0)
+            raise PipelineError(
+                f"{conf.file}, vocabulary.unknown: the token {token!r} of example {example!r} has no place in the "
+                "vocabulary, and conf refuses such tokens. Say `drop` or `share`, or lower `min_count`."
+            )
+    n_unknown = unknown.select(pl.len()).collect(engine="streaming").item()
+    return found.filter(pl.col("index").is_not_null()), {"unknown_tokens": n_unknown}
+
+
+def _fold_in(indptr: Array, split: Array, share: float, seed: int) -> Array:
+    """Parts (P,): of each held-out example a random share goes in (at least one token), the others are predicted.
+
+    Args:
+        indptr: (N + 1,) where each example's pairs begin.
+        split: (P,) the split of the example that a pair belongs to.
+        share: of the tokens that goes in; an example with a single token has nothing to predict.
+        seed: of the choice.
+    """
+    lengths = np.diff(indptr)
+    example = np.repeat(np.arange(len(lengths)), lengths)
+    order = np.lexsort((np.random.default_rng(seed).random(len(example)), example))
+    place = np.empty(len(example), np.int64)
+    place[order] = np.arange(len(example)) - indptr[example]
+    goes_in = place < np.maximum(1, np.rint(lengths * share))[example]
+    return np.where(goes_in, TRAIN, split).astype(np.uint8)
+
+
+def _numbers(records: pl.LazyFrame, examples: pl.DataFrame, conf: Dataset) -> tuple[Array, Array]:
+    """The target (N,) and the dense features (N, F) of the examples, NaN for what is missing.
+
+    Raises:
+        PipelineError: a text is not a number, the rows of one example disagree, or the target cannot be used.
+    """
+    if conf.task.kind != "regression":
+        return np.full(examples.height, np.nan), np.empty((examples.height, 0))
+    columns = (conf.task.target, *conf.task.dense)
+    named = {f"number_{i}": pl.col(column) for i, column in enumerate(columns)}
+    rows = with_example(records, conf).select("example", **named).collect(engine="streaming")
+    for name, column in zip(named, columns, strict=True):
+        number = rows[name].cast(pl.Float64, strict=False)
+        odd = rows.filter(number.is_null() & rows[name].is_not_null())
+        if odd.height:
+            raise PipelineError(
+                f"{conf.file}, task: column {column!r} should hold numbers, but example "
+                f"{odd['example'][0]!r} has {odd[name][0]!r}."
+            )
+        rows = rows.with_columns(number.fill_null(np.nan).alias(name))
+    rows = rows.unique(maintain_order=True)
+    differing = rows.filter(pl.col("example").is_duplicated())
+    if differing.height:
+        raise PipelineError(
+            f"{conf.file}, task: the rows of example {differing['example'][0]!r} differ in {conf.task.target!r} or in "
+            "a dense feature. Each example needs one value."
+        )
+    numbers = examples.select("example").join(rows, on="example", how="left", maintain_order="left")
+    matrix = numbers.drop("example").to_numpy().astype(np.float64)
+    _require_usable(matrix[:, 0], numbers["example"], conf)
+    return matrix[:, 0], np.where(np.isfinite(matrix[:, 1:]), matrix[:, 1:], np.nan)
+
+
+def _require_usable(target: Array, ids: pl.Series, conf: Dataset) -> None:
+    assert conf.task.kind == "regression"
+    finite = np.isfinite(target)
+    bad = ~finite | (target <= 0) if conf.task.log else ~finite
+    if not bad.any():
+        return
+    first = int(np.flatnonzero(bad)[0])
+    problem = "has no logarithm" if finite[first] else "is not a number to learn from"
+    cure = " or say `task.log: false`" if finite[first] else ""
+    raise PipelineError(
+        f"{conf.file}, task.target: {conf.task.target!r} of example {ids[first]!r} is {target[first]:g}, which "
+        f"{problem} ({int(bad.sum())} such in all). Leave such records out{cure}."
+    )

@@ -1,0 +1,157 @@
+"""One judge for every fit: metrics on the same held-out examples, each with its formula and a table done by hand.
+
+Which examples are held out is decided in `splitting` and `encoding`, never here.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from scipy import sparse
+
+from pipeline.embedding import Fitted
+from pipeline.encoding import Rows
+from pipeline.schemas import RankingScores, RegressionScores
+
+Array = npt.NDArray[Any]
+
+BLOCK_BYTES = 64 * 2**20
+"""Logits are made in blocks of examples of this size."""
+
+HIGHER_IS_BETTER = {"recall_at_20": True, "ndcg_at_20": True, "recall_at_50": True, "ndcg_at_100": True} | {
+    "rmse_log": False,
+    "r2_log": True,
+    "rmse": False,
+    "mae": False,
+    "r2": True,
+}
+"""Every metric, the most telling of each task first."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What one fit is worth on some examples."""
+
+    metrics: dict[str, float]
+    per_example: pl.DataFrame  # schemas.RankingScores or schemas.RegressionScores
+
+
+def judge(fitted: Fitted, rows: Rows, log: bool = False) -> Judgement:
+    """Score the rows and measure: rankings where there are labels, numbers where there are none.
+
+    Args:
+        fitted: any fit.
+        rows: held-out examples.
+        log: the target was trained in logs: adds rmse_log and r2_log.
+    """
+    if np.isfinite(rows.target).all():
+        predicted = fitted.score(rows.inputs, rows.dense).astype(np.float64)
+        scores = pl.DataFrame({"example": rows.ids, "target": rows.target, "predicted": predicted})
+        return Judgement(regression_metrics(rows.target, predicted, log), RegressionScores.validate(scores))
+    hits, held_out = _hits(fitted, rows)
+    counted = held_out > 0
+    hits, held_out = hits[counted], held_out[counted]
+    columns = {f"recall_at_{k}": recall_at(k, hits, held_out) for k in (20, 50)} | {
+        f"ndcg_at_{k}": ndcg_at(k, hits, held_out) for k in (20, 100)
+    }
+    ids = rows.ids.filter(pl.Series(counted))
+    scores = pl.DataFrame({"example": ids, "held_out": held_out.astype(np.uint32), **columns})
+    return Judgement({name: float(values.mean()) for name, values in columns.items()}, RankingScores.validate(scores))
+
+
+def _hits(fitted: Fitted, rows: Rows) -> tuple[Array, Array]:
+    """Whether each of an example's first 100 tokens was held out (N, K <= 100), and how many were (N,)."""
+    n, v = rows.labels.shape
+    k = min(100, v)
+    hits = np.zeros((n, k), bool)
+    block = max(1, BLOCK_BYTES // (4 * v))
+    for start in range(0, n, block):
+        some = slice(start, min(start + block, n))
+        scores = fitted.score(rows.inputs[some], rows.dense[some])
+        hits[some] = _top_hits(scores, rows.inputs[some], rows.labels[some], k)
+    return hits, np.diff(rows.labels.indptr)
+
+
+def _top_hits(scores: Array, inputs: sparse.csr_matrix, labels: sparse.csr_matrix, k: int) -> Array:
+    """Rank each row's tokens by score, without those that went in, and look which of the first k are labels."""
+    at = np.arange(len(scores))[:, None]
+    went_in = (np.repeat(at[:, 0], np.diff(inputs.indptr)), inputs.indices)
+    scores[went_in] = -np.inf
+    top = np.argpartition(-scores, k - 1, axis=1)[:, :k]
+    top = top[at, np.argsort(-scores[at, top], axis=1, kind="stable")]
+    wanted = np.zeros(scores.shape, bool)
+    wanted[np.repeat(at[:, 0], np.diff(labels.indptr)), labels.indices] = True
+    return wanted[at, top] & np.isfinite(scores[at, top])
+
+
+def recall_at(k: int, hits: Array, held_out: Array) -> Array:
+    """Share of an example's held-out tokens that are among its first k.
+
+        recall_at_k = hits in the top k / number of held-out tokens
+
+    Args:
+        k: length of the list that is looked at.
+        hits: (N, K) whether the token at each rank was held out.
+        held_out: (N,) how many tokens were held out, at least 1.
+
+    Returns:
+        (N,) between 0 and 1.
+
+    Two of four held-out tokens are among the first three:
+
+    >>> recall_at(3, np.array([[True, False, True, True]]), np.array([4]))
+    array([0.5])
+    """
+    return np.asarray(hits[:, :k].sum(axis=1) / held_out)
+
+
+def ndcg_at(k: int, hits: Array, held_out: Array) -> Array:
+    """Discounted gain of the first k against that of the best order (Järvelin and Kekäläinen, 2002; binary gain).
+
+        ndcg_at_k = sum_{r <= k} hit_r / log2(r + 1)  /  sum_{r <= min(k, held-out)} 1 / log2(r + 1)
+
+    Args:
+        k: length of the list that is looked at.
+        hits: (N, K) whether the token at each rank was held out.
+        held_out: (N,) how many tokens were held out, at least 1.
+
+    Returns:
+        (N,) between 0 and 1.
+
+    Hits at ranks 1 and 3 of two held-out tokens: (1 + 1/2) / (1 + 1/log2(3)) = 1.5 / 1.63093:
+
+    >>> ndcg_at(3, np.array([[True, False, True, False]]), np.array([2])).round(5)
+    array([0.91972])
+    """
+    discount = 1 / np.log2(np.arange(k) + 2)
+    best = np.append(0, np.cumsum(discount))[np.minimum(held_out, k)]
+    found = hits[:, :k]
+    return np.asarray(found @ discount[: found.shape[1]] / best)
+
+
+def regression_metrics(target: Array, predicted: Array, log: bool) -> dict[str, float]:
+    """Errors of numbers, in the target's unit, and of their logarithms where that is what was trained.
+
+        rmse = sqrt(mean (y - p)^2)     mae = mean |y - p|     r2 = 1 - sum (y - p)^2 / sum (y - mean y)^2
+
+    Args:
+        target: (N,) the true numbers.
+        predicted: (N,) the predicted ones.
+        log: adds rmse_log and r2_log, the same of log y and log p.
+
+    >>> regression_metrics(np.array([1.0, 3.0]), np.array([1.0, 2.0]), log=False)
+    {'rmse': 0.7071067811865476, 'mae': 0.5, 'r2': 0.5}
+    """
+
+    def rmse_and_r2(y: Array, p: Array) -> tuple[float, float]:
+        squared = np.square(y - p).sum()
+        spread = np.square(y - y.mean()).sum()
+        return float(np.sqrt(squared / len(y))), float(1 - squared / spread) if spread else float("nan")
+
+    rmse, r2 = rmse_and_r2(target, predicted)
+    metrics = {"rmse": rmse, "mae": float(np.abs(target - predicted).mean()), "r2": r2}
+    if log:
+        metrics["rmse_log"], metrics["r2_log"] = rmse_and_r2(np.log(target), np.log(predicted))
+    return metrics

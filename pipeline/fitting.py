@@ -1,0 +1,299 @@
+"""One fit, from settings to a finished MLflow run; or the reuse of the run that already did exactly that.
+
+Every method goes the same way: fit on the training examples, be judged on the validation and the test examples, and
+leave an embedding and what inference needs in the run's artifacts. What the methods do is in their own modules.
+"""
+
+import ast
+import hashlib
+import importlib.util
+import json
+import logging
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.config import Dataset
+from pipeline.embedding import Embedding, Fitted
+from pipeline.encoding import Rows, SparseExamples
+from pipeline.errors import PipelineError
+from pipeline.evaluation import judge
+from pipeline.tracking import FinishedRun, Run, Tracker
+from pipeline.vocabulary import Vocabulary
+
+_SHARED_CODE = ("embedding", "encoding", "evaluation", "fitting", "numbers")
+_CODE = {
+    "embedding": (*_SHARED_CODE, "models", "training"),
+    "pca": (*_SHARED_CODE, "pca"),
+    "popularity": (*_SHARED_CODE, "rivals"),
+    "mean": (*_SHARED_CODE, "rivals"),
+}
+_LIBRARIES = {"embedding": ("torch", "pytorch-lightning"), "pca": ("scikit-learn",), "popularity": (), "mean": ()}
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fit that is done: which, where it is, and what it is worth."""
+
+    dataset: str
+    method: str
+    dimension: int
+    run_id: str
+    experiment_id: str
+    reused: bool
+    metrics: Mapping[str, float]
+
+    @property
+    def name(self) -> str:
+        """`embedding D=8`; a rival has no D to choose."""
+        return run_name(self.method, self.dimension)
+
+
+@dataclass(frozen=True)
+class Fits:
+    """The fits of one asset, in the order of conf."""
+
+    fits: tuple[Fit, ...]
+
+    def save(self, folder: Path) -> None:
+        """Write `fits.json`."""
+        (folder / "fits.json").write_text(json.dumps([asdict(fit) for fit in self.fits], indent=2))
+
+    @classmethod
+    def load(cls, folder: Path) -> "Fits":
+        """Read what `save` wrote."""
+        return cls(tuple(Fit(**fit) for fit in json.loads((folder / "fits.json").read_text())))
+
+
+def run_name(method: str, dimension: int) -> str:
+    """What people read for a fit.
+
+    >>> run_name("pca", 8), run_name("mean", 1)
+    ('pca D=8', 'mean')
+    """
+    return f"{method} D={dimension}" if method in ("embedding", "pca") else method
+
+
+def rule_of_thumb(size: int) -> float:
+    """The fourth root of the vocabulary's size V, a usual first guess at D.
+
+    >>> rule_of_thumb(10_000)
+    10.0
+    """
+    return float(size**0.25)
+
+
+def fit_all(
+    method: str,
+    conf: Dataset,
+    vocabulary: Vocabulary,
+    examples: SparseExamples,
+    tracker: Tracker,
+    *,
+    tags: Mapping[str, str] | None = None,
+    force: bool = False,
+    log: logging.Logger | None = None,
+) -> Fits:
+    """Fit one method at each of its dimensions, one MLflow run each; an unchanged fit is reused.
+
+    Args:
+        method: `embedding`, `pca`, or a rival.
+        conf: the dataset.
+        vocabulary: the one that encoded the examples.
+        examples: all of them, with their splits.
+        tracker: the dataset's MLflow experiment.
+        tags: more tags for the runs, such as `dagster.run_id`.
+        force: repeat a fit even if it is unchanged.
+        log: gets a line for each fit and a few for its epochs.
+
+    Raises:
+        PipelineError: the vocabulary is another one, or a D is larger than the data allows.
+    """
+    log = log or logging.getLogger(__name__)
+    vocabulary.require(examples.about["vocabulary"], f"{conf.name}: the sparse examples")
+    dimensions = conf.dimensions if method in ("embedding", "pca") else (1,)
+    training = examples.training()
+    held_out = {part: rows for part in ("validation", "test") if len(rows := examples.held_out(part))}
+    _require_room(conf, dimensions, training, vocabulary)
+    fits = []
+    for dimension in dimensions:
+        key = fit_key(method, conf, examples, dimension)
+        found = None if force else tracker.finished(key)
+        if found:
+            log.info(f"{conf.name}: {run_name(method, dimension)} is unchanged, its run {found.run_id} is reused")
+        else:
+            run_tags = {"dataset": conf.name, "method": method, "fit_key": key, **(tags or {})}
+            params = run_params(method, conf, vocabulary, examples, dimension)
+            with tracker.run(run_name(method, dimension), run_tags, params) as run:
+                fit_one(method, conf, vocabulary, training, held_out, dimension, run, log)
+            log.info(f"{conf.name}: {_summary(run_name(method, dimension), run.metrics)}")
+        done = found or FinishedRun(run.run_id, run.experiment_id, run.metrics)
+        fits.append(
+            Fit(conf.name, method, dimension, done.run_id, done.experiment_id, found is not None, dict(done.metrics))
+        )
+    return Fits(tuple(fits))
+
+
+def fit_one(
+    method: str,
+    conf: Dataset,
+    vocabulary: Vocabulary,
+    training: Rows,
+    held_out: Mapping[str, Rows],
+    dimension: int,
+    run: Run,
+    log: logging.Logger,
+) -> Fitted:
+    """Fit, judge on each held-out part, and leave everything in the run."""
+    start = time.perf_counter()
+    fitted = _fit(method, conf, vocabulary, training, held_out.get("validation"), dimension, run.log_metrics, log)
+    run.log_metrics({"fit_seconds": time.perf_counter() - start})
+    uses_log = conf.task.kind == "regression" and conf.task.log
+    with tempfile.TemporaryDirectory() as folder:
+        for part, rows in held_out.items():
+            judgement = judge(fitted, rows, uses_log)
+            run.log_metrics({f"{part}_{name}": value for name, value in judgement.metrics.items()})
+            judgement.per_example.write_parquet(Path(folder) / f"{part}_examples.parquet")
+        save_fitted(fitted, method, conf, run, dimension, Path(folder))
+        run.log_folder(Path(folder))
+    return fitted
+
+
+def _fit(
+    method: str,
+    conf: Dataset,
+    vocabulary: Vocabulary,
+    training: Rows,
+    validation: Rows | None,
+    dimension: int,
+    on_epoch: Callable[[Mapping[str, float], int], None],
+    log: logging.Logger,
+) -> Fitted:
+    # torch and scikit-learn take seconds to import: only the method that is asked for does
+    if method == "embedding":
+        from pipeline.training import fit_network
+
+        return fit_network(training, validation, vocabulary, conf, dimension, on_epoch, log)
+    if method == "pca":
+        from pipeline.pca import fit_pca
+
+        return fit_pca(training, vocabulary, conf, dimension)
+    from pipeline import rivals
+
+    fits: Mapping[str, Callable[..., Fitted]] = {"popularity": rivals.fit_popularity, "mean": rivals.fit_mean}
+    return fits[method](training, vocabulary, conf)
+
+
+def _require_room(conf: Dataset, dimensions: Sequence[int], training: Rows, vocabulary: Vocabulary) -> None:
+    """N centred rows over V tokens span fewer than min(N, V) dimensions."""
+    most = min(len(training), len(vocabulary)) - 1
+    if max(dimensions) > most:
+        raise PipelineError(
+            f"{conf.file}, dimensions: D={max(dimensions)} is larger than the data allows: {len(training)} training "
+            f"examples over {len(vocabulary)} tokens have room for {most} dimensions. Lower it to at most {most}."
+        )
+
+
+def fit_key(method: str, conf: Dataset, examples: SparseExamples, dimension: int) -> str:
+    """What decides the result of a fit, as 16 hexadecimal digits: inputs, settings, code and library versions."""
+    section = {"embedding": "training", "pca": "baseline"}.get(method)
+    decides = {
+        "method": method,
+        "dimension": dimension,
+        "examples": examples.fingerprint,
+        "settings": conf.model_dump(mode="json", include={"task", "seed"} | ({section} if section else set())),
+        "code": code_version(*_CODE[method]),
+        "libraries": {name: version(name) for name in ("numpy", "scipy", *_LIBRARIES[method])},
+    }
+    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@cache
+def code_version(*modules: str) -> str:
+    """16 hexadecimal digits that change with the code of these modules of `pipeline`, but not with its comments."""
+    hasher = hashlib.sha256()
+    for module in modules:
+        spec = importlib.util.find_spec(f"pipeline.{module}")
+        assert spec is not None
+        assert spec.origin is not None
+        tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            body = getattr(node, "body", None)
+            if isinstance(body, list):  # a bare string is a docstring, and documents only
+                body[:] = [s for s in body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
+        hasher.update(ast.dump(tree).encode())
+    return hasher.hexdigest()[:16]
+
+
+def run_params(
+    method: str, conf: Dataset, vocabulary: Vocabulary, examples: SparseExamples, dimension: int
+) -> dict[str, str]:
+    """Every setting that could change the result, by its path in conf, and the fingerprints of the inputs."""
+    not_ours = {"name", "description", "dimensions", "rivals"}
+    not_ours |= {"embedding": {"baseline"}, "pca": {"training"}}.get(method, {"training", "baseline"})
+    inputs = {"vocabulary_size": len(vocabulary), "vocabulary_fingerprint": vocabulary.fingerprint}
+    params = {"dimension": dimension, "method": method, **inputs, "examples_fingerprint": examples.fingerprint}
+    params |= _flat(conf.model_dump(mode="json", exclude=not_ours))
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in params.items()}
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings by dotted path; what is not set is left out."""
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            value = {str(i): item for i, item in enumerate(value)}
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        elif value is not None:
+            flat[prefix + key] = value
+    return flat
+
+
+def _summary(name: str, metrics: Mapping[str, float]) -> str:
+    parts = [f"{key}={value:.4f}" for key, value in metrics.items() if key.startswith("test_")]
+    return f"{name} fitted in {metrics['fit_seconds']:.1f} s" + (f", {', '.join(parts)}" if parts else "")
+
+
+def save_fitted(fitted: Fitted, method: str, conf: Dataset, run: Run, dimension: int, folder: Path) -> None:
+    """Write `embedding.parquet`, `weights.npz` and `fit.json`: what inference needs, without pickles."""
+    provenance = {
+        "dataset": conf.name,
+        "method": method,
+        "dimension": str(dimension),
+        "mlflow_run": run.run_id,
+        "vocabulary": fitted.embedding.vocabulary.fingerprint,
+    }
+    embedding = Embedding(fitted.embedding.vocabulary, fitted.embedding.matrix, provenance)
+    embedding.save(folder / "embedding.parquet")
+    arrays: dict[str, Any] = dict(fitted.weights)
+    np.savez(folder / "weights.npz", allow_pickle=False, **arrays)
+    (folder / "fit.json").write_text(json.dumps({**provenance, "conf": conf.model_dump(mode="json")}, indent=2))
+
+
+def load_fitted(folder: Path) -> Fitted:
+    """A fit from its run's artifacts, ready to score."""
+    about = json.loads((folder / "fit.json").read_text())
+    conf = Dataset.model_validate(about["conf"])
+    embedding = Embedding.load(folder / "embedding.parquet")
+    with np.load(folder / "weights.npz", allow_pickle=False) as file:
+        weights = {name: file[name] for name in file.files}
+    if about["method"] == "embedding":
+        from pipeline.training import FittedNetwork
+
+        return FittedNetwork(embedding, weights, conf)
+    from pipeline import pca, rivals
+
+    made: Mapping[str, Callable[..., Fitted]] = {
+        "pca": pca.FittedPca,
+        "popularity": rivals.Popularity,
+        "mean": rivals.Mean,
+    }
+    return made[about["method"]](embedding, weights)

@@ -1,0 +1,100 @@
+"""Who trains, who validates, who is held out.
+
+No leakage: an example has one split, fixed by the seed and its id before anything is counted or learned, and a token
+that is predicted never goes in. The order of the raw records plays no part.
+"""
+
+from dataclasses import dataclass
+
+import dataframely as dy
+import numpy as np
+import polars as pl
+
+from pipeline.config import Dataset
+from pipeline.errors import PipelineError
+from pipeline.schemas import PARTS, Examples, PartType
+from pipeline.tokens import pairs, with_example
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """Every example with its split."""
+
+    examples: dy.DataFrame[Examples]  # N rows: in the records' order where each row is an example, else sorted by id
+    by_token: bool
+    """A column of the records splits the tokens within the examples: every example is then trained on."""
+
+
+def assign(records: pl.LazyFrame, conf: Dataset) -> Assignment:
+    """Split the examples as conf says.
+
+    Raises:
+        PipelineError: there are too few examples, or the split column says something else than the three parts.
+    """
+    records = with_example(records, conf)
+    if conf.split.column is not None:
+        return _by_column(records, conf)
+    ids = records.select("example").collect(engine="streaming").to_series()
+    if conf.example is not None:
+        ids = ids.unique().sort()
+    n = len(ids)
+    n_validation, n_test = (
+        max(1, round(n * share)) if share else 0 for share in (conf.split.validation, conf.split.test)
+    )
+    n_train = n - n_validation - n_test
+    if n_train < 2:
+        raise PipelineError(
+            f"{conf.file}: {n} examples are too few: {n_validation} validate, {n_test} are held out, {n_train} train. "
+            "Bring more data, or lower `split.validation` and `split.test`."
+        )
+    split = np.repeat(np.arange(3), (n_train, n_validation, n_test))
+    np.random.default_rng(conf.seed).shuffle(split)
+    return Assignment(_frame(ids, pl.Series(split)), by_token=False)
+
+
+def _by_column(records: pl.LazyFrame, conf: Dataset) -> Assignment:
+    column = conf.split.column
+    assert column is not None
+    part = pl.col(column).cast(pl.String)
+    parts = records.select(part.unique()).collect(engine="streaming").to_series()
+    odd = sorted(str(value) for value in parts if value not in PARTS)
+    if odd or "train" not in parts:
+        raise PipelineError(
+            f"{conf.file}, split.column: {column!r} must say train, validation or test in every row, "
+            + (f"but it says {odd[0]!r}." if odd else "but no row says train.")
+        )
+    code = part.replace_strict({name: i for i, name in enumerate(PARTS)}, return_dtype=pl.Int64)
+    row = pl.int_range(pl.len()) if conf.example is None else pl.lit(0)
+    of_example = (
+        records.select("example", code=code, row=row)
+        .group_by("example")
+        .agg(first=pl.col("code").min(), last=pl.col("code").max(), row=pl.col("row").min())
+        .sort("row", "example")
+        .collect(engine="streaming")
+    )
+    by_token = bool((of_example["first"] != of_example["last"]).any())
+    if by_token and conf.task.kind == "regression":
+        raise PipelineError(
+            f"{conf.file}, split.column: {column!r} varies within an example, but a number belongs to a whole example. "
+            "Give all rows of an example the same part."
+        )
+    split = of_example["first"] * 0 if by_token else of_example["first"]
+    return Assignment(_frame(of_example["example"], split), by_token)
+
+
+def _frame(ids: pl.Series, codes: pl.Series) -> dy.DataFrame[Examples]:
+    names = codes.replace_strict(range(len(PARTS)), PARTS, return_dtype=PartType)
+    return Examples.validate(pl.DataFrame({"example": ids, "split": names}))
+
+
+def training_pairs(records: pl.LazyFrame, conf: Dataset) -> pl.LazyFrame:
+    """The (example, token) pairs that may be counted and learned from: those of training, and no others.
+
+    Raises:
+        PipelineError: the examples cannot be split as conf says.
+    """
+    assignment = assign(records, conf)
+    if assignment.by_token:
+        return pairs(records, conf).filter(pl.col("part") == "train")
+    trained_on = assignment.examples.lazy().filter(pl.col("split") == "train")
+    return pairs(records, conf).join(trained_on, on="example", how="semi")

@@ -1,0 +1,211 @@
+"""MLflow: one top-level run for each fit, which ends FINISHED, FAILED or KILLED and never lies. Its only importer.
+
+Only `MlflowClient` is used, with an explicit address: no global state, nothing that depends on the working directory.
+"""
+
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+from filelock import FileLock
+
+from pipeline.errors import PipelineError
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
+
+FLUSH_SECONDS = 5.0
+"""Losses go out at most this often while a fit runs: a call costs milliseconds, an epoch may take less."""
+_SQLITE = "sqlite:///"
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A run that ended well, as MLflow has it."""
+
+    run_id: str
+    experiment_id: str
+    metrics: Mapping[str, float]
+
+
+@dataclass
+class Run:
+    """An open run of one fit."""
+
+    client: "MlflowClient"
+    run_id: str
+    experiment_id: str
+    metrics: dict[str, float] = field(default_factory=dict)
+    """The last value of every metric."""
+    _waiting: list[Any] = field(default_factory=list)
+    _flushed: float = field(default_factory=time.monotonic)
+
+    def log_metrics(self, metrics: Mapping[str, float], epoch: int = 0) -> None:
+        """Note metrics of an epoch; they are sent in batches, the rest when the run ends."""
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        self._waiting += [Metric(name, value, now, epoch) for name, value in metrics.items()]
+        self.metrics.update(metrics)
+        if time.monotonic() - self._flushed > FLUSH_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what waits."""
+        for start in range(0, len(self._waiting), 1000):  # the most that MLflow takes in a batch
+            self.client.log_batch(self.run_id, metrics=self._waiting[start : start + 1000])
+        self._waiting.clear()
+        self._flushed = time.monotonic()
+
+    def log_folder(self, folder: Path) -> None:
+        """Keep every file of a folder as an artifact."""
+        self.client.log_artifacts(self.run_id, str(folder))
+
+
+def prepare(uri: str) -> None:
+    """Make the database of a local address where it is missing; a server has its own.
+
+    Args:
+        uri: `sqlite:///` and an absolute path, or a server's address.
+    """
+    if uri.startswith(_SQLITE) and not Path(uri.removeprefix(_SQLITE)).exists():
+        with _alone(uri):
+            _client(uri)
+
+
+def _client(uri: str) -> "MlflowClient":
+    from mlflow.exceptions import MlflowException
+    from mlflow.tracking import MlflowClient
+
+    try:
+        return MlflowClient(tracking_uri=uri)
+    except MlflowException as error:
+        raise PipelineError(f"MLflow at {uri} cannot be used: {error}") from error
+
+
+@contextmanager
+def _alone(uri: str) -> Iterator[None]:
+    """Two processes that open a fresh SQLite database at once break it: one makes it, the other waits."""
+    if not uri.startswith(_SQLITE):
+        yield
+        return
+    database = Path(uri.removeprefix(_SQLITE))
+    database.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{database}.lock"):
+        yield
+
+
+class Tracker:
+    """The MLflow experiment of one dataset."""
+
+    def __init__(self, uri: str, artifacts: Path, experiment: str, description: str = "") -> None:
+        """Open the experiment, making the database and the experiment where they are missing.
+
+        Args:
+            uri: where MLflow keeps runs: `sqlite:///` and an absolute path, or a server's address.
+            artifacts: folder for the files of the runs; a server keeps them itself.
+            experiment: its name, that of the dataset.
+            description: shown above the experiment's runs.
+
+        Raises:
+            PipelineError: MLflow is not reachable, or the experiment was deleted.
+        """
+        with _alone(uri):
+            self.client = _client(uri)
+            found = self.client.get_experiment_by_name(experiment)
+            if found is None:
+                location = (artifacts / experiment).as_uri() if uri.startswith(_SQLITE) else None
+                tags = {"mlflow.note.content": description}
+                self.experiment_id = self.client.create_experiment(experiment, location, tags)
+        if found is not None:
+            self.experiment_id = found.experiment_id
+            if found.lifecycle_stage == "deleted":
+                raise PipelineError(
+                    f"the MLflow experiment {experiment!r} was deleted. Bring it back with `mlflow experiments restore "
+                    f"-x {found.experiment_id}`, or remove it for good with `mlflow gc`."
+                )
+
+    def finished(self, key: str) -> FinishedRun | None:
+        """The latest run with this key that ended FINISHED and still has its embedding, if there is one."""
+        runs = self.client.search_runs(
+            [self.experiment_id],
+            f"tags.fit_key = '{key}' and attributes.status = 'FINISHED'",
+            order_by=["attributes.start_time DESC"],
+        )
+        for run in runs:
+            if any(file.path == "embedding.parquet" for file in self.client.list_artifacts(run.info.run_id)):
+                return FinishedRun(run.info.run_id, self.experiment_id, run.data.metrics)
+        return None
+
+    def folder(self, run_id: str) -> Path:
+        """A local folder with the artifacts of a run, fetched if they are elsewhere."""
+        return Path(self.client.download_artifacts(run_id, ""))
+
+    @contextmanager
+    def run(self, name: str, tags: Mapping[str, str], params: Mapping[str, str]) -> Iterator[Run]:
+        """One fit's run. It ends FINISHED, or FAILED on an exception, or KILLED on an interruption."""
+        from mlflow.entities import Param
+
+        created = self.client.create_run(
+            self.experiment_id,
+            run_name=name,
+            tags={**tags, "process": _this_process(), "mlflow.source.name": "pipeline"},
+        )
+        run = Run(self.client, created.info.run_id, self.experiment_id)
+        status = "KILLED"  # an interruption is a BaseException of any kind
+        try:
+            for start in range(0, len(params), 100):  # the most that MLflow takes in a batch
+                some = list(params.items())[start : start + 100]
+                self.client.log_batch(run.run_id, params=[Param(key, value) for key, value in some])
+            yield run
+            run.flush()
+            status = "FINISHED"
+        except Exception as error:
+            status = "FAILED"
+            self.client.set_tag(run.run_id, "error", f"{type(error).__name__}: {error}"[:5000])
+            raise
+        finally:
+            self.client.set_terminated(run.run_id, status)
+
+    def close_orphans(self, is_over: Callable[[str], bool]) -> list[str]:
+        """Close the runs that lost their process: KILLED where the process is gone, or its Dagster run is over.
+
+        Args:
+            is_over: tells whether a Dagster run has ended; False for one that is not known here.
+
+        Returns:
+            The ids of the closed runs.
+        """
+        closed = []
+        for run in self.client.search_runs([self.experiment_id], "attributes.status = 'RUNNING'"):
+            process, dagster_run = (run.data.tags.get(tag, "") for tag in ("process", "dagster.run_id"))
+            if process != _this_process() and (_is_gone(process) or (dagster_run and is_over(dagster_run))):
+                self.client.set_tag(run.info.run_id, "error", "its process ended without closing the run")
+                self.client.set_terminated(run.info.run_id, "KILLED")
+                closed.append(run.info.run_id)
+        return closed
+
+
+def _this_process() -> str:
+    process = psutil.Process(os.getpid())
+    return f"{socket.gethostname()} {process.pid} {process.create_time():.0f}"
+
+
+def _is_gone(process: str) -> bool:
+    """Whether a process of this machine has ended; of another machine's nothing is known here."""
+    host, _, rest = process.partition(" ")
+    if host != socket.gethostname():
+        return False
+    pid, _, created = rest.partition(" ")
+    try:
+        return f"{psutil.Process(int(pid)).create_time():.0f}" != created
+    except psutil.NoSuchProcess:
+        return True

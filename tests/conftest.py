@@ -1,0 +1,108 @@
+"""Planted truth, small enough to train in seconds: data in which the right answer is known because we put it there."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+os.environ["MPLBACKEND"] = "Agg"
+for variable in ("PIPELINE_HOME", "PIPELINE_CONF", "MLFLOW_TRACKING_URI", "DAGSTER_HOME", "FORCE"):
+    os.environ.pop(variable, None)
+
+import numpy as np
+import polars as pl
+import pytest
+import yaml
+
+from pipeline.config import Dataset, load
+
+WORDS = {
+    "castle": 0.9,
+    "palace": 0.8,
+    "garden": 0.4,
+    "cellar": 0.3,
+    "street": 0.0,
+    "busy": -0.3,
+    "damp": -0.6,
+    "ruin": -0.9,
+}
+"""What each word adds to the logarithm of a planted home's price."""
+
+
+def genre_of(token: str) -> str:
+    """The planted genre of a movie such as `war-07`."""
+    return token.split("-")[0]
+
+
+@pytest.fixture(scope="session")
+def two_genres() -> pl.DataFrame:
+    """160 users who watch 8 of 20 movies of their genre, and one of the other: columns user, movie, title."""
+    random = np.random.default_rng(0)
+    rows = []
+    for user in range(160):
+        genre, other = ("war", "love") if user % 2 else ("love", "war")
+        movies = [f"{genre}-{i:02d}" for i in random.choice(20, 8, replace=False)] + [
+            f"{other}-{random.integers(20):02d}"
+        ]
+        rows += [{"user": f"u{user:03d}", "movie": movie, "title": movie.title()} for movie in movies]
+    return pl.DataFrame(rows)
+
+
+@pytest.fixture(scope="session")
+def priced_words() -> pl.DataFrame:
+    """600 homes whose words each add a known amount to the log price, beside their area: columns text, area, price."""
+    random = np.random.default_rng(0)
+    words = list(WORDS)
+    rows = []
+    for _ in range(600):
+        chosen = [word for word in words if random.random() < 0.4]
+        area = random.uniform(50, 150)
+        log_price = 11 + sum(WORDS[word] for word in chosen) + 0.005 * area + random.normal(0, 0.05)
+        rows.append({"text": " ".join(chosen), "area": area, "price": float(np.exp(log_price))})
+    return pl.DataFrame(rows)
+
+
+@pytest.fixture
+def write_conf(tmp_path: Path) -> Callable[..., Path]:
+    """Write a conf file: `write_conf("name", settings)` gives its path; CSV files lie beside it."""
+
+    def write(name: str, settings: dict[str, Any], records: pl.DataFrame | None = None) -> Path:
+        folder = tmp_path / "conf"
+        folder.mkdir(exist_ok=True)
+        if records is not None:
+            records.write_csv(folder / f"{name}.csv")
+            settings = {"source": {"path": f"{name}.csv"}, **settings}
+        path = folder / f"{name}.yaml"
+        path.write_text(yaml.safe_dump(settings, sort_keys=False))
+        return path
+
+    return write
+
+
+MOVIES: dict[str, Any] = {
+    "description": "Planted: two genres.",
+    "example": "user",
+    "tokens": [{"kind": "value", "columns": "movie", "label": "title"}],
+    "split": {"validation": 0.2, "test": 0.2},
+    "task": {"kind": "missing_tokens"},
+    "dimensions": [2],
+}
+HOMES: dict[str, Any] = {
+    "description": "Planted: priced words.",
+    "tokens": [{"kind": "words", "columns": "text"}],
+    "task": {"kind": "regression", "target": "price", "dense": ["area"]},
+    "dimensions": [2],
+}
+
+
+@pytest.fixture
+def movies(write_conf: Callable[..., Path], two_genres: pl.DataFrame) -> Dataset:
+    """The planted movies as a conf object."""
+    return load(write_conf("planted_movies", MOVIES, two_genres))
+
+
+@pytest.fixture
+def homes(write_conf: Callable[..., Path], priced_words: pl.DataFrame) -> Dataset:
+    """The planted homes as a conf object."""
+    return load(write_conf("planted_homes", HOMES, priced_words))

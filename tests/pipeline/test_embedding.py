@@ -1,0 +1,66 @@
+import json
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+from pipeline.embedding import Embedding
+from pipeline.errors import PipelineError
+from pipeline.vocabulary import Vocabulary
+
+
+@pytest.fixture
+def embedding() -> Embedding:
+    """Four places in a plane: east, far east, north, west."""
+    vocabulary = Vocabulary.of({"e": 4, "far e": 3, "n": 2, "w": 1})
+    matrix = np.array([[1, 0], [9, 0.1], [0, 1], [-1, 0]], np.float32)
+    return Embedding(vocabulary, matrix, {"method": "by hand", "dimension": "2"})
+
+
+def test_neighbours_have_the_smallest_angle_whatever_their_distance(embedding: Embedding) -> None:
+    found = embedding.neighbours("e", k=3)
+    assert found["token"].to_list() == ["far e", "n", "w"]
+    assert found["cosine"].to_list() == pytest.approx([9 / np.hypot(9, 0.1), 0, -1], abs=1e-6)
+
+
+def test_the_file_opens_in_polars_duckdb_and_pandas(embedding: Embedding, tmp_path: Path) -> None:
+    path = tmp_path / "embedding.parquet"
+    embedding.save(path)
+    frame = pl.read_parquet(path)
+    assert frame.columns == ["token", "label", "count", "vector"]
+    assert frame.schema["vector"] == pl.Array(pl.Float32, 2)
+    assert pd.read_parquet(path)["vector"][1].tolist() == pytest.approx([9, 0.1])
+    nearest = duckdb.sql(
+        f"SELECT token FROM '{path}' ORDER BY list_cosine_similarity(vector::FLOAT[], [0, 1]::FLOAT[]) DESC"
+    ).fetchall()[0]
+    assert nearest == ("n",)
+
+
+def test_loading_gives_the_same_embedding_with_its_provenance(embedding: Embedding, tmp_path: Path) -> None:
+    path = tmp_path / "embedding.parquet"
+    embedding.save(path)
+    loaded = Embedding.load(path)
+    assert (loaded.matrix == embedding.matrix).all()
+    assert loaded.provenance == {"method": "by hand", "dimension": "2"}
+    assert loaded.vocabulary.fingerprint == embedding.vocabulary.fingerprint
+
+
+def test_a_file_with_other_tokens_than_were_saved_is_refused(embedding: Embedding, tmp_path: Path) -> None:
+    path = tmp_path / "embedding.parquet"
+    embedding.save(path)
+    metadata = pl.read_parquet_metadata(path)
+    kept = {"vocabulary": metadata["vocabulary"], "provenance": json.dumps({})}
+    pl.read_parquet(path).head(3).write_parquet(path, metadata=kept)
+    with pytest.raises(PipelineError, match="made with the vocabulary"):
+        Embedding.load(path)
+    pl.DataFrame({"token": ["a"]}).write_parquet(path)
+    with pytest.raises(PipelineError, match="was not written by this pipeline"):
+        Embedding.load(path)
+
+
+def test_a_matrix_needs_a_row_for_each_token() -> None:
+    with pytest.raises(ValueError, match="one row for each of 1 tokens"):
+        Embedding(Vocabulary.of({"a": 1}), np.zeros((2, 2), np.float32))
