@@ -1,6 +1,7 @@
 """What runs together: a job for each dataset, and one for all."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import dagster as dg
 
@@ -9,7 +10,7 @@ from pipeline.config import Dataset
 ALL = "all_datasets"
 
 
-def jobs(datasets: Sequence[Dataset]) -> list[dg.UnresolvedAssetJobDefinition]:
+def jobs(datasets: Sequence[Dataset]) -> list[Any]:
     """A job for each dataset, named as the dataset, and `all_datasets`."""
     each = [
         dg.define_asset_job(

@@ -54,9 +54,8 @@ def run(name: str | None = None) -> int:
         job = definitions(datasets).resolve_job_def(ALL)
         result = job.execute_in_process(instance=instance, raise_on_error=False, run_config={"loggers": {"lines": {}}})
     failures = [event for event in result.all_events if event.is_step_failure]
-    failed = {event.asset_key.path[0] for event in failures if event.asset_key}
     for conf in datasets:
-        if conf.name not in failed:
+        if not any(event.step_key.startswith(f"{conf.name}__") for event in failures):
             storage = FolderIOManager(root=str(home() / "data"))
             print(f"\n{Comparison.load(storage.folder(dg.AssetKey([conf.name, 'comparison']))).text()}")
     for event in failures:

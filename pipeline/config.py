@@ -5,10 +5,10 @@ the data holds, does not belong in this module.
 """
 
 import difflib
-import typing
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -19,7 +19,7 @@ from pipeline.errors import PipelineError
 Part = Literal["train", "validation", "test"]
 
 
-def nearest(word: str, words: typing.Iterable[str]) -> str:
+def nearest(word: str, words: Iterable[str]) -> str:
     """A hint for a word that is not among `words`: "did you mean 'seed'?" or the whole list.
 
     >>> nearest("sead", ["seed", "split"])
@@ -182,28 +182,73 @@ Task = Annotated[MissingTokens | Regression, Field(discriminator="kind")]
 
 
 class _Training(Section):
-    batch_size: int = Field(128, ge=1)
-    """Examples a step."""
-    max_epochs: int = Field(100, ge=1)
-    """Passes over the training examples, at most."""
-    patience: int = Field(10, ge=1)
+    batch_size: int | None = Field(None, ge=1)
+    """Examples a step. Default: by the number of training examples."""
+    patience: int = Field(15, ge=1)
     """Stop after so many epochs without a better validation loss; the best epoch is kept."""
 
 
 class MissingTokensTraining(_Training):
     """How the network for missing tokens is trained."""
 
-    kind: Literal["missing_tokens"] = Field(repr=False)
-    learning_rate: float = Field(0.01, gt=0)
-    """Peak of the cosine schedule."""
+    kind: Literal["missing_tokens"] = Field("missing_tokens", repr=False)
+    max_epochs: int = Field(60, ge=1)
+    """Passes over the training examples, at most; the cosine schedule ends there."""
+    learning_rate: float = Field(0.02, gt=0)
+    """Of AdamW at the start; it falls to 0 along a cosine."""
+    weight_decay: float = Field(0.4, ge=0)
+    """Of the table: each step shrinks it by learning rate x this."""
+    epsilon: float | None = Field(None, gt=0)
+    """Of AdamW: tokens with gradients far below it move less, so that rare ones don't wander. Default: 0.3 / V."""
+    temperature: float = Field(0.2, gt=0)
+    """The dot products are divided by it: the smaller, the sharper the softmax."""
+    dropout: float = Field(0.2, ge=0, lt=1)
+    """Share of the hidden nodes that is left out at each step."""
+    input_share: tuple[float, float] = (0.2, 0.8)
+    """Between these shares of a training list go in, drawn anew for each example and epoch; all of it is predicted."""
+    start_scale: float = Field(0.3, gt=0)
+    """Root mean square of the table's columns at the start, which is PCA's."""
+
+    def resolved(self, n_examples: int, n_tokens: int) -> Self:
+        """With every default that the data decides.
+
+        N / 8 examples a step, between 64 and 512; epsilon 0.3 / V, where 1 / V is the share of an average token.
+        """
+        size = min(max(round(n_examples / 8), 64), 512)
+        return self.model_copy(update={"batch_size": self.batch_size or size, "epsilon": self.epsilon or 0.3 / n_tokens})
 
 
 class RegressionTraining(_Training):
     """How the network for a number is trained."""
 
-    kind: Literal["regression"] = Field(repr=False)
-    learning_rate: float = Field(0.01, gt=0)
-    """Peak of the cosine schedule."""
+    kind: Literal["regression"] = Field("regression", repr=False)
+    max_epochs: int = Field(30, ge=1)
+    """Passes over the training examples, at most; the cosine schedule ends there."""
+    learning_rate: float = Field(0.003, gt=0)
+    """Of AdamW at the start; it falls to 0 along a cosine."""
+    table_weight_decay: float = Field(0.1, ge=0)
+    """Of the table: each step shrinks it by learning rate x this."""
+    weight_decay: float = Field(0.2, ge=0)
+    """Of the head's matrices."""
+    token_dropout: float | None = Field(None, ge=0, lt=1)
+    """Share of an example's tokens that is left out at each step. Default: by tokens V and training examples N."""
+    hidden: int = Field(128, ge=1)
+    """Nodes of the head's only layer."""
+    dropout: float = Field(0.3, ge=0, lt=1)
+    """Share of the head's nodes that is left out at each step."""
+    huber: float = Field(1.0, gt=0)
+    """Errors above it (standard deviations of the target) count linearly, not squared."""
+
+    def resolved(self, n_examples: int, n_tokens: int) -> Self:
+        """With every default that the data decides.
+
+        About 75 steps an epoch, in batches that are a power of 2 between 32 and 1024; the more tokens for an example,
+        the more dropout: 2V / (2V + N), between .1 and .6.
+        """
+        size = min(max(2 ** round(math.log2(max(n_examples / 75, 1))), 32), 1024)
+        dropout = min(max(2 * n_tokens / (2 * n_tokens + n_examples), 0.1), 0.6)
+        chosen = {"batch_size": self.batch_size or size}
+        return self.model_copy(update=chosen | ({"token_dropout": dropout} if self.token_dropout is None else {}))
 
 
 class Baseline(Section):
@@ -265,6 +310,15 @@ class Dataset(Section):
         """What messages call it: the file's name."""
         return f"{self.name}.yaml"
 
+    def resolved(self, n_examples: int, n_tokens: int) -> Self:
+        """With every setting that has no value in the file and depends on the size of the data.
+
+        Args:
+            n_examples: N, those of training.
+            n_tokens: V.
+        """
+        return self.model_copy(update={"training": self.training.resolved(n_examples, n_tokens)})
+
     @property
     def token_columns(self) -> tuple[str, ...]:
         """Every column that makes tokens, in the order of conf."""
@@ -314,7 +368,7 @@ def load(path: Path) -> Dataset:
 
 
 def _explain(error: ValidationError, root: yaml.Node | None, path: Path) -> str:
-    """One of pydantic's errors as a sentence: a misspelt key if there is one, the others are mostly its consequences."""
+    """One of pydantic's errors as a sentence: a misspelt key if there is one, since others follow from it."""
     first = min(error.errors(), key=lambda found: found["type"] != "unknown_key")
     context = first.get("ctx", {})
     where = [step for step in first["loc"] if step not in _TAGS]

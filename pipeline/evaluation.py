@@ -128,7 +128,8 @@ def ndcg_at(k: int, hits: Array, held_out: Array) -> Array:
     discount = 1 / np.log2(np.arange(k) + 2)
     best = np.append(0, np.cumsum(discount))[np.minimum(held_out, k)]
     found = hits[:, :k]
-    return np.asarray(found @ discount[: found.shape[1]] / best)
+    gain = np.cumsum(found * discount[: found.shape[1]], axis=1)[:, -1]  # summed as `best` is: perfect is exactly 1
+    return np.asarray(gain / best)
 
 
 def regression_metrics(target: Array, predicted: Array, log: bool) -> dict[str, float]:

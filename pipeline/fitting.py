@@ -30,12 +30,17 @@ from pipeline.vocabulary import Vocabulary
 
 _SHARED_CODE = ("embedding", "encoding", "evaluation", "fitting", "numbers")
 _CODE = {
-    "embedding": (*_SHARED_CODE, "models", "training"),
+    "embedding": (*_SHARED_CODE, "config", "models", "pca", "training"),
     "pca": (*_SHARED_CODE, "pca"),
     "popularity": (*_SHARED_CODE, "rivals"),
     "mean": (*_SHARED_CODE, "rivals"),
 }
-_LIBRARIES = {"embedding": ("torch", "pytorch-lightning"), "pca": ("scikit-learn",), "popularity": (), "mean": ()}
+_LIBRARIES = {
+    "embedding": ("torch", "pytorch-lightning", "scikit-learn"),
+    "pca": ("scikit-learn",),
+    "popularity": (),
+    "mean": (),
+}
 
 
 @dataclass(frozen=True)
@@ -122,6 +127,7 @@ def fit_all(
     training = examples.training()
     held_out = {part: rows for part in ("validation", "test") if len(rows := examples.held_out(part))}
     _require_room(conf, dimensions, training, vocabulary)
+    conf = conf.resolved(len(training), len(vocabulary))
     fits = []
     for dimension in dimensions:
         key = fit_key(method, conf, examples, dimension)

@@ -4,7 +4,7 @@ Everything here is fitted on training examples only and is nothing but small arr
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
 import numpy as np
@@ -49,31 +49,66 @@ class TargetScale:
 
 @dataclass(frozen=True)
 class DenseScale:
-    """Dense features as they are learned: missing ones at the median, then with mean 0 and standard deviation 1."""
+    """Dense features as they are learned: comparable, tame, and able to bend.
+
+    A missing one is at the median; a skewed one that is never negative is logged; all have mean 0 and standard
+    deviation 1 and are cut at 5. Beside itself each feature gives its pieces between quantiles, 0 below a piece and 1
+    above it: a straight line on those is a piecewise linear curve (Gorishniy et al., 2022, arXiv:2203.05556).
+    """
 
     median: Array  # (F,)
+    log: Array  # (F,) bool
     mean: Array  # (F,)
     std: Array  # (F,)
+    edges: Array  # (F, Q + 1) quantiles of the scaled feature
+    centre: Array  # (F * Q,) mean of the pieces
 
     @classmethod
     def fit(cls, dense: Array) -> Self:
-        """Measure the training features (N, F)."""
-        known = np.where(np.isfinite(dense).any(axis=0), dense, 0.0)  # a feature without any value is 0
-        median = np.nanmedian(known, axis=0)
-        filled = np.where(np.isfinite(known), known, median)
-        std = filled.std(axis=0)
-        return cls(median, filled.mean(axis=0), np.where(std > 0, std, 1.0))
+        """Measure the training features (N, F); there are Q <= 16 pieces a feature, and 16 examples a piece or more."""
+        n, f = dense.shape
+        some = np.where(np.isfinite(dense).any(axis=0), dense, 0.0)  # a feature without any value is 0
+        median = np.nanmedian(some, axis=0)
+        filled = np.where(np.isfinite(some), some, median)
+        log = (np.abs(_skewness(filled)) > 1) & (filled.min(axis=0) >= 0)
+        logged = _logged(filled, log)
+        std = logged.std(axis=0)
+        scale = cls(median, log, logged.mean(axis=0), np.where(std > 0, std, 1.0), np.empty((f, 1)), np.empty(0))
+        pieces = min(16, n // (16 * max(f, 1)))
+        scaled = scale._scaled(dense)
+        edges = np.quantile(scaled, np.linspace(0, 1, pieces + 1), axis=0).T if pieces >= 2 else np.empty((f, 1))
+        scale = replace(scale, edges=edges)
+        return replace(scale, centre=scale._pieces(scaled).mean(axis=0))
 
     def forward(self, dense: Array) -> Array:
-        """(N, F) in the records' units -> (N, F) as learned."""
-        return (np.where(np.isfinite(dense), dense, self.median) - self.mean) / self.std
+        """(N, F) in the records' units -> (N, F + F * Q) as learned."""
+        scaled = self._scaled(dense)
+        return np.hstack([scaled, self._pieces(scaled) - self.centre])
+
+    def _scaled(self, dense: Array) -> Array:
+        filled = _logged(np.where(np.isfinite(dense), dense, self.median), self.log)
+        return np.clip((filled - self.mean) / self.std, -5, 5)
+
+    def _pieces(self, scaled: Array) -> Array:
+        low, high = self.edges[:, :-1], self.edges[:, 1:]
+        width = np.where(high > low, high - low, np.inf)  # an empty piece is 0 everywhere
+        return np.clip((scaled[:, :, None] - low) / width, 0, 1).reshape(len(scaled), -1)
 
     @property
     def weights(self) -> dict[str, Array]:
         """As arrays, by name."""
-        return {"dense_median": self.median, "dense_mean": self.mean, "dense_std": self.std}
+        return {f"dense_{field.name}": getattr(self, field.name) for field in fields(self)}
 
     @classmethod
     def of(cls, weights: Mapping[str, Array]) -> Self:
         """From what `weights` gave."""
-        return cls(weights["dense_median"], weights["dense_mean"], weights["dense_std"])
+        return cls(**{field.name: weights[f"dense_{field.name}"] for field in fields(cls)})
+
+
+def _logged(dense: Array, log: Array) -> Array:
+    return np.where(log, np.log1p(np.maximum(dense, 0)), dense)
+
+
+def _skewness(dense: Array) -> Array:
+    centred = dense - dense.mean(axis=0)
+    return np.asarray((centred**3).mean(axis=0) / np.maximum(centred.std(axis=0), 1e-12) ** 3)

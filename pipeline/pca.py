@@ -6,7 +6,7 @@ numbers by least squares on the components and the dense features.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,9 @@ from pipeline.embedding import Embedding
 from pipeline.encoding import Rows
 from pipeline.numbers import DenseScale, TargetScale
 from pipeline.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from sklearn.decomposition import PCA
 
 Array = npt.NDArray[Any]
 
@@ -38,6 +41,13 @@ class FittedPca:
         return TargetScale.of(self.weights).inverse(learned)
 
 
+def principal_components(inputs: sparse.csr_matrix, dimension: int, seed: int, solver: str = "arpack") -> "PCA":
+    """scikit-learn's PCA of sparse rows (N, V), centred implicitly; 0 < dimension < min(N, V)."""
+    from sklearn.decomposition import PCA
+
+    return PCA(dimension, svd_solver=solver, random_state=seed).fit(inputs)
+
+
 def project(inputs: sparse.csr_matrix, mean: Array, components: Array) -> Array:
     """Rows (N, V) onto the components (D, V) without densifying: x C^T - mean C^T, (N, D)."""
     return np.asarray(inputs @ components.T - mean @ components.T)
@@ -52,10 +62,9 @@ def fit_pca(rows: Rows, vocabulary: Vocabulary, conf: Dataset, dimension: int) -
         conf: the dataset.
         dimension: D.
     """
-    from sklearn.decomposition import PCA
     from sklearn.linear_model import LinearRegression
 
-    pca = PCA(dimension, svd_solver=conf.baseline.solver, random_state=conf.seed).fit(rows.inputs)
+    pca = principal_components(rows.inputs, dimension, conf.seed, conf.baseline.solver)
     weights: dict[str, Array] = {
         "mean": np.asarray(pca.mean_, np.float32).ravel(),
         "components": pca.components_.astype(np.float32),

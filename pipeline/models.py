@@ -1,0 +1,62 @@
+"""The networks: one embedding table between the sparse input and a hidden layer of D nodes, and a head for each task.
+
+Letters: B examples in a batch, T their tokens in one row, V vocabulary, D dimensions, F dense features. A batch of lists
+is `tokens` (T,) and `offsets` (B,): list i begins at offsets[i]. Losses do not belong here.
+"""
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name that PyTorch's own documentation uses
+from torch import Tensor, nn
+
+
+class MissingTokensNetwork(nn.Module):
+    """Which tokens are missing from this list? One table is input and output: bag -> D nodes -> V logits."""
+
+    def __init__(self, table: Tensor, centre: Tensor, bias: Tensor, temperature: float, dropout: float) -> None:
+        super().__init__()
+        self.table = nn.Parameter(table)  # (V, D)
+        self.centre = nn.Parameter(centre)  # (D,)
+        self.bias = nn.Parameter(bias)  # (V,)
+        self.temperature = temperature
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, tokens: Tensor, offsets: Tensor) -> Tensor:
+        """Logits of every token of the vocabulary."""
+        hidden = F.embedding_bag(tokens, self.table, offsets, mode="mean") + self.centre  # (B, D)
+        return torch.addmm(self.bias, self.dropout(hidden) / self.temperature, self.table.T)  # (B, V)
+
+
+class RegressionNetwork(nn.Module):
+    """Which number belongs to this list? Bag -> D nodes, and dense features -> a small layer beside a straight line."""
+
+    weight: Tensor  # (V,) of each token in the bag
+    mean_bag: Tensor  # (V,) mean weight of each token over the training examples
+
+    def __init__(
+        self, table: Tensor, weight: Tensor, mean_bag: Tensor, n_dense: int, hidden: int, dropout: float
+    ) -> None:
+        super().__init__()
+        inputs = table.shape[1] + n_dense
+        self.table = nn.Parameter(table)  # (V, D)
+        self.register_buffer("weight", weight)
+        self.register_buffer("mean_bag", mean_bag)
+        self.inner = nn.Linear(inputs, hidden)
+        self.dropout = nn.Dropout(dropout)
+        self.outer = nn.Linear(hidden, 1, bias=False)
+        self.line = nn.Linear(inputs, 1)
+        nn.init.normal_(self.inner.weight, std=inputs**-0.5)
+        for parameter in (self.inner.bias, self.outer.weight, self.line.weight, self.line.bias):
+            nn.init.zeros_(parameter)  # the start is the mean of the targets
+
+    def forward(self, tokens: Tensor, offsets: Tensor, dense: Tensor, token_dropout: float = 0.0) -> Tensor:
+        """A standardised number for each example; while training, tokens are left out at random."""
+        ends = torch.cat([offsets[1:], offsets.new_tensor([len(tokens)])])  # (B,)
+        lengths = ends - offsets  # (B,)
+        weight = self.weight[tokens] * lengths.clamp(min=1).rsqrt().repeat_interleave(lengths)  # (T,)
+        if self.training and token_dropout:
+            weight = weight * (torch.rand_like(weight) >= token_dropout) / (1 - token_dropout)  # (T,)
+        bag = F.embedding_bag(tokens, self.table, offsets, mode="sum", per_sample_weights=weight)  # (B, D)
+        features = torch.cat([bag - self.mean_bag @ self.table, dense], dim=1)  # (B, D + F)
+        curve = self.outer(self.dropout(F.silu(self.inner(features))))  # (B, 1)
+        number: Tensor = (curve + self.line(features)).squeeze(1)  # (B,)
+        return number
