@@ -64,10 +64,15 @@ def lines(_: dg.InitLoggerContext) -> logging.Logger:
     """A logger for the terminal."""
     logger = logging.Logger("lines", logging.INFO)
     handler = logging.StreamHandler(sys.stdout)
-    handler.addFilter(lambda record: not record.dagster_meta.get("dagster_event"))  # type: ignore[attr-defined]
+    handler.addFilter(_is_a_line)
     handler.setFormatter(_Lines())
     logger.addHandler(handler)
     return logger
+
+
+def _is_a_line(record: logging.LogRecord) -> bool:
+    """Neither an event of the engine, nor a table: those come together at the end."""
+    return not record.dagster_meta.get("dagster_event") and "\n" not in record.getMessage()  # type: ignore[attr-defined]
 
 
 class _Lines(logging.Formatter):

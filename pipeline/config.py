@@ -196,34 +196,34 @@ class MissingTokensTraining(_Training):
     """Passes over the training examples, at most; the cosine schedule ends there."""
     learning_rate: float = Field(0.02, gt=0)
     """Of AdamW at the start; it falls to 0 along a cosine."""
-    weight_decay: float = Field(0.4, ge=0)
+    weight_decay: float = Field(0.1, ge=0)
     """Of the table: each step shrinks it by learning rate x this."""
     epsilon: float | None = Field(None, gt=0)
-    """Of AdamW: tokens with gradients far below it move less, so that rare ones don't wander. Default: 0.3 / V."""
+    """Of AdamW: tokens with gradients far below it move less, so that rare ones don't wander. Default: 3 / V."""
     temperature: float = Field(0.2, gt=0)
     """The dot products are divided by it: the smaller, the sharper the softmax."""
     dropout: float = Field(0.2, ge=0, lt=1)
     """Share of the hidden nodes that is left out at each step."""
     input_share: tuple[float, float] = (0.2, 0.8)
     """Between these shares of a training list go in, drawn anew for each example and epoch; all of it is predicted."""
-    start_scale: float = Field(0.3, gt=0)
-    """Root mean square of the table's columns at the start, which is PCA's."""
+    start_scale: float = Field(1.0, gt=0)
+    """Root mean square of the table's first column at the start, which is PCA's loadings."""
 
     def resolved(self, n_examples: int, n_tokens: int) -> Self:
         """With every default that the data decides.
 
-        N / 8 examples a step, between 64 and 512; epsilon 0.3 / V, where 1 / V is the share of an average token.
+        N / 8 examples a step, between 64 and 512; epsilon 3 / V, where 1 / V is the share of an average token.
         """
         size = min(max(round(n_examples / 8), 64), 512)
-        return self.model_copy(update={"batch_size": self.batch_size or size, "epsilon": self.epsilon or 0.3 / n_tokens})
+        return self.model_copy(update={"batch_size": self.batch_size or size, "epsilon": self.epsilon or 3 / n_tokens})
 
 
 class RegressionTraining(_Training):
     """How the network for a number is trained."""
 
     kind: Literal["regression"] = Field("regression", repr=False)
-    max_epochs: int = Field(30, ge=1)
-    """Passes over the training examples, at most; the cosine schedule ends there."""
+    max_epochs: int | None = Field(None, ge=1)
+    """Passes over the training examples, at most; the cosine schedule ends there. Default: 30, on small data more."""
     learning_rate: float = Field(0.003, gt=0)
     """Of AdamW at the start; it falls to 0 along a cosine."""
     table_weight_decay: float = Field(0.1, ge=0)
@@ -242,12 +242,13 @@ class RegressionTraining(_Training):
     def resolved(self, n_examples: int, n_tokens: int) -> Self:
         """With every default that the data decides.
 
-        About 75 steps an epoch, in batches that are a power of 2 between 32 and 1024; the more tokens for an example,
-        the more dropout: 2V / (2V + N), between .1 and .6.
+        About 75 steps an epoch, in batches that are a power of 2 between 32 and 1024; 30 epochs, or as many as make
+        2,250 steps; the more tokens for an example, the more dropout: 2V / (2V + N), between .1 and .6.
         """
-        size = min(max(2 ** round(math.log2(max(n_examples / 75, 1))), 32), 1024)
+        size = self.batch_size or min(max(2 ** round(math.log2(max(n_examples / 75, 1))), 32), 1024)
+        epochs = self.max_epochs or max(30, math.ceil(2250 / math.ceil(n_examples / size)))
         dropout = min(max(2 * n_tokens / (2 * n_tokens + n_examples), 0.1), 0.6)
-        chosen = {"batch_size": self.batch_size or size}
+        chosen: dict[str, float] = {"batch_size": size, "max_epochs": epochs}
         return self.model_copy(update=chosen | ({"token_dropout": dropout} if self.token_dropout is None else {}))
 
 

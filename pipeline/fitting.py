@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,9 @@ _LIBRARIES = {
     "popularity": (),
     "mean": (),
 }
+
+
+OnEpoch = Callable[[Mapping[str, float], int], None]
 
 
 @dataclass(frozen=True)
@@ -158,8 +161,9 @@ def fit_one(
     log: logging.Logger,
 ) -> Fitted:
     """Fit, judge on each held-out part, and leave everything in the run."""
+    fit = _method(method, held_out.get("validation"), run.log_metrics, log)
     start = time.perf_counter()
-    fitted = _fit(method, conf, vocabulary, training, held_out.get("validation"), dimension, run.log_metrics, log)
+    fitted = fit(training, vocabulary, conf, dimension)
     run.log_metrics({"fit_seconds": time.perf_counter() - start})
     uses_log = conf.task.kind == "regression" and conf.task.log
     with tempfile.TemporaryDirectory() as folder:
@@ -172,29 +176,21 @@ def fit_one(
     return fitted
 
 
-def _fit(
-    method: str,
-    conf: Dataset,
-    vocabulary: Vocabulary,
-    training: Rows,
-    validation: Rows | None,
-    dimension: int,
-    on_epoch: Callable[[Mapping[str, float], int], None],
-    log: logging.Logger,
-) -> Fitted:
-    # torch and scikit-learn take seconds to import: only the method that is asked for does
+def _method(
+    method: str, validation: Rows | None, on_epoch: OnEpoch, log: logging.Logger
+) -> Callable[[Rows, Vocabulary, Dataset, int], Fitted]:
+    """The function that fits; torch and scikit-learn take seconds to import, so only what is asked for does."""
     if method == "embedding":
         from pipeline.training import fit_network
 
-        return fit_network(training, validation, vocabulary, conf, dimension, on_epoch, log)
+        return partial(fit_network, validation=validation, on_epoch=on_epoch, log=log)
     if method == "pca":
         from pipeline.pca import fit_pca
 
-        return fit_pca(training, vocabulary, conf, dimension)
+        return fit_pca
     from pipeline import rivals
 
-    fits: Mapping[str, Callable[..., Fitted]] = {"popularity": rivals.fit_popularity, "mean": rivals.fit_mean}
-    return fits[method](training, vocabulary, conf)
+    return rivals.fit_popularity if method == "popularity" else rivals.fit_mean
 
 
 def _require_room(conf: Dataset, dimensions: Sequence[int], training: Rows, vocabulary: Vocabulary) -> None:

@@ -1,7 +1,7 @@
 """The networks: one embedding table between the sparse input and a hidden layer of D nodes, and a head for each task.
 
-Letters: B examples in a batch, T their tokens in one row, V vocabulary, D dimensions, F dense features. A batch of lists
-is `tokens` (T,) and `offsets` (B,): list i begins at offsets[i]. Losses do not belong here.
+Letters: B examples in a batch, T their tokens in one row, V vocabulary, D dimensions, F dense features. A batch of
+lists is `tokens` (T,) and `offsets` (B,): list i begins at offsets[i]. Losses do not belong here.
 """
 
 import torch
@@ -50,9 +50,7 @@ class RegressionNetwork(nn.Module):
 
     def forward(self, tokens: Tensor, offsets: Tensor, dense: Tensor, token_dropout: float = 0.0) -> Tensor:
         """A standardised number for each example; while training, tokens are left out at random."""
-        ends = torch.cat([offsets[1:], offsets.new_tensor([len(tokens)])])  # (B,)
-        lengths = ends - offsets  # (B,)
-        weight = self.weight[tokens] * lengths.clamp(min=1).rsqrt().repeat_interleave(lengths)  # (T,)
+        weight = self.weight[tokens]  # (T,)
         if self.training and token_dropout:
             weight = weight * (torch.rand_like(weight) >= token_dropout) / (1 - token_dropout)  # (T,)
         bag = F.embedding_bag(tokens, self.table, offsets, mode="sum", per_sample_weights=weight)  # (B, D)

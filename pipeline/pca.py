@@ -53,28 +53,28 @@ def project(inputs: sparse.csr_matrix, mean: Array, components: Array) -> Array:
     return np.asarray(inputs @ components.T - mean @ components.T)
 
 
-def fit_pca(rows: Rows, vocabulary: Vocabulary, conf: Dataset, dimension: int) -> FittedPca:
+def fit_pca(training: Rows, vocabulary: Vocabulary, conf: Dataset, dimension: int) -> FittedPca:
     """Fit PCA on the training rows; scikit-learn centres a sparse matrix implicitly.
 
     Args:
-        rows: the training examples, more than `dimension` of them.
+        training: the training examples, more than `dimension` of them.
         vocabulary: of V tokens, more than `dimension` of them.
         conf: the dataset.
         dimension: D.
     """
     from sklearn.linear_model import LinearRegression
 
-    pca = principal_components(rows.inputs, dimension, conf.seed, conf.baseline.solver)
+    pca = principal_components(training.inputs, dimension, conf.seed, conf.baseline.solver)
     weights: dict[str, Array] = {
         "mean": np.asarray(pca.mean_, np.float32).ravel(),
         "components": pca.components_.astype(np.float32),
     }
     if conf.task.kind == "regression":
-        dense_scale = DenseScale.fit(rows.dense)
-        target_scale = TargetScale.fit(rows.target, conf.task.log)
-        latent = project(rows.inputs, weights["mean"], weights["components"])
+        dense_scale = DenseScale.fit(training.dense)
+        target_scale = TargetScale.fit(training.target, conf.task.log)
+        latent = project(training.inputs, weights["mean"], weights["components"])
         head = LinearRegression().fit(
-            np.hstack([latent, dense_scale.forward(rows.dense)]), target_scale.forward(rows.target)
+            np.hstack([latent, dense_scale.forward(training.dense)]), target_scale.forward(training.target)
         )
         weights |= {"head_weight": head.coef_, "head_bias": np.array(head.intercept_)}
         weights |= dense_scale.weights | target_scale.weights

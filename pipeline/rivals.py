@@ -41,15 +41,15 @@ class Mean:
         return TargetScale.of(self.weights).inverse(np.zeros(inputs.shape[0]))
 
 
-def fit_popularity(rows: Rows, vocabulary: Vocabulary, conf: Dataset) -> Popularity:
+def fit_popularity(training: Rows, vocabulary: Vocabulary, conf: Dataset, dimension: int) -> Popularity:
     """Count in how many training examples each token is: log((examples with the token + 1) / (N + 1))."""
-    n = rows.inputs.getnnz(axis=0)
-    logits = np.log((n + 1) / (len(rows) + 1)).astype(np.float32)
+    n = training.inputs.getnnz(axis=0)
+    logits = np.log((n + 1) / (len(training) + 1)).astype(np.float32)
     return Popularity(Embedding(vocabulary, logits[:, None]), {"logits": logits})
 
 
-def fit_mean(rows: Rows, vocabulary: Vocabulary, conf: Dataset) -> Mean:
+def fit_mean(training: Rows, vocabulary: Vocabulary, conf: Dataset, dimension: int) -> Mean:
     """Take the mean of the training targets; of a logged target that is the geometric mean."""
     assert conf.task.kind == "regression"
     nowhere = np.zeros((len(vocabulary), 1), np.float32)
-    return Mean(Embedding(vocabulary, nowhere), TargetScale.fit(rows.target, conf.task.log).weights)
+    return Mean(Embedding(vocabulary, nowhere), TargetScale.fit(training.target, conf.task.log).weights)

@@ -37,7 +37,6 @@ from pipeline.pca import principal_components
 from pipeline.vocabulary import Vocabulary
 
 Array = npt.NDArray[Any]
-OnEpoch = Callable[[Mapping[str, float], int], None]
 
 SCORED_AT_ONCE = 1024
 """Examples of a batch where nothing is learned from them."""
@@ -207,9 +206,10 @@ def _some_of(lists: Lists, low: float, high: float) -> Tensor:
 def _missing_tokens_network(
     rows: Rows, settings: config.MissingTokensTraining, dimension: int, seed: int
 ) -> MissingTokensNetwork:
-    """Table at PCA's components, centre so that the mean bag is 0, bias at the log of each token's popularity."""
-    components = principal_components(rows.inputs, dimension, seed).components_  # (D, V)
-    table = components.T * math.sqrt(rows.inputs.shape[1]) * settings.start_scale  # (V, D)
+    """Table at PCA's loadings, centre so that the mean bag is 0, bias at the log of each token's popularity."""
+    pca = principal_components(rows.inputs, dimension, seed)
+    relative = np.sqrt(pca.explained_variance_ / pca.explained_variance_[0])  # (D,)
+    table = pca.components_.T * relative * math.sqrt(rows.inputs.shape[1]) * settings.start_scale  # (V, D)
     lengths = np.maximum(np.diff(rows.inputs.indptr), 1)
     mean_bag = rows.inputs.T @ (1 / lengths) / len(rows)  # (V,)
     popularity = np.log(rows.inputs.getnnz(axis=0) + 1)  # (V,)
@@ -224,13 +224,12 @@ def _regression_network(
 ) -> RegressionNetwork:
     """Table at PCA's components of the weighted bags, scaled so that each hidden node has variance 1.
 
-    A token weighs its inverse document frequency log((1 + N) / (1 + n)) + 1, and the bag is divided by the root of its
-    length; one more factor brings the mean squared distance of a bag from the mean bag to 1.
+    A token weighs its inverse document frequency log((1 + N) / (1 + n)) + 1; one more factor brings the mean squared
+    distance of a bag from the mean bag to 1. The bag is a sum: a word adds what it adds, whatever stands beside it.
     """
     n = rows.inputs.getnnz(axis=0)  # (V,)
     idf = np.where(n > 0, np.log((1 + len(rows)) / (1 + n)) + 1, 0.0)
-    lengths = np.maximum(np.diff(rows.inputs.indptr), 1)
-    bags = sparse.csr_matrix(sparse.diags(1 / np.sqrt(lengths)) @ rows.inputs @ sparse.diags(idf))  # (N, V)
+    bags = sparse.csr_matrix(rows.inputs @ sparse.diags(idf))  # (N, V)
     mean_bag = np.asarray(bags.mean(axis=0)).ravel()
     spread = bags.power(2).sum() / len(rows) - (mean_bag**2).sum()
     scale = 1 / math.sqrt(max(spread, 1e-12))
@@ -287,26 +286,28 @@ def _is_scale(name: str) -> bool:
 
 def fit_network(
     training: Rows,
-    validation: Rows | None,
     vocabulary: Vocabulary,
     conf: config.Dataset,
     dimension: int,
-    on_epoch: OnEpoch,
+    *,
+    validation: Rows | None,
+    on_epoch: Callable[[Mapping[str, float], int], None],
     log: logging.Logger,
 ) -> FittedNetwork:
     """Train the network of the task; the epoch with the lowest validation loss is kept.
 
     Args:
         training: the training examples.
-        validation: the examples that stop it; None trains for `max_epochs` and keeps the last.
         vocabulary: of V tokens.
         conf: the dataset, its training settings resolved.
         dimension: D.
+        validation: the examples that stop it; None trains for `max_epochs` and keeps the last.
         on_epoch: gets train_loss and validation_loss, and the epoch from 1.
         log: gets lines of progress where there is no terminal.
     """
     settings = conf.training
     assert settings.batch_size is not None
+    assert settings.max_epochs is not None
     weights: dict[str, Array] = {}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(conf.seed)
@@ -365,7 +366,7 @@ def _train(module: _Module, training: Any, validation: Any, callbacks: list[Call
 class _Losses(Callback):
     """Hands on the losses of each epoch."""
 
-    def __init__(self, on_epoch: OnEpoch) -> None:
+    def __init__(self, on_epoch: Callable[[Mapping[str, float], int], None]) -> None:
         self.on_epoch = on_epoch
 
     def on_train_epoch_end(self, trainer: L.Trainer, _: L.LightningModule) -> None:
@@ -377,14 +378,14 @@ class _Lines(Callback):
     """Progress as plain lines, for logs."""
 
     def __init__(self, name: str, log: logging.Logger) -> None:
-        self.name, self.log, self.last = name, log, time.monotonic()
+        self.name, self.lines, self.last = name, log, time.monotonic()
 
     def on_train_epoch_end(self, trainer: L.Trainer, _: L.LightningModule) -> None:
         if time.monotonic() - self.last < LINE_SECONDS:
             return
         self.last = time.monotonic()
         losses = ", ".join(f"{k} {float(v):.4f}" for k, v in trainer.callback_metrics.items() if k.endswith("_loss"))
-        self.log.info(f"{self.name}: epoch {trainer.current_epoch + 1} of at most {trainer.max_epochs}, {losses}")
+        self.lines.info(f"{self.name}: epoch {trainer.current_epoch + 1} of at most {trainer.max_epochs}, {losses}")
 
 
 def _progress(name: str, log: logging.Logger) -> list[Callback]:
@@ -398,6 +399,7 @@ def _quiet() -> Iterator[None]:
     level = logger.level
     logger.setLevel(logging.ERROR)
     with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*have no `val_dataloader`.*")
         # one batch is one slice of a matrix: workers would only copy it
         warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated.*")  # Lightning's own use of PyTorch
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")

@@ -1,14 +1,8 @@
 """Planted truth, small enough to train in seconds: data in which the right answer is known because we put it there."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-os.environ["MPLBACKEND"] = "Agg"
-for variable in ("PIPELINE_HOME", "PIPELINE_CONF", "MLFLOW_TRACKING_URI", "DAGSTER_HOME", "FORCE"):
-    os.environ.pop(variable, None)
 
 import numpy as np
 import polars as pl
@@ -61,6 +55,13 @@ def priced_words() -> pl.DataFrame:
         log_price = 11 + sum(WORDS[word] for word in chosen) + 0.005 * area + random.normal(0, 0.05)
         rows.append({"text": " ".join(chosen), "area": area, "price": float(np.exp(log_price))})
     return pl.DataFrame(rows)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_of_the_developer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of the environment in which the tests run may change what they see."""
+    for variable in ("PIPELINE_HOME", "PIPELINE_CONF", "MLFLOW_TRACKING_URI", "MLFLOW_PORT", "DAGSTER_HOME", "FORCE"):
+        monkeypatch.delenv(variable, raising=False)
 
 
 @pytest.fixture

@@ -1,0 +1,61 @@
+import numpy as np
+import polars as pl
+import pytest
+from scipy import sparse
+
+from pipeline.config import Dataset
+from pipeline.encoding import Rows
+from pipeline.pca import fit_pca
+from pipeline.vocabulary import Vocabulary
+
+
+def rows_of(dense_matrix: np.ndarray, target: np.ndarray | None = None, features: np.ndarray | None = None) -> Rows:
+    n = len(dense_matrix)
+    return Rows(
+        ids=pl.Series([str(i) for i in range(n)]),
+        inputs=sparse.csr_matrix(dense_matrix.astype(np.float32)),
+        labels=sparse.csr_matrix(dense_matrix.shape, dtype=np.float32),
+        dense=np.empty((n, 0)) if features is None else features,
+        target=np.full(n, np.nan) if target is None else target,
+    )
+
+
+@pytest.fixture
+def data() -> tuple[Rows, Vocabulary]:
+    random = np.random.default_rng(0)
+    matrix = random.random((60, 12)) < np.linspace(0.1, 0.8, 12)
+    return rows_of(matrix), Vocabulary.of({f"t{i:02d}": 100 - i for i in range(12)})
+
+
+def test_the_score_is_the_reconstruction_of_the_centred_row(data: tuple[Rows, Vocabulary], movies: Dataset) -> None:
+    """Against the textbook: centre, singular value decomposition, keep D, add the mean again."""
+    rows, vocabulary = data
+    fitted = fit_pca(rows, vocabulary, movies, 3)
+    x = rows.inputs.toarray()
+    _, _, directions = np.linalg.svd(x - x.mean(axis=0))
+    expected = x.mean(axis=0) + (x - x.mean(axis=0)) @ directions[:3].T @ directions[:3]
+    assert fitted.score(rows.inputs, rows.dense) == pytest.approx(expected, abs=1e-5)
+
+
+def test_the_embedding_is_the_loadings(data: tuple[Rows, Vocabulary], movies: Dataset) -> None:
+    """With all the room there is, inner products of loadings are the covariances of the tokens."""
+    rows, vocabulary = data
+    matrix = fit_pca(rows, vocabulary, movies, 11).embedding.matrix
+    x = rows.inputs.toarray()
+    covariance = np.cov(x, rowvar=False)
+    values, vectors = np.linalg.eigh(covariance)
+    best_of_rank_11 = vectors[:, 1:] * values[1:] @ vectors[:, 1:].T
+    assert matrix @ matrix.T == pytest.approx(best_of_rank_11, abs=1e-4)
+
+
+def test_the_head_finds_a_linear_price(homes: Dataset) -> None:
+    """log price = 2 + token 0 - token 1 + area: with D = V - 1 of V linearly dependent tokens nothing is lost."""
+    random = np.random.default_rng(0)
+    first = random.random((200, 1)) < 0.5
+    second = random.random((200, 1)) < 0.5
+    matrix = np.hstack([first, ~first, second])
+    area = random.normal(size=(200, 1))
+    target = np.exp(2 + first - second.astype(float) + area)[:, 0]
+    fitted = fit_pca(rows_of(matrix, target, area), Vocabulary.of({"a": 3, "b": 2, "c": 1}), homes, 2)
+    predicted = fitted.score(sparse.csr_matrix(matrix.astype(np.float32)), area)
+    assert predicted == pytest.approx(target, rel=1e-3)

@@ -1,0 +1,140 @@
+import logging
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from scipy import sparse
+
+from pipeline.config import Dataset
+from pipeline.encoding import SparseExamples, encode
+from pipeline.evaluation import judge
+from pipeline.pca import fit_pca
+from pipeline.splitting import training_pairs
+from pipeline.training import FittedNetwork, Lists, fit_network, softmax_loss
+from pipeline.vocabulary import Vocabulary, build_vocabulary
+
+LOG = logging.getLogger("test")
+WORTH = ["castle", "palace", "garden", "cellar", "street", "busy", "damp", "ruin"]  # most to least, as planted
+
+
+def encoded(records: pl.DataFrame, conf: Dataset) -> tuple[SparseExamples, Vocabulary]:
+    vocabulary = build_vocabulary(training_pairs(records.lazy(), conf), conf)
+    return encode(records.lazy(), vocabulary, conf), vocabulary
+
+
+def fitted(records: pl.DataFrame, conf: Dataset, dimension: int = 2) -> tuple[FittedNetwork, SparseExamples, list[Any]]:
+    examples, vocabulary = encoded(records, conf)
+    training = examples.training()
+    epochs: list[Any] = []
+    network = fit_network(
+        training,
+        vocabulary,
+        conf.resolved(len(training), len(vocabulary)),
+        dimension,
+        validation=examples.held_out("validation"),
+        on_epoch=lambda losses, epoch: epochs.append((epoch, losses)),
+        log=LOG,
+    )
+    return network, examples, epochs
+
+
+def test_neighbours_are_of_the_planted_genre_for_the_network_and_for_pca(
+    two_genres: pl.DataFrame, movies: Dataset
+) -> None:
+    network, examples, _ = fitted(two_genres, movies)
+    pca = fit_pca(examples.training(), network.embedding.vocabulary, movies, 2)
+    for embedding in (network.embedding, pca.embedding):
+        for token in embedding.vocabulary.tokens["token"]:
+            nearest = embedding.neighbours(token, k=5)["token"]
+            assert {found.split("-")[0] for found in nearest} == {token.split("-")[0]}
+
+
+def test_words_are_ordered_by_their_planted_worth_for_the_network_and_for_pca(
+    priced_words: pl.DataFrame, homes: Dataset
+) -> None:
+    """What a word does to the price: held-out homes with it against the same homes without it."""
+    network, examples, _ = fitted(priced_words, homes)
+    vocabulary = network.embedding.vocabulary
+    pca = fit_pca(examples.training(), vocabulary, homes, len(vocabulary) - 1)
+    rows = examples.held_out("test")
+    for fit in (network, pca):
+        worth = {}
+        for i, word in enumerate(vocabulary.labels):
+            without, with_word = rows.inputs.tolil(), rows.inputs.tolil()
+            without[:, i], with_word[:, i] = 0, 1
+            with_price, price = (fit.score(sparse.csr_matrix(m), rows.dense) for m in (with_word, without))
+            worth[word] = float(np.log(with_price / price).mean())
+        assert sorted(worth, key=worth.get, reverse=True) == WORTH  # type: ignore[arg-type]
+
+
+def test_the_direction_of_the_price_orders_the_words_in_the_latent_space(
+    priced_words: pl.DataFrame, homes: Dataset
+) -> None:
+    """Projected on the direction from the cheapest word to the dearest, all words lie in the order of their worth."""
+    network, _, _ = fitted(priced_words, homes)
+    embedding = network.embedding
+    places = embedding.matrix[embedding.vocabulary.encode(WORTH)]
+    along = places @ (places[0] - places[-1])
+    assert along.tolist() == sorted(along, reverse=True)
+
+
+def test_the_best_epoch_is_kept(two_genres: pl.DataFrame, movies: Dataset) -> None:
+    network, examples, epochs = fitted(two_genres, movies)
+    rows = examples.held_out("validation")
+    logits = torch.from_numpy(network.score(rows.inputs, rows.dense))
+    kept = float(softmax_loss(logits, Lists.of(rows.labels), power=1.0))
+    assert [epoch for epoch, _ in epochs] == list(range(1, len(epochs) + 1))
+    assert kept == pytest.approx(min(losses["validation_loss"] for _, losses in epochs), rel=1e-5)
+
+
+def test_training_stops_early(two_genres: pl.DataFrame, movies: Dataset) -> None:
+    settings = movies.training.model_copy(update={"patience": 2, "max_epochs": 200, "learning_rate": 0.2})
+    _, _, epochs = fitted(two_genres, movies.model_copy(update={"training": settings}))
+    losses = [losses["validation_loss"] for _, losses in epochs]
+    assert len(epochs) == int(np.argmin(losses)) + 1 + 2
+
+
+@pytest.mark.parametrize(("data", "name"), [("two_genres", "movies"), ("priced_words", "homes")])
+def test_the_same_seed_gives_the_same_bits_and_another_does_not(
+    data: str, name: str, request: pytest.FixtureRequest
+) -> None:
+    records, conf = request.getfixturevalue(data), request.getfixturevalue(name)
+    torch.manual_seed(1)
+    once, _, _ = fitted(records, conf)
+    torch.manual_seed(2)  # what else happens in the process plays no part
+    again, _, _ = fitted(records, conf)
+    other, _, _ = fitted(records, conf.model_copy(update={"seed": 2}))
+    for key, array in once.weights.items():
+        assert (again.weights[key] == array).all(), key
+    assert (other.embedding.matrix != once.embedding.matrix).any()
+
+
+def test_training_without_validation_keeps_the_last_epoch(two_genres: pl.DataFrame, movies: Dataset) -> None:
+    examples, vocabulary = encoded(two_genres, movies)
+    training = examples.training()
+    conf = movies.resolved(len(training), len(vocabulary))
+    network = fit_network(training, vocabulary, conf, 2, validation=None, on_epoch=lambda losses, epoch: None, log=LOG)
+    assert judge(network, examples.held_out("test")).metrics["recall_at_20"] > 0.5
+
+
+def test_softmax_loss_by_hand() -> None:
+    """Two examples over two tokens, logits (0, 0) and (log 3, 0): p = 1/2, and 3/4 for token 0.
+
+    Labels: token 0 and 1 of the first, token 0 of the second. With power 1 each example counts the same:
+    (log 2 + log(4/3)) / 2. With power 0 each label does: (2 log 2 + log(4/3)) / 3.
+    """
+    logits = torch.tensor([[0.0, 0.0], [float(np.log(3)), 0.0]])
+    labels = Lists.of(sparse.csr_matrix(np.array([[1, 1], [1, 0]], np.float32)))
+    assert float(softmax_loss(logits, labels, 1.0)) == pytest.approx((np.log(2) + np.log(4 / 3)) / 2)
+    assert float(softmax_loss(logits, labels, 0.0)) == pytest.approx((2 * np.log(2) + np.log(4 / 3)) / 3)
+
+
+def test_lists_are_the_rows_of_the_matrix_and_can_lose_tokens() -> None:
+    lists = Lists.of(sparse.csr_matrix(np.array([[1, 0, 1], [0, 0, 0], [0, 1, 0]], np.float32)))
+    assert lists.tokens.tolist() == [0, 2, 1]
+    assert lists.offsets.tolist() == [0, 2, 2]
+    assert lists.rows.tolist() == [0, 0, 2]
+    fewer = lists.keep(torch.tensor([False, True, True]))
+    assert (fewer.tokens.tolist(), fewer.offsets.tolist()) == ([2, 1], [0, 1, 1])
