@@ -1,6 +1,6 @@
 """Materialise from the command line: everything, or one dataset, and end with the table of results."""
 
-import logging
+import os
 import sys
 
 import dagster as dg
@@ -42,11 +42,10 @@ def run(name: str | None = None) -> int:
     """Materialise one dataset or all, print what came out and where to look next.
 
     Returns:
-        0, or 1 where a step failed; each failure has been told in a sentence.
+        0; 1 where a step failed, which has been told in a sentence; 130 where it was stopped.
     """
     datasets = chosen(name)
-    for library in ("alembic", "mlflow"):
-        logging.getLogger(library).setLevel(logging.WARNING)
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
     mlflow = mlflow_from_environment()
     mlflow.prepare()
     instance_ref = InstanceRef.from_dir(str(dagster_home()), overrides=_UNCAPTURED)
@@ -58,19 +57,32 @@ def run(name: str | None = None) -> int:
         if not any(event.step_key.startswith(f"{conf.name}__") for event in failures):
             storage = FolderIOManager(root=str(home() / "data"))
             print(f"\n{Comparison.load(storage.folder(dg.AssetKey([conf.name, 'comparison']))).text()}")
+    if any(_was_interrupted(event) for event in failures):
+        print("\nstopped; what was finished is kept, and not repeated next time", file=sys.stderr)
+        return 130
     for event in failures:
         print(f"\nerror: {_sentence(event)}", file=sys.stderr)
-    if not failures:
-        print(
-            f"\nEverything is in {home()}: the embeddings are embedding.parquet in the artifacts of each MLflow run.\n"
-            "`make dev` shows the assets in Dagster and the runs side by side in MLflow."
-        )
-    return 1 if failures or not result.success else 0
+    if failures or not result.success:
+        return 1
+    print(
+        f"\nEverything is in {home()}: the embeddings are embedding.parquet in the artifacts of each MLflow run.\n"
+        "`make dev` shows the assets in Dagster and the runs side by side in MLflow."
+    )
+    return 0
+
+
+def _was_interrupted(event: dg.DagsterEvent) -> bool:
+    error = event.step_failure_data.error
+    while error is not None:
+        if error.cls_name in ("DagsterExecutionInterruptedError", "KeyboardInterrupt"):
+            return True
+        error = error.cause
+    return False
 
 
 def _sentence(event: dg.DagsterEvent) -> str:
     """What went wrong in a step: our own sentence, or for a defect of ours the whole story."""
     failure = event.step_failure_data
     if failure.user_failure_data and failure.user_failure_data.description:
-        return failure.user_failure_data.description
+        return str(failure.user_failure_data.description)
     return f"{event.step_key} failed, which is a defect of the pipeline:\n{failure.error_display_string}"

@@ -20,7 +20,7 @@ from pipeline.comparison import Comparison
 from pipeline.config import Dataset
 from pipeline.encoding import SparseExamples, encode
 from pipeline.fitting import Fits, code_version, fit_all
-from pipeline.splitting import training_pairs
+from pipeline.splitting import assign, require_room, training_pairs
 from pipeline.vocabulary import Vocabulary, build_vocabulary
 
 _RECORDS = {"source"}
@@ -73,7 +73,7 @@ def _raw_records(conf: Dataset, conf_folder: Path) -> dg.AssetsDefinition:
         **_options(conf, ("sources",), _RECORDS),
     )
     def raw_records() -> dg.Output[pl.LazyFrame]:
-        with for_people():
+        with for_people(conf.file):
             return dg.Output(sources.scan(conf, conf_folder), metadata={"source": sources.name(conf.source)})
 
     return raw_records
@@ -87,8 +87,9 @@ def _vocabulary(conf: Dataset) -> dg.AssetsDefinition:
         **_options(conf, ("tokens", "splitting", "vocabulary"), _TOKENS, upstream=("raw_records",)),
     )
     def vocabulary(context: dg.AssetExecutionContext, raw_records: pl.LazyFrame) -> dg.Output[Vocabulary]:
-        with for_people():
+        with for_people(conf.file):
             built = build_vocabulary(training_pairs(raw_records, conf), conf)
+            require_room(conf, assign(raw_records, conf).n_training, len(built))
         context.log.info(f"{conf.name}: the vocabulary has {len(built):,} tokens")
         return dg.Output(built, metadata=metadata.of_vocabulary(built))
 
@@ -105,7 +106,7 @@ def _sparse_examples(conf: Dataset) -> dg.AssetsDefinition:
     def sparse_examples(
         context: dg.AssetExecutionContext, raw_records: pl.LazyFrame, vocabulary: Vocabulary
     ) -> dg.Output[SparseExamples]:
-        with for_people():
+        with for_people(conf.file):
             examples = encode(raw_records, vocabulary, conf)
         context.log.info(f"{conf.name}: {len(examples):,} sparse examples, {len(examples.indices):,} stored entries")
         return dg.Output(examples, metadata=metadata.of_examples(examples, vocabulary))
@@ -182,7 +183,7 @@ def _fitted(
     """Fit these methods, each fit a run of the dataset's experiment."""
     tags = {"dagster.run_id": context.run_id, "dagster.asset": context.asset_key.to_user_string()}
     force = config.force or os.environ.get("FORCE") == "1"
-    with for_people():
+    with for_people(conf.file):
         tracker = mlflow.tracker(conf, context.instance)
         fits = Fits(
             tuple(

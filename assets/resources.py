@@ -71,8 +71,9 @@ def lines(_: dg.InitLoggerContext) -> logging.Logger:
 
 
 def _is_a_line(record: logging.LogRecord) -> bool:
-    """Neither an event of the engine, nor a table: those come together at the end."""
-    return not record.dagster_meta.get("dagster_event") and "\n" not in record.getMessage()  # type: ignore[attr-defined]
+    """What an asset says while it works: no events of the engine; tables and errors come together at the end."""
+    is_event = bool(record.dagster_meta.get("dagster_event"))  # type: ignore[attr-defined]
+    return not is_event and record.levelno < logging.ERROR and "\n" not in record.getMessage()
 
 
 class _Lines(logging.Formatter):

@@ -11,7 +11,7 @@ import json
 import logging
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache, partial
 from importlib.metadata import version
@@ -23,8 +23,8 @@ import numpy as np
 from pipeline.config import Dataset
 from pipeline.embedding import Embedding, Fitted
 from pipeline.encoding import Rows, SparseExamples
-from pipeline.errors import PipelineError
 from pipeline.evaluation import judge
+from pipeline.splitting import require_room
 from pipeline.tracking import FinishedRun, Run, Tracker
 from pipeline.vocabulary import Vocabulary
 
@@ -129,7 +129,8 @@ def fit_all(
     dimensions = conf.dimensions if method in ("embedding", "pca") else (1,)
     training = examples.training()
     held_out = {part: rows for part in ("validation", "test") if len(rows := examples.held_out(part))}
-    _require_room(conf, dimensions, training, vocabulary)
+    if method in ("embedding", "pca"):
+        require_room(conf, len(training), len(vocabulary))
     conf = conf.resolved(len(training), len(vocabulary))
     fits = []
     for dimension in dimensions:
@@ -191,16 +192,6 @@ def _method(
     from pipeline import rivals
 
     return rivals.fit_popularity if method == "popularity" else rivals.fit_mean
-
-
-def _require_room(conf: Dataset, dimensions: Sequence[int], training: Rows, vocabulary: Vocabulary) -> None:
-    """N centred rows over V tokens span fewer than min(N, V) dimensions."""
-    most = min(len(training), len(vocabulary)) - 1
-    if max(dimensions) > most:
-        raise PipelineError(
-            f"{conf.file}, dimensions: D={max(dimensions)} is larger than the data allows: {len(training)} training "
-            f"examples over {len(vocabulary)} tokens have room for {most} dimensions. Lower it to at most {most}."
-        )
 
 
 def fit_key(method: str, conf: Dataset, examples: SparseExamples, dimension: int) -> str:

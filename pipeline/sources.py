@@ -45,6 +45,8 @@ def scan(conf: Dataset, conf_folder: Path) -> pl.LazyFrame:
         ) from error
     except (pl.exceptions.PolarsError, OSError) as error:
         raise PipelineError(f"{where}: cannot be read as {_format(source, where)} ({_first_line(error)}).") from error
+    if records.head(1).collect().is_empty():
+        raise PipelineError(f"{where}: has columns, but not a single record. Bring a file with rows.")
     for key, column in needed_columns(conf).items():
         if column not in columns:
             raise PipelineError(

@@ -24,6 +24,11 @@ class Assignment:
     by_token: bool
     """A column of the records splits the tokens within the examples: every example is then trained on."""
 
+    @property
+    def n_training(self) -> int:
+        """How many examples are trained on."""
+        return int((self.examples["split"] == "train").sum())
+
 
 def assign(records: pl.LazyFrame, conf: Dataset) -> Assignment:
     """Split the examples as conf says.
@@ -85,6 +90,20 @@ def _by_column(records: pl.LazyFrame, conf: Dataset) -> Assignment:
 def _frame(ids: pl.Series, codes: pl.Series) -> dy.DataFrame[Examples]:
     names = codes.replace_strict(range(len(PARTS)), PARTS, return_dtype=PartType)
     return Examples.validate(pl.DataFrame({"example": ids, "split": names}))
+
+
+def require_room(conf: Dataset, n_training: int, n_tokens: int) -> None:
+    """N centred rows over V tokens span fewer than min(N, V) dimensions.
+
+    Raises:
+        PipelineError: a D of conf is larger than that.
+    """
+    most = min(n_training, n_tokens) - 1
+    if max(conf.dimensions) > most:
+        raise PipelineError(
+            f"{conf.file}, dimensions: D={max(conf.dimensions)} is larger than the data allows: {n_training} training "
+            f"examples over {n_tokens} tokens have room for {most} dimensions. Lower it to at most {most}."
+        )
 
 
 def training_pairs(records: pl.LazyFrame, conf: Dataset) -> pl.LazyFrame:

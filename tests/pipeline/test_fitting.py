@@ -1,0 +1,188 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from pipeline.config import Dataset
+from pipeline.embedding import Embedding
+from pipeline.encoding import SparseExamples, encode
+from pipeline.errors import PipelineError
+from pipeline.fitting import Fits, code_version, fit_all, load_fitted
+from pipeline.splitting import training_pairs
+from pipeline.tracking import Tracker
+from pipeline.vocabulary import Vocabulary, build_vocabulary
+
+RANKING = {"recall_at_20", "recall_at_50", "ndcg_at_20", "ndcg_at_100"}
+NUMBERS = {"rmse", "mae", "r2", "rmse_log", "r2_log"}
+
+
+@pytest.fixture(scope="session")
+def tracker(tmp_path_factory: pytest.TempPathFactory) -> Tracker:
+    folder = tmp_path_factory.mktemp("tracked")
+    return Tracker(f"sqlite:///{folder}/mlflow.db", folder / "artifacts", "planted")
+
+
+@pytest.fixture
+def encoded() -> Callable[[pl.DataFrame, Dataset], tuple[Vocabulary, SparseExamples]]:
+    def make(records: pl.DataFrame, conf: Dataset) -> tuple[Vocabulary, SparseExamples]:
+        vocabulary = build_vocabulary(training_pairs(records.lazy(), conf), conf)
+        return vocabulary, encode(records.lazy(), vocabulary, conf)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "method", "names"),
+    [
+        ("two_genres", "movies", "embedding", RANKING),
+        ("two_genres", "movies", "pca", RANKING),
+        ("two_genres", "movies", "popularity", RANKING),
+        ("priced_words", "homes", "embedding", NUMBERS),
+        ("priced_words", "homes", "pca", NUMBERS),
+        ("priced_words", "homes", "mean", NUMBERS),
+    ],
+)
+def test_every_method_leaves_what_the_contract_says(
+    data: str,
+    name: str,
+    method: str,
+    names: set[str],
+    request: pytest.FixtureRequest,
+    tracker: Tracker,
+    encoded: Callable,
+) -> None:
+    records, conf = request.getfixturevalue(data), request.getfixturevalue(name)
+    vocabulary, examples = encoded(records, conf)
+    (fit,) = fit_all(method, conf, vocabulary, examples, tracker, tags={"dagster.run_id": "d"}).fits
+    run = tracker.client.get_run(fit.run_id)
+    dimension = 2 if method in ("embedding", "pca") else 1
+
+    assert run.info.status == "FINISHED"
+    assert {"dataset": conf.name, "method": method, "dagster.run_id": "d"}.items() <= run.data.tags.items()
+    assert "mlflow.parentRunId" not in run.data.tags
+    assert run.data.params["dimension"] == str(dimension)
+    assert run.data.params["seed"] == "1"
+    assert ("training.learning_rate" in run.data.params) == (method == "embedding")
+    assert ("training.batch_size" in run.data.params) == (method == "embedding")  # resolved: the file has none
+    expected = {f"{part}_{metric}" for part in ("validation", "test") for metric in names} | {"fit_seconds"}
+    losses = {"train_loss", "validation_loss"} if method == "embedding" else set()
+    assert set(run.data.metrics) == expected | losses
+
+    folder = tracker.folder(fit.run_id)
+    frame = pl.read_parquet(folder / "embedding.parquet")
+    assert frame.columns == ["token", "label", "count", "vector"]
+    assert frame.schema["vector"] == pl.Array(pl.Float32, dimension)
+    assert frame["token"].to_list() == vocabulary.tokens["token"].to_list()
+    assert Embedding.load(folder / "embedding.parquet").provenance["mlflow_run"] == fit.run_id
+
+    again = load_fitted(folder)
+    rows = examples.held_out("test")
+    per_example = pl.read_parquet(folder / "test_examples.parquet")
+    assert per_example.height == len(rows)
+    if names is NUMBERS:
+        assert again.score(rows.inputs, rows.dense) == pytest.approx(per_example["predicted"].to_numpy(), rel=1e-5)
+    else:
+        assert per_example["recall_at_20"].mean() == pytest.approx(fit.metrics["test_recall_at_20"])
+        assert again.score(rows.inputs, rows.dense).shape == (len(rows), len(vocabulary))
+
+
+def test_an_unchanged_fit_is_reused_and_a_changed_one_is_not(
+    two_genres: pl.DataFrame, movies: Dataset, tracker: Tracker, encoded: Callable
+) -> None:
+    conf = movies.model_copy(update={"seed": 11})
+    vocabulary, examples = encoded(two_genres, conf)
+
+    def fit(conf: Dataset, **options: bool) -> tuple[str, bool]:
+        (done,) = fit_all("pca", conf, vocabulary, examples, tracker, **options).fits
+        return done.run_id, done.reused
+
+    first, reused = fit(conf)
+    assert not reused
+    assert fit(conf) == (first, True)
+    assert fit(conf.model_copy(update={"description": "Said otherwise."})) == (first, True)
+    forced, reused = fit(conf, force=True)
+    assert (forced != first, reused) == (True, False)
+    assert fit(conf) == (forced, True)
+    solver = conf.baseline.model_copy(update={"solver": "covariance_eigh"})
+    assert not fit(conf.model_copy(update={"baseline": solver}))[1]
+    assert not fit(conf.model_copy(update={"dimensions": (3,)}))[1]
+
+
+def test_other_inputs_are_another_fit(
+    two_genres: pl.DataFrame, movies: Dataset, tracker: Tracker, encoded: Callable
+) -> None:
+    conf = movies.model_copy(update={"seed": 12})
+    for records, reused in ((two_genres, False), (two_genres, True), (two_genres[:-1], False)):
+        (fit,) = fit_all("popularity", conf, *encoded(records, conf), tracker).fits
+        assert fit.reused == reused
+
+
+def test_a_d_larger_than_the_data_allows_is_refused_before_anything_runs(
+    two_genres: pl.DataFrame, movies: Dataset, tracker: Tracker, encoded: Callable
+) -> None:
+    conf = movies.model_copy(update={"dimensions": (2, 40), "seed": 13})
+    runs = len(tracker.client.search_runs([tracker.experiment_id]))
+    with pytest.raises(PipelineError, match=r"planted_movies.yaml, dimensions: D=40 .* at most 39"):
+        fit_all("pca", conf, *encoded(two_genres, conf), tracker)
+    assert len(tracker.client.search_runs([tracker.experiment_id])) == runs
+
+
+def test_examples_of_another_vocabulary_are_refused(
+    two_genres: pl.DataFrame, movies: Dataset, tracker: Tracker, encoded: Callable
+) -> None:
+    _, examples = encoded(two_genres, movies)
+    with pytest.raises(PipelineError, match="made with the vocabulary"):
+        fit_all("pca", movies, Vocabulary.of({"a": 1}), examples, tracker)
+
+
+def test_a_fit_that_raises_ends_failed_and_leaves_the_others(
+    two_genres: pl.DataFrame, movies: Dataset, tracker: Tracker, encoded: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise MemoryError("no room")
+
+    monkeypatch.setattr("pipeline.pca.fit_pca", broken)
+    conf = movies.model_copy(update={"seed": 14})
+    with pytest.raises(MemoryError):
+        fit_all("pca", conf, *encoded(two_genres, conf), tracker)
+    (run, *_) = tracker.client.search_runs([tracker.experiment_id], "attributes.status = 'FAILED'")
+    assert run.data.tags["error"] == "MemoryError: no room"
+
+
+def test_fits_are_written_and_read(
+    tmp_path: Path, two_genres: pl.DataFrame, movies: Dataset, tracker: Tracker, encoded: Callable
+) -> None:
+    fits = fit_all("popularity", movies, *encoded(two_genres, movies), tracker)
+    fits.save(tmp_path)
+    assert Fits.load(tmp_path) == fits
+    assert json.loads((tmp_path / "fits.json").read_text())[0]["method"] == "popularity"
+
+
+def test_the_code_version_changes_with_the_code_but_not_with_comments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = tmp_path / "module.py"
+    spec = type("Spec", (), {"origin": str(module)})
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: spec)
+
+    def version(text: str) -> str:
+        module.write_text(text)
+        code_version.cache_clear()
+        return code_version("module")
+
+    plain = version("def f():\n    return 1\n")
+    assert version('"""Said."""\ndef f():\n    """Said."""\n    return 1  # one\n') == plain
+    assert version("def f():\n    return 2\n") != plain
+    code_version.cache_clear()
+
+
+def test_weights_are_numbers_only(
+    two_genres: pl.DataFrame, movies: Dataset, tracker: Tracker, encoded: Callable
+) -> None:
+    """No pickles among the artifacts: the file opens with pickling forbidden."""
+    (fit,) = fit_all("pca", movies, *encoded(two_genres, movies), tracker).fits
+    with np.load(tracker.folder(fit.run_id) / "weights.npz", allow_pickle=False) as weights:
+        assert {name: weights[name].shape for name in weights.files} == {"mean": (40,), "components": (2, 40)}
