@@ -6,8 +6,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 TORCH := 2.13.0
 
-# conf and var beside this file, unless the environment says otherwise (see README)
-export PIPELINE_CONF PIPELINE_HOME MLFLOW_TRACKING_URI MLFLOW_PORT DAGSTER_PORT FORCE
+# PIPELINE_CONF, PIPELINE_HOME, FORCE, DAGSTER_PORT and the others are read from the environment or `make NAME=value`
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help

@@ -12,10 +12,9 @@ import dagster as dg
 
 from assets.storage import home
 from pipeline.config import Dataset
+from pipeline.errors import PipelineError
 from pipeline.fitting import Fit
 from pipeline.tracking import Tracker, prepare
-
-DEFAULT_PORT = 5000
 
 
 class MLflow(dg.ConfigurableResource):
@@ -51,11 +50,22 @@ class MLflow(dg.ConfigurableResource):
         return f"{self.ui}/#/compare-runs?{urlencode({'runs': runs, 'experiments': experiments})}"
 
 
+def port(variable: str, default: int) -> int:
+    """The port that an environment variable names.
+
+    Raises:
+        PipelineError: it is set to something else than a port.
+    """
+    value = os.environ.get(variable) or str(default)
+    if not (value.isdecimal() and 0 < int(value) < 65536):
+        raise PipelineError(f"{variable}={value} is not a port: give a number from 1 to 65535.")
+    return int(value)
+
+
 def mlflow_from_environment() -> MLflow:
     """MLFLOW_TRACKING_URI if it is set, else a database in the home."""
     uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home()}/mlflow.db"
-    port = os.environ.get("MLFLOW_PORT", DEFAULT_PORT)
-    ui = uri if uri.startswith("http") else f"http://127.0.0.1:{port}"
+    ui = uri if uri.startswith("http") else f"http://127.0.0.1:{port('MLFLOW_PORT', 5000)}"
     return MLflow(tracking_uri=uri, artifacts=str(home() / "artifacts"), ui=ui)
 
 

@@ -9,7 +9,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from assets.resources import mlflow_from_environment
+from assets.resources import mlflow_from_environment, port
 from assets.storage import PROJECT, dagster_home
 from pipeline.errors import PipelineError
 
@@ -25,7 +25,7 @@ def serve() -> int:
     """
     mlflow = mlflow_from_environment()
     mlflow.prepare()
-    dagster_port = int(os.environ.get("DAGSTER_PORT", "3000"))
+    dagster_port = port("DAGSTER_PORT", 3000)
     bin_folder = Path(sys.executable).parent
     environment = {**os.environ, "DAGSTER_HOME": str(dagster_home()), "MLFLOW_DISABLE_TELEMETRY": "true"}
     commands = {
@@ -37,7 +37,7 @@ def serve() -> int:
     if mlflow.is_local:
         commands[mlflow.ui] = [
             *(str(bin_folder / "mlflow"), "server", "--backend-store-uri", mlflow.tracking_uri, "--workers", "1"),
-            *("--host", HOST, "--port", mlflow.ui.rpartition(":")[2]),
+            *("--host", HOST, "--port", mlflow.ui.rpartition(":")[2], "--uvicorn-opts", "--log-level warning"),
         ]
     for address in commands:
         _require_free(int(address.rpartition(":")[2]))
@@ -83,7 +83,7 @@ def _wait_for(port: int, server: subprocess.Popen[bytes]) -> None:
 def _end(servers: list[subprocess.Popen[bytes]]) -> None:
     """Ask each group to end, wait, then end what is left of it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not leave anything running
-    for kind, patience in ((signal.SIGINT, GRACE_SECONDS), (signal.SIGKILL, 1)):
+    for kind, patience in ((signal.SIGTERM, GRACE_SECONDS), (signal.SIGKILL, 1)):
         for server in servers:
             with suppress(ProcessLookupError):
                 os.killpg(server.pid, kind)

@@ -24,10 +24,13 @@ from pipeline.config import Dataset
 from pipeline.embedding import Embedding, Fitted
 from pipeline.encoding import Rows, SparseExamples
 from pipeline.evaluation import judge
+from pipeline.pictures import draw_losses, draw_map
 from pipeline.splitting import require_room
 from pipeline.tracking import FinishedRun, Run, Tracker
 from pipeline.vocabulary import Vocabulary
 
+SWEPT = ("embedding", "pca")
+"""The methods that are fitted at each D of conf; the other rivals have no D to choose."""
 _SHARED_CODE = ("embedding", "encoding", "evaluation", "fitting", "numbers")
 _CODE = {
     "embedding": (*_SHARED_CODE, "config", "models", "pca", "training"),
@@ -86,7 +89,7 @@ def run_name(method: str, dimension: int) -> str:
     >>> run_name("pca", 8), run_name("mean", 1)
     ('pca D=8', 'mean')
     """
-    return f"{method} D={dimension}" if method in ("embedding", "pca") else method
+    return f"{method} D={dimension}" if method in SWEPT else method
 
 
 def rule_of_thumb(size: int) -> float:
@@ -126,10 +129,10 @@ def fit_all(
     """
     log = log or logging.getLogger(__name__)
     vocabulary.require(examples.about["vocabulary"], f"{conf.name}: the sparse examples")
-    dimensions = conf.dimensions if method in ("embedding", "pca") else (1,)
+    dimensions = conf.dimensions if method in SWEPT else (1,)
     training = examples.training()
     held_out = {part: rows for part in ("validation", "test") if len(rows := examples.held_out(part))}
-    if method in ("embedding", "pca"):
+    if method in SWEPT:
         require_room(conf, len(training), len(vocabulary))
     conf = conf.resolved(len(training), len(vocabulary))
     fits = []
@@ -173,6 +176,12 @@ def fit_one(
             run.log_metrics({f"{part}_{name}": value for name, value in judgement.metrics.items()})
             judgement.per_example.write_parquet(Path(folder) / f"{part}_examples.parquet")
         save_fitted(fitted, method, conf, run, dimension, Path(folder))
+        title = f"{conf.name}: {run_name(method, dimension)}"
+        if method in SWEPT:
+            draw_map(fitted.embedding, title, Path(folder) / "map.png")
+        losses = {name: values for name, values in run.history.items() if name.endswith("_loss")}
+        if losses:
+            draw_losses(losses, title, Path(folder) / "losses.png")
         run.log_folder(Path(folder))
     return fitted
 

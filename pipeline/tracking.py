@@ -43,10 +43,15 @@ class Run:
     client: "MlflowClient"
     run_id: str
     experiment_id: str
-    metrics: dict[str, float] = field(default_factory=dict)
-    """The last value of every metric."""
+    history: dict[str, list[float]] = field(default_factory=dict)
+    """Every value of every metric, in order."""
     _waiting: list[Any] = field(default_factory=list)
     _flushed: float = field(default_factory=time.monotonic)
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The last value of every metric."""
+        return {name: values[-1] for name, values in self.history.items()}
 
     def log_metrics(self, metrics: Mapping[str, float], epoch: int = 0) -> None:
         """Note metrics of an epoch; they are sent in batches, the rest when the run ends."""
@@ -54,7 +59,8 @@ class Run:
 
         now = int(time.time() * 1000)
         self._waiting += [Metric(name, value, now, epoch) for name, value in metrics.items()]
-        self.metrics.update(metrics)
+        for name, value in metrics.items():
+            self.history.setdefault(name, []).append(value)
         if time.monotonic() - self._flushed > FLUSH_SECONDS:
             self.flush()
 

@@ -70,7 +70,8 @@ def test_only_a_finished_run_with_its_embedding_is_found_again(tracker: Tracker,
             run.log_folder(files)
             raise RuntimeError
 
-    pytest.raises(RuntimeError, fails)
+    with pytest.raises(RuntimeError):
+        fails()
     with tracker.run("without", {"fit_key": "k"}, {}):
         pass
     assert tracker.finished("k") is None

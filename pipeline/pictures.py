@@ -1,0 +1,104 @@
+"""Pictures: the map of an embedding, and the losses of a fit, as PNG files. What they show is computed elsewhere."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.embedding import Embedding
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+LABELLED = 40
+"""So many of the most frequent tokens are named on a map, as far as they don't cover each other."""
+SHOWN = 10_000
+"""So many of the most frequent tokens are drawn: beyond that a picture of points is a picture of ink."""
+_INK, _BLUE, _ORANGE = "#222222", "#2563a8", "#d9730d"
+
+
+def draw_map(embedding: Embedding, title: str, path: Path) -> None:
+    """Draw the tokens where they lie, the larger the more frequent.
+
+    A latent space of two dimensions is drawn as it is, one of more by its two principal axes, one of one along a line.
+    """
+    places, axes_names = _plane(embedding)
+    counts = embedding.vocabulary.tokens["count"].to_numpy()[: len(places)]
+    axes = _axes(title)
+    size = 4 + 120 * np.sqrt(counts / counts.max())
+    axes.scatter(places[:, 0], places[:, 1], s=size, color=_BLUE, alpha=0.35, linewidths=0)
+    _name_some(axes, places, embedding.vocabulary.labels)
+    axes.set_xlabel(axes_names[0])
+    axes.set_ylabel(axes_names[1])
+    shown = f"the {SHOWN:,} most frequent of " if len(embedding.vocabulary) > SHOWN else ""
+    axes.text(
+        0, -0.13, f"{shown}{len(embedding.vocabulary):,} tokens, larger = more frequent", transform=axes.transAxes
+    )
+    _save(axes, path)
+
+
+def draw_losses(losses: Mapping[str, Sequence[float]], title: str, path: Path) -> None:
+    """Draw the training and the validation loss by epoch, and mark the epoch that was kept.
+
+    Args:
+        losses: train_loss, and validation_loss where there is one, a value an epoch.
+        title: of the picture.
+        path: of the PNG file.
+    """
+    axes = _axes(title)
+    for (name, values), color in zip(losses.items(), (_BLUE, _ORANGE), strict=False):
+        axes.plot(range(1, len(values) + 1), values, color=color, label=name.replace("_", " "))
+    if "validation_loss" in losses:
+        best = int(np.argmin(losses["validation_loss"]))
+        axes.plot(best + 1, losses["validation_loss"][best], "o", color=_ORANGE, label=f"kept: epoch {best + 1}")
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("loss")
+    axes.legend(frameon=False)
+    _save(axes, path)
+
+
+def _plane(embedding: Embedding) -> tuple[np.ndarray, tuple[str, str]]:
+    """Two coordinates (V, 2) for each token, and what the axes are."""
+    matrix = embedding.matrix[:SHOWN]
+    if embedding.dimension == 1:
+        return np.column_stack([matrix[:, 0], np.arange(len(matrix))]), ("dimension 1", "token, by frequency")
+    if embedding.dimension == 2:
+        return matrix, ("dimension 1", "dimension 2")
+    centred = matrix - matrix.mean(axis=0)
+    values, directions = np.linalg.eigh(centred.T @ centred)
+    share = values[::-1] / max(values.sum(), np.finfo(np.float32).tiny)
+    names = tuple(f"principal axis {i + 1} of {embedding.dimension} dimensions ({share[i]:.0%})" for i in range(2))
+    return centred @ directions[:, [-1, -2]], (names[0], names[1])
+
+
+def _name_some(axes: "Axes", places: np.ndarray, labels: Sequence[str]) -> None:
+    """Name frequent tokens, the most frequent first, each only where no name stands yet."""
+    low, high = places.min(axis=0), places.max(axis=0)
+    scaled = (places - low) / np.maximum(high - low, np.finfo(np.float32).tiny)
+    taken: list[np.ndarray] = []
+    for place, spot, label in zip(places[: 5 * LABELLED], scaled, labels, strict=False):
+        if len(taken) < LABELLED and all(abs(spot[0] - x) > 0.18 or abs(spot[1] - y) > 0.025 for x, y in taken):
+            taken.append(spot)
+            name = label if len(label) <= 28 else label[:27] + "…"
+            axes.annotate(
+                name, place, xytext=(3, 2), textcoords="offset points", fontsize=7, color=_INK, parse_math=False
+            )
+
+
+def _axes(title: str) -> "Axes":
+    from matplotlib.figure import Figure  # not pyplot: no global state, no window
+
+    axes = Figure(figsize=(9, 6.5), layout="constrained").add_subplot()
+    axes.set_title(title, loc="left", color=_INK)
+    axes.spines[["top", "right"]].set_visible(False)
+    return axes
+
+
+def _save(axes: "Axes", path: Path) -> None:
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*[Gg]lyph.*missing")  # a label in a script that no font here has
+        figure.savefig(path, dpi=130)
