@@ -181,7 +181,7 @@ def _fitted(
     examples: SparseExamples,
 ) -> dg.Output[Fits]:
     """Fit these methods, each fit a run of the dataset's experiment."""
-    tags = {"dagster.run_id": context.run_id, "dagster.asset": context.asset_key.to_user_string()}
+    tags = {"dagster.run_id": context.run.run_id, "dagster.asset": context.asset_key.to_user_string()}
     force = config.force or os.environ.get("FORCE") == "1"
     with for_people(conf.file):
         tracker = mlflow.tracker(conf, context.instance)

@@ -9,14 +9,16 @@ The way of the data, in order:
     vocabulary   the dictionary token <-> 0..V-1, from training examples only
     encoding     sparse examples: CSR (N, V) on disk, memory-mapped
     embedding    Embedding: vocabulary + matrix (V, D) + provenance
+    numbers      dense features and the target, on the scale that is learned
+    pca, rivals  the baseline, and the simple rivals
     models       the networks, nn.Modules only
     training     the learned fit (Lightning)
-    pca, rivals  the baseline, and the simple rivals
     evaluation   one judge for all of them, on the same held-out examples
     pictures     what people would rather look at than read
     tracking     MLflow: one run a fit
     fitting      one fit from settings to a finished run, or its reuse
+    comparison   all fits side by side
 
-Beside the way: `errors` (the one exception for people), `schemas` (columns and dtypes of every frame). Imports go
-upwards in this list only, and no module here knows Dagster: that is `assets/`.
+Beside the way: `errors` (the one exception for people), `schemas` (columns and dtypes of every frame), `reference` (the
+page about conf files). Imports go upwards in this list only, and no module here knows Dagster: that is `assets/`.
 """

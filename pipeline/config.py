@@ -54,7 +54,7 @@ Columns = Annotated[tuple[str, ...], BeforeValidator(_as_tuple), Field(min_lengt
 class Section(BaseModel):
     """A part of a conf file: frozen, and an unknown key is refused with the nearest valid one."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     @model_validator(mode="before")
     @classmethod

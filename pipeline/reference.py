@@ -1,0 +1,74 @@
+"""The reference of conf files, as Markdown, from the settings themselves: `python -m pipeline.reference`."""
+
+import typing
+from collections.abc import Iterator
+
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from pipeline import config
+
+_HEAD = """\
+# Conf files
+
+One file in `conf/` is one dataset and one complete experiment; its name is the dataset's. This page is written by
+`make docs` from `pipeline/config.py`. A key that is not listed here is refused, with the nearest one that is.
+"""
+_SECTIONS: dict[str, type[config.Section]] = {
+    "The file": config.Dataset,
+    "`source`": config.Source,
+    "`tokens`: `kind: value`": config.ValueTokens,
+    "`tokens`: `kind: words`": config.WordTokens,
+    "`tokens`: `kind: items`": config.ItemTokens,
+    "`split`": config.Split,
+    "`vocabulary`": config.VocabularySettings,
+    "`task`: `kind: missing_tokens`": config.MissingTokens,
+    "`task`: `kind: regression`": config.Regression,
+    "`training` of missing tokens": config.MissingTokensTraining,
+    "`training` of a regression": config.RegressionTraining,
+    "`baseline`": config.Baseline,
+}
+
+
+def reference() -> str:
+    """All sections, each a table of its keys with default and meaning."""
+    return "\n".join([_HEAD, *(_section(title, model) for title, model in _SECTIONS.items())])
+
+
+def _section(title: str, model: type[config.Section]) -> str:
+    return "\n".join(
+        [f"## {title}\n", _said(model.__doc__), "", "| key | default | meaning |", "|---|---|---|", *_rows(model), ""]
+    )
+
+
+def _rows(model: type[config.Section]) -> Iterator[str]:
+    for name, field in sorted(model.model_fields.items(), key=lambda item: item[0] != "kind"):
+        if name == "name" or (name == "kind" and "Training" in model.__name__):
+            continue
+        default = "" if name in ("training", "rivals") else _default(field)  # those depend on the task
+        yield f"| `{name}` | {default} | {_said(field.description) or _see(name, field)} |"
+
+
+def _default(field: FieldInfo) -> str:
+    if field.default is None:
+        return ""
+    if field.default is PydanticUndefined:
+        return "" if typing.get_origin(field.annotation) is typing.Literal else "*needed*"
+    if isinstance(field.default, config.Section):
+        return ""
+    value = list(field.default) if isinstance(field.default, tuple) else field.default
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def _see(name: str, field: FieldInfo) -> str:
+    if name == "kind":
+        return f"`{typing.get_args(field.annotation)[0]}`"
+    return f"see `{name}` below"
+
+
+def _said(text: str | None) -> str:
+    return " ".join((text or "").split()).replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    print(reference(), end="")

@@ -1,0 +1,149 @@
+"""The command line as a user has it: real processes, a real home."""
+
+import os
+import re
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pipeline.config import Dataset
+
+PROJECT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start `python -m assets ...` on the planted datasets of this test; nothing of it outlives the test."""
+    started = []
+
+    def start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "assets", *arguments],
+            cwd=PROJECT,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={
+                **os.environ,
+                "PIPELINE_HOME": str(tmp_path / "home"),
+                "PIPELINE_CONF": str(tmp_path / "conf"),
+                **environment,
+            },
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            for child in psutil.Process(process.pid).children(recursive=True):
+                child.kill()
+            process.kill()
+        process.communicate()
+
+
+def test_run_ends_with_a_table_for_each_dataset(
+    movies: Dataset, homes: Dataset, command: Callable[..., subprocess.Popen[str]]
+) -> None:
+    process = command("run")
+    out, err = process.communicate(timeout=120)
+    assert (process.returncode, err) == (0, "")
+    tables = out[out.index("\nplanted_homes  ") :]
+    for line in ("planted_movies", "embedding D=2", "pca D=2", "popularity", "mean"):
+        assert re.search(rf"^{line} ", tables, re.MULTILINE)
+    assert "make dev" in tables.splitlines()[-1]
+
+
+def test_run_of_one_dataset_does_not_even_read_the_others(
+    movies: Dataset, tmp_path: Path, command: Callable[..., subprocess.Popen[str]]
+) -> None:
+    (tmp_path / "conf" / "broken.yaml").write_text("seed: [")
+    process = command("run", "planted_movies")
+    assert process.communicate(timeout=120)[1] == ""
+    assert [path.name for path in (tmp_path / "home" / "data").iterdir()] == ["planted_movies"]
+    process = command("run")
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err.count("\n")) == (1, 1)
+    assert re.fullmatch(r"error: .*broken.yaml:\d: not valid YAML: .*\n", err)
+    process = command("run", "planted_movie")
+    assert "did you mean 'planted_movies'?" in process.communicate(timeout=60)[1]
+
+
+@pytest.mark.parametrize("interruption", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_is_killed_in_mlflow_and_says_so(
+    movies: Dataset, tmp_path: Path, interruption: signal.Signals, command: Callable[..., subprocess.Popen[str]]
+) -> None:
+    path = tmp_path / "conf" / "planted_movies.yaml"
+    path.write_text(path.read_text() + "training: {max_epochs: 1000000, patience: 1000000}\n")
+    process = command("run")
+    database = tmp_path / "home" / "mlflow.db"
+    _wait_until(lambda: database.exists() and "embedding D=2" in _statuses(database))
+    time.sleep(2)  # into the epochs
+    process.send_signal(interruption)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "stopped; what was finished is kept" in err
+    assert "Traceback" not in err
+    assert _statuses(database)["embedding D=2"] == "KILLED"
+
+
+def test_dev_serves_both_pages_and_one_ctrl_c_ends_everything(
+    movies: Dataset, command: Callable[..., subprocess.Popen[str]]
+) -> None:
+    ports = {"DAGSTER_PORT": str(_free_port()), "MLFLOW_PORT": str(_free_port())}
+    process = command("dev", **ports)
+    assert process.stdout is not None
+    lines = iter(process.stdout.readline, "")
+    told = [line for line in _until(lines, "Ctrl-C ends both") if line.strip()]
+    children = psutil.Process(process.pid).children(recursive=True)
+    for name, port in zip(("Dagster", "MLflow"), ports.values(), strict=True):
+        address = f"http://127.0.0.1:{port}"
+        assert any(re.fullmatch(rf"{name}\s+{address}\n", line) for line in told)
+        with urllib.request.urlopen(address, timeout=30) as page:
+            assert page.status == 200
+    busy = command("dev", **ports)
+    assert f"port {ports['DAGSTER_PORT']} is taken" in busy.communicate(timeout=60)[1]
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=30) == 0
+    process.communicate()
+    assert len(children) >= 3
+    assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+
+
+def _until(lines: object, last: str) -> list[str]:
+    found = []
+    for line in lines:  # type: ignore[attr-defined]
+        found.append(line)
+        if last in line:
+            break
+    return found
+
+
+def _wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.3)
+
+
+def _statuses(database: Path) -> dict[str, str]:
+    """Read as a bystander: MLflow's own client would migrate a database that is still being made."""
+    with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection, suppress(sqlite3.OperationalError):
+        return dict(connection.execute("SELECT name, status FROM runs"))
+    return {}
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,180 @@
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import polars as pl
+import pytest
+from mlflow.tracking import MlflowClient
+
+from assets.automation import ALL
+from assets.definitions import definitions
+from assets.storage import FolderIOManager
+from pipeline.comparison import Comparison
+from pipeline.config import Dataset, load
+from pipeline.embedding import Embedding
+from pipeline.encoding import SparseExamples
+from pipeline.vocabulary import Vocabulary
+
+CHAIN = ["raw_records", "vocabulary", "sparse_examples", "embedding", "pca", "rivals", "comparison"]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home."""
+    monkeypatch.setenv("PIPELINE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PIPELINE_CONF", str(tmp_path / "conf"))
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as made:
+        yield made
+
+
+def run(conf: Dataset, instance: dg.DagsterInstance, **options: Any) -> dg.ExecuteInProcessResult:
+    job = definitions([conf]).resolve_job_def(conf.name)
+    return job.execute_in_process(instance=instance, raise_on_error=False, **options)
+
+
+def failure(result: dg.ExecuteInProcessResult) -> str:
+    (event,) = [event for event in result.all_events if event.is_step_failure]
+    return event.step_failure_data.user_failure_data.description
+
+
+def value(home: Path, conf: Dataset, name: str) -> Path:
+    return FolderIOManager(root=str(home / "data")).folder(dg.AssetKey([conf.name, name]))
+
+
+@pytest.mark.parametrize("name", ["movies", "homes"])
+def test_a_conf_file_becomes_one_group_with_all_that_a_newcomer_reads(
+    name: str, request: pytest.FixtureRequest
+) -> None:
+    conf = request.getfixturevalue(name)
+    defs = definitions([conf])
+    specs = {spec.key.path[-1]: spec for spec in defs.resolve_all_asset_specs()}
+    assert list(specs) == sorted(CHAIN) or set(specs) == set(CHAIN)
+    for spec in specs.values():
+        assert spec.group_name == conf.name
+        assert spec.description
+        assert spec.kinds
+        assert spec.code_version
+        assert not spec.owners
+    assert {dep.asset_key.path[-1] for dep in specs["comparison"].deps} == {"vocabulary", "embedding", "pca", "rivals"}
+
+
+def test_a_changed_setting_makes_stale_what_it_concerns_and_nothing_else(movies: Dataset) -> None:
+    def versions(conf: Dataset) -> dict[str, str | None]:
+        return {spec.key.path[-1]: spec.code_version for spec in definitions([conf]).resolve_all_asset_specs()}
+
+    before = versions(movies)
+    after = versions(movies.model_copy(update={"dimensions": (3,)}))
+    assert {name for name in CHAIN if before[name] != after[name]} == {"embedding", "pca", "rivals", "comparison"}
+
+
+@pytest.mark.parametrize("name", ["movies", "homes"])
+def test_a_group_materialises_end_to_end(
+    name: str, request: pytest.FixtureRequest, home: Path, instance: dg.DagsterInstance
+) -> None:
+    conf: Dataset = request.getfixturevalue(name)
+    result = run(conf, instance)
+    assert result.success
+
+    vocabulary = Vocabulary.load(value(home, conf, "vocabulary"))
+    examples = SparseExamples.load(value(home, conf, "sparse_examples"))
+    assert examples.about["vocabulary"] == vocabulary.fingerprint
+    comparison = Comparison.load(value(home, conf, "comparison")).frame
+    assert comparison["method"].to_list() == [*conf.rivals, "embedding", "pca"]
+
+    client = MlflowClient(f"sqlite:///{home}/mlflow.db")
+    (experiment,) = client.search_experiments(filter_string=f"name = '{conf.name}'")
+    runs = client.search_runs([experiment.experiment_id])
+    assert {run.info.run_id for run in runs} == set(comparison["run_id"])
+    for mlflow_run in runs:
+        assert mlflow_run.info.status == "FINISHED"
+        assert mlflow_run.data.tags["dagster.run_id"] == result.run_id
+        artifacts = Path(client.download_artifacts(mlflow_run.info.run_id, ""))
+        embedding = Embedding.load(artifacts / "embedding.parquet")
+        assert embedding.vocabulary.fingerprint == vocabulary.fingerprint
+
+    for asset in CHAIN:
+        (event,) = result.asset_materializations_for_node(f"{conf.name}__{asset}")
+        assert len(event.metadata) > 1
+    page = result.asset_materializations_for_node(f"{conf.name}__comparison")[0].metadata
+    assert len(page["table"].value) < 1000
+    assert "/#/compare-runs?runs=" in page["compare in MLflow"].value
+
+
+def test_decoding_gives_the_records_back(
+    movies: Dataset, two_genres: pl.DataFrame, home: Path, instance: dg.DagsterInstance
+) -> None:
+    run(movies, instance)
+    vocabulary = Vocabulary.load(value(home, movies, "vocabulary"))
+    decoded = SparseExamples.load(value(home, movies, "sparse_examples")).decode(vocabulary)
+    pairs = decoded.explode("tokens").select(user="example", movie="tokens")
+    assert pairs.sort("user", "movie").equals(two_genres.select("user", "movie").sort("user", "movie"))
+
+
+def test_a_second_time_nothing_is_fitted_unless_forced(
+    movies: Dataset, home: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(movies, instance)
+    run(movies, instance)
+    assert Comparison.load(value(home, movies, "comparison")).frame["reused"].all()
+    monkeypatch.setenv("FORCE", "1")
+    run(movies, instance)
+    assert not Comparison.load(value(home, movies, "comparison")).frame["reused"].any()
+
+
+def test_launchpad_config_forces_too(movies: Dataset, home: Path, instance: dg.DagsterInstance) -> None:
+    run(movies, instance)
+    ops = {f"{movies.name}__pca": {"config": {"force": True}}}
+    assert run(movies, instance, run_config={"ops": ops}).success
+    reused = dict(Comparison.load(value(home, movies, "comparison")).frame.select("method", "reused").iter_rows())
+    assert reused == {"popularity": True, "embedding": True, "pca": False}
+
+
+def test_bad_input_is_told_and_leaves_the_earlier_results(
+    movies: Dataset, write_conf: Callable[..., Path], home: Path, instance: dg.DagsterInstance
+) -> None:
+    run(movies, instance)
+    before = {path: path.read_bytes() for path in (home / "data").rglob("*") if path.is_file()}
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({"source": {"path": "gone.csv"}}, "gone.csv: there is no such file"),
+        ({"example": "usr"}, "example: there is no column 'usr' in planted_movies.csv, did you mean 'user'"),
+        ({"dimensions": [2, 400]}, "D=400 is larger than the data allows"),
+        ({"vocabulary": {"min_count": 10_000}}, "Lower `vocabulary.min_count`"),
+        ({"tokens": [{"kind": "items", "columns": "movie"}]}, "Does `tokens` lack a `delimiter`"),
+    ]
+    settings = {
+        "description": "Planted: two genres.",
+        "source": {"path": "planted_movies.csv"},
+        "example": "user",
+        "tokens": [{"kind": "value", "columns": "movie", "label": "title"}],
+        "split": {"validation": 0.2, "test": 0.2},
+        "task": {"kind": "missing_tokens"},
+        "dimensions": [2],
+    }
+    for change, sentence in cases:
+        result = run(load(write_conf("planted_movies", {**settings, **change})), instance)
+        assert not result.success
+        assert sentence in failure(result)
+        after = {path: path.read_bytes() for path in (home / "data").rglob("*") if path.is_file()}
+        assert {p for p in after if p.suffix != ".parquet"} == {p for p in before if p.suffix != ".parquet"}
+        for path, content in before.items():
+            if path.parent.name != "raw_records":  # read again, the same records
+                assert after[path] == content, path
+
+
+def test_an_asset_without_its_input_says_what_to_do(movies: Dataset, home: Path, instance: dg.DagsterInstance) -> None:
+    job = definitions([movies]).resolve_job_def(movies.name)
+    selection = [dg.AssetKey([movies.name, "vocabulary"])]
+    result = job.execute_in_process(instance=instance, raise_on_error=False, asset_selection=selection)
+    assert "planted_movies/raw_records was never materialised in this home" in failure(result)
+
+
+def test_there_is_a_job_for_each_dataset_and_one_for_all(movies: Dataset, homes: Dataset) -> None:
+    defs = definitions([movies, homes])
+    assert len(list(defs.resolve_job_def(movies.name).asset_layer.executable_asset_keys)) == len(CHAIN)
+    assert len(list(defs.resolve_job_def(ALL).asset_layer.executable_asset_keys)) == 2 * len(CHAIN)
