@@ -1,0 +1,100 @@
+"""What the README tells a newcomer to type, typed; on the real samples, in a home of its own."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+from mlflow.tracking import MlflowClient
+
+PROJECT = Path(__file__).parents[1]
+README = (PROJECT / "README.md").read_text()
+BIN = Path(sys.executable).parent
+
+pytestmark = pytest.mark.slow
+
+
+def shell(line: str, home: Path) -> str:
+    """Type a line into a shell in the project's folder."""
+    environment = {**os.environ, "PIPELINE_HOME": str(home), "DAGSTER_HOME": str(home / "dagster")}
+    done = subprocess.run(line, shell=True, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def first_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """`make run` in an empty home: the home, and what was printed."""
+    home = tmp_path_factory.mktemp("newcomer") / "var"
+    return home, shell("make run", home)
+
+
+def rows(table: str) -> list[tuple[str, list[float]]]:
+    """The rows of the README's or the terminal's tables: name and numbers."""
+    found = re.findall(r"^((?:embedding|pca) D=\d+|popularity|mean) +([-0-9., ]+)$", table, re.MULTILINE)
+    return [(name, [float(number.replace(",", "")) for number in numbers.split()]) for name, numbers in found]
+
+
+def test_make_run_prints_the_readme_s_table(first_run: tuple[Path, str]) -> None:
+    """To all digits what is solved in closed form; what is trained may differ with the processor and its threads."""
+    told = rows(README)
+    assert len(told) == 12
+    for (name, numbers), (printed_name, printed) in zip(told, rows(first_run[1]), strict=True):
+        tolerance = 0.05 if name.startswith("embedding") else 1e-3
+        assert printed_name == name
+        assert printed[: len(numbers)] == pytest.approx(numbers, rel=tolerance, abs=1e-4), name
+
+
+def test_learned_beats_pca_on_the_held_out_examples(first_run: tuple[Path, str]) -> None:
+    """The promise of the project, at the dimensions that the README shows."""
+    frame = pl.concat(
+        [pl.read_parquet(path) for path in first_run[0].glob("data/*/comparison/comparison.parquet")], how="diagonal"
+    )
+    for dataset, dimensions, metrics, sign in (
+        ("movies", (2, 8, 32), ("recall_at_20", "ndcg_at_20"), 1),
+        ("homes", (3, 8), ("rmse_log",), -1),
+    ):
+        for dimension in dimensions:
+            for metric in metrics:
+                of = dict(frame.filter(dataset=dataset, dimension=dimension).select("method", metric).iter_rows())
+                assert sign * of["embedding"] > sign * of["pca"], (dataset, dimension, metric)
+
+
+def test_the_neighbours_are_what_a_person_would_name(first_run: tuple[Path, str]) -> None:
+    """Run the README's snippet where it says `var`: Alien's neighbours hold its own series."""
+    (snippet,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    done = subprocess.run(
+        [sys.executable, "-c", "import polars; polars.Config.set_tbl_rows(20)\n" + snippet],
+        cwd=first_run[0].parent, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    for sequel in ("Aliens (1986)", "Alien³"):
+        assert sequel in done.stdout
+
+
+def test_a_second_run_fits_nothing_and_takes_less_than_a_minute(first_run: tuple[Path, str]) -> None:
+    home, _ = first_run
+    client = MlflowClient(f"sqlite:///{home}/mlflow.db")
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    before = {run.info.run_id for run in client.search_runs(experiments)}
+    start = time.monotonic()
+    printed = shell("make run", home)
+    assert time.monotonic() - start < 60
+    assert printed.count(" is reused") == len(before) == 12
+    assert {run.info.run_id for run in client.search_runs(experiments)} == before
+    assert rows(printed) == rows(first_run[1])
+
+
+def test_dagster_s_own_commands_work(first_run: tuple[Path, str]) -> None:
+    (line,) = re.findall(r"^\$ \.venv/bin/(dagster asset materialize .*)$", README, re.MULTILINE)
+    shell(f"{BIN}/{line}", first_run[0])
+
+
+def test_what_stands_on_disk_is_what_the_readme_lists(first_run: tuple[Path, str]) -> None:
+    (fit,) = json.loads((first_run[0] / "data/movies/embedding/fits.json").read_text())[:1]
+    files = {path.name for path in (first_run[0] / "artifacts/movies" / fit["run_id"] / "artifacts").iterdir()}
+    assert files == set(re.findall(r"`([a-z_]+\.(?:parquet|png|npz|json))`", README)) - {"fits.json"}
