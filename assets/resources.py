@@ -16,6 +16,9 @@ from pipeline.errors import PipelineError
 from pipeline.fitting import Fit
 from pipeline.tracking import Tracker, prepare
 
+_TRAINING = "workflowType=machine_learning"
+"""Makes MLflow's UI show runs and their charts, where it would show the traces of language models."""
+
 
 class MLflow(dg.ConfigurableResource):
     """Where the runs are tracked, and where people look at them."""
@@ -41,13 +44,18 @@ class MLflow(dg.ConfigurableResource):
 
     def link(self, fit: Fit) -> str:
         """The address of a fit's run in MLflow's UI."""
-        return f"{self.ui}/#/experiments/{fit.experiment_id}/runs/{fit.run_id}"
+        return f"{self.ui}/#/experiments/{fit.experiment_id}/runs/{fit.run_id}?{_TRAINING}"
 
     def compare_link(self, fits: Sequence[Fit]) -> str:
         """The address at which MLflow's UI shows these fits side by side."""
         runs = json.dumps([fit.run_id for fit in fits], separators=(",", ":"))
         experiments = json.dumps([fits[0].experiment_id])
-        return f"{self.ui}/#/compare-runs?{urlencode({'runs': runs, 'experiments': experiments})}"
+        return f"{self.ui}/#/compare-runs?{urlencode({'runs': runs, 'experiments': experiments})}&{_TRAINING}"
+
+    @property
+    def start(self) -> str:
+        """The address at which MLflow's UI lists the experiments."""
+        return f"{self.ui}/#/experiments?{_TRAINING}"
 
 
 def port(variable: str, default: int) -> int:

@@ -51,7 +51,7 @@ def serve() -> int:
         )
         for address, server in zip(commands, servers, strict=True):
             _wait_for(int(address.rpartition(":")[2]), server)
-        print(f"\nDagster  http://{HOST}:{dagster_port}\nMLflow   {mlflow.ui}\nCtrl-C ends both.\n", flush=True)
+        print(f"\nDagster  http://{HOST}:{dagster_port}\nMLflow   {mlflow.start}\nCtrl-C ends both.\n", flush=True)
         while all(server.poll() is None for server in servers):
             time.sleep(0.5)
         raise PipelineError("one of the two servers ended by itself; what it printed above says why.")

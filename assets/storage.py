@@ -17,6 +17,8 @@ _DAGSTER_YAML = """\
 # Written by Embedding Pipeline where there was no dagster.yaml; yours to change.
 telemetry:
   enabled: false
+nux:
+  enabled: false
 """
 
 

@@ -21,6 +21,7 @@ from scipy import sparse
 from pipeline.config import Dataset, Part
 from pipeline.errors import PipelineError
 from pipeline.schemas import PARTS, Examples
+from pipeline.sources import as_number
 from pipeline.splitting import assign
 from pipeline.tokens import pairs, with_example
 from pipeline.vocabulary import UNKNOWN, Vocabulary
@@ -172,6 +173,10 @@ def encode(records: pl.LazyFrame, vocabulary: Vocabulary, conf: Dataset) -> Spar
     if conf.task.kind == "missing_tokens" and not assignment.by_token:
         split = examples["split"].to_physical().to_numpy()[rows]
         parts = _fold_in(indptr, split, conf.task.fold_in, conf.seed)
+    count = [
+        frame.select(pl.len()).collect(engine="streaming").item() for frame in (records, with_example(records, conf))
+    ]
+    n_left_out = count[0] - count[1]
     target, dense = _numbers(records, assignment.examples, conf)
     return SparseExamples(
         indptr=indptr.astype(np.int64),
@@ -186,7 +191,7 @@ def encode(records: pl.LazyFrame, vocabulary: Vocabulary, conf: Dataset) -> Spar
             "size": len(vocabulary),
             "dense": list(conf.task.dense) if conf.task.kind == "regression" else [],
             "by_token": assignment.by_token,
-            "left_out": left_out,
+            "left_out": left_out | {"records": n_left_out},
         },
     )
 
@@ -236,18 +241,21 @@ def _numbers(records: pl.LazyFrame, examples: pl.DataFrame, conf: Dataset) -> tu
     """
     if conf.task.kind != "regression":
         return np.full(examples.height, np.nan), np.empty((examples.height, 0))
-    columns = (conf.task.target, *conf.task.dense)
-    named = {f"number_{i}": pl.col(column) for i, column in enumerate(columns)}
-    rows = with_example(records, conf).select("example", **named).collect(engine="streaming")
-    for name, column in zip(named, columns, strict=True):
-        number = rows[name].cast(pl.Float64, strict=False)
-        odd = rows.filter(number.is_null() & rows[name].is_not_null())
+    columns = {f"number_{i}": column for i, column in enumerate((conf.task.target, *conf.task.dense))}
+    used = with_example(records, conf)
+    schema = used.collect_schema()
+    rows = used.select(
+        "example", **{name: as_number(column, schema[column]) for name, column in columns.items()}
+    ).collect(engine="streaming")
+    for name, column in columns.items():
+        odd = rows.filter(pl.col(name).is_nan())
         if odd.height:
+            example = odd["example"][0]
+            said = used.filter(pl.col("example") == example).select(pl.col(column).cast(pl.String)).collect()[column][0]
             raise PipelineError(
-                f"{conf.file}, task: column {column!r} should hold numbers, but example "
-                f"{odd['example'][0]!r} has {odd[name][0]!r}."
+                f"{conf.file}, task: column {column!r} should hold numbers, but example {example!r} has {said!r}."
             )
-        rows = rows.with_columns(number.fill_null(np.nan).alias(name))
+    rows = rows.fill_null(float("nan"))
     rows = rows.unique(maintain_order=True)
     differing = rows.filter(pl.col("example").is_duplicated())
     if differing.height:

@@ -78,6 +78,31 @@ def needed_columns(conf: Dataset) -> dict[str, str]:
     return named
 
 
+def is_missing(column: str, dtype: pl.DataType) -> pl.Expr:
+    """Whether a record has no value there: null, not a number, or one of the usual words for it."""
+    value = pl.col(column)
+    if dtype.is_float():
+        return value.is_null() | value.is_nan()
+    if dtype == pl.String:
+        return value.is_null() | value.str.strip_chars().str.to_lowercase().is_in(
+            ["", "na", "n/a", "nan", "null", "none"]
+        )
+    return value.is_null()
+
+
+def as_number(column: str, dtype: pl.DataType) -> pl.Expr:
+    """The value as float64: null where it is missing, NaN where it is no number.
+
+    Text may have a currency sign, commas between thousands, or a percent sign: `$1,145.00` is 1145.
+    """
+    value = pl.col(column)
+    if dtype == pl.String:
+        bare = value.str.replace_all(r"[\p{Sc}\s%]", "")
+        grouped = bare.str.contains(r"^[-+]?\d{1,3}(,\d{3})+(\.\d*)?$")
+        value = pl.when(grouped).then(bare.str.replace_all(",", "", literal=True)).otherwise(bare)
+    return pl.when(~is_missing(column, dtype)).then(value.cast(pl.Float64, strict=False).fill_null(float("nan")))
+
+
 def label_columns(label: str) -> list[str]:
     """The columns that a label names: those in a template's braces, or the label itself.
 

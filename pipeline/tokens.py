@@ -7,17 +7,27 @@ import polars as pl
 
 from pipeline.config import Dataset, ItemTokens, Tokens, WordTokens
 from pipeline.errors import PipelineError
-from pipeline.sources import label_columns
+from pipeline.sources import is_missing, label_columns
 
 WORD = "[\\p{L}\\p{M}\\p{N}]+(?:['\u2019][\\p{L}\\p{M}]+)*"
 """A run of letters, marks and digits, with apostrophes inside: `two`, `owner's`, `Öl`, `1920`."""
 
 
 def with_example(records: pl.LazyFrame, conf: Dataset) -> pl.LazyFrame:
-    """The records with a column `example`: the id as text; the row's number where every row is an example."""
+    """The records that can be used, with a column `example`: the id as text.
+
+    Where every row is an example its id is the row's number in the raw records. A record without an id, or without the
+    number that is to be predicted, is left out.
+    """
     if conf.example is None:
-        return records.with_row_index("_row").with_columns(example=pl.col("_row").cast(pl.String)).drop("_row")
-    return records.with_columns(example=pl.col(conf.example).cast(pl.String)).filter(pl.col("example").is_not_null())
+        records = records.with_row_index("_row").with_columns(example=pl.col("_row").cast(pl.String)).drop("_row")
+    else:
+        named = pl.col(conf.example).cast(pl.String)
+        records = records.with_columns(example=named).filter(pl.col("example").is_not_null())
+    if conf.task.kind == "regression":
+        dtype = records.collect_schema()[conf.task.target]
+        records = records.filter(~is_missing(conf.task.target, dtype))
+    return records
 
 
 def pairs(records: pl.LazyFrame, conf: Dataset) -> pl.LazyFrame:

@@ -129,7 +129,8 @@ class Tracker:
             found = self.client.get_experiment_by_name(experiment)
             if found is None:
                 location = (artifacts / experiment).as_uri() if uri.startswith(_SQLITE) else None
-                tags = {"mlflow.note.content": description}
+                # the kind makes MLflow's page open on the runs, not on the traces of a language model
+                tags = {"mlflow.note.content": description, "mlflow.experimentKind": "custom_model_development"}
                 self.experiment_id = self.client.create_experiment(experiment, location, tags)
         if found is not None:
             self.experiment_id = found.experiment_id

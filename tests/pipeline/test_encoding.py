@@ -104,7 +104,7 @@ def test_unknown_tokens_are_dropped_and_counted_or_refused_or_shared(write_conf:
     lists = [["a", "b"], ["a", "b"], ["a", "c"]]
     base = {**ITEMS, "vocabulary": {"min_count": 2}}
     examples, vocabulary = encoded(pl.DataFrame({"list": lists}), load(write_conf("drop", base)))
-    assert examples.about["left_out"] == {"unknown_tokens": 1}
+    assert examples.about["left_out"] == {"unknown_tokens": 1, "records": 0}
     assert examples.decode(vocabulary)["tokens"].to_list() == [["a", "b"], ["a", "b"], ["a"]]
     base["vocabulary"]["unknown"] = "share"
     examples, vocabulary = encoded(pl.DataFrame({"list": lists}), load(write_conf("share", base)))
@@ -127,7 +127,7 @@ def test_dense_features_and_target_go_with_their_example(priced_words: pl.DataFr
     [
         ("price", "cheap", "column 'price' should hold numbers, but example '3' has 'cheap'"),
         ("price", "0", "'price' of example '3' is 0, which has no logarithm .*say `task.log: false`"),
-        ("price", None, "'price' of example '3' is nan, which is not a number to learn from"),
+        ("price", "inf", "'price' of example '3' is inf, which is not a number to learn from"),
         ("area", "big", "column 'area' should hold numbers, but example '3' has 'big'"),
     ],
 )
@@ -140,6 +140,20 @@ def test_a_number_that_is_none_is_told_with_its_example(
     )
     with pytest.raises(PipelineError, match=sentence):
         encoded(spoilt, homes)
+
+
+def test_a_record_without_the_number_to_predict_is_left_out_and_counted(
+    priced_words: pl.DataFrame, homes: Dataset
+) -> None:
+    price = pl.col("price").cast(pl.String)
+    row = pl.int_range(pl.len())
+    spoilt = priced_words.with_columns(
+        price=pl.when(row == 3).then(None).when(row == 5).then(pl.lit("N/A")).otherwise(price)
+    )
+    examples, _ = encoded(spoilt, homes)
+    assert examples.about["left_out"]["records"] == 2
+    assert len(examples) == 598
+    assert not {"3", "5"} & set(examples.frame["example"])
 
 
 def test_a_missing_dense_feature_is_nan(priced_words: pl.DataFrame, homes: Dataset) -> None:

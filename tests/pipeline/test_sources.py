@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.config import load
 from pipeline.errors import PipelineError
-from pipeline.sources import scan
+from pipeline.sources import as_number, scan
 
 BASE: dict[str, Any] = {
     "description": "d",
@@ -99,6 +99,17 @@ def test_a_source_that_cannot_be_used_is_told_in_a_sentence(
         (folder / name).write_bytes(content)
     with pytest.raises(PipelineError, match=sentence):
         read(path=name)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("$1,145.00", 1145.0), (" 70 % ", 70.0), ("-3e2", -300.0), ("€ 12", 12.0), ("1,234,567", 1234567.0),
+     ("1,5", "odd"), ("cheap", "odd"), ("1.145,00", "odd"), ("", None), ("N/A", None), ("nan", None), (None, None)],
+)  # fmt: skip
+def test_numbers_are_read_as_people_write_them(text: str | None, number: float | str | None) -> None:
+    frame = pl.DataFrame({"n": [text]}, schema={"n": pl.String})
+    read = frame.select(as_number("n", pl.String()))["n"][0]
+    assert (read != read) if number == "odd" else read == number
 
 
 def test_the_sample_has_whole_years(write_conf: Callable[..., Path]) -> None:
