@@ -60,8 +60,8 @@ def run(name: str | None = None) -> int:
     if any(_was_interrupted(event) for event in failures):
         print("\nstopped; what was finished is kept, and not repeated next time", file=sys.stderr)
         return 130
-    for event in failures:
-        print(f"\nerror: {_sentence(event)}", file=sys.stderr)
+    for sentence in dict.fromkeys(_sentence(event) for event in failures):  # three fits can have one cause
+        print(f"\nerror: {sentence}", file=sys.stderr)
     if failures or not result.success:
         return 1
     print(

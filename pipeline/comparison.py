@@ -9,8 +9,6 @@ import polars as pl
 from pipeline.evaluation import HIGHER_IS_BETTER
 from pipeline.fitting import Fit, rule_of_thumb
 
-_DIGITS = {"rmse": ",.0f", "mae": ",.0f", "fit_seconds": ",.1f"}
-
 
 @dataclass(frozen=True)
 class Comparison:
@@ -18,14 +16,17 @@ class Comparison:
 
     frame: pl.DataFrame
     part: str
-    """The part that the metrics were measured on: test, or validation where no example is held out for a test."""
+    """What the metrics were measured on: test, validation where there are no test examples, or no examples at all."""
     vocabulary_size: int
     """V."""
 
     @classmethod
     def of(cls, fits: Sequence[Fit], vocabulary_size: int) -> "Comparison":
         """Collect the metrics of finished fits, by D and then in the order given."""
-        part = "test" if any(f"test_{name}" in fits[0].metrics for name in HIGHER_IS_BETTER) else "validation"
+        parts = [
+            p for p in ("test", "validation") if any(f"{p}_{name}" in fits[0].metrics for name in HIGHER_IS_BETTER)
+        ]
+        part = parts[0] if parts else "no"
         rows = [
             {
                 "dataset": fit.dataset,
@@ -67,7 +68,12 @@ class Comparison:
         lines = ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows]
         lines.insert(1, "-" * len(lines[0]))
         thumb = f"fourth root of V = {self.vocabulary_size:,}: D = {rule_of_thumb(self.vocabulary_size):.1f}"
-        return "\n".join([*lines, f"measured on the {self.part} examples; {thumb}"])
+        where = (
+            f"measured on the {self.part} examples"
+            if self.metrics
+            else "no example is held out, so nothing was measured"
+        )
+        return "\n".join([*lines, f"{where}; {thumb}"])
 
     def save(self, folder: Path) -> None:
         """Write `comparison.parquet`."""
@@ -83,4 +89,6 @@ class Comparison:
 
 
 def _written(name: str, value: float) -> str:
-    return format(value, _DIGITS.get(name, ".4f"))
+    if name == "fit_seconds":
+        return f"{value:,.1f}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4f}"

@@ -206,8 +206,8 @@ class MissingTokensTraining(_Training):
     """Share of the hidden nodes that is left out at each step."""
     input_share: tuple[float, float] = (0.2, 0.8)
     """Between these shares of a training list go in, drawn anew for each example and epoch; all of it is predicted."""
-    start_scale: float = Field(1.0, gt=0)
-    """Root mean square of the table's first column at the start, which is PCA's loadings."""
+    start_spread: float = Field(4.0, gt=0)
+    """Standard deviation of the logits at the start, which is PCA's: over training lists, and tokens as they occur."""
 
     def resolved(self, n_examples: int, n_tokens: int) -> Self:
         """With every default that the data decides.

@@ -23,6 +23,7 @@ import numpy as np
 from pipeline.config import Dataset
 from pipeline.embedding import Embedding, Fitted
 from pipeline.encoding import Rows, SparseExamples
+from pipeline.errors import PipelineError
 from pipeline.evaluation import judge
 from pipeline.pictures import draw_losses, draw_map
 from pipeline.splitting import require_room
@@ -132,6 +133,12 @@ def fit_all(
     dimensions = conf.dimensions if method in SWEPT else (1,)
     training = examples.training()
     held_out = {part: rows for part in ("validation", "test") if len(rows := examples.held_out(part))}
+    for part, rows in held_out.items():
+        if conf.task.kind == "missing_tokens" and not rows.labels.nnz:
+            raise PipelineError(
+                f"{conf.file}, task: none of the {len(rows)} {part} examples has two known tokens, one to go in and "
+                "one to predict. Look at `example`, which says what rows belong together, and at `vocabulary.min_count`."
+            )
     if method in SWEPT:
         require_room(conf, len(training), len(vocabulary))
     conf = conf.resolved(len(training), len(vocabulary))

@@ -206,17 +206,27 @@ def _some_of(lists: Lists, low: float, high: float) -> Tensor:
 def _missing_tokens_network(
     rows: Rows, settings: config.MissingTokensTraining, dimension: int, seed: int
 ) -> MissingTokensNetwork:
-    """Table at PCA's loadings, centre so that the mean bag is 0, bias at the log of each token's popularity."""
+    """Table at PCA's loadings, centre so that the mean bag is 0, bias at the log of each token's popularity.
+
+    The table's scale gives the logits h t / temperature the spread that conf asks for: the mean of their squares is
+    trace(E[h h^T] E[t t^T]) / temperature^2, over the training lists' h and the occurring tokens' t, each (D,).
+    """
     pca = principal_components(rows.inputs, dimension, seed)
-    relative = np.sqrt(pca.explained_variance_ / pca.explained_variance_[0])  # (D,)
-    table = pca.components_.T * relative * math.sqrt(rows.inputs.shape[1]) * settings.start_scale  # (V, D)
-    lengths = np.maximum(np.diff(rows.inputs.indptr), 1)
-    mean_bag = rows.inputs.T @ (1 / lengths) / len(rows)  # (V,)
-    popularity = np.log(rows.inputs.getnnz(axis=0) + 1)  # (V,)
+    table = pca.components_.T * np.sqrt(pca.explained_variance_)  # (V, D)
+    n = rows.inputs.getnnz(axis=0)  # (V,)
+    bags = rows.inputs @ table / np.maximum(np.diff(rows.inputs.indptr), 1)[:, None]  # (N, D)
+    hidden = bags - bags.mean(axis=0)
+    of_lists, of_tokens = hidden.T @ hidden / len(rows), (table.T * n) @ table / n.sum()  # (D, D)
+    spread = math.sqrt(np.trace(of_lists @ of_tokens)) / settings.temperature
+    scale = math.sqrt(settings.start_spread / max(spread, 1e-12))  # both h and t grow with it
+    popularity = np.log(n + 1)
     return MissingTokensNetwork(
-        _tensor(table), _tensor(-mean_bag @ table), _tensor(popularity - popularity.mean()), settings.temperature,
-        settings.dropout,
-    )  # fmt: skip
+        table=_tensor(table * scale),
+        centre=_tensor(-bags.mean(axis=0) * scale),
+        bias=_tensor(popularity - popularity.mean()),
+        temperature=settings.temperature,
+        dropout=settings.dropout,
+    )
 
 
 def _regression_network(

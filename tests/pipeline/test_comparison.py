@@ -38,6 +38,12 @@ def test_without_test_examples_the_validation_ones_are_shown_and_named() -> None
     assert "measured on the validation examples" in comparison.text()
 
 
+def test_without_any_held_out_example_the_table_says_so() -> None:
+    fits = [Fit("films", "pca", 2, "run", "1", False, {"fit_seconds": 1.0})]
+    assert "measured on the no examples" not in Comparison.of(fits, 16).text()
+    assert "no example is held out, so nothing was measured" in Comparison.of(fits, 16).text()
+
+
 def test_saving_and_loading(tmp_path: Path) -> None:
     comparison = Comparison.of(FITS, 10_000)
     comparison.save(tmp_path)

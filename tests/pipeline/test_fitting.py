@@ -130,6 +130,15 @@ def test_a_d_larger_than_the_data_allows_is_refused_before_anything_runs(
     assert len(tracker.client.search_runs([tracker.experiment_id])) == runs
 
 
+def test_examples_with_nothing_to_predict_are_refused(movies: Dataset, tracker: Tracker, encoded: Callable) -> None:
+    """Every user watched one movie: nothing can go in and leave something to predict."""
+    records = pl.DataFrame(
+        {"user": [f"u{i}" for i in range(50)], "movie": [f"m{i % 5}" for i in range(50)], "title": "t"}
+    )
+    with pytest.raises(PipelineError, match="none of the 10 validation examples has two known tokens"):
+        fit_all("popularity", movies, *encoded(records, movies), tracker)
+
+
 def test_examples_of_another_vocabulary_are_refused(
     two_genres: pl.DataFrame, movies: Dataset, tracker: Tracker, encoded: Callable
 ) -> None:
