@@ -11,8 +11,9 @@ from assets.definitions import definitions
 from assets.resources import mlflow_from_environment
 from assets.storage import FolderIOManager, conf_folder, dagster_home, home
 from pipeline.comparison import Comparison
-from pipeline.config import Dataset, conf_files, load, nearest
-from pipeline.errors import PipelineError
+from pipeline.conf_files import conf_files, load
+from pipeline.config import Dataset
+from pipeline.errors import PipelineError, nearest
 
 # The terminal is the log here: what is captured into files could not show a progress bar.
 _UNCAPTURED = {

@@ -6,6 +6,7 @@ An asset here is names, metadata and one call into `pipeline`. What the call doe
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from pipeline import sources
 from pipeline.comparison import Comparison
 from pipeline.config import Dataset
 from pipeline.encoding import SparseExamples, encode
-from pipeline.fitting import Fits, code_version, fit_all
+from pipeline.fitting import Fits, fit_all
+from pipeline.provenance import code_version
 from pipeline.splitting import assign, require_room, training_pairs
 from pipeline.vocabulary import Vocabulary, build_vocabulary
 
@@ -35,13 +37,38 @@ def dataset_assets(conf: Dataset, conf_folder: Path) -> list[dg.AssetsDefinition
         conf: the dataset.
         conf_folder: where its file is, the start of relative paths in it.
     """
+    dimensions = ", ".join(map(str, conf.dimensions))
     return [
         _raw_records(conf, conf_folder),
         _vocabulary(conf),
         _sparse_examples(conf),
-        _embedding(conf),
-        _pca(conf),
-        _rivals(conf),
+        _fits(
+            conf,
+            "embedding",
+            ["embedding"],
+            "The learned embedding: the weights between the sparse input and a hidden layer of D nodes are the "
+            f"coordinates of the tokens. Trained with Lightning for D = {dimensions}, one MLflow run each; a fit that is "
+            "unchanged is reused.",
+            kinds={"pytorch", "lightning", "mlflow"},
+            code=("models", "starts", "batches", "training"),
+        ),
+        _fits(
+            conf,
+            "pca",
+            ["pca"],
+            "The baseline: centred PCA of the same D on the same sparse examples, one MLflow run each. It keeps what "
+            "varies most; the learned embedding keeps what the task needs.",
+            kinds={"scikitlearn", "mlflow"},
+            code=("pca",),
+        ),
+        _fits(
+            conf,
+            "rivals",
+            conf.rivals,
+            f"What any embedding has to beat without looking at the example: {', '.join(conf.rivals) or 'nothing'}.",
+            kinds={"numpy", "mlflow"},
+            code=("rivals",),
+        ),
         _comparison(conf),
     ]
 
@@ -114,87 +141,38 @@ def _sparse_examples(conf: Dataset) -> dg.AssetsDefinition:
     return sparse_examples
 
 
-def _embedding(conf: Dataset) -> dg.AssetsDefinition:
+def _fits(
+    conf: Dataset, name: str, methods: Sequence[str], description: str, kinds: set[str], code: tuple[str, ...]
+) -> dg.AssetsDefinition:
+    """An asset that fits some methods, each fit a run of the dataset's experiment."""
+
     @dg.asset(
-        description="The learned embedding: the weights between the sparse input and a hidden layer of D nodes are the "
-        f"coordinates of the tokens. Trained with Lightning for D = {', '.join(map(str, conf.dimensions))}, one MLflow "
-        "run each; a fit that is unchanged is reused.",
-        kinds={"pytorch", "lightning", "mlflow"},
-        **_options(conf, ("fitting", "models", "training"), _FITS, upstream=("vocabulary", "sparse_examples")),
+        name=name,
+        description=description,
+        kinds=kinds,
+        **_options(conf, ("fitting", *code), _FITS, upstream=("vocabulary", "sparse_examples")),
     )
-    def embedding(
+    def fits(
         context: dg.AssetExecutionContext,
         config: FitConfig,
         mlflow: MLflow,
         vocabulary: Vocabulary,
         sparse_examples: SparseExamples,
     ) -> dg.Output[Fits]:
-        return _fitted(["embedding"], conf, context, config, mlflow, vocabulary, sparse_examples)
-
-    return embedding
-
-
-def _pca(conf: Dataset) -> dg.AssetsDefinition:
-    @dg.asset(
-        description="The baseline: centred PCA of the same D on the same sparse examples, one MLflow run each. It "
-        "keeps what varies most; the learned embedding keeps what the task needs.",
-        kinds={"scikitlearn", "mlflow"},
-        **_options(conf, ("fitting", "pca"), _FITS, upstream=("vocabulary", "sparse_examples")),
-    )
-    def pca(
-        context: dg.AssetExecutionContext,
-        config: FitConfig,
-        mlflow: MLflow,
-        vocabulary: Vocabulary,
-        sparse_examples: SparseExamples,
-    ) -> dg.Output[Fits]:
-        return _fitted(["pca"], conf, context, config, mlflow, vocabulary, sparse_examples)
-
-    return pca
-
-
-def _rivals(conf: Dataset) -> dg.AssetsDefinition:
-    @dg.asset(
-        description=f"What any embedding has to beat without looking at the example: {', '.join(conf.rivals)}.",
-        kinds={"numpy", "mlflow"},
-        **_options(conf, ("fitting", "rivals"), _FITS, upstream=("vocabulary", "sparse_examples")),
-    )
-    def rivals(
-        context: dg.AssetExecutionContext,
-        config: FitConfig,
-        mlflow: MLflow,
-        vocabulary: Vocabulary,
-        sparse_examples: SparseExamples,
-    ) -> dg.Output[Fits]:
-        return _fitted(conf.rivals, conf, context, config, mlflow, vocabulary, sparse_examples)
-
-    return rivals
-
-
-def _fitted(
-    methods: Any,
-    conf: Dataset,
-    context: dg.AssetExecutionContext,
-    config: FitConfig,
-    mlflow: MLflow,
-    vocabulary: Vocabulary,
-    examples: SparseExamples,
-) -> dg.Output[Fits]:
-    """Fit these methods, each fit a run of the dataset's experiment."""
-    tags = {"dagster.run_id": context.run.run_id, "dagster.asset": context.asset_key.to_user_string()}
-    force = config.force or os.environ.get("FORCE") == "1"
-    with for_people(conf.file):
-        tracker = mlflow.tracker(conf, context.instance)
-        fits = Fits(
-            tuple(
+        tags = {"dagster.run_id": context.run.run_id, "dagster.asset": context.asset_key.to_user_string()}
+        force = config.force or os.environ.get("FORCE") == "1"
+        with for_people(conf.file):
+            tracker = mlflow.tracker(conf, context.instance)
+            done = [
                 fit
                 for method in methods
                 for fit in fit_all(
-                    method, conf, vocabulary, examples, tracker, tags=tags, force=force, log=context.log
+                    method, conf, vocabulary, sparse_examples, tracker, tags=tags, force=force, log=context.log
                 ).fits
-            )
-        )
-    return dg.Output(fits, metadata=metadata.of_fits(fits, mlflow, vocabulary))
+            ]
+        return dg.Output(Fits(tuple(done)), metadata=metadata.of_fits(done, mlflow, vocabulary))
+
+    return fits
 
 
 def _comparison(conf: Dataset) -> dg.AssetsDefinition:

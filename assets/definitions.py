@@ -8,7 +8,8 @@ from assets.automation import jobs
 from assets.dataset import dataset_assets
 from assets.resources import lines, mlflow_from_environment
 from assets.storage import FolderIOManager, conf_folder, home
-from pipeline.config import Dataset, conf_files, load
+from pipeline.conf_files import conf_files, load
+from pipeline.config import Dataset
 
 
 def definitions(datasets: Sequence[Dataset]) -> dg.Definitions:

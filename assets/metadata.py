@@ -9,7 +9,7 @@ import numpy as np
 from assets.resources import MLflow
 from pipeline.comparison import Comparison
 from pipeline.encoding import SparseExamples
-from pipeline.fitting import Fit, Fits, rule_of_thumb
+from pipeline.fitting import Fit, rule_of_thumb
 from pipeline.schemas import PARTS
 from pipeline.vocabulary import Vocabulary
 
@@ -49,21 +49,18 @@ def of_examples(examples: SparseExamples, vocabulary: Vocabulary) -> dict[str, A
     }
 
 
-def of_fits(fits: Fits, mlflow: MLflow, vocabulary: Vocabulary) -> dict[str, Any]:
+def of_fits(fits: Sequence[Fit], mlflow: MLflow, vocabulary: Vocabulary) -> dict[str, Any]:
     """Each fit's metrics as numbers, which Dagster plots over time, and a link to each run."""
     numbers = {
-        f"{fit.name} {name}": float(value)
-        for fit in fits.fits
-        for name, value in fit.metrics.items()
-        if np.isfinite(value)
+        f"{fit.name} {name}": float(value) for fit in fits for name, value in fit.metrics.items() if np.isfinite(value)
     }
     return {
         "runs": _table(
             ["fit", "run in MLflow", "reused"],
-            [(fit.name, f"[{fit.run_id[:8]}]({mlflow.link(fit)})", "yes" if fit.reused else "no") for fit in fits.fits],
+            [(fit.name, f"[{fit.run_id[:8]}]({mlflow.link(fit)})", "yes" if fit.reused else "no") for fit in fits],
         ),
-        "fits": len(fits.fits),
-        "reused": sum(fit.reused for fit in fits.fits),
+        "fits": len(fits),
+        "reused": sum(fit.reused for fit in fits),
         "fourth root of V": round(rule_of_thumb(len(vocabulary)), 1),
         **numbers,
     }

@@ -3,6 +3,7 @@
 The way of the data, in order:
 
     config       one conf file: a complete experiment, checked
+    conf_files   conf/*.yaml -> config, or a sentence about what is wrong
     sources      raw records: samples and files, read lazily
     tokens       raw records -> (example, token) pairs
     splitting    who trains, who validates, who is held out
@@ -12,10 +13,13 @@ The way of the data, in order:
     numbers      dense features and the target, on the scale that is learned
     pca, rivals  the baseline, and the simple rivals
     models       the networks, nn.Modules only
+    batches      rows of the CSR as PyTorch takes them
+    starts       the networks at PCA's place
     training     the learned fit (Lightning)
     evaluation   one judge for all of them, on the same held-out examples
     pictures     what people would rather look at than read
     tracking     MLflow: one run a fit
+    provenance   what decides a fit, as a key
     fitting      one fit from settings to a finished run, or its reuse
     comparison   all fits side by side
 

@@ -1,33 +1,18 @@
-"""conf/*.yaml as frozen, checked objects: one file is one complete experiment on one dataset.
+"""The settings of an experiment, as frozen, checked objects: one conf file is one dataset.
 
-Every setting is written once, here, followed by its meaning and unit. Reading data, or anything that depends on what
+Every setting is written once, here, followed by its meaning and unit. Reading files, or anything that depends on what
 the data holds, does not belong in this module.
 """
 
-import difflib
 import math
-from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from pipeline.errors import PipelineError
+from pipeline.errors import nearest
 
 Part = Literal["train", "validation", "test"]
-
-
-def nearest(word: str, words: Iterable[str]) -> str:
-    """A hint for a word that is not among `words`: "did you mean 'seed'?" or the whole list.
-
-    >>> nearest("sead", ["seed", "split"])
-    "did you mean 'seed'?"
-    """
-    words = sorted(words)
-    close = difflib.get_close_matches(word, words, n=1, cutoff=0.6)
-    return f"did you mean {close[0]!r}?" if close else f"there is: {', '.join(words)}"
 
 
 def _as_tuple(value: Any) -> Any:
@@ -35,18 +20,6 @@ def _as_tuple(value: Any) -> Any:
 
 
 _NOT_WRITTEN = ("name",)  # fields that do not come from the text of a conf file
-_TAGS = (
-    "missing_tokens",
-    "regression",
-    "value",
-    "words",
-    "items",
-)  # the kinds, which pydantic mixes into its paths
-_MESSAGES = {  # pydantic's words for programmers -> ours
-    "missing": "is missing",
-    "union_tag_not_found": "say which `kind` it is",
-    "union_tag_invalid": "no such `kind`: {tag!r}, there is: {expected_tags}",
-}
 
 Columns = Annotated[tuple[str, ...], BeforeValidator(_as_tuple), Field(min_length=1)]
 
@@ -324,92 +297,3 @@ class Dataset(Section):
     def token_columns(self) -> tuple[str, ...]:
         """Every column that makes tokens, in the order of conf."""
         return tuple(column for tokens in self.tokens for column in tokens.columns)
-
-
-def conf_files(folder: Path) -> list[Path]:
-    """The dataset files of the conf folder, by name.
-
-    Raises:
-        PipelineError: there is no such folder, or it holds no `.yaml` file.
-    """
-    if not folder.is_dir():
-        raise PipelineError(f"{folder}: no such folder. Set PIPELINE_CONF to the folder of your dataset files.")
-    files = sorted(path for path in folder.iterdir() if path.suffix in (".yaml", ".yml"))
-    if not files:
-        raise PipelineError(f"{folder}: no .yaml file in this folder. Put one file for each dataset there.")
-    return files
-
-
-def load(path: Path) -> Dataset:
-    """Read and check one conf file.
-
-    Raises:
-        PipelineError: names the file, the line, the path to the key, and the cure.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-        root = yaml.compose(text)
-        _refuse_repeated_keys(root, path)
-        data = yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError) as error:
-        raise PipelineError(f"{path}: cannot be read ({error}).") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or str(error)
-        raise PipelineError(f"{path}{line}: not valid YAML: {problem}.") from error
-    if not isinstance(data, dict):
-        raise PipelineError(f"{path}: is empty. Start from a copy of conf/movies.yaml.")
-    if "name" in data:
-        raise PipelineError(f"{path}: unknown key 'name': a dataset has the name of its file.")
-    try:
-        return Dataset.model_validate({"name": path.stem, **data})
-    except ValidationError as error:
-        raise PipelineError(_explain(error, root, path)) from error
-
-
-def _explain(error: ValidationError, root: yaml.Node | None, path: Path) -> str:
-    """One of pydantic's errors as a sentence: a misspelt key if there is one, since others follow from it."""
-    first = min(error.errors(), key=lambda found: found["type"] != "unknown_key")
-    context = first.get("ctx", {})
-    where = [step for step in first["loc"] if step not in _TAGS]
-    if first["type"] == "unknown_key":
-        where.append(context["key"])
-    line, keys = _locate(root, where)
-    ours = _MESSAGES.get(first["type"])
-    message = ours.format(**context) if ours else first["msg"].replace("Input", "this", 1).replace("tuple", "list")
-    return f"{path}:{line}: {keys}{message}{'' if message.endswith('?') else '.'}"
-
-
-def _refuse_repeated_keys(node: yaml.Node | None, path: Path) -> None:
-    """YAML's own rule, which PyYAML doesn't check: the last of two equal keys would win silently."""
-    for child in _mappings(node):
-        seen: set[str] = set()
-        for key, _ in child.value:
-            if key.value in seen:
-                raise PipelineError(f"{path}:{key.start_mark.line + 1}: the key {key.value!r} stands here twice.")
-            seen.add(key.value)
-
-
-def _mappings(node: yaml.Node | None) -> Iterator[yaml.MappingNode]:
-    if isinstance(node, yaml.MappingNode):
-        yield node
-        for _, value in node.value:
-            yield from _mappings(value)
-    elif isinstance(node, yaml.SequenceNode):
-        for value in node.value:
-            yield from _mappings(value)
-
-
-def _locate(node: yaml.Node | None, where: list[int | str]) -> tuple[int, str]:
-    """The line (from 1) and the readable path of a key; a key that is missing is placed at what should hold it."""
-    line, path = 1, ""
-    for step in where:
-        if isinstance(node, yaml.MappingNode):
-            key = next((pair for pair in node.value if pair[0].value == step), None)
-            line, node = (key[0].start_mark.line + 1, key[1]) if key else (line, None)
-        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-            node = node.value[step]
-            line = node.start_mark.line + 1
-        path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else str(step)
-    return line, f"{path}: " if path else ""

@@ -1,5 +1,23 @@
 """The one exception that people are meant to read. Everything else that is raised is a defect of ours."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class PipelineError(Exception):
     """A mistake that the reader can cure: its message says what is wrong, where, and what to do."""
+
+
+def nearest(word: str, words: Iterable[str]) -> str:
+    """A hint for a word that is not among `words`: the one that was meant, or what there is.
+
+    >>> nearest("sead", ["seed", "split"])
+    "did you mean 'seed'?"
+    >>> nearest("x", ["seed", "split"])
+    'there is: seed, split'
+    """
+    words = sorted(words)
+    close = difflib.get_close_matches(word, words, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    return f"there is: {', '.join(words[:30])}{', ...' if len(words) > 30 else ''}"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline.config import Dataset, Source, nearest
-from pipeline.errors import PipelineError
+from pipeline.config import Dataset, Source
+from pipeline.errors import PipelineError, nearest
 
 _SAMPLES = {"movielens": ("dslabs", "movielens"), "ames": ("modeldata", "ames")}
 _FORMATS = {

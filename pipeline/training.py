@@ -12,11 +12,11 @@ import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,14 +26,14 @@ from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from scipy import sparse
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
-from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, SequentialSampler
 
 from pipeline import config
+from pipeline.batches import Batches, Lists
 from pipeline.embedding import Embedding
 from pipeline.encoding import Rows
 from pipeline.models import MissingTokensNetwork, RegressionNetwork
 from pipeline.numbers import DenseScale, TargetScale
-from pipeline.pca import principal_components
+from pipeline.starts import missing_tokens_network, regression_network
 from pipeline.vocabulary import Vocabulary
 
 Array = npt.NDArray[Any]
@@ -42,58 +42,6 @@ SCORED_AT_ONCE = 1024
 """Examples of a batch where nothing is learned from them."""
 LINE_SECONDS = 10.0
 """Where there is no terminal for a progress bar, a line is logged at most this often."""
-
-
-# --- the data: rows of a CSR matrix, a batch at a time ---------------------------------------------------------------
-
-
-class Lists(NamedTuple):
-    """Rows of a CSR matrix as PyTorch's embedding bag takes them; Lightning moves a tuple to its device."""
-
-    tokens: Tensor  # (T,) int64
-    offsets: Tensor  # (B,) where each list begins
-    rows: Tensor  # (T,) the list that each token belongs to
-
-    @classmethod
-    def of(cls, matrix: sparse.csr_matrix) -> "Lists":
-        """All rows of a matrix."""
-        indptr = torch.from_numpy(matrix.indptr.astype(np.int64))
-        rows = torch.repeat_interleave(torch.arange(matrix.shape[0]), indptr.diff())
-        return cls(torch.from_numpy(matrix.indices.astype(np.int64)), indptr[:-1], rows)
-
-    def keep(self, kept: Tensor) -> "Lists":
-        """Only the tokens that `kept` (T,) marks."""
-        rows = self.rows[kept]
-        lengths = torch.bincount(rows, minlength=len(self.offsets))
-        return Lists(self.tokens[kept], lengths.cumsum(0) - lengths, rows)
-
-
-class _Batches(Dataset[dict[str, Any]]):
-    """Item [i, j, ...] is one batch of the examples i, j, ..."""
-
-    def __init__(self, rows: Rows, dense: Array, target: Array) -> None:
-        self.rows, self.dense, self.target = rows, dense, target
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, chosen: Sequence[int]) -> dict[str, Any]:
-        return {
-            "inputs": Lists.of(self.rows.inputs[chosen]),
-            "labels": Lists.of(self.rows.labels[chosen]),
-            "dense": torch.from_numpy(self.dense[chosen].astype(np.float32)),
-            "target": torch.from_numpy(self.target[chosen].astype(np.float32)),
-        }
-
-    def loader(self, size: int, generator: torch.Generator | None = None) -> "DataLoader[dict[str, Any]]":
-        """Batches of this size; shuffled anew in each epoch where there is a generator."""
-        order = RandomSampler(self, generator=generator) if generator else SequentialSampler(self)
-        return DataLoader(
-            self, batch_size=None, sampler=BatchSampler(order, size, drop_last=False), generator=generator
-        )
-
-
-# --- the two tasks: a network, and what its loss is ------------------------------------------------------------------
 
 
 class _Module(L.LightningModule):
@@ -200,63 +148,6 @@ def _some_of(lists: Lists, low: float, high: float) -> Tensor:
     return kept
 
 
-# --- the start: from PCA, so that few steps are needed ---------------------------------------------------------------
-
-
-def _missing_tokens_network(
-    rows: Rows, settings: config.MissingTokensTraining, dimension: int, seed: int
-) -> MissingTokensNetwork:
-    """Table at PCA's loadings, centre so that the mean bag is 0, bias at the log of each token's popularity.
-
-    The table's scale gives the logits h t / temperature the spread that conf asks for: the mean of their squares is
-    trace(E[h h^T] E[t t^T]) / temperature^2, over the training lists' h and the occurring tokens' t, each (D,).
-    """
-    pca = principal_components(rows.inputs, dimension, seed)
-    table = pca.components_.T * np.sqrt(pca.explained_variance_)  # (V, D)
-    n = rows.inputs.getnnz(axis=0)  # (V,)
-    bags = rows.inputs @ table / np.maximum(np.diff(rows.inputs.indptr), 1)[:, None]  # (N, D)
-    hidden = bags - bags.mean(axis=0)
-    of_lists, of_tokens = hidden.T @ hidden / len(rows), (table.T * n) @ table / n.sum()  # (D, D)
-    spread = math.sqrt(np.trace(of_lists @ of_tokens)) / settings.temperature
-    scale = math.sqrt(settings.start_spread / max(spread, 1e-12))  # both h and t grow with it
-    popularity = np.log(n + 1)
-    return MissingTokensNetwork(
-        table=_tensor(table * scale),
-        centre=_tensor(-bags.mean(axis=0) * scale),
-        bias=_tensor(popularity - popularity.mean()),
-        temperature=settings.temperature,
-        dropout=settings.dropout,
-    )
-
-
-def _regression_network(
-    rows: Rows, settings: config.RegressionTraining, dimension: int, seed: int, n_dense: int
-) -> RegressionNetwork:
-    """Table at PCA's components of the weighted bags, scaled so that each hidden node has variance 1.
-
-    A token weighs its inverse document frequency log((1 + N) / (1 + n)) + 1; one more factor brings the mean squared
-    distance of a bag from the mean bag to 1. The bag is a sum: a word adds what it adds, whatever stands beside it.
-    """
-    n = rows.inputs.getnnz(axis=0)  # (V,)
-    idf = np.where(n > 0, np.log((1 + len(rows)) / (1 + n)) + 1, 0.0)
-    bags = sparse.csr_matrix(rows.inputs @ sparse.diags(idf))  # (N, V)
-    mean_bag = np.asarray(bags.mean(axis=0)).ravel()
-    spread = bags.power(2).sum() / len(rows) - (mean_bag**2).sum()
-    scale = 1 / math.sqrt(max(spread, 1e-12))
-    pca = principal_components(bags * scale, dimension, seed)
-    table = pca.components_.T / np.sqrt(np.maximum(pca.explained_variance_, 1e-12))  # (V, D)
-    return RegressionNetwork(
-        _tensor(table), _tensor(idf * scale), _tensor(mean_bag * scale), n_dense, settings.hidden, settings.dropout
-    )
-
-
-def _tensor(array: Array) -> Tensor:
-    return torch.tensor(array, dtype=torch.float32)
-
-
-# --- the fit ---------------------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class FittedNetwork:
     """A trained network."""
@@ -285,7 +176,7 @@ class FittedNetwork:
         with torch.inference_mode():
             if self.conf.task.kind == "missing_tokens":
                 return np.asarray(self._network(lists.tokens, lists.offsets).numpy())
-            scaled = _tensor(DenseScale.of(self.weights).forward(dense))
+            scaled = torch.from_numpy(DenseScale.of(self.weights).forward(dense).astype(np.float32))
             learned = self._network(lists.tokens, lists.offsets, scaled).double().numpy()
         return TargetScale.of(self.weights).inverse(learned)
 
@@ -324,20 +215,18 @@ def fit_network(
         steps = math.ceil(len(training) / settings.batch_size) * settings.max_epochs
         module: _Module
         if isinstance(settings, config.MissingTokensTraining):
-            module = _MissingTokens(_missing_tokens_network(training, settings, dimension, conf.seed), settings, steps)
-            sets = [_Batches(rows, rows.dense, rows.target) for rows in (training, validation) if rows is not None]
+            module = _MissingTokens(missing_tokens_network(training, settings, dimension, conf.seed), settings, steps)
+            sets = [Batches(rows, rows.dense, rows.target) for rows in (training, validation) if rows is not None]
         else:
             assert isinstance(conf.task, config.Regression)
             dense, target = DenseScale.fit(training.dense), TargetScale.fit(training.target, conf.task.log)
             sets = [
-                _Batches(rows, dense.forward(rows.dense), target.forward(rows.target))
+                Batches(rows, dense.forward(rows.dense), target.forward(rows.target))
                 for rows in (training, validation)
                 if rows is not None
             ]
             n_dense = sets[0].dense.shape[1]
-            module = _Regression(
-                _regression_network(training, settings, dimension, conf.seed, n_dense), settings, steps
-            )
+            module = _Regression(regression_network(training, settings, dimension, conf.seed, n_dense), settings, steps)
             weights |= dense.weights | target.weights
         order = torch.Generator().manual_seed(conf.seed)
         _train(

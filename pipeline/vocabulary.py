@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from pipeline.config import Dataset, nearest
-from pipeline.errors import PipelineError
+from pipeline.config import Dataset
+from pipeline.errors import PipelineError, nearest
 from pipeline.schemas import Tokens
 
 UNKNOWN = "<unknown>"

@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 import yaml
 
-from pipeline.config import Dataset, load
+from pipeline.conf_files import load
+from pipeline.config import Dataset
 
 WORDS = {
     "castle": 0.9,

@@ -48,7 +48,7 @@ def test_the_readme_links_to_files_that_there_are() -> None:
 
 
 def test_the_readme_s_conf_file_is_a_complete_one_of_ten_lines(tmp_path: Path) -> None:
-    from pipeline.config import load
+    from pipeline.conf_files import load
 
     (text,) = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
     (tmp_path / "books.yaml").write_text(text)

@@ -11,7 +11,8 @@ from assets.automation import ALL
 from assets.definitions import definitions
 from assets.storage import FolderIOManager
 from pipeline.comparison import Comparison
-from pipeline.config import Dataset, load
+from pipeline.conf_files import load
+from pipeline.config import Dataset
 from pipeline.embedding import Embedding
 from pipeline.encoding import SparseExamples
 from pipeline.vocabulary import Vocabulary

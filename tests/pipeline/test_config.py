@@ -5,7 +5,7 @@ from typing import Any
 import pydantic
 import pytest
 
-from pipeline.config import conf_files, load
+from pipeline.conf_files import conf_files, load
 from pipeline.errors import PipelineError
 
 PROJECT = Path(__file__).parents[2]

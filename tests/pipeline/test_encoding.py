@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.config import Dataset, load
+from pipeline.conf_files import load
+from pipeline.config import Dataset
 from pipeline.encoding import TRAIN, SparseExamples, encode
 from pipeline.errors import PipelineError
 from pipeline.splitting import training_pairs

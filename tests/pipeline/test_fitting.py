@@ -10,7 +10,8 @@ from pipeline.config import Dataset
 from pipeline.embedding import Embedding
 from pipeline.encoding import SparseExamples, encode
 from pipeline.errors import PipelineError
-from pipeline.fitting import Fits, code_version, fit_all, load_fitted
+from pipeline.fitting import Fits, fit_all, load_fitted
+from pipeline.provenance import code_version
 from pipeline.splitting import training_pairs
 from pipeline.tracking import Tracker
 from pipeline.vocabulary import Vocabulary, build_vocabulary

@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from pipeline.config import load
+from pipeline.conf_files import load
 from pipeline.errors import PipelineError
 from pipeline.sources import as_number, scan
 

@@ -5,7 +5,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from pipeline.config import Dataset, load
+from pipeline.conf_files import load
+from pipeline.config import Dataset
 from pipeline.errors import PipelineError
 from pipeline.splitting import assign, training_pairs
 

@@ -7,12 +7,13 @@ import pytest
 import torch
 from scipy import sparse
 
+from pipeline.batches import Lists
 from pipeline.config import Dataset
 from pipeline.encoding import SparseExamples, encode
 from pipeline.evaluation import judge
 from pipeline.pca import fit_pca
 from pipeline.splitting import training_pairs
-from pipeline.training import FittedNetwork, Lists, fit_network, softmax_loss
+from pipeline.training import FittedNetwork, fit_network, softmax_loss
 from pipeline.vocabulary import Vocabulary, build_vocabulary
 
 LOG = logging.getLogger("test")

@@ -1,0 +1,68 @@
+"""Where training starts: the networks at PCA's place, so that few steps are needed."""
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy import sparse
+from torch import Tensor
+
+from pipeline import config
+from pipeline.encoding import Rows
+from pipeline.models import MissingTokensNetwork, RegressionNetwork
+from pipeline.pca import principal_components
+
+Array = npt.NDArray[Any]
+
+
+def missing_tokens_network(
+    rows: Rows, settings: config.MissingTokensTraining, dimension: int, seed: int
+) -> MissingTokensNetwork:
+    """Table at PCA's loadings, centre so that the mean bag is 0, bias at the log of each token's popularity.
+
+    The table's scale gives the logits h t / temperature the spread that conf asks for: the mean of their squares is
+    trace(E[h h^T] E[t t^T]) / temperature^2, over the training lists' h and the occurring tokens' t, each (D,).
+    """
+    pca = principal_components(rows.inputs, dimension, seed)
+    table = pca.components_.T * np.sqrt(pca.explained_variance_)  # (V, D)
+    n = rows.inputs.getnnz(axis=0)  # (V,)
+    bags = rows.inputs @ table / np.maximum(np.diff(rows.inputs.indptr), 1)[:, None]  # (N, D)
+    hidden = bags - bags.mean(axis=0)
+    of_lists, of_tokens = hidden.T @ hidden / len(rows), (table.T * n) @ table / n.sum()  # (D, D)
+    spread = math.sqrt(np.trace(of_lists @ of_tokens)) / settings.temperature
+    scale = math.sqrt(settings.start_spread / max(spread, 1e-12))  # both h and t grow with it
+    popularity = np.log(n + 1)
+    return MissingTokensNetwork(
+        table=_tensor(table * scale),
+        centre=_tensor(-bags.mean(axis=0) * scale),
+        bias=_tensor(popularity - popularity.mean()),
+        temperature=settings.temperature,
+        dropout=settings.dropout,
+    )
+
+
+def regression_network(
+    rows: Rows, settings: config.RegressionTraining, dimension: int, seed: int, n_dense: int
+) -> RegressionNetwork:
+    """Table at PCA's components of the weighted bags, scaled so that each hidden node has variance 1.
+
+    A token weighs its inverse document frequency log((1 + N) / (1 + n)) + 1; one more factor brings the mean squared
+    distance of a bag from the mean bag to 1. The bag is a sum: a word adds what it adds, whatever stands beside it.
+    """
+    n = rows.inputs.getnnz(axis=0)  # (V,)
+    idf = np.where(n > 0, np.log((1 + len(rows)) / (1 + n)) + 1, 0.0)
+    bags = sparse.csr_matrix(rows.inputs @ sparse.diags(idf))  # (N, V)
+    mean_bag = np.asarray(bags.mean(axis=0)).ravel()
+    spread = bags.power(2).sum() / len(rows) - (mean_bag**2).sum()
+    scale = 1 / math.sqrt(max(spread, 1e-12))
+    pca = principal_components(bags * scale, dimension, seed)
+    table = pca.components_.T / np.sqrt(np.maximum(pca.explained_variance_, 1e-12))  # (V, D)
+    return RegressionNetwork(
+        _tensor(table), _tensor(idf * scale), _tensor(mean_bag * scale), n_dense, settings.hidden, settings.dropout
+    )
+
+
+def _tensor(array: Array) -> Tensor:
+    return torch.tensor(array, dtype=torch.float32)
