@@ -47,8 +47,8 @@ def dataset_assets(conf: Dataset, conf_folder: Path) -> list[dg.AssetsDefinition
             "embedding",
             ["embedding"],
             "The learned embedding: the weights between the sparse input and a hidden layer of D nodes are the "
-            f"coordinates of the tokens. Trained with Lightning for D = {dimensions}, one MLflow run each; a fit that is "
-            "unchanged is reused.",
+            f"coordinates of the tokens. Trained with Lightning for D = {dimensions}, one MLflow run each; a fit that "
+            "is unchanged is reused.",
             kinds={"pytorch", "lightning", "mlflow"},
             code=("models", "starts", "batches", "training"),
         ),
