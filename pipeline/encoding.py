@@ -23,7 +23,7 @@ from pipeline.errors import PipelineError
 from pipeline.schemas import PARTS, Examples
 from pipeline.sources import as_number
 from pipeline.splitting import assign
-from pipeline.tokens import pairs, with_example
+from pipeline.tokens import EXAMPLE, pairs, with_example
 from pipeline.vocabulary import UNKNOWN, Vocabulary
 
 Array = npt.NDArray[Any]
@@ -173,10 +173,7 @@ def encode(records: pl.LazyFrame, vocabulary: Vocabulary, conf: Dataset) -> Spar
     if conf.task.kind == "missing_tokens" and not assignment.by_token:
         split = examples["split"].to_physical().to_numpy()[rows]
         parts = _fold_in(indptr, split, conf.task.fold_in, conf.seed)
-    count = [
-        frame.select(pl.len()).collect(engine="streaming").item() for frame in (records, with_example(records, conf))
-    ]
-    n_left_out = count[0] - count[1]
+    n_records, n_used = pl.collect_all([records.select(pl.len()), with_example(records, conf).select(pl.len())])
     target, dense = _numbers(records, assignment.examples, conf)
     return SparseExamples(
         indptr=indptr.astype(np.int64),
@@ -191,7 +188,7 @@ def encode(records: pl.LazyFrame, vocabulary: Vocabulary, conf: Dataset) -> Spar
             "size": len(vocabulary),
             "dense": list(conf.task.dense) if conf.task.kind == "regression" else [],
             "by_token": assignment.by_token,
-            "left_out": left_out | {"records": n_left_out},
+            "left_out": left_out | {"records": n_records.item() - n_used.item()},
         },
     )
 
@@ -216,7 +213,7 @@ def _integers(records: pl.LazyFrame, vocabulary: Vocabulary, conf: Dataset) -> t
 
 
 def _fold_in(indptr: Array, split: Array, share: float, seed: int) -> Array:
-    """Parts (P,): of each held-out example a random share goes in (at least one token), the others are predicted.
+    """Parts (P,): of each held-out example a random share goes in, the others are predicted; at least one each.
 
     Args:
         indptr: (N + 1,) where each example's pairs begin.
@@ -229,7 +226,8 @@ def _fold_in(indptr: Array, split: Array, share: float, seed: int) -> Array:
     order = np.lexsort((np.random.default_rng(seed).random(len(example)), example))
     place = np.empty(len(example), np.int64)
     place[order] = np.arange(len(example)) - indptr[example]
-    goes_in = place < np.maximum(1, np.rint(lengths * share))[example]
+    n_in = np.clip(np.rint(lengths * share), 1, np.maximum(lengths - 1, 1))
+    goes_in = place < n_in[example]
     return np.where(goes_in, TRAIN, split).astype(np.uint8)
 
 
@@ -245,13 +243,13 @@ def _numbers(records: pl.LazyFrame, examples: pl.DataFrame, conf: Dataset) -> tu
     used = with_example(records, conf)
     schema = used.collect_schema()
     rows = used.select(
-        "example", **{name: as_number(column, schema[column]) for name, column in columns.items()}
+        example=EXAMPLE, **{name: as_number(column, schema[column]) for name, column in columns.items()}
     ).collect(engine="streaming")
     for name, column in columns.items():
         odd = rows.filter(pl.col(name).is_nan())
         if odd.height:
             example = odd["example"][0]
-            said = used.filter(pl.col("example") == example).select(pl.col(column).cast(pl.String)).collect()[column][0]
+            said = used.filter(pl.col(EXAMPLE) == example).select(pl.col(column).cast(pl.String)).collect()[column][0]
             raise PipelineError(
                 f"{conf.file}, task: column {column!r} should hold numbers, but example {example!r} has {said!r}."
             )

@@ -13,7 +13,7 @@ import polars as pl
 from pipeline.config import Dataset
 from pipeline.errors import PipelineError
 from pipeline.schemas import PARTS, Examples, PartType
-from pipeline.tokens import pairs, with_example
+from pipeline.tokens import EXAMPLE, pairs, with_example
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def assign(records: pl.LazyFrame, conf: Dataset) -> Assignment:
     records = with_example(records, conf)
     if conf.split.column is not None:
         return _by_column(records, conf)
-    ids = records.select("example").collect(engine="streaming").to_series()
+    ids = records.select(example=EXAMPLE).collect(engine="streaming").to_series()
     if conf.example is not None:
         ids = ids.unique().sort()
     n = len(ids)
@@ -71,7 +71,7 @@ def _by_column(records: pl.LazyFrame, conf: Dataset) -> Assignment:
     code = part.replace_strict({name: i for i, name in enumerate(PARTS)}, return_dtype=pl.Int64)
     row = pl.int_range(pl.len()) if conf.example is None else pl.lit(0)
     of_example = (
-        records.select("example", code=code, row=row)
+        records.select(example=EXAMPLE, code=code, row=row)
         .group_by("example")
         .agg(first=pl.col("code").min(), last=pl.col("code").max(), row=pl.col("row").min())
         .sort("row", "example")

@@ -12,18 +12,21 @@ from pipeline.sources import is_missing, label_columns
 WORD = "[\\p{L}\\p{M}\\p{N}]+(?:['\u2019][\\p{L}\\p{M}]+)*"
 """A run of letters, marks and digits, with apostrophes inside: `two`, `owner's`, `Öl`, `1920`."""
 
+EXAMPLE = "_example"
+"""The column that says which example a record belongs to; the raw records may have an `example` of their own."""
+
 
 def with_example(records: pl.LazyFrame, conf: Dataset) -> pl.LazyFrame:
-    """The records that can be used, with a column `example`: the id as text.
+    """The records that can be used, with the column `EXAMPLE` added: the id as text.
 
     Where every row is an example its id is the row's number in the raw records. A record without an id, or without the
     number that is to be predicted, is left out.
     """
     if conf.example is None:
-        records = records.with_row_index("_row").with_columns(example=pl.col("_row").cast(pl.String)).drop("_row")
+        records = records.with_row_index(EXAMPLE).with_columns(pl.col(EXAMPLE).cast(pl.String))
     else:
-        named = pl.col(conf.example).cast(pl.String)
-        records = records.with_columns(example=named).filter(pl.col("example").is_not_null())
+        named = pl.col(conf.example).cast(pl.String).alias(EXAMPLE)
+        records = records.with_columns(named).filter(pl.col(EXAMPLE).is_not_null())
     if conf.task.kind == "regression":
         dtype = records.collect_schema()[conf.task.target]
         records = records.filter(~is_missing(conf.task.target, dtype))
@@ -43,7 +46,7 @@ def pairs(records: pl.LazyFrame, conf: Dataset) -> pl.LazyFrame:
     for tokens in conf.tokens:
         for column in tokens.columns:
             texts = _texts(tokens, column, schema[column], conf)
-            frame = records.select("example", texts.alias("token"), _label(tokens).alias("label"), part.alias("part"))
+            frame = records.select(example=EXAMPLE, token=texts, label=_label(tokens), part=part)
             if tokens.kind != "value":
                 frame = frame.explode("token", empty_as_null=False, keep_nulls=False)
             frame = frame.filter(pl.col("token").is_not_null())

@@ -72,6 +72,13 @@ def test_three_of_ten_go_in_and_seven_are_predicted(write_conf: Callable[..., Pa
     assert examples.training().labels.nnz == 0
 
 
+def test_of_two_tokens_one_goes_in_and_one_is_predicted_at_any_share(write_conf: Callable[..., Path]) -> None:
+    task = {"kind": "missing_tokens", "fold_in": 0.8}
+    conf = load(write_conf("two", {**ITEMS, "split": {"validation": 0, "test": 0.5}, "task": task}))
+    rows = encoded(pl.DataFrame({"list": [["a", "b"]] * 10}), conf)[0].held_out("test")
+    assert np.diff(rows.inputs.indptr).tolist() == np.diff(rows.labels.indptr).tolist() == [1] * 5
+
+
 def test_nobody_is_both_trained_on_and_held_out(two_genres: pl.DataFrame, movies: Dataset) -> None:
     examples, _ = encoded(two_genres, movies)
     parts = [
