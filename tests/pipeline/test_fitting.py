@@ -11,7 +11,6 @@ from pipeline.embedding import Embedding
 from pipeline.encoding import SparseExamples, encode
 from pipeline.errors import PipelineError
 from pipeline.fitting import Fits, fit_all, load_fitted
-from pipeline.provenance import code_version
 from pipeline.splitting import training_pairs
 from pipeline.tracking import Tracker
 from pipeline.vocabulary import Vocabulary, build_vocabulary
@@ -169,24 +168,6 @@ def test_fits_are_written_and_read(
     fits.save(tmp_path)
     assert Fits.load(tmp_path) == fits
     assert json.loads((tmp_path / "fits.json").read_text())[0]["method"] == "popularity"
-
-
-def test_the_code_version_changes_with_the_code_but_not_with_comments(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    module = tmp_path / "module.py"
-    spec = type("Spec", (), {"origin": str(module)})
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: spec)
-
-    def version(text: str) -> str:
-        module.write_text(text)
-        code_version.cache_clear()
-        return code_version("module")
-
-    plain = version("def f():\n    return 1\n")
-    assert version('"""Said."""\ndef f():\n    """Said."""\n    return 1  # one\n') == plain
-    assert version("def f():\n    return 2\n") != plain
-    code_version.cache_clear()
 
 
 def test_weights_are_numbers_only(

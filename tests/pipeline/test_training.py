@@ -130,12 +130,3 @@ def test_softmax_loss_by_hand() -> None:
     labels = Lists.of(sparse.csr_matrix(np.array([[1, 1], [1, 0]], np.float32)))
     assert float(softmax_loss(logits, labels, 1.0)) == pytest.approx((np.log(2) + np.log(4 / 3)) / 2)
     assert float(softmax_loss(logits, labels, 0.0)) == pytest.approx((2 * np.log(2) + np.log(4 / 3)) / 3)
-
-
-def test_lists_are_the_rows_of_the_matrix_and_can_lose_tokens() -> None:
-    lists = Lists.of(sparse.csr_matrix(np.array([[1, 0, 1], [0, 0, 0], [0, 1, 0]], np.float32)))
-    assert lists.tokens.tolist() == [0, 2, 1]
-    assert lists.offsets.tolist() == [0, 2, 2]
-    assert lists.rows.tolist() == [0, 0, 2]
-    fewer = lists.keep(torch.tensor([False, True, True]))
-    assert (fewer.tokens.tolist(), fewer.offsets.tolist()) == ([2, 1], [0, 1, 1])

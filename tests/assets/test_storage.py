@@ -1,0 +1,57 @@
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from assets.storage import PROJECT, FolderIOManager, conf_folder, dagster_home, home
+from pipeline.errors import PipelineError
+from pipeline.vocabulary import Vocabulary
+
+KEY = dg.AssetKey(["films", "thing"])
+
+
+class Broken:
+    """A value that fails half way through its writing."""
+
+    def save(self, folder: Path) -> None:
+        (folder / "half.txt").write_text("half")
+        raise PipelineError("the disk is full: make room")
+
+
+def written(storage: FolderIOManager, value: object) -> None:
+    storage.handle_output(dg.build_output_context(asset_key=KEY), value)
+
+
+def test_a_value_comes_back(tmp_path: Path) -> None:
+    storage = FolderIOManager(root=str(tmp_path))
+    written(storage, Vocabulary.of({"a": 2, "b": 1}))
+    written(storage, Vocabulary.of({"a": 3}))
+    assert len(Vocabulary.load(storage.folder(KEY))) == 1
+    assert [path.name for path in (tmp_path / "films").iterdir()] == ["thing"]
+
+
+def test_a_failure_leaves_the_earlier_value_and_nothing_beside_it(tmp_path: Path) -> None:
+    storage = FolderIOManager(root=str(tmp_path))
+    written(storage, pl.LazyFrame({"a": [1]}))
+    with pytest.raises(dg.Failure, match="the disk is full"):
+        written(storage, Broken())
+    with pytest.raises(dg.Failure, match="films/thing: the raw records cannot be read as it says"):
+        written(storage, pl.LazyFrame({"a": ["x"]}).select(pl.col("a").cast(pl.Int64)))
+    assert pl.read_parquet(storage.folder(KEY) / "records.parquet").rows() == [(1,)]
+    assert [path.name for path in (tmp_path / "films").iterdir()] == ["thing"]
+
+
+def test_folders_come_from_the_environment_or_stand_beside_the_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (home(), conf_folder()) == (PROJECT / "var", PROJECT / "conf")
+    monkeypatch.setenv("PIPELINE_HOME", str(tmp_path / "h"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PIPELINE_CONF", "c")
+    assert (home(), conf_folder()) == (tmp_path / "h", tmp_path / "c")
+    settings = dagster_home() / "dagster.yaml"
+    assert "telemetry:\n  enabled: false" in settings.read_text()
+    settings.write_text("# mine\n")
+    dagster_home()
+    assert settings.read_text() == "# mine\n"

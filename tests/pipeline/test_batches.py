@@ -1,0 +1,38 @@
+import numpy as np
+import polars as pl
+import torch
+from scipy import sparse
+
+from pipeline.batches import Batches, Lists
+from pipeline.encoding import Rows
+
+
+def test_lists_are_the_rows_of_the_matrix_and_can_lose_tokens() -> None:
+    lists = Lists.of(sparse.csr_matrix(np.array([[1, 0, 1], [0, 0, 0], [0, 1, 0]], np.float32)))
+    assert lists.tokens.tolist() == [0, 2, 1]
+    assert lists.offsets.tolist() == [0, 2, 2]
+    assert lists.rows.tolist() == [0, 0, 2]
+    fewer = lists.keep(torch.tensor([False, True, True]))
+    assert (fewer.tokens.tolist(), fewer.offsets.tolist()) == ([2, 1], [0, 1, 1])
+
+
+def test_each_example_comes_once_an_epoch_in_an_order_that_the_generator_decides() -> None:
+    rows = Rows(
+        ids=pl.Series([str(i) for i in range(10)]),
+        inputs=sparse.identity(10, dtype=np.float32, format="csr"),
+        labels=sparse.csr_matrix((10, 10), dtype=np.float32),
+        dense=np.empty((10, 0)),
+        target=np.arange(10.0),
+    )
+
+    def epoch(loader: object) -> list[int]:
+        return [int(token) for batch in loader for token in batch["inputs"].tokens]  # type: ignore[attr-defined]
+
+    batches = Batches(rows, rows.dense, rows.target)
+    loader = batches.loader(4, torch.Generator().manual_seed(1))
+    first, second = epoch(loader), epoch(loader)
+    assert sorted(first) == sorted(second) == list(range(10))
+    assert first != second
+    assert epoch(batches.loader(4, torch.Generator().manual_seed(1))) == first
+    assert epoch(batches.loader(4)) == list(range(10))
+    assert [len(batch["target"]) for batch in loader] == [4, 4, 2]
