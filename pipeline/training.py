@@ -40,7 +40,7 @@ Array = npt.NDArray[Any]
 
 SCORED_AT_ONCE = 1024
 """Examples of a batch where nothing is learned from them."""
-LINE_SECONDS = 10.0
+LINE_SECONDS = 5.0
 """Where there is no terminal for a progress bar, a line is logged at most this often."""
 
 
