@@ -111,7 +111,7 @@ def _vocabulary(conf: Dataset) -> dg.AssetsDefinition:
         description="The dictionary that gives every token an integer 0..V-1, the most frequent first, counted on the "
         "training examples only. Its fingerprint travels with everything that is made with it.",
         kinds={"polars", "parquet"},
-        **_options(conf, ("tokens", "splitting", "vocabulary"), _TOKENS, upstream=("raw_records",)),
+        **_options(conf, ("sources", "tokens", "splitting", "vocabulary"), _TOKENS, upstream=("raw_records",)),
     )
     def vocabulary(context: dg.AssetExecutionContext, raw_records: pl.LazyFrame) -> dg.Output[Vocabulary]:
         with for_people(conf.file):
@@ -128,7 +128,9 @@ def _sparse_examples(conf: Dataset) -> dg.AssetsDefinition:
         description="Every example as a sparse list of integers, such as [1, 3, 999999], instead of a row of a million "
         "zeros and ones: a CSR matrix on disk, with each example's id, split and dense features.",
         kinds={"numpy", "polars"},
-        **_options(conf, ("tokens", "splitting", "encoding"), _TOKENS, upstream=("raw_records", "vocabulary")),
+        **_options(
+            conf, ("sources", "tokens", "splitting", "encoding"), _TOKENS, upstream=("raw_records", "vocabulary")
+        ),
     )
     def sparse_examples(
         context: dg.AssetExecutionContext, raw_records: pl.LazyFrame, vocabulary: Vocabulary

@@ -7,7 +7,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -180,6 +180,9 @@ class Tracker:
             self.client.set_tag(run.run_id, "error", f"{type(error).__name__}: {error}"[:5000])
             raise
         finally:
+            if status != "FINISHED":  # what was learned until then still tells why
+                with suppress(Exception):
+                    run.flush()
             self.client.set_terminated(run.run_id, status)
 
     def close_orphans(self, is_over: Callable[[str], bool]) -> list[str]:

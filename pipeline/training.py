@@ -31,6 +31,7 @@ from pipeline import config
 from pipeline.batches import Batches, Lists
 from pipeline.embedding import Embedding
 from pipeline.encoding import Rows
+from pipeline.errors import PipelineError
 from pipeline.models import MissingTokensNetwork, RegressionNetwork
 from pipeline.numbers import DenseScale, TargetScale
 from pipeline.starts import missing_tokens_network, regression_network
@@ -205,6 +206,9 @@ def fit_network(
         validation: the examples that stop it; None trains for `max_epochs` and keeps the last.
         on_epoch: gets train_loss and validation_loss, and the epoch from 1.
         log: gets lines of progress where there is no terminal.
+
+    Raises:
+        PipelineError: the training diverged.
     """
     settings = conf.training
     assert settings.batch_size is not None
@@ -246,7 +250,7 @@ def _train(module: _Module, training: Any, validation: Any, callbacks: list[Call
         if validation is not None:
             callbacks = [*callbacks, EarlyStopping("validation_loss", patience=module.settings.patience), best]
         trainer = L.Trainer(
-            accelerator="auto",
+            accelerator="cpu",  # the same bits everywhere; a GPU or a Mac's MPS would be taken by "auto"
             devices=1,
             max_epochs=module.settings.max_epochs,
             logger=False,
@@ -258,8 +262,17 @@ def _train(module: _Module, training: Any, validation: Any, callbacks: list[Call
             callbacks=callbacks,
         )
         trainer.fit(module, training, validation)
+        _require_finite(trainer.callback_metrics)
         if validation is not None:
             module.load_state_dict(torch.load(best.best_model_path, weights_only=True)["state_dict"])
+
+
+def _require_finite(losses: Mapping[str, Tensor]) -> None:
+    """A training that diverged has learned nothing, whatever it scores."""
+    if not all(torch.isfinite(loss) for name, loss in losses.items() if name.endswith("_loss")):
+        raise PipelineError(
+            "training: the loss is no finite number any more, the training diverged. Lower `training.learning_rate`."
+        )
 
 
 class _Losses(Callback):

@@ -82,6 +82,18 @@ def write_conf(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
+@pytest.fixture
+def minimal() -> dict[str, Any]:
+    """The settings that a conf file cannot do without."""
+    return {
+        "description": "Short.",
+        "source": {"path": "records.csv"},
+        "tokens": [{"kind": "value", "columns": "movie"}],
+        "task": {"kind": "missing_tokens"},
+        "dimensions": [2],
+    }
+
+
 MOVIES: dict[str, Any] = {
     "description": "Planted: two genres.",
     "example": "user",

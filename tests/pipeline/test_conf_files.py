@@ -7,14 +7,6 @@ import pytest
 from pipeline.conf_files import conf_files, load
 from pipeline.errors import PipelineError
 
-MINIMAL: dict[str, Any] = {
-    "description": "Short.",
-    "source": {"path": "records.csv"},
-    "tokens": [{"kind": "value", "columns": "movie"}],
-    "task": {"kind": "missing_tokens"},
-    "dimensions": [2],
-}
-
 
 @pytest.mark.parametrize(
     ("change", "sentence"),
@@ -42,10 +34,10 @@ MINIMAL: dict[str, Any] = {
     ],
 )
 def test_a_wrong_setting_is_told_with_file_line_key_and_cure(
-    write_conf: Callable[..., Path], change: dict[str, Any], sentence: str
+    minimal: dict[str, Any], write_conf: Callable[..., Path], change: dict[str, Any], sentence: str
 ) -> None:
     with pytest.raises(PipelineError, match=sentence):
-        load(write_conf("small", {**MINIMAL, **change}))
+        load(write_conf("small", {**minimal, **change}))
 
 
 def test_the_line_is_that_of_the_key(tmp_path: Path) -> None:

@@ -53,6 +53,18 @@ def test_a_run_that_raises_is_failed_and_says_why(tracker: Tracker) -> None:
     assert (logged.info.status, logged.data.tags["error"]) == ("FAILED", "ZeroDivisionError: division by zero")
 
 
+def test_the_losses_of_a_run_that_fails_are_kept(tracker: Tracker) -> None:
+    def fails() -> None:
+        with tracker.run("r", {}, {}) as run:
+            run.log_metrics({"train_loss": 0.5}, epoch=1)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fails()
+    (logged,) = tracker.client.search_runs([tracker.experiment_id])
+    assert (logged.info.status, logged.data.metrics) == ("FAILED", {"train_loss": 0.5})
+
+
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit, GeneratorExit])
 def test_a_run_that_is_interrupted_is_killed(tracker: Tracker, interruption: type[BaseException]) -> None:
     with pytest.raises(interruption), tracker.run("r", {}, {}):

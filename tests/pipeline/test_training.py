@@ -10,6 +10,7 @@ from scipy import sparse
 from pipeline.batches import Lists
 from pipeline.config import Dataset
 from pipeline.encoding import SparseExamples, encode
+from pipeline.errors import PipelineError
 from pipeline.evaluation import judge
 from pipeline.pca import fit_pca
 from pipeline.splitting import training_pairs
@@ -118,6 +119,14 @@ def test_training_without_validation_keeps_the_last_epoch(two_genres: pl.DataFra
     conf = movies.resolved(len(training), len(vocabulary))
     network = fit_network(training, vocabulary, conf, 2, validation=None, on_epoch=lambda losses, epoch: None, log=LOG)
     assert judge(network, examples.held_out("test")).metrics["recall_at_20"] > 0.5
+
+
+@pytest.mark.parametrize(("data", "name"), [("two_genres", "movies"), ("priced_words", "homes")])
+def test_a_training_that_diverges_is_told_with_the_cure(data: str, name: str, request: pytest.FixtureRequest) -> None:
+    conf = request.getfixturevalue(name)
+    settings = conf.training.model_copy(update={"learning_rate": 1e30})
+    with pytest.raises(PipelineError, match=r"the training diverged\. Lower `training.learning_rate`"):
+        fitted(request.getfixturevalue(data), conf.model_copy(update={"training": settings}))
 
 
 def test_softmax_loss_by_hand() -> None:
