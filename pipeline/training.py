@@ -238,12 +238,13 @@ def fit_network(
             sets[0].loader(settings.batch_size, order),
             sets[1].loader(SCORED_AT_ONCE) if validation is not None else None,
             [_Losses(on_epoch), *_progress(f"{conf.name} D={dimension}", log)],
+            conf.file,
         )
     weights |= {name: tensor.cpu().numpy() for name, tensor in module.network.state_dict().items()}
     return FittedNetwork(Embedding(vocabulary, weights["table"]), weights, conf)
 
 
-def _train(module: _Module, training: Any, validation: Any, callbacks: list[Callback]) -> None:
+def _train(module: _Module, training: Any, validation: Any, callbacks: list[Callback], where: str) -> None:
     """Run Lightning and leave the best epoch in the module."""
     with tempfile.TemporaryDirectory() as folder, _quiet(), _interruptible():
         best = ModelCheckpoint(folder, monitor="validation_loss", save_weights_only=True)
@@ -262,16 +263,16 @@ def _train(module: _Module, training: Any, validation: Any, callbacks: list[Call
             callbacks=callbacks,
         )
         trainer.fit(module, training, validation)
-        _require_finite(trainer.callback_metrics)
+        _require_finite(trainer.callback_metrics, where)
         if validation is not None:
             module.load_state_dict(torch.load(best.best_model_path, weights_only=True)["state_dict"])
 
 
-def _require_finite(losses: Mapping[str, Tensor]) -> None:
+def _require_finite(losses: Mapping[str, Tensor], where: str) -> None:
     """A training that diverged has learned nothing, whatever it scores."""
     if not all(torch.isfinite(loss) for name, loss in losses.items() if name.endswith("_loss")):
         raise PipelineError(
-            "training: the loss is no finite number any more, the training diverged. Lower `training.learning_rate`."
+            f"{where}, training: the loss is no number any more, the training diverged. Lower `training.learning_rate`."
         )
 
 

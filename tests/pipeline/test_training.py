@@ -125,7 +125,9 @@ def test_training_without_validation_keeps_the_last_epoch(two_genres: pl.DataFra
 def test_a_training_that_diverges_is_told_with_the_cure(data: str, name: str, request: pytest.FixtureRequest) -> None:
     conf = request.getfixturevalue(name)
     settings = conf.training.model_copy(update={"learning_rate": 1e30})
-    with pytest.raises(PipelineError, match=r"the training diverged\. Lower `training.learning_rate`"):
+    with pytest.raises(
+        PipelineError, match=r"planted_\w+.yaml, training: .* the training diverged\. Lower `training.learning_rate`"
+    ):
         fitted(request.getfixturevalue(data), conf.model_copy(update={"training": settings}))
 
 
