@@ -19,15 +19,16 @@ from assets.storage import for_people
 from pipeline import sources
 from pipeline.comparison import Comparison
 from pipeline.config import Dataset
-from pipeline.encoding import SparseExamples, encode
-from pipeline.fitting import Fits, fit_all
+from pipeline.encoding import HELD_OUT, SparseExamples, encode
+from pipeline.fitting import Fits, fit_all, load_scores
+from pipeline.methods import METHODS
 from pipeline.provenance import code_version
 from pipeline.splitting import assign, require_room, training_pairs
 from pipeline.vocabulary import Vocabulary, build_vocabulary
 
 _RECORDS = {"source"}
-_TOKENS = {"example", "tokens", "split", "vocabulary", "task", "seed"}
-_FITS = {"dimensions", "rivals", "baseline", "training", "task", "seed"}
+_TOKENS = {"example", "tokens", "split", "vocabulary", "task", "refit", "seed"}
+_FITS = {"dimensions", "rivals", "baseline", "training", "task", "refit", "seed"}
 
 
 def dataset_assets(conf: Dataset, conf_folder: Path) -> list[dg.AssetsDefinition]:
@@ -37,7 +38,8 @@ def dataset_assets(conf: Dataset, conf_folder: Path) -> list[dg.AssetsDefinition
         conf: the dataset.
         conf_folder: where its file is, the start of relative paths in it.
     """
-    dimensions = ", ".join(map(str, conf.dimensions))
+    dimensions = ", ".join(map(str, conf.dimensions or ("1", "2", "4 and so on")))
+    rivals = [rival.kind for rival in conf.rivals]
     return [
         _raw_records(conf, conf_folder),
         _vocabulary(conf),
@@ -64,10 +66,11 @@ def dataset_assets(conf: Dataset, conf_folder: Path) -> list[dg.AssetsDefinition
         _fits(
             conf,
             "rivals",
-            conf.rivals,
-            f"What any embedding has to beat without looking at the example: {', '.join(conf.rivals) or 'nothing'}.",
+            rivals,
+            f"What an embedding has to beat beside PCA: {', '.join(rivals) or 'nothing'}. Validation chooses the "
+            "settings of each.",
             kinds={"numpy", "mlflow"},
-            code=("rivals",),
+            code=("rivals", *(METHODS[name].module for name in rivals)),
         ),
         _comparison(conf),
     ]
@@ -182,7 +185,12 @@ def _comparison(conf: Dataset) -> dg.AssetsDefinition:
         description="Learned embedding, PCA and the rivals side by side, measured on the same held-out examples, which "
         "no fit has seen.",
         kinds={"polars", "mlflow"},
-        **_options(conf, ("comparison", "evaluation"), _FITS, upstream=("vocabulary", "embedding", "pca", "rivals")),
+        **_options(
+            conf,
+            ("comparison", "evaluation", "intervals"),
+            _FITS,
+            upstream=("vocabulary", "embedding", "pca", "rivals"),
+        ),
     )
     def comparison(
         context: dg.AssetExecutionContext,
@@ -193,7 +201,10 @@ def _comparison(conf: Dataset) -> dg.AssetsDefinition:
         rivals: Fits,
     ) -> dg.Output[Comparison]:
         fits = [*embedding.fits, *pca.fits, *rivals.fits]
-        table = Comparison.of(fits, len(vocabulary))
+        with for_people(conf.file):
+            tracker = mlflow.tracker(conf, context.instance)
+            scores = {part: load_scores(tracker, fits, part) for part in HELD_OUT}
+            table = Comparison.of(fits, len(vocabulary), conf.logs, scores)
         context.log.info(f"{conf.name}:\n{table.text()}")
         return dg.Output(table, metadata=metadata.of_comparison(table, fits, mlflow))
 

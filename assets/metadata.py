@@ -9,9 +9,9 @@ import numpy as np
 from assets.resources import MLflow
 from pipeline.comparison import Comparison
 from pipeline.encoding import SparseExamples
-from pipeline.fitting import Fit, rule_of_thumb
+from pipeline.fitting import Fit
 from pipeline.schemas import PARTS
-from pipeline.vocabulary import Vocabulary
+from pipeline.vocabulary import Vocabulary, rule_of_thumb
 
 
 def of_vocabulary(vocabulary: Vocabulary) -> dict[str, Any]:
@@ -32,7 +32,10 @@ def of_examples(examples: SparseExamples, vocabulary: Vocabulary) -> dict[str, A
     lengths = np.diff(examples.indptr)
     first = int(np.argmax(lengths > 0))
     integers = examples.indices[examples.indptr[first] : examples.indptr[first + 1]]
-    split = examples.frame["split"]
+    split, fold = examples.frame["split"].drop_nulls(), examples.frame["fold"].drop_nulls()
+    sizes = {f"{part} examples": int((split == part).sum()) for part in PARTS} if len(split) else {}
+    if len(fold):
+        sizes = {"folds": examples.turns, "smallest fold": int(fold.value_counts()["count"].min())}  # type: ignore[arg-type]
     return {
         "examples N": len(examples),
         "vocabulary V": examples.shape[1],
@@ -40,7 +43,7 @@ def of_examples(examples: SparseExamples, vocabulary: Vocabulary) -> dict[str, A
         "density": round(examples.density, 6),
         "tokens of an example, median": float(np.median(lengths)),
         "empty examples": int((lengths == 0).sum()),
-        **{f"{part} examples": int((split == part).sum()) for part in PARTS},
+        **sizes,
         **{name.replace("_", " ") + " left out": count for name, count in examples.about["left_out"].items()},
         "fingerprint": examples.fingerprint,
         "an example": f"{examples.frame['example'][first]}: {integers[:8].tolist()} ... = "
@@ -67,12 +70,18 @@ def of_fits(fits: Sequence[Fit], mlflow: MLflow, vocabulary: Vocabulary) -> dict
 
 
 def of_comparison(comparison: Comparison, fits: Sequence[Fit], mlflow: MLflow) -> dict[str, Any]:
-    """The table, and a link to its runs side by side."""
+    """The table, the verdicts, what they mean, and a link to the runs side by side."""
+    about = comparison.about
+    chosen = {"best D on validation": about["best"], "smallest D not worse": about["smallest"]}
     return {
         "table": dg.MetadataValue.md(comparison.markdown()),
-        "measured on": comparison.part,
+        "verdicts": dg.MetadataValue.md(comparison.verdicts_markdown()),
+        "what it means": dg.MetadataValue.md("\n".join(f"- {said}" for said in comparison.sentences())),
+        "measured on": about["part"],
+        "examples": about["n_examples"],
         "compare in MLflow": dg.MetadataValue.url(mlflow.compare_link(fits)),
-        "fourth root of V": round(rule_of_thumb(comparison.vocabulary_size), 1),
+        "fourth root of V": round(rule_of_thumb(about["vocabulary_size"]), 1),
+        **{name: d for name, d in chosen.items() if d is not None},
     }
 
 

@@ -10,18 +10,21 @@ The way of the data, in order:
     vocabulary   the dictionary token <-> 0..V-1, from training examples only
     encoding     sparse examples: CSR (N, V) on disk, memory-mapped
     embedding    Embedding: vocabulary + matrix (V, D) + provenance
+    evaluation   one judge for every fit, on the same held-out examples
     numbers      dense features and the target, on the scale that is learned
-    pca, rivals  the baseline, and the simple rivals
+    pca          the baseline
+    rivals       what else an embedding has to beat, a file each
     models       the networks, nn.Modules only
     batches      rows of the CSR as PyTorch takes them
     starts       the networks at PCA's place
     training     the learned fit (Lightning)
-    evaluation   one judge for all of them, on the same held-out examples
+    intervals    how sure a figure is: bootstrap, paired differences
+    methods      every way to a fit, by name
     pictures     what people would rather look at than read
     tracking     MLflow: one run a fit
     provenance   what decides a fit, as a key
     fitting      one fit from settings to a finished run, or its reuse
-    comparison   all fits side by side
+    comparison   all fits side by side, and what their differences show
 
 Beside the way: `errors` (the one exception for people), `schemas` (columns and dtypes of every frame), `reference` (the
 page about conf files). Imports go upwards in this list only, and no module here knows Dagster: that is `assets/`.

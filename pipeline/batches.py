@@ -60,5 +60,8 @@ class Batches(Dataset[dict[str, Any]]):
         """Batches of this size; shuffled anew in each epoch where there is a generator."""
         order = RandomSampler(self, generator=generator) if generator else SequentialSampler(self)
         return DataLoader(
-            self, batch_size=None, sampler=BatchSampler(order, size, drop_last=False), generator=generator
+            self,
+            batch_size=None,
+            sampler=BatchSampler(order, size, drop_last=False),
+            generator=generator or torch.Generator(),  # a loader draws a number: not from the one that drops nodes
         )

@@ -6,10 +6,11 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
-from pipeline.config import Dataset
+from pipeline.config import RIVALS, Dataset
 from pipeline.errors import PipelineError
 
-_TAGS = ("missing_tokens", "regression", "value", "words", "items")  # the kinds, which pydantic mixes into its paths
+_TAGS = {"missing_tokens", "regression", "value", "words", "items"}  # the kinds, which pydantic mixes into its paths
+_TAGS |= {kind.model_fields["kind"].default for kinds in RIVALS.values() for kind in kinds}
 _MESSAGES = {  # pydantic's words for programmers -> ours
     "missing": "is missing",
     "union_tag_not_found": "say which `kind` it is",

@@ -7,7 +7,7 @@ the data holds, does not belong in this module.
 import math
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from pipeline.errors import nearest
@@ -16,10 +16,19 @@ Part = Literal["train", "validation", "test"]
 
 
 def _as_tuple(value: Any) -> Any:
-    return (value,) if isinstance(value, str) else value
+    return (value,) if isinstance(value, str | int | float) else value
+
+
+def _once_each(dimensions: tuple[int, ...]) -> tuple[int, ...]:
+    if len(set(dimensions)) < len(dimensions):
+        raise PydanticCustomError("dimensions", "this names a D twice")
+    return tuple(sorted(dimensions))
 
 
 _NOT_WRITTEN = ("name",)  # fields that do not come from the text of a conf file
+
+LADDER = (1, 2, 3, 4, 8, 16, 32, 64, 128)
+"""Each D of `dimensions: auto`."""
 
 Columns = Annotated[tuple[str, ...], BeforeValidator(_as_tuple), Field(min_length=1)]
 
@@ -101,20 +110,26 @@ Tokens = Annotated[ValueTokens | WordTokens | ItemTokens, Field(discriminator="k
 
 
 class Split(Section):
-    """Who trains, who validates, who is held out: seeded shares of the examples, or a column that says so."""
+    """Who trains, who validates, who is held out: seeded shares of the examples, folds, or a column that says so."""
 
     validation: float = Field(0.1, ge=0, lt=1)
     """Share of the examples on which epochs and settings are chosen."""
     test: float = Field(0.2, ge=0, lt=1)
     """Share of the examples that is held out until the comparison."""
+    folds: int | None = Field(None, ge=3, le=100)
+    """Cross-fitting, instead of the shares, where examples are few: in turn each fold is held out, the next one
+    validates and the others train, so that every example is held out once. What is kept is fitted on all of them."""
     column: str | None = None
     """A column with the values train, validation and test, instead of the shares. Where it varies within an example it
     splits the example's tokens (train and validation go in, test is predicted), otherwise the examples."""
 
     @model_validator(mode="after")
-    def _shares_leave_training(self) -> "Split":
-        if self.column and self.model_fields_set & {"validation", "test"}:
-            raise PydanticCustomError("split", "say either `column` or the shares `validation` and `test`")
+    def _one_way(self) -> "Split":
+        shares = {"validation": self.validation, "test": self.test}  # what is as by default may have been dumped
+        said = [name for name, share in shares.items() if share != type(self).model_fields[name].default]
+        ways = [self.column, self.folds, said or None]
+        if sum(way is not None for way in ways) > 1:
+            raise PydanticCustomError("split", "say one of `column`, `folds`, and the shares `validation` and `test`")
         if self.validation + self.test >= 1:
             raise PydanticCustomError("split", "`validation` and `test` leave nothing to train on: lower them")
         return self
@@ -225,11 +240,123 @@ class RegressionTraining(_Training):
         return self.model_copy(update=chosen | ({"token_dropout": dropout} if self.token_dropout is None else {}))
 
 
-class Baseline(Section):
-    """PCA, the baseline: centred, of the same dimensions, on the same sparse rows."""
+Dimensions = Annotated[
+    tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_as_tuple), AfterValidator(_once_each), Field(min_length=1)
+]
 
+
+class Baseline(Section):
+    """PCA, the baseline: centred, on the same sparse rows."""
+
+    dimensions: Dimensions | None = None
+    """Each D of PCA. Default: the file's, and the powers of 2 above the smallest, up to four times the largest, so that
+    one can see how many dimensions of PCA are worth a learned one."""
     solver: Literal["arpack", "covariance_eigh"] = "arpack"
     """scikit-learn's solver: both are exact; arpack never makes the rows dense."""
+
+
+Numbers = Annotated[tuple[float, ...], BeforeValidator(_as_tuple), Field(min_length=1)]
+Integers = Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_as_tuple), Field(min_length=1)]
+
+
+class Popularity(Section):
+    """Every example gets the same ranking: the most frequent tokens first."""
+
+    kind: Literal["popularity"] = "popularity"
+
+
+class Als(Section):
+    """Matrix factorisation by alternating least squares, of the package `implicit`."""
+
+    kind: Literal["als"] = "als"
+    dimension: Integers = (64,)
+    """D; of several values validation chooses, as of all that follow."""
+    regularisation: Numbers = (1.0, 10.0)
+    """Of both factors."""
+    alpha: Numbers = (1.0, 5.0, 20.0)
+    """Weight of an observed token; one that is not observed weighs 1."""
+    iterations: int = Field(15, ge=1)
+    """Alternations."""
+
+
+class Ease(Section):
+    """A linear model from every token to every other, in closed form, where V x V numbers fit into memory."""
+
+    kind: Literal["ease"] = "ease"
+    regularisation: Numbers = (30.0, 100.0, 300.0, 1000.0)
+    """Of the item weights; of several values validation chooses."""
+    max_tokens: int = Field(15_000, ge=1)
+    """A larger vocabulary is refused: V x V numbers of 8 bytes, three times."""
+
+
+class ItemKnn(Section):
+    """Item neighbours, of the package `implicit`: tokens that are similar to those that went in."""
+
+    kind: Literal["item_knn"] = "item_knn"
+    neighbours: Integers = (20, 100, 500)
+    """Kept of each token; of several values validation chooses, as of what follows."""
+    weighting: Annotated[tuple[Literal["cosine", "tfidf", "bm25"], ...], BeforeValidator(_as_tuple)] = (
+        "cosine",
+        "tfidf",
+    )
+    """How a token's examples are weighted before they are compared."""
+
+
+class Mean(Section):
+    """Every example gets the mean of the training targets."""
+
+    kind: Literal["mean"] = "mean"
+
+
+class Ridge(Section):
+    """Ridge regression on all tokens and the dense features."""
+
+    kind: Literal["ridge"] = "ridge"
+    regularisation: Numbers = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+    """Of the squared coefficients; of several values validation chooses, as of what follows."""
+    weighting: Annotated[tuple[Literal["binary", "tfidf"], ...], BeforeValidator(_as_tuple)] = ("binary", "tfidf")
+    """Of the tokens: 1 each, or tf-idf with rows of length 1."""
+
+
+class _Trees(Section):
+    leaves: Integers = (8, 31)
+    """Of a tree; of several values validation chooses."""
+    learning_rate: float = Field(0.05, gt=0)
+    """Share of each tree that is added."""
+    max_trees: int = Field(1000, ge=1)
+    """At most; validation chooses how many."""
+
+
+class BoostedTrees(_Trees):
+    """Boosted trees on the dense features alone."""
+
+    kind: Literal["boosted_trees"] = "boosted_trees"
+
+
+class PcaBoostedTrees(_Trees):
+    """Boosted trees on the dense features and PCA's components."""
+
+    kind: Literal["pca_boosted_trees"] = "pca_boosted_trees"
+    dimension: Integers = (16,)
+    """D of the PCA; of several values validation chooses."""
+
+
+RIVALS: dict[str, tuple[type[Section], ...]] = {
+    "missing_tokens": (Popularity, Als, Ease, ItemKnn),
+    "regression": (Mean, Ridge, BoostedTrees, PcaBoostedTrees),
+}
+"""What an embedding can be compared with, by task; the first is always quick, and the default."""
+Rival = Annotated[
+    Popularity | Als | Ease | ItemKnn | Mean | Ridge | BoostedTrees | PcaBoostedTrees, Field(discriminator="kind")
+]
+
+
+def _auto(value: Any) -> Any:
+    return None if value == "auto" else value
+
+
+def _as_kind(value: Any) -> Any:
+    return {"kind": value} if isinstance(value, str) else value
 
 
 class Dataset(Section):
@@ -247,36 +374,47 @@ class Dataset(Section):
     split: Annotated[Split, BeforeValidator(lambda v: {"column": v} if isinstance(v, str) else v)] = Split()
     vocabulary: VocabularySettings = VocabularySettings()
     task: Task
-    dimensions: tuple[Annotated[int, Field(ge=1)], ...] = Field(min_length=1)
-    """Each D to fit: the nodes of the hidden layer, the coordinates of a token."""
+    dimensions: Annotated[Dimensions | None, BeforeValidator(_auto)]
+    """Each D to fit: the nodes of the hidden layer, the coordinates of a token. `auto`: 1, 2, 3, 4, 8, ... 128, as far
+    as the data has room. The comparison tells which D to take. One D can also be written as `dimension: 8`."""
     training: Annotated[MissingTokensTraining | RegressionTraining, Field(discriminator="kind")]
     """How the network is trained; every setting has a default."""
     baseline: Baseline = Baseline()
-    rivals: tuple[Literal["popularity", "mean"], ...] = ()
-    """What else is compared. Default: popularity for missing tokens, the mean for a number."""
+    rivals: Annotated[tuple[Annotated[Rival, BeforeValidator(_as_kind)], ...], BeforeValidator(_as_tuple)] = ()
+    """What else is compared, each by its name, or with settings as `{kind: als, regularisation: [1, 10]}`. Default:
+    popularity for missing tokens, the mean for a number."""
+    refit: bool = False
+    """Once validation has decided (epochs, a rival's settings), fit on training and validation together before the
+    test, as published figures mostly do; every method alike."""
     seed: int = Field(1, ge=0, lt=2**32)
     """Of the split, the fold-in and the training."""
 
     @model_validator(mode="before")
     @classmethod
     def _defaults_of_the_task(cls, data: Any) -> Any:
-        kind = (
-            data.get("task", {}).get("kind") if isinstance(data, dict) and isinstance(data.get("task"), dict) else None
-        )
-        if kind in ("missing_tokens", "regression"):
+        if isinstance(data, dict) and "dimension" in data and "dimensions" not in data:
+            data = {"dimensions" if key == "dimension" else key: value for key, value in data.items()}
+        task = data.get("task") if isinstance(data, dict) else None
+        kind = task.get("kind") if isinstance(task, dict) else None
+        if kind in RIVALS:
             training = data.get("training") or {}
-            rival = "popularity" if kind == "missing_tokens" else "mean"
             if isinstance(training, dict):
-                data = {"rivals": [rival], **data, "training": {**training, "kind": kind}}
+                quick = RIVALS[kind][0].model_fields["kind"].default
+                data = {"rivals": [quick], **data, "training": {**training, "kind": kind}}
         return data
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Dataset":
-        if len(set(self.dimensions)) < len(self.dimensions):
-            raise PydanticCustomError("dimensions", "`dimensions` names a D twice")
-        ours = "popularity" if self.task.kind == "missing_tokens" else "mean"
-        if set(self.rivals) - {ours}:
-            raise PydanticCustomError("rivals", f"`rivals` of the task {self.task.kind} can be: {ours}")
+        ours = [kind.model_fields["kind"].default for kind in RIVALS[self.task.kind]]
+        named = [rival.kind for rival in self.rivals]
+        if set(named) - set(ours):
+            raise PydanticCustomError("rivals", f"`rivals` of the task {self.task.kind} can be: {', '.join(ours)}")
+        if len(set(named)) < len(named):
+            raise PydanticCustomError("rivals", "`rivals` names one twice")
+        if "boosted_trees" in named and self.task.kind == "regression" and not self.task.dense:
+            raise PydanticCustomError(
+                "rivals", "`rivals`: boosted_trees grow from the columns of `task.dense`: add some"
+            )
         return self
 
     @property
@@ -291,7 +429,27 @@ class Dataset(Section):
             n_examples: N, those of training.
             n_tokens: V.
         """
-        return self.model_copy(update={"training": self.training.resolved(n_examples, n_tokens)})
+        room = min(n_examples, n_tokens) - 1
+        dimensions = tuple(d for d in LADDER if d <= room) if self.dimensions is None else self.dimensions
+        powers = (2**i for i in range(room.bit_length()))
+        above = {d for d in powers if min(dimensions, default=1) < d <= min(room, 4 * max(dimensions, default=1))}
+        baseline = self.baseline.dimensions or tuple(sorted({*dimensions, *above}))
+        return self.model_copy(
+            update={
+                "dimensions": dimensions,
+                "baseline": self.baseline.model_copy(update={"dimensions": baseline}),
+                "training": self.training.resolved(n_examples, n_tokens),
+            }
+        )
+
+    @property
+    def logs(self) -> bool:
+        """Whether the target is trained on, and judged, as a logarithm too."""
+        return self.task.kind == "regression" and self.task.log
+
+    def rival(self, kind: str) -> Section:
+        """The settings of a rival."""
+        return next(rival for rival in self.rivals if rival.kind == kind)
 
     @property
     def token_columns(self) -> tuple[str, ...]:

@@ -83,6 +83,11 @@ class Embedding:
         return cls(vocabulary, frame["vector"].to_numpy(), json.loads(metadata["provenance"]))
 
 
+def nowhere(vocabulary: Vocabulary) -> Embedding:
+    """For a method without a latent space: D = 1 and every token at 0."""
+    return Embedding(vocabulary, np.zeros((len(vocabulary), 1), np.float32))
+
+
 class Fitted(Protocol):
     """A finished fit, whoever made it."""
 
@@ -94,6 +99,11 @@ class Fitted(Protocol):
     @property
     def weights(self) -> Mapping[str, npt.NDArray[Any]]:
         """All arrays that `score` needs, by name: enough to make this object again."""
+        ...
+
+    @property
+    def chosen(self) -> Mapping[str, Any]:
+        """What validation decided, such as the number of epochs: enough to fit the same on other rows."""
         ...
 
     def score(self, inputs: sparse.csr_matrix, dense: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:

@@ -28,6 +28,7 @@ from pipeline.vocabulary import UNKNOWN, Vocabulary
 
 Array = npt.NDArray[Any]
 TRAIN, VALIDATION, TEST = range(3)
+HELD_OUT: tuple[Part, Part] = ("validation", "test")
 _ARRAYS = ("indptr", "indices", "counts", "parts", "dense", "target")
 
 
@@ -52,11 +53,11 @@ class SparseExamples:
     indptr: Array  # (N + 1,) int64: the pairs of example i are indptr[i]:indptr[i + 1]
     indices: Array  # (P,) int32: the token's integer, ascending within an example
     counts: Array  # (P,) uint32: how often the token occurs in the example
-    parts: Array  # (P,) uint8: when the token may be seen (index into schemas.PARTS)
+    parts: Array  # (P,) uint8: TRAIN goes in and TEST is predicted, where the example is held out; or the split column
     dense: Array  # (N, F) float64: the dense features, NaN where a record has no value
     target: Array  # (N,) float64: the number to predict, NaN where the task has none
     frame: dy.DataFrame[Examples]  # N rows: the id and the split of each example
-    about: Mapping[str, Any]  # vocabulary (its fingerprint), size V, dense (names), by_token, left_out (counts)
+    about: Mapping[str, Any]  # vocabulary (its fingerprint), size V, dense (names), by_token, folds, left_out (counts)
 
     def __len__(self) -> int:
         return self.frame.height
@@ -78,7 +79,7 @@ class SparseExamples:
         for name in _ARRAYS:
             hasher.update(getattr(self, name).tobytes())
         for column in (*self.frame.get_columns(), pl.Series(self.about["dense"], dtype=pl.String)):
-            hasher.update("\0".join(column.cast(pl.String)).encode())
+            hasher.update("\0".join(column.cast(pl.String).fill_null("")).encode())
         return hasher.hexdigest()[:16]
 
     def decode(self, vocabulary: Vocabulary) -> pl.DataFrame:
@@ -94,28 +95,50 @@ class SparseExamples:
             schema={"row": pl.Int64, "token": pl.String},
         )
         lists = tokens.group_by("row", maintain_order=True).agg(tokens="token")
-        rows = self.frame.select("example", "split").with_row_index("row").cast({"row": pl.Int64})
+        rows = self.frame.with_row_index("row").cast({"row": pl.Int64})
         return rows.join(lists, on="row", how="left", maintain_order="left").select(
-            "example", "split", pl.col("tokens").fill_null([])
+            *self.frame.columns, pl.col("tokens").fill_null([])
         )
 
-    def training(self) -> Rows:
-        """The training examples, with all that may be seen of them."""
-        rows = np.flatnonzero(self.frame["split"].to_physical().to_numpy() == TRAIN)
-        return self._rows(rows, seen=self.parts == TRAIN, predicted=np.zeros(len(self.parts), bool))
+    @property
+    def turns(self) -> int:
+        """How often some examples are held out and the others train: once, or once a fold."""
+        return self.about["folds"] or 1
 
-    def held_out(self, part: Part) -> Rows:
-        """The examples that judge: of validation or test; what may be seen goes in, the part itself is predicted.
+    def split(self, turn: int = 0) -> Array:
+        """(N,) the part of each example (index into schemas.PARTS); of folds one is held out and the next validates."""
+        if not self.about["folds"]:
+            return self.frame["split"].to_physical().to_numpy()
+        after = (self.frame["fold"].to_numpy().astype(np.int64) - turn) % self.turns
+        return np.select([after == 0, after == 1], [TEST, VALIDATION], TRAIN)
+
+    def training(self, turn: int = 0, refit: bool = False) -> Rows:
+        """The training examples, with all that may be seen of them; for a refit those of validation too."""
+        last = VALIDATION if refit else TRAIN
+        if self.about["by_token"]:
+            return self._rows(np.arange(len(self)), seen=self.parts <= last, predicted=np.zeros(len(self.parts), bool))
+        return self._whole(np.flatnonzero(self.split(turn) <= last))
+
+    def everything(self) -> Rows:
+        """All examples with all their tokens: what is kept of folds is fitted on them."""
+        return self._whole(np.arange(len(self)))
+
+    def held_out(self, part: Part, turn: int = 0) -> Rows:
+        """The examples that judge: of validation or test; what may be seen goes in, the rest is predicted.
 
         In a regression all tokens go in and the number is predicted.
         """
         code = PARTS.index(part)
-        predicted = self.parts == code
         if self.about["by_token"]:
+            predicted = self.parts == code
             rows = np.flatnonzero(np.diff(np.append(0, np.cumsum(predicted))[self.indptr]))
-        else:
-            rows = np.flatnonzero(self.frame["split"].to_physical().to_numpy() == code)
-        return self._rows(rows, seen=self.parts < code, predicted=predicted)
+            return self._rows(rows, seen=self.parts < code, predicted=predicted)
+        rows = np.flatnonzero(self.split(turn) == code)
+        return self._rows(rows, seen=self.parts == TRAIN, predicted=self.parts == TEST)
+
+    def _whole(self, rows: Array) -> Rows:
+        every = np.ones(len(self.parts), bool)
+        return self._rows(rows, seen=every, predicted=~every)
 
     def _rows(self, rows: Array, seen: Array, predicted: Array) -> Rows:
         return Rows(
@@ -171,8 +194,7 @@ def encode(records: pl.LazyFrame, vocabulary: Vocabulary, conf: Dataset) -> Spar
     indptr = np.searchsorted(rows, np.arange(examples.height + 1))
     parts = entries["part"].to_numpy()
     if conf.task.kind == "missing_tokens" and not assignment.by_token:
-        split = examples["split"].to_physical().to_numpy()[rows]
-        parts = _fold_in(indptr, split, conf.task.fold_in, conf.seed)
+        parts = _fold_in(indptr, conf.task.fold_in, conf.seed)
     n_records, n_used = pl.collect_all([records.select(pl.len()), with_example(records, conf).select(pl.len())])
     target, dense = _numbers(records, assignment.examples, conf)
     return SparseExamples(
@@ -188,6 +210,7 @@ def encode(records: pl.LazyFrame, vocabulary: Vocabulary, conf: Dataset) -> Spar
             "size": len(vocabulary),
             "dense": list(conf.task.dense) if conf.task.kind == "regression" else [],
             "by_token": assignment.by_token,
+            "folds": conf.split.folds or 0,
             "left_out": left_out | {"records": n_records.item() - n_used.item()},
         },
     )
@@ -212,13 +235,12 @@ def _integers(records: pl.LazyFrame, vocabulary: Vocabulary, conf: Dataset) -> t
     return found.filter(pl.col("index").is_not_null()), {"unknown_tokens": n_unknown}
 
 
-def _fold_in(indptr: Array, split: Array, share: float, seed: int) -> Array:
-    """Parts (P,): of each held-out example a random share goes in, the others are predicted; at least one each.
+def _fold_in(indptr: Array, share: float, seed: int) -> Array:
+    """Parts (P,): of each example, when it is held out, a random share goes in (TRAIN), the rest is predicted (TEST).
 
     Args:
         indptr: (N + 1,) where each example's pairs begin.
-        split: (P,) the split of the example that a pair belongs to.
-        share: of the tokens that goes in; an example with a single token has nothing to predict.
+        share: of the tokens that goes in; at least one does, and at least one of two or more is predicted.
         seed: of the choice.
     """
     lengths = np.diff(indptr)
@@ -227,8 +249,7 @@ def _fold_in(indptr: Array, split: Array, share: float, seed: int) -> Array:
     place = np.empty(len(example), np.int64)
     place[order] = np.arange(len(example)) - indptr[example]
     n_in = np.clip(np.rint(lengths * share), 1, np.maximum(lengths - 1, 1))
-    goes_in = place < n_in[example]
-    return np.where(goes_in, TRAIN, split).astype(np.uint8)
+    return np.where(place < n_in[example], TRAIN, TEST).astype(np.uint8)
 
 
 def _numbers(records: pl.LazyFrame, examples: pl.DataFrame, conf: Dataset) -> tuple[Array, Array]:

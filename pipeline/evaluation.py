@@ -3,8 +3,8 @@
 Which examples are held out is decided in `splitting` and `encoding`, never here.
 """
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from pipeline.encoding import Rows
 from pipeline.schemas import RankingScores, RegressionScores
 
 Array = npt.NDArray[Any]
+Number = TypeVar("Number", float, Array)
 
 BLOCK_BYTES = 64 * 2**20
 """Logits are made in blocks of examples of this size."""
@@ -30,26 +31,31 @@ HIGHER_IS_BETTER = {"recall_at_20": True, "ndcg_at_20": True, "recall_at_50": Tr
 """Every metric, the most telling of each task first."""
 
 
-@dataclass(frozen=True)
-class Judgement:
-    """What one fit is worth on some examples."""
+def goodness(metrics: Mapping[str, Number]) -> Number:
+    """The most telling metric of the task, negative where less is better: what choices are made by.
 
-    metrics: dict[str, float]
-    per_example: pl.DataFrame  # schemas.RankingScores or schemas.RegressionScores
+    >>> goodness({"mae": 3.0, "rmse": 4.0}), goodness({"ndcg_at_20": 0.5, "recall_at_20": 0.2})
+    (-4.0, 0.2)
+    """
+    name = next(name for name in HIGHER_IS_BETTER if name in metrics)
+    return metrics[name] if HIGHER_IS_BETTER[name] else -metrics[name]
 
 
-def judge(fitted: Fitted, rows: Rows, log: bool = False) -> Judgement:
-    """Score the rows and measure: rankings where there are labels, numbers where there are none.
+def judge(fitted: Fitted, rows: Rows) -> pl.DataFrame:
+    """Score held-out examples, each for itself: rankings where there are labels, numbers where there are none.
 
     Args:
         fitted: any fit.
-        rows: held-out examples.
-        log: the target was trained in logs: adds rmse_log and r2_log.
+        rows: held-out examples; those without a held-out token are not counted.
+
+    Returns:
+        A frame of `schemas.RankingScores` or `schemas.RegressionScores`.
     """
     if np.isfinite(rows.target).all():
         predicted = fitted.score(rows.inputs, rows.dense).astype(np.float64)
-        scores = pl.DataFrame({"example": rows.ids, "target": rows.target, "predicted": predicted})
-        return Judgement(regression_metrics(rows.target, predicted, log), RegressionScores.validate(scores))
+        return RegressionScores.validate(
+            pl.DataFrame({"example": rows.ids, "target": rows.target, "predicted": predicted})
+        )
     hits, held_out = _hits(fitted, rows)
     counted = held_out > 0
     hits, held_out = hits[counted], held_out[counted]
@@ -57,8 +63,36 @@ def judge(fitted: Fitted, rows: Rows, log: bool = False) -> Judgement:
         f"ndcg_at_{k}": ndcg_at(k, hits, held_out) for k in (20, 100)
     }
     ids = rows.ids.filter(pl.Series(counted))
-    scores = pl.DataFrame({"example": ids, "held_out": held_out.astype(np.uint32), **columns})
-    return Judgement({name: float(values.mean()) for name, values in columns.items()}, RankingScores.validate(scores))
+    return RankingScores.validate(pl.DataFrame({"example": ids, "held_out": held_out.astype(np.uint32), **columns}))
+
+
+def measure(scores: pl.DataFrame, log: bool) -> dict[str, float]:
+    """The metrics of a fit over all examples that were judged.
+
+    Args:
+        scores: what `judge` gave.
+        log: the target was trained in logs: adds rmse_log and r2_log.
+    """
+    once = np.ones((1, scores.height))
+    return {name: float(values[0]) for name, values in weighted_metrics(scores, log, once).items()}
+
+
+def weighted_metrics(scores: pl.DataFrame, log: bool, weights: Array) -> dict[str, Array]:
+    """The metrics with each example counted as often as a row of weights says, which is what a bootstrap needs.
+
+    Args:
+        scores: what `judge` gave, N examples.
+        log: adds rmse_log and r2_log.
+        weights: (R, N) how often each example counts.
+
+    Returns:
+        For each metric (R,).
+    """
+    if "predicted" in scores.columns:
+        return regression_metrics(scores["target"].to_numpy(), scores["predicted"].to_numpy(), log, weights)
+    names = [name for name in HIGHER_IS_BETTER if name in scores.columns]
+    means = weights @ scores.select(names).to_numpy() / weights.sum(axis=1, keepdims=True)  # (R, metrics)
+    return dict(zip(names, means.T, strict=True))
 
 
 def _hits(fitted: Fitted, rows: Rows) -> tuple[Array, Array]:
@@ -132,27 +166,33 @@ def ndcg_at(k: int, hits: Array, held_out: Array) -> Array:
     return np.asarray(gain / best)
 
 
-def regression_metrics(target: Array, predicted: Array, log: bool) -> dict[str, float]:
+def regression_metrics(target: Array, predicted: Array, log: bool, weights: Array) -> dict[str, Array]:
     """Errors of numbers, in the target's unit, and of their logarithms where that is what was trained.
 
         rmse = sqrt(mean (y - p)^2)     mae = mean |y - p|     r2 = 1 - sum (y - p)^2 / sum (y - mean y)^2
 
     Args:
-        target: (N,) the true numbers.
-        predicted: (N,) the predicted ones.
+        target: (N,) the true numbers y.
+        predicted: (N,) the predicted ones p.
         log: adds rmse_log and r2_log, the same of log y and log p.
+        weights: (R, N) how often each example counts.
 
-    >>> regression_metrics(np.array([1.0, 3.0]), np.array([1.0, 2.0]), log=False)
-    {'rmse': 0.7071067811865476, 'mae': 0.5, 'r2': 0.5}
+    Returns:
+        For each metric (R,).
+
+    >>> regression_metrics(np.array([1.0, 3.0]), np.array([1.0, 2.0]), log=False, weights=np.array([[1.0, 1.0]]))
+    {'rmse': array([0.70710678]), 'mae': array([0.5]), 'r2': array([0.5])}
     """
+    total = weights.sum(axis=1)
 
-    def rmse_and_r2(y: Array, p: Array) -> tuple[float, float]:
-        squared = np.square(y - p).sum()
-        spread = np.square(y - y.mean()).sum()
-        return float(np.sqrt(squared / len(y))), float(1 - squared / spread) if spread else float("nan")
+    def rmse_and_r2(y: Array, p: Array) -> tuple[Array, Array]:
+        squared = weights @ np.square(y - p) / total
+        centred = y - y.mean()  # keeps the digits of large numbers
+        spread = weights @ np.square(centred) / total - np.square(weights @ centred / total)
+        return np.sqrt(squared), 1 - squared / np.where(spread > 0, spread, np.nan)
 
     rmse, r2 = rmse_and_r2(target, predicted)
-    metrics = {"rmse": rmse, "mae": float(np.abs(target - predicted).mean()), "r2": r2}
+    metrics = {"rmse": rmse, "mae": weights @ np.abs(target - predicted) / total, "r2": r2}
     if log:
         metrics["rmse_log"], metrics["r2_log"] = rmse_and_r2(np.log(target), np.log(predicted))
     return metrics

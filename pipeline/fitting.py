@@ -1,37 +1,35 @@
 """One fit, from settings to a finished MLflow run; or the reuse of the run that already did exactly that.
 
-Every method goes the same way: fit on the training examples, be judged on the validation and the test examples, and
+Every method goes the same way: fit on the training examples, let validation choose, be judged on the test examples, and
 leave an embedding and what inference needs in the run's artifacts. What the methods do is in their own modules.
 """
 
 import json
 import logging
+import statistics
 import tempfile
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from pipeline.config import Dataset
 from pipeline.embedding import Embedding, Fitted
-from pipeline.encoding import Rows, SparseExamples
+from pipeline.encoding import HELD_OUT, Rows, SparseExamples
 from pipeline.errors import PipelineError
-from pipeline.evaluation import judge
+from pipeline.evaluation import judge, measure
+from pipeline.intervals import interval, resampled
+from pipeline.methods import METHODS, Method, run_name
 from pipeline.pictures import draw_losses, draw_map
 from pipeline.provenance import fit_key, run_params
 from pipeline.splitting import require_room
 from pipeline.tracking import FinishedRun, Run, Tracker
 from pipeline.vocabulary import Vocabulary
-
-SWEPT = ("embedding", "pca")
-"""The methods that are fitted at each D of conf; the other rivals have no D to choose."""
-
-
-OnEpoch = Callable[[Mapping[str, float], int], None]
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ class Fit:
 
     @property
     def name(self) -> str:
-        """`embedding D=8`; a rival has no D to choose."""
+        """`embedding D=8`; a rival that is not fitted at each D has no number in its name."""
         return run_name(self.method, self.dimension)
 
 
@@ -66,24 +64,6 @@ class Fits:
     def load(cls, folder: Path) -> "Fits":
         """Read what `save` wrote."""
         return cls(tuple(Fit(**fit) for fit in json.loads((folder / "fits.json").read_text())))
-
-
-def run_name(method: str, dimension: int) -> str:
-    """What people read for a fit.
-
-    >>> run_name("pca", 8), run_name("mean", 1)
-    ('pca D=8', 'mean')
-    """
-    return f"{method} D={dimension}" if method in SWEPT else method
-
-
-def rule_of_thumb(size: int) -> float:
-    """The fourth root of the vocabulary's size V, a usual first guess at D.
-
-    >>> rule_of_thumb(10_000)
-    10.0
-    """
-    return float(size**0.25)
 
 
 def fit_all(
@@ -110,101 +90,211 @@ def fit_all(
         log: gets a line for each fit and a few for its epochs.
 
     Raises:
-        PipelineError: the vocabulary is another one, or a D is larger than the data allows.
+        PipelineError: the vocabulary is another one, nothing can be judged, or the data has no room for a setting.
     """
     log = log or logging.getLogger(__name__)
+    how = METHODS[method]
     vocabulary.require(examples.about["vocabulary"], f"{conf.name}: the sparse examples")
-    dimensions = conf.dimensions if method in SWEPT else (1,)
-    training = examples.training()
-    held_out = {part: rows for part in ("validation", "test") if len(rows := examples.held_out(part))}
-    for part, rows in held_out.items():
-        if conf.task.kind == "missing_tokens" and not rows.labels.nnz:
-            raise PipelineError(
-                f"{conf.file}, task: none of the {len(rows)} {part} examples has two known tokens, one to go in and "
-                "one to predict. Look at `example`, which says what rows are one, and at `vocabulary.min_count`."
-            )
-    if method in SWEPT:
-        require_room(conf, len(training), len(vocabulary))
-    conf = conf.resolved(len(training), len(vocabulary))
+    _require_something_to_predict(examples, conf)
+    n_training = min(len(examples.training(turn)) for turn in range(examples.turns))
+    require_room(conf, n_training, len(vocabulary))
+    conf = conf.resolved(n_training, len(vocabulary))
     fits = []
-    for dimension in dimensions:
-        key = fit_key(method, conf, examples, dimension)
+    for dimension in how.dimensions(conf):
+        name = run_name(method, dimension)
+        key = fit_key(how, conf, examples, dimension)
         found = None if force else tracker.finished(key)
         if found:
-            log.info(f"{conf.name}: {run_name(method, dimension)} is unchanged, its run {found.run_id} is reused")
+            log.info(f"{conf.name}: {name} is unchanged, its run {found.run_id} is reused")
+            done = found
         else:
             run_tags = {"dataset": conf.name, "method": method, "fit_key": key, **(tags or {})}
-            params = run_params(method, conf, vocabulary, examples, dimension)
-            with tracker.run(run_name(method, dimension), run_tags, params) as run:
-                fit_one(method, conf, vocabulary, training, held_out, dimension, run, log)
-            log.info(f"{conf.name}: {_summary(run_name(method, dimension), run.metrics)}")
-        done = found or FinishedRun(run.run_id, run.experiment_id, run.metrics)
+            with tracker.run(name, run_tags, run_params(how, conf, vocabulary, examples, dimension)) as run:
+                fitted = fit_one(how, conf, vocabulary, examples, dimension, run, log)
+            log.info(f"{conf.name}: {_summary(name, run.metrics)}")
+            params = {"dimension": str(fitted.embedding.dimension)}
+            done = FinishedRun(run.run_id, run.experiment_id, run.metrics, params)
         fits.append(
-            Fit(conf.name, method, dimension, done.run_id, done.experiment_id, found is not None, dict(done.metrics))
+            Fit(
+                conf.name,
+                method,
+                int(done.params["dimension"]),
+                done.run_id,
+                done.experiment_id,
+                found is not None,
+                dict(done.metrics),
+            )
         )
     return Fits(tuple(fits))
 
 
+def _require_something_to_predict(examples: SparseExamples, conf: Dataset) -> None:
+    for part in HELD_OUT if conf.task.kind == "missing_tokens" else ():
+        rows = examples.held_out(part)
+        if len(rows) and not rows.labels.nnz:
+            raise PipelineError(
+                f"{conf.file}, task: none of the {len(rows)} {part} examples has two known tokens, one to go in and "
+                "one to predict. Look at `example`, which says what rows are one, and at `vocabulary.min_count`."
+            )
+
+
 def fit_one(
-    method: str,
+    method: Method,
     conf: Dataset,
     vocabulary: Vocabulary,
-    training: Rows,
-    held_out: Mapping[str, Rows],
-    dimension: int,
+    examples: SparseExamples,
+    dimension: int | None,
     run: Run,
     log: logging.Logger,
 ) -> Fitted:
-    """Fit, judge on each held-out part, and leave everything in the run."""
-    fit = _method(method, held_out.get("validation"), run.log_metrics, log)
-    start = time.perf_counter()
-    fitted = fit(training, vocabulary, conf, dimension)
-    run.log_metrics({"fit_seconds": time.perf_counter() - start})
-    uses_log = conf.task.kind == "regression" and conf.task.log
-    with tempfile.TemporaryDirectory() as folder:
-        for part, rows in held_out.items():
-            judgement = judge(fitted, rows, uses_log)
-            run.log_metrics({f"{part}_{name}": value for name, value in judgement.metrics.items()})
-            judgement.per_example.write_parquet(Path(folder) / f"{part}_examples.parquet")
-        save_fitted(fitted, method, conf, run, dimension, Path(folder))
-        title = f"{conf.name}: {run_name(method, dimension)}"
-        if method in SWEPT:
-            draw_map(fitted.embedding, title, Path(folder) / "map.png")
-        losses = {name: values for name, values in run.history.items() if name.endswith("_loss")}
-        if losses:
-            draw_losses(losses, title, Path(folder) / "losses.png")
-        run.log_folder(Path(folder))
+    """Fit and judge, in each turn of the examples, and leave everything in the run.
+
+    Validation chooses; then, where conf says `refit`, the same is fitted on training and validation together; then the
+    test examples judge. Of several turns (folds) the fit that is kept is one on all examples, with the typical choice.
+    """
+    clock = _Clock()
+    losses = _Losses(run, live=examples.turns == 1)
+    fit = partial(_fit, method, vocabulary, conf, dimension, losses, log, clock)
+    scores: dict[str, list[pl.DataFrame]] = {part: [] for part in HELD_OUT}
+    chosen = []
+    whole = run_name(method.name, dimension)
+    for turn in range(examples.turns):
+        name = f"{whole}, fold {turn + 1} of {examples.turns}" if examples.turns > 1 else whole
+        validation, test = (examples.held_out(part, turn) for part in HELD_OUT)
+        fitted = fit(name, examples.training(turn), validation=validation if len(validation) else None)
+        chosen.append(fitted.chosen)
+        if len(validation):
+            scores["validation"].append(judge(fitted, validation))
+            if conf.refit:
+                fitted = fit(f"{name}, refit", examples.training(turn, refit=True), chosen=fitted.chosen)
+        if len(test):
+            scores["test"].append(judge(fitted, test))
+    if examples.turns > 1:
+        fitted = fit(f"{whole}, all", examples.everything(), chosen=typical(chosen))
+    losses.flush()
+    run.log_metrics({"fit_seconds": clock.seconds})
+    run.log_params(_chosen_params(chosen, dimension, fitted))
+    _keep(fitted, method, conf, run, {part: pl.concat(frames) for part, frames in scores.items() if frames})
     return fitted
 
 
-def _method(
-    method: str, validation: Rows | None, on_epoch: OnEpoch, log: logging.Logger
-) -> Callable[[Rows, Vocabulary, Dataset, int], Fitted]:
-    """The function that fits; torch and scikit-learn take seconds to import, so only what is asked for does."""
-    if method == "embedding":
-        from pipeline.training import fit_network
+def _fit(
+    method: Method,
+    vocabulary: Vocabulary,
+    conf: Dataset,
+    dimension: int | None,
+    losses: "_Losses",
+    log: logging.Logger,
+    clock: "_Clock",
+    name: str,
+    training: Rows,
+    validation: Rows | None = None,
+    chosen: Mapping[str, Any] | None = None,
+) -> Fitted:
+    """Call the method's function, and measure the time that it takes."""
+    function = method.function()
+    if method.name == "embedding":
+        function = partial(function, name=f"{conf.name}: {name}", on_epoch=losses.of(chosen is not None), log=log)
+    with clock:
+        fitted: Fitted = function(training, vocabulary, conf, dimension, validation, chosen)
+    return fitted
 
-        return partial(fit_network, validation=validation, on_epoch=on_epoch, log=log)
-    if method == "pca":
-        from pipeline.pca import fit_pca
 
-        return fit_pca
-    from pipeline import rivals
+def typical(chosen: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What several turns chose, as one: the median of numbers (one that was chosen), the most frequent of names.
 
-    return rivals.fit_popularity if method == "popularity" else rivals.fit_mean
+    >>> typical([{"epochs": 30, "weighting": "cosine"}, {"epochs": 50, "weighting": "tfidf"}, {"epochs": 31,
+    ...     "weighting": "cosine"}])
+    {'epochs': 31, 'weighting': 'cosine'}
+    """
+    of_each = {name: [found[name] for found in chosen] for name in chosen[0]}
+    return {
+        name: statistics.mode(values) if isinstance(values[0], str) else statistics.median_low(values)
+        for name, values in of_each.items()
+    }
+
+
+def _chosen_params(chosen: Sequence[Mapping[str, Any]], dimension: int | None, fitted: Fitted) -> dict[str, str]:
+    params = {
+        f"chosen.{name}": ", ".join(str(found[name]) for found in chosen) for name in (chosen[0] if chosen else {})
+    }
+    return params | ({"dimension": str(fitted.embedding.dimension)} if dimension is None else {})
+
+
+class _Clock:
+    """Adds up the seconds of what happens `with` it."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __enter__(self) -> None:
+        self._start = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds += time.perf_counter() - self._start
+
+
+@dataclass
+class _Losses:
+    """The losses of a run by epoch: as they come, or of several turns their mean; those of a refit by another name."""
+
+    run: Run
+    live: bool
+    seen: dict[tuple[str, int], list[float]] = field(default_factory=dict)
+
+    def of(self, refit: bool) -> Any:
+        """What a network's training calls at the end of each epoch."""
+        return partial(self._note, "refit_" if refit else "")
+
+    def _note(self, prefix: str, losses: Mapping[str, float], epoch: int) -> None:
+        for name, value in losses.items():
+            self.seen.setdefault((prefix + name, epoch), []).append(value)
+        if self.live:
+            self.run.log_metrics({prefix + name: value for name, value in losses.items()}, epoch)
+
+    def flush(self) -> None:
+        """Send the means, where the losses were not sent as they came."""
+        for (name, epoch), values in sorted(self.seen.items() if not self.live else [], key=lambda item: item[0][1]):
+            self.run.log_metrics({name: float(np.mean(values))}, epoch)
+
+
+def _keep(fitted: Fitted, method: Method, conf: Dataset, run: Run, scores: Mapping[str, pl.DataFrame]) -> None:
+    """Put metrics with their intervals, scores, embedding, weights and pictures into the run."""
+    title = f"{conf.name}: {run_name(method.name, fitted.embedding.dimension)}"
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for part, frame in scores.items():
+            run.log_metrics({f"{part}_{metric}": value for metric, value in measure(frame, conf.logs).items()})
+            (values,) = resampled([frame], conf.logs)
+            for metric, drawn in values.items():
+                found = interval(drawn, frame.height)
+                if np.isfinite(found.low):
+                    run.log_metrics({f"{part}_{metric}_low": found.low, f"{part}_{metric}_high": found.high})
+            frame.write_parquet(folder / f"{part}_examples.parquet")
+        save_fitted(fitted, method.name, conf, run, folder)
+        if method.swept:
+            draw_map(fitted.embedding, title, folder / "map.png")
+        losses = {str(loss): run.history[loss] for loss in ("train_loss", "validation_loss") if loss in run.history}
+        if losses:
+            draw_losses(losses, title, folder / "losses.png")
+        run.log_folder(folder)
 
 
 def _summary(name: str, metrics: Mapping[str, float]) -> str:
-    parts = [f"{key}={value:.4f}" for key, value in metrics.items() if key.startswith("test_")]
+    parts = [
+        f"{key}={value:.4f}"
+        for key, value in metrics.items()
+        if key.startswith("test_") and not key.endswith(("_low", "_high"))
+    ]
     return f"{name} fitted in {metrics['fit_seconds']:.1f} s" + (f", {', '.join(parts)}" if parts else "")
 
 
-def save_fitted(fitted: Fitted, method: str, conf: Dataset, run: Run, dimension: int, folder: Path) -> None:
+def save_fitted(fitted: Fitted, method: str, conf: Dataset, run: Run, folder: Path) -> None:
     """Write `embedding.parquet`, `weights.npz` and `fit.json`: what inference needs, without pickles."""
     provenance = {
         "dataset": conf.name,
         "method": method,
-        "dimension": str(dimension),
+        "dimension": str(fitted.embedding.dimension),
         "mlflow_run": run.run_id,
         "vocabulary": fitted.embedding.vocabulary.fingerprint,
     }
@@ -218,19 +308,14 @@ def save_fitted(fitted: Fitted, method: str, conf: Dataset, run: Run, dimension:
 def load_fitted(folder: Path) -> Fitted:
     """A fit from its run's artifacts, ready to score."""
     about = json.loads((folder / "fit.json").read_text())
-    conf = Dataset.model_validate(about["conf"])
     embedding = Embedding.load(folder / "embedding.parquet")
     with np.load(folder / "weights.npz", allow_pickle=False) as file:
         weights = {name: file[name] for name in file.files}
-    if about["method"] == "embedding":
-        from pipeline.training import FittedNetwork
+    return METHODS[about["method"]].restore(embedding, weights, Dataset.model_validate(about["conf"]))
 
-        return FittedNetwork(embedding, weights, conf)
-    from pipeline import pca, rivals
 
-    made: Mapping[str, Callable[..., Fitted]] = {
-        "pca": pca.FittedPca,
-        "popularity": rivals.Popularity,
-        "mean": rivals.Mean,
-    }
-    return made[about["method"]](embedding, weights)
+def load_scores(tracker: Tracker, fits: Sequence[Fit], part: str) -> list[pl.DataFrame]:
+    """What each held-out example of a part scored in each fit; nothing where the part has no examples."""
+    if not all(any(name.startswith(f"{part}_") and not name.endswith("_loss") for name in fit.metrics) for fit in fits):
+        return []
+    return [pl.read_parquet(tracker.file(fit.run_id, f"{part}_examples.parquet")) for fit in fits]

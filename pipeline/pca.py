@@ -5,7 +5,7 @@ numbers by least squares on the components and the dense features.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,6 +30,7 @@ class FittedPca:
 
     embedding: Embedding  # loadings: component times the standard deviation of its scores
     weights: Mapping[str, Array]  # mean (V,), components (D, V); head_* and the scales in a regression
+    chosen: Mapping[str, Any] = field(default_factory=dict)  # nothing: D is all there is to choose
 
     def score(self, inputs: sparse.csr_matrix, dense: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
         """Missing tokens: the reconstruction mean + (x - mean) C^T C, (N, V). A number: its prediction, (N,)."""
@@ -53,7 +54,14 @@ def project(inputs: sparse.csr_matrix, mean: Array, components: Array) -> Array:
     return np.asarray(inputs @ components.T - mean @ components.T)
 
 
-def fit_pca(training: Rows, vocabulary: Vocabulary, conf: Dataset, dimension: int) -> FittedPca:
+def fit_pca(
+    training: Rows,
+    vocabulary: Vocabulary,
+    conf: Dataset,
+    dimension: int,
+    validation: Rows | None = None,
+    chosen: Mapping[str, Any] | None = None,
+) -> FittedPca:
     """Fit PCA on the training rows; scikit-learn centres a sparse matrix implicitly.
 
     Args:
@@ -61,6 +69,8 @@ def fit_pca(training: Rows, vocabulary: Vocabulary, conf: Dataset, dimension: in
         vocabulary: of V tokens, more than `dimension` of them.
         conf: the dataset.
         dimension: D.
+        validation: not looked at; every method takes the same arguments.
+        chosen: nothing.
     """
     from sklearn.linear_model import LinearRegression
 

@@ -12,35 +12,28 @@ from typing import Any
 
 from pipeline.config import Dataset
 from pipeline.encoding import SparseExamples
+from pipeline.methods import Method
 from pipeline.vocabulary import Vocabulary
 
-_SHARED_CODE = ("embedding", "encoding", "evaluation", "fitting", "numbers")
-_CODE = {
-    "embedding": (*_SHARED_CODE, "config", "models", "pca", "starts", "training", "batches"),
-    "pca": (*_SHARED_CODE, "pca"),
-    "popularity": (*_SHARED_CODE, "rivals"),
-    "mean": (*_SHARED_CODE, "rivals"),
-}
-_LIBRARIES = {
-    "embedding": ("torch", "pytorch-lightning", "scikit-learn"),
-    "pca": ("scikit-learn",),
-    "popularity": (),
-    "mean": (),
-}
+_SHARED_CODE = ("config", "embedding", "encoding", "evaluation", "fitting", "intervals", "numbers")
 
 
-def fit_key(method: str, conf: Dataset, examples: SparseExamples, dimension: int) -> str:
+def fit_key(method: Method, conf: Dataset, examples: SparseExamples, dimension: int | None) -> str:
     """What decides the result of a fit, as 16 hexadecimal digits: inputs, settings, code and library versions."""
-    section = {"embedding": "training", "pca": "baseline"}.get(method)
     decides = {
-        "method": method,
+        "method": method.name,
         "dimension": dimension,
         "examples": examples.fingerprint,
-        "settings": conf.model_dump(mode="json", include={"task", "seed"} | ({section} if section else set())),
-        "code": code_version(*_CODE[method]),
-        "libraries": {name: version(name) for name in ("numpy", "scipy", *_LIBRARIES[method])},
+        "settings": conf.model_dump(mode="json", include={"task", "seed", "refit"}),
+        "own": _own_settings(method, conf),
+        "code": code_version(*_SHARED_CODE, method.module, *method.code),
+        "libraries": {name: version(name) for name in ("numpy", "scipy", *method.libraries)},
     }
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _own_settings(method: Method, conf: Dataset) -> dict[str, Any]:
+    return method.settings(conf).model_dump(mode="json", exclude={"kind", "dimensions"})
 
 
 @cache
@@ -61,14 +54,18 @@ def code_version(*modules: str) -> str:
 
 
 def run_params(
-    method: str, conf: Dataset, vocabulary: Vocabulary, examples: SparseExamples, dimension: int
+    method: Method, conf: Dataset, vocabulary: Vocabulary, examples: SparseExamples, dimension: int | None
 ) -> dict[str, str]:
-    """Every setting that could change the result, by its path in conf, and the fingerprints of the inputs."""
-    not_ours = {"name", "description", "dimensions", "rivals"}
-    not_ours |= {"embedding": {"baseline"}, "pca": {"training"}}.get(method, {"training", "baseline"})
-    inputs = {"vocabulary_size": len(vocabulary), "vocabulary_fingerprint": vocabulary.fingerprint}
-    params = {"dimension": dimension, "method": method, **inputs, "examples_fingerprint": examples.fingerprint}
-    params |= _flat(conf.model_dump(mode="json", exclude=not_ours))
+    """Every setting that could change the result, by its path in conf, and the fingerprints of the inputs.
+
+    What validation decides comes later, as `chosen.*`; and so does the dimension where that is among it.
+    """
+    params: dict[str, Any] = {} if dimension is None else {"dimension": dimension}
+    params |= {"method": method.name, "vocabulary_size": len(vocabulary)}
+    params |= {"vocabulary_fingerprint": vocabulary.fingerprint, "examples_fingerprint": examples.fingerprint}
+    elsewhere = {"name", "description", "dimensions", "rivals", "baseline", "training"}
+    section = {"embedding": "training", "pca": "baseline"}.get(method.name, method.name)
+    params |= _flat(conf.model_dump(mode="json", exclude=elsewhere) | {section: _own_settings(method, conf)})
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in params.items()}
 
 

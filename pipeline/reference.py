@@ -27,6 +27,7 @@ _SECTIONS: dict[str, type[config.Section]] = {
     "`training` of missing tokens": config.MissingTokensTraining,
     "`training` of a regression": config.RegressionTraining,
     "`baseline`": config.Baseline,
+    **{f"`rivals`: `{kind.model_fields['kind'].default}`": kind for kinds in config.RIVALS.values() for kind in kinds},
 }
 
 

@@ -21,7 +21,8 @@ class Examples(dy.Schema):
     """One row an example."""
 
     example = dy.String(primary_key=True, description="id of the example")
-    split = dy.Enum(PARTS, description="whether it is trained on, validates, or is held out")
+    split = dy.Enum(PARTS, nullable=True, description="whether it trains, validates or is held out; null with folds")
+    fold = dy.UInt8(nullable=True, description="where examples are cross-fitted: the fold in which it is held out")
 
 
 class Tokens(dy.Schema):

@@ -1,7 +1,7 @@
 """Who trains, who validates, who is held out.
 
-No leakage: an example has one split, fixed by the seed and its id before anything is counted or learned, and a token
-that is predicted never goes in. The order of the raw records plays no part.
+No leakage: an example has one split or one fold, fixed by the seed and its id before anything is counted or learned,
+and a token that is predicted never goes in. The order of the raw records plays no part.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import dataframely as dy
 import numpy as np
 import polars as pl
 
-from pipeline.config import Dataset
+from pipeline.config import Dataset, Ease
 from pipeline.errors import PipelineError
 from pipeline.schemas import PARTS, Examples, PartType
 from pipeline.tokens import EXAMPLE, pairs, with_example
@@ -21,13 +21,17 @@ class Assignment:
     """Every example with its split."""
 
     examples: dy.DataFrame[Examples]  # N rows: in the records' order where each row is an example, else sorted by id
-    by_token: bool
+    by_token: bool = False
     """A column of the records splits the tokens within the examples: every example is then trained on."""
 
     @property
     def n_training(self) -> int:
-        """How many examples are trained on."""
-        return int((self.examples["split"] == "train").sum())
+        """How many examples are trained on; with folds, in the turn with the fewest."""
+        fold = self.examples["fold"].drop_nulls()
+        if not len(fold):
+            return int((self.examples["split"] == "train").sum())
+        sizes = np.bincount(fold.to_numpy())
+        return len(fold) - int((sizes + np.roll(sizes, -1)).max())
 
 
 def assign(records: pl.LazyFrame, conf: Dataset) -> Assignment:
@@ -42,6 +46,8 @@ def assign(records: pl.LazyFrame, conf: Dataset) -> Assignment:
     ids = records.select(example=EXAMPLE).collect(engine="streaming").to_series()
     if conf.example is not None:
         ids = ids.unique().sort()
+    if conf.split.folds is not None:
+        return Assignment(_frame(ids, fold=_folds(len(ids), conf.split.folds, conf)))
     n = len(ids)
     n_validation, n_test = (
         max(1, round(n * share)) if share else 0 for share in (conf.split.validation, conf.split.test)
@@ -54,7 +60,19 @@ def assign(records: pl.LazyFrame, conf: Dataset) -> Assignment:
         )
     split = np.repeat(np.arange(3), (n_train, n_validation, n_test))
     np.random.default_rng(conf.seed).shuffle(split)
-    return Assignment(_frame(ids, pl.Series(split)), by_token=False)
+    return Assignment(_frame(ids, pl.Series(split)))
+
+
+def _folds(n: int, k: int, conf: Dataset) -> pl.Series:
+    """The fold of each of n examples, k folds of about the same size."""
+    if n < k + 1:
+        raise PipelineError(
+            f"{conf.file}, split.folds: {n} examples are too few for {k} folds. Bring more data, or lower "
+            "`split.folds`."
+        )
+    fold = np.arange(n) % k
+    np.random.default_rng(conf.seed).shuffle(fold)
+    return pl.Series(fold)
 
 
 def _by_column(records: pl.LazyFrame, conf: Dataset) -> Assignment:
@@ -87,33 +105,49 @@ def _by_column(records: pl.LazyFrame, conf: Dataset) -> Assignment:
     return Assignment(_frame(of_example["example"], split), by_token)
 
 
-def _frame(ids: pl.Series, codes: pl.Series) -> dy.DataFrame[Examples]:
-    names = codes.replace_strict(range(len(PARTS)), PARTS, return_dtype=PartType)
-    return Examples.validate(pl.DataFrame({"example": ids, "split": names}))
+def _frame(ids: pl.Series, codes: pl.Series | None = None, fold: pl.Series | None = None) -> dy.DataFrame[Examples]:
+    names = None if codes is None else codes.replace_strict(range(len(PARTS)), PARTS, return_dtype=PartType)
+    frame = pl.DataFrame({"example": ids}).with_columns(
+        split=pl.lit(None, PartType) if names is None else names,
+        fold=pl.lit(None, pl.UInt8) if fold is None else fold.cast(pl.UInt8),
+    )
+    return Examples.validate(frame)
 
 
 def require_room(conf: Dataset, n_training: int, n_tokens: int) -> None:
-    """N centred rows over V tokens span fewer than min(N, V) dimensions.
+    """N centred rows over V tokens span fewer than min(N, V) dimensions, and not every rival can take every V.
 
     Raises:
-        PipelineError: a D of conf is larger than that.
+        PipelineError: a D of conf is larger than that, or the vocabulary too large for a rival.
     """
     most = min(n_training, n_tokens) - 1
-    if max(conf.dimensions) > most:
-        raise PipelineError(
-            f"{conf.file}, dimensions: D={max(conf.dimensions)} is larger than the data allows: {n_training} training "
-            f"examples over {n_tokens} tokens have room for {most} dimensions. Lower it to at most {most}."
-        )
+    for key, dimensions in (("dimensions", conf.dimensions), ("baseline.dimensions", conf.baseline.dimensions)):
+        if max(dimensions or (0,)) > most:
+            raise PipelineError(
+                f"{conf.file}, {key}: D={max(dimensions or (0,))} is larger than the data allows: {n_training} "
+                f"training examples over {n_tokens} tokens have room for {most} dimensions. Lower it to at most {most}."
+            )
+    for rival in conf.rivals:
+        if isinstance(rival, Ease) and n_tokens > rival.max_tokens:
+            raise PipelineError(
+                f"{conf.file}, rivals: ease needs a matrix of V x V numbers, and V = {n_tokens:,} is above its "
+                f"`max_tokens` of {rival.max_tokens:,}. Leave it out, or raise that if "
+                f"{24 * n_tokens**2 / 1e9:,.1f} GB of memory are free."
+            )
 
 
 def training_pairs(records: pl.LazyFrame, conf: Dataset) -> pl.LazyFrame:
-    """The (example, token) pairs that may be counted and learned from: those of training, and no others.
+    """The (example, token) pairs from which the vocabulary is counted: those that some fit learns from, and no others.
+
+    That is training; with `refit` validation too; with folds everything, as every example trains in some turn and all
+    of them in the fit that is kept. A fit still counts and learns from nothing but its own rows.
 
     Raises:
         PipelineError: the examples cannot be split as conf says.
     """
     assignment = assign(records, conf)
+    learned = PARTS[:2] if conf.refit else PARTS[:1]
     if assignment.by_token:
-        return pairs(records, conf).filter(pl.col("part") == "train")
-    trained_on = assignment.examples.lazy().filter(pl.col("split") == "train")
+        return pairs(records, conf).filter(pl.col("part").is_in(learned))
+    trained_on = assignment.examples.lazy().filter(pl.col("split").is_in(learned) | pl.col("fold").is_not_null())
     return pairs(records, conf).join(trained_on, on="example", how="semi")

@@ -18,6 +18,7 @@ from filelock import FileLock
 from pipeline.errors import PipelineError
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # files of a few kilobytes
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -34,6 +35,7 @@ class FinishedRun:
     run_id: str
     experiment_id: str
     metrics: Mapping[str, float]
+    params: Mapping[str, str]
 
 
 @dataclass
@@ -63,6 +65,14 @@ class Run:
             self.history.setdefault(name, []).append(value)
         if time.monotonic() - self._flushed > FLUSH_SECONDS:
             self.flush()
+
+    def log_params(self, params: Mapping[str, str]) -> None:
+        """Note settings."""
+        from mlflow.entities import Param
+
+        for start in range(0, len(params), 100):  # the most that MLflow takes in a batch
+            some = list(params.items())[start : start + 100]
+            self.client.log_batch(self.run_id, params=[Param(key, value) for key, value in some])
 
     def flush(self) -> None:
         """Send what waits."""
@@ -149,18 +159,20 @@ class Tracker:
         )
         for run in runs:
             if any(file.path == "embedding.parquet" for file in self.client.list_artifacts(run.info.run_id)):
-                return FinishedRun(run.info.run_id, self.experiment_id, run.data.metrics)
+                return FinishedRun(run.info.run_id, self.experiment_id, run.data.metrics, run.data.params)
         return None
 
     def folder(self, run_id: str) -> Path:
         """A local folder with the artifacts of a run, fetched if they are elsewhere."""
         return Path(self.client.download_artifacts(run_id, ""))
 
+    def file(self, run_id: str, name: str) -> Path:
+        """A local file with one artifact of a run, fetched if it is elsewhere."""
+        return Path(self.client.download_artifacts(run_id, name))
+
     @contextmanager
     def run(self, name: str, tags: Mapping[str, str], params: Mapping[str, str]) -> Iterator[Run]:
         """One fit's run. It ends FINISHED, or FAILED on an exception, or KILLED on an interruption."""
-        from mlflow.entities import Param
-
         created = self.client.create_run(
             self.experiment_id,
             run_name=name,
@@ -169,9 +181,7 @@ class Tracker:
         run = Run(self.client, created.info.run_id, self.experiment_id)
         status = "KILLED"  # an interruption is a BaseException of any kind
         try:
-            for start in range(0, len(params), 100):  # the most that MLflow takes in a batch
-                some = list(params.items())[start : start + 100]
-                self.client.log_batch(run.run_id, params=[Param(key, value) for key, value in some])
+            run.log_params(params)
             yield run
             run.flush()
             status = "FINISHED"

@@ -14,7 +14,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -39,6 +39,8 @@ from pipeline.vocabulary import Vocabulary
 
 Array = npt.NDArray[Any]
 
+OnEpoch = Callable[[Mapping[str, float], int], None]
+"""Gets the losses of an epoch by name, and the epoch from 1."""
 SCORED_AT_ONCE = 1024
 """Examples of a batch where nothing is learned from them."""
 LINE_SECONDS = 5.0
@@ -156,6 +158,7 @@ class FittedNetwork:
     embedding: Embedding  # its table
     weights: Mapping[str, Array]  # the network's state, and the scales in a regression
     conf: config.Dataset
+    chosen: Mapping[str, Any] = field(default_factory=dict)  # epochs
 
     @cached_property
     def _network(self) -> nn.Module:
@@ -191,9 +194,11 @@ def fit_network(
     vocabulary: Vocabulary,
     conf: config.Dataset,
     dimension: int,
+    validation: Rows | None = None,
+    chosen: Mapping[str, Any] | None = None,
     *,
-    validation: Rows | None,
-    on_epoch: Callable[[Mapping[str, float], int], None],
+    name: str,
+    on_epoch: OnEpoch,
     log: logging.Logger,
 ) -> FittedNetwork:
     """Train the network of the task; the epoch with the lowest validation loss is kept.
@@ -203,7 +208,9 @@ def fit_network(
         vocabulary: of V tokens.
         conf: the dataset, its training settings resolved.
         dimension: D.
-        validation: the examples that stop it; None trains for `max_epochs` and keeps the last.
+        validation: the examples that choose the epoch; without any the last one is kept.
+        chosen: the epochs that validation chose before: the same schedule is followed as far as that.
+        name: what lines of progress begin with.
         on_epoch: gets train_loss and validation_loss, and the epoch from 1.
         log: gets lines of progress where there is no terminal.
 
@@ -213,6 +220,7 @@ def fit_network(
     settings = conf.training
     assert settings.batch_size is not None
     assert settings.max_epochs is not None
+    epochs = chosen["epochs"] if chosen else settings.max_epochs
     weights: dict[str, Array] = {}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(conf.seed)
@@ -233,19 +241,20 @@ def fit_network(
             module = _Regression(regression_network(training, settings, dimension, conf.seed, n_dense), settings, steps)
             weights |= dense.weights | target.weights
         order = torch.Generator().manual_seed(conf.seed)
-        _train(
+        epochs = _train(
             module,
+            epochs,
             sets[0].loader(settings.batch_size, order),
             sets[1].loader(SCORED_AT_ONCE) if validation is not None else None,
-            [_Losses(on_epoch), *_progress(f"{conf.name} D={dimension}", log)],
+            [_Losses(on_epoch), *_progress(name, log)],
             conf.file,
         )
     weights |= {name: tensor.cpu().numpy() for name, tensor in module.network.state_dict().items()}
-    return FittedNetwork(Embedding(vocabulary, weights["table"]), weights, conf)
+    return FittedNetwork(Embedding(vocabulary, weights["table"]), weights, conf, {"epochs": epochs})
 
 
-def _train(module: _Module, training: Any, validation: Any, callbacks: list[Callback], where: str) -> None:
-    """Run Lightning and leave the best epoch in the module."""
+def _train(module: _Module, epochs: int, training: Any, validation: Any, callbacks: list[Callback], where: str) -> int:
+    """Run Lightning for so many epochs, leave the best one in the module, and return which that was (from 1)."""
     with tempfile.TemporaryDirectory() as folder, _quiet(), _interruptible():
         best = ModelCheckpoint(folder, monitor="validation_loss", save_weights_only=True)
         if validation is not None:
@@ -253,7 +262,7 @@ def _train(module: _Module, training: Any, validation: Any, callbacks: list[Call
         trainer = L.Trainer(
             accelerator="cpu",  # the same bits everywhere; a GPU or a Mac's MPS would be taken by "auto"
             devices=1,
-            max_epochs=module.settings.max_epochs,
+            max_epochs=epochs,
             logger=False,
             enable_checkpointing=validation is not None,
             enable_model_summary=False,
@@ -264,8 +273,11 @@ def _train(module: _Module, training: Any, validation: Any, callbacks: list[Call
         )
         trainer.fit(module, training, validation)
         _require_finite(trainer.callback_metrics, where)
-        if validation is not None:
-            module.load_state_dict(torch.load(best.best_model_path, weights_only=True)["state_dict"])
+        if validation is None:
+            return epochs
+        kept = torch.load(best.best_model_path, weights_only=True)
+        module.load_state_dict(kept["state_dict"])
+        return int(kept["epoch"]) + 1
 
 
 def _require_finite(losses: Mapping[str, Tensor], where: str) -> None:
@@ -279,7 +291,7 @@ def _require_finite(losses: Mapping[str, Tensor], where: str) -> None:
 class _Losses(Callback):
     """Hands on the losses of each epoch."""
 
-    def __init__(self, on_epoch: Callable[[Mapping[str, float], int], None]) -> None:
+    def __init__(self, on_epoch: OnEpoch) -> None:
         self.on_epoch = on_epoch
 
     def on_train_epoch_end(self, trainer: L.Trainer, _: L.LightningModule) -> None:

@@ -119,6 +119,15 @@ class Vocabulary:
         return cls(Tokens.validate(frame))
 
 
+def rule_of_thumb(size: int) -> float:
+    """The fourth root of the vocabulary's size V, a usual first guess at D.
+
+    >>> rule_of_thumb(10_000)
+    10.0
+    """
+    return float(size**0.25)
+
+
 def build_vocabulary(training_pairs: pl.LazyFrame, conf: Dataset) -> Vocabulary:
     """Count the tokens of the training examples and keep the frequent ones, ties in the order of the tokens.
 

@@ -101,12 +101,14 @@ MOVIES: dict[str, Any] = {
     "split": {"validation": 0.2, "test": 0.2},
     "task": {"kind": "missing_tokens"},
     "dimensions": [2],
+    "baseline": {"dimensions": [2]},
 }
 HOMES: dict[str, Any] = {
     "description": "Planted: priced words.",
     "tokens": [{"kind": "words", "columns": "text"}],
     "task": {"kind": "regression", "target": "price", "dense": ["area"]},
     "dimensions": [2],
+    "baseline": {"dimensions": [2]},
 }
 
 

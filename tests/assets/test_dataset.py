@@ -86,7 +86,7 @@ def test_a_group_materialises_end_to_end(
     examples = SparseExamples.load(value(home, conf, "sparse_examples"))
     assert examples.about["vocabulary"] == vocabulary.fingerprint
     comparison = Comparison.load(value(home, conf, "comparison")).frame
-    assert comparison["method"].to_list() == [*conf.rivals, "embedding", "pca"]
+    assert comparison["method"].to_list() == [*(rival.kind for rival in conf.rivals), "embedding", "pca"]
 
     client = MlflowClient(f"sqlite:///{home}/mlflow.db")
     (experiment,) = client.search_experiments(filter_string=f"name = '{conf.name}'")
@@ -104,6 +104,8 @@ def test_a_group_materialises_end_to_end(
         assert len(event.metadata) > 1
     page = result.asset_materializations_for_node(f"{conf.name}__comparison")[0].metadata
     assert len(page["table"].value) < 1000
+    assert "|embedding D=2|pca D=2|better " in page["verdicts"].value
+    assert f"measured on the {page['examples'].value} test examples" in page["what it means"].value
     assert "/#/compare-runs?runs=" in page["compare in MLflow"].value
 
 
@@ -156,6 +158,7 @@ def test_bad_input_is_told_and_leaves_the_earlier_results(
         "split": {"validation": 0.2, "test": 0.2},
         "task": {"kind": "missing_tokens"},
         "dimensions": [2],
+        "baseline": {"dimensions": 2},
     }
     for change, sentence in cases:
         result = run(load(write_conf("planted_movies", {**settings, **change})), instance)

@@ -18,9 +18,30 @@ def test_every_conf_file_of_the_project_loads_and_says_in_its_first_line_what_it
 
 def test_a_minimal_file_gets_the_defaults_of_its_task(minimal: dict[str, Any], write_conf: Callable[..., Path]) -> None:
     conf = load(write_conf("small", minimal))
-    assert conf.rivals == ("popularity",)
+    assert [rival.kind for rival in conf.rivals] == ["popularity"]
     assert conf.training.kind == "missing_tokens"
     assert conf.tokens[0].columns == ("movie",)
+
+
+def test_dimensions_can_be_one_or_several_or_left_to_the_data(
+    minimal: dict[str, Any], write_conf: Callable[..., Path]
+) -> None:
+    written = {name: minimal[name] for name in minimal if name != "dimensions"}
+
+    def resolved(**settings: Any) -> tuple[Any, Any]:
+        conf = load(write_conf("small", {**written, **settings})).resolved(100, 50)
+        return conf.dimensions, conf.baseline.dimensions
+
+    assert resolved(dimensions=[8, 3]) == ((3, 8), (3, 4, 8, 16, 32))
+    assert resolved(dimension=8) == resolved(dimensions=8) == ((8,), (8, 16, 32))
+    assert resolved(dimensions="auto") == resolved(dimension="auto") == ((1, 2, 3, 4, 8, 16, 32),) * 2
+    assert resolved(dimension=8, baseline={"dimensions": [2]}) == ((8,), (2,))
+
+
+def test_rivals_are_names_or_settings(minimal: dict[str, Any], write_conf: Callable[..., Path]) -> None:
+    conf = load(write_conf("small", {**minimal, "rivals": ["ease", {"kind": "als", "alpha": 3}]}))
+    assert [rival.kind for rival in conf.rivals] == ["ease", "als"]
+    assert conf.rival("als").alpha == (3.0,)  # type: ignore[attr-defined]
 
 
 def test_a_split_can_be_named_by_its_column_alone(minimal: dict[str, Any], write_conf: Callable[..., Path]) -> None:

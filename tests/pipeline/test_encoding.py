@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.conf_files import load
-from pipeline.config import Dataset
-from pipeline.encoding import TRAIN, SparseExamples, encode
+from pipeline.config import Dataset, Split
+from pipeline.encoding import HELD_OUT, TRAIN, SparseExamples, encode
 from pipeline.errors import PipelineError
 from pipeline.splitting import training_pairs
 from pipeline.vocabulary import Vocabulary, build_vocabulary
@@ -85,6 +85,37 @@ def test_nobody_is_both_trained_on_and_held_out(two_genres: pl.DataFrame, movies
         set(rows.ids) for rows in (examples.training(), examples.held_out("validation"), examples.held_out("test"))
     ]
     assert sum(map(len, parts)) == len(set.union(*parts)) == 160
+
+
+def test_in_folds_every_example_is_held_out_once_and_trains_in_the_other_turns(
+    two_genres: pl.DataFrame, movies: Dataset
+) -> None:
+    examples, _ = encoded(two_genres, movies.model_copy(update={"split": Split(folds=5)}))
+    assert examples.turns == 5
+    tested: list[str] = []
+    validated: list[str] = []
+    for turn in range(5):
+        training, refit = examples.training(turn), examples.training(turn, refit=True)
+        validation, test = (examples.held_out(part, turn) for part in HELD_OUT)
+        assert set(refit.ids) == set(training.ids) | set(validation.ids)
+        assert not set(refit.ids) & set(test.ids)
+        assert len(refit) + len(test) == 160
+        assert refit.inputs.nnz == training.inputs.nnz + validation.inputs.nnz + validation.labels.nnz
+        assert validation.inputs.multiply(validation.labels).nnz == 0
+        tested += test.ids.to_list()
+        validated += validation.ids.to_list()
+    assert sorted(tested) == sorted(validated) == examples.frame["example"].to_list()
+    assert len(examples.everything()) == 160
+
+
+def test_a_refit_takes_the_validation_tokens_of_a_split_column_too(write_conf: Callable[..., Path]) -> None:
+    settings = {**ITEMS, "example": "user", "tokens": [{"kind": "value", "columns": "movie"}], "split": "part"}
+    rows = [("a", "x", "train"), ("a", "y", "validation"), ("a", "z", "test"), ("b", "z", "train")]
+    records = pl.DataFrame(rows, schema=["user", "movie", "part"], orient="row")
+    examples, vocabulary = encoded(records, load(write_conf("column", {**settings, "refit": True})))
+    names = [list(vocabulary.decode(row.indices)) for row in examples.training(refit=True).inputs]
+    assert [sorted(tokens) for tokens in names] == [["x", "y"], ["z"]]
+    assert examples.training().inputs.nnz == 2
 
 
 def test_a_split_column_says_which_tokens_go_in(write_conf: Callable[..., Path]) -> None:

@@ -6,11 +6,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipeline.config import Dataset
+from pipeline.config import Baseline, Dataset, Ease, Split
 from pipeline.embedding import Embedding
 from pipeline.encoding import SparseExamples, encode
 from pipeline.errors import PipelineError
-from pipeline.fitting import Fits, fit_all, load_fitted
+from pipeline.evaluation import judge
+from pipeline.fitting import Fits, fit_all, load_fitted, load_scores
+from pipeline.pca import fit_pca
 from pipeline.splitting import training_pairs
 from pipeline.tracking import Tracker
 from pipeline.vocabulary import Vocabulary, build_vocabulary
@@ -67,9 +69,11 @@ def test_every_method_leaves_what_the_contract_says(
     assert run.data.params["seed"] == "1"
     assert ("training.learning_rate" in run.data.params) == (method == "embedding")
     assert ("training.batch_size" in run.data.params) == (method == "embedding")  # resolved: the file has none
-    expected = {f"{part}_{metric}" for part in ("validation", "test") for metric in names} | {"fit_seconds"}
+    measured = {f"{part}_{metric}" for part in ("validation", "test") for metric in names}
+    expected = {f"{name}{end}" for name in measured for end in ("", "_low", "_high")} | {"fit_seconds"}
     losses = {"train_loss", "validation_loss"} if method == "embedding" else set()
     assert set(run.data.metrics) == expected | losses
+    assert ("chosen.epochs" in run.data.params) == (method == "embedding")
 
     folder = tracker.folder(fit.run_id)
     frame = pl.read_parquet(folder / "embedding.parquet")
@@ -108,7 +112,46 @@ def test_an_unchanged_fit_is_reused_and_a_changed_one_is_not(
     assert fit(conf) == (forced, True)
     solver = conf.baseline.model_copy(update={"solver": "covariance_eigh"})
     assert not fit(conf.model_copy(update={"baseline": solver}))[1]
-    assert not fit(conf.model_copy(update={"dimensions": (3,)}))[1]
+    assert not fit(conf.model_copy(update={"baseline": Baseline(dimensions=(3,))}))[1]
+    assert not fit(conf.model_copy(update={"refit": True}))[1]
+
+
+@pytest.mark.parametrize("method", ["embedding", "ease"])
+def test_in_folds_every_example_is_judged_once_and_the_fit_on_all_of_them_is_kept(
+    method: str, two_genres: pl.DataFrame, movies: Dataset, tracker: Tracker, encoded: Callable
+) -> None:
+    rivals = (Ease(regularisation=(3.0, 30.0)),)
+    conf = movies.model_copy(update={"split": Split(folds=3), "refit": True, "rivals": rivals})
+    vocabulary, examples = encoded(two_genres, conf)
+    (fit,) = fit_all(method, conf, vocabulary, examples, tracker).fits
+    for part in ("validation", "test"):
+        (scores,) = load_scores(tracker, [fit], part)
+        assert sorted(scores["example"]) == examples.frame["example"].to_list()
+        assert scores["ndcg_at_20"].mean() == pytest.approx(fit.metrics[f"{part}_ndcg_at_20"])
+    run = tracker.client.get_run(fit.run_id)
+    chosen = run.data.params["chosen.epochs" if method == "embedding" else "chosen.regularisation"].split(", ")
+    assert len(chosen) == 3
+    if method == "embedding":  # a loss for each epoch of the longest fold; those of the refits stand for themselves
+        history = tracker.client.get_metric_history(fit.run_id, "validation_loss")
+        refitted = tracker.client.get_metric_history(fit.run_id, "refit_train_loss")
+        assert [metric.step for metric in history] == list(range(1, len(history) + 1))
+        assert len(refitted) == max(map(int, chosen)) <= len(history)
+    kept = load_fitted(tracker.folder(fit.run_id))
+    if method == "ease":
+        assert kept.weights["indptr"][-1] == len(examples.indices)
+
+
+def test_a_refit_learns_from_validation_too_before_the_test(
+    two_genres: pl.DataFrame, movies: Dataset, tracker: Tracker, encoded: Callable
+) -> None:
+    conf = movies.model_copy(update={"refit": True})
+    vocabulary, examples = encoded(two_genres, conf)
+    (fit,) = fit_all("pca", conf, vocabulary, examples, tracker).fits
+    (scores,) = load_scores(tracker, [fit], "test")
+    refitted = fit_pca(examples.training(refit=True), vocabulary, conf, 2)
+    assert scores.equals(judge(refitted, examples.held_out("test")))
+    (validated,) = load_scores(tracker, [fit], "validation")
+    assert validated.equals(judge(fit_pca(examples.training(), vocabulary, conf, 2), examples.held_out("validation")))
 
 
 def test_other_inputs_are_another_fit(
@@ -123,7 +166,7 @@ def test_other_inputs_are_another_fit(
 def test_a_d_larger_than_the_data_allows_is_refused_before_anything_runs(
     two_genres: pl.DataFrame, movies: Dataset, tracker: Tracker, encoded: Callable
 ) -> None:
-    conf = movies.model_copy(update={"dimensions": (2, 40), "seed": 13})
+    conf = movies.model_copy(update={"dimensions": (2, 40), "baseline": Baseline(), "seed": 13})
     runs = len(tracker.client.search_runs([tracker.experiment_id]))
     with pytest.raises(PipelineError, match=r"planted_movies.yaml, dimensions: D=40 .* at most 39"):
         fit_all("pca", conf, *encoded(two_genres, conf), tracker)

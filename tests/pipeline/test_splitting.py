@@ -6,9 +6,9 @@ import polars as pl
 import pytest
 
 from pipeline.conf_files import load
-from pipeline.config import Dataset
+from pipeline.config import Dataset, Ease, Split
 from pipeline.errors import PipelineError
-from pipeline.splitting import assign, training_pairs
+from pipeline.splitting import assign, require_room, training_pairs
 
 BASE: dict[str, Any] = {
     "description": "d",
@@ -21,7 +21,7 @@ BASE: dict[str, Any] = {
 
 
 def splits(records: pl.DataFrame, conf: Dataset) -> dict[str, str]:
-    return dict(assign(records.lazy(), conf).examples.iter_rows())
+    return dict(assign(records.lazy(), conf).examples.select("example", "split").iter_rows())
 
 
 def test_shares_are_of_the_examples_and_every_example_has_one_split(two_genres: pl.DataFrame, movies: Dataset) -> None:
@@ -83,3 +83,30 @@ def test_too_few_examples_are_refused(write_conf: Callable[..., Path]) -> None:
     records = pl.DataFrame({"user": ["a", "b"], "movie": [1, 2]})
     with pytest.raises(PipelineError, match="2 examples are too few: 1 validate, 1 are held out, 0 train"):
         assign(records.lazy(), load(write_conf("some", BASE)))
+
+
+def test_folds_are_of_equal_size_and_everything_is_counted(two_genres: pl.DataFrame, movies: Dataset) -> None:
+    conf = movies.model_copy(update={"split": Split(folds=7)})
+    assignment = assign(two_genres.lazy(), conf)
+    assert sorted(assignment.examples["fold"].value_counts()["count"]) == [22] + [23] * 6
+    assert assignment.examples["split"].null_count() == 160
+    assert assignment.n_training == 160 - 2 * 23  # one fold is held out and one validates
+    assert training_pairs(two_genres.lazy(), conf).collect().height == two_genres.height
+
+
+def test_fewer_examples_than_folds_are_refused(two_genres: pl.DataFrame, movies: Dataset) -> None:
+    conf = movies.model_copy(update={"split": Split(folds=100)})
+    with pytest.raises(PipelineError, match=r"split.folds: 80 examples are too few for 100 folds"):
+        assign(two_genres.filter(pl.col("user") < "u080").lazy(), conf)
+
+
+def test_a_refit_counts_the_tokens_of_validation_too(two_genres: pl.DataFrame, movies: Dataset) -> None:
+    conf = movies.model_copy(update={"refit": True})
+    counted = set(training_pairs(two_genres.lazy(), conf).collect()["example"])
+    assert counted == {example for example, split in splits(two_genres, conf).items() if split != "test"}
+
+
+def test_a_vocabulary_that_is_too_large_for_a_rival_is_told_before_it_is_tried(movies: Dataset) -> None:
+    conf = movies.model_copy(update={"rivals": (Ease(max_tokens=1000),)})
+    with pytest.raises(PipelineError, match=r"rivals: ease needs a matrix .* V = 20,000 .* 9.6 GB of memory"):
+        require_room(conf, 10_000, 20_000)

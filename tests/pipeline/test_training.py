@@ -36,6 +36,7 @@ def fitted(records: pl.DataFrame, conf: Dataset, dimension: int = 2) -> tuple[Fi
         conf.resolved(len(training), len(vocabulary)),
         dimension,
         validation=examples.held_out("validation"),
+        name="planted",
         on_epoch=lambda losses, epoch: epochs.append((epoch, losses)),
         log=LOG,
     )
@@ -117,8 +118,31 @@ def test_training_without_validation_keeps_the_last_epoch(two_genres: pl.DataFra
     examples, vocabulary = encoded(two_genres, movies)
     training = examples.training()
     conf = movies.resolved(len(training), len(vocabulary))
-    network = fit_network(training, vocabulary, conf, 2, validation=None, on_epoch=lambda losses, epoch: None, log=LOG)
-    assert judge(network, examples.held_out("test")).metrics["recall_at_20"] > 0.5
+    network = fit_network(training, vocabulary, conf, 2, name="planted", on_epoch=lambda losses, epoch: None, log=LOG)
+    assert network.chosen == {"epochs": 60}
+    assert judge(network, examples.held_out("test"))["recall_at_20"].mean() > 0.5
+
+
+def test_what_validation_chose_is_followed_as_far_as_that_and_to_the_same_bits(
+    two_genres: pl.DataFrame, movies: Dataset
+) -> None:
+    network, examples, epochs = fitted(two_genres, movies)
+    training = examples.training()
+    vocabulary = network.embedding.vocabulary
+    conf = movies.resolved(len(training), len(vocabulary))
+    losses: list[int] = []
+    again = fit_network(
+        training,
+        vocabulary,
+        conf,
+        2,
+        chosen=network.chosen,
+        name="again",
+        on_epoch=lambda _, e: losses.append(e),
+        log=LOG,
+    )
+    assert len(losses) == network.chosen["epochs"] <= len(epochs)
+    assert (again.embedding.matrix == network.embedding.matrix).all()
 
 
 @pytest.mark.parametrize(("data", "name"), [("two_genres", "movies"), ("priced_words", "homes")])

@@ -1,0 +1,87 @@
+"""Matrix factorisation by alternating least squares (Hu, Koren and Volinsky, 2008), of the package `implicit`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from pipeline.config import Als, Dataset
+from pipeline.embedding import Embedding
+from pipeline.encoding import Rows
+from pipeline.rivals import candidates, tuned
+from pipeline.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class FittedAls:
+    """Item factors; a list's own factors are solved for when it is scored."""
+
+    embedding: Embedding  # the item factors (V, D)
+    weights: Mapping[str, npt.NDArray[Any]]  # factors (V, D), regularisation, alpha
+    chosen: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def _model(self) -> Any:
+        factors = self.weights["factors"]
+        model = _model(factors.shape[1], float(self.weights["regularisation"]), float(self.weights["alpha"]))
+        model.item_factors = factors
+        return model
+
+    def score(self, inputs: sparse.csr_matrix, dense: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+        """(N, V) the products of the lists' factors and the tokens'."""
+        from threadpoolctl import threadpool_limits
+
+        with threadpool_limits(1, "blas"):
+            users = self._model.recalculate_user(np.arange(inputs.shape[0]), inputs)  # (N, D)
+        return np.asarray(users @ self.weights["factors"].T)
+
+
+def _model(dimension: int, regularisation: float, alpha: float, iterations: int = 1, seed: int = 0) -> Any:
+    from implicit.cpu.als import AlternatingLeastSquares
+
+    return AlternatingLeastSquares(
+        dimension, regularization=regularisation, alpha=alpha, iterations=iterations, random_state=seed
+    )
+
+
+def fit(
+    training: Rows,
+    vocabulary: Vocabulary,
+    conf: Dataset,
+    dimension: int | None = None,
+    validation: Rows | None = None,
+    chosen: Mapping[str, Any] | None = None,
+) -> FittedAls:
+    """Factorise the training rows; D, regularisation and alpha are chosen on validation."""
+    settings = conf.rival("als")
+    assert isinstance(settings, Als)
+    among = candidates(settings, ("dimension", "regularisation", "alpha"))
+    make = partial(_fit, training.inputs, vocabulary, settings.iterations, conf.seed)
+    return tuned(make, among, conf, validation, chosen)
+
+
+def _fit(
+    inputs: sparse.csr_matrix,
+    vocabulary: Vocabulary,
+    iterations: int,
+    seed: int,
+    *,
+    dimension: int,
+    regularisation: float,
+    alpha: float,
+) -> FittedAls:
+    from threadpoolctl import threadpool_limits
+
+    model = _model(dimension, regularisation, alpha, iterations, seed)
+    with threadpool_limits(1, "blas"):  # `implicit` has threads of its own
+        model.fit(inputs, show_progress=False)
+    factors = np.asarray(model.item_factors)
+    return FittedAls(
+        Embedding(vocabulary, factors),
+        {"factors": factors, "regularisation": np.array(regularisation), "alpha": np.array(alpha)},
+        {"dimension": dimension, "regularisation": regularisation, "alpha": alpha},
+    )

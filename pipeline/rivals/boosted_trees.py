@@ -1,0 +1,139 @@
+"""Boosted trees (scikit-learn's histogram ones) on the dense features alone, or on PCA's components and them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from pipeline.config import BoostedTrees, Dataset, PcaBoostedTrees, Section
+from pipeline.embedding import Embedding, nowhere
+from pipeline.encoding import Rows
+from pipeline.numbers import TargetScale
+from pipeline.pca import principal_components, project
+from pipeline.rivals import candidates
+from pipeline.vocabulary import Vocabulary
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class FittedTrees:
+    """What the trees grow from, and how: the same trees grow again when they are needed, so no pickle is kept."""
+
+    embedding: Embedding  # PCA's loadings, or none
+    weights: Mapping[
+        str, Array
+    ]  # features (N, F), learned (N,), leaves, trees, learning_rate, seed; mean and components
+    chosen: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def model(self) -> Any:
+        """scikit-learn's regressor, grown."""
+        from sklearn.ensemble import HistGradientBoostingRegressor
+
+        return HistGradientBoostingRegressor(
+            learning_rate=float(self.weights["learning_rate"]),
+            max_iter=int(self.weights["trees"]),
+            max_leaf_nodes=int(self.weights["leaves"]),
+            early_stopping=False,
+            random_state=int(self.weights["seed"]),
+        ).fit(self.weights["features"], self.weights["learned"])
+
+    def features(self, inputs: sparse.csr_matrix, dense: Array) -> Array:
+        """(N, F) or (N, D + F)."""
+        if "components" not in self.weights:
+            return dense
+        return np.hstack([project(inputs, self.weights["mean"], self.weights["components"]), dense])
+
+    def score(self, inputs: sparse.csr_matrix, dense: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+        """(N,) numbers in the target's unit."""
+        return TargetScale.of(self.weights).inverse(self.model.predict(self.features(inputs, dense)))
+
+
+def fit(
+    training: Rows,
+    vocabulary: Vocabulary,
+    conf: Dataset,
+    dimension: int | None = None,
+    validation: Rows | None = None,
+    chosen: Mapping[str, Any] | None = None,
+) -> FittedTrees:
+    """Grow trees on the dense features; their size and number are chosen on validation."""
+    settings = conf.rival("boosted_trees")
+    return _best(_Garden(training, vocabulary, conf, settings), candidates(settings, ("leaves",)), validation, chosen)
+
+
+def fit_with_pca(
+    training: Rows,
+    vocabulary: Vocabulary,
+    conf: Dataset,
+    dimension: int | None = None,
+    validation: Rows | None = None,
+    chosen: Mapping[str, Any] | None = None,
+) -> FittedTrees:
+    """Grow trees on PCA's components and the dense features; D, their size and number are chosen on validation."""
+    settings = conf.rival("pca_boosted_trees")
+    among = candidates(settings, ("leaves", "dimension"))
+    return _best(_Garden(training, vocabulary, conf, settings), among, validation, chosen)
+
+
+@dataclass(frozen=True)
+class _Garden:
+    """Where trees are grown."""
+
+    training: Rows
+    vocabulary: Vocabulary
+    conf: Dataset
+    settings: Section
+
+    def grow(self, leaves: int, trees: int, dimension: int | None = None) -> FittedTrees:
+        assert isinstance(self.settings, BoostedTrees | PcaBoostedTrees)
+        assert self.conf.task.kind == "regression"
+        scale = TargetScale.fit(self.training.target, self.conf.task.log)
+        embedding, weights = nowhere(self.vocabulary), scale.weights
+        features = self.training.dense
+        if dimension is not None:
+            pca = principal_components(self.training.inputs, dimension, self.conf.seed)
+            loadings = (pca.components_.T * np.sqrt(pca.explained_variance_)).astype(np.float32)
+            embedding = Embedding(self.vocabulary, loadings)
+            weights |= {"mean": np.asarray(pca.mean_).ravel(), "components": pca.components_}
+            features = np.hstack([project(self.training.inputs, weights["mean"], weights["components"]), features])
+        weights |= {
+            "features": features,
+            "learned": scale.forward(self.training.target),
+            "leaves": np.array(leaves),
+            "trees": np.array(trees),
+            "learning_rate": np.array(self.settings.learning_rate),
+            "seed": np.array(self.conf.seed),
+        }
+        of_pca = {} if dimension is None else {"dimension": dimension}
+        return FittedTrees(embedding, weights, {"leaves": leaves, "trees": trees, **of_pca})
+
+
+def _best(
+    garden: _Garden, among: list[dict[str, Any]], validation: Rows | None, chosen: Mapping[str, Any] | None
+) -> FittedTrees:
+    """Grow with each candidate as many trees as are best on validation; without it as many as there may be."""
+    assert isinstance(garden.settings, BoostedTrees | PcaBoostedTrees)
+    if chosen is None:
+        chosen = {**among[0], "trees": garden.settings.max_trees}
+        if validation is not None and len(validation):
+            tried = [_with_best_number(garden, candidate, validation) for candidate in among]
+            _, chosen = min(tried, key=lambda found: found[0])
+    fitted = garden.grow(**chosen)
+    _ = fitted.model  # part of the fit
+    return fitted
+
+
+def _with_best_number(garden: _Garden, candidate: dict[str, Any], validation: Rows) -> tuple[float, dict[str, Any]]:
+    """The smallest mean squared error on validation, and the candidate with the number of trees that has it."""
+    assert isinstance(garden.settings, BoostedTrees | PcaBoostedTrees)
+    grown = garden.grow(**candidate, trees=garden.settings.max_trees)
+    target = TargetScale.of(grown.weights).forward(validation.target)
+    features = grown.features(validation.inputs, validation.dense)
+    errors = [float(np.square(predicted - target).mean()) for predicted in grown.model.staged_predict(features)]
+    return min(errors), {**candidate, "trees": int(np.argmin(errors)) + 1}

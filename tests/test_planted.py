@@ -1,0 +1,123 @@
+"""The contest where the truth is known: PCA must fail and the learned embedding win, or nothing is to be found."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from pipeline.comparison import Comparison
+from pipeline.conf_files import load
+from pipeline.config import Dataset
+from pipeline.encoding import HELD_OUT, encode
+from pipeline.fitting import fit_all, load_scores
+from pipeline.splitting import training_pairs
+from pipeline.tracking import Tracker
+from pipeline.vocabulary import build_vocabulary
+
+RANKED: dict[str, Any] = {
+    "description": "Planted.",
+    "example": "user",
+    "tokens": [{"kind": "value", "columns": "item"}],
+    "split": {"validation": 0.15, "test": 0.35},
+    "task": {"kind": "missing_tokens", "fold_in": 0.5},
+    "dimensions": [4],
+    "baseline": {"dimensions": [4]},
+}
+PRICED: dict[str, Any] = {
+    "description": "Planted.",
+    "tokens": [{"kind": "words", "columns": "text"}],
+    "split": {"validation": 0.15, "test": 0.35},
+    "task": {"kind": "regression", "target": "price"},
+    "dimensions": [3],
+    "baseline": {"dimensions": [3]},
+}
+
+
+@pytest.fixture
+def contest(write_conf: Callable[..., Path], tmp_path: Path) -> Callable[..., Comparison]:
+    """From records to the comparison of the learned embedding, PCA, and the rival that ignores the example."""
+
+    def make(settings: dict[str, Any], records: pl.DataFrame) -> Comparison:
+        conf: Dataset = load(write_conf("planted", settings, records))
+        vocabulary = build_vocabulary(training_pairs(records.lazy(), conf), conf)
+        examples = encode(records.lazy(), vocabulary, conf)
+        tracker = Tracker(f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "artifacts", "planted")
+        methods = ["embedding", "pca", *(rival.kind for rival in conf.rivals)]
+        fits = [fit for method in methods for fit in fit_all(method, conf, vocabulary, examples, tracker).fits]
+        scores = {part: load_scores(tracker, fits, part) for part in HELD_OUT}
+        return Comparison.of(fits, len(vocabulary), conf.logs, scores)
+
+    return make
+
+
+def test_pca_keeps_what_varies_most_and_misses_the_groups_of_rare_items(contest: Callable[..., Comparison]) -> None:
+    """12 items that every second user has by chance; 8 groups of 6 rare items, and a user likes one group.
+
+    A coin's variance is .25. A group's six items have .06 each and covariances of .03: .2 in all. The twelve coins come
+    first, and PCA's four dimensions hold nothing but coins; what can be predicted are the rare items.
+    """
+    random = np.random.default_rng(1)
+    rows = []
+    for user in range(900):
+        coins = [f"coin {i}" for i in range(12) if random.random() < 0.5]
+        group = random.integers(8)
+        liked = [f"group {group} item {i}" for i in range(6) if random.random() < 0.5]
+        rows += [{"user": user, "item": item} for item in coins + liked]
+    comparison = contest(RANKED, pl.DataFrame(rows))
+    for metric in ("recall_at_20", "ndcg_at_20"):
+        assert comparison.verdict("embedding D=4", "pca D=4", metric)["verdict"] == "better", comparison.text()
+    assert comparison.verdict("embedding D=4", "popularity", "recall_at_20")["low"] > 0.05
+    assert comparison.verdict("pca D=4", "popularity", "recall_at_20")["verdict"] == "no difference shown"
+    assert "no signal" not in comparison.text()
+
+
+def test_pca_keeps_the_frequent_words_and_misses_the_rare_ones_that_make_the_price(
+    contest: Callable[..., Comparison],
+) -> None:
+    """30 frequent words say nothing about the price; 6 rare ones, each in one home of ten, say everything."""
+    random = np.random.default_rng(2)
+    worth = dict(
+        zip(["castle", "tower", "moat", "ruin", "swamp", "noise"], [0.8, 0.6, 0.4, -0.4, -0.6, -0.8], strict=True)
+    )
+    rows = []
+    for _ in range(1200):
+        words = [f"common{i:02d}" for i in range(30) if random.random() < 0.5]
+        rare = [word for word in worth if random.random() < 0.1]
+        price = math.exp(12 + sum(worth[word] for word in rare) + random.normal(0, 0.1))
+        rows.append({"text": " ".join(words + rare), "price": price})
+    comparison = contest(PRICED, pl.DataFrame(rows))
+    r2 = dict(comparison.frame.select("fit", "r2_log").iter_rows())
+    assert comparison.verdict("embedding D=3", "pca D=3", "rmse_log")["verdict"] == "better"
+    assert r2["embedding D=3"] > 0.8, comparison.text()
+    assert r2["pca D=3"] < 0.1, comparison.text()
+
+
+@pytest.mark.parametrize("task", ["missing tokens", "a number"])
+def test_where_there_is_no_signal_the_comparison_says_so(task: str, contest: Callable[..., Comparison]) -> None:
+    """Every item by chance, the popular ones more often; a price that no word changes."""
+    random = np.random.default_rng(3)
+    if task == "missing tokens":
+        popular = 0.5 / np.sqrt(np.arange(1, 61))
+        rows = [
+            {"user": user, "item": f"item {i}"}
+            for user in range(600)
+            for i in np.flatnonzero(random.random(60) < popular)
+        ]
+        comparison = contest(RANKED, pl.DataFrame(rows))
+        verdict = comparison.verdict("embedding D=4", "popularity", "recall_at_20")
+    else:
+        rows = [
+            {
+                "text": " ".join(f"word{i}" for i in range(40) if random.random() < 0.3),
+                "price": math.exp(random.normal(12, 0.5)),
+            }
+            for _ in range(600)
+        ]
+        comparison = contest(PRICED, pl.DataFrame(rows))
+        verdict = comparison.verdict("embedding D=3", "mean", "rmse_log")
+    assert verdict["verdict"] != "better"
+    assert "no signal shown: no learned embedding is shown to be better" in comparison.text()
