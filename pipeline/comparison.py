@@ -18,6 +18,7 @@ from pipeline.evaluation import HIGHER_IS_BETTER, goodness, measure
 from pipeline.fitting import Fit
 from pipeline.intervals import LEVEL, difference, interval, resampled
 from pipeline.methods import METHODS
+from pipeline.pictures import draw_sweep
 from pipeline.vocabulary import rule_of_thumb
 
 Array = npt.NDArray[Any]
@@ -182,9 +183,11 @@ class Comparison:
         return "\n".join([*lines, "", *self.sentences()])
 
     def save(self, folder: Path) -> None:
-        """Write `comparison.parquet` and `differences.parquet`."""
+        """Write `comparison.parquet`, `differences.parquet` and the picture `sweep.png`."""
         self.frame.write_parquet(folder / "comparison.parquet", metadata={"about": json.dumps(self.about)})
         self.differences.write_parquet(folder / "differences.parquet")
+        if self.metrics:
+            draw_sweep(self.frame, self.metrics[0], rule_of_thumb(self.about["vocabulary_size"]), folder / "sweep.png")
 
     @classmethod
     def load(cls, folder: Path) -> "Comparison":

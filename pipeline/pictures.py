@@ -1,4 +1,7 @@
-"""Pictures: the map of an embedding, and the losses of a fit, as PNG files. What they show is computed elsewhere."""
+"""Pictures: the map of an embedding, the losses of a fit, the sweep over D, as PNG files.
+
+What they show is computed elsewhere.
+"""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -6,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import polars as pl
 
 from pipeline.embedding import Embedding
 
@@ -57,6 +61,42 @@ def draw_losses(losses: Mapping[str, Sequence[float]], title: str, path: Path) -
     axes.set_ylabel("loss")
     axes.legend(frameon=False)
     _save(axes, path)
+
+
+def draw_sweep(frame: pl.DataFrame, metric: str, fourth_root: float, path: Path) -> None:
+    """Draw quality and cost against D for the learned embedding and PCA, with the other rivals as lines.
+
+    Args:
+        frame: that of a comparison: a row a fit, with the metric's interval.
+        metric: the most telling one of the task.
+        fourth_root: of V, the rule of thumb for D, which is marked.
+        path: of the PNG file.
+    """
+    from matplotlib.figure import Figure  # not pyplot: no global state, no window
+
+    figure = Figure(figsize=(11, 5), layout="constrained")
+    quality, cost = figure.subplots(1, 2, width_ratios=(3, 2))
+    for name, color in (("embedding", _BLUE), ("pca", _ORANGE)):
+        swept = frame.filter(method=name).sort("dimension")
+        d, value = swept["dimension"].to_numpy(), swept[metric].to_numpy()
+        ends = np.abs(swept.select(f"{metric}_low", f"{metric}_high").to_numpy().T - value)
+        quality.errorbar(d, value, yerr=ends, color=color, marker="o", capsize=3, label=name)
+        cost.plot(d, np.maximum(swept["fit_seconds"].to_numpy(), 1e-3), color=color, marker="o", label=name)
+    for i, row in enumerate(frame.filter(~pl.col("method").is_in(["embedding", "pca"])).iter_rows(named=True)):
+        style = ("--", ":", "-.", (0, (5, 1)))[i % 4]
+        quality.axhline(row[metric], color=_INK, linewidth=0.8, linestyle=style, label=row["fit"])
+    cost.set_yscale("log")
+    for axes, title in ((quality, metric), (cost, "seconds of the fit")):
+        axes.axvline(fourth_root, color=_INK, linewidth=0.6, alpha=0.5)
+        axes.set_xscale("log", base=2)
+        axes.xaxis.set_major_formatter(lambda d, _: f"{d:g}")
+        axes.set_xlabel("dimension D")
+        axes.set_title(f"{frame['dataset'][0]}: {title}", loc="left", color=_INK)
+        axes.spines[["top", "right"]].set_visible(False)
+    top = quality.get_xaxis_transform()
+    quality.text(fourth_root, 1.0, f" fourth root of V = {fourth_root:.1f}", transform=top, fontsize=8, va="top")
+    quality.legend(frameon=False, fontsize=8)
+    figure.savefig(path, dpi=130)
 
 
 def _plane(embedding: Embedding) -> tuple[np.ndarray, tuple[str, str]]:
