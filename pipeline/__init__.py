@@ -11,11 +11,13 @@ The way of the data, in order:
     encoding     sparse examples: CSR (N, V) on disk, memory-mapped
     embedding    Embedding: vocabulary + matrix (V, D) + provenance
     evaluation   one judge for every fit, on the same held-out examples
+    tuning       where a setting has several values, validation chooses
     numbers      dense features and the target, on the scale that is learned
     pca          the baseline
     rivals       what else an embedding has to beat, a file each
     models       the networks, nn.Modules only
     batches      rows of the CSR as PyTorch takes them
+    losses       the softmax over a vocabulary
     starts       the networks at PCA's place
     training     the learned fit (Lightning)
     intervals    how sure a figure is: bootstrap, paired differences

@@ -32,6 +32,12 @@ class Lists(NamedTuple):
         rows = torch.repeat_interleave(torch.arange(matrix.shape[0]), indptr.diff())
         return cls(torch.from_numpy(matrix.indices.astype(np.int64)), indptr[:-1], rows)
 
+    def joined(self, other: "Lists") -> "Lists":
+        """Each list with the other's of the same row behind it."""
+        rows, order = torch.cat([self.rows, other.rows]).sort(stable=True)
+        lengths = torch.bincount(rows, minlength=len(self.offsets))
+        return Lists(torch.cat([self.tokens, other.tokens])[order], lengths.cumsum(0) - lengths, rows)
+
     def keep(self, kept: Tensor) -> "Lists":
         """Only the tokens that `kept` (T,) marks."""
         rows = self.rows[kept]

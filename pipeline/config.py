@@ -169,49 +169,67 @@ class Regression(Section):
 Task = Annotated[MissingTokens | Regression, Field(discriminator="kind")]
 
 
+Numbers = Annotated[tuple[float, ...], BeforeValidator(_as_tuple), Field(min_length=1)]
+Integers = Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_as_tuple), Field(min_length=1)]
+
+
 class _Training(Section):
     batch_size: int | None = Field(None, ge=1)
     """Examples a step. Default: by the number of training examples."""
-    patience: int = Field(15, ge=1)
-    """Stop after so many epochs without a better validation loss; the best epoch is kept."""
+    max_epochs: int | None = Field(None, ge=1)
+    """Passes over the training examples, at most; the cosine schedule ends there. Default: by that number, too."""
+    patience: int | None = Field(None, ge=1)
+    """Stop after so many epochs without a better validation loss. Default: go on to the end of the schedule. The best
+    epoch is kept in either case."""
 
 
 class MissingTokensTraining(_Training):
     """How the network for missing tokens is trained."""
 
     kind: Literal["missing_tokens"] = Field("missing_tokens", repr=False)
-    max_epochs: int = Field(60, ge=1)
-    """Passes over the training examples, at most; the cosine schedule ends there."""
-    learning_rate: float = Field(0.02, gt=0)
+    learning_rate: float = Field(0.03, gt=0)
     """Of AdamW at the start; it falls to 0 along a cosine."""
-    weight_decay: float = Field(0.1, ge=0)
+    bias_learning_rate: float = Field(0.06, gt=0)
+    """Of the tokens' biases, which learn how popular each is."""
+    weight_decay: float = Field(0.0, ge=0)
     """Of the table: each step shrinks it by learning rate x this."""
-    epsilon: float | None = Field(None, gt=0)
-    """Of AdamW: tokens with gradients far below it move less, so that rare ones don't wander. Default: 3 / V."""
-    temperature: float = Field(0.2, gt=0)
-    """The dot products are divided by it: the smaller, the sharper the softmax."""
-    dropout: float = Field(0.2, ge=0, lt=1)
+    temperature: Numbers | None = None
+    """The cosines are divided by it: the smaller, the sharper the softmax. Of several values validation chooses.
+    Default: by the number of training examples N, 0.1 + 1 / sqrt(N): the fewer, the softer."""
+    lift: float = Field(1.0, gt=0)
+    """The constant that is appended to a place before its length is brought to 1; tokens have length 1 at the start."""
+    dropout: float = Field(0.0, ge=0, lt=1)
     """Share of the hidden nodes that is left out at each step."""
-    input_share: tuple[float, float] = (0.2, 0.8)
+    input_share: tuple[float, float] = (1.0, 1.0)
     """Between these shares of a training list go in, drawn anew for each example and epoch; all of it is predicted."""
-    start_spread: float = Field(4.0, gt=0)
-    """Standard deviation of the logits at the start, which is PCA's: over training lists, and tokens as they occur."""
+    decoupled: bool = True
+    """A label competes with the tokens outside its list only, not with the list's other ones."""
+    label_power: float = Field(0.5, ge=0, le=1)
+    """An example with n labels has the weight n^(1 - this): 1 weighs all examples alike, 0 all labels."""
+    negatives: int | None = Field(None, ge=1)
+    """Sampled softmax: so many tokens stand for all that a label competes with. Default: all up to V = 100,000, beyond
+    that 8,192."""
 
     def resolved(self, n_examples: int, n_tokens: int) -> Self:
         """With every default that the data decides.
 
-        N / 8 examples a step, between 64 and 512; epsilon 3 / V, where 1 / V is the share of an average token.
+        N / 8 examples a step, between 64 and 1,024; 10 epochs, or as many as make 300 steps.
         """
-        size = min(max(round(n_examples / 8), 64), 512)
-        return self.model_copy(update={"batch_size": self.batch_size or size, "epsilon": self.epsilon or 3 / n_tokens})
+        size = self.batch_size or min(max(round(n_examples / 8), 64), 1024)
+        return self.model_copy(
+            update={
+                "batch_size": size,
+                "max_epochs": self.max_epochs or max(10, math.ceil(300 / math.ceil(n_examples / size))),
+                "temperature": self.temperature or (round(0.1 + 1 / math.sqrt(n_examples), 4),),
+                "negatives": self.negatives or (8192 if n_tokens > 100_000 else None),
+            }
+        )
 
 
 class RegressionTraining(_Training):
     """How the network for a number is trained."""
 
     kind: Literal["regression"] = Field("regression", repr=False)
-    max_epochs: int | None = Field(None, ge=1)
-    """Passes over the training examples, at most; the cosine schedule ends there. Default: 30, on small data more."""
     learning_rate: float = Field(0.003, gt=0)
     """Of AdamW at the start; it falls to 0 along a cosine."""
     table_weight_decay: float = Field(0.1, ge=0)
@@ -253,10 +271,6 @@ class Baseline(Section):
     one can see how many dimensions of PCA are worth a learned one."""
     solver: Literal["arpack", "covariance_eigh"] = "arpack"
     """scikit-learn's solver: both are exact; arpack never makes the rows dense."""
-
-
-Numbers = Annotated[tuple[float, ...], BeforeValidator(_as_tuple), Field(min_length=1)]
-Integers = Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_as_tuple), Field(min_length=1)]
 
 
 class Popularity(Section):

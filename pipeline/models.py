@@ -10,20 +10,42 @@ from torch import Tensor, nn
 
 
 class MissingTokensNetwork(nn.Module):
-    """Which tokens are missing from this list? One table is input and output: bag -> D nodes -> V logits."""
+    """Which tokens are missing from this list? One table is input and output: bag -> D nodes -> V logits.
 
-    def __init__(self, table: Tensor, centre: Tensor, bias: Tensor, temperature: float, dropout: float) -> None:
+    Places in D dimensions, of bags and of tokens alike, are lifted onto a sphere: a constant is appended as one more
+    coordinate, and the length brought to 1. Logits are cosines there, divided by the temperature: no token wins by its
+    length, and all D coordinates count, at D = 1 too.
+    """
+
+    lift: Tensor  # ()
+    temperature: Tensor  # ()
+
+    def __init__(self, table: Tensor, bias: Tensor, lift: float, temperature: float, dropout: float) -> None:
         super().__init__()
         self.table = nn.Parameter(table)  # (V, D)
-        self.centre = nn.Parameter(centre)  # (D,)
         self.bias = nn.Parameter(bias)  # (V,)
-        self.temperature = temperature
+        self.register_buffer("lift", torch.tensor(lift))
+        self.register_buffer("temperature", torch.tensor(temperature))
         self.dropout = nn.Dropout(dropout)
+
+    def hidden(self, tokens: Tensor, offsets: Tensor) -> Tensor:
+        """Lists -> where they are on the sphere, divided by the temperature."""
+        bag = F.embedding_bag(tokens, self.table, offsets, mode="mean")  # (B, D)
+        hidden: Tensor = self.dropout(self._lifted(bag)) / self.temperature  # (B, D + 1)
+        return hidden
+
+    def outputs(self) -> Tensor:
+        """Where the tokens are on the sphere."""
+        return self._lifted(self.table)  # (V, D + 1)
+
+    def _lifted(self, places: Tensor) -> Tensor:
+        constant = self.lift.expand(len(places), 1)  # (., 1)
+        lifted: Tensor = F.normalize(torch.cat([places, constant], dim=1), dim=1)  # (., D + 1)
+        return lifted
 
     def forward(self, tokens: Tensor, offsets: Tensor) -> Tensor:
         """Logits of every token of the vocabulary."""
-        hidden = F.embedding_bag(tokens, self.table, offsets, mode="mean") + self.centre  # (B, D)
-        return torch.addmm(self.bias, self.dropout(hidden) / self.temperature, self.table.T)  # (B, V)
+        return torch.addmm(self.bias, self.hidden(tokens, offsets), self.outputs().T)  # (B, V)
 
 
 class RegressionNetwork(nn.Module):

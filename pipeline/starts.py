@@ -18,29 +18,14 @@ Array = npt.NDArray[Any]
 
 
 def missing_tokens_network(
-    rows: Rows, settings: config.MissingTokensTraining, dimension: int, seed: int
+    rows: Rows, settings: config.MissingTokensTraining, dimension: int, temperature: float, seed: int
 ) -> MissingTokensNetwork:
-    """Table at PCA's loadings, centre so that the mean bag is 0, bias at the log of each token's popularity.
-
-    The table's scale gives the logits h t / temperature the spread that conf asks for: the mean of their squares is
-    trace(E[h h^T] E[t t^T]) / temperature^2, over the training lists' h and the occurring tokens' t, each (D,).
-    """
+    """Table at PCA's loadings, of mean squared length 1 a token; bias at 0."""
     pca = principal_components(rows.inputs, dimension, seed)
     table = pca.components_.T * np.sqrt(pca.explained_variance_)  # (V, D)
-    n = rows.inputs.getnnz(axis=0)  # (V,)
-    bags = rows.inputs @ table / np.maximum(np.diff(rows.inputs.indptr), 1)[:, None]  # (N, D)
-    hidden = bags - bags.mean(axis=0)
-    of_lists, of_tokens = hidden.T @ hidden / len(rows), (table.T * n) @ table / n.sum()  # (D, D)
-    spread = math.sqrt(np.trace(of_lists @ of_tokens)) / settings.temperature
-    scale = math.sqrt(settings.start_spread / max(spread, 1e-12))  # both h and t grow with it
-    popularity = np.log(n + 1)
-    return MissingTokensNetwork(
-        table=_tensor(table * scale),
-        centre=_tensor(-bags.mean(axis=0) * scale),
-        bias=_tensor(popularity - popularity.mean()),
-        temperature=settings.temperature,
-        dropout=settings.dropout,
-    )
+    table /= max(math.sqrt(np.square(table).sum(axis=1).mean()), 1e-12)
+    bias = torch.zeros(len(table))
+    return MissingTokensNetwork(_tensor(table), bias, settings.lift, temperature, settings.dropout)
 
 
 def regression_network(

@@ -32,9 +32,11 @@ from pipeline.batches import Batches, Lists
 from pipeline.embedding import Embedding
 from pipeline.encoding import Rows
 from pipeline.errors import PipelineError
+from pipeline.losses import softmax_loss
 from pipeline.models import MissingTokensNetwork, RegressionNetwork
 from pipeline.numbers import DenseScale, TargetScale
 from pipeline.starts import missing_tokens_network, regression_network
+from pipeline.tuning import tuned
 from pipeline.vocabulary import Vocabulary
 
 Array = npt.NDArray[Any]
@@ -67,12 +69,16 @@ class _Module(L.LightningModule):
         """One batch of validation examples."""
         self._log_loss("validation_loss", self.loss(batch), batch)
 
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """It is where it is learned from: on the CPU."""
+        return batch
+
     def loss(self, batch: dict[str, Any]) -> Tensor:
         """The task's loss of a batch."""
         raise AssertionError("a task says what its loss is")
 
     def _optimiser(self, groups: list[dict[str, Any]], **options: Any) -> dict[str, Any]:
-        optimiser = torch.optim.AdamW(groups, lr=self.settings.learning_rate, **options)
+        optimiser = torch.optim.AdamW(groups, lr=self.settings.learning_rate, fused=True, **options)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(self.steps, 1))
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
@@ -82,22 +88,32 @@ class _MissingTokens(_Module):
     settings: config.MissingTokensTraining
 
     def loss(self, batch: dict[str, Any]) -> Tensor:
-        """Softmax cross entropy; in training a random share of each list goes in and all of it is a label."""
-        inputs: Lists = batch["inputs"]
-        labels: Lists = inputs if self.training else batch["labels"]
-        if self.training:
-            inputs = inputs.keep(_some_of(inputs, *self.settings.input_share))
-        logits = self.network(inputs.tokens, inputs.offsets)  # (B, V)
-        return softmax_loss(logits, labels, power=0.5 if self.training else 1.0)
+        """Softmax cross entropy; in training a share of each list goes in, by default all, and all of it is a label."""
+        settings = self.settings
+        whole: Lists = batch["inputs"]
+        inputs, labels = whole, whole if self.training else batch["labels"]
+        excluded = None if self.training else inputs
+        if settings.decoupled:
+            excluded = whole if self.training else inputs.joined(labels)
+        if self.training and settings.input_share != (1.0, 1.0):
+            inputs = whole.keep(_some_of(whole, *settings.input_share))
+        return softmax_loss(
+            self.network.hidden(inputs.tokens, inputs.offsets),
+            self.network.outputs(),
+            self.network.bias,
+            labels,
+            power=settings.label_power if self.training else 1.0,
+            excluded=excluded,
+            negatives=settings.negatives if self.training else None,
+        )
 
     def configure_optimizers(self) -> Any:
-        """Weight decay on the table only."""
-        table, *others = self.network.table, self.network.centre, self.network.bias
+        """The biases have a learning rate of their own, the table alone has weight decay."""
         groups = [
-            {"params": [table], "weight_decay": self.settings.weight_decay},
-            {"params": others, "weight_decay": 0.0},
+            {"params": [self.network.table], "weight_decay": self.settings.weight_decay},
+            {"params": [self.network.bias], "weight_decay": 0.0, "lr": self.settings.bias_learning_rate},
         ]
-        return self._optimiser(groups, betas=(0.9, 0.99), eps=self.settings.epsilon)
+        return self._optimiser(groups, betas=(0.9, 0.99))
 
 
 class _Regression(_Module):
@@ -120,25 +136,6 @@ class _Regression(_Module):
             {"params": [network.inner.bias, *network.line.parameters()], "weight_decay": 0.0},
         ]
         return self._optimiser(groups)
-
-
-def softmax_loss(logits: Tensor, labels: Lists, power: float) -> Tensor:
-    """Softmax cross entropy a label, over the batch; an example with n labels has the weight n^(1 - power).
-
-        sum_i n_i^-power sum_j -log p_ij / sum_i n_i^(1 - power)
-
-    Power 1 gives each example the same weight; 1/2, in between that and each label the same, trains best.
-
-    Args:
-        logits: (B, V).
-        labels: B lists.
-        power: of the number of labels that an example's loss is divided by.
-    """
-    count = torch.bincount(labels.rows, minlength=len(logits)).to(logits.dtype)  # (B,)
-    weight = count.clamp(min=1) ** -power  # (B,)
-    log_sum = torch.logsumexp(logits, dim=1)  # (B,)
-    total = (log_sum * count * weight).sum() - (logits[labels.rows, labels.tokens] * weight[labels.rows]).sum()
-    return total / (count * weight).sum().clamp(min=torch.finfo(logits.dtype).tiny)
 
 
 def _some_of(lists: Lists, low: float, high: float) -> Tensor:
@@ -164,9 +161,8 @@ class FittedNetwork:
     def _network(self) -> nn.Module:
         state = {name: torch.from_numpy(np.array(array)) for name, array in self.weights.items() if not _is_scale(name)}
         if self.conf.task.kind == "missing_tokens":
-            assert isinstance(self.conf.training, config.MissingTokensTraining)
-            temperature = self.conf.training.temperature
-            network: nn.Module = MissingTokensNetwork(state["table"], state["centre"], state["bias"], temperature, 0.0)
+            lift, temperature = float(state["lift"]), float(state["temperature"])
+            network: nn.Module = MissingTokensNetwork(state["table"], state["bias"], lift, temperature, 0.0)
         else:
             hidden, inputs = state["inner.weight"].shape
             n_dense = inputs - state["table"].shape[1]
@@ -218,16 +214,48 @@ def fit_network(
         PipelineError: the training diverged.
     """
     settings = conf.training
+    temperatures = settings.temperature if isinstance(settings, config.MissingTokensTraining) else None
+    among: list[dict[str, Any]] = [{"temperature": value} for value in temperatures or ()] or [{}]
+    losses: dict[int, list[Any]] = {}
+
+    def fit(**options: Any) -> FittedNetwork:
+        seen: list[Any] = []
+        live = on_epoch if chosen is not None or len(among) == 1 else (lambda *epoch: seen.append(epoch))
+        fitted = _fit(training, vocabulary, conf, dimension, validation, name, live, log, **options)
+        losses[id(fitted)] = seen
+        return fitted
+
+    fitted = tuned(fit, among, conf, validation, chosen)
+    for epoch in losses[id(fitted)]:
+        on_epoch(*epoch)
+    return fitted
+
+
+def _fit(
+    training: Rows,
+    vocabulary: Vocabulary,
+    conf: config.Dataset,
+    dimension: int,
+    validation: Rows | None,
+    name: str,
+    on_epoch: OnEpoch,
+    log: logging.Logger,
+    *,
+    epochs: int | None = None,
+    temperature: float | None = None,
+) -> FittedNetwork:
+    settings = conf.training
     assert settings.batch_size is not None
     assert settings.max_epochs is not None
-    epochs = chosen["epochs"] if chosen else settings.max_epochs
     weights: dict[str, Array] = {}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(conf.seed)
         steps = math.ceil(len(training) / settings.batch_size) * settings.max_epochs
         module: _Module
         if isinstance(settings, config.MissingTokensTraining):
-            module = _MissingTokens(missing_tokens_network(training, settings, dimension, conf.seed), settings, steps)
+            assert temperature is not None
+            network = missing_tokens_network(training, settings, dimension, temperature, conf.seed)
+            module = _MissingTokens(network, settings, steps)
             sets = [Batches(rows, rows.dense, rows.target) for rows in (training, validation) if rows is not None]
         else:
             assert isinstance(conf.task, config.Regression)
@@ -243,14 +271,15 @@ def fit_network(
         order = torch.Generator().manual_seed(conf.seed)
         epochs = _train(
             module,
-            epochs,
+            epochs or settings.max_epochs,
             sets[0].loader(settings.batch_size, order),
             sets[1].loader(SCORED_AT_ONCE) if validation is not None else None,
             [_Losses(on_epoch), *_progress(name, log)],
             conf.file,
         )
     weights |= {name: tensor.cpu().numpy() for name, tensor in module.network.state_dict().items()}
-    return FittedNetwork(Embedding(vocabulary, weights["table"]), weights, conf, {"epochs": epochs})
+    found = {"epochs": epochs} | ({} if temperature is None else {"temperature": temperature})
+    return FittedNetwork(Embedding(vocabulary, weights["table"]), weights, conf, found)
 
 
 def _train(module: _Module, epochs: int, training: Any, validation: Any, callbacks: list[Callback], where: str) -> int:
@@ -258,7 +287,9 @@ def _train(module: _Module, epochs: int, training: Any, validation: Any, callbac
     with tempfile.TemporaryDirectory() as folder, _quiet(), _interruptible():
         best = ModelCheckpoint(folder, monitor="validation_loss", save_weights_only=True)
         if validation is not None:
-            callbacks = [*callbacks, EarlyStopping("validation_loss", patience=module.settings.patience), best]
+            callbacks = [*callbacks, best]
+            if module.settings.patience:
+                callbacks.append(EarlyStopping("validation_loss", patience=module.settings.patience))
         trainer = L.Trainer(
             accelerator="cpu",  # the same bits everywhere; a GPU or a Mac's MPS would be taken by "auto"
             devices=1,

@@ -14,7 +14,7 @@ from pipeline.embedding import Embedding, nowhere
 from pipeline.encoding import Rows
 from pipeline.numbers import TargetScale
 from pipeline.pca import principal_components, project
-from pipeline.rivals import candidates
+from pipeline.tuning import candidates
 from pipeline.vocabulary import Vocabulary
 
 Array = npt.NDArray[Any]

@@ -12,7 +12,7 @@ from scipy import sparse
 from pipeline.config import Dataset, Ease
 from pipeline.embedding import Embedding, nowhere
 from pipeline.encoding import Rows
-from pipeline.rivals import candidates, tuned
+from pipeline.tuning import candidates, tuned
 from pipeline.vocabulary import Vocabulary
 
 

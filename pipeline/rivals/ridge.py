@@ -13,7 +13,7 @@ from pipeline.config import Dataset
 from pipeline.embedding import Embedding
 from pipeline.encoding import Rows
 from pipeline.numbers import DenseScale, TargetScale
-from pipeline.rivals import candidates, tuned
+from pipeline.tuning import candidates, tuned
 from pipeline.vocabulary import Vocabulary
 
 Array = npt.NDArray[Any]

@@ -16,6 +16,17 @@ def test_lists_are_the_rows_of_the_matrix_and_can_lose_tokens() -> None:
     assert (fewer.tokens.tolist(), fewer.offsets.tolist()) == ([2, 1], [0, 1, 1])
 
 
+def test_lists_can_be_joined_row_by_row() -> None:
+    one, other = (
+        Lists.of(sparse.csr_matrix(np.array(rows, np.float32)))
+        for rows in ([[1, 0, 0], [0, 0, 0], [0, 1, 0]], [[0, 1, 1], [1, 0, 0], [0, 0, 0]])
+    )
+    joined = one.joined(other)
+    assert joined.tokens.tolist() == [0, 1, 2, 0, 1]
+    assert joined.offsets.tolist() == [0, 3, 4]
+    assert joined.rows.tolist() == [0, 0, 0, 1, 2]
+
+
 def test_each_example_comes_once_an_epoch_in_an_order_that_the_generator_decides() -> None:
     rows = Rows(
         ids=pl.Series([str(i) for i in range(10)]),

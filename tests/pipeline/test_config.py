@@ -57,16 +57,23 @@ def test_conf_objects_are_frozen(minimal: dict[str, Any], write_conf: Callable[.
 def test_settings_without_a_value_are_decided_by_the_size_of_the_data(
     minimal: dict[str, Any], write_conf: Callable[..., Path]
 ) -> None:
-    """The rules that the fields state: N / 8 examples a step between 64 and 512, epsilon 3 / V."""
+    """The rules that the fields state, by N and V."""
     conf = load(write_conf("small", minimal))
-    assert conf.resolved(2_000, 300).training.batch_size == 250
-    assert conf.resolved(100, 300).training.batch_size == 64
-    assert conf.resolved(2_000, 300).training.epsilon == 3 / 300  # type: ignore[union-attr]
+    cases = [  # N, V -> batch size, epochs, temperature, negatives
+        ((100, 300), (64, 150, (0.2,), None)),
+        ((2_500, 300), (312, 34, (0.12,), None)),
+        ((1_000_000, 200_000), (1024, 10, (0.101,), 8192)),
+    ]
+    for size, expected in cases:
+        training: Any = conf.resolved(*size).training
+        assert (training.batch_size, training.max_epochs, training.temperature, training.negatives) == expected
     task = {"kind": "regression", "target": "price"}
     training = load(write_conf("number", {**minimal, "task": task})).resolved(420, 8).training
     assert (training.batch_size, training.max_epochs, training.token_dropout) == (32, 161, 0.1)  # type: ignore[union-attr]
 
 
 def test_a_setting_in_the_file_is_kept(minimal: dict[str, Any], write_conf: Callable[..., Path]) -> None:
-    conf = load(write_conf("small", {**minimal, "training": {"batch_size": 7, "epsilon": 0.5}})).resolved(2_000, 300)
-    assert (conf.training.batch_size, conf.training.epsilon) == (7, 0.5)  # type: ignore[union-attr]
+    conf = load(write_conf("small", {**minimal, "training": {"batch_size": 7, "temperature": 0.5}})).resolved(
+        2_000, 300
+    )
+    assert (conf.training.batch_size, conf.training.temperature) == (7, (0.5,))  # type: ignore[union-attr]

@@ -7,9 +7,22 @@ TABLE = torch.tensor([[1.0, 0.0], [0.0, 2.0]])
 
 
 def test_logits_by_hand() -> None:
-    """Mean bags (1/2, 1), (0, 0), (0, 2); times the table, divided by the temperature 1/2, plus the bias (0, 1)."""
-    network = MissingTokensNetwork(TABLE, torch.zeros(2), torch.tensor([0.0, 1.0]), temperature=0.5, dropout=0.0)
-    assert network(TOKENS, OFFSETS).tolist() == [[1.0, 5.0], [0.0, 1.0], [0.0, 9.0]]
+    """Bags at (0, 0) and (0, 2), tokens at (1, 0) and (0, 2), each lifted by 1 and brought to length 1.
+
+    The cosines are 1 / sqrt(2) and 1 / sqrt(5) for the first, 1 / sqrt(10) and 1 for the second; they are divided by
+    the temperature 1/2, and the bias (0, 1) is added.
+    """
+    network = MissingTokensNetwork(TABLE, torch.tensor([0.0, 1.0]), lift=1.0, temperature=0.5, dropout=0.0)
+    logits = network(torch.tensor([1]), torch.tensor([0, 0])).detach()
+    expected = torch.tensor([[2 / 2**0.5, 2 / 5**0.5 + 1], [2 / 10**0.5, 3.0]])
+    torch.testing.assert_close(logits, expected)
+
+
+def test_a_bag_is_the_mean_of_its_tokens_places() -> None:
+    network = MissingTokensNetwork(TABLE, torch.zeros(2), lift=2.0, temperature=1.0, dropout=0.0)
+    places = network.hidden(TOKENS, OFFSETS).detach()  # means (1/2, 1), (0, 0), (0, 2), each with a 2
+    expected = torch.nn.functional.normalize(torch.tensor([[0.5, 1.0, 2.0], [0.0, 0.0, 2.0], [0.0, 2.0, 2.0]]), dim=1)
+    torch.testing.assert_close(places, expected)
 
 
 def test_a_number_is_a_sum_over_the_words_where_the_line_alone_speaks() -> None:

@@ -7,6 +7,7 @@ from scipy import sparse
 from pipeline.batches import Lists
 from pipeline.config import MissingTokensTraining, RegressionTraining
 from pipeline.encoding import Rows
+from pipeline.pca import principal_components
 from pipeline.starts import missing_tokens_network, regression_network
 
 
@@ -19,21 +20,15 @@ def rows() -> Rows:
     return Rows(pl.Series(map(str, range(200))), sparse.csr_matrix(matrix), empty, np.empty((200, 0)), np.ones(200))
 
 
-@pytest.mark.parametrize("temperature", [0.1, 1.0])
-def test_the_logits_start_with_the_spread_that_conf_asks_for(rows: Rows, temperature: float) -> None:
-    """Measured the plain way: every training list's logits without bias, each token as often as it occurs."""
-    settings = MissingTokensTraining(temperature=temperature, start_spread=3.0)
-    network = missing_tokens_network(rows, settings, 4, seed=0).eval()
-    lists = Lists.of(rows.inputs)
-    with torch.inference_mode():
-        logits = (network(lists.tokens, lists.offsets) - network.bias).numpy()
-    n = rows.inputs.getnnz(axis=0)
-    assert np.sqrt((logits**2 @ n / n.sum()).mean()) == pytest.approx(3.0, rel=1e-3)
-
-
-def test_the_bias_starts_at_the_popularity(rows: Rows) -> None:
-    bias = missing_tokens_network(rows, MissingTokensTraining(), 2, seed=0).bias.detach().numpy()
-    assert np.argsort(-bias, kind="stable").tolist() == np.argsort(-rows.inputs.getnnz(axis=0), kind="stable").tolist()
+def test_missing_tokens_start_at_pca_s_places_of_length_1_and_without_a_bias(rows: Rows) -> None:
+    network = missing_tokens_network(rows, MissingTokensTraining(), 3, temperature=0.5, seed=0)
+    table = network.table.detach().numpy()
+    pca = principal_components(rows.inputs, 3, seed=0)
+    loadings = pca.components_.T * np.sqrt(pca.explained_variance_)
+    assert np.square(table).sum(axis=1).mean() == pytest.approx(1, rel=1e-5)
+    assert table / np.linalg.norm(table) == pytest.approx(loadings / np.linalg.norm(loadings), abs=1e-6)
+    assert (network.bias == 0).all()
+    assert (float(network.temperature), float(network.lift)) == (0.5, 1.0)
 
 
 def test_a_regression_starts_with_hidden_nodes_of_variance_1_and_predicts_the_mean(rows: Rows) -> None:

@@ -11,10 +11,11 @@ from pipeline.batches import Lists
 from pipeline.config import Dataset
 from pipeline.encoding import SparseExamples, encode
 from pipeline.errors import PipelineError
-from pipeline.evaluation import judge
+from pipeline.evaluation import judge, measure
+from pipeline.losses import softmax_loss
 from pipeline.pca import fit_pca
 from pipeline.splitting import training_pairs
-from pipeline.training import FittedNetwork, fit_network, softmax_loss
+from pipeline.training import FittedNetwork, fit_network
 from pipeline.vocabulary import Vocabulary, build_vocabulary
 
 LOG = logging.getLogger("test")
@@ -87,7 +88,10 @@ def test_the_best_epoch_is_kept(two_genres: pl.DataFrame, movies: Dataset) -> No
     network, examples, epochs = fitted(two_genres, movies)
     rows = examples.held_out("validation")
     logits = torch.from_numpy(network.score(rows.inputs, rows.dense))
-    kept = float(softmax_loss(logits, Lists.of(rows.labels), power=1.0))
+    seen, labels = Lists.of(rows.inputs), Lists.of(rows.labels)
+    kept = float(
+        softmax_loss(logits, torch.eye(logits.shape[1]), torch.zeros(logits.shape[1]), labels, 1.0, seen.joined(labels))
+    )
     assert [epoch for epoch, _ in epochs] == list(range(1, len(epochs) + 1))
     assert kept == pytest.approx(min(losses["validation_loss"] for _, losses in epochs), rel=1e-5)
 
@@ -119,7 +123,7 @@ def test_training_without_validation_keeps_the_last_epoch(two_genres: pl.DataFra
     training = examples.training()
     conf = movies.resolved(len(training), len(vocabulary))
     network = fit_network(training, vocabulary, conf, 2, name="planted", on_epoch=lambda losses, epoch: None, log=LOG)
-    assert network.chosen == {"epochs": 60}
+    assert network.chosen == {"epochs": conf.training.max_epochs, "temperature": conf.training.temperature[0]}
     assert judge(network, examples.held_out("test"))["recall_at_20"].mean() > 0.5
 
 
@@ -145,23 +149,32 @@ def test_what_validation_chose_is_followed_as_far_as_that_and_to_the_same_bits(
     assert (again.embedding.matrix == network.embedding.matrix).all()
 
 
+def test_of_several_temperatures_validation_chooses(two_genres: pl.DataFrame, movies: Dataset) -> None:
+    def trained(*temperature: float) -> tuple[FittedNetwork, SparseExamples, list[Any]]:
+        settings = movies.training.model_copy(update={"temperature": temperature, "max_epochs": 8})
+        return fitted(two_genres, movies.model_copy(update={"training": settings}))
+
+    both, examples, epochs = trained(0.2, 5.0)
+    rows = examples.held_out("validation")
+    recall = {t: measure(judge(trained(t)[0], rows), log=False)["recall_at_20"] for t in (0.2, 5.0)}
+    assert both.chosen["temperature"] == max(recall, key=recall.get)  # type: ignore[arg-type]
+    assert [epoch for epoch, _ in epochs] == list(range(1, 9))  # the losses are those of the one that is kept
+
+
+def test_a_network_with_sampled_negatives_and_a_share_of_the_input_learns_too(
+    two_genres: pl.DataFrame, movies: Dataset
+) -> None:
+    settings = movies.training.model_copy(update={"negatives": 8, "input_share": (0.3, 0.8), "dropout": 0.1})
+    network, examples, _ = fitted(two_genres, movies.model_copy(update={"training": settings}))
+    assert measure(judge(network, examples.held_out("test")), log=False)["ndcg_at_20"] > 0.5
+
+
 @pytest.mark.parametrize(("data", "name"), [("two_genres", "movies"), ("priced_words", "homes")])
 def test_a_training_that_diverges_is_told_with_the_cure(data: str, name: str, request: pytest.FixtureRequest) -> None:
     conf = request.getfixturevalue(name)
-    settings = conf.training.model_copy(update={"learning_rate": 1e30})
+    rates = {"learning_rate": 1e30} if name == "homes" else {"bias_learning_rate": 1e38}
+    settings = conf.training.model_copy(update=rates)
     with pytest.raises(
         PipelineError, match=r"planted_\w+.yaml, training: .* the training diverged\. Lower `training.learning_rate`"
     ):
         fitted(request.getfixturevalue(data), conf.model_copy(update={"training": settings}))
-
-
-def test_softmax_loss_by_hand() -> None:
-    """Two examples over two tokens, logits (0, 0) and (log 3, 0): p = 1/2, and 3/4 for token 0.
-
-    Labels: token 0 and 1 of the first, token 0 of the second. With power 1 each example counts the same:
-    (log 2 + log(4/3)) / 2. With power 0 each label does: (2 log 2 + log(4/3)) / 3.
-    """
-    logits = torch.tensor([[0.0, 0.0], [float(np.log(3)), 0.0]])
-    labels = Lists.of(sparse.csr_matrix(np.array([[1, 1], [1, 0]], np.float32)))
-    assert float(softmax_loss(logits, labels, 1.0)) == pytest.approx((np.log(2) + np.log(4 / 3)) / 2)
-    assert float(softmax_loss(logits, labels, 0.0)) == pytest.approx((2 * np.log(2) + np.log(4 / 3)) / 3)
