@@ -11,6 +11,7 @@ The way of the data, in order:
     encoding     sparse examples: CSR (N, V) on disk, memory-mapped
     embedding    Embedding: vocabulary + matrix (V, D) + provenance
     evaluation   one judge for every fit, on the same held-out examples
+    intervals    how sure a figure is: bootstrap, paired differences
     tuning       where a setting has several values, validation chooses
     numbers      dense features and the target, on the scale that is learned
     pca          the baseline
@@ -20,7 +21,6 @@ The way of the data, in order:
     losses       the softmax over a vocabulary
     starts       the networks at PCA's place
     training     the learned fit (Lightning)
-    intervals    how sure a figure is: bootstrap, paired differences
     methods      every way to a fit, by name
     pictures     what people would rather look at than read
     tracking     MLflow: one run a fit

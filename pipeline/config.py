@@ -179,8 +179,8 @@ class _Training(Section):
     max_epochs: int | None = Field(None, ge=1)
     """Passes over the training examples, at most; the cosine schedule ends there. Default: by that number, too."""
     patience: int | None = Field(None, ge=1)
-    """Stop after so many epochs without a better validation loss. Default: go on to the end of the schedule. The best
-    epoch is kept in either case."""
+    """Stop after so many epochs without a better validation loss, and keep the best. Default: go on to the end of the
+    schedule, and keep that unless the epoch with the best loss scores better on validation, beyond doubt."""
 
 
 class MissingTokensTraining(_Training):
@@ -239,7 +239,7 @@ class RegressionTraining(_Training):
     token_dropout: float | None = Field(None, ge=0, lt=1)
     """Share of an example's tokens that is left out at each step. Default: by tokens V and training examples N."""
     hidden: int = Field(128, ge=1)
-    """Nodes of the head's only layer."""
+    """Nodes of each of the head's two layers."""
     dropout: float = Field(0.3, ge=0, lt=1)
     """Share of the head's nodes that is left out at each step."""
     huber: float = Field(1.0, gt=0)
@@ -248,11 +248,11 @@ class RegressionTraining(_Training):
     def resolved(self, n_examples: int, n_tokens: int) -> Self:
         """With every default that the data decides.
 
-        About 75 steps an epoch, in batches that are a power of 2 between 32 and 1024; 30 epochs, or as many as make
-        2,250 steps; the more tokens for an example, the more dropout: 2V / (2V + N), between .1 and .6.
+        About 75 steps an epoch, in batches that are a power of 2 between 32 and 1024; as many epochs as make 2,250
+        steps, between 30 and 60; the more tokens for an example, the more dropout: 2V / (2V + N), between .1 and .6.
         """
         size = self.batch_size or min(max(2 ** round(math.log2(max(n_examples / 75, 1))), 32), 1024)
-        epochs = self.max_epochs or max(30, math.ceil(2250 / math.ceil(n_examples / size)))
+        epochs = self.max_epochs or min(max(30, math.ceil(2250 / math.ceil(n_examples / size))), 60)
         dropout = min(max(2 * n_tokens / (2 * n_tokens + n_examples), 0.1), 0.6)
         chosen: dict[str, float] = {"batch_size": size, "max_epochs": epochs}
         return self.model_copy(update=chosen | ({"token_dropout": dropout} if self.token_dropout is None else {}))

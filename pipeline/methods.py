@@ -64,7 +64,7 @@ METHODS = {
             "training",
             "fit_network",
             "FittedNetwork",
-            ("models", "pca", "starts", "batches", "losses", "tuning"),
+            ("models", "pca", "starts", "batches", "losses", "tuning", "intervals"),
             _LEARNED,
             True,
         ),

@@ -1,7 +1,8 @@
 """The networks: one embedding table between the sparse input and a hidden layer of D nodes, and a head for each task.
 
-Letters: B examples in a batch, T their tokens in one row, V vocabulary, D dimensions, F dense features. A batch of
-lists is `tokens` (T,) and `offsets` (B,): list i begins at offsets[i]. Losses do not belong here.
+Letters: B examples in a batch, T their tokens in one row, V vocabulary, D dimensions, F dense features, H nodes of a
+layer of the head. A batch of lists is `tokens` (T,) and `offsets` (B,): list i begins at offsets[i]. Losses do not
+belong here.
 """
 
 import torch
@@ -49,7 +50,7 @@ class MissingTokensNetwork(nn.Module):
 
 
 class RegressionNetwork(nn.Module):
-    """Which number belongs to this list? Bag -> D nodes, and dense features -> a small layer beside a straight line."""
+    """Which number belongs to this list? Bag -> D nodes, and dense features -> two layers beside a straight line."""
 
     weight: Tensor  # (V,) of each token in the bag
     mean_bag: Tensor  # (V,) mean weight of each token over the training examples
@@ -62,12 +63,15 @@ class RegressionNetwork(nn.Module):
         self.table = nn.Parameter(table)  # (V, D)
         self.register_buffer("weight", weight)
         self.register_buffer("mean_bag", mean_bag)
-        self.inner = nn.Linear(inputs, hidden)
+        self.first = nn.Linear(inputs, hidden)
+        self.second = nn.Linear(hidden, hidden)
         self.dropout = nn.Dropout(dropout)
         self.outer = nn.Linear(hidden, 1, bias=False)
         self.line = nn.Linear(inputs, 1)
-        nn.init.normal_(self.inner.weight, std=inputs**-0.5)
-        for parameter in (self.inner.bias, self.outer.weight, self.line.weight, self.line.bias):
+        for layer in (self.first, self.second):
+            nn.init.normal_(layer.weight, std=layer.in_features**-0.5)
+            nn.init.zeros_(layer.bias)
+        for parameter in (self.outer.weight, self.line.weight, self.line.bias):
             nn.init.zeros_(parameter)  # the start is the mean of the targets
 
     def forward(self, tokens: Tensor, offsets: Tensor, dense: Tensor, token_dropout: float = 0.0) -> Tensor:
@@ -77,6 +81,7 @@ class RegressionNetwork(nn.Module):
             weight = weight * (torch.rand_like(weight) >= token_dropout) / (1 - token_dropout)  # (T,)
         bag = F.embedding_bag(tokens, self.table, offsets, mode="sum", per_sample_weights=weight)  # (B, D)
         features = torch.cat([bag - self.mean_bag @ self.table, dense], dim=1)  # (B, D + F)
-        curve = self.outer(self.dropout(F.silu(self.inner(features))))  # (B, 1)
-        number: Tensor = (curve + self.line(features)).squeeze(1)  # (B,)
+        nodes = self.dropout(F.silu(self.first(features)))  # (B, H)
+        nodes = self.dropout(F.silu(self.second(nodes)))  # (B, H)
+        number: Tensor = (self.outer(nodes) + self.line(features)).squeeze(1)  # (B,)
         return number

@@ -1,4 +1,4 @@
-"""Where training starts: the networks at PCA's place, so that few steps are needed."""
+"""Where training starts: the networks at a place that is solved for in closed form, so that few steps are needed."""
 
 import math
 from typing import Any
@@ -29,12 +29,20 @@ def missing_tokens_network(
 
 
 def regression_network(
-    rows: Rows, settings: config.RegressionTraining, dimension: int, seed: int, n_dense: int
+    rows: Rows, settings: config.RegressionTraining, dimension: int, seed: int, dense: Array, target: Array
 ) -> RegressionNetwork:
-    """Table at PCA's components of the weighted bags, scaled so that each hidden node has variance 1.
+    """Table at the direction of a ridge regression and at PCA's components, so that each hidden node has variance 1.
 
     A token weighs its inverse document frequency log((1 + N) / (1 + n)) + 1; one more factor brings the mean squared
     distance of a bag from the mean bag to 1. The bag is a sum: a word adds what it adds, whatever stands beside it.
+
+    Args:
+        rows: the training examples.
+        settings: of the training.
+        dimension: D; the first one is ridge's, the others are PCA's.
+        seed: of PCA.
+        dense: (N, F) the dense features as they are learned.
+        target: (N,) the target as it is learned.
     """
     n = rows.inputs.getnnz(axis=0)  # (V,)
     idf = np.where(n > 0, np.log((1 + len(rows)) / (1 + n)) + 1, 0.0)
@@ -42,11 +50,28 @@ def regression_network(
     mean_bag = np.asarray(bags.mean(axis=0)).ravel()
     spread = bags.power(2).sum() / len(rows) - (mean_bag**2).sum()
     scale = 1 / math.sqrt(max(spread, 1e-12))
-    pca = principal_components(bags * scale, dimension, seed)
-    table = pca.components_.T / np.sqrt(np.maximum(pca.explained_variance_, 1e-12))  # (V, D)
+    columns = [_ridge_direction(bags * scale, dense, target)]
+    if dimension > 1:
+        pca = principal_components(bags * scale, dimension - 1, seed)
+        columns.append(pca.components_.T / np.sqrt(np.maximum(pca.explained_variance_, 1e-12)))  # (V, D - 1)
     return RegressionNetwork(
-        _tensor(table), _tensor(idf * scale), _tensor(mean_bag * scale), n_dense, settings.hidden, settings.dropout
+        _tensor(np.column_stack(columns)),
+        _tensor(idf * scale),
+        _tensor(mean_bag * scale),
+        dense.shape[1],
+        settings.hidden,
+        settings.dropout,
     )
+
+
+def _ridge_direction(bags: sparse.csr_matrix, dense: Array, target: Array) -> Array:
+    """(V,) what each token adds to the target beside the dense features, as a direction along which bags vary by 1."""
+    from sklearn.linear_model import Ridge
+
+    features = sparse.hstack([bags, sparse.csr_matrix(dense)], format="csr")
+    coefficients = Ridge(1.0, solver="sparse_cg", tol=1e-4).fit(features, target).coef_[: bags.shape[1]]
+    spread = np.asarray(bags @ coefficients).std()
+    return np.asarray(coefficients / spread if spread > 1e-9 else coefficients * 0)
 
 
 def _tensor(array: Array) -> Tensor:

@@ -29,9 +29,11 @@ from torch.nn import functional as F  # noqa: N812
 
 from pipeline import config
 from pipeline.batches import Batches, Lists
-from pipeline.embedding import Embedding
+from pipeline.embedding import Embedding, Fitted
 from pipeline.encoding import Rows
 from pipeline.errors import PipelineError
+from pipeline.evaluation import HIGHER_IS_BETTER, judge, measure
+from pipeline.intervals import difference, resampled
 from pipeline.losses import softmax_loss
 from pipeline.models import MissingTokensNetwork, RegressionNetwork
 from pipeline.numbers import DenseScale, TargetScale
@@ -45,6 +47,8 @@ OnEpoch = Callable[[Mapping[str, float], int], None]
 """Gets the losses of an epoch by name, and the epoch from 1."""
 SCORED_AT_ONCE = 1024
 """Examples of a batch where nothing is learned from them."""
+WORK_OF_ONE_THREAD = 10**9
+"""Examples of a batch x tokens x dimensions: below it a step has one thread."""
 LINE_SECONDS = 5.0
 """Where there is no terminal for a progress bar, a line is logged at most this often."""
 
@@ -130,10 +134,11 @@ class _Regression(_Module):
     def configure_optimizers(self) -> Any:
         """Its own weight decay for the table and for the head's matrices, none for the rest."""
         network = self.network
+        matrices = [network.first.weight, network.second.weight, network.outer.weight]
         groups = [
             {"params": [network.table], "weight_decay": self.settings.table_weight_decay},
-            {"params": [network.inner.weight, network.outer.weight], "weight_decay": self.settings.weight_decay},
-            {"params": [network.inner.bias, *network.line.parameters()], "weight_decay": 0.0},
+            {"params": matrices, "weight_decay": self.settings.weight_decay},
+            {"params": [network.first.bias, network.second.bias, *network.line.parameters()], "weight_decay": 0.0},
         ]
         return self._optimiser(groups)
 
@@ -164,7 +169,7 @@ class FittedNetwork:
             lift, temperature = float(state["lift"]), float(state["temperature"])
             network: nn.Module = MissingTokensNetwork(state["table"], state["bias"], lift, temperature, 0.0)
         else:
-            hidden, inputs = state["inner.weight"].shape
+            hidden, inputs = state["first.weight"].shape
             n_dense = inputs - state["table"].shape[1]
             network = RegressionNetwork(state["table"], state["weight"], state["mean_bag"], n_dense, hidden, 0.0)
         network.load_state_dict(state)
@@ -197,7 +202,9 @@ def fit_network(
     on_epoch: OnEpoch,
     log: logging.Logger,
 ) -> FittedNetwork:
-    """Train the network of the task; the epoch with the lowest validation loss is kept.
+    """Train the network of the task to the end of its schedule.
+
+    The last epoch is kept, where learning has come to rest; an earlier one only if validation shows that it is better.
 
     Args:
         training: the training examples.
@@ -265,25 +272,54 @@ def _fit(
                 for rows in (training, validation)
                 if rows is not None
             ]
-            n_dense = sets[0].dense.shape[1]
-            module = _Regression(regression_network(training, settings, dimension, conf.seed, n_dense), settings, steps)
+            start = regression_network(training, settings, dimension, conf.seed, sets[0].dense, sets[0].target)
+            module = _Regression(start, settings, steps)
             weights |= dense.weights | target.weights
         order = torch.Generator().manual_seed(conf.seed)
-        epochs = _train(
+        last, best = _train(
             module,
             epochs or settings.max_epochs,
             sets[0].loader(settings.batch_size, order),
             sets[1].loader(SCORED_AT_ONCE) if validation is not None else None,
             [_Losses(on_epoch), *_progress(name, log)],
+            settings.batch_size * len(vocabulary) * (dimension + 1),
             conf.file,
         )
-    weights |= {name: tensor.cpu().numpy() for name, tensor in module.network.state_dict().items()}
-    found = {"epochs": epochs} | ({} if temperature is None else {"temperature": temperature})
-    return FittedNetwork(Embedding(vocabulary, weights["table"]), weights, conf, found)
+
+    def made(state: _State) -> FittedNetwork:
+        arrays = weights | {key: tensor.numpy() for key, tensor in state.network.items()}
+        found = {"epochs": state.epoch} | ({} if temperature is None else {"temperature": temperature})
+        return FittedNetwork(Embedding(vocabulary, arrays["table"]), arrays, conf, found)
+
+    if best is None or best.epoch == last.epoch:
+        return made(last)
+    if settings.patience:
+        return made(best)
+    assert validation is not None
+    return made(best) if _is_better(made(best), made(last), validation, conf) else made(last)
 
 
-def _train(module: _Module, epochs: int, training: Any, validation: Any, callbacks: list[Callback], where: str) -> int:
-    """Run Lightning for so many epochs, leave the best one in the module, and return which that was (from 1)."""
+def _is_better(fitted: Fitted, other: Fitted, validation: Rows, conf: config.Dataset) -> bool:
+    """Whether the validation examples show a difference in the most telling metric."""
+    scores = [judge(one, validation) for one in (fitted, other)]
+    values, drawn = [measure(frame, conf.logs) for frame in scores], resampled(scores, conf.logs)
+    metric = next(name for name in HIGHER_IS_BETTER if name in values[0])
+    pairs = [(value[metric], draws[metric]) for value, draws in zip(values, drawn, strict=True)]
+    return difference(metric, pairs[0], pairs[1], scores[0].height).verdict == "better"
+
+
+@dataclass(frozen=True)
+class _State:
+    """A network after an epoch (from 1)."""
+
+    network: Mapping[str, Tensor]
+    epoch: int
+
+
+def _train(
+    module: _Module, epochs: int, training: Any, validation: Any, callbacks: list[Callback], work: int, where: str
+) -> tuple[_State, _State | None]:
+    """Run Lightning for so many epochs; the last one, and the one with the lowest validation loss."""
     with tempfile.TemporaryDirectory() as folder, _quiet(), _interruptible():
         best = ModelCheckpoint(folder, monitor="validation_loss", save_weights_only=True)
         if validation is not None:
@@ -302,13 +338,15 @@ def _train(module: _Module, epochs: int, training: Any, validation: Any, callbac
             default_root_dir=folder,
             callbacks=callbacks,
         )
-        trainer.fit(module, training, validation)
+        with _threads(work):
+            trainer.fit(module, training, validation)
         _require_finite(trainer.callback_metrics, where)
+        last = _State(module.network.state_dict(), trainer.current_epoch)
         if validation is None:
-            return epochs
+            return last, None
         kept = torch.load(best.best_model_path, weights_only=True)
-        module.load_state_dict(kept["state_dict"])
-        return int(kept["epoch"]) + 1
+        network = {key.removeprefix("network."): tensor for key, tensor in kept["state_dict"].items()}
+        return last, _State(network, int(kept["epoch"]) + 1)
 
 
 def _require_finite(losses: Mapping[str, Tensor], where: str) -> None:
@@ -366,6 +404,17 @@ def _quiet() -> Iterator[None]:
             yield
         finally:
             logger.setLevel(level)
+
+
+@contextmanager
+def _threads(work: int) -> Iterator[None]:
+    """One thread for steps of few multiplications: more would wait for each other most of the time."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1 if work < WORK_OF_ONE_THREAD else threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 @contextmanager

@@ -33,11 +33,16 @@ class FittedAls:
 
     def score(self, inputs: sparse.csr_matrix, dense: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
         """(N, V) the products of the lists' factors and the tokens'."""
-        from threadpoolctl import threadpool_limits
-
-        with threadpool_limits(1, "blas"):
+        with _own_threads():
             users = self._model.recalculate_user(np.arange(inputs.shape[0]), inputs)  # (N, D)
         return np.asarray(users @ self.weights["factors"].T)
+
+
+def _own_threads() -> Any:
+    """`implicit` has threads of its own, which those of BLAS would only disturb."""
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(1, "blas")
 
 
 def _model(dimension: int, regularisation: float, alpha: float, iterations: int = 1, seed: int = 0) -> Any:
@@ -74,10 +79,8 @@ def _fit(
     regularisation: float,
     alpha: float,
 ) -> FittedAls:
-    from threadpoolctl import threadpool_limits
-
-    model = _model(dimension, regularisation, alpha, iterations, seed)
-    with threadpool_limits(1, "blas"):  # `implicit` has threads of its own
+    with _own_threads():
+        model = _model(dimension, regularisation, alpha, iterations, seed)
         model.fit(inputs, show_progress=False)
     factors = np.asarray(model.item_factors)
     return FittedAls(

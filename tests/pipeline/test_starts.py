@@ -32,10 +32,31 @@ def test_missing_tokens_start_at_pca_s_places_of_length_1_and_without_a_bias(row
 
 
 def test_a_regression_starts_with_hidden_nodes_of_variance_1_and_predicts_the_mean(rows: Rows) -> None:
-    network = regression_network(rows, RegressionTraining(), 3, seed=0, n_dense=0).eval()
+    dense, target = np.empty((200, 0)), np.random.default_rng(1).normal(size=200)
+    network = regression_network(rows, RegressionTraining(), 3, 0, dense, target).eval()
     weighted = rows.inputs @ sparse.diags(network.weight.numpy())
     hidden = weighted @ network.table.detach().numpy()
-    assert hidden.var(axis=0, ddof=1) == pytest.approx(np.ones(3), rel=1e-3)
+    assert hidden.var(axis=0) == pytest.approx(np.ones(3), rel=0.01)
     lists = Lists.of(rows.inputs)
     with torch.inference_mode():
         assert (network(lists.tokens, lists.offsets, torch.empty(200, 0)) == 0).all()
+
+
+@pytest.mark.parametrize("dimension", [1, 4])
+def test_its_first_dimension_starts_at_what_the_tokens_add_beside_the_dense_features(
+    rows: Rows, dimension: int
+) -> None:
+    """Planted: tokens 3 and 7 add .8 and -.8, and a dense feature, which token 3 comes with, adds its own."""
+    has = rows.inputs.toarray()
+    dense = has[:, [3]] + np.random.default_rng(2).normal(0, 0.5, (200, 1))
+    target = 0.8 * has[:, 3] - 0.8 * has[:, 7] + 2 * dense[:, 0]
+    network = regression_network(rows, RegressionTraining(), dimension, 0, dense, target)
+    added = (network.table[:, 0] * network.weight).detach().numpy()
+    assert network.table.shape == (50, dimension)
+    assert (added.argmax(), added.argmin()) == (3, 7)
+    assert np.abs(np.delete(added, [3, 7])).max() < 0.5 * min(added[3], -added[7])
+
+
+def test_tokens_that_say_nothing_start_at_0(rows: Rows) -> None:
+    network = regression_network(rows, RegressionTraining(), 1, 0, np.empty((200, 0)), np.zeros(200))
+    assert (network.table == 0).all()
