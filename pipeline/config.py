@@ -297,7 +297,7 @@ class Ease(Section):
     """A linear model from every token to every other, in closed form, where V x V numbers fit into memory."""
 
     kind: Literal["ease"] = "ease"
-    regularisation: Numbers = (30.0, 100.0, 300.0, 1000.0)
+    regularisation: Numbers = (100.0, 300.0, 1000.0)
     """Of the item weights; of several values validation chooses."""
     max_tokens: int = Field(15_000, ge=1)
     """A larger vocabulary is refused: V x V numbers of 8 bytes, three times."""
