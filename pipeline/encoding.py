@@ -105,6 +105,11 @@ class SparseExamples:
         """How often some examples are held out and the others train: once, or once a fold."""
         return self.about["folds"] or 1
 
+    @property
+    def n_training(self) -> int:
+        """How many examples train, in the turn with the fewest."""
+        return min(int((self.split(turn) == TRAIN).sum()) for turn in range(self.turns))
+
     def split(self, turn: int = 0) -> Array:
         """(N,) the part of each example (index into schemas.PARTS); of folds one is held out and the next validates."""
         if not self.about["folds"]:

@@ -96,9 +96,8 @@ def fit_all(
     how = METHODS[method]
     vocabulary.require(examples.about["vocabulary"], f"{conf.name}: the sparse examples")
     _require_something_to_predict(examples, conf)
-    n_training = min(len(examples.training(turn)) for turn in range(examples.turns))
-    require_room(conf, n_training, len(vocabulary))
-    conf = conf.resolved(n_training, len(vocabulary))
+    require_room(conf, examples.n_training, len(vocabulary))
+    conf = conf.resolved(examples.n_training, len(vocabulary))
     fits = []
     for dimension in how.dimensions(conf):
         name = run_name(method, dimension)

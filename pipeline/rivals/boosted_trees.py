@@ -117,10 +117,10 @@ class _Garden:
 def _best(
     garden: _Garden, among: list[dict[str, Any]], validation: Rows | None, chosen: Mapping[str, Any] | None
 ) -> FittedTrees:
-    """Grow with each candidate as many trees as are best on validation; without it as many as there may be."""
+    """Grow with each candidate as many trees as are best on validation; without it 100, as scikit-learn does."""
     assert isinstance(garden.settings, BoostedTrees | PcaBoostedTrees)
     if chosen is None:
-        chosen = {**among[0], "trees": garden.settings.max_trees}
+        chosen = {**among[0], "trees": min(garden.settings.max_trees, 100)}
         if validation is not None and len(validation):
             tried = [_with_best_number(garden, candidate, validation) for candidate in among]
             _, chosen = min(tried, key=lambda found: found[0])
