@@ -115,7 +115,7 @@ def _section(name: str, published: dict[str, Any] | None) -> str:
         lines += [f"- {said}" for said in found["sentences"]]
         lines += [f"- {found['date']}, {found['machine']}; {versions}", ""]
     else:
-        lines += ["Not measured yet: the files were not at hand.", ""]
+        lines += ["Not measured yet.", ""]
     if published:
         head = ["published", *published["metrics"], "source", "selected on", "seeds"]
         rows = [[str(cell) for cell in row] for row in published["figures"]]
