@@ -31,13 +31,22 @@ HIGHER_IS_BETTER = {"recall_at_20": True, "ndcg_at_20": True, "recall_at_50": Tr
 """Every metric, the most telling of each task first."""
 
 
+def most_telling(metrics: Mapping[str, Any]) -> str:
+    """The first of the task's metrics.
+
+    >>> most_telling({"mae": 3.0, "rmse": 4.0})
+    'rmse'
+    """
+    return next(name for name in HIGHER_IS_BETTER if name in metrics)
+
+
 def goodness(metrics: Mapping[str, Number]) -> Number:
     """The most telling metric of the task, negative where less is better: what choices are made by.
 
     >>> goodness({"mae": 3.0, "rmse": 4.0}), goodness({"ndcg_at_20": 0.5, "recall_at_20": 0.2})
     (-4.0, 0.2)
     """
-    name = next(name for name in HIGHER_IS_BETTER if name in metrics)
+    name = most_telling(metrics)
     return metrics[name] if HIGHER_IS_BETTER[name] else -metrics[name]
 
 

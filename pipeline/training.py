@@ -32,7 +32,7 @@ from pipeline.batches import Batches, Lists
 from pipeline.embedding import Embedding, Fitted
 from pipeline.encoding import Rows
 from pipeline.errors import PipelineError
-from pipeline.evaluation import HIGHER_IS_BETTER, judge, measure
+from pipeline.evaluation import judge, measure, most_telling
 from pipeline.intervals import difference, resampled
 from pipeline.losses import softmax_loss
 from pipeline.models import MissingTokensNetwork, RegressionNetwork
@@ -303,7 +303,7 @@ def _is_better(fitted: Fitted, other: Fitted, validation: Rows, conf: config.Dat
     """Whether the validation examples show a difference in the most telling metric."""
     scores = [judge(one, validation) for one in (fitted, other)]
     values, drawn = [measure(frame, conf.logs) for frame in scores], resampled(scores, conf.logs)
-    metric = next(name for name in HIGHER_IS_BETTER if name in values[0])
+    metric = most_telling(values[0])
     pairs = [(value[metric], draws[metric]) for value, draws in zip(values, drawn, strict=True)]
     return difference(metric, pairs[0], pairs[1], scores[0].height).verdict == "better"
 

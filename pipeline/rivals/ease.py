@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from pipeline.config import Dataset, Ease
+from pipeline.config import Dataset
 from pipeline.embedding import Embedding, nowhere
 from pipeline.encoding import Rows
 from pipeline.tuning import candidates, tuned
@@ -67,10 +67,3 @@ def _fit(inputs: sparse.csr_matrix, vocabulary: Vocabulary, *, regularisation: f
     fitted = FittedEase(nowhere(vocabulary), weights, {"regularisation": regularisation})
     _ = fitted.item_weights  # part of the fit
     return fitted
-
-
-def largest(conf: Dataset) -> int:
-    """The largest vocabulary that the settings allow."""
-    settings = conf.rival("ease")
-    assert isinstance(settings, Ease)
-    return settings.max_tokens
