@@ -9,7 +9,8 @@
     python -m benchmarks.prepare edinburgh FILE          listings.csv.gz of Edinburgh, the detailed one
         https://insideairbnb.com/get-the-data/
 
-The first three also take one Parquet file with the columns that they would write, with or without the split.
+The first three also take one Parquet file with the columns that they would write, with or without the split. Where
+Gowalla's has no test part, its validation part stands in for it, and a tenth of each user's training places validates.
 """
 
 import argparse
@@ -47,8 +48,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def gowalla(path: Path) -> pl.DataFrame:
     """LightGCN's split: lines of a user and the places; a tenth of each user's training places validates."""
     if path.suffix == ".parquet":
-        return pl.read_parquet(path, columns=["user", "place", "split"])
-    train, test = _lists(path / "train.txt"), _lists(path / "test.txt")
+        frame = pl.read_parquet(path, columns=["user", "place", "split"])
+        if (frame["split"] == "test").any():
+            return frame
+        parts = frame.partition_by("split", as_dict=True, include_key=False)
+        train, test = parts["train",], parts["validation",]
+    else:
+        train, test = _lists(path / "train.txt"), _lists(path / "test.txt")
     validates = _some_of_each(train["user"].to_numpy(), 0.1)
     split = pl.Series(np.where(validates, "validation", "train"))
     return pl.concat([train.with_columns(split=split), test.with_columns(split=pl.lit("test"))])

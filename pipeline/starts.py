@@ -20,8 +20,13 @@ Array = npt.NDArray[Any]
 def missing_tokens_network(
     rows: Rows, settings: config.MissingTokensTraining, dimension: int, temperature: float, seed: int
 ) -> MissingTokensNetwork:
-    """Table at PCA's loadings, of mean squared length 1 a token; bias at 0."""
-    pca = principal_components(rows.inputs, dimension, seed)
+    """Table at PCA's loadings, of mean squared length 1 a token; bias at 0.
+
+    Each token's column is divided by the fourth root of its count n. PCA of the columns as they are is led by the most
+    frequent tokens; divided by sqrt(n), nearly PCA of the correlations, by the rare ones: this is half-way.
+    """
+    n = np.maximum(rows.inputs.getnnz(axis=0), 1)  # (V,)
+    pca = principal_components(sparse.csr_matrix(rows.inputs @ sparse.diags(n**-0.25)), dimension, seed)
     table = pca.components_.T * np.sqrt(pca.explained_variance_)  # (V, D)
     table /= max(math.sqrt(np.square(table).sum(axis=1).mean()), 1e-12)
     bias = torch.zeros(len(table))

@@ -51,6 +51,16 @@ def test_gowalla_keeps_its_test_part_and_a_tenth_of_each_user_s_training_validat
     assert made("gowalla", tmp_path / "all.parquet").equals(frame)
 
 
+def test_gowalla_without_its_test_part_is_tested_on_its_validation_part(
+    tmp_path: Path, made: Callable[..., pl.DataFrame]
+) -> None:
+    split = ["train"] * 20 + ["validation"] * 2
+    pl.DataFrame({"user": [0] * 22, "place": range(22), "split": split}).write_parquet(tmp_path / "public.parquet")
+    frame = made("gowalla", tmp_path / "public.parquet")
+    assert dict(frame["split"].value_counts().iter_rows()) == {"train": 18, "validation": 2, "test": 2}
+    assert set(frame.filter(split="test")["place"]) == {20, 21}
+
+
 def test_movielens_1m_holds_out_1200_users_whole(tmp_path: Path, made: Callable[..., pl.DataFrame]) -> None:
     lines = [f"{user}::{movie}::5::97" for user in range(1, 2001) for movie in (user % 7, 100)]
     (tmp_path / "ratings.dat").write_text("\n".join(lines))

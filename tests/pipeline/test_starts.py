@@ -20,10 +20,11 @@ def rows() -> Rows:
     return Rows(pl.Series(map(str, range(200))), sparse.csr_matrix(matrix), empty, np.empty((200, 0)), np.ones(200))
 
 
-def test_missing_tokens_start_at_pca_s_places_of_length_1_and_without_a_bias(rows: Rows) -> None:
+def test_missing_tokens_start_at_pca_s_places_of_length_1_between_covariance_and_correlation(rows: Rows) -> None:
     network = missing_tokens_network(rows, MissingTokensTraining(), 3, temperature=0.5, seed=0)
     table = network.table.detach().numpy()
-    pca = principal_components(rows.inputs, 3, seed=0)
+    counts = rows.inputs.toarray().sum(axis=0)
+    pca = principal_components(sparse.csr_matrix(rows.inputs.toarray() / counts**0.25), 3, seed=0)
     loadings = pca.components_.T * np.sqrt(pca.explained_variance_)
     assert np.square(table).sum(axis=1).mean() == pytest.approx(1, rel=1e-5)
     assert table / np.linalg.norm(table) == pytest.approx(loadings / np.linalg.norm(loadings), abs=1e-6)
