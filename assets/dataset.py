@@ -1,21 +1,21 @@
 """The factory: one conf file becomes one group of assets, a chain that reads from the raw records to the comparison.
 
 An asset here is names, metadata and one call into `pipeline`. What the call does, and how its value is kept, is not.
+(The functions have no return annotation: Dagster takes one of a result with checks to mean that no value is kept.)
 """
 
 import hashlib
 import json
-import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import polars as pl
 
-from assets import metadata
+from assets import checks, launchpad, metadata
 from assets.resources import MLflow
-from assets.storage import for_people
+from assets.storage import FolderIOManager, for_people, home
 from pipeline import sources
 from pipeline.comparison import Comparison
 from pipeline.config import Dataset
@@ -48,6 +48,7 @@ def dataset_assets(conf: Dataset, conf_folder: Path) -> list[dg.AssetsDefinition
             conf,
             "embedding",
             ["embedding"],
+            launchpad.embedding_config,
             "The learned embedding: the weights between the sparse input and a hidden layer of D nodes are the "
             f"coordinates of the tokens. Trained with Lightning for D = {dimensions}, one MLflow run each; a fit that "
             "is unchanged is reused.",
@@ -58,6 +59,7 @@ def dataset_assets(conf: Dataset, conf_folder: Path) -> list[dg.AssetsDefinition
             conf,
             "pca",
             ["pca"],
+            launchpad.pca_config,
             "The baseline: centred PCA of the same D on the same sparse examples, one MLflow run each. It keeps what "
             "varies most; the learned embedding keeps what the task needs.",
             kinds={"scikitlearn", "mlflow"},
@@ -67,6 +69,7 @@ def dataset_assets(conf: Dataset, conf_folder: Path) -> list[dg.AssetsDefinition
             conf,
             "rivals",
             rivals,
+            launchpad.rivals_config,
             f"What an embedding has to beat beside PCA: {', '.join(rivals) or 'nothing'}. Validation chooses the "
             "settings of each.",
             kinds={"numpy", "mlflow"},
@@ -76,20 +79,15 @@ def dataset_assets(conf: Dataset, conf_folder: Path) -> list[dg.AssetsDefinition
     ]
 
 
-class FitConfig(dg.Config):
-    """Settings of one materialisation of fits."""
-
-    force: bool = False
-    """Repeat fits that are unchanged; the environment variable FORCE=1 does the same."""
-
-
 def _options(
-    conf: Dataset, code: tuple[str, ...], settings: set[str], upstream: tuple[str, ...] = ()
+    conf: Dataset, name: str, code: tuple[str, ...], settings: set[str], upstream: tuple[str, ...] = ()
 ) -> dict[str, Any]:
     """What all assets share; a change of the named modules of `pipeline` or sections of conf makes an asset stale."""
     decides = json.dumps(conf.model_dump(mode="json", include=settings), sort_keys=True)
     return {
+        "name": name,
         "key_prefix": conf.name,
+        "check_specs": checks.specs(conf, name),
         "group_name": conf.name,
         "ins": {name: dg.AssetIn(key_prefix=conf.name) for name in upstream},
         "code_version": hashlib.sha256((code_version(*code) + decides).encode()).hexdigest()[:16],
@@ -100,11 +98,19 @@ def _raw_records(conf: Dataset, conf_folder: Path) -> dg.AssetsDefinition:
     @dg.asset(
         description=f"The records as they come, one row each, as Parquet. {conf.description}",
         kinds={"polars", "parquet"},
-        **_options(conf, ("sources",), _RECORDS),
+        **_options(conf, "raw_records", ("sources",), _RECORDS),
     )
-    def raw_records() -> dg.Output[pl.LazyFrame]:
+    def raw_records(context: dg.AssetExecutionContext):
         with for_people(conf.file):
-            return dg.Output(sources.scan(conf, conf_folder), metadata={"source": sources.name(conf.source)})
+            records = sources.scan(conf, conf_folder)
+            sums = sources.checksums(conf.source, conf_folder)
+            n_records = records.select(pl.len()).collect(engine="streaming").item()
+        return dg.MaterializeResult(
+            value=records,
+            data_version=_version(sums),
+            metadata=metadata.of_records(records, n_records, sums, sources.roles(conf)),
+            check_results=checks.of_records(n_records),
+        )
 
     return raw_records
 
@@ -114,14 +120,20 @@ def _vocabulary(conf: Dataset) -> dg.AssetsDefinition:
         description="The dictionary that gives every token an integer 0..V-1, the most frequent first, counted on the "
         "training examples only. Its fingerprint travels with everything that is made with it.",
         kinds={"polars", "parquet"},
-        **_options(conf, ("sources", "tokens", "splitting", "vocabulary"), _TOKENS, upstream=("raw_records",)),
+        **_options(conf, "vocabulary", ("sources", "tokens", "splitting", "vocabulary"), _TOKENS, ("raw_records",)),
     )
-    def vocabulary(context: dg.AssetExecutionContext, raw_records: pl.LazyFrame) -> dg.Output[Vocabulary]:
+    def vocabulary(context: dg.AssetExecutionContext, raw_records: pl.LazyFrame):
         with for_people(conf.file):
             built = build_vocabulary(training_pairs(raw_records, conf), conf)
             require_room(conf, assign(raw_records, conf).n_training, len(built))
         context.log.info(f"{conf.name}: the vocabulary has {len(built):,} tokens")
-        return dg.Output(built, metadata=metadata.of_vocabulary(built))
+        before = FolderIOManager(root=str(home() / "data")).previous(context.asset_key, Vocabulary)
+        return dg.MaterializeResult(
+            value=built,
+            data_version=dg.DataVersion(built.fingerprint),
+            metadata=metadata.of_vocabulary(built) | metadata.made_from(context),
+            check_results=checks.of_vocabulary(built, before),
+        )
 
     return vocabulary
 
@@ -132,50 +144,75 @@ def _sparse_examples(conf: Dataset) -> dg.AssetsDefinition:
         "zeros and ones: a CSR matrix on disk, with each example's id, split and dense features.",
         kinds={"numpy", "polars"},
         **_options(
-            conf, ("sources", "tokens", "splitting", "encoding"), _TOKENS, upstream=("raw_records", "vocabulary")
+            conf,
+            "sparse_examples",
+            ("sources", "tokens", "splitting", "encoding"),
+            _TOKENS,
+            ("raw_records", "vocabulary"),
         ),
     )
-    def sparse_examples(
-        context: dg.AssetExecutionContext, raw_records: pl.LazyFrame, vocabulary: Vocabulary
-    ) -> dg.Output[SparseExamples]:
+    def sparse_examples(context: dg.AssetExecutionContext, raw_records: pl.LazyFrame, vocabulary: Vocabulary):
         with for_people(conf.file):
             examples = encode(raw_records, vocabulary, conf)
         context.log.info(f"{conf.name}: {len(examples):,} sparse examples, {len(examples.indices):,} stored entries")
-        return dg.Output(examples, metadata=metadata.of_examples(examples, vocabulary))
+        return dg.MaterializeResult(
+            value=examples,
+            data_version=dg.DataVersion(examples.fingerprint),
+            metadata=metadata.of_examples(examples, vocabulary) | metadata.made_from(context),
+            check_results=checks.of_examples(examples, raw_records, conf),
+        )
 
     return sparse_examples
 
 
 def _fits(
-    conf: Dataset, name: str, methods: Sequence[str], description: str, kinds: set[str], code: tuple[str, ...]
+    conf: Dataset,
+    name: str,
+    methods: Sequence[str],
+    config_of: Callable[[Dataset], type[dg.Config]],
+    description: str,
+    kinds: set[str],
+    code: tuple[str, ...],
 ) -> dg.AssetsDefinition:
     """An asset that fits some methods, each fit a run of the dataset's experiment."""
+    kind = config_of(conf)
 
     @dg.asset(
-        name=name,
         description=description,
         kinds=kinds,
-        **_options(conf, ("fitting", *code), _FITS, upstream=("vocabulary", "sparse_examples")),
+        **_options(conf, name, ("fitting", *code), _FITS, ("vocabulary", "sparse_examples")),
     )
     def fits(
         context: dg.AssetExecutionContext,
-        config: FitConfig,
+        config: kind,  # type: ignore[valid-type]
         mlflow: MLflow,
         vocabulary: Vocabulary,
         sparse_examples: SparseExamples,
-    ) -> dg.Output[Fits]:
-        tags = {"dagster.run_id": context.run.run_id, "dagster.asset": context.asset_key.to_user_string()}
-        force = config.force or os.environ.get("FORCE") == "1"
+    ):
         with for_people(conf.file):
+            asked = launchpad.with_config(conf, name, config)
             tracker = mlflow.tracker(conf, context.instance)
             done = [
                 fit
                 for method in methods
                 for fit in fit_all(
-                    method, conf, vocabulary, sparse_examples, tracker, tags=tags, force=force, log=context.log
+                    method,
+                    asked,
+                    vocabulary,
+                    sparse_examples,
+                    tracker,
+                    tags=mlflow.tags(context),
+                    force=launchpad.is_forced(config),
+                    log=context.log,
                 ).fits
             ]
-        return dg.Output(Fits(tuple(done)), metadata=metadata.of_fits(done, mlflow, vocabulary))
+            checked = checks.of_fits(name, done, tracker)
+        return dg.MaterializeResult(
+            value=Fits(tuple(done)),
+            data_version=_version([fit.run_id for fit in done]),
+            metadata=metadata.of_fits(done, mlflow, vocabulary) | metadata.made_from(context),
+            check_results=checked,
+        )
 
     return fits
 
@@ -187,9 +224,10 @@ def _comparison(conf: Dataset) -> dg.AssetsDefinition:
         kinds={"polars", "mlflow"},
         **_options(
             conf,
+            "comparison",
             ("comparison", "evaluation", "intervals"),
             _FITS,
-            upstream=("vocabulary", "embedding", "pca", "rivals"),
+            ("vocabulary", "embedding", "pca", "rivals"),
         ),
     )
     def comparison(
@@ -199,13 +237,23 @@ def _comparison(conf: Dataset) -> dg.AssetsDefinition:
         embedding: Fits,
         pca: Fits,
         rivals: Fits,
-    ) -> dg.Output[Comparison]:
+    ):
         fits = [*embedding.fits, *pca.fits, *rivals.fits]
         with for_people(conf.file):
             tracker = mlflow.tracker(conf, context.instance)
             scores = {part: load_scores(tracker, fits, part) for part in HELD_OUT}
             table = Comparison.of(fits, len(vocabulary), conf.logs, scores)
         context.log.info(f"{conf.name}:\n{table.text()}")
-        return dg.Output(table, metadata=metadata.of_comparison(table, fits, mlflow))
+        return dg.MaterializeResult(
+            value=table,
+            data_version=_version([fit.run_id for fit in fits]),
+            metadata=metadata.of_comparison(table, fits, mlflow) | metadata.made_from(context),
+            check_results=checks.of_comparison(table),
+        )
 
     return comparison
+
+
+def _version(made_of: Any) -> dg.DataVersion:
+    """A data version that changes with what a value is made of."""
+    return dg.DataVersion(hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:16])

@@ -1,17 +1,56 @@
 """What an asset's page says about its latest value: counts, shares, losses, metrics, and links that work."""
 
-from collections.abc import Sequence
+import datetime as dt
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
+import dataframely as dy
 import numpy as np
+import polars as pl
 
 from assets.resources import MLflow
-from pipeline.comparison import Comparison
+from pipeline.comparison import COLUMNS, Comparison
 from pipeline.encoding import SparseExamples
 from pipeline.fitting import Fit
-from pipeline.schemas import PARTS
+from pipeline.schemas import PARTS, EmbeddingRows, Examples, Tokens
 from pipeline.vocabulary import Vocabulary, rule_of_thumb
+
+SCHEMA = "dagster/column_schema"
+_VERSION, _INPUT = "dagster/data_version", "dagster/input_data_version/"
+
+
+def of_records(
+    records: pl.LazyFrame, n_records: int, checksums: Mapping[str, str], roles: Mapping[str, str]
+) -> dict[str, Any]:
+    """Rows, columns with what they are for, and what the records were read from."""
+    columns = [
+        dg.TableColumn(name, str(dtype), roles.get(name, "not used by this dataset"))
+        for name, dtype in records.collect_schema().items()
+    ]
+    return {
+        "dagster/row_count": n_records,
+        SCHEMA: dg.TableSchema(columns),
+        "source": _table(["file", "checksum"], [(name, digest) for name, digest in checksums.items()][:10]),
+        "files": len(checksums),
+    }
+
+
+def made_from(context: dg.AssetExecutionContext) -> dict[str, Any]:
+    """Where a value comes from, back to the checksum of the source: each asset before it, as it was made last."""
+    rows: list[tuple[str, str, str]] = []
+    waiting = sorted(context.assets_def.asset_deps[context.asset_key])
+    while waiting:
+        key = waiting.pop(0)
+        event = context.instance.get_latest_materialization_event(key)
+        name = key.to_user_string()
+        if any(row[0].startswith(f"[{name}]") for row in rows) or event is None or event.asset_materialization is None:
+            continue
+        tags = event.asset_materialization.tags or {}
+        made = dt.datetime.fromtimestamp(event.timestamp, dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
+        rows.append((f"[{name}](/assets/{name})", tags.get(_VERSION, "not known"), f"[{made}](/runs/{event.run_id})"))
+        waiting += [dg.AssetKey(tag.removeprefix(_INPUT).split("/")) for tag in sorted(tags) if tag.startswith(_INPUT)]
+    return {"made from": _table(["asset", "data version", "made"], rows)}
 
 
 def of_vocabulary(vocabulary: Vocabulary) -> dict[str, Any]:
@@ -23,6 +62,7 @@ def of_vocabulary(vocabulary: Vocabulary) -> dict[str, Any]:
         "fingerprint": vocabulary.fingerprint,
         "occurrences": int(vocabulary.tokens["count"].sum()),
         "rarest count": int(vocabulary.tokens["count"].min()),  # type: ignore[arg-type]
+        SCHEMA: _schema(Tokens),
         "most frequent": _table(["token", "label", "count"], top.rows()),
     }
 
@@ -46,6 +86,7 @@ def of_examples(examples: SparseExamples, vocabulary: Vocabulary) -> dict[str, A
         **sizes,
         **{name.replace("_", " ") + " left out": count for name, count in examples.about["left_out"].items()},
         "fingerprint": examples.fingerprint,
+        SCHEMA: _schema(Examples),
         "an example": f"{examples.frame['example'][first]}: {integers[:8].tolist()} ... = "
         + ", ".join(vocabulary.labels[i] for i in integers[:4])
         + ", ...",
@@ -65,6 +106,7 @@ def of_fits(fits: Sequence[Fit], mlflow: MLflow, vocabulary: Vocabulary) -> dict
         "fits": len(fits),
         "reused": sum(fit.reused for fit in fits),
         "fourth root of V": round(rule_of_thumb(len(vocabulary)), 1),
+        SCHEMA: _schema(EmbeddingRows),
         **numbers,
     }
 
@@ -79,10 +121,24 @@ def of_comparison(comparison: Comparison, fits: Sequence[Fit], mlflow: MLflow) -
         "what it means": dg.MetadataValue.md("\n".join(f"- {said}" for said in comparison.sentences())),
         "measured on": about["part"],
         "examples": about["n_examples"],
+        SCHEMA: _columns(comparison.frame.schema, COLUMNS),
         "compare in MLflow": dg.MetadataValue.url(mlflow.compare_link(fits)),
         "fourth root of V": round(rule_of_thumb(about["vocabulary_size"]), 1),
         **{name: d for name, d in chosen.items() if d is not None},
     }
+
+
+def _schema(schema: type[dy.Schema]) -> dg.TableSchema:
+    """The columns of a frame as they are declared."""
+    columns = schema.columns()
+    described = {name: column.description or "" for name, column in columns.items()}
+    return _columns({name: column.dtype for name, column in columns.items()}, described)
+
+
+def _columns(dtypes: Mapping[str, Any], descriptions: Mapping[str, str]) -> dg.TableSchema:
+    return dg.TableSchema(
+        [dg.TableColumn(name, str(dtype), descriptions.get(name, "")) for name, dtype in dtypes.items()]
+    )
 
 
 def _table(head: list[str], rows: list[tuple[Any, ...]]) -> dg.MarkdownMetadataValue:

@@ -26,6 +26,7 @@ class MLflow(dg.ConfigurableResource):
     tracking_uri: str
     artifacts: str
     ui: str
+    dagster_ui: str
 
     @property
     def is_local(self) -> bool:
@@ -38,9 +39,21 @@ class MLflow(dg.ConfigurableResource):
 
     def tracker(self, conf: Dataset, instance: dg.DagsterInstance) -> Tracker:
         """The dataset's experiment, after closing the runs in it that lost their process."""
-        tracker = Tracker(self.tracking_uri, Path(self.artifacts), conf.name, conf.description)
+        page = f"{self.dagster_ui}/assets/{conf.name}/comparison"
+        description = f"{conf.description}\n\nThe runs side by side, with verdicts: [{conf.name}/comparison]({page})."
+        tracker = Tracker(self.tracking_uri, Path(self.artifacts), conf.name, description)
         tracker.close_orphans(lambda run_id: bool((run := instance.get_run_by_id(run_id)) and run.is_finished))
         return tracker
+
+    def tags(self, context: dg.AssetExecutionContext) -> dict[str, str]:
+        """What a run keeps of the materialisation that made it, with the way back to it."""
+        asset = context.asset_key.to_user_string()
+        return {
+            "dagster.run_id": context.run.run_id,
+            "dagster.asset": asset,
+            "mlflow.note.content": f"Made by the Dagster asset [{asset}]({self.dagster_ui}/assets/{asset}) in its "
+            f"[run {context.run.run_id[:8]}]({self.dagster_ui}/runs/{context.run.run_id}).",
+        }
 
     def link(self, fit: Fit) -> str:
         """The address of a fit's run in MLflow's UI."""
@@ -70,11 +83,16 @@ def port(variable: str, default: int) -> int:
     return int(value)
 
 
+def dagster_address() -> str:
+    """Where `make dev` serves Dagster."""
+    return f"http://127.0.0.1:{port('DAGSTER_PORT', 3000)}"
+
+
 def mlflow_from_environment() -> MLflow:
     """MLFLOW_TRACKING_URI if it is set, else a database in the home."""
     uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home()}/mlflow.db"
     ui = uri if uri.startswith("http") else f"http://127.0.0.1:{port('MLFLOW_PORT', 5000)}"
-    return MLflow(tracking_uri=uri, artifacts=str(home() / "artifacts"), ui=ui)
+    return MLflow(tracking_uri=uri, artifacts=str(home() / "artifacts"), ui=ui, dagster_ui=dagster_address())
 
 
 @dg.logger(description="What the assets say, a line each; the engine's own events stay in Dagster's log.")

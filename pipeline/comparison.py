@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from pipeline.evaluation import HIGHER_IS_BETTER, goodness, measure
+from pipeline.evaluation import HIGHER_IS_BETTER, METRICS, goodness, measure
 from pipeline.fitting import Fit
 from pipeline.intervals import LEVEL, difference, interval, resampled
 from pipeline.methods import METHODS
@@ -197,6 +197,22 @@ class Comparison:
         about["worth"] = {int(d): pca for d, pca in about["worth"].items()}
         return cls(pl.read_parquet(path), pl.read_parquet(folder / "differences.parquet"), about)
 
+
+COLUMNS = {
+    "dataset": "the dataset",
+    "method": "embedding, pca, or a rival",
+    "dimension": "D; 1 for a rival without one",
+    "fit": "the name of the fit",
+    "run_id": "its run in MLflow",
+    "experiment_id": "the experiment of that run",
+    "reused": "whether it had been fitted before, and was unchanged",
+    "fit_seconds": "seconds of fitting, selection included",
+} | {
+    name + end: what + said
+    for name, what in METRICS.items()
+    for end, said in (("", ""), ("_low", ", lower end of its 95 % interval"), ("_high", ", upper end"))
+}
+"""What each column of a comparison's frame holds."""
 
 _DIFFERENCES = {
     **dict.fromkeys(("fit", "against", "metric"), pl.String),

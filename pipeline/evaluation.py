@@ -30,6 +30,19 @@ HIGHER_IS_BETTER = {"recall_at_20": True, "ndcg_at_20": True, "recall_at_50": Tr
 }
 """Every metric, the most telling of each task first."""
 
+METRICS = {
+    "recall_at_20": "held-out tokens among the first 20 / held-out tokens, mean over examples",
+    "ndcg_at_20": "discounted gain of the first 20 / the best possible, mean over examples",
+    "recall_at_50": "held-out tokens among the first 50 / held-out tokens, mean over examples",
+    "ndcg_at_100": "discounted gain of the first 100 / the best possible, mean over examples",
+    "rmse_log": "root mean squared error of the target's logarithm",
+    "r2_log": "share of the variance of the target's logarithm that is explained",
+    "rmse": "root mean squared error, in the target's unit",
+    "mae": "mean absolute error, in the target's unit",
+    "r2": "share of the target's variance that is explained",
+}
+"""What each metric is, in words."""
+
 
 def most_telling(metrics: Mapping[str, Any]) -> str:
     """The first of the task's metrics.

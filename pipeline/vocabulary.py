@@ -128,6 +128,36 @@ def rule_of_thumb(size: int) -> float:
     return float(size**0.25)
 
 
+@dataclass(frozen=True)
+class Drift:
+    """How a vocabulary differs from the one before it."""
+
+    added: int
+    """Tokens that are new."""
+    removed: int
+    """Tokens that are gone."""
+    distance: float
+    """Total variation distance of the two distributions of tokens: 0 where the shares are the same, 1 where no token
+    is in both. It is the share of the occurrences that would have to be of another token."""
+
+
+def drift(before: Vocabulary, now: Vocabulary) -> Drift:
+    """What changed from one vocabulary to the next: TV = sum_t |p_t - q_t| / 2, p and q the tokens' shares.
+
+    >>> drift(Vocabulary.of({"a": 3, "b": 1}), Vocabulary.of({"a": 2, "c": 2}))
+    Drift(added=1, removed=1, distance=0.5)
+    """
+    share = pl.col("count") / pl.col("count").sum()
+    both = before.tokens.select("token", before=share).join(
+        now.tokens.select("token", now=share), on="token", how="full", coalesce=True
+    )
+    difference = (pl.col("now").fill_null(0) - pl.col("before").fill_null(0)).abs().sum() / 2
+    added, removed, distance = both.select(
+        pl.col("before").is_null().sum(), pl.col("now").is_null().sum(), difference.alias("distance")
+    ).row(0)
+    return Drift(added, removed, distance)
+
+
 def build_vocabulary(training_pairs: pl.LazyFrame, conf: Dataset) -> Vocabulary:
     """Count the tokens of the training examples and keep the frequent ones, ties in the order of the tokens.
 

@@ -1,0 +1,118 @@
+"""What is checked each time an asset is made: that its frames keep their schemas, and that what came out makes sense.
+
+A check that fails as an error means that the asset is wrong; one that warns, that a person should look. Each runs in
+its asset's step, on the value at hand: none reads it again.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import dagster as dg
+import dataframely as dy
+import numpy as np
+import polars as pl
+
+from pipeline.comparison import Comparison
+from pipeline.config import Dataset
+from pipeline.embedding import Embedding
+from pipeline.encoding import SparseExamples
+from pipeline.fitting import Fit
+from pipeline.schemas import Examples, Tokens
+from pipeline.tokens import pairs
+from pipeline.tracking import Tracker
+from pipeline.vocabulary import Vocabulary, drift
+
+DRIFT_WARNS = 0.1
+"""Total variation distance to the vocabulary before, above which the drift is worth a look."""
+
+_DESCRIPTIONS = {
+    "raw_records": {
+        "has_records": "There is at least one record, and every column that conf names.",
+    },
+    "vocabulary": {
+        "schema": "Each row has a token, its label and a count, and no token stands there twice.",
+        "drift": f"The shares of the tokens are within {DRIFT_WARNS:.0%} (total variation) of the vocabulary before.",
+    },
+    "sparse_examples": {
+        "schema": "Each example has one id, and one split or fold.",
+        "no_token_lost": "Every token of the raw records is stored, or counted as left out.",
+    },
+    "embedding": {
+        "finite": "Every coordinate of every token is a number.",
+        "loss_went_down": "The training loss of each fit is lower at the end than after the first epoch.",
+    },
+    "pca": {"finite": "Every coordinate of every token is a number."},
+    "rivals": {"finite": "Every coordinate of every token is a number."},
+    "comparison": {
+        "learned_beats_pca": "At each D the learned embedding is shown to be better than PCA, by the most telling "
+        "metric on the held-out examples.",
+    },
+}
+_WARNS = {"drift", "loss_went_down", "learned_beats_pca"}
+
+
+def specs(conf: Dataset, asset: str) -> list[dg.AssetCheckSpec]:
+    """The checks of one asset of a dataset."""
+    key = dg.AssetKey([conf.name, asset])
+    return [dg.AssetCheckSpec(name, asset=key, description=said) for name, said in _DESCRIPTIONS[asset].items()]
+
+
+def of_records(n_records: int) -> list[dg.AssetCheckResult]:
+    """Of the raw records, which were read with the columns of conf."""
+    return [_result("has_records", n_records > 0, {"records": n_records})]
+
+
+def of_vocabulary(vocabulary: Vocabulary, before: Vocabulary | None) -> list[dg.AssetCheckResult]:
+    """Of the vocabulary, beside the one that it replaces."""
+    if before is None:
+        return [_schema(vocabulary.tokens, Tokens), _result("drift", True, {"before": "there was none"})]
+    found = drift(before, vocabulary)
+    said = {"distance": round(found.distance, 4), "tokens added": found.added, "tokens removed": found.removed}
+    return [_schema(vocabulary.tokens, Tokens), _result("drift", found.distance <= DRIFT_WARNS, said)]
+
+
+def of_examples(examples: SparseExamples, records: pl.LazyFrame, conf: Dataset) -> list[dg.AssetCheckResult]:
+    """Of the sparse examples, beside the raw records."""
+    n_raw = pairs(records, conf).select(pl.len()).collect(engine="streaming").item()
+    n_stored, n_left_out = int(examples.counts.sum()), examples.about["left_out"]["unknown_tokens"]
+    said = {"in the records": n_raw, "stored": n_stored, "left out, without a place in the vocabulary": n_left_out}
+    return [_schema(examples.frame, Examples), _result("no_token_lost", n_raw == n_stored + n_left_out, said)]
+
+
+def of_fits(asset: str, fits: Sequence[Fit], tracker: Tracker) -> list[dg.AssetCheckResult]:
+    """Of the fits of an asset."""
+    odd = []
+    for fit in fits:
+        embedding = Embedding.load(tracker.file(fit.run_id, "embedding.parquet"))
+        if not np.isfinite(embedding.matrix).all():
+            odd.append(fit.name)
+    results = [_result("finite", not odd, {"fits": len(fits), "with something else": ", ".join(odd) or "none"})]
+    if asset == "embedding":
+        losses = {fit.name: tracker.history(fit.run_id, "train_loss") for fit in fits}
+        up = [name for name, values in losses.items() if len(values) > 1 and not values[-1] < values[0]]
+        said = {name: f"{values[0]:.4f} -> {values[-1]:.4f}" for name, values in losses.items() if values}
+        results.append(_result("loss_went_down", not up, said))
+    return results
+
+
+def of_comparison(comparison: Comparison) -> list[dg.AssetCheckResult]:
+    """Of the comparison: the verdicts of the same D."""
+    pairs_of_same = [(fit, against) for fit, against in comparison.told_pairs() if against.startswith("pca D=")]
+    metric = comparison.metrics[0] if comparison.metrics else None
+    told = {fit: comparison.verdict(fit, against, metric) for fit, against in pairs_of_same} if metric else {}
+    said = {
+        fit: f"{row['verdict']} {row['difference']:+.4f} [{row['low']:+.4f}, {row['high']:+.4f}]"
+        for fit, row in told.items()
+    }
+    passed = all(row["verdict"] == "better" for row in told.values())
+    return [_result("learned_beats_pca", passed, {"metric": metric or "nothing was held out", **said})]
+
+
+def _schema(frame: pl.DataFrame, schema: type[dy.Schema]) -> dg.AssetCheckResult:
+    _, failures = schema.filter(frame)
+    return _result("schema", not len(failures), {"rows": frame.height, "rows that break a rule": len(failures)})
+
+
+def _result(name: str, passed: bool, said: dict[str, Any]) -> dg.AssetCheckResult:
+    severity = dg.AssetCheckSeverity.WARN if name in _WARNS else dg.AssetCheckSeverity.ERROR
+    return dg.AssetCheckResult(check_name=name, passed=bool(passed), severity=severity, metadata=said)

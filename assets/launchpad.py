@@ -1,0 +1,110 @@
+"""What the launchpad offers: the settings of conf as fields with their values and meaning, for one materialisation.
+
+Nothing is written into the conf file; MLflow records the settings that a run had.
+"""
+
+import os
+import types
+import typing
+from typing import Any
+
+import dagster as dg
+from pydantic import Field, ValidationError, create_model
+from pydantic.fields import FieldInfo
+
+from pipeline.config import Dataset, Section
+from pipeline.errors import PipelineError
+
+_FORCE = (bool, Field(default=False, description="Repeat fits that are unchanged; so does the environment's FORCE=1."))
+_NOT_OFFERED = ("kind", "dimensions")
+
+
+def embedding_config(conf: Dataset) -> type[dg.Config]:
+    """The settings of the learned embedding of this dataset."""
+    return create_model(
+        f"EmbeddingOf_{conf.name}",
+        __base__=dg.Config,
+        __doc__="The learned embedding: its dimensions and how it is trained.",
+        force=_FORCE,
+        dimensions=_dimensions(conf.dimensions, "Each D to fit. Default: 1, 2, 3, 4, 8, ... 128."),
+        training=(
+            model := _section(f"TrainingOf_{conf.name}", conf.training),
+            Field(default_factory=model, description="How the network is trained."),
+        ),
+    )
+
+
+def pca_config(conf: Dataset) -> type[dg.Config]:
+    """The settings of the baseline of this dataset."""
+    described = type(conf.baseline).model_fields["dimensions"].description or ""
+    return create_model(
+        f"PcaOf_{conf.name}",
+        __base__=dg.Config,
+        __doc__="The baseline: its dimensions.",
+        force=_FORCE,
+        dimensions=_dimensions(conf.baseline.dimensions, described),
+    )
+
+
+def rivals_config(conf: Dataset) -> type[dg.Config]:
+    """The settings of the rivals: only whether they are repeated."""
+    return create_model(
+        f"RivalsOf_{conf.name}", __base__=dg.Config, __doc__="Whether the rivals are repeated.", force=_FORCE
+    )
+
+
+def with_config(conf: Dataset, asset: str, config: Any) -> Dataset:
+    """The dataset with what the launchpad says about one asset.
+
+    Raises:
+        PipelineError: a value is not valid.
+    """
+    settings = conf.model_dump(mode="json")
+    if asset == "embedding":
+        settings["dimensions"] = config.dimensions
+        settings["training"] |= {name: getattr(config.training, name) for name in type(config.training).model_fields}
+    elif asset == "pca":
+        settings["baseline"]["dimensions"] = config.dimensions
+    try:
+        return Dataset.model_validate(settings)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(step) for step in first["loc"] if step not in (conf.task.kind,))
+        raise PipelineError(f"launchpad of {conf.name}/{asset}, {where}: {first['msg']}.") from error
+
+
+def is_forced(config: Any) -> bool:
+    """Whether unchanged fits are repeated."""
+    return bool(config.force) or os.environ.get("FORCE") == "1"
+
+
+def _dimensions(value: tuple[int, ...] | None, description: str) -> tuple[Any, FieldInfo]:
+    default = None if value is None else list(value)
+    return (list[int] | None, Field(default=default, description=_one_line(description)))
+
+
+def _section(name: str, section: Section) -> type[dg.Config]:
+    fields: dict[str, Any] = {}
+    for key, field in type(section).model_fields.items():
+        if key not in _NOT_OFFERED:
+            value = getattr(section, key)
+            default = list(value) if isinstance(value, tuple) else value
+            fields[key] = (_plain(field.annotation), Field(default=default, description=_one_line(field.description)))
+    return create_model(name, __base__=dg.Config, __doc__=_one_line(type(section).__doc__), **fields)
+
+
+def _plain(annotation: Any) -> Any:
+    """A type that Dagster's config knows: a tuple becomes a list."""
+    if typing.get_origin(annotation) is typing.Annotated:
+        return _plain(typing.get_args(annotation)[0])
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        parts = [_plain(part) for part in typing.get_args(annotation) if part is not type(None)]
+        assert len(parts) == 1
+        return parts[0] | None
+    if typing.get_origin(annotation) is tuple:
+        return list[typing.get_args(annotation)[0]]
+    return annotation
+
+
+def _one_line(text: str | None) -> str:
+    return " ".join((text or "").split())
