@@ -1,13 +1,24 @@
-"""What runs together: a job for each dataset, and one for all."""
+"""What runs together, and when: for each dataset a job, and a schedule and a sensor that are off until switched on."""
 
+import hashlib
+import json
+import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
+from assets.resources import MLflow
+from pipeline import sources
 from pipeline.config import Dataset
+from pipeline.errors import PipelineError
 
 ALL = "all_datasets"
+DAILY = "0 6 * * *"
+SECONDS_BETWEEN_LOOKS = 30
+SETTLED_SECONDS = 5.0
+"""A file that changed more recently may still be being written."""
 
 
 def jobs(datasets: Sequence[Dataset]) -> list[Any]:
@@ -21,3 +32,61 @@ def jobs(datasets: Sequence[Dataset]) -> list[Any]:
         for conf in datasets
     ]
     return [*each, dg.define_asset_job(ALL, dg.AssetSelection.all(), description="Every asset of every dataset.")]
+
+
+def schedules(datasets: Sequence[Dataset]) -> list[dg.ScheduleDefinition]:
+    """A schedule for each dataset: every morning, where it is switched on."""
+    return [
+        dg.ScheduleDefinition(
+            name=f"{conf.name}_daily",
+            job_name=conf.name,
+            cron_schedule=DAILY,
+            default_status=dg.DefaultScheduleStatus.STOPPED,
+            description=f"Makes every asset of {conf.name} each morning at six. A fit that is unchanged is reused.",
+        )
+        for conf in datasets
+    ]
+
+
+def sensors(datasets: Sequence[Dataset], conf_folder: Path) -> list[dg.SensorDefinition]:
+    """A sensor for the source files of each dataset that has some, and one that closes lost runs in MLflow."""
+    watched = [conf for conf in datasets if any("://" not in path for path in conf.source.path or ())]
+    return [*(_source_changed(conf, conf_folder) for conf in watched), _lost_runs(datasets)]
+
+
+def _source_changed(conf: Dataset, conf_folder: Path) -> dg.SensorDefinition:
+    @dg.sensor(
+        name=f"{conf.name}_source_changed",
+        job_name=conf.name,
+        minimum_interval_seconds=SECONDS_BETWEEN_LOOKS,
+        default_status=dg.DefaultSensorStatus.STOPPED,
+        description=f"Makes every asset of {conf.name} when a source file is new or has changed.",
+    )
+    def source_changed(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        try:
+            state = sources.files_state(conf.source, conf_folder)
+        except (PipelineError, OSError) as error:  # it may be being replaced: look again
+            return dg.SkipReason(str(error))
+        if time.time() - max(changed for _, changed in state.values()) / 1e9 < SETTLED_SECONDS:
+            return dg.SkipReason("a source file has just changed: it may still be being written")
+        now = hashlib.sha256(json.dumps(sorted(state.items())).encode()).hexdigest()[:16]
+        if now == context.cursor:
+            return dg.SkipReason("no source file has changed")
+        return dg.SensorResult(run_requests=[dg.RunRequest(run_key=now)], cursor=now)
+
+    return source_changed
+
+
+def _lost_runs(datasets: Sequence[Dataset]) -> dg.SensorDefinition:
+    @dg.sensor(
+        name="close_lost_runs",
+        minimum_interval_seconds=60,
+        default_status=dg.DefaultSensorStatus.STOPPED,
+        description="Closes the MLflow runs that lost their process: killed, or out of memory. Each new fit of a "
+        "dataset does so too.",
+    )
+    def close_lost_runs(context: dg.SensorEvaluationContext, mlflow: MLflow) -> dg.SkipReason:
+        closed = [run for conf in datasets for run in mlflow.close_lost_runs(conf, context.instance)]
+        return dg.SkipReason(f"closed {len(closed)} lost runs: {', '.join(closed)}" if closed else "no run is lost")
+
+    return close_lost_runs

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from assets.automation import jobs
+from assets.automation import jobs, schedules, sensors
 from assets.dataset import dataset_assets
 from assets.resources import lines, mlflow_from_environment
 from assets.storage import FolderIOManager, conf_folder, home
@@ -13,10 +13,12 @@ from pipeline.config import Dataset
 
 
 def definitions(datasets: Sequence[Dataset]) -> dg.Definitions:
-    """The assets, jobs and resources of these datasets."""
+    """The assets, jobs, schedules, sensors and resources of these datasets."""
     return dg.Definitions(
         assets=[asset for conf in datasets for asset in dataset_assets(conf, conf_folder())],
         jobs=jobs(datasets),
+        schedules=schedules(datasets),
+        sensors=sensors(datasets, conf_folder()),
         resources={"io_manager": FolderIOManager(root=str(home() / "data")), "mlflow": mlflow_from_environment()},
         loggers={"lines": lines},
         # the multiprocess default would import torch, Lightning and MLflow anew in every step

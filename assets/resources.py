@@ -39,11 +39,18 @@ class MLflow(dg.ConfigurableResource):
 
     def tracker(self, conf: Dataset, instance: dg.DagsterInstance) -> Tracker:
         """The dataset's experiment, after closing the runs in it that lost their process."""
+        tracker = self._experiment(conf)
+        _close_orphans(tracker, instance)
+        return tracker
+
+    def close_lost_runs(self, conf: Dataset, instance: dg.DagsterInstance) -> list[str]:
+        """Close the dataset's runs that lost their process; their ids."""
+        return _close_orphans(self._experiment(conf), instance)
+
+    def _experiment(self, conf: Dataset) -> Tracker:
         page = f"{self.dagster_ui}/assets/{conf.name}/comparison"
         description = f"{conf.description}\n\nThe runs side by side, with verdicts: [{conf.name}/comparison]({page})."
-        tracker = Tracker(self.tracking_uri, Path(self.artifacts), conf.name, description)
-        tracker.close_orphans(lambda run_id: bool((run := instance.get_run_by_id(run_id)) and run.is_finished))
-        return tracker
+        return Tracker(self.tracking_uri, Path(self.artifacts), conf.name, description)
 
     def tags(self, context: dg.AssetExecutionContext) -> dict[str, str]:
         """What a run keeps of the materialisation that made it, with the way back to it."""
@@ -69,6 +76,10 @@ class MLflow(dg.ConfigurableResource):
     def start(self) -> str:
         """The address at which MLflow's UI lists the experiments."""
         return f"{self.ui}/#/experiments?{_TRAINING}"
+
+
+def _close_orphans(tracker: Tracker, instance: dg.DagsterInstance) -> list[str]:
+    return tracker.close_orphans(lambda run_id: bool((run := instance.get_run_by_id(run_id)) and run.is_finished))
 
 
 def port(variable: str, default: int) -> int:

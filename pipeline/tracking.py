@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 FLUSH_SECONDS = 5.0
 """Losses go out at most this often while a fit runs: a call costs milliseconds, an epoch may take less."""
 _SQLITE = "sqlite:///"
+_NOTE = "mlflow.note.content"  # what MLflow's page shows as the description
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ class Tracker:
             if found is None:
                 location = (artifacts / experiment).as_uri() if uri.startswith(_SQLITE) else None
                 # the kind makes MLflow's page open on the runs, not on the traces of a language model
-                tags = {"mlflow.note.content": description, "mlflow.experimentKind": "custom_model_development"}
+                tags = {_NOTE: description, "mlflow.experimentKind": "custom_model_development"}
                 self.experiment_id = self.client.create_experiment(experiment, location, tags)
         if found is not None:
             self.experiment_id = found.experiment_id
@@ -149,6 +150,8 @@ class Tracker:
                     f"the MLflow experiment {experiment!r} was deleted. Bring it back with `mlflow experiments restore "
                     f"-x {found.experiment_id}`, or remove it for good with `mlflow gc`."
                 )
+            if found.tags.get(_NOTE) != description:
+                self.client.set_experiment_tag(self.experiment_id, _NOTE, description)
 
     def finished(self, key: str) -> FinishedRun | None:
         """The latest run with this key that ended FINISHED and still has its embedding, if there is one."""

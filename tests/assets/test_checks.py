@@ -1,0 +1,81 @@
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import polars as pl
+import pytest
+
+from assets import checks
+from pipeline.comparison import Comparison
+from pipeline.config import Dataset
+from pipeline.embedding import Embedding
+from pipeline.encoding import encode
+from pipeline.fitting import Fit
+from pipeline.sources import scan
+from pipeline.splitting import training_pairs
+from pipeline.tracking import Tracker
+from pipeline.vocabulary import Vocabulary, build_vocabulary
+
+
+def by_name(results: list[dg.AssetCheckResult]) -> Mapping[str | None, dg.AssetCheckResult]:
+    return {result.check_name: result for result in results}
+
+
+def test_a_vocabulary_that_drifts_warns() -> None:
+    before = Vocabulary.of({f"m{i}": 10 for i in range(100)})
+    same = Vocabulary.of({f"m{i}": 20 for i in range(100)})
+    other = Vocabulary.of({f"m{i}": 10 for i in range(50, 150)})
+    assert by_name(checks.of_vocabulary(same, before))["drift"].passed
+    assert by_name(checks.of_vocabulary(same, None))["drift"].passed
+    drifted = by_name(checks.of_vocabulary(other, before))["drift"]
+    assert (drifted.passed, drifted.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert drifted.metadata["tokens added"].value == 50
+    assert drifted.metadata["distance"].value == pytest.approx(0.5)
+
+
+def test_a_lost_token_is_an_error(movies: Dataset, tmp_path: Path) -> None:
+    records = scan(movies, tmp_path / "conf")
+    vocabulary = build_vocabulary(training_pairs(records, movies), movies)
+    examples = encode(records, vocabulary, movies)
+    assert all(result.passed for result in checks.of_examples(examples, records, movies))
+    more = pl.concat([records, records.head(1)])
+    lost = by_name(checks.of_examples(examples, more, movies))["no_token_lost"]
+    assert (lost.passed, lost.severity) == (False, dg.AssetCheckSeverity.ERROR)
+
+
+def test_fits_that_learned_nothing_are_seen(tmp_path: Path) -> None:
+    tracker = Tracker(f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "artifacts", "movies")
+    fits = []
+    for d, losses, place in ((2, [3.0, 2.0], 1.0), (3, [2.0, 2.5], np.nan)):
+        with tracker.run(f"embedding D={d}", {}, {}) as run:
+            for epoch, loss in enumerate(losses, 1):
+                run.log_metrics({"train_loss": loss}, epoch)
+            (tmp_path / str(d)).mkdir()
+            Embedding(Vocabulary.of({"a": 1}), np.full((1, d), place, np.float32)).save(
+                tmp_path / str(d) / "embedding.parquet"
+            )
+            run.log_folder(tmp_path / str(d))
+        fits.append(Fit("movies", "embedding", d, run.run_id, run.experiment_id, False, run.metrics))
+    good, bad = (by_name(checks.of_fits("embedding", [fit], tracker)) for fit in fits)
+    assert all(result.passed for result in good.values())
+    assert not bad["finite"].passed
+    assert (bad["loss_went_down"].passed, bad["loss_went_down"].severity) == (False, dg.AssetCheckSeverity.WARN)
+
+
+def test_a_learned_embedding_that_is_not_better_than_pca_warns() -> None:
+    def comparison(recall: float) -> Comparison:
+        metrics: dict[str, Any] = {"fit_seconds": 1.0, "test_recall_at_20": 0.5}
+        fits = [Fit("movies", method, 2, method, "1", False, metrics) for method in ("embedding", "pca")]
+        judged = [
+            pl.DataFrame({"example": [f"u{i:02d}" for i in range(40)], "held_out": [5] * 40, "recall_at_20": values})
+            for values in ([recall] * 40, [0.2] * 40)
+        ]
+        return Comparison.of(fits, 100, False, {"test": judged})
+
+    (better,) = checks.of_comparison(comparison(0.6))
+    (equal,) = checks.of_comparison(comparison(0.2))
+    assert better.passed
+    assert (equal.passed, equal.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert "no difference shown" in str(equal.metadata["embedding D=2"].value)

@@ -1,0 +1,45 @@
+from typing import Any
+
+import pytest
+
+from assets import launchpad
+from pipeline.config import Dataset, MissingTokensTraining
+from pipeline.errors import PipelineError
+
+
+def test_every_setting_of_training_stands_there_with_its_value_and_meaning(movies: Dataset, homes: Dataset) -> None:
+    for conf in (movies, homes):
+        kind = launchpad.embedding_config(conf)
+        training = kind().training  # type: ignore[attr-defined]
+        offered = set(type(training).model_fields)
+        assert offered == set(type(conf.training).model_fields) - {"kind"}
+        assert all(field.description for field in type(training).model_fields.values())
+        assert all(field.description for field in kind.model_fields.values())
+        assert launchpad.with_config(conf, "embedding", kind()) == conf
+
+
+def test_what_is_typed_there_counts_for_this_time(movies: Dataset) -> None:
+    kind: Any = launchpad.embedding_config(movies)
+    typed = kind(dimensions=[4], training={"temperature": [0.3], "max_epochs": 7})
+    conf = launchpad.with_config(movies, "embedding", typed)
+    assert conf.dimensions == (4,)
+    assert isinstance(conf.training, MissingTokensTraining)
+    assert (conf.training.temperature, conf.training.max_epochs) == ((0.3,), 7)
+    assert conf.training.learning_rate == movies.training.learning_rate
+    assert launchpad.with_config(movies, "pca", launchpad.pca_config(movies)(dimensions=[3])).baseline.dimensions == (
+        3,
+    )
+
+
+def test_what_makes_no_sense_is_told(movies: Dataset) -> None:
+    kind: Any = launchpad.embedding_config(movies)
+    with pytest.raises(PipelineError, match=r"launchpad of planted_movies/embedding, training.dropout: .*less than 1"):
+        launchpad.with_config(movies, "embedding", kind(training={"dropout": 2.0}))
+
+
+def test_fits_are_repeated_where_one_says_so(movies: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    kind = launchpad.rivals_config(movies)
+    assert not launchpad.is_forced(kind())
+    assert launchpad.is_forced(kind(force=True))
+    monkeypatch.setenv("FORCE", "1")
+    assert launchpad.is_forced(kind())
