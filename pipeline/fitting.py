@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from pipeline import sources
 from pipeline.config import Dataset
 from pipeline.embedding import Embedding, Fitted
 from pipeline.encoding import HELD_OUT, Rows, SparseExamples
@@ -109,6 +110,7 @@ def fit_all(
         else:
             run_tags = {"dataset": conf.name, "method": method, "fit_key": key, **(tags or {})}
             with tracker.run(name, run_tags, run_params(how, conf, vocabulary, examples, dimension)) as run:
+                run.log_input(conf.name, examples.fingerprint, sources.name(conf.source), _profile(examples))
                 fitted = fit_one(how, conf, vocabulary, examples, dimension, run, log)
             log.info(f"{conf.name}: {_summary(name, run.metrics)}")
             params = {"dimension": str(fitted.embedding.dimension)}
@@ -125,6 +127,11 @@ def fit_all(
             )
         )
     return Fits(tuple(fits))
+
+
+def _profile(examples: SparseExamples) -> dict[str, int]:
+    n, v = examples.shape
+    return {"examples": n, "vocabulary": v, "stored_entries": len(examples.indices)}
 
 
 def _require_something_to_predict(examples: SparseExamples, conf: Dataset) -> None:

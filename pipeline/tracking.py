@@ -3,6 +3,8 @@
 Only `MlflowClient` is used, with an explicit address: no global state, nothing that depends on the working directory.
 """
 
+import json
+import logging
 import os
 import socket
 import time
@@ -23,6 +25,8 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # files 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
+SYSTEM_SECONDS = 2
+"""Between two looks at what the machine does."""
 FLUSH_SECONDS = 5.0
 """Losses go out at most this often while a fit runs: a call costs milliseconds, an epoch may take less."""
 _SQLITE = "sqlite:///"
@@ -74,6 +78,24 @@ class Run:
         for start in range(0, len(params), 100):  # the most that MLflow takes in a batch
             some = list(params.items())[start : start + 100]
             self.client.log_batch(self.run_id, params=[Param(key, value) for key, value in some])
+
+    def log_input(self, name: str, digest: str, source: str, profile: Mapping[str, int]) -> None:
+        """Note what was learned from, as MLflow's lineage of datasets shows it.
+
+        Args:
+            name: of the dataset.
+            digest: fingerprint of the sparse examples.
+            source: what the raw records were read from.
+            profile: sizes.
+        """
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        kind = "http" if source.startswith(("http://", "https://")) else "local"
+        entity = Dataset(
+            name, digest, kind, json.dumps({"url" if kind == "http" else "uri": source}), profile=json.dumps(profile)
+        )
+        context = InputTag("mlflow.data.context", "training")
+        self.client.log_inputs(self.run_id, datasets=[DatasetInput(entity, [context])])
 
     def flush(self) -> None:
         """Send what waits."""
@@ -135,6 +157,7 @@ class Tracker:
         Raises:
             PipelineError: MLflow is not reachable, or the experiment was deleted.
         """
+        self.uri = uri
         with _alone(uri):
             self.client = _client(uri)
             found = self.client.get_experiment_by_name(experiment)
@@ -162,7 +185,8 @@ class Tracker:
         )
         for run in runs:
             if any(file.path == "embedding.parquet" for file in self.client.list_artifacts(run.info.run_id)):
-                return FinishedRun(run.info.run_id, self.experiment_id, run.data.metrics, run.data.params)
+                metrics = {k: v for k, v in run.data.metrics.items() if not k.startswith("system/")}
+                return FinishedRun(run.info.run_id, self.experiment_id, metrics, run.data.params)
         return None
 
     def history(self, run_id: str, metric: str) -> list[float]:
@@ -189,7 +213,8 @@ class Tracker:
         status = "KILLED"  # an interruption is a BaseException of any kind
         try:
             run.log_params(params)
-            yield run
+            with self._system_metrics(run.run_id):
+                yield run
             run.flush()
             status = "FINISHED"
         except Exception as error:
@@ -201,6 +226,19 @@ class Tracker:
                 with suppress(Exception):
                     run.flush()
             self.client.set_terminated(run.run_id, status)
+
+    @contextmanager
+    def _system_metrics(self, run_id: str) -> Iterator[None]:
+        """MLflow's own monitor of processor, memory, disk and network, for what takes longer than its interval."""
+        from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+
+        logging.getLogger("mlflow.system_metrics.system_metrics_monitor").setLevel(logging.WARNING)
+        monitor: Any = SystemMetricsMonitor(run_id, SYSTEM_SECONDS, tracking_uri=self.uri)  # type: ignore[no-untyped-call]
+        monitor.start()
+        try:
+            yield
+        finally:
+            monitor.finish()
 
     def close_orphans(self, is_over: Callable[[str], bool]) -> list[str]:
         """Close the runs that lost their process: KILLED where the process is gone, or its Dagster run is over.

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,39 @@ def test_a_run_that_ends_well_is_finished_with_all_that_was_logged(tracker: Trac
     assert logged.data.params == params
     assert [(metric.step, metric.value) for metric in history] == [(1, 2.0), (2, 1.0)]
     assert (tracker.folder(run.run_id) / "embedding.parquet").read_text() == "x"
+
+
+def test_what_was_learned_from_stands_in_the_lineage_of_datasets(tracker: Tracker) -> None:
+    with tracker.run("r", {}, {}) as run:
+        run.log_input("movies", "0123456789abcdef", "ratings.csv", {"examples": 3})
+    (used,) = tracker.client.get_run(run.run_id).inputs.dataset_inputs
+    assert (used.dataset.name, used.dataset.digest) == ("movies", "0123456789abcdef")
+    assert "ratings.csv" in used.dataset.source
+    assert {tag.key: tag.value for tag in used.tags} == {"mlflow.data.context": "training"}
+
+
+def test_what_the_machine_does_is_noted_and_is_no_metric_of_the_fit(
+    tracker: Tracker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.tracking.SYSTEM_SECONDS", 0.2)
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "embedding.parquet").write_text("x")
+    with tracker.run("r", {"fit_key": "k"}, {}) as run:
+        time.sleep(1)
+        run.log_metrics({"fit_seconds": 1.0})
+        run.log_folder(tmp_path / "files")
+    noted = tracker.client.get_run(run.run_id).data.metrics
+    assert noted["system/system_memory_usage_megabytes"] > 0
+    found = tracker.finished("k")
+    assert found is not None
+    assert found.metrics == {"fit_seconds": 1.0}
+
+
+def test_a_changed_description_is_shown(tracker: Tracker, tmp_path: Path) -> None:
+    name = tracker.client.get_experiment(tracker.experiment_id).name
+    again = Tracker(tracker.uri, tmp_path / "artifacts", name, "what it is now")
+    assert again.experiment_id == tracker.experiment_id
+    assert again.client.get_experiment(tracker.experiment_id).tags["mlflow.note.content"] == "what it is now"
 
 
 def test_a_run_that_raises_is_failed_and_says_why(tracker: Tracker) -> None:
