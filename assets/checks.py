@@ -54,7 +54,7 @@ _WARNS = {"drift", "loss_went_down", "learned_beats_pca"}
 def specs(conf: Dataset, asset: str) -> list[dg.AssetCheckSpec]:
     """The checks of one asset of a dataset."""
     key = dg.AssetKey([conf.name, asset])
-    return [dg.AssetCheckSpec(name, asset=key, description=said) for name, said in _DESCRIPTIONS[asset].items()]
+    return [dg.AssetCheckSpec(name, asset=key, description=said) for name, said in _DESCRIPTIONS.get(asset, {}).items()]
 
 
 def of_records(n_records: int) -> list[dg.AssetCheckResult]:

@@ -21,9 +21,11 @@ from pipeline.comparison import Comparison
 from pipeline.config import Dataset
 from pipeline.encoding import HELD_OUT, SparseExamples, encode
 from pipeline.fitting import Fits, fit_all, load_scores
+from pipeline.gallery import draw_pages
 from pipeline.methods import METHODS
 from pipeline.provenance import code_version
 from pipeline.splitting import assign, require_room, training_pairs
+from pipeline.tokens import described
 from pipeline.vocabulary import Vocabulary, build_vocabulary
 
 _RECORDS = {"source"}
@@ -76,6 +78,7 @@ def dataset_assets(conf: Dataset, conf_folder: Path) -> list[dg.AssetsDefinition
             code=("rivals", *(METHODS[name].module for name in rivals)),
         ),
         _comparison(conf),
+        _pages(conf),
     ]
 
 
@@ -252,6 +255,43 @@ def _comparison(conf: Dataset) -> dg.AssetsDefinition:
         )
 
     return comparison
+
+
+def _pages(conf: Dataset) -> dg.AssetsDefinition:
+    @dg.asset(
+        description="A page for each fit on which to look around in its latent space: search a token, see its weights "
+        "and its neighbours, turn the space. One HTML file each, in the artifacts of its run; it works offline.",
+        kinds={"plotly", "mlflow"},
+        **_options(
+            conf,
+            "pages",
+            ("effects", "gallery", "pages", "projection"),
+            _TOKENS,
+            ("raw_records", "vocabulary", "sparse_examples", "embedding", "pca", "comparison"),
+        ),
+    )
+    def pages(
+        context: dg.AssetExecutionContext,
+        mlflow: MLflow,
+        raw_records: pl.LazyFrame,
+        vocabulary: Vocabulary,
+        sparse_examples: SparseExamples,
+        embedding: Fits,
+        pca: Fits,
+        comparison: Comparison,
+    ):
+        fits = [*embedding.fits, *pca.fits]
+        with for_people(conf.file):
+            tracker = mlflow.tracker(conf, context.instance)
+            about = vocabulary.beside(described(raw_records, conf))
+            made = draw_pages(conf, fits, comparison.about["best"], about, sparse_examples, tracker, context.log)
+        return dg.MaterializeResult(
+            value=Fits(tuple(fits)),
+            data_version=_version([fit.run_id for fit in fits]),
+            metadata=metadata.of_pages(fits, made, mlflow) | metadata.made_from(context),
+        )
+
+    return pages
 
 
 def _version(made_of: Any) -> dg.DataVersion:

@@ -13,6 +13,7 @@ from assets.resources import MLflow
 from pipeline.comparison import COLUMNS, Comparison
 from pipeline.encoding import SparseExamples
 from pipeline.fitting import Fit
+from pipeline.gallery import PAGE
 from pipeline.schemas import PARTS, EmbeddingRows, Examples, Tokens
 from pipeline.vocabulary import Vocabulary, rule_of_thumb
 
@@ -126,6 +127,12 @@ def of_comparison(comparison: Comparison, fits: Sequence[Fit], mlflow: MLflow) -
         "fourth root of V": round(rule_of_thumb(about["vocabulary_size"]), 1),
         **{name: d for name, d in chosen.items() if d is not None},
     }
+
+
+def of_pages(fits: Sequence[Fit], made: Mapping[str, bool], mlflow: MLflow) -> dict[str, Any]:
+    """A link to each page, the learned ones first."""
+    rows = [(f"[{fit.name}]({mlflow.artifact_link(fit, PAGE)})", "yes" if made[fit.name] else "no") for fit in fits]
+    return {"look": _table(["page", "new"], rows), "pages": len(rows), "new": sum(made.values())}
 
 
 def _schema(schema: type[dy.Schema]) -> dg.TableSchema:

@@ -66,6 +66,10 @@ class MLflow(dg.ConfigurableResource):
         """The address of a fit's run in MLflow's UI."""
         return f"{self.ui}/#/experiments/{fit.experiment_id}/runs/{fit.run_id}?{_TRAINING}"
 
+    def artifact_link(self, fit: Fit, name: str) -> str:
+        """The address at which MLflow's UI shows a file of a fit's run."""
+        return f"{self.ui}/#/experiments/{fit.experiment_id}/runs/{fit.run_id}/artifacts/{name}?{_TRAINING}"
+
     def compare_link(self, fits: Sequence[Fit]) -> str:
         """The address at which MLflow's UI shows these fits side by side."""
         runs = json.dumps([fit.run_id for fit in fits], separators=(",", ":"))

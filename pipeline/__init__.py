@@ -22,11 +22,15 @@ The way of the data, in order:
     starts       the networks at PCA's place
     training     the learned fit (Lightning)
     methods      every way to a fit, by name
+    projection   a latent space in two or three dimensions
     pictures     what people would rather look at than read
     tracking     MLflow: one run a fit
     provenance   what decides a fit, as a key
     fitting      one fit from settings to a finished run, or its reuse
     comparison   all fits side by side, and what their differences show
+    effects      what a token does to the predicted number
+    pages        interactive pages, one file each
+    gallery      a page for each fit's run
 
 Beside the way: `errors` (the one exception for people), `schemas` (columns and dtypes of every frame), `reference` (the
 page about conf files). Imports go upwards in this list only, and no module here knows Dagster: that is `assets/`.

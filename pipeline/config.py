@@ -84,6 +84,9 @@ class ValueTokens(_Tokens):
     """Lower-case the token."""
     label: str | None = None
     """What people read for the token: a column, or a template such as `{title} ({year})`. Default: the token."""
+    about: Columns | None = None
+    """Columns that describe the token: pages show them with it, and the first one colours the map (by the first value,
+    where it has several between `|`)."""
 
 
 class WordTokens(_Tokens):

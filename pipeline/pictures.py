@@ -12,14 +12,13 @@ import numpy as np
 import polars as pl
 
 from pipeline.embedding import Embedding
+from pipeline.projection import SHOWN, plane
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 LABELLED = 40
 """So many of the most frequent tokens are named on a map, as far as they don't cover each other."""
-SHOWN = 10_000
-"""So many of the most frequent tokens are drawn: beyond that a picture of points is a picture of ink."""
 _INK, _BLUE, _ORANGE = "#222222", "#2563a8", "#d9730d"
 
 
@@ -28,7 +27,8 @@ def draw_map(embedding: Embedding, title: str, path: Path) -> None:
 
     A latent space of two dimensions is drawn as it is, one of more by its two principal axes, one of one along a line.
     """
-    places, axes_names = _plane(embedding)
+    view = plane(embedding, SHOWN)
+    places, axes_names = view.places, view.axes
     counts = embedding.vocabulary.tokens["count"].to_numpy()[: len(places)]
     axes = _axes(title)
     size = 4 + 120 * np.sqrt(counts / counts.max())
@@ -97,20 +97,6 @@ def draw_sweep(frame: pl.DataFrame, metric: str, fourth_root: float, path: Path)
     quality.text(fourth_root, 1.0, f" fourth root of V = {fourth_root:.1f}", transform=top, fontsize=8, va="top")
     quality.legend(frameon=False, fontsize=8)
     figure.savefig(path, dpi=130)
-
-
-def _plane(embedding: Embedding) -> tuple[np.ndarray, tuple[str, str]]:
-    """Two coordinates (V, 2) for each token, and what the axes are."""
-    matrix = embedding.matrix[:SHOWN]
-    if embedding.dimension == 1:
-        return np.column_stack([matrix[:, 0], np.arange(len(matrix))]), ("dimension 1", "token, by frequency")
-    if embedding.dimension == 2:
-        return matrix, ("dimension 1", "dimension 2")
-    centred = matrix - matrix.mean(axis=0)
-    values, directions = np.linalg.eigh(centred.T @ centred)
-    share = values[::-1] / max(values.sum(), np.finfo(np.float32).tiny)
-    names = tuple(f"principal axis {i + 1} of {embedding.dimension} dimensions ({share[i]:.0%})" for i in range(2))
-    return centred @ directions[:, [-1, -2]], (names[0], names[1])
 
 
 def _name_some(axes: "Axes", places: np.ndarray, labels: Sequence[str]) -> None:

@@ -108,6 +108,8 @@ def roles(conf: Dataset) -> Mapping[str, str]:
             note(column, of_kind[tokens.kind])
         for column in label_columns(getattr(tokens, "label", None) or "") if getattr(tokens, "label", None) else []:
             note(column, "part of the label that people read for a token")
+        for column in getattr(tokens, "about", None) or ():
+            note(column, "describes a token on the pages")
     if conf.split.column:
         note(conf.split.column, "train, validation or test")
     if conf.task.kind == "regression":
@@ -127,6 +129,7 @@ def needed_columns(conf: Dataset) -> dict[str, str]:
         label = getattr(tokens, "label", None)
         if label:
             named |= {f"tokens[{i}].label ({field})": field for field in label_columns(label)}
+        named |= {f"tokens[{i}].about": column for column in getattr(tokens, "about", None) or ()}
     if conf.split.column:
         named["split.column"] = conf.split.column
     if conf.task.kind == "regression":

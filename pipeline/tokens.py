@@ -5,7 +5,7 @@ Which tokens get an integer is the vocabulary's business, and which integers an 
 
 import polars as pl
 
-from pipeline.config import Dataset, ItemTokens, Tokens, WordTokens
+from pipeline.config import Dataset, ItemTokens, Tokens, ValueTokens, WordTokens
 from pipeline.errors import PipelineError
 from pipeline.sources import is_missing, label_columns
 
@@ -52,6 +52,25 @@ def pairs(records: pl.LazyFrame, conf: Dataset) -> pl.LazyFrame:
             frame = frame.filter(pl.col("token").is_not_null())
             frames.append(frame.with_columns(_written(tokens, column, many=len(conf.token_columns) > 1)))
     return pl.concat(frames).with_columns(label=pl.coalesce("label", "token"))
+
+
+def described(records: pl.LazyFrame, conf: Dataset) -> pl.DataFrame:
+    """What conf says about tokens (`about`), as text: a row a token, with `token` and then each column that is named.
+
+    Where the rows of a token differ, the smallest text stands for all; where no row says anything, null.
+    """
+    columns = list(dict.fromkeys(c for tokens in conf.tokens for c in getattr(tokens, "about", None) or ()))
+    frames = [
+        records.select(pl.col(column).cast(pl.String).alias("token"), *(pl.col(c).cast(pl.String) for c in columns))
+        .filter(pl.col("token").is_not_null())
+        .with_columns(_written(tokens, column, many=len(conf.token_columns) > 1))
+        for tokens in conf.tokens
+        if isinstance(tokens, ValueTokens) and tokens.about
+        for column in tokens.columns
+    ]
+    if not frames:
+        return pl.DataFrame(schema={"token": pl.String})
+    return pl.concat(frames).group_by("token").agg(pl.col(columns).min()).collect(engine="streaming")
 
 
 def _texts(tokens: Tokens, column: str, dtype: pl.DataType, conf: Dataset) -> pl.Expr:

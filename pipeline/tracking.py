@@ -201,6 +201,17 @@ class Tracker:
         """A local file with one artifact of a run, fetched if it is elsewhere."""
         return Path(self.client.download_artifacts(run_id, name))
 
+    def tag(self, run_id: str, name: str) -> str | None:
+        """A tag of a run, or None."""
+        value: str | None = self.client.get_run(run_id).data.tags.get(name)
+        return value
+
+    def keep(self, run_id: str, folder: Path, tags: Mapping[str, str]) -> None:
+        """Add the files of a folder to a finished run, then the tags that say so."""
+        self.client.log_artifacts(run_id, str(folder))
+        for name, value in tags.items():
+            self.client.set_tag(run_id, name, value)
+
     @contextmanager
     def run(self, name: str, tags: Mapping[str, str], params: Mapping[str, str]) -> Iterator[Run]:
         """One fit's run. It ends FINISHED, or FAILED on an exception, or KILLED on an interruption."""

@@ -92,6 +92,10 @@ class Vocabulary:
             )
         return found
 
+    def beside(self, described: pl.DataFrame) -> pl.DataFrame:
+        """What a frame with a column `token` says about each token, in the vocabulary's order, null where nothing."""
+        return self.tokens.select("token").join(described, on="token", how="left", maintain_order="left").drop("token")
+
     def require(self, fingerprint: str, what: str) -> None:
         """Refuse something that was made with another vocabulary.
 

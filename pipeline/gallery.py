@@ -1,0 +1,117 @@
+"""The interactive pages of a dataset's fits, each kept with its run: made once, and again when something changed."""
+
+import hashlib
+import json
+import logging
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from pipeline.config import Dataset
+from pipeline.effects import token_effects
+from pipeline.embedding import Embedding
+from pipeline.encoding import SparseExamples
+from pipeline.fitting import Fit, load_fitted
+from pipeline.methods import METHODS
+from pipeline.pages import Colour, categories, latent_space_page
+from pipeline.projection import SHOWN, View, neighbourhoods, plane, space
+from pipeline.provenance import code_version
+from pipeline.tracking import Tracker
+
+PAGE = "latent_space.html"
+_CODE = ("effects", "gallery", "pages", "projection")
+
+
+def draw_pages(
+    conf: Dataset,
+    fits: Sequence[Fit],
+    best: int | None,
+    about: pl.DataFrame,
+    examples: SparseExamples,
+    tracker: Tracker,
+    log: logging.Logger,
+) -> dict[str, bool]:
+    """Put a page on which to look around into the run of each fit that has a latent space.
+
+    Args:
+        conf: the dataset.
+        fits: all of them.
+        best: the learned D that gets a map of neighbourhoods too: that takes longest.
+        about: a row a token, in the vocabulary's order: what is shown with it.
+        examples: what the effects of tokens on a number are tried on.
+        tracker: of the runs.
+        log: gets a line for each page.
+
+    Returns:
+        The name of each fit with a page, and whether the page is new.
+    """
+    swept = [fit for fit in fits if METHODS[fit.method].swept]
+    baseline = {fit.dimension: fit for fit in swept if fit.method == "pca"}
+    made = {}
+    for fit in swept:
+        is_best = fit.method == "embedding" and fit.dimension == best
+        beside = baseline.get(fit.dimension) if fit.method == "embedding" and conf.task.kind == "regression" else None
+        key = _key(fit, is_best, beside, about)
+        made[fit.name] = tracker.tag(fit.run_id, "page_key") != key
+        if not made[fit.name]:
+            continue
+        page = _page(conf, fit, is_best, beside, about, examples, tracker)
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / PAGE).write_text(page, encoding="utf-8")
+            tracker.keep(fit.run_id, Path(folder), {"page_key": key})
+        log.info(f"{conf.name}: {fit.name} can be looked at: {PAGE} in its run")
+    return made
+
+
+def _key(fit: Fit, is_best: bool, beside: Fit | None, about: pl.DataFrame) -> str:
+    decides = [fit.run_id, is_best, beside and beside.run_id, about.columns, code_version(*_CODE), _template()]
+    rows = about.hash_rows(seed=0).to_numpy().tobytes() if about.width else b""
+    return hashlib.sha256(json.dumps(decides).encode() + rows).hexdigest()[:16]
+
+
+def _template() -> str:
+    from pipeline import pages
+
+    return hashlib.sha256(Path(pages.__file__).with_name(PAGE).read_bytes()).hexdigest()
+
+
+def _page(
+    conf: Dataset,
+    fit: Fit,
+    is_best: bool,
+    beside: Fit | None,
+    about: pl.DataFrame,
+    examples: SparseExamples,
+    tracker: Tracker,
+) -> str:
+    embedding = Embedding.load(tracker.file(fit.run_id, "embedding.parquet"))
+    panels = [[plane(embedding)]]
+    if embedding.dimension >= 3:
+        panels.append([space(embedding)])
+    if is_best and (near := neighbourhoods(embedding, conf.seed)):
+        panels.insert(0, [near])
+    if beside and embedding.dimension >= 3:
+        other = space(Embedding.load(tracker.file(beside.run_id, "embedding.parquet")))
+        panels.insert(0, [_named(space(embedding), fit.name), _named(other, beside.name)])
+    return latent_space_page(
+        embedding, f"{conf.name}: {fit.name}", panels, about, _colour(conf, fit, about, examples, tracker)
+    )
+
+
+def _named(view: View, name: str) -> View:
+    return View(name, view.places, view.axes, view.has_axes)
+
+
+def _colour(conf: Dataset, fit: Fit, about: pl.DataFrame, examples: SparseExamples, tracker: Tracker) -> Colour | None:
+    if conf.task.kind == "regression":
+        fitted = load_fitted(tracker.folder(fit.run_id))
+        n = min(len(fitted.embedding.vocabulary), SHOWN)
+        effects = token_effects(fitted, examples.everything(), conf.logs, conf.seed, n)
+        return Colour(f"what it does to {conf.task.target}", np.asarray(effects))
+    if not about.width:
+        return None
+    name = about.columns[0]
+    return Colour(name, categories(about[name].head(SHOWN).to_list()))
