@@ -10,7 +10,7 @@ TORCH := 2.13.0
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test check format docs benchmark lock clean
+.PHONY: help run dev test browser check format docs benchmark lock clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,8 +21,14 @@ run: $(INSTALLED)  ## raw records to compared embeddings; DATASET=movies does on
 dev: $(INSTALLED)  ## Dagster's and MLflow's pages, until Ctrl-C
 	@$(BIN)/python -m assets dev
 
-test: check  ## everything: format, lint, types, and the whole test suite
+test: check browser  ## everything: format, lint, types, and the whole test suite
 	@$(BIN)/python -m pytest
+
+browser:  ## Chromium and its driver, with which the tests look at the pages; installed where missing and possible
+	@(command -v chromium && command -v chromedriver) > /dev/null || \
+		(command -v apt-get > /dev/null && [ "$$(id -u)" = 0 ] && echo "installing Chromium for the tests" && \
+		(apt-get install -y -qq chromium chromium-driver || (apt-get update -qq && apt-get install -y -qq chromium chromium-driver)) > /dev/null) || \
+		echo "no Chromium: the tests that need a browser are skipped (Debian: apt-get install chromium chromium-driver)"
 
 check: $(INSTALLED)  ## format, lint and types only
 	@$(BIN)/ruff format --check --quiet . || (echo "error: run 'make format'" && exit 1)

@@ -1,6 +1,7 @@
 """Planted truth, small enough to train in seconds: data in which the right answer is known because we put it there."""
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 import yaml
+from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 
 from pipeline.conf_files import load
 from pipeline.config import Dataset
@@ -56,6 +58,27 @@ def priced_words() -> pl.DataFrame:
         log_price = 11 + sum(WORDS[word] for word in chosen) + 0.005 * area + random.normal(0, 0.05)
         rows.append({"text": " ".join(chosen), "area": area, "price": float(np.exp(log_price))})
     return pl.DataFrame(rows)
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+    """A real browser without a window, offline but for this machine; `make test` installs it where it can."""
+    programs = [shutil.which(name) for name in ("chromium", "chromedriver")]
+    if not all(programs):
+        pytest.skip("no Chromium with its driver on this machine")
+    options = ChromeOptions()
+    profile = tmp_path_factory.mktemp("chromium")
+    for argument in (
+        *("--headless=new", "--no-sandbox", "--no-first-run", f"--user-data-dir={profile}", "--window-size=1400,900"),
+        *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-quic"),
+        *("--use-angle=swiftshader", "--enable-unsafe-swiftshader"),  # WebGL without a graphics card
+    ):
+        options.add_argument(argument)
+    options.binary_location = programs[0]
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = Chrome(options=options, service=ChromeService(programs[1]))
+    yield driver
+    driver.quit()
 
 
 @pytest.fixture(autouse=True)
