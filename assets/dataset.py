@@ -21,8 +21,9 @@ from pipeline.comparison import Comparison
 from pipeline.config import Dataset
 from pipeline.encoding import HELD_OUT, SparseExamples, encode
 from pipeline.fitting import Fits, fit_all, load_scores
-from pipeline.gallery import draw_pages
+from pipeline.gallery import draw_pages, write_report
 from pipeline.methods import METHODS
+from pipeline.pages.report import FILE as REPORT
 from pipeline.provenance import code_version
 from pipeline.splitting import assign, require_room, training_pairs
 from pipeline.tokens import described
@@ -79,6 +80,7 @@ def dataset_assets(conf: Dataset, conf_folder: Path) -> list[dg.AssetsDefinition
         ),
         _comparison(conf),
         _pages(conf),
+        _report(conf),
     ]
 
 
@@ -265,7 +267,7 @@ def _pages(conf: Dataset) -> dg.AssetsDefinition:
         **_options(
             conf,
             "pages",
-            ("effects", "gallery", "pages", "projection"),
+            ("effects", "gallery", "pages.latent_space", "projection"),
             _TOKENS,
             ("raw_records", "vocabulary", "sparse_examples", "embedding", "pca", "comparison"),
         ),
@@ -292,6 +294,42 @@ def _pages(conf: Dataset) -> dg.AssetsDefinition:
         )
 
     return pages
+
+
+def _report(conf: Dataset) -> dg.AssetsDefinition:
+    @dg.asset(
+        description="One page that can be mailed: what the data is, what was learned, the contest with its verdicts, "
+        "the pictures, the settings. It works offline.",
+        kinds={"html", "mlflow"},
+        **_options(
+            conf,
+            "report",
+            ("gallery", "pages.report", "pictures", "projection"),
+            _FITS,
+            ("sparse_examples", "comparison", "pages", "rivals"),
+        ),
+    )
+    def report(
+        context: dg.AssetExecutionContext,
+        mlflow: MLflow,
+        sparse_examples: SparseExamples,
+        comparison: Comparison,
+        pages: Fits,
+        rivals: Fits,
+    ):
+        with for_people(conf.file):
+            tracker = mlflow.tracker(conf, context.instance)
+            links = {
+                "The asset in Dagster": f"{mlflow.dagster_ui}/assets/{conf.name}/report",
+                "The runs side by side in MLflow": mlflow.compare_link([*pages.fits, *rivals.fits]),
+            }
+            made, shown = write_report(conf, pages.fits, comparison, sparse_examples, tracker, links)
+        return dg.MaterializeResult(
+            value=made,
+            metadata={"read": dg.MetadataValue.url(mlflow.artifact_link(shown, REPORT))} | metadata.made_from(context),
+        )
+
+    return report
 
 
 def _version(made_of: Any) -> dg.DataVersion:

@@ -29,8 +29,8 @@ The way of the data, in order:
     fitting      one fit from settings to a finished run, or its reuse
     comparison   all fits side by side, and what their differences show
     effects      what a token does to the predicted number
-    pages        interactive pages, one file each
-    gallery      a page for each fit's run
+    pages        what people open: the latent space, the report
+    gallery      those pages of a dataset's fits, kept with their runs
 
 Beside the way: `errors` (the one exception for people), `schemas` (columns and dtypes of every frame), `reference` (the
 page about conf files). Imports go upwards in this list only, and no module here knows Dagster: that is `assets/`.

@@ -1,28 +1,38 @@
-"""The interactive pages of a dataset's fits, each kept with its run: made once, and again when something changed."""
+"""The pages of a dataset, kept with the runs that they are of.
 
+The interactive page of a fit is made once, and again when something that is on it has changed; the report each time.
+"""
+
+import datetime as dt
 import hashlib
 import json
 import logging
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from pipeline.comparison import Comparison
 from pipeline.config import Dataset
 from pipeline.effects import token_effects
 from pipeline.embedding import Embedding
 from pipeline.encoding import SparseExamples
 from pipeline.fitting import Fit, load_fitted
 from pipeline.methods import METHODS
-from pipeline.pages import Colour, categories, latent_space_page
+from pipeline.pages import latent_space
+from pipeline.pages.latent_space import Colour, categories, latent_space_page
+from pipeline.pages.report import Report, Shown, report_page
+from pipeline.pictures import draw_sweep
 from pipeline.projection import SHOWN, View, neighbourhoods, plane, space
 from pipeline.provenance import code_version
 from pipeline.tracking import Tracker
+from pipeline.vocabulary import rule_of_thumb
 
 PAGE = "latent_space.html"
-_CODE = ("effects", "gallery", "pages", "projection")
+_CODE = ("effects", "gallery", "pages.latent_space", "projection")
 
 
 def draw_pages(
@@ -66,6 +76,65 @@ def draw_pages(
     return made
 
 
+def write_report(
+    conf: Dataset,
+    fits: Sequence[Fit],
+    comparison: Comparison,
+    examples: SparseExamples,
+    tracker: Tracker,
+    links: Mapping[str, str],
+) -> tuple[Report, Fit]:
+    """The report of a dataset, which is also put into the run of the fit that it shows: the learned one that is best.
+
+    Args:
+        conf: the dataset.
+        fits: all of them, their pages drawn.
+        comparison: of all fits.
+        examples: what was learned from.
+        tracker: of the runs.
+        links: addresses by name, for the end of the report.
+
+    Returns:
+        The report, and the fit that it shows.
+    """
+    by_name = {fit.name: fit for fit in fits}
+    best = by_name[f"embedding D={comparison.about['best']}"]
+    beside = by_name.get(f"pca D={best.dimension}")
+    folder = tracker.folder(best.run_id)
+    embedding = Embedding.load(folder / "embedding.parquet")
+    pictures = {f"{best.name}: the most frequent tokens are named": folder / "map.png"}
+    if beside:
+        pictures[f"{beside.name}, for comparison"] = tracker.file(beside.run_id, "map.png")
+    if (folder / "losses.png").exists():
+        pictures[f"{best.name}: the losses by epoch"] = folder / "losses.png"
+    shown = Shown(
+        best.name,
+        embedding,
+        plane(embedding),
+        (folder / PAGE).read_text(encoding="utf-8"),
+        pictures,
+        Embedding.load(tracker.file(beside.run_id, "embedding.parquet")) if beside else None,
+    )
+    size = len(embedding.vocabulary)
+    with tempfile.TemporaryDirectory() as name:
+        sweep = Path(name) / "sweep.png"
+        if comparison.metrics:
+            draw_sweep(comparison.frame, comparison.metrics[0], rule_of_thumb(size), sweep)
+        report = report_page(
+            conf.resolved(examples.n_training, size),
+            examples,
+            comparison,
+            sweep if comparison.metrics else None,
+            shown,
+            links,
+            f"Made {dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC by Embedding Pipeline {version('embedding-pipeline')}.",
+        )
+        sweep.unlink(missing_ok=True)
+        report.save(Path(name))
+        tracker.keep(best.run_id, Path(name), {})
+    return report, best
+
+
 def _key(fit: Fit, is_best: bool, beside: Fit | None, about: pl.DataFrame) -> str:
     decides = [fit.run_id, is_best, beside and beside.run_id, about.columns, code_version(*_CODE), _template()]
     rows = about.hash_rows(seed=0).to_numpy().tobytes() if about.width else b""
@@ -73,9 +142,7 @@ def _key(fit: Fit, is_best: bool, beside: Fit | None, about: pl.DataFrame) -> st
 
 
 def _template() -> str:
-    from pipeline import pages
-
-    return hashlib.sha256(Path(pages.__file__).with_name(PAGE).read_bytes()).hexdigest()
+    return hashlib.sha256(Path(latent_space.__file__).with_name(PAGE).read_bytes()).hexdigest()
 
 
 def _page(

@@ -17,7 +17,7 @@ from pipeline.embedding import Embedding
 from pipeline.encoding import SparseExamples
 from pipeline.vocabulary import Vocabulary
 
-CHAIN = ["raw_records", "vocabulary", "sparse_examples", "embedding", "pca", "rivals", "comparison", "pages"]
+CHAIN = ["raw_records", "vocabulary", "sparse_examples", "embedding", "pca", "rivals", "comparison", "pages", "report"]
 
 
 @pytest.fixture

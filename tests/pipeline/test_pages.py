@@ -11,7 +11,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 from pipeline.embedding import Embedding
-from pipeline.pages import Colour, categories, latent_space_page
+from pipeline.pages.latent_space import Colour, categories, latent_space_page
 from pipeline.projection import View, plane, space
 from pipeline.vocabulary import Vocabulary
 
