@@ -44,7 +44,7 @@ def draw_map(embedding: Embedding, title: str, path: Path) -> None:
 
 
 def draw_losses(losses: Mapping[str, Sequence[float]], title: str, path: Path) -> None:
-    """Draw the training and the validation loss by epoch, and mark the epoch that was kept.
+    """Draw the training and the validation loss by epoch, and mark the lowest of validation.
 
     Args:
         losses: train_loss, and validation_loss where there is one, a value an epoch.
@@ -56,7 +56,7 @@ def draw_losses(losses: Mapping[str, Sequence[float]], title: str, path: Path) -
         axes.plot(range(1, len(values) + 1), values, color=color, label=name.replace("_", " "))
     if "validation_loss" in losses:
         best = int(np.argmin(losses["validation_loss"]))
-        axes.plot(best + 1, losses["validation_loss"][best], "o", color=_ORANGE, label=f"kept: epoch {best + 1}")
+        axes.plot(best + 1, losses["validation_loss"][best], "o", color=_ORANGE, label=f"lowest: epoch {best + 1}")
     axes.set_xlabel("epoch")
     axes.set_ylabel("loss")
     axes.legend(frameon=False)

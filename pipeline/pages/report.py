@@ -160,7 +160,7 @@ def _neighbours(shown: Shown) -> str:
     for token, label in shown.embedding.vocabulary.tokens.head(_FREQUENT).select("token", "label").rows():
         near = [_names(embedding.neighbours(token, _NEIGHBOURS)) for embedding in methods.values()]
         rows.append([label, *near])
-    return f"<h3>Nearest tokens</h3>{table([['token', *methods], *rows], 'By angle, nearest first')}"
+    return f"<h3>Nearest tokens</h3>{table([['token', *methods], *rows], 'By angle, nearest first', texts=True)}"
 
 
 def _names(found: pl.DataFrame) -> str:

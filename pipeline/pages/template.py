@@ -14,15 +14,16 @@ def filled(template: str, **values: str) -> str:
     return head + "".join(values[name] + text for name, text in parts)
 
 
-def table(cells: Sequence[Sequence[str]], caption: str) -> str:
-    """A table with a head; the first column names the row."""
+def table(cells: Sequence[Sequence[str]], caption: str, texts: bool = False) -> str:
+    """A table with a head; the first column names the row, the others hold numbers, or texts."""
     head, *rows = cells
     top = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in head)
     body = "".join(
         f'<tr><th scope="row">{escape(row[0])}</th>{"".join(f"<td>{escape(cell)}</td>" for cell in row[1:])}</tr>'
         for row in rows
     )
+    kind = "texts" if texts else "numbers"
     return (
-        f'<div class="wide"><table><caption>{escape(caption)}</caption><thead><tr>{top}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
+        f'<div class="wide"><table class="{kind}"><caption>{escape(caption)}</caption>'
+        f"<thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
     )
