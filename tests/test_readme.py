@@ -1,5 +1,6 @@
 """What the README tells a newcomer to type, typed; on the real samples, in a home of its own."""
 
+import base64
 import json
 import os
 import re
@@ -8,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from mlflow.tracking import MlflowClient
 
@@ -82,6 +84,29 @@ def test_the_neighbours_are_what_a_person_would_name(first_run: tuple[Path, str]
         assert sequel in done.stdout
 
 
+def test_the_map_puts_films_among_their_kind(first_run: tuple[Path, str]) -> None:
+    """Of ten well-known films, at least six of the ten nearest on the map share a genre."""
+    films = (
+        "Star Wars: Episode IV - A New Hope (1977)", "Raiders of the Lost Ark (Indiana Jones and the Raiders of the "
+        "Lost Ark) (1981)", "Godfather, The (1972)", "Terminator 2: Judgment Day (1991)", "Die Hard (1988)",
+        "Blade Runner (1982)", "Pulp Fiction (1994)", "Aladdin (1992)", "Lion King, The (1994)", "Fight Club (1999)",
+    )  # fmt: skip
+    fits = json.loads((first_run[0] / "data/movies/embedding/fits.json").read_text())
+    artifacts = first_run[0] / "artifacts/movies" / fits[-1]["run_id"] / "artifacts"
+    (text,) = re.findall(
+        r'<script id="data" type="application/json">(.*?)</script>', (artifacts / "latent_space.html").read_text()
+    )
+    page = json.loads(text)
+    ((view,), *_) = page["views"]
+    assert view["name"] == "neighbourhoods (t-SNE)"
+    places = np.frombuffer(base64.b64decode(view["places"]), "<f4").reshape(-1, 2)
+    genres = [set(names.split("|")) for names in page["about"]["genres"]]
+    for film in films:
+        own = page["labels"].index(film)
+        nearest = np.argsort(np.linalg.norm(places - places[own], axis=1))[1:11]
+        assert sum(bool(genres[own] & genres[other]) for other in nearest) >= 6, film
+
+
 def test_a_second_run_fits_nothing_and_takes_less_than_a_minute(first_run: tuple[Path, str]) -> None:
     home, _ = first_run
     client = MlflowClient(f"sqlite:///{home}/mlflow.db")
@@ -104,4 +129,5 @@ def test_what_stands_on_disk_is_what_the_readme_lists(first_run: tuple[Path, str
     (fit,) = json.loads((first_run[0] / "data/movies/embedding/fits.json").read_text())[:1]
     files = {path.name for path in (first_run[0] / "artifacts/movies" / fit["run_id"] / "artifacts").iterdir()}
     files |= {path.name for path in (first_run[0] / "data/movies/comparison").iterdir()} - {"comparison.parquet"}
-    assert files == set(re.findall(r"`([a-z_]+\.(?:parquet|png|npz|json))`", README)) - {"fits.json"}
+    files |= {path.name for path in (first_run[0] / "data/movies/report").iterdir()}
+    assert files == set(re.findall(r"`([a-z_]+\.(?:parquet|png|npz|json|html))`", README)) - {"fits.json"}
