@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from mlflow.tracking import MlflowClient
 
+from assets import checks
 from assets.automation import ALL
 from assets.definitions import definitions
 from assets.storage import FolderIOManager
@@ -71,7 +72,8 @@ def test_a_changed_setting_makes_stale_what_it_concerns_and_nothing_else(movies:
 
     before = versions(movies)
     after = versions(movies.model_copy(update={"dimensions": (3,)}))
-    assert {name for name in CHAIN if before[name] != after[name]} == {"embedding", "pca", "rivals", "comparison"}
+    stale = {"embedding", "pca", "rivals", "comparison", "report"}
+    assert {name for name in CHAIN if before[name] != after[name]} == stale
 
 
 @pytest.mark.parametrize("name", ["movies", "homes"])
@@ -102,6 +104,14 @@ def test_a_group_materialises_end_to_end(
     for asset in CHAIN:
         (event,) = result.asset_materializations_for_node(f"{conf.name}__{asset}")
         assert len(event.metadata) > 1
+        if asset != "raw_records":  # the trail goes back to the records, whose version is their checksum
+            assert "planted_" in event.metadata["made from"].value
+            assert "/raw_records](/assets/" in event.metadata["made from"].value
+    evaluations = result.get_asset_check_evaluations()
+    assert {(made.asset_key.path[-1], made.check_name) for made in evaluations if not made.passed} <= {
+        ("comparison", "learned_beats_pca")  # these two data sets are so easy that PCA may do as well
+    }
+    assert len(evaluations) == sum(len(checks.specs(conf, asset)) for asset in CHAIN) == 10
     page = result.asset_materializations_for_node(f"{conf.name}__comparison")[0].metadata
     assert len(page["table"].value) < 1000
     assert "|embedding D=2|pca D=2|better " in page["verdicts"].value
