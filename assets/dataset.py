@@ -19,7 +19,9 @@ from assets.storage import FolderIOManager, for_people, home
 from pipeline import sources
 from pipeline.comparison import Comparison
 from pipeline.config import Dataset
+from pipeline.embedding import Embedding
 from pipeline.encoding import HELD_OUT, SparseExamples, encode
+from pipeline.exports import Exports
 from pipeline.fitting import Fits, fit_all, load_scores
 from pipeline.gallery import draw_pages, write_report
 from pipeline.methods import METHODS
@@ -81,6 +83,7 @@ def dataset_assets(conf: Dataset, conf_folder: Path) -> list[dg.AssetsDefinition
         _comparison(conf),
         _pages(conf),
         _report(conf),
+        _exports(conf),
     ]
 
 
@@ -330,6 +333,32 @@ def _report(conf: Dataset) -> dg.AssetsDefinition:
         )
 
     return report
+
+
+def _exports(conf: Dataset) -> dg.AssetsDefinition:
+    @dg.asset(
+        description="The learned embedding that is best on validation, as other tools read it: TensorBoard's "
+        "projector, word2vec's text format, a Parquet file for Embedding Atlas. The README says how to open each.",
+        kinds={"parquet"},
+        **_options(conf, "exports", ("exports", "projection"), _TOKENS, ("raw_records", "embedding", "comparison")),
+    )
+    def exports(
+        context: dg.AssetExecutionContext,
+        mlflow: MLflow,
+        raw_records: pl.LazyFrame,
+        embedding: Fits,
+        comparison: Comparison,
+    ):
+        with for_people(conf.file):
+            tracker = mlflow.tracker(conf, context.instance)
+            best = next(fit for fit in embedding.fits if fit.dimension == comparison.about["best"])
+            learned = Embedding.load(tracker.file(best.run_id, "embedding.parquet"))
+            about = learned.vocabulary.beside(described(raw_records, conf))
+        return dg.MaterializeResult(
+            value=Exports(learned, about), metadata={"fit": best.name} | metadata.made_from(context)
+        )
+
+    return exports
 
 
 def _version(made_of: Any) -> dg.DataVersion:

@@ -31,6 +31,7 @@ The way of the data, in order:
     effects      what a token does to the predicted number
     pages        what people open: the latent space, the report
     gallery      those pages of a dataset's fits, kept with their runs
+    exports      the embedding in other tools' formats
 
 Beside the way: `errors` (the one exception for people), `schemas` (columns and dtypes of every frame), `reference` (the
 page about conf files). Imports go upwards in this list only, and no module here knows Dagster: that is `assets/`.

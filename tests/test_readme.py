@@ -129,5 +129,6 @@ def test_what_stands_on_disk_is_what_the_readme_lists(first_run: tuple[Path, str
     (fit,) = json.loads((first_run[0] / "data/movies/embedding/fits.json").read_text())[:1]
     files = {path.name for path in (first_run[0] / "artifacts/movies" / fit["run_id"] / "artifacts").iterdir()}
     files |= {path.name for path in (first_run[0] / "data/movies/comparison").iterdir()} - {"comparison.parquet"}
-    files |= {path.name for path in (first_run[0] / "data/movies/report").iterdir()}
+    files |= {path.name for name in ("report", "exports") for path in (first_run[0] / "data/movies" / name).glob("*.*")}
+    files -= {"word2vec.txt"}
     assert files == set(re.findall(r"`([a-z_]+\.(?:parquet|png|npz|json|html))`", README)) - {"fits.json"}

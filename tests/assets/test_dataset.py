@@ -18,7 +18,18 @@ from pipeline.embedding import Embedding
 from pipeline.encoding import SparseExamples
 from pipeline.vocabulary import Vocabulary
 
-CHAIN = ["raw_records", "vocabulary", "sparse_examples", "embedding", "pca", "rivals", "comparison", "pages", "report"]
+CHAIN = [
+    "raw_records",
+    "vocabulary",
+    "sparse_examples",
+    "embedding",
+    "pca",
+    "rivals",
+    "comparison",
+    "pages",
+    "report",
+    "exports",
+]
 
 
 @pytest.fixture
