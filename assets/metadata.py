@@ -1,6 +1,5 @@
 """What an asset's page says about its latest value: counts, shares, losses, metrics, and links that work."""
 
-import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -39,19 +38,17 @@ def of_records(
 
 def made_from(context: dg.AssetExecutionContext) -> dict[str, Any]:
     """Where a value comes from, back to the checksum of the source: each asset before it, as it was made last."""
-    rows: list[tuple[str, str, str]] = []
+    found: dict[dg.AssetKey, str] = {}
     waiting = sorted(context.assets_def.asset_deps[context.asset_key])
     while waiting:
         key = waiting.pop(0)
-        event = context.instance.get_latest_materialization_event(key)
-        name = key.to_user_string()
-        if any(row[0].startswith(f"[{name}]") for row in rows) or event is None or event.asset_materialization is None:
+        event = None if key in found else context.instance.get_latest_materialization_event(key)
+        if event is None or event.asset_materialization is None:
             continue
         tags = event.asset_materialization.tags or {}
-        made = dt.datetime.fromtimestamp(event.timestamp, dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
-        rows.append((f"[{name}](/assets/{name})", tags.get(_VERSION, "not known"), f"[{made}](/runs/{event.run_id})"))
+        found[key] = f"- [{key.path[-1]}](/assets/{key.to_user_string()}) {tags.get(_VERSION, 'of no known version')}"
         waiting += [dg.AssetKey(tag.removeprefix(_INPUT).split("/")) for tag in sorted(tags) if tag.startswith(_INPUT)]
-    return {"made from": _table(["asset", "data version", "made"], rows)}
+    return {"made from": dg.MetadataValue.md("\n".join(found.values()))}
 
 
 def of_vocabulary(vocabulary: Vocabulary) -> dict[str, Any]:
@@ -122,7 +119,9 @@ def of_comparison(comparison: Comparison, fits: Sequence[Fit], mlflow: MLflow) -
         "what it means": dg.MetadataValue.md("\n".join(f"- {said}" for said in comparison.sentences())),
         "measured on": about["part"],
         "examples": about["n_examples"],
-        SCHEMA: _columns(comparison.frame.schema, COLUMNS),
+        SCHEMA: _columns(
+            {name: comparison.frame.schema[name] for name in COLUMNS if name in comparison.frame}, COLUMNS
+        ),
         "compare in MLflow": dg.MetadataValue.url(mlflow.compare_link(fits)),
         "fourth root of V": round(rule_of_thumb(about["vocabulary_size"]), 1),
         **{name: d for name, d in chosen.items() if d is not None},
@@ -131,8 +130,8 @@ def of_comparison(comparison: Comparison, fits: Sequence[Fit], mlflow: MLflow) -
 
 def of_pages(fits: Sequence[Fit], made: Mapping[str, bool], mlflow: MLflow) -> dict[str, Any]:
     """A link to each page, the learned ones first."""
-    rows = [(f"[{fit.name}]({mlflow.artifact_link(fit, PAGE)})", "yes" if made[fit.name] else "no") for fit in fits]
-    return {"look": _table(["page", "new"], rows), "pages": len(rows), "new": sum(made.values())}
+    links = {f"look at {fit.name}": dg.MetadataValue.url(mlflow.artifact_link(fit, PAGE)) for fit in fits}
+    return {**links, "pages": len(links), "new": sum(made.values())}
 
 
 def _schema(schema: type[dy.Schema]) -> dg.TableSchema:

@@ -207,12 +207,9 @@ COLUMNS = {
     "experiment_id": "the experiment of that run",
     "reused": "whether it had been fitted before, and was unchanged",
     "fit_seconds": "seconds of fitting, selection included",
-} | {
-    name + end: what + said
-    for name, what in METRICS.items()
-    for end, said in (("", ""), ("_low", ", lower end of its 95 % interval"), ("_high", ", upper end"))
+    **{name: f"{what}; `{name}_low` and `{name}_high` end its 95 % interval" for name, what in METRICS.items()},
 }
-"""What each column of a comparison's frame holds."""
+"""What the columns of a comparison's frame hold."""
 
 _DIFFERENCES = {
     **dict.fromkeys(("fit", "against", "metric"), pl.String),
