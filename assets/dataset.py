@@ -329,7 +329,7 @@ def _report(conf: Dataset) -> dg.AssetsDefinition:
             made, shown = write_report(conf, pages.fits, comparison, sparse_examples, tracker, links)
         return dg.MaterializeResult(
             value=made,
-            metadata={"read": dg.MetadataValue.url(mlflow.artifact_link(shown, REPORT))} | metadata.made_from(context),
+            metadata=metadata.of_report(mlflow.artifact_link(shown, REPORT)) | metadata.made_from(context),
         )
 
     return report

@@ -130,8 +130,13 @@ def of_comparison(comparison: Comparison, fits: Sequence[Fit], mlflow: MLflow) -
 
 def of_pages(fits: Sequence[Fit], made: Mapping[str, bool], mlflow: MLflow) -> dict[str, Any]:
     """A link to each page, the learned ones first."""
-    links = {f"look at {fit.name}": dg.MetadataValue.url(mlflow.artifact_link(fit, PAGE)) for fit in fits}
+    links = {fit.name: dg.MetadataValue.md(f"[look around]({mlflow.artifact_link(fit, PAGE)})") for fit in fits}
     return {**links, "pages": len(links), "new": sum(made.values())}
+
+
+def of_report(link: str) -> dict[str, Any]:
+    """A link to the report."""
+    return {"report": dg.MetadataValue.md(f"[read it]({link})")}
 
 
 def _schema(schema: type[dy.Schema]) -> dg.TableSchema:
