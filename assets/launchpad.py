@@ -61,10 +61,11 @@ def with_config(conf: Dataset, asset: str, config: Any) -> Dataset:
     """
     settings = conf.model_dump(mode="json")
     if asset == "embedding":
-        settings["dimensions"] = config.dimensions
-        settings["training"] |= {name: getattr(config.training, name) for name in type(config.training).model_fields}
+        settings["dimensions"] = config.dimensions or None
+        typed = {name: getattr(config.training, name) for name in type(config.training).model_fields}
+        settings["training"] |= {name: None if value == [] else value for name, value in typed.items()}
     elif asset == "pca":
-        settings["baseline"]["dimensions"] = config.dimensions
+        settings["baseline"]["dimensions"] = config.dimensions or None
     try:
         return Dataset.model_validate(settings)
     except ValidationError as error:
@@ -79,28 +80,30 @@ def is_forced(config: Any) -> bool:
 
 
 def _dimensions(value: tuple[int, ...] | None, description: str) -> tuple[Any, FieldInfo]:
-    default = None if value is None else list(value)
-    return (list[int] | None, Field(default=default, description=_one_line(description)))
+    return (list[int], Field(default=list(value or ()), description=_one_line(description)))
 
 
 def _section(name: str, section: Section) -> type[dg.Config]:
     fields: dict[str, Any] = {}
     for key, field in type(section).model_fields.items():
         if key not in _NOT_OFFERED:
-            value = getattr(section, key)
-            default = list(value) if isinstance(value, tuple) else value
-            fields[key] = (_plain(field.annotation), Field(default=default, description=_one_line(field.description)))
+            kind, value = _plain(field.annotation), getattr(section, key)
+            default = list(value or ()) if typing.get_origin(kind) is list else value
+            fields[key] = (kind, Field(default=default, description=_one_line(field.description)))
     return create_model(name, __base__=dg.Config, __doc__=_one_line(type(section).__doc__), **fields)
 
 
 def _plain(annotation: Any) -> Any:
-    """A type that Dagster's config knows: a tuple becomes a list."""
+    """A type that Dagster's config knows: a tuple becomes a list, which is empty where nothing is said.
+
+    The launchpad shows an empty list, but leaves out a setting without a value.
+    """
     if typing.get_origin(annotation) is typing.Annotated:
         return _plain(typing.get_args(annotation)[0])
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
         parts = [_plain(part) for part in typing.get_args(annotation) if part is not type(None)]
         assert len(parts) == 1
-        return parts[0] | None
+        return parts[0] if typing.get_origin(parts[0]) is list else parts[0] | None
     if typing.get_origin(annotation) is tuple:
         return list[typing.get_args(annotation)[0]]
     return annotation

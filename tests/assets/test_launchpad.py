@@ -16,6 +16,15 @@ def test_every_setting_of_training_stands_there_with_its_value_and_meaning(movie
         assert all(field.description for field in type(training).model_fields.values())
         assert all(field.description for field in kind.model_fields.values())
         assert launchpad.with_config(conf, "embedding", kind()) == conf
+        assert launchpad.with_config(conf, "pca", launchpad.pca_config(conf)()) == conf
+
+
+def test_what_has_no_value_in_conf_is_shown_as_an_empty_list(movies: Dataset) -> None:
+    auto = movies.model_copy(update={"dimensions": None, "baseline": type(movies.baseline)()})
+    kind: Any = launchpad.embedding_config(auto)
+    assert (kind().dimensions, kind().training.temperature) == ([], [])
+    assert launchpad.with_config(auto, "embedding", kind()) == auto
+    assert launchpad.with_config(auto, "pca", launchpad.pca_config(auto)()) == auto
 
 
 def test_what_is_typed_there_counts_for_this_time(movies: Dataset) -> None:
