@@ -108,7 +108,7 @@ def _raw_records(conf: Dataset, conf_folder: Path) -> dg.AssetsDefinition:
         kinds={"polars", "parquet"},
         **_options(conf, "raw_records", ("sources",), _RECORDS),
     )
-    def raw_records(context: dg.AssetExecutionContext):
+    def raw_records():
         with for_people(conf.file):
             records = sources.scan(conf, conf_folder)
             sums = sources.checksums(conf.source, conf_folder)

@@ -7,8 +7,9 @@ from scipy import sparse
 from pipeline.embedding import Fitted
 from pipeline.encoding import Rows
 
-EXAMPLES = 50
-"""A token is put into, and taken out of, so many examples."""
+EXAMPLES = (10, 50)
+"""A token is put into, and taken out of, so many examples: the fewer, the more tokens there are."""
+_TRIALS = 100_000
 _ROWS_AT_ONCE = 20_000
 
 
@@ -27,7 +28,8 @@ def token_effects(fitted: Fitted, rows: Rows, logs: bool, seed: int, n_tokens: i
     Returns:
         (n_tokens,) the effects.
     """
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(rows))[:EXAMPLES])
+    n_examples = int(np.clip(_TRIALS // max(n_tokens, 1), *EXAMPLES))
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(rows))[:n_examples])
     inputs, dense = rows.inputs[chosen], rows.dense[chosen]
     b, v = inputs.shape
     effects = np.empty(n_tokens)

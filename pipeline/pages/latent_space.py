@@ -31,11 +31,6 @@ class Colour:
     name: str
     values: Sequence[str] | npt.NDArray[np.float64]  # one for each token that is shown
 
-    @property
-    def is_number(self) -> bool:
-        """Whether there is a scale and no legend."""
-        return isinstance(self.values, np.ndarray)
-
 
 def latent_space_page(
     embedding: Embedding,
