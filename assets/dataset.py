@@ -22,7 +22,7 @@ from pipeline.config import Dataset
 from pipeline.embedding import Embedding
 from pipeline.encoding import HELD_OUT, SparseExamples, encode
 from pipeline.exports import Exports
-from pipeline.fitting import Fits, fit_all, load_scores
+from pipeline.fitting import Fits, fit_all, load_scores, vocabulary_size
 from pipeline.gallery import draw_pages, write_report
 from pipeline.methods import METHODS
 from pipeline.pages.report import FILE as REPORT
@@ -235,27 +235,20 @@ def _comparison(conf: Dataset) -> dg.AssetsDefinition:
             "comparison",
             ("comparison", "evaluation", "intervals"),
             _FITS,
-            ("vocabulary", "embedding", "pca", "rivals"),
+            ("embedding", "pca", "rivals"),
         ),
     )
-    def comparison(
-        context: dg.AssetExecutionContext,
-        mlflow: MLflow,
-        vocabulary: Vocabulary,
-        embedding: Fits,
-        pca: Fits,
-        rivals: Fits,
-    ):
+    def comparison(context: dg.AssetExecutionContext, mlflow: MLflow, embedding: Fits, pca: Fits, rivals: Fits):
         fits = [*embedding.fits, *pca.fits, *rivals.fits]
         with for_people(conf.file):
             tracker = mlflow.tracker(conf, context.instance)
             scores = {part: load_scores(tracker, fits, part) for part in HELD_OUT}
-            table = Comparison.of(fits, len(vocabulary), conf.logs, scores)
+            table = Comparison.of(fits, vocabulary_size(tracker, fits[0]), conf.logs, scores)
         context.log.info(f"{conf.name}:\n{table.text()}")
         return dg.MaterializeResult(
             value=table,
             data_version=_version([fit.run_id for fit in fits]),
-            metadata=metadata.of_comparison(table, fits, mlflow) | metadata.made_from(context),
+            metadata=metadata.of_comparison(table, mlflow) | metadata.made_from(context),
             check_results=checks.of_comparison(table),
         )
 
@@ -272,24 +265,20 @@ def _pages(conf: Dataset) -> dg.AssetsDefinition:
             "pages",
             ("effects", "gallery", "pages.latent_space", "projection"),
             _TOKENS,
-            ("raw_records", "vocabulary", "sparse_examples", "embedding", "pca", "comparison"),
+            ("raw_records", "sparse_examples", "comparison"),
         ),
     )
     def pages(
         context: dg.AssetExecutionContext,
         mlflow: MLflow,
         raw_records: pl.LazyFrame,
-        vocabulary: Vocabulary,
         sparse_examples: SparseExamples,
-        embedding: Fits,
-        pca: Fits,
         comparison: Comparison,
     ):
-        fits = [*embedding.fits, *pca.fits]
         with for_people(conf.file):
             tracker = mlflow.tracker(conf, context.instance)
-            about = vocabulary.beside(described(raw_records, conf))
-            made = draw_pages(conf, fits, comparison.about["best"], about, sparse_examples, tracker, context.log)
+            made = draw_pages(conf, comparison, described(raw_records, conf), sparse_examples, tracker, context.log)
+        fits = [fit for fit in comparison.fits if fit.name in made]
         return dg.MaterializeResult(
             value=Fits(tuple(fits)),
             data_version=_version([fit.run_id for fit in fits]),
@@ -309,7 +298,7 @@ def _report(conf: Dataset) -> dg.AssetsDefinition:
             "report",
             ("gallery", "pages.report", "pictures", "projection"),
             _FITS,
-            ("sparse_examples", "comparison", "pages", "rivals"),
+            ("sparse_examples", "comparison", "pages"),
         ),
     )
     def report(
@@ -318,15 +307,14 @@ def _report(conf: Dataset) -> dg.AssetsDefinition:
         sparse_examples: SparseExamples,
         comparison: Comparison,
         pages: Fits,
-        rivals: Fits,
     ):
         with for_people(conf.file):
             tracker = mlflow.tracker(conf, context.instance)
             links = {
                 "The asset in Dagster": f"{mlflow.dagster_ui}/assets/{conf.name}/report",
-                "The runs side by side in MLflow": mlflow.compare_link([*pages.fits, *rivals.fits]),
+                "The runs side by side in MLflow": mlflow.compare_link(comparison.fits),
             }
-            made, shown = write_report(conf, pages.fits, comparison, sparse_examples, tracker, links)
+            made, shown = write_report(conf, comparison, sparse_examples, tracker, links)
         return dg.MaterializeResult(
             value=made,
             metadata=metadata.of_report(mlflow.artifact_link(shown, REPORT)) | metadata.made_from(context),
@@ -340,18 +328,12 @@ def _exports(conf: Dataset) -> dg.AssetsDefinition:
         description="The learned embedding that is best on validation, as other tools read it: TensorBoard's "
         "projector, word2vec's text format, a Parquet file for Embedding Atlas. The README says how to open each.",
         kinds={"parquet"},
-        **_options(conf, "exports", ("exports", "projection"), _TOKENS, ("raw_records", "embedding", "comparison")),
+        **_options(conf, "exports", ("exports", "projection"), _TOKENS, ("raw_records", "comparison")),
     )
-    def exports(
-        context: dg.AssetExecutionContext,
-        mlflow: MLflow,
-        raw_records: pl.LazyFrame,
-        embedding: Fits,
-        comparison: Comparison,
-    ):
+    def exports(context: dg.AssetExecutionContext, mlflow: MLflow, raw_records: pl.LazyFrame, comparison: Comparison):
+        best = comparison.best
         with for_people(conf.file):
             tracker = mlflow.tracker(conf, context.instance)
-            best = next(fit for fit in embedding.fits if fit.dimension == comparison.about["best"])
             learned = Embedding.load(tracker.file(best.run_id, "embedding.parquet"))
             about = learned.vocabulary.beside(described(raw_records, conf))
         return dg.MaterializeResult(

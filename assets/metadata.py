@@ -109,7 +109,7 @@ def of_fits(fits: Sequence[Fit], mlflow: MLflow, vocabulary: Vocabulary) -> dict
     }
 
 
-def of_comparison(comparison: Comparison, fits: Sequence[Fit], mlflow: MLflow) -> dict[str, Any]:
+def of_comparison(comparison: Comparison, mlflow: MLflow) -> dict[str, Any]:
     """The table, the verdicts, what they mean, and a link to the runs side by side."""
     about = comparison.about
     chosen = {"best D on validation": about["best"], "smallest D not worse": about["smallest"]}
@@ -122,7 +122,7 @@ def of_comparison(comparison: Comparison, fits: Sequence[Fit], mlflow: MLflow) -
         SCHEMA: _columns(
             {name: comparison.frame.schema[name] for name in COLUMNS if name in comparison.frame}, COLUMNS
         ),
-        "compare in MLflow": dg.MetadataValue.url(mlflow.compare_link(fits)),
+        "compare in MLflow": dg.MetadataValue.url(mlflow.compare_link(comparison.fits)),
         "fourth root of V": round(rule_of_thumb(about["vocabulary_size"]), 1),
         **{name: d for name, d in chosen.items() if d is not None},
     }

@@ -92,6 +92,23 @@ class Comparison:
         """The metrics of the task, the most telling first."""
         return [name for name in HIGHER_IS_BETTER if name in self.frame.columns]
 
+    @property
+    def fits(self) -> tuple[Fit, ...]:
+        """The fits that are compared, in the table's order, with the metrics that they are compared by."""
+        names = [*self.metrics, "fit_seconds"]
+        return tuple(
+            Fit(
+                **{name: row[name] for name in ("dataset", "method", "dimension", "run_id", "experiment_id", "reused")},
+                metrics={name: row[name] for name in names},
+            )
+            for row in self.frame.iter_rows(named=True)
+        )
+
+    @property
+    def best(self) -> Fit:
+        """The learned fit that is best on validation; where nothing was, the one with the most dimensions."""
+        return next(fit for fit in self.fits if fit.method == "embedding" and fit.dimension == self.about["best"])
+
     def verdict(self, fit: str, against: str, metric: str) -> dict[str, Any]:
         """The row of `differences` for two fits, by their names, and a metric."""
         return self.differences.row(

@@ -26,7 +26,7 @@ from pipeline.errors import PipelineError
 from pipeline.evaluation import judge, measure
 from pipeline.intervals import interval, resampled
 from pipeline.methods import METHODS, Method, run_name
-from pipeline.pictures import draw_losses, draw_map
+from pipeline.pictures import draw_losses, draw_map, draw_norms
 from pipeline.provenance import fit_key, run_params
 from pipeline.splitting import require_room
 from pipeline.tracking import FinishedRun, Run, Tracker
@@ -280,6 +280,7 @@ def _keep(fitted: Fitted, method: Method, conf: Dataset, run: Run, scores: Mappi
         save_fitted(fitted, method.name, conf, run, folder)
         if method.swept:
             draw_map(fitted.embedding, title, folder / "map.png")
+            draw_norms(fitted.embedding, title, folder / "norms.png")
         losses = {str(loss): run.history[loss] for loss in ("train_loss", "validation_loss") if loss in run.history}
         if losses:
             draw_losses(losses, title, folder / "losses.png")
@@ -318,6 +319,12 @@ def load_fitted(folder: Path) -> Fitted:
     with np.load(folder / "weights.npz", allow_pickle=False) as file:
         weights = {name: file[name] for name in file.files}
     return METHODS[about["method"]].restore(embedding, weights, Dataset.model_validate(about["conf"]))
+
+
+def vocabulary_size(tracker: Tracker, fit: Fit) -> int:
+    """V, the number of tokens in a fit's embedding."""
+    rows: int = pl.scan_parquet(tracker.file(fit.run_id, "embedding.parquet")).select(pl.len()).collect().item()
+    return rows
 
 
 def load_scores(tracker: Tracker, fits: Sequence[Fit], part: str) -> list[pl.DataFrame]:

@@ -8,7 +8,7 @@ import hashlib
 import json
 import logging
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
@@ -37,9 +37,8 @@ _CODE = ("effects", "gallery", "pages.latent_space", "projection")
 
 def draw_pages(
     conf: Dataset,
-    fits: Sequence[Fit],
-    best: int | None,
-    about: pl.DataFrame,
+    comparison: Comparison,
+    described: pl.DataFrame,
     examples: SparseExamples,
     tracker: Tracker,
     log: logging.Logger,
@@ -48,9 +47,8 @@ def draw_pages(
 
     Args:
         conf: the dataset.
-        fits: all of them.
-        best: the learned D that gets a map of neighbourhoods too: that takes longest.
-        about: a row a token, in the vocabulary's order: what is shown with it.
+        comparison: of all fits; the best learned one gets a map of neighbourhoods too, which takes longest.
+        described: what is shown with a token, as `tokens.described` gives it.
         examples: what the effects of tokens on a number are tried on.
         tracker: of the runs.
         log: gets a line for each page.
@@ -58,11 +56,12 @@ def draw_pages(
     Returns:
         The name of each fit with a page, and whether the page is new.
     """
-    swept = [fit for fit in fits if METHODS[fit.method].swept]
+    swept = [fit for fit in comparison.fits if METHODS[fit.method].swept]
+    about = Embedding.load(tracker.file(swept[0].run_id, "embedding.parquet")).vocabulary.beside(described)
     baseline = {fit.dimension: fit for fit in swept if fit.method == "pca"}
     made = {}
     for fit in swept:
-        is_best = fit.method == "embedding" and fit.dimension == best
+        is_best = fit.run_id == comparison.best.run_id
         beside = baseline.get(fit.dimension) if fit.method == "embedding" and conf.task.kind == "regression" else None
         key = _key(fit, is_best, beside, about)
         made[fit.name] = tracker.tag(fit.run_id, "page_key") != key
@@ -78,7 +77,6 @@ def draw_pages(
 
 def write_report(
     conf: Dataset,
-    fits: Sequence[Fit],
     comparison: Comparison,
     examples: SparseExamples,
     tracker: Tracker,
@@ -88,8 +86,7 @@ def write_report(
 
     Args:
         conf: the dataset.
-        fits: all of them, their pages drawn.
-        comparison: of all fits.
+        comparison: of all fits, their pages drawn.
         examples: what was learned from.
         tracker: of the runs.
         links: addresses by name, for the end of the report.
@@ -97,14 +94,14 @@ def write_report(
     Returns:
         The report, and the fit that it shows.
     """
-    by_name = {fit.name: fit for fit in fits}
-    best = by_name[f"embedding D={comparison.about['best']}"]
-    beside = by_name.get(f"pca D={best.dimension}")
+    best = comparison.best
+    beside = {fit.name: fit for fit in comparison.fits}.get(f"pca D={best.dimension}")
     folder = tracker.folder(best.run_id)
     embedding = Embedding.load(folder / "embedding.parquet")
     pictures = {f"{best.name}: the most frequent tokens are named": folder / "map.png"}
     if beside:
         pictures[f"{beside.name}, for comparison"] = tracker.file(beside.run_id, "map.png")
+    pictures[f"{best.name}: how far a token lies from the origin, against its count"] = folder / "norms.png"
     if (folder / "losses.png").exists():
         pictures[f"{best.name}: the losses by epoch"] = folder / "losses.png"
     shown = Shown(

@@ -1,4 +1,4 @@
-"""Pictures: the map of an embedding, the losses of a fit, the sweep over D, as PNG files.
+"""Pictures: the map of an embedding, its lengths, the losses of a fit, the sweep over D, as PNG files.
 
 What they show is computed elsewhere.
 """
@@ -40,6 +40,27 @@ def draw_map(embedding: Embedding, title: str, path: Path) -> None:
     axes.text(
         0, -0.13, f"{shown}{len(embedding.vocabulary):,} tokens, larger = more frequent", transform=axes.transAxes
     )
+    _save(axes, path)
+
+
+def draw_norms(embedding: Embedding, title: str, path: Path) -> None:
+    """Draw how far each token lies from the origin against its count: does the length of a vector tell popularity?
+
+    The line is the median among tokens of nearly the same count. Neighbours by dot product see the length, those by
+    cosine don't.
+    """
+    counts = embedding.vocabulary.tokens["count"].to_numpy()[:SHOWN]
+    norms = np.linalg.norm(embedding.matrix[:SHOWN], axis=1)
+    axes = _axes(title)
+    axes.scatter(counts, norms, s=8, color=_BLUE, alpha=0.35, linewidths=0)
+    groups = np.digitize(np.log2(counts), np.arange(0.5, np.log2(counts.max()) + 1))
+    middles = [(np.median(counts[groups == group]), np.median(norms[groups == group])) for group in np.unique(groups)]
+    axes.plot(*zip(*middles, strict=True), color=_ORANGE, marker="o", markersize=4, label="median")
+    axes.set_xscale("log")
+    axes.set_xlabel("count in training")
+    axes.set_ylabel("length of the vector")
+    axes.set_ylim(bottom=0)
+    axes.legend(frameon=False)
     _save(axes, path)
 
 

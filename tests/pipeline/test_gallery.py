@@ -15,7 +15,7 @@ from pipeline.comparison import Comparison
 from pipeline.conf_files import load
 from pipeline.config import Dataset
 from pipeline.encoding import HELD_OUT, SparseExamples, encode
-from pipeline.fitting import Fit, fit_all, load_scores
+from pipeline.fitting import fit_all, load_scores
 from pipeline.gallery import PAGE, draw_pages, write_report
 from pipeline.splitting import training_pairs
 from pipeline.tokens import described
@@ -26,7 +26,7 @@ from tests.conftest import HOMES, MOVIES
 LOG = logging.getLogger("test")
 
 
-def fitted(conf: Dataset, folder: Path) -> tuple[list[Fit], Comparison, pl.DataFrame, SparseExamples, Tracker]:
+def fitted(conf: Dataset, folder: Path) -> tuple[Comparison, pl.DataFrame, SparseExamples, Tracker]:
     """Everything before the pages."""
     records = sources.scan(conf, folder / "conf")
     vocabulary = build_vocabulary(training_pairs(records, conf), conf)
@@ -36,18 +36,19 @@ def fitted(conf: Dataset, folder: Path) -> tuple[list[Fit], Comparison, pl.DataF
     fits = [fit for method in methods for fit in fit_all(method, conf, vocabulary, examples, tracker).fits]
     scores = {part: load_scores(tracker, fits, part) for part in HELD_OUT}
     comparison = Comparison.of(fits, len(vocabulary), conf.logs, scores)
-    return fits, comparison, vocabulary.beside(described(records, conf)), examples, tracker
+    return comparison, described(records, conf), examples, tracker
 
 
 def test_a_page_is_made_once_and_again_when_what_is_on_it_changes(movies: Dataset, tmp_path: Path) -> None:
-    fits, comparison, about, examples, tracker = fitted(movies, tmp_path)
-    best = comparison.about["best"]
-    draw = lambda about: draw_pages(movies, fits, best, about, examples, tracker, LOG)  # noqa: E731
+    comparison, about, examples, tracker = fitted(movies, tmp_path)
+    draw = lambda about: draw_pages(movies, comparison, about, examples, tracker, LOG)  # noqa: E731
     assert draw(about) == {"embedding D=2": True, "pca D=2": True}
     assert draw(about) == {"embedding D=2": False, "pca D=2": False}
-    genre = pl.DataFrame({"genre": ["war"] * len(about)})
+    genre = pl.DataFrame(
+        {"token": [f"{kind}-{i:02d}" for kind in ("war", "love") for i in range(20)], "genre": ["war"] * 40}
+    )
     assert draw(genre) == {"embedding D=2": True, "pca D=2": True}
-    assert "war" in tracker.file(fits[0].run_id, PAGE).read_text()
+    assert "war" in tracker.file(comparison.best.run_id, PAGE).read_text()
 
 
 @pytest.mark.parametrize("kind", ["movies", "homes"])
@@ -62,10 +63,10 @@ def test_the_report_opens_and_says_what_the_comparison_says(
     settings, records = {"movies": (MOVIES, two_genres), "homes": (HOMES, priced_words)}[kind]
     three = {**settings, "dimensions": [2, 3], "baseline": {"dimensions": [2, 3]}}
     conf = load(write_conf(kind, three, records))
-    fits, comparison, about, examples, tracker = fitted(conf, tmp_path)
-    draw_pages(conf, fits, comparison.about["best"], about, examples, tracker, LOG)
+    comparison, about, examples, tracker = fitted(conf, tmp_path)
+    draw_pages(conf, comparison, about, examples, tracker, LOG)
     links = {"Dagster": "http://127.0.0.1:3000/assets"}
-    report, shown = write_report(conf, fits, comparison, examples, tracker, links)
+    report, shown = write_report(conf, comparison, examples, tracker, links)
     assert tracker.file(shown.run_id, "report.html").read_text() == report.html
 
     browser.get_log("browser")

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from pipeline.embedding import Embedding
-from pipeline.pictures import draw_losses, draw_map
+from pipeline.pictures import draw_losses, draw_map, draw_norms
 from pipeline.vocabulary import Vocabulary
 
 
@@ -25,6 +25,13 @@ def test_a_map_is_drawn_at_any_d_and_for_any_label(dimension: int, tmp_path: Pat
 def test_tokens_that_all_lie_in_one_place_are_drawn(tmp_path: Path) -> None:
     draw_map(Embedding(Vocabulary.of({"a": 1, "b": 1}), np.zeros((2, 3), np.float32)), "title", tmp_path / "map.png")
     assert ink(tmp_path / "map.png") > 0
+
+
+def test_lengths_are_drawn_whatever_the_counts(tmp_path: Path) -> None:
+    for counts in ({"a": 1}, {"a": 1, "b": 1}, {f"t{i}": 1000 - i for i in range(999)}):
+        matrix = np.random.default_rng(0).normal(size=(len(counts), 3)).astype(np.float32)
+        draw_norms(Embedding(Vocabulary.of(counts), matrix), "title", tmp_path / "norms.png")
+        assert ink(tmp_path / "norms.png") > 0
 
 
 def test_losses_are_drawn_with_and_without_validation(tmp_path: Path) -> None:
