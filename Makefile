@@ -10,7 +10,7 @@ TORCH := 2.13.0
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test browser check format docs benchmark lock clean
+.PHONY: help run dev test browser check format docs pictures benchmark lock clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ format: $(INSTALLED)  ## write the code as the linter wants it
 
 docs: $(INSTALLED)  ## write docs/conf.md anew, the reference of conf files
 	@$(BIN)/python -m pipeline.reference > docs/conf.md
+
+pictures: $(INSTALLED) browser  ## the README's pictures anew, of what 'make run' made
+	@$(BIN)/python -m docs.tour
 
 benchmark: $(INSTALLED)  ## the contest on public data: writes benchmarks/README.md; DATASET=gowalla does one
 	@$(BIN)/python -m benchmarks $(DATASET)

@@ -17,6 +17,8 @@ from pipeline.schemas import PARTS, EmbeddingRows, Examples, Tokens
 from pipeline.vocabulary import Vocabulary, rule_of_thumb
 
 SCHEMA = "dagster/column_schema"
+_SHOWN_AT_ONCE = 1000
+"""Longer Markdown hides behind a button."""
 _VERSION, _INPUT = "dagster/data_version", "dagster/input_data_version/"
 
 
@@ -110,19 +112,21 @@ def of_fits(fits: Sequence[Fit], mlflow: MLflow, vocabulary: Vocabulary) -> dict
 
 
 def of_comparison(comparison: Comparison, mlflow: MLflow) -> dict[str, Any]:
-    """The table, the verdicts, what they mean, and a link to the runs side by side."""
+    """What it means, the table, the verdicts, and links to the runs side by side: those of each D, and all."""
     about = comparison.about
+    swept = [fit for fit in comparison.fits if fit.method in ("embedding", "pca")]
     chosen = {"best D on validation": about["best"], "smallest D not worse": about["smallest"]}
     return {
+        "what it means": dg.MetadataValue.md("\n".join(f"- {said}" for said in comparison.sentences())),
+        "compare in MLflow": _link("embedding and PCA side by side", mlflow.compare_link(swept)),
+        "compare all in MLflow": _link("with the rivals", mlflow.compare_link(comparison.fits)),
         "table": dg.MetadataValue.md(comparison.markdown()),
         "verdicts": dg.MetadataValue.md(comparison.verdicts_markdown()),
-        "what it means": dg.MetadataValue.md("\n".join(f"- {said}" for said in comparison.sentences())),
         "measured on": about["part"],
         "examples": about["n_examples"],
         SCHEMA: _columns(
             {name: comparison.frame.schema[name] for name in COLUMNS if name in comparison.frame}, COLUMNS
         ),
-        "compare in MLflow": dg.MetadataValue.url(mlflow.compare_link(comparison.fits)),
         "fourth root of V": round(rule_of_thumb(about["vocabulary_size"]), 1),
         **{name: d for name, d in chosen.items() if d is not None},
     }
@@ -150,6 +154,12 @@ def _columns(dtypes: Mapping[str, Any], descriptions: Mapping[str, str]) -> dg.T
     return dg.TableSchema(
         [dg.TableColumn(name, str(dtype), descriptions.get(name, "")) for name, dtype in dtypes.items()]
     )
+
+
+def _link(text: str, address: str) -> dg.MetadataValue[Any]:
+    """A link with a text, as long as the page shows one."""
+    linked = f"[{text}]({address})"
+    return dg.MetadataValue.md(linked) if len(linked) < _SHOWN_AT_ONCE else dg.MetadataValue.url(address)
 
 
 def _table(head: list[str], rows: list[tuple[Any, ...]]) -> dg.MarkdownMetadataValue:

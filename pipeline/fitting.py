@@ -222,7 +222,7 @@ def typical(chosen: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def _chosen_params(chosen: Sequence[Mapping[str, Any]], dimension: int | None, fitted: Fitted) -> dict[str, str]:
     params = {
-        f"chosen.{name}": ", ".join(str(found[name]) for found in chosen) for name in (chosen[0] if chosen else {})
+        f"selected.{name}": ", ".join(str(found[name]) for found in chosen) for name in (chosen[0] if chosen else {})
     }
     return params | ({"dimension": str(fitted.embedding.dimension)} if dimension is None else {})
 

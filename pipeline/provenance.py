@@ -58,13 +58,14 @@ def run_params(
 ) -> dict[str, str]:
     """Every setting that could change the result, by its path in conf, and the fingerprints of the inputs.
 
-    What validation decides comes later, as `chosen.*`; and so does the dimension where that is among it.
+    What validation decides comes later, as `selected.*`; and so does the dimension where that is among it. MLflow's
+    Compare page starts with the first names that differ: among embeddings and PCA these are `dimension` and `method`.
     """
     params: dict[str, Any] = {} if dimension is None else {"dimension": dimension}
     params |= {"method": method.name, "vocabulary_size": len(vocabulary)}
     params |= {"vocabulary_fingerprint": vocabulary.fingerprint, "examples_fingerprint": examples.fingerprint}
     elsewhere = {"name", "description", "dimensions", "rivals", "baseline", "training"}
-    section = {"embedding": "training", "pca": "baseline"}.get(method.name, method.name)
+    section = "training" if method.name == "embedding" else method.name
     params |= _flat(conf.model_dump(mode="json", exclude=elsewhere) | {section: _own_settings(method, conf)})
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in params.items()}
 

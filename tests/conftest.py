@@ -9,8 +9,9 @@ import numpy as np
 import polars as pl
 import pytest
 import yaml
-from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+from selenium.webdriver import Chrome
 
+from docs.tour import open_browser
 from pipeline.conf_files import load
 from pipeline.config import Dataset
 
@@ -66,17 +67,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
     programs = [shutil.which(name) for name in ("chromium", "chromedriver")]
     if not all(programs):
         pytest.skip("no Chromium with its driver on this machine")
-    options = ChromeOptions()
-    profile = tmp_path_factory.mktemp("chromium")
-    for argument in (
-        *("--headless=new", "--no-sandbox", "--no-first-run", f"--user-data-dir={profile}", "--window-size=1400,900"),
-        *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-quic"),
-        *("--use-angle=swiftshader", "--enable-unsafe-swiftshader"),  # WebGL without a graphics card
-    ):
-        options.add_argument(argument)
-    options.binary_location = programs[0]
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = Chrome(options=options, service=ChromeService(programs[1]))
+    driver = open_browser(tmp_path_factory.mktemp("chromium"), *map(str, programs))
     yield driver
     driver.quit()
 

@@ -74,7 +74,7 @@ def test_every_method_leaves_what_the_contract_says(
     losses = {"train_loss", "validation_loss"} if method == "embedding" else set()
     of_the_fit = {name for name in run.data.metrics if not name.startswith("system/")}  # those, where it took seconds
     assert of_the_fit == expected | losses
-    assert ("chosen.epochs" in run.data.params) == (method == "embedding")
+    assert ("selected.epochs" in run.data.params) == (method == "embedding")
 
     folder = tracker.folder(fit.run_id)
     frame = pl.read_parquet(folder / "embedding.parquet")
@@ -130,7 +130,7 @@ def test_in_folds_every_example_is_judged_once_and_the_fit_on_all_of_them_is_kep
         assert sorted(scores["example"]) == examples.frame["example"].to_list()
         assert scores["ndcg_at_20"].mean() == pytest.approx(fit.metrics[f"{part}_ndcg_at_20"])
     run = tracker.client.get_run(fit.run_id)
-    chosen = run.data.params["chosen.epochs" if method == "embedding" else "chosen.regularisation"].split(", ")
+    chosen = run.data.params["selected.epochs" if method == "embedding" else "selected.regularisation"].split(", ")
     assert len(chosen) == 3
     if method == "embedding":  # a loss for each epoch of the longest fold; those of the refits stand for themselves
         history = tracker.client.get_metric_history(fit.run_id, "validation_loss")

@@ -1,0 +1,188 @@
+"""The README's path of clicks, in a real browser: from the list of assets to which D to take.
+
+The tests walk it on planted data. `make pictures` walks it on what `make run` made, and keeps a picture of each stop.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from selenium.webdriver import ActionChains, Chrome, ChromeOptions, ChromeService
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.ui import WebDriverWait
+
+FOLDER = Path(__file__).parent
+WAIT = 60
+"""Seconds for a page to show what it shall."""
+SETTLED = 4.0
+"""Seconds until what moves on a page has come to rest."""
+NOT_OURS = ("users/current", "go.apollo.dev")
+"""What the two UIs themselves leave in the console: MLflow asks who is logged in, Dagster's GraphQL client warns."""
+
+
+def open_browser(profile: Path, chromium: str, driver: str) -> Chrome:
+    """A browser without a window, offline but for this machine."""
+    options = ChromeOptions()
+    for argument in (
+        *("--headless=new", "--no-sandbox", "--no-first-run", f"--user-data-dir={profile}", "--window-size=1400,900"),
+        *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-quic"),
+        *("--use-angle=swiftshader", "--enable-unsafe-swiftshader"),  # WebGL without a graphics card
+    ):
+        options.add_argument(argument)
+    options.binary_location = chromium
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    return Chrome(options=options, service=ChromeService(driver))
+
+
+def console_errors(browser: Chrome) -> list[Any]:
+    """What stands in the browser's console as an error since the last call, and is none of the two UIs' own."""
+    entries = [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
+    return [entry for entry in entries if not any(known in entry["message"] for known in NOT_OURS)]
+
+
+def free_port() -> int:
+    """A port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def served(**environment: str) -> Iterator[str]:
+    """`make dev` as long as the context lasts: the address of Dagster's page."""
+    ports = {"DAGSTER_PORT": str(free_port()), "MLFLOW_PORT": str(free_port())}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "assets", "dev"],
+        cwd=FOLDER.parent,
+        env={**os.environ, **ports, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "Ctrl-C" in line:
+                break
+        yield f"http://127.0.0.1:{environment.get('DAGSTER_PORT', ports['DAGSTER_PORT'])}"
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+
+
+@dataclass(frozen=True)
+class Tour:
+    """A person with a browser, before the pages of `make dev`."""
+
+    browser: Chrome
+    dagster: str
+    dataset: str
+
+    def find(self, xpath: str) -> WebElement:
+        """What is shown first at a path, as soon as it is."""
+
+        def shown(browser: Chrome) -> WebElement | bool:
+            return next(
+                (element for element in browser.find_elements(By.XPATH, xpath) if element.is_displayed()), False
+            )
+
+        found = WebDriverWait(self.browser, WAIT).until(shown, f"nothing is shown at {xpath}")
+        assert isinstance(found, WebElement)
+        return found
+
+    def click(self, xpath: str) -> None:
+        """Click what is shown at a path."""
+        ActionChains(self.browser).move_to_element(self.find(xpath)).click().perform()
+
+    def catalog(self) -> None:
+        """*Catalog*: every asset, with its group."""
+        self.browser.get(self.dagster)
+        self.click("//a[normalize-space()='Catalog']")
+        self.find(self._group)
+
+    def comparison(self) -> None:
+        """A click on the group beside the comparison: what that says, beside the graph of the assets."""
+        self.click(self._group)
+        self.find("//*[normalize-space()='compare in MLflow']")
+
+    def compare(self) -> None:
+        """The link to MLflow's *Compare* page, which draws dimension and method of each run."""
+        self._follow("embedding and PCA side by side")
+        self.find("//*[name()='svg']//*[text()='dimension']")
+
+    def report(self) -> None:
+        """*report* in the list of assets, then its link: the page that can be mailed, as MLflow shows it."""
+        self.browser.back()
+        self.click("//*[@title='report']")
+        self._follow("read it")
+        self.browser.switch_to.frame(self.find("//iframe"))
+        self.find("//a[text()='Which D']").click()
+
+    @property
+    def _group(self) -> str:
+        return f"//a[contains(@href, 'asset-groups~group') and contains(@href, '{self.dataset}%2Fcomparison')]"
+
+    def job(self) -> None:
+        """*Jobs*, then the dataset: its assets, to be made with one click."""
+        self.browser.get(self.dagster)
+        self.click("//a[normalize-space()='Jobs']")
+        self.click(f"//a[normalize-space()='{self.dataset}']")
+        self.find("//*[name()='svg']//*[text()='raw_records']")
+
+    def materialize(self) -> None:
+        """*Materialize all* on the page of the job, then the tab *Runs* and the run that is there."""
+        self.click("//button[contains(., 'Materialize all') and not(@disabled)]")
+        self.find("//*[contains(text(), 'Launched run')]")
+        self.click(f"//a[contains(@href, '/jobs/{self.dataset}/runs')]")
+        self.click("//a[contains(@href, '/runs/') and not(contains(@href, '/jobs/'))]")
+
+    def terminate(self) -> None:
+        """*Terminate* on the page of a run, and again in the question that it asks."""
+        self.click("//button[contains(., 'Terminate')]")
+        self.click("//*[@role='dialog' or contains(@class, 'Dialog')]//button[contains(., 'Terminate')]")
+
+    def _follow(self, link: str) -> None:
+        address = self.find(f"//a[normalize-space()='{link}']").get_attribute("href")
+        assert address is not None
+        self.browser.get(address)  # a click would open another tab
+
+
+def main() -> int:
+    """Walk the path on what `make run` made, and keep a picture of each stop in this folder."""
+    programs = [shutil.which(name) for name in ("chromium", "chromedriver")]
+    if not all(programs):
+        print("error: there is no Chromium with its driver here: make browser")
+        return 1
+    ports = {"DAGSTER_PORT": "3000", "MLFLOW_PORT": "5000"}
+    with TemporaryDirectory() as profile, served(**ports) as dagster:
+        browser = open_browser(Path(profile), *map(str, programs))
+        try:
+            browser.set_window_size(1800, 1100)
+            tour = Tour(browser, dagster, "movies")
+            for number, stop in enumerate((tour.catalog, tour.comparison, tour.compare, tour.report), 1):
+                stop()
+                time.sleep(SETTLED)
+                browser.switch_to.default_content()
+                shown = browser.find_elements(By.TAG_NAME, "iframe") or [browser.find_element(By.TAG_NAME, "body")]
+                shown[0].screenshot(str(FOLDER / f"{number}_{stop.__name__}.png"))
+                print(f"docs/{number}_{stop.__name__}.png: {stop.__doc__}")
+        finally:
+            browser.quit()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

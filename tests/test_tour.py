@@ -1,0 +1,87 @@
+"""`make dev` as a person with a browser has it: make a dataset, read what it is worth, compare in MLflow, stop a run."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+import yaml
+from mlflow.tracking import MlflowClient
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+
+from docs.tour import Tour, console_errors, served
+from tests.conftest import MOVIES
+
+QUICK = {**MOVIES, "dimensions": [2, 3], "baseline": {"dimensions": [2, 3]}}
+"""Two D, so that MLflow shows the dimension among what differs."""
+PATIENT = {**MOVIES, "training": {"max_epochs": 1_000_000, "patience": 1_000_000}}
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("looked-at")
+
+
+@pytest.fixture(scope="module")
+def dagster(home: Path, two_genres: pl.DataFrame) -> Iterator[str]:
+    """`make dev` on two planted datasets, of which one would train for days: the address of Dagster's page."""
+    (home / "conf").mkdir()
+    two_genres.write_csv(home / "conf" / "records.csv")
+    for name, settings in {"quick": QUICK, "patient": PATIENT}.items():
+        text = yaml.safe_dump({**settings, "source": {"path": "records.csv"}}, sort_keys=False)
+        (home / "conf" / f"{name}.yaml").write_text(text)
+    with served(PIPELINE_HOME=str(home / "var"), PIPELINE_CONF=str(home / "conf")) as address:
+        yield address
+
+
+def statuses(home: Path, dataset: str) -> dict[str, str]:
+    """The status of each MLflow run of a dataset, by name."""
+    client = MlflowClient(f"sqlite:///{home}/var/mlflow.db")
+    experiment = client.get_experiment_by_name(dataset)
+    runs = client.search_runs([experiment.experiment_id]) if experiment else []
+    return {run.info.run_name: run.info.status for run in runs}
+
+
+def wait_until(holds: Callable[[], bool], seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.5)
+
+
+def test_a_newcomer_makes_a_dataset_and_compares_its_runs(browser: Chrome, dagster: str, home: Path) -> None:
+    browser.get_log("browser")
+    tour = Tour(browser, dagster, "quick")
+    tour.job()
+    tour.materialize()
+    tour.find("//*[contains(text(), 'Success')]")
+    assert statuses(home, "quick") == dict.fromkeys(
+        ("embedding D=2", "embedding D=3", "pca D=2", "pca D=3", "popularity"), "FINISHED"
+    )
+
+    tour.catalog()
+    tour.comparison()
+    page = browser.find_element(By.TAG_NAME, "body").text
+    assert "which D: validation finds D=" in page
+    tour.compare()
+    drawn = {text.text for text in browser.find_elements(By.CSS_SELECTOR, "svg text")}
+    assert {"dimension", "method", "embedding", "pca"} <= drawn
+    tour.report()
+    assert "quick: a learned embedding" in browser.find_element(By.TAG_NAME, "h1").text
+    top = "return document.querySelector('#dimensions').getBoundingClientRect().top"
+    wait_until(lambda: abs(browser.execute_script(top)) < 5, 20)
+    browser.switch_to.default_content()
+    assert console_errors(browser) == []
+
+
+def test_a_run_that_is_terminated_on_its_page_ends_as_killed(browser: Chrome, dagster: str, home: Path) -> None:
+    tour = Tour(browser, dagster, "patient")
+    tour.job()
+    tour.materialize()
+    wait_until(lambda: statuses(home, "patient").get("embedding D=2") == "RUNNING")
+    tour.terminate()
+    wait_until(lambda: statuses(home, "patient")["embedding D=2"] == "KILLED")
