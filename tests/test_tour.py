@@ -1,4 +1,4 @@
-"""`make dev` as a person with a browser has it: make a dataset, read what it is worth, compare in MLflow, stop a run."""
+"""`make dev` as a person with a browser has it: make a dataset, see what it is worth, compare in MLflow, stop a run."""
 
 import time
 from collections.abc import Callable, Iterator
