@@ -8,6 +8,7 @@ The way of the data, in order:
     tokens       raw records -> (example, token) pairs
     splitting    who trains, who validates, who is held out
     vocabulary   the dictionary token <-> 0..V-1, from training examples only
+    bags         pairs in any order -> CSR, sorted on disk
     encoding     sparse examples: CSR (N, V) on disk, memory-mapped
     embedding    Embedding: vocabulary + matrix (V, D) + provenance
     evaluation   one judge for every fit, on the same held-out examples

@@ -18,17 +18,20 @@ import numpy.typing as npt
 import polars as pl
 from scipy import sparse
 
+from pipeline.bags import Bags
 from pipeline.config import Dataset, Part
 from pipeline.errors import PipelineError
 from pipeline.schemas import PARTS, Examples
 from pipeline.sources import as_number
-from pipeline.splitting import assign
+from pipeline.splitting import Assignment, assign
 from pipeline.tokens import EXAMPLE, pairs, with_example
 from pipeline.vocabulary import UNKNOWN, Vocabulary
 
 Array = npt.NDArray[Any]
 TRAIN, VALIDATION, TEST = range(3)
 HELD_OUT: tuple[Part, Part] = ("validation", "test")
+_BATCH = 1_000_000
+"""Pairs that are in memory at once while they are encoded."""
 _ARRAYS = ("indptr", "indices", "counts", "parts", "dense", "target")
 
 
@@ -182,30 +185,21 @@ def encode(records: pl.LazyFrame, vocabulary: Vocabulary, conf: Dataset) -> Spar
         PipelineError: a token is unknown and conf refuses it, or a number of the records is not one.
     """
     assignment = assign(records, conf)
-    examples = assignment.examples.with_row_index("row").cast({"row": pl.Int64})
-    found, left_out = _integers(records, vocabulary, conf)
-    part = pl.lit(TRAIN)
-    if assignment.by_token:
-        part = pl.col("part").replace_strict({name: i for i, name in enumerate(PARTS)}, return_dtype=pl.Int64)
-    entries = (
-        found.with_columns(part.cast(pl.UInt8).alias("part"))
-        .join(examples.lazy().select("example", "row"), on="example")
-        .group_by("row", "index")
-        .agg(count=pl.len().cast(pl.UInt32), part=pl.col("part").min())
-        .sort("row", "index")
-        .collect(engine="streaming")
-    )
-    rows = entries["row"].to_numpy()
-    indptr = np.searchsorted(rows, np.arange(examples.height + 1))
-    parts = entries["part"].to_numpy()
-    if conf.task.kind == "missing_tokens" and not assignment.by_token:
-        parts = _fold_in(indptr, conf.task.fold_in, conf.seed)
+    folds_in = conf.task.kind == "missing_tokens" and not assignment.by_token
+    with Bags(len(assignment.examples)) as bags:
+        n_unknown = _fill(bags, records, assignment, vocabulary, conf)
+        random = np.random.default_rng(conf.seed)
+        blocks = []
+        for _, indptr, indices, counts, parts in bags:
+            parts = _fold_in(indptr, conf.task.fold_in, random) if folds_in else parts  # type: ignore[union-attr]
+            blocks.append((np.diff(indptr), indices, counts, parts))
+        lengths, indices, counts, parts = (np.concatenate(arrays) for arrays in zip(*blocks, strict=True))
     n_records, n_used = pl.collect_all([records.select(pl.len()), with_example(records, conf).select(pl.len())])
     target, dense = _numbers(records, assignment.examples, conf)
     return SparseExamples(
-        indptr=indptr.astype(np.int64),
-        indices=entries["index"].to_numpy().astype(np.int32),
-        counts=entries["count"].to_numpy(),
+        indptr=np.append(0, np.cumsum(lengths)),
+        indices=indices,
+        counts=counts,
         parts=parts,
         dense=dense,
         target=target,
@@ -216,41 +210,50 @@ def encode(records: pl.LazyFrame, vocabulary: Vocabulary, conf: Dataset) -> Spar
             "dense": list(conf.task.dense) if conf.task.kind == "regression" else [],
             "by_token": assignment.by_token,
             "folds": conf.split.folds or 0,
-            "left_out": left_out | {"records": n_records.item() - n_used.item()},
+            "left_out": {"unknown_tokens": n_unknown, "records": n_records.item() - n_used.item()},
         },
     )
 
 
-def _integers(records: pl.LazyFrame, vocabulary: Vocabulary, conf: Dataset) -> tuple[pl.LazyFrame, dict[str, int]]:
-    """The pairs with the integer of each token, and how many were left out because their token has none."""
-    integers = vocabulary.tokens.lazy().select("token").with_row_index("index").cast({"index": pl.Int64})
+def _fill(bags: Bags, records: pl.LazyFrame, assignment: Assignment, vocabulary: Vocabulary, conf: Dataset) -> int:
+    """Put every pair with a place in the vocabulary into the bags, batch by batch; how many have none."""
+    integers = vocabulary.tokens.lazy().select("token").with_row_index("index")
+    rows = assignment.examples.lazy().select("example").with_row_index("row")
+    part = pl.lit(TRAIN, pl.UInt8)
+    if assignment.by_token:
+        part = pl.col("part").replace_strict({name: i for i, name in enumerate(PARTS)}, return_dtype=pl.UInt8)
+    unknown = pl.col("index").is_null()
     found = pairs(records, conf).join(integers, on="token", how="left")
-    unknown = found.filter(pl.col("index").is_null())
     if conf.vocabulary.unknown == "share":
-        return found.with_columns(pl.col("index").fill_null(vocabulary.index(UNKNOWN))), {"unknown_tokens": 0}
-    if conf.vocabulary.unknown == "refuse":
-        first = unknown.select("example", "token").head(1).collect()
+        found = found.with_columns(pl.col("index").fill_null(vocabulary.index(UNKNOWN)))
+    elif conf.vocabulary.unknown == "refuse":
+        first = found.filter(unknown).select("example", "token").head(1).collect()
         if first.height:
             example, token = first.row(0)
             raise PipelineError(
                 f"{conf.file}, vocabulary.unknown: the token {token!r} of example {example!r} has no place in the "
                 "vocabulary, and conf refuses such tokens. Say `drop` or `share`, or lower `min_count`."
             )
-    n_unknown = unknown.select(pl.len()).collect(engine="streaming").item()
-    return found.filter(pl.col("index").is_not_null()), {"unknown_tokens": n_unknown}
+    n_unknown = 0
+    entries = found.join(rows, on="example").select("row", "index", part=part)
+    for batch in entries.collect_batches(chunk_size=_BATCH, maintain_order=False):
+        known = batch.drop_nulls("index")
+        n_unknown += batch.height - known.height
+        bags.add(*(known[name].to_numpy() for name in ("row", "index", "part")))
+    return n_unknown
 
 
-def _fold_in(indptr: Array, share: float, seed: int) -> Array:
+def _fold_in(indptr: Array, share: float, random: np.random.Generator) -> Array:
     """Parts (P,): of each example, when it is held out, a random share goes in (TRAIN), the rest is predicted (TEST).
 
     Args:
         indptr: (N + 1,) where each example's pairs begin.
         share: of the tokens that goes in; at least one does, and at least one of two or more is predicted.
-        seed: of the choice.
+        random: of the choice.
     """
     lengths = np.diff(indptr)
     example = np.repeat(np.arange(len(lengths)), lengths)
-    order = np.lexsort((np.random.default_rng(seed).random(len(example)), example))
+    order = np.lexsort((random.random(len(example)), example))
     place = np.empty(len(example), np.int64)
     place[order] = np.arange(len(example)) - indptr[example]
     n_in = np.clip(np.rint(lengths * share), 1, np.maximum(lengths - 1, 1))

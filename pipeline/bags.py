@@ -1,0 +1,85 @@
+"""Bags: (row, index) entries in any order -> CSR, each row a bag, in memory bounded by a batch and one bucket.
+
+An external sort: entries arrive in batches, each becomes a 64-bit key, a bucket of neighbouring rows is a file of keys,
+and each bucket is sorted alone. What rows and indices mean does not belong here.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+BUCKETS = 64
+"""So many files at most: one holds a 64th of the entries, where rows are about equally long."""
+_INDEX_BITS, _PART_BITS = 31, 2
+MOST_ROWS = 2 ** (64 - _INDEX_BITS - _PART_BITS)
+
+
+class Bags:
+    """Collects entries, then gives them back sorted and counted.
+
+    >>> with Bags(n_rows=2) as bags:
+    ...     bags.add(np.array([1, 0, 1, 1]), np.array([7, 5, 3, 7]), np.array([2, 0, 1, 1]))
+    ...     for first_row, indptr, indices, counts, parts in bags:
+    ...         print(first_row, indptr, indices, counts, parts)
+    0 [0 1] [5] [1] [0]
+    1 [0 2] [3 7] [1 2] [1 1]
+    """
+
+    def __init__(self, n_rows: int) -> None:
+        """Make room for rows 0..n_rows-1, in files of a temporary folder that is gone after the context.
+
+        Args:
+            n_rows: at most MOST_ROWS.
+        """
+        assert n_rows <= MOST_ROWS
+        self._folder = tempfile.TemporaryDirectory(prefix="bags-")
+        self._bounds = np.unique(np.linspace(0, n_rows, BUCKETS + 1).astype(np.int64))
+        self._paths = [Path(self._folder.name) / f"{bucket}.keys" for bucket in range(len(self._bounds) - 1)]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
+        self._folder.cleanup()
+
+    def add(self, rows: Array, indices: Array, parts: Array) -> None:
+        """Take a batch of entries, in any order.
+
+        Args:
+            rows: (B,) integers 0..n_rows-1.
+            indices: (B,) integers below 2 ** 31.
+            parts: (B,) integers 0..3; of equal entries the smallest is kept.
+        """
+        keys = rows.astype(np.uint64) << (_INDEX_BITS + _PART_BITS)
+        keys |= indices.astype(np.uint64) << _PART_BITS
+        keys |= parts.astype(np.uint64)
+        keys.sort()  # so that a bucket's keys lie together
+        last_keys = (self._bounds[1:].astype(np.uint64) << (_INDEX_BITS + _PART_BITS)) - np.uint64(1)  # may wrap round
+        ends = np.searchsorted(keys, last_keys, side="right")
+        for path, start, end in zip(self._paths, np.append(0, ends), ends, strict=False):
+            if end > start:
+                with path.open("ab") as file:
+                    keys[start:end].tofile(file)
+
+    def __iter__(self) -> Iterator[tuple[int, Array, Array, Array, Array]]:
+        """Bucket after bucket: its first row; indptr (rows + 1,); of each distinct entry index, count and part."""
+        for path, first, end in zip(self._paths, self._bounds[:-1], self._bounds[1:], strict=True):
+            keys = np.fromfile(path, np.uint64) if path.exists() else np.empty(0, np.uint64)
+            keys.sort()
+            entries = keys >> _PART_BITS
+            starts = np.flatnonzero(np.append(True, entries[1:] != entries[:-1])) if len(keys) else np.empty(0, int)
+            rows = (entries[starts] >> _INDEX_BITS).astype(np.int64)
+            yield (
+                int(first),
+                np.searchsorted(rows, np.arange(first, end + 1)),
+                (entries[starts] & np.uint64(2**_INDEX_BITS - 1)).astype(np.int32),
+                np.diff(np.append(starts, len(keys))).astype(np.uint32),
+                (keys[starts] & np.uint64(2**_PART_BITS - 1)).astype(np.uint8),
+            )
