@@ -132,8 +132,9 @@ def _vocabulary(conf: Dataset) -> dg.AssetsDefinition:
     )
     def vocabulary(context: dg.AssetExecutionContext, raw_records: pl.LazyFrame):
         with for_people(conf.file):
-            built = build_vocabulary(training_pairs(raw_records, conf), conf)
-            require_room(conf, assign(raw_records, conf).n_training, len(built))
+            assignment = assign(raw_records, conf)
+            built = build_vocabulary(training_pairs(raw_records, conf, assignment), conf)
+            require_room(conf, assignment.n_training, len(built))
         context.log.info(f"{conf.name}: the vocabulary has {len(built):,} tokens")
         before = FolderIOManager(root=str(home() / "data")).previous(context.asset_key, Vocabulary)
         return dg.MaterializeResult(

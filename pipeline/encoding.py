@@ -21,6 +21,7 @@ from scipy import sparse
 from pipeline.bags import Bags
 from pipeline.config import Dataset, Part
 from pipeline.errors import PipelineError
+from pipeline.lookup import look_up
 from pipeline.schemas import PARTS, Examples
 from pipeline.sources import as_number
 from pipeline.splitting import Assignment, assign
@@ -217,13 +218,11 @@ def encode(records: pl.LazyFrame, vocabulary: Vocabulary, conf: Dataset) -> Spar
 
 def _fill(bags: Bags, records: pl.LazyFrame, assignment: Assignment, vocabulary: Vocabulary, conf: Dataset) -> int:
     """Put every pair with a place in the vocabulary into the bags, batch by batch; how many have none."""
-    integers = vocabulary.tokens.lazy().select("token").with_row_index("index")
-    rows = assignment.examples.lazy().select("example").with_row_index("row")
     part = pl.lit(TRAIN, pl.UInt8)
     if assignment.by_token:
         part = pl.col("part").replace_strict({name: i for i, name in enumerate(PARTS)}, return_dtype=pl.UInt8)
     unknown = pl.col("index").is_null()
-    found = pairs(records, conf).join(integers, on="token", how="left")
+    found = look_up(pairs(records, conf), "token", vocabulary.tokens["token"], "index")
     if conf.vocabulary.unknown == "share":
         found = found.with_columns(pl.col("index").fill_null(vocabulary.index(UNKNOWN)))
     elif conf.vocabulary.unknown == "refuse":
@@ -235,7 +234,9 @@ def _fill(bags: Bags, records: pl.LazyFrame, assignment: Assignment, vocabulary:
                 "vocabulary, and conf refuses such tokens. Say `drop` or `share`, or lower `min_count`."
             )
     n_unknown = 0
-    entries = found.join(rows, on="example").select("row", "index", part=part)
+    entries = look_up(found, "example", assignment.examples["example"], "row", "inner").select(
+        "row", "index", part=part
+    )
     for batch in entries.collect_batches(chunk_size=_BATCH, maintain_order=False):
         known = batch.drop_nulls("index")
         n_unknown += batch.height - known.height
@@ -253,7 +254,7 @@ def _fold_in(indptr: Array, share: float, random: np.random.Generator) -> Array:
     """
     lengths = np.diff(indptr)
     example = np.repeat(np.arange(len(lengths)), lengths)
-    order = np.lexsort((random.random(len(example)), example))
+    order = np.argsort(example + random.random(len(example)))  # a block has few examples: enough digits are left
     place = np.empty(len(example), np.int64)
     place[order] = np.arange(len(example)) - indptr[example]
     n_in = np.clip(np.rint(lengths * share), 1, np.maximum(lengths - 1, 1))

@@ -12,6 +12,7 @@ import polars as pl
 
 from pipeline.config import Dataset, Ease
 from pipeline.errors import PipelineError
+from pipeline.lookup import look_up
 from pipeline.schemas import PARTS, Examples, PartType
 from pipeline.tokens import EXAMPLE, pairs, with_example
 
@@ -43,9 +44,10 @@ def assign(records: pl.LazyFrame, conf: Dataset) -> Assignment:
     records = with_example(records, conf)
     if conf.split.column is not None:
         return _by_column(records, conf)
-    ids = records.select(example=EXAMPLE).collect(engine="streaming").to_series()
+    named = records.select(example=EXAMPLE)
     if conf.example is not None:
-        ids = ids.unique().sort()
+        named = named.unique().sort("example")
+    ids = named.collect(engine="streaming").to_series()
     if conf.split.folds is not None:
         return Assignment(_frame(ids, fold=_folds(len(ids), conf.split.folds, conf)))
     n = len(ids)
@@ -136,18 +138,25 @@ def require_room(conf: Dataset, n_training: int, n_tokens: int) -> None:
             )
 
 
-def training_pairs(records: pl.LazyFrame, conf: Dataset) -> pl.LazyFrame:
+def training_pairs(records: pl.LazyFrame, conf: Dataset, assignment: Assignment | None = None) -> pl.LazyFrame:
     """The (example, token) pairs from which the vocabulary is counted: those that some fit learns from, and no others.
 
     That is training; with `refit` validation too; with folds everything, as every example trains in some turn and all
     of them in the fit that is kept. A fit still counts and learns from nothing but its own rows.
 
+    Args:
+        records: the raw records.
+        conf: the dataset.
+        assignment: of these records, where it is known already.
+
     Raises:
         PipelineError: the examples cannot be split as conf says.
     """
-    assignment = assign(records, conf)
+    assignment = assignment or assign(records, conf)
     learned = PARTS[:2] if conf.refit else PARTS[:1]
     if assignment.by_token:
         return pairs(records, conf).filter(pl.col("part").is_in(learned))
-    trained_on = assignment.examples.lazy().filter(pl.col("split").is_in(learned) | pl.col("fold").is_not_null())
-    return pairs(records, conf).join(trained_on, on="example", how="semi")
+    trained_on = assignment.examples.filter(pl.col("split").is_in(learned) | pl.col("fold").is_not_null())
+    if trained_on.height == assignment.examples.height:
+        return pairs(records, conf)
+    return look_up(pairs(records, conf), "example", trained_on["example"], "_row", "inner").drop("_row")
