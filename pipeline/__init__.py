@@ -6,7 +6,7 @@ The way of the data, in order:
     conf_files   conf/*.yaml -> config, or a sentence about what is wrong
     sources      raw records: samples and files, read lazily
     tokens       raw records -> (example, token) pairs
-    lookup       text -> its place in a list
+    lookup       the different texts of a column, and their places in a list
     splitting    who trains, who validates, who is held out
     vocabulary   the dictionary token <-> 0..V-1, from training examples only
     bags         pairs in any order -> CSR, sorted on disk

@@ -1,10 +1,53 @@
-"""Text -> its place in a list, for columns of many rows: the join that turns tokens and examples into integers."""
+"""Columns of many texts: which different ones there are, and the place of each in a list.
 
+Both go by 64-bit hashes instead of by the texts, and in batches: memory is bounded by the different texts and a batch,
+not by the rows.
+"""
+
+from collections.abc import Sequence
 from typing import Literal
 
 import polars as pl
 
-_HASH = "_hash"
+BATCH = 2_000_000
+"""Rows that are in memory at once."""
+_HASH, _LOW, _HIGH = "_hash", "_low", "_high"
+
+
+def distinct(frame: pl.LazyFrame, column: str, smallest: Sequence[str] = ()) -> pl.DataFrame:
+    """The different texts of a column, in no order, with how often each occurs.
+
+    (Polars' own streaming `group_by` holds on to rows where there are many groups: its memory grows with the rows.) A
+    second hash tells where two texts share the first; then it groups by the texts.
+
+    Args:
+        frame: with the column, and no nulls in it.
+        column: of texts.
+        smallest: other columns, of which the smallest value of a text's rows is wanted.
+
+    Returns:
+        A row a text: the column, `count` (uint32), and the other columns.
+    """
+    least = [pl.col(name).min() for name in smallest]
+    check = pl.col(column).hash(seed=1)
+    hashed = frame.select(column, *smallest, pl.col(column).hash().alias(_HASH), check.alias(_LOW), check.alias(_HIGH))
+    merged = [pl.col(column).first(), pl.col(_LOW).min(), pl.col(_HIGH).max(), *least]
+    parts: list[pl.DataFrame] = []
+    for batch in hashed.collect_batches(chunk_size=BATCH, maintain_order=False):
+        parts.append(batch.group_by(_HASH).agg(*merged, count=pl.len()))
+        if len(parts) > 1 and sum(part.height for part in parts[1:]) > max(BATCH, parts[0].height):
+            parts = [_sum(parts, merged)]
+    if not parts:
+        return hashed.select(column, pl.lit(0, pl.UInt32).alias("count"), *smallest).head(0).collect()
+    found = _sum(parts, merged)
+    if (found[_LOW] != found[_HIGH]).any():
+        found = frame.group_by(column).agg(*least, count=pl.len()).collect(engine="streaming")
+    return found.select(column, pl.col("count").cast(pl.UInt32), *smallest)
+
+
+def _sum(parts: Sequence[pl.DataFrame], merged: Sequence[pl.Expr]) -> pl.DataFrame:
+    """What several batches found, as one."""
+    return pl.concat(parts).group_by(_HASH).agg(*merged, pl.col("count").sum())
 
 
 def look_up(

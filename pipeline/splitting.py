@@ -12,7 +12,7 @@ import polars as pl
 
 from pipeline.config import Dataset, Ease
 from pipeline.errors import PipelineError
-from pipeline.lookup import look_up
+from pipeline.lookup import distinct, look_up
 from pipeline.schemas import PARTS, Examples, PartType
 from pipeline.tokens import EXAMPLE, pairs, with_example
 
@@ -45,9 +45,10 @@ def assign(records: pl.LazyFrame, conf: Dataset) -> Assignment:
     if conf.split.column is not None:
         return _by_column(records, conf)
     named = records.select(example=EXAMPLE)
-    if conf.example is not None:
-        named = named.unique().sort("example")
-    ids = named.collect(engine="streaming").to_series()
+    if conf.example is None:
+        ids = named.collect(engine="streaming").to_series()
+    else:
+        ids = distinct(named, "example")["example"].sort()
     if conf.split.folds is not None:
         return Assignment(_frame(ids, fold=_folds(len(ids), conf.split.folds, conf)))
     n = len(ids)

@@ -16,6 +16,7 @@ import polars as pl
 
 from pipeline.config import Dataset
 from pipeline.errors import PipelineError, nearest
+from pipeline.lookup import distinct
 from pipeline.schemas import Tokens
 
 UNKNOWN = "<unknown>"
@@ -173,11 +174,10 @@ def build_vocabulary(training_pairs: pl.LazyFrame, conf: Dataset) -> Vocabulary:
         PipelineError: no token is frequent enough.
     """
     settings = conf.vocabulary
-    counted = (
-        training_pairs.group_by("token")
-        .agg(label=pl.col("label").min(), count=pl.len().cast(pl.UInt32))
-        .sort(["count", "token"], descending=[True, False])
-        .collect(engine="streaming")
+    has_labels = any(getattr(tokens, "label", None) for tokens in conf.tokens)
+    found = distinct(training_pairs, "token", smallest=["label"] if has_labels else [])
+    counted = found.select("token", label="label" if has_labels else "token", count="count").sort(
+        ["count", "token"], descending=[True, False]
     )
     kept = counted.filter(pl.col("count") >= settings.min_count).head(settings.max_size or counted.height)
     if kept.is_empty():

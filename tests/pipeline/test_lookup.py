@@ -1,4 +1,4 @@
-"""Looking up by hash is looking up by text."""
+"""By hash and in batches, the same is found as by text and at once."""
 
 import polars as pl
 import pytest
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import lookup
-from pipeline.lookup import look_up
+from pipeline.lookup import distinct, look_up
 
 TEXTS = st.lists(st.text(max_size=3))
 
@@ -28,3 +28,30 @@ def test_where_hashes_meet_the_texts_decide(monkeypatch: pytest.MonkeyPatch) -> 
     found = look_up(frame, "text", pl.Series(["a", "b"]), "place").collect()
     assert dict(found.select("text", "place").rows()) == {"b": 1, "a": 0, "c": None}
     assert lookup._HASH not in found.columns
+
+
+ROWS = st.lists(st.tuples(st.text(max_size=2), st.text(max_size=2)))
+
+
+@given(rows=ROWS, batch=st.integers(1, 5))
+def test_each_text_is_found_once_counted_and_with_its_smallest_neighbour(
+    rows: list[tuple[str, str]], batch: int
+) -> None:
+    frame = pl.LazyFrame(rows, schema={"text": pl.String, "beside": pl.String}, orient="row")
+    texts = {text for text, _ in rows}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lookup, "BATCH", batch)
+        found = distinct(frame, "text", ["beside"])
+    assert found.schema == {"text": pl.String, "count": pl.UInt32, "beside": pl.String}
+    expected = [
+        (text, sum(text == other for other, _ in rows), min(beside for other, beside in rows if other == text))
+        for text in texts
+    ]
+    assert sorted(found.rows()) == sorted(expected)
+
+
+def test_texts_of_the_same_hash_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    second = pl.Expr.hash
+    monkeypatch.setattr(pl.Expr, "hash", lambda self, seed=0: second(self, seed) if seed else second(self) * 0)
+    found = distinct(pl.LazyFrame({"text": ["a", "b", "a"]}), "text")
+    assert sorted(found.rows()) == [("a", 2), ("b", 1)]
