@@ -10,7 +10,7 @@ TORCH := 2.13.0
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test browser check format docs pictures benchmark lock clean
+.PHONY: help run dev test browser check format docs pictures benchmark bench lock clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ pictures: $(INSTALLED) browser  ## the README's pictures anew, of what 'make run
 
 benchmark: $(INSTALLED)  ## the contest on public data: writes benchmarks/README.md; DATASET=gowalla does one
 	@$(BIN)/python -m benchmarks $(DATASET)
+
+bench: $(INSTALLED)  ## time and memory beside what people use, on generated data; SIZE=course is the whole
+	@$(BIN)/python -m benchmarks.speed --size $(or $(SIZE),small)
 
 lock:  ## write requirements.lock anew: the newest versions that pyproject.toml allows
 	@rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock

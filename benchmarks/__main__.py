@@ -7,7 +7,6 @@ import argparse
 import datetime as dt
 import json
 import os
-import platform
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -15,9 +14,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import psutil
 import yaml
 
+from benchmarks.machine import machine
 from pipeline.comparison import Comparison
 from pipeline.conf_files import conf_files, load
 
@@ -45,6 +44,18 @@ the conf says `refit` every method was then fitted on training and validation to
 once. ± is half the width of a 95 % interval of a bootstrap over the test examples, and a verdict is that of the paired
 difference on the same examples. Figures of others are quoted with their source; where they were selected on the test
 part they flatter a little.
+"""
+
+_SPEED = """\
+On generated data (`benchmarks/generate.py`), every contestant in a process of its own, in turn, in one go:
+
+```console
+$ make bench                 # a minute or two
+$ make bench SIZE=course     # half a million users, a million movies
+```
+
+Ours does more than the others: it splits the examples, counts the vocabulary on the training ones only, marks what goes
+in and what is predicted, and keeps the raw records as Parquet.
 """
 
 
@@ -86,22 +97,23 @@ def keep(name: str, comparison: Comparison) -> None:
     (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
 
 
-def machine() -> str:
-    """Processor, cores and memory."""
-    names = [line.split(":")[1].strip() for line in _lines(Path("/proc/cpuinfo")) if line.startswith("model name")]
-    memory = psutil.virtual_memory().total / 2**30
-    return f"{names[0] if names else platform.processor()}, {os.cpu_count()} cores, {memory:.0f} GB"
-
-
-def _lines(path: Path) -> list[str]:
-    return path.read_text().splitlines() if path.exists() else []
-
-
 def page() -> str:
     """The whole of README.md, from the confs, the results and the published figures."""
     published = yaml.safe_load((HERE / "published.yaml").read_text())
     sections = [_section(name, published.get(name)) for name in ORDER]
-    return "\n".join([_HEAD, *sections])
+    return "\n".join([_HEAD, *sections, *_speed()])
+
+
+def _speed() -> list[str]:
+    """The section about time and memory, of each size that was measured."""
+    lines = ["## Speed\n", _SPEED]
+    for path in sorted(RESULTS.glob("speed_*.json")):
+        found = json.loads(path.read_text())
+        size = ", ".join(f"{n:,} {name}" for name, n in found["size"].items())
+        versions = ", ".join(f"{package} {number}" for package, number in found["versions"].items())
+        lines += [f"{path.stem.removeprefix('speed_')}: {size}.\n", _markdown(found["table"]), ""]
+        lines += [f"- medians of {found['repeats']}, {found['date']}, {found['machine']}; {versions}", ""]
+    return lines
 
 
 def _section(name: str, published: dict[str, Any] | None) -> str:
