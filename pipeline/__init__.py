@@ -9,6 +9,7 @@ The way of the data, in order:
     lookup       the different texts of a column, and their places in a list
     splitting    who trains, who validates, who is held out
     vocabulary   the dictionary token <-> 0..V-1, from training examples only
+    arrays       arrays that may be larger than memory
     bags         pairs in any order -> CSR, sorted on disk
     encoding     sparse examples: CSR (N, V) on disk, memory-mapped
     embedding    Embedding: vocabulary + matrix (V, D) + provenance

@@ -18,6 +18,7 @@ import numpy.typing as npt
 import polars as pl
 from scipy import sparse
 
+from pipeline.arrays import Growing, blocks, save
 from pipeline.bags import Bags
 from pipeline.config import Dataset, Part
 from pipeline.errors import PipelineError
@@ -81,7 +82,8 @@ class SparseExamples:
         """16 hexadecimal digits that change with any token, split, target or dense feature."""
         hasher = hashlib.sha256(self.about["vocabulary"].encode())
         for name in _ARRAYS:
-            hasher.update(getattr(self, name).tobytes())
+            for block in blocks(getattr(self, name)):
+                hasher.update(block.tobytes())
         for column in (*self.frame.get_columns(), pl.Series(self.about["dense"], dtype=pl.String)):
             hasher.update("\0".join(column.cast(pl.String).fill_null("")).encode())
         return hasher.hexdigest()[:16]
@@ -167,7 +169,7 @@ class SparseExamples:
     def save(self, folder: Path) -> None:
         """Write one `.npy` an array, `examples.parquet` and `about.json`."""
         for name in _ARRAYS:
-            np.save(folder / f"{name}.npy", getattr(self, name), allow_pickle=False)
+            save(folder / f"{name}.npy", getattr(self, name))
         self.frame.write_parquet(folder / "examples.parquet")
         (folder / "about.json").write_text(json.dumps(dict(self.about), indent=2))
 
@@ -190,11 +192,12 @@ def encode(records: pl.LazyFrame, vocabulary: Vocabulary, conf: Dataset) -> Spar
     with Bags(len(assignment.examples)) as bags:
         n_unknown = _fill(bags, records, assignment, vocabulary, conf)
         random = np.random.default_rng(conf.seed)
-        blocks = []
+        arrays = [Growing(dtype) for dtype in (np.int64, np.int32, np.uint32, np.uint8)]
         for _, indptr, indices, counts, parts in bags:
             parts = _fold_in(indptr, conf.task.fold_in, random) if folds_in else parts  # type: ignore[union-attr]
-            blocks.append((np.diff(indptr), indices, counts, parts))
-        lengths, indices, counts, parts = (np.concatenate(arrays) for arrays in zip(*blocks, strict=True))
+            for array, values in zip(arrays, (np.diff(indptr), indices, counts, parts), strict=True):
+                array.append(values)
+        lengths, indices, counts, parts = (array.array() for array in arrays)
     n_records, n_used = pl.collect_all([records.select(pl.len()), with_example(records, conf).select(pl.len())])
     target, dense = _numbers(records, assignment.examples, conf)
     return SparseExamples(

@@ -1,0 +1,61 @@
+"""Arrays that may be larger than memory: written block by block, read as memory maps, gone through block by block."""
+
+import mmap
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+BLOCK_BYTES = 2**25
+
+
+class Growing:
+    """A one-dimensional array that grows in a nameless temporary file, which is gone with the array.
+
+    >>> growing = Growing(np.int32)
+    >>> growing.append(np.array([1, 2])), growing.append(np.array([3]))
+    (None, None)
+    >>> growing.array().tolist()
+    [1, 2, 3]
+    """
+
+    def __init__(self, dtype: npt.DTypeLike) -> None:
+        """An empty one."""
+        self._dtype = np.dtype(dtype)
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the array grows)
+        self._length = 0
+
+    def append(self, values: Array) -> None:
+        """Add values at the end."""
+        values.astype(self._dtype, copy=False).tofile(self._file)
+        self._length += len(values)
+
+    def array(self) -> Array:
+        """All of it, memory-mapped."""
+        with self._file as file:
+            file.flush()
+            if not self._length:
+                return np.empty(0, self._dtype)
+            return np.memmap(file, self._dtype, mode="r+", shape=(self._length,))
+
+
+def blocks(array: Array) -> Iterator[Array]:
+    """The rows of an array in blocks; of a memory map, memory holds no more than one of them."""
+    step = max(1, BLOCK_BYTES // max(1, array.nbytes // max(1, len(array))))
+    mapped = getattr(array, "_mmap", None)
+    for start in range(0, len(array), step):
+        yield array[start : start + step]
+        if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
+            mapped.madvise(mmap.MADV_DONTNEED)
+
+
+def save(path: Path, array: Array) -> None:
+    """Write a `.npy` file, block by block."""
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
+        for block in blocks(array):
+            np.ascontiguousarray(block).tofile(file)
