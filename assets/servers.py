@@ -41,7 +41,8 @@ def serve() -> int:
         ]
     for address in commands:
         _require_free(int(address.rpartition(":")[2]))
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for asked_to_end in (signal.SIGINT, signal.SIGTERM):  # a script's background job would ignore the first
+        signal.signal(asked_to_end, signal.default_int_handler)
     servers: list[subprocess.Popen[bytes]] = []
     try:
         # a group of its own each: Ctrl-C reaches us alone, and we end each group, children included

@@ -56,6 +56,7 @@ def blocks(array: Array) -> Iterator[Array]:
 def save(path: Path, array: Array) -> None:
     """Write a `.npy` file, block by block."""
     with path.open("wb") as file:
-        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
+        header = np.lib.format.header_data_from_array_1_0(array) | {"fortran_order": False}
+        np.lib.format.write_array_header_1_0(file, header)
         for block in blocks(array):
-            np.ascontiguousarray(block).tofile(file)
+            block.tofile(file)  # row after row, however the array lies in memory

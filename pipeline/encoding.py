@@ -240,7 +240,7 @@ def _fill(bags: Bags, records: pl.LazyFrame, assignment: Assignment, vocabulary:
     entries = look_up(found, "example", assignment.examples["example"], "row", "inner").select(
         "row", "index", part=part
     )
-    for batch in entries.collect_batches(chunk_size=_BATCH, maintain_order=False):
+    for batch in entries.collect_batches(chunk_size=_BATCH, maintain_order=True):
         known = batch.drop_nulls("index")
         n_unknown += batch.height - known.height
         bags.add(*(known[name].to_numpy() for name in ("row", "index", "part")))

@@ -15,10 +15,11 @@ def test_what_is_saved_in_blocks_is_an_ordinary_npy_file(
 ) -> None:
     monkeypatch.setattr(arrays, "BLOCK_BYTES", 16)
     for made in (np.random.default_rng(0).random(shape), np.arange(np.prod(shape), dtype=np.int32).reshape(shape)):
-        save(tmp_path / "made.npy", made)
-        read = np.load(tmp_path / "made.npy", allow_pickle=False)
-        assert read.dtype == made.dtype
-        assert np.array_equal(read, made)
+        for laid_out in (made, np.asfortranarray(made), np.repeat(made, 2, axis=0)[::2]):
+            save(tmp_path / "made.npy", laid_out)
+            read = np.load(tmp_path / "made.npy", allow_pickle=False)
+            assert read.dtype == made.dtype
+            assert np.array_equal(read, made)
 
 
 def test_an_array_grows_on_disk_and_keeps_its_values_while_blocks_are_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
