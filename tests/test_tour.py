@@ -84,4 +84,5 @@ def test_a_run_that_is_terminated_on_its_page_ends_as_killed(browser: Chrome, da
     tour.materialize()
     wait_until(lambda: statuses(home, "patient").get("embedding D=2") == "RUNNING")
     tour.terminate()
-    wait_until(lambda: statuses(home, "patient")["embedding D=2"] == "KILLED")
+    wait_until(lambda: statuses(home, "patient")["embedding D=2"] != "RUNNING")
+    assert statuses(home, "patient") == {"embedding D=2": "KILLED"}
