@@ -128,7 +128,9 @@ def _vocabulary(conf: Dataset) -> dg.AssetsDefinition:
         description="The dictionary that gives every token an integer 0..V-1, the most frequent first, counted on the "
         "training examples only. Its fingerprint travels with everything that is made with it.",
         kinds={"polars", "parquet"},
-        **_options(conf, "vocabulary", ("sources", "tokens", "splitting", "vocabulary"), _TOKENS, ("raw_records",)),
+        **_options(
+            conf, "vocabulary", ("sources", "tokens", "lookup", "splitting", "vocabulary"), _TOKENS, ("raw_records",)
+        ),
     )
     def vocabulary(context: dg.AssetExecutionContext, raw_records: pl.LazyFrame):
         with for_people(conf.file):
@@ -155,7 +157,7 @@ def _sparse_examples(conf: Dataset) -> dg.AssetsDefinition:
         **_options(
             conf,
             "sparse_examples",
-            ("sources", "tokens", "splitting", "encoding"),
+            ("sources", "tokens", "lookup", "splitting", "arrays", "bags", "encoding"),
             _TOKENS,
             ("raw_records", "vocabulary"),
         ),
@@ -279,9 +281,9 @@ def _pages(conf: Dataset) -> dg.AssetsDefinition:
         with for_people(conf.file):
             tracker = mlflow.tracker(conf, context.instance)
             made = draw_pages(conf, comparison, described(raw_records, conf), sparse_examples, tracker, context.log)
-        fits = [fit for fit in comparison.fits if fit.name in made]
+        fits = comparison.swept
         return dg.MaterializeResult(
-            value=Fits(tuple(fits)),
+            value=Fits(fits),
             data_version=_version([fit.run_id for fit in fits]),
             metadata=metadata.of_pages(fits, made, mlflow) | metadata.made_from(context),
         )

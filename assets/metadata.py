@@ -114,11 +114,10 @@ def of_fits(fits: Sequence[Fit], mlflow: MLflow, vocabulary: Vocabulary) -> dict
 def of_comparison(comparison: Comparison, mlflow: MLflow) -> dict[str, Any]:
     """What it means, the table, the verdicts, and links to the runs side by side: those of each D, and all."""
     about = comparison.about
-    swept = [fit for fit in comparison.fits if fit.method in ("embedding", "pca")]
     chosen = {"best D on validation": about["best"], "smallest D not worse": about["smallest"]}
     return {
         "what it means": dg.MetadataValue.md("\n".join(f"- {said}" for said in comparison.sentences())),
-        "compare in MLflow": _link("embedding and PCA side by side", mlflow.compare_link(swept)),
+        "compare in MLflow": _link("embedding and PCA side by side", mlflow.compare_link(comparison.swept)),
         "compare all in MLflow": _link("with the rivals", mlflow.compare_link(comparison.fits)),
         "table": dg.MetadataValue.md(comparison.markdown()),
         "verdicts": dg.MetadataValue.md(comparison.verdicts_markdown()),

@@ -4,59 +4,17 @@ Each result keeps the machine and the day it was measured on in `results/`, so t
 """
 
 import argparse
-import datetime as dt
-import json
 import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
-import yaml
-
-from benchmarks.machine import machine
+from benchmarks import page
 from pipeline.comparison import Comparison
 from pipeline.conf_files import conf_files, load
 
 HERE = Path(__file__).resolve().parent
-RESULTS = HERE / "results"
-ORDER = ("movies_sample", "homes_sample", "movielens_1m_80", "movielens_1m_30", "gowalla", "movielens_20m", "edinburgh")
-_HEAD = """\
-# Benchmarks
-
-The contest on public data in published protocols, each declared by a file in [conf](conf). This page is written by
-
-```console
-$ make benchmark                      # every data set whose file is there; DATASET=gowalla does one
-```
-
-The samples need nothing. The others are made from their original files, which you fetch yourself:
-
-```console
-$ .venv/bin/python -m benchmarks.prepare --help
-$ .venv/bin/python -m benchmarks.prepare gowalla path/to/folder
-```
-
-Each row is one fit and one seed. What had to be chosen (epochs, a rival's settings) was chosen on validation, and where
-the conf says `refit` every method was then fitted on training and validation together; the test examples were looked at
-once. ± is half the width of a 95 % interval of a bootstrap over the test examples, and a verdict is that of the paired
-difference on the same examples. Figures of others are quoted with their source; where they were selected on the test
-part they flatter a little.
-"""
-
-_SPEED = """\
-On generated data (`benchmarks/generate.py`), every contestant in a process of its own, in turn, in one go:
-
-```console
-$ make bench                 # a minute or two
-$ make bench SIZE=course     # half a million users, a million movies
-```
-
-Ours does more than the others: it splits the examples, counts the vocabulary on the training ones only, marks what goes
-in and what is predicted, and keeps the raw records as Parquet.
-"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -77,67 +35,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         done = subprocess.run([sys.executable, "-m", "assets", "run", path.stem], env=environment, check=False)
         if done.returncode:
             return done.returncode
-        keep(path.stem, Comparison.load(home / "data" / path.stem / "comparison"))
-    (HERE / "README.md").write_text(page())
-    print(HERE / "README.md")
+        comparison = Comparison.load(home / "data" / path.stem / "comparison")
+        found = {
+            "table": comparison.cells(), "verdicts": comparison.verdict_cells(), "sentences": comparison.sentences()
+        }  # fmt: skip
+        page.keep(path.stem, found, ("torch", "polars", "implicit", "scikit-learn"))
+    print(page.write())
     return 0
-
-
-def keep(name: str, comparison: Comparison) -> None:
-    """Write a result with the machine, the day and the versions that it is of."""
-    RESULTS.mkdir(exist_ok=True)
-    result = {
-        "table": comparison.cells(),
-        "verdicts": comparison.verdict_cells(),
-        "sentences": comparison.sentences(),
-        "date": dt.datetime.now(dt.UTC).date().isoformat(),
-        "machine": machine(),
-        "versions": {package: version(package) for package in ("torch", "polars", "implicit", "scikit-learn")},
-    }
-    (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
-
-
-def page() -> str:
-    """The whole of README.md, from the confs, the results and the published figures."""
-    published = yaml.safe_load((HERE / "published.yaml").read_text())
-    sections = [_section(name, published.get(name)) for name in ORDER]
-    return "\n".join([_HEAD, *sections, *_speed()])
-
-
-def _speed() -> list[str]:
-    """The section about time and memory, of each size that was measured."""
-    lines = ["## Speed\n", _SPEED]
-    for path in sorted(RESULTS.glob("speed_*.json")):
-        found = json.loads(path.read_text())
-        size = ", ".join(f"{n:,} {name}" for name, n in found["size"].items())
-        versions = ", ".join(f"{package} {number}" for package, number in found["versions"].items())
-        lines += [f"{path.stem.removeprefix('speed_')}: {size}.\n", _markdown(found["table"]), ""]
-        lines += [f"- medians of {found['repeats']}, {found['date']}, {found['machine']}; {versions}", ""]
-    return lines
-
-
-def _section(name: str, published: dict[str, Any] | None) -> str:
-    conf = load(HERE / "conf" / f"{name}.yaml")
-    lines = [f"## {name}\n", conf.description, ""]
-    path = RESULTS / f"{name}.json"
-    if path.exists():
-        found = json.loads(path.read_text())
-        versions = ", ".join(f"{package} {number}" for package, number in found["versions"].items())
-        lines += [_markdown(found["table"]), "", _markdown(found["verdicts"]), ""]
-        lines += [f"- {said}" for said in found["sentences"]]
-        lines += [f"- {found['date']}, {found['machine']}; {versions}", ""]
-    else:
-        lines += ["Not measured yet.", ""]
-    if published:
-        head = ["published", *published["metrics"], "source", "selected on", "seeds"]
-        rows = [[str(cell) for cell in row] for row in published["figures"]]
-        lines += [_markdown([head, *rows]), "", f"Measured on {published['measured_on']}.", ""]
-    return "\n".join(lines)
-
-
-def _markdown(cells: list[list[str]]) -> str:
-    head, *rows = cells
-    return "\n".join("| " + " | ".join(line) + " |" for line in (head, ["---"] * len(head), *rows))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ machine on one day, ratios travel. The floor is what nothing can do without: rea
 """
 
 import argparse
-import datetime as dt
 import json
 import resource
 import statistics
@@ -14,14 +13,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks.machine import machine
+from benchmarks import page
 
 HERE = Path(__file__).resolve().parent
-RESULTS = HERE / "results"
 SIZES = {"small": (100_000, 50_000, 5_200_000), "course": (500_000, 1_000_000, 59_000_000)}
 """Users, movies, and pairs that are asked for."""
 OURS = "ours"
@@ -173,20 +170,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             [sys.executable, "-m", "benchmarks.generate", str(csv.parent), *size], cwd=HERE.parent, check=True
         )
     medians = contest(csv, options.repeats)
-    RESULTS.mkdir(exist_ok=True)
-    result = {
+    found = {
         "table": table(medians),
-        "medians": medians,
         "repeats": options.repeats,
         "size": dict(zip(("users", "movies", "pairs asked for"), SIZES[options.size], strict=True)),
-        "date": dt.datetime.now(dt.UTC).date().isoformat(),
-        "machine": machine(),
-        "versions": {package: version(package) for package in ("polars", "pandas", "numpy", "scipy")},
     }
-    (RESULTS / f"speed_{options.size}.json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
-    from benchmarks.__main__ import main as write_page
-
-    return write_page(["--tables-only"])
+    page.keep(f"speed_{options.size}", found, ("polars", "pandas", "numpy", "scipy"))
+    print(page.write())
+    return 0
 
 
 if __name__ == "__main__":

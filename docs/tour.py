@@ -31,8 +31,15 @@ NOT_OURS = ("users/current", "go.apollo.dev")
 """What the two UIs themselves leave in the console: MLflow asks who is logged in, Dagster's GraphQL client warns."""
 
 
-def open_browser(profile: Path, chromium: str, driver: str) -> Chrome:
-    """A browser without a window, offline but for this machine."""
+def open_browser(profile: Path) -> Chrome:
+    """A browser without a window, offline but for this machine.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (chromium and driver):
+        raise FileNotFoundError("there is no Chromium with its driver here: make browser")
     options = ChromeOptions()
     for argument in (
         *("--headless=new", "--no-sandbox", "--no-first-run", f"--user-data-dir={profile}", "--window-size=1400,900"),
@@ -63,24 +70,23 @@ def free_port() -> int:
 def served(**environment: str) -> Iterator[str]:
     """`make dev` as long as the context lasts: the address of Dagster's page."""
     ports = {"DAGSTER_PORT": str(free_port()), "MLFLOW_PORT": str(free_port())}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "assets", "dev"],
-        cwd=FOLDER.parent,
-        env={**os.environ, **ports, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if "Ctrl-C" in line:
-                break
-        yield f"http://127.0.0.1:{environment.get('DAGSTER_PORT', ports['DAGSTER_PORT'])}"
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
+    settings = {**os.environ, **ports, **environment}
+    with TemporaryDirectory() as folder:
+        printed = Path(folder) / "printed.txt"
+        with printed.open("w") as file:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "assets", "dev"],
+                cwd=FOLDER.parent, env=settings, stdout=file, stderr=file, start_new_session=True,
+            )  # fmt: skip
+        try:
+            while "Ctrl-C" not in printed.read_text():
+                if process.poll() is not None:
+                    raise RuntimeError(printed.read_text())
+                time.sleep(0.2)
+            yield f"http://127.0.0.1:{settings['DAGSTER_PORT']}"
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(timeout=60)
 
 
 @dataclass(frozen=True)
@@ -162,14 +168,14 @@ class Tour:
 
 def main() -> int:
     """Walk the path on what `make run` made, and keep a picture of each stop in this folder."""
-    programs = [shutil.which(name) for name in ("chromium", "chromedriver")]
-    if not all(programs):
-        print("error: there is no Chromium with its driver here: make browser")
-        return 1
-    ports = {"DAGSTER_PORT": "3000", "MLFLOW_PORT": "5000"}
-    with TemporaryDirectory() as profile, served(**ports) as dagster:
-        browser = open_browser(Path(profile), *map(str, programs))
+    ports = {"DAGSTER_PORT": "3000", "MLFLOW_PORT": "5000"}  # to which the links lead that `make run` wrote
+    with TemporaryDirectory() as profile:
         try:
+            browser = open_browser(Path(profile))
+        except FileNotFoundError as error:
+            print(f"error: {error}")
+            return 1
+        with browser, served(**ports) as dagster:
             browser.set_window_size(1800, 1100)
             tour = Tour(browser, dagster, "movies")
             for number, stop in enumerate((tour.catalog, tour.comparison, tour.compare, tour.report), 1):
@@ -179,8 +185,6 @@ def main() -> int:
                 shown = browser.find_elements(By.TAG_NAME, "iframe") or [browser.find_element(By.TAG_NAME, "body")]
                 shown[0].screenshot(str(FOLDER / f"{number}_{stop.__name__}.png"))
                 print(f"docs/{number}_{stop.__name__}.png: {stop.__doc__}")
-        finally:
-            browser.quit()
     return 0
 
 

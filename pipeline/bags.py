@@ -26,10 +26,10 @@ class Bags:
 
     >>> with Bags(n_rows=2) as bags:
     ...     bags.add(np.array([1, 0, 1, 1]), np.array([7, 5, 3, 7]), np.array([2, 0, 1, 1]))
-    ...     for first_row, indptr, indices, counts, parts in bags:
-    ...         print(first_row, indptr, indices, counts, parts)
-    0 [0 1] [5] [1] [0]
-    1 [0 2] [3 7] [1 2] [1 1]
+    ...     for indptr, indices, counts, parts in bags:
+    ...         print(indptr, indices, counts, parts)
+    [0 1] [5] [1] [0]
+    [0 2] [3 7] [1 2] [1 1]
     """
 
     def __init__(self, n_rows: int) -> None:
@@ -68,8 +68,8 @@ class Bags:
                 with path.open("ab") as file:
                     keys[start:end].tofile(file)
 
-    def __iter__(self) -> Iterator[tuple[int, Array, Array, Array, Array]]:
-        """Bucket after bucket: its first row; indptr (rows + 1,); of each distinct entry index, count and part."""
+    def __iter__(self) -> Iterator[tuple[Array, Array, Array, Array]]:
+        """Bucket after bucket, rows ascending: indptr (rows + 1,); index, count and part of each different entry."""
         for path, first, end in zip(self._paths, self._bounds[:-1], self._bounds[1:], strict=True):
             keys = np.fromfile(path, np.uint64) if path.exists() else np.empty(0, np.uint64)
             keys.sort()
@@ -77,7 +77,6 @@ class Bags:
             starts = np.flatnonzero(np.append(True, entries[1:] != entries[:-1])) if len(keys) else np.empty(0, int)
             rows = (entries[starts] >> _INDEX_BITS).astype(np.int64)
             yield (
-                int(first),
                 np.searchsorted(rows, np.arange(first, end + 1)),
                 (entries[starts] & np.uint64(2**_INDEX_BITS - 1)).astype(np.int32),
                 np.diff(np.append(starts, len(keys))).astype(np.uint32),

@@ -105,6 +105,11 @@ class Comparison:
         )
 
     @property
+    def swept(self) -> tuple[Fit, ...]:
+        """Those fits that have a latent space and a D to choose: the learned ones and PCA."""
+        return tuple(fit for fit in self.fits if METHODS[fit.method].swept)
+
+    @property
     def best(self) -> Fit:
         """The learned fit that is best on validation; where nothing was, the one with the most dimensions."""
         return next(fit for fit in self.fits if fit.method == "embedding" and fit.dimension == self.about["best"])

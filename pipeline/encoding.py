@@ -193,7 +193,7 @@ def encode(records: pl.LazyFrame, vocabulary: Vocabulary, conf: Dataset) -> Spar
         n_unknown = _fill(bags, records, assignment, vocabulary, conf)
         random = np.random.default_rng(conf.seed)
         arrays = [Growing(dtype) for dtype in (np.int64, np.int32, np.uint32, np.uint8)]
-        for _, indptr, indices, counts, parts in bags:
+        for indptr, indices, counts, parts in bags:
             parts = _fold_in(indptr, conf.task.fold_in, random) if folds_in else parts  # type: ignore[union-attr]
             for array, values in zip(arrays, (np.diff(indptr), indices, counts, parts), strict=True):
                 array.append(values)
@@ -240,7 +240,7 @@ def _fill(bags: Bags, records: pl.LazyFrame, assignment: Assignment, vocabulary:
     entries = look_up(found, "example", assignment.examples["example"], "row", "inner").select(
         "row", "index", part=part
     )
-    for batch in entries.collect_batches(chunk_size=_BATCH, maintain_order=True):
+    for batch in entries.collect_batches(chunk_size=_BATCH, maintain_order=False):
         known = batch.drop_nulls("index")
         n_unknown += batch.height - known.height
         bags.add(*(known[name].to_numpy() for name in ("row", "index", "part")))

@@ -21,7 +21,6 @@ from pipeline.effects import token_effects
 from pipeline.embedding import Embedding
 from pipeline.encoding import SparseExamples
 from pipeline.fitting import Fit, load_fitted
-from pipeline.methods import METHODS
 from pipeline.pages import latent_space
 from pipeline.pages.latent_space import Colour, categories, latent_space_page
 from pipeline.pages.report import Report, Shown, report_page
@@ -56,12 +55,12 @@ def draw_pages(
     Returns:
         The name of each fit with a page, and whether the page is new.
     """
-    swept = [fit for fit in comparison.fits if METHODS[fit.method].swept]
+    swept, best = comparison.swept, comparison.best
     about = Embedding.load(tracker.file(swept[0].run_id, "embedding.parquet")).vocabulary.beside(described)
     baseline = {fit.dimension: fit for fit in swept if fit.method == "pca"}
     made = {}
     for fit in swept:
-        is_best = fit.run_id == comparison.best.run_id
+        is_best = fit.run_id == best.run_id
         beside = baseline.get(fit.dimension) if fit.method == "embedding" and conf.task.kind == "regression" else None
         key = _key(fit, is_best, beside, about)
         made[fit.name] = tracker.tag(fit.run_id, "page_key") != key

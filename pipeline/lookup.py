@@ -66,9 +66,8 @@ def look_up(
         name: of the new column, uint32.
         how: `left` keeps rows whose text is not in the list, with null; `inner` leaves them out.
     """
-    places = pl.LazyFrame({column: known}).with_row_index(name)
     hashes = known.hash()
     if hashes.n_unique() < len(known):
-        return frame.join(places, on=column, how=how)
-    hashed = places.select(name, pl.col(column).hash().alias(_HASH))
-    return frame.with_columns(pl.col(column).hash().alias(_HASH)).join(hashed, on=_HASH, how=how).drop(_HASH)
+        return frame.join(pl.LazyFrame({column: known}).with_row_index(name), on=column, how=how)
+    places = pl.LazyFrame({_HASH: hashes}).with_row_index(name)
+    return frame.with_columns(pl.col(column).hash().alias(_HASH)).join(places, on=_HASH, how=how).drop(_HASH)

@@ -49,7 +49,7 @@ def draw_norms(embedding: Embedding, title: str, path: Path) -> None:
     The line is the median among tokens of nearly the same count. Neighbours by dot product see the length, those by
     cosine don't.
     """
-    counts = embedding.vocabulary.tokens["count"].to_numpy()[:SHOWN]
+    counts = np.maximum(embedding.vocabulary.tokens["count"].to_numpy()[:SHOWN], 1)  # one that stands for none has 0
     norms = np.linalg.norm(embedding.matrix[:SHOWN], axis=1)
     axes = _axes(title)
     axes.scatter(counts, norms, s=8, color=_BLUE, alpha=0.35, linewidths=0)

@@ -1,7 +1,9 @@
 """Planted truth, small enough to train in seconds: data in which the right answer is known because we put it there."""
 
-import shutil
+import sqlite3
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,25 @@ WORDS = {
 def genre_of(token: str) -> str:
     """The planted genre of a movie such as `war-07`."""
     return token.split("-")[0]
+
+
+def wait_until(holds: Callable[[], bool], seconds: float = 120) -> None:
+    """Look again and again, until it holds or the time is over."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.3)
+
+
+def statuses(database: Path, dataset: str) -> dict[str, str]:
+    """The status of each MLflow run of a dataset, by name.
+
+    Read as a bystander: MLflow's own client would migrate a database that is still being made.
+    """
+    query = "SELECT r.name, r.status FROM runs r JOIN experiments e USING (experiment_id) WHERE e.name = ?"
+    with suppress(sqlite3.OperationalError), sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
+        return dict(connection.execute(query, (dataset,)))
+    return {}
 
 
 @pytest.fixture(scope="session")
@@ -64,10 +85,10 @@ def priced_words() -> pl.DataFrame:
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
     """A real browser without a window, offline but for this machine; `make test` installs it where it can."""
-    programs = [shutil.which(name) for name in ("chromium", "chromedriver")]
-    if not all(programs):
-        pytest.skip("no Chromium with its driver on this machine")
-    driver = open_browser(tmp_path_factory.mktemp("chromium"), *map(str, programs))
+    try:
+        driver = open_browser(tmp_path_factory.mktemp("chromium"))
+    except FileNotFoundError as error:
+        pytest.skip(str(error))
     yield driver
     driver.quit()
 

@@ -1,18 +1,16 @@
 """`make dev` as a person with a browser has it: make a dataset, see what it is worth, compare in MLflow, stop a run."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
 import pytest
 import yaml
-from mlflow.tracking import MlflowClient
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 
 from docs.tour import Tour, console_errors, served
-from tests.conftest import MOVIES
+from tests.conftest import MOVIES, statuses, wait_until
 
 QUICK = {**MOVIES, "dimensions": [2, 3], "baseline": {"dimensions": [2, 3]}}
 """Two D, so that MLflow shows the dimension among what differs."""
@@ -38,28 +36,13 @@ def dagster(home: Path, two_genres: pl.DataFrame) -> Iterator[str]:
         yield address
 
 
-def statuses(home: Path, dataset: str) -> dict[str, str]:
-    """The status of each MLflow run of a dataset, by name."""
-    client = MlflowClient(f"sqlite:///{home}/var/mlflow.db")
-    experiment = client.get_experiment_by_name(dataset)
-    runs = client.search_runs([experiment.experiment_id]) if experiment else []
-    return {run.info.run_name: run.info.status for run in runs}
-
-
-def wait_until(holds: Callable[[], bool], seconds: float = 120) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.5)
-
-
 def test_a_newcomer_makes_a_dataset_and_compares_its_runs(browser: Chrome, dagster: str, home: Path) -> None:
     browser.get_log("browser")
     tour = Tour(browser, dagster, "quick")
     tour.job()
     tour.materialize()
     tour.find("//*[contains(text(), 'Success')]")
-    assert statuses(home, "quick") == dict.fromkeys(
+    assert statuses(home / "var" / "mlflow.db", "quick") == dict.fromkeys(
         ("embedding D=2", "embedding D=3", "pca D=2", "pca D=3", "popularity"), "FINISHED"
     )
 
@@ -82,7 +65,7 @@ def test_a_run_that_is_terminated_on_its_page_ends_as_killed(browser: Chrome, da
     tour = Tour(browser, dagster, "patient")
     tour.job()
     tour.materialize()
-    wait_until(lambda: statuses(home, "patient").get("embedding D=2") == "RUNNING")
+    wait_until(lambda: statuses(home / "var" / "mlflow.db", "patient").get("embedding D=2") == "RUNNING")
     tour.terminate()
-    wait_until(lambda: statuses(home, "patient")["embedding D=2"] != "RUNNING")
-    assert statuses(home, "patient") == {"embedding D=2": "KILLED"}
+    wait_until(lambda: statuses(home / "var" / "mlflow.db", "patient")["embedding D=2"] != "RUNNING")
+    assert statuses(home / "var" / "mlflow.db", "patient") == {"embedding D=2": "KILLED"}

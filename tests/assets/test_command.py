@@ -3,20 +3,19 @@
 import os
 import re
 import signal
-import socket
-import sqlite3
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
 
+from docs.tour import free_port
 from pipeline.config import Dataset
+from tests.conftest import statuses, wait_until
 
 PROJECT = Path(__file__).parents[2]
 
@@ -87,20 +86,20 @@ def test_an_interrupted_run_is_killed_in_mlflow_and_says_so(
     path.write_text(path.read_text() + "training: {max_epochs: 1000000, patience: 1000000}\n")
     process = command("run")
     database = tmp_path / "home" / "mlflow.db"
-    _wait_until(lambda: database.exists() and "embedding D=2" in _statuses(database))
+    wait_until(lambda: "embedding D=2" in statuses(database, movies.name))
     time.sleep(2)  # into the epochs
     process.send_signal(interruption)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "stopped; what was finished is kept" in err
     assert "Traceback" not in err
-    assert _statuses(database)["embedding D=2"] == "KILLED"
+    assert statuses(database, movies.name)["embedding D=2"] == "KILLED"
 
 
 def test_dev_serves_both_pages_and_one_ctrl_c_ends_everything(
     movies: Dataset, command: Callable[..., subprocess.Popen[str]]
 ) -> None:
-    ports = {"DAGSTER_PORT": str(_free_port()), "MLFLOW_PORT": str(_free_port())}
+    ports = {"DAGSTER_PORT": str(free_port()), "MLFLOW_PORT": str(free_port())}
     process = command("dev", **ports)
     assert process.stdout is not None
     lines = iter(process.stdout.readline, "")
@@ -127,23 +126,3 @@ def _until(lines: object, last: str) -> list[str]:
         if last in line:
             break
     return found
-
-
-def _wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.3)
-
-
-def _statuses(database: Path) -> dict[str, str]:
-    """Read as a bystander: MLflow's own client would migrate a database that is still being made."""
-    with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection, suppress(sqlite3.OperationalError):
-        return dict(connection.execute("SELECT name, status FROM runs"))
-    return {}
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

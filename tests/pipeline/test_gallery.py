@@ -10,6 +10,7 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
+from docs.tour import console_errors
 from pipeline import sources
 from pipeline.comparison import Comparison
 from pipeline.conf_files import load
@@ -90,4 +91,4 @@ def test_the_report_opens_and_says_what_the_comparison_says(
     )
     assert browser.find_element(By.CSS_SELECTOR, "#token h2").text
     browser.switch_to.default_content()
-    assert not [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
+    assert console_errors(browser) == []

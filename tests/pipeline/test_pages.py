@@ -10,6 +10,7 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
+from docs.tour import console_errors
 from pipeline.embedding import Embedding
 from pipeline.pages.latent_space import Colour, categories, latent_space_page
 from pipeline.projection import View, plane, space
@@ -38,10 +39,6 @@ def look(browser: Chrome, page: str, tmp_path: Path) -> None:
     )
 
 
-def errors(browser: Chrome) -> list[Any]:
-    return [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
-
-
 def points(browser: Chrome) -> list[dict[str, Any]]:
     """What is drawn: name, number of points and first tooltip of each group."""
     drawn: list[dict[str, Any]] = browser.execute_script(
@@ -65,14 +62,14 @@ def test_points_tooltips_and_colours_are_those_of_the_tokens(
     assert browser.find_element(By.TAG_NAME, "h1").text == "films: D=4"
     assert "all 60 tokens" in browser.find_element(By.CSS_SELECTOR, "header p").text
     assert "↔" in browser.find_element(By.ID, "hints").text
-    assert errors(browser) == []
+    assert console_errors(browser) == []
 
 
 def test_a_label_with_markup_is_text(browser: Chrome, embedding: Embedding, tmp_path: Path) -> None:
     look(browser, latent_space_page(embedding, NASTY, [[plane(embedding)]]), tmp_path)
     assert browser.find_element(By.CSS_SELECTOR, "#token h2").text == NASTY
     assert browser.find_element(By.TAG_NAME, "h1").text == NASTY
-    assert errors(browser) == []
+    assert console_errors(browser) == []
 
 
 def test_a_token_is_found_by_name_with_its_weights_and_neighbours(
@@ -95,7 +92,7 @@ def test_a_token_is_found_by_name_with_its_weights_and_neighbours(
     assert marked == pytest.approx(plane(embedding).places[place].tolist(), abs=1e-5)
     browser.find_elements(By.CSS_SELECTOR, "#token ol button")[0].click()
     assert browser.find_element(By.CSS_SELECTOR, "#token h2").text == named[0]
-    assert errors(browser) == []
+    assert console_errors(browser) == []
 
 
 def test_two_spaces_turn_side_by_side_coloured_by_effect(browser: Chrome, embedding: Embedding, tmp_path: Path) -> None:
@@ -115,7 +112,7 @@ def test_two_spaces_turn_side_by_side_coloured_by_effect(browser: Chrome, embedd
         "const v = document.getElementById('view'); v.value = 1; v.dispatchEvent(new Event('change'))"
     )
     WebDriverWait(browser, 20).until(lambda _: [group["type"] for group in points(browser)] == ["scattergl"])
-    assert errors(browser) == []
+    assert console_errors(browser) == []
 
 
 def test_ten_thousand_tokens_are_shown_and_more_are_declared(browser: Chrome, tmp_path: Path) -> None:
@@ -127,7 +124,7 @@ def test_ten_thousand_tokens_are_shown_and_more_are_declared(browser: Chrome, tm
     look(browser, latent_space_page(many, "many", [[plane(many)]]), tmp_path)
     assert [group["n"] for group in points(browser)] == [10_000]
     assert "the 10,000 most frequent of 12,000 tokens" in browser.find_element(By.CSS_SELECTOR, "header p").text
-    assert errors(browser) == []
+    assert console_errors(browser) == []
 
 
 def test_a_phone_shows_all_of_it(browser: Chrome, embedding: Embedding, tmp_path: Path) -> None:
