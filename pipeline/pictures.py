@@ -36,10 +36,7 @@ def draw_map(embedding: Embedding, title: str, path: Path) -> None:
     _name_some(axes, places, embedding.vocabulary.labels)
     axes.set_xlabel(axes_names[0])
     axes.set_ylabel(axes_names[1])
-    shown = f"the {SHOWN:,} most frequent of " if len(embedding.vocabulary) > SHOWN else ""
-    axes.text(
-        0, -0.13, f"{shown}{len(embedding.vocabulary):,} tokens, larger = more frequent", transform=axes.transAxes
-    )
+    axes.text(0, -0.13, f"{_shown(embedding)}, larger = more frequent", transform=axes.transAxes)
     _save(axes, path)
 
 
@@ -60,6 +57,7 @@ def draw_norms(embedding: Embedding, title: str, path: Path) -> None:
     axes.set_xlabel("count in training")
     axes.set_ylabel("length of the vector")
     axes.set_ylim(bottom=0)
+    axes.text(0, -0.13, _shown(embedding), transform=axes.transAxes)
     axes.legend(frameon=False)
     _save(axes, path)
 
@@ -118,6 +116,12 @@ def draw_sweep(frame: pl.DataFrame, metric: str, fourth_root: float, path: Path)
     quality.text(fourth_root, 1.0, f" fourth root of V = {fourth_root:.1f}", transform=top, fontsize=8, va="top")
     quality.legend(frameon=False, fontsize=8)
     figure.savefig(path, dpi=130)
+
+
+def _shown(embedding: Embedding) -> str:
+    """How many tokens a picture has, and of how many."""
+    n = len(embedding.vocabulary)
+    return f"the {SHOWN:,} most frequent of {n:,} tokens" if n > SHOWN else f"{n:,} tokens"
 
 
 def _name_some(axes: "Axes", places: np.ndarray, labels: Sequence[str]) -> None:
