@@ -27,6 +27,8 @@ WAIT = 60
 """Seconds for a page to show what it shall."""
 SETTLED = 4.0
 """Seconds until what moves on a page has come to rest."""
+STILL = 0.5
+"""Seconds for which something that is clicked has not moved."""
 NOT_OURS = ("users/current", "go.apollo.dev")
 """What the two UIs themselves leave in the console: MLflow asks who is logged in, Dagster's GraphQL client warns."""
 
@@ -110,7 +112,11 @@ class Tour:
         return found
 
     def click(self, xpath: str) -> None:
-        """Click what is shown at a path."""
+        """Click what is shown at a path, once it stays where it is: while a page is built, a click may go beside it."""
+        before, now = None, self.find(xpath).rect
+        while now != before:
+            time.sleep(STILL)
+            before, now = now, self.find(xpath).rect
         ActionChains(self.browser).move_to_element(self.find(xpath)).click().perform()
 
     def catalog(self) -> None:
@@ -151,14 +157,18 @@ class Tour:
     def materialize(self) -> None:
         """*Materialize all* on the page of the job, then the tab *Runs* and the run that is there."""
         self.click("//button[contains(., 'Materialize all') and not(@disabled)]")
-        self.find("//*[contains(text(), 'Launched run')]")
+        self.find(self._run)
         self.click(f"//a[contains(@href, '/jobs/{self.dataset}/runs')]")
-        self.click("//a[contains(@href, '/runs/') and not(contains(@href, '/jobs/'))]")
+        self.click(self._run)
 
     def terminate(self) -> None:
         """*Terminate* on the page of a run, and again in the question that it asks."""
         self.click("//button[contains(., 'Terminate')]")
         self.click("//*[@role='dialog' or contains(@class, 'Dialog')]//button[contains(., 'Terminate')]")
+
+    @property
+    def _run(self) -> str:
+        return "//a[contains(@href, '/runs/') and not(contains(@href, '/jobs/'))]"
 
     def _follow(self, link: str) -> None:
         address = self.find(f"//a[normalize-space()='{link}']").get_attribute("href")
