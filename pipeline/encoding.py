@@ -6,9 +6,10 @@ a bag: a token that occurs twice is one pair with the count 2, and the order of 
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
 
@@ -38,12 +39,95 @@ _ARRAYS = ("indptr", "indices", "counts", "parts", "dense", "target")
 
 
 @dataclass(frozen=True)
+class SparseRows:
+    """Some rows of a CSR matrix that stays on disk, of each the pairs of some parts: a matrix of ones.
+
+    An index cuts rows out, `rows[3:5]` or `rows[[7, 2]]`, as a SciPy matrix in memory.
+    """
+
+    rows: Array  # (N,) which of the rows on disk
+    indptr: Array  # of all rows on disk
+    indices: Array  # (P,) their tokens
+    parts: Array | None  # (P,) their parts; None: all pairs belong
+    wanted: Array  # by part, whether its pairs belong
+    size: int  # V
+
+    @classmethod
+    def of(cls, matrix: sparse.csr_matrix) -> Self:
+        """Rows that are in memory already: whatever the matrix stores counts as 1."""
+        return cls(np.arange(matrix.shape[0]), matrix.indptr, matrix.indices, None, np.empty(0), matrix.shape[1])
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(N, V)."""
+        return len(self), self.size
+
+    @cached_property
+    def lengths(self) -> Array:
+        """(N,) how many tokens each row has."""
+        if self.parts is None:
+            return np.asarray(self.indptr[self.rows + 1] - self.indptr[self.rows])
+        return np.concatenate([np.empty(0, np.int64), *(lengths for _, lengths in self._blocks())])
+
+    @cached_property
+    def counts(self) -> Array:
+        """(V,) how many rows have each token."""
+        total = np.zeros(self.size, np.int64)
+        for tokens, _ in self._blocks():
+            total += np.bincount(tokens, minlength=self.size)
+        return total
+
+    def csr(self) -> sparse.csr_matrix:
+        """All rows in memory (N, V), float32: 8 bytes a pair."""
+        indptr = np.append(0, np.cumsum(self.lengths))
+        indices = np.empty(indptr[-1], np.int32)
+        start = 0
+        for tokens, _ in self._blocks():
+            indices[start : start + len(tokens)] = tokens
+            start += len(tokens)
+        return self._ones(indices, indptr)
+
+    def __getitem__(self, chosen: slice | Sequence[int] | Array) -> sparse.csr_matrix:
+        tokens, lengths = self._cut(self.rows[chosen])
+        return self._ones(tokens, np.append(0, np.cumsum(lengths)))
+
+    def _ones(self, indices: Array, indptr: Array) -> sparse.csr_matrix:
+        return sparse.csr_matrix(
+            (np.ones(len(indices), np.float32), indices, indptr), shape=(len(indptr) - 1, self.size)
+        )
+
+    def _blocks(self) -> Iterator[tuple[Array, Array]]:
+        """The tokens and the lengths of all rows, about a batch of pairs at a time."""
+        ends = np.cumsum(self.indptr[self.rows + 1] - self.indptr[self.rows])
+        full = np.searchsorted(ends, np.arange(_BATCH, ends[-1] if len(ends) else 0, _BATCH), "right")
+        for start, stop in pairwise(np.unique([0, *full, len(self)])):
+            yield self._cut(self.rows[start:stop])
+
+    def _cut(self, rows: Array) -> tuple[Array, Array]:
+        """Tokens of these rows on disk, one row after the other, and how many each has."""
+        if self.parts is not None and not self.wanted.any():
+            return np.empty(0, np.int32), np.zeros(len(rows), np.int64)
+        starts = self.indptr[rows].astype(np.int64)
+        lengths = self.indptr[rows + 1] - starts
+        ends = np.cumsum(lengths)
+        places = np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - (ends - lengths), lengths)
+        tokens = self.indices[places]
+        if self.parts is None:
+            return tokens, lengths
+        kept = self.wanted[self.parts[places]]
+        return tokens[kept], np.bincount(np.repeat(np.arange(len(rows)), lengths)[kept], minlength=len(rows))
+
+
+@dataclass(frozen=True)
 class Rows:
     """Some examples, ready for a fit or for its judge: what goes in, and what is to be predicted."""
 
     ids: pl.Series  # (N,) ids of the examples
-    inputs: sparse.csr_matrix  # (N, V) float32: 1 for each token that goes in
-    labels: sparse.csr_matrix  # (N, V) float32: 1 for each held-out token; none in a regression
+    inputs: SparseRows  # (N, V) the tokens that go in
+    labels: SparseRows  # (N, V) the held-out tokens; none in a regression
     dense: Array  # (N, F) float64, NaN where a record has no value
     target: Array  # (N,) float64, NaN where the task has no number
 
@@ -127,7 +211,7 @@ class SparseExamples:
         """The training examples, with all that may be seen of them; for a refit those of validation too."""
         last = VALIDATION if refit else TRAIN
         if self.about["by_token"]:
-            return self._rows(np.arange(len(self)), seen=self.parts <= last, predicted=np.zeros(len(self.parts), bool))
+            return self._rows(np.arange(len(self)), seen=range(last + 1), predicted=())
         return self._whole(np.flatnonzero(self.split(turn) <= last))
 
     def everything(self) -> Rows:
@@ -141,30 +225,28 @@ class SparseExamples:
         """
         code = PARTS.index(part)
         if self.about["by_token"]:
-            predicted = self.parts == code
-            rows = np.flatnonzero(np.diff(np.append(0, np.cumsum(predicted))[self.indptr]))
-            return self._rows(rows, seen=self.parts < code, predicted=predicted)
+            rows = np.flatnonzero(self._of_parts(np.arange(len(self)), (code,)).lengths)
+            return self._rows(rows, seen=range(code), predicted=(code,))
         rows = np.flatnonzero(self.split(turn) == code)
-        return self._rows(rows, seen=self.parts == TRAIN, predicted=self.parts == TEST)
+        return self._rows(rows, seen=(TRAIN,), predicted=(TEST,))
 
     def _whole(self, rows: Array) -> Rows:
-        every = np.ones(len(self.parts), bool)
-        return self._rows(rows, seen=every, predicted=~every)
+        return self._rows(rows, seen=None, predicted=())
 
-    def _rows(self, rows: Array, seen: Array, predicted: Array) -> Rows:
+    def _rows(self, rows: Array, seen: Iterable[int] | None, predicted: Iterable[int]) -> Rows:
         return Rows(
             ids=self.frame["example"][rows],
-            inputs=self._matrix(rows, seen),
-            labels=self._matrix(rows, predicted),
+            inputs=self._of_parts(rows, seen),
+            labels=self._of_parts(rows, predicted),
             dense=self.dense[rows],
             target=self.target[rows],
         )
 
-    def _matrix(self, rows: Array, keep: Array) -> sparse.csr_matrix:
-        """The rows as CSR (len(rows), V) with a 1 for each pair that `keep` (P,) marks."""
-        kept = np.append(0, np.cumsum(keep))[self.indptr]
-        ones = np.ones(kept[-1], np.float32)
-        return sparse.csr_matrix((ones, self.indices[keep], kept), shape=self.shape)[rows]
+    def _of_parts(self, rows: Array, parts: Iterable[int] | None) -> SparseRows:
+        """These rows, of each the pairs of some parts; None: all its pairs."""
+        wanted = np.isin(np.arange(len(PARTS)), [] if parts is None else list(parts))
+        of_pairs = None if parts is None else self.parts
+        return SparseRows(rows, self.indptr, self.indices, of_pairs, wanted, self.about["size"])
 
     def save(self, folder: Path) -> None:
         """Write one `.npy` an array, `examples.parquet` and `about.json`."""

@@ -74,7 +74,7 @@ def judge(fitted: Fitted, rows: Rows) -> pl.DataFrame:
         A frame of `schemas.RankingScores` or `schemas.RegressionScores`.
     """
     if np.isfinite(rows.target).all():
-        predicted = fitted.score(rows.inputs, rows.dense).astype(np.float64)
+        predicted = fitted.score(rows.inputs.csr(), rows.dense).astype(np.float64)
         return RegressionScores.validate(
             pl.DataFrame({"example": rows.ids, "target": rows.target, "predicted": predicted})
         )
@@ -127,7 +127,7 @@ def _hits(fitted: Fitted, rows: Rows) -> tuple[Array, Array]:
         some = slice(start, min(start + block, n))
         scores = fitted.score(rows.inputs[some], rows.dense[some])
         hits[some] = _top_hits(scores, rows.inputs[some], rows.labels[some], k)
-    return hits, np.diff(rows.labels.indptr)
+    return hits, rows.labels.lengths
 
 
 def _top_hits(scores: Array, inputs: sparse.csr_matrix, labels: sparse.csr_matrix, k: int) -> Array:

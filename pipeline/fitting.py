@@ -137,7 +137,7 @@ def _profile(examples: SparseExamples) -> dict[str, int]:
 def _require_something_to_predict(examples: SparseExamples, conf: Dataset) -> None:
     for part in HELD_OUT if conf.task.kind == "missing_tokens" else ():
         rows = examples.held_out(part)
-        if len(rows) and not rows.labels.nnz:
+        if len(rows) and not rows.labels.lengths.any():
             raise PipelineError(
                 f"{conf.file}, task: none of the {len(rows)} {part} examples has two known tokens, one to go in and "
                 "one to predict. Look at `example`, which says what rows are one, and at `vocabulary.min_count`."

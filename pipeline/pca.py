@@ -74,7 +74,8 @@ def fit_pca(
     """
     from sklearn.linear_model import LinearRegression
 
-    pca = principal_components(training.inputs, dimension, conf.seed, conf.baseline.solver)
+    inputs = training.inputs.csr()
+    pca = principal_components(inputs, dimension, conf.seed, conf.baseline.solver)
     weights: dict[str, Array] = {
         "mean": np.asarray(pca.mean_, np.float32).ravel(),
         "components": pca.components_.astype(np.float32),
@@ -82,7 +83,7 @@ def fit_pca(
     if conf.task.kind == "regression":
         dense_scale = DenseScale.fit(training.dense)
         target_scale = TargetScale.fit(training.target, conf.task.log)
-        latent = project(training.inputs, weights["mean"], weights["components"])
+        latent = project(inputs, weights["mean"], weights["components"])
         head = LinearRegression().fit(
             np.hstack([latent, dense_scale.forward(training.dense)]), target_scale.forward(training.target)
         )

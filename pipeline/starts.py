@@ -25,8 +25,8 @@ def missing_tokens_network(
     Each token's column is divided by the fourth root of its count n. PCA of the columns as they are is led by the most
     frequent tokens; divided by sqrt(n), nearly PCA of the correlations, by the rare ones: this is half-way.
     """
-    n = np.maximum(rows.inputs.getnnz(axis=0), 1)  # (V,)
-    pca = principal_components(sparse.csr_matrix(rows.inputs @ sparse.diags(n**-0.25)), dimension, seed)
+    n = np.maximum(rows.inputs.counts, 1)  # (V,)
+    pca = principal_components(sparse.csr_matrix(rows.inputs.csr() @ sparse.diags(n**-0.25)), dimension, seed)
     table = pca.components_.T * np.sqrt(pca.explained_variance_)  # (V, D)
     table /= max(math.sqrt(np.square(table).sum(axis=1).mean()), 1e-12)
     bias = torch.zeros(len(table))
@@ -49,9 +49,9 @@ def regression_network(
         dense: (N, F) the dense features as they are learned.
         target: (N,) the target as it is learned.
     """
-    n = rows.inputs.getnnz(axis=0)  # (V,)
+    n = rows.inputs.counts  # (V,)
     idf = np.where(n > 0, np.log((1 + len(rows)) / (1 + n)) + 1, 0.0)
-    bags = sparse.csr_matrix(rows.inputs @ sparse.diags(idf))  # (N, V)
+    bags = sparse.csr_matrix(rows.inputs.csr() @ sparse.diags(idf))  # (N, V)
     mean_bag = np.asarray(bags.mean(axis=0)).ravel()
     spread = bags.power(2).sum() / len(rows) - (mean_bag**2).sum()
     scale = 1 / math.sqrt(max(spread, 1e-12))

@@ -65,7 +65,7 @@ def fit(
     settings = conf.rival("als")
     assert isinstance(settings, Als)
     among = candidates(settings, ("dimension", "regularisation", "alpha"))
-    make = partial(_fit, training.inputs, vocabulary, settings.iterations, conf.seed)
+    make = partial(_fit, training.inputs.csr(), vocabulary, settings.iterations, conf.seed)
     return tuned(make, among, conf, validation, chosen)
 
 

@@ -97,11 +97,12 @@ class _Garden:
         embedding, weights = nowhere(self.vocabulary), scale.weights
         features = self.training.dense
         if dimension is not None:
-            pca = principal_components(self.training.inputs, dimension, self.conf.seed)
+            inputs = self.training.inputs.csr()
+            pca = principal_components(inputs, dimension, self.conf.seed)
             loadings = (pca.components_.T * np.sqrt(pca.explained_variance_)).astype(np.float32)
             embedding = Embedding(self.vocabulary, loadings)
             weights |= {"mean": np.asarray(pca.mean_).ravel(), "components": pca.components_}
-            features = np.hstack([project(self.training.inputs, weights["mean"], weights["components"]), features])
+            features = np.hstack([project(inputs, weights["mean"], weights["components"]), features])
         weights |= {
             "features": features,
             "learned": scale.forward(self.training.target),
@@ -134,6 +135,6 @@ def _with_best_number(garden: _Garden, candidate: dict[str, Any], validation: Ro
     assert isinstance(garden.settings, BoostedTrees | PcaBoostedTrees)
     grown = garden.grow(**candidate, trees=garden.settings.max_trees)
     target = TargetScale.of(grown.weights).forward(validation.target)
-    features = grown.features(validation.inputs, validation.dense)
+    features = grown.features(validation.inputs.csr(), validation.dense)
     errors = [float(np.square(predicted - target).mean()) for predicted in grown.model.staged_predict(features)]
     return min(errors), {**candidate, "trees": int(np.argmin(errors)) + 1}

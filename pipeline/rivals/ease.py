@@ -58,7 +58,11 @@ def fit(
     """Solve for the item weights; lambda is chosen on validation."""
     settings = conf.rival("ease")
     return tuned(
-        partial(_fit, training.inputs, vocabulary), candidates(settings, ("regularisation",)), conf, validation, chosen
+        partial(_fit, training.inputs.csr(), vocabulary),
+        candidates(settings, ("regularisation",)),
+        conf,
+        validation,
+        chosen,
     )
 
 

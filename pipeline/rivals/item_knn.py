@@ -41,7 +41,7 @@ def fit(
 ) -> ItemKnn:
     """Find each token's neighbours; how many and by which weighting is chosen on validation."""
     among = candidates(conf.rival("item_knn"), ("neighbours", "weighting"))
-    return tuned(partial(_fit, training.inputs, vocabulary), among, conf, validation, chosen)
+    return tuned(partial(_fit, training.inputs.csr(), vocabulary), among, conf, validation, chosen)
 
 
 def _fit(inputs: sparse.csr_matrix, vocabulary: Vocabulary, *, neighbours: int, weighting: str) -> ItemKnn:

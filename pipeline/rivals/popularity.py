@@ -36,6 +36,6 @@ def fit(
     chosen: Mapping[str, Any] | None = None,
 ) -> Popularity:
     """Count in how many training examples each token is: log((examples with the token + 1) / (N + 1))."""
-    n = training.inputs.getnnz(axis=0)
+    n = training.inputs.counts
     logits = np.log((n + 1) / (len(training) + 1)).astype(np.float32)
     return Popularity(Embedding(vocabulary, logits[:, None]), {"logits": logits})

@@ -60,10 +60,10 @@ def fit(
 def _fit(training: Rows, vocabulary: Vocabulary, log: bool, *, regularisation: float, weighting: str) -> FittedRidge:
     from sklearn.linear_model import Ridge
 
-    n = training.inputs.getnnz(axis=0)  # (V,)
+    n = training.inputs.counts  # (V,)
     is_tfidf = weighting == "tfidf"
     weight = np.log((1 + len(training)) / (1 + n)) + 1 if is_tfidf else np.ones(len(n))
-    tokens = weighted(training.inputs, weight, is_tfidf)
+    tokens = weighted(training.inputs.csr(), weight, is_tfidf)
     dense_scale, target_scale = DenseScale.fit(training.dense), TargetScale.fit(training.target, log)
     features = sparse.hstack([tokens, sparse.csr_matrix(dense_scale.forward(training.dense))], format="csr")
     model = Ridge(regularisation, solver="sparse_cg", tol=1e-6).fit(features, target_scale.forward(training.target))

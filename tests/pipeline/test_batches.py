@@ -4,7 +4,7 @@ import torch
 from scipy import sparse
 
 from pipeline.batches import Batches, Lists
-from pipeline.encoding import Rows
+from pipeline.encoding import Rows, SparseRows
 
 
 def test_lists_are_the_rows_of_the_matrix_and_can_lose_tokens() -> None:
@@ -30,8 +30,8 @@ def test_lists_can_be_joined_row_by_row() -> None:
 def test_each_example_comes_once_an_epoch_in_an_order_that_the_generator_decides() -> None:
     rows = Rows(
         ids=pl.Series([str(i) for i in range(10)]),
-        inputs=sparse.identity(10, dtype=np.float32, format="csr"),
-        labels=sparse.csr_matrix((10, 10), dtype=np.float32),
+        inputs=SparseRows.of(sparse.identity(10, dtype=np.float32, format="csr")),
+        labels=SparseRows.of(sparse.csr_matrix((10, 10), dtype=np.float32)),
         dense=np.empty((10, 0)),
         target=np.arange(10.0),
     )

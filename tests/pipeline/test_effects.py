@@ -8,7 +8,7 @@ from scipy import sparse
 
 from pipeline.effects import token_effects
 from pipeline.embedding import Embedding, nowhere
-from pipeline.encoding import Rows
+from pipeline.encoding import Rows, SparseRows
 from pipeline.vocabulary import Vocabulary
 
 
@@ -32,6 +32,7 @@ def test_the_planted_effect_is_found_whatever_else_an_example_has(logs: bool) ->
     random = np.random.default_rng(0)
     adds = np.array([0.1, -0.2, 0.0])
     inputs = sparse.csr_matrix((random.random((80, 3)) < 0.5).astype(np.float32))
-    rows = Rows(pl.Series(map(str, range(80))), inputs, inputs[:0], random.normal(size=(80, 1)), np.ones(80))
+    of = SparseRows.of
+    rows = Rows(pl.Series(map(str, range(80))), of(inputs), of(inputs[:0]), random.normal(size=(80, 1)), np.ones(80))
     found = token_effects(Planted(adds, logs), rows, logs, seed=1, n_tokens=3)
     assert found == pytest.approx(np.expm1(adds) if logs else adds, abs=1e-6)

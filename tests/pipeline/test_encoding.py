@@ -65,18 +65,18 @@ def test_three_of_ten_go_in_and_seven_are_predicted(write_conf: Callable[..., Pa
     for part, n in (("validation", 2), ("test", 3)):
         rows = examples.held_out(part)  # type: ignore[arg-type]
         assert len(rows) == n
-        assert np.diff(rows.inputs.indptr).tolist() == [3] * n
-        assert np.diff(rows.labels.indptr).tolist() == [7] * n
-        assert rows.inputs.multiply(rows.labels).nnz == 0
-    assert np.diff(examples.training().inputs.indptr).tolist() == [10] * 5
-    assert examples.training().labels.nnz == 0
+        assert rows.inputs.lengths.tolist() == [3] * n
+        assert rows.labels.lengths.tolist() == [7] * n
+        assert rows.inputs.csr().multiply(rows.labels.csr()).nnz == 0
+    assert examples.training().inputs.lengths.tolist() == [10] * 5
+    assert examples.training().labels.csr().nnz == 0
 
 
 def test_of_two_tokens_one_goes_in_and_one_is_predicted_at_any_share(write_conf: Callable[..., Path]) -> None:
     task = {"kind": "missing_tokens", "fold_in": 0.8}
     conf = load(write_conf("two", {**ITEMS, "split": {"validation": 0, "test": 0.5}, "task": task}))
     rows = encoded(pl.DataFrame({"list": [["a", "b"]] * 10}), conf)[0].held_out("test")
-    assert np.diff(rows.inputs.indptr).tolist() == np.diff(rows.labels.indptr).tolist() == [1] * 5
+    assert rows.inputs.lengths.tolist() == rows.labels.lengths.tolist() == [1] * 5
 
 
 def test_nobody_is_both_trained_on_and_held_out(two_genres: pl.DataFrame, movies: Dataset) -> None:
@@ -100,8 +100,11 @@ def test_in_folds_every_example_is_held_out_once_and_trains_in_the_other_turns(
         assert set(refit.ids) == set(training.ids) | set(validation.ids)
         assert not set(refit.ids) & set(test.ids)
         assert len(refit) + len(test) == 160
-        assert refit.inputs.nnz == training.inputs.nnz + validation.inputs.nnz + validation.labels.nnz
-        assert validation.inputs.multiply(validation.labels).nnz == 0
+        assert (
+            refit.inputs.csr().nnz
+            == training.inputs.csr().nnz + validation.inputs.csr().nnz + validation.labels.csr().nnz
+        )
+        assert validation.inputs.csr().multiply(validation.labels.csr()).nnz == 0
         tested += test.ids.to_list()
         validated += validation.ids.to_list()
     assert sorted(tested) == sorted(validated) == examples.frame["example"].to_list()
@@ -113,9 +116,9 @@ def test_a_refit_takes_the_validation_tokens_of_a_split_column_too(write_conf: C
     rows = [("a", "x", "train"), ("a", "y", "validation"), ("a", "z", "test"), ("b", "z", "train")]
     records = pl.DataFrame(rows, schema=["user", "movie", "part"], orient="row")
     examples, vocabulary = encoded(records, load(write_conf("column", {**settings, "refit": True})))
-    names = [list(vocabulary.decode(row.indices)) for row in examples.training(refit=True).inputs]
+    names = [list(vocabulary.decode(row.indices)) for row in examples.training(refit=True).inputs.csr()]
     assert [sorted(tokens) for tokens in names] == [["x", "y"], ["z"]]
-    assert examples.training().inputs.nnz == 2
+    assert examples.training().inputs.csr().nnz == 2
 
 
 def test_a_split_column_says_which_tokens_go_in(write_conf: Callable[..., Path]) -> None:
@@ -134,9 +137,9 @@ def test_a_split_column_says_which_tokens_go_in(write_conf: Callable[..., Path])
 
     validation, test = examples.held_out("validation"), examples.held_out("test")
     assert validation.ids.to_list() == test.ids.to_list() == ["a"]
-    assert (names(validation.inputs), names(validation.labels)) == (["x", "y"], ["z"])
-    assert (names(test.inputs), names(test.labels)) == (["x", "y", "z"], ["w"])
-    assert names(examples.training().inputs) == sorted("xyxyzw")
+    assert (names(validation.inputs.csr()), names(validation.labels.csr())) == (["x", "y"], ["z"])
+    assert (names(test.inputs.csr()), names(test.labels.csr())) == (["x", "y", "z"], ["w"])
+    assert names(examples.training().inputs.csr()) == sorted("xyxyzw")
 
 
 def test_unknown_tokens_are_dropped_and_counted_or_refused_or_shared(write_conf: Callable[..., Path]) -> None:
@@ -158,7 +161,7 @@ def test_dense_features_and_target_go_with_their_example(priced_words: pl.DataFr
     assert examples.target.tolist() == priced_words["price"].to_list()
     assert examples.dense[:, 0].tolist() == priced_words["area"].to_list()
     assert (examples.parts == TRAIN).all()
-    assert examples.held_out("test").inputs.nnz > 0
+    assert examples.held_out("test").inputs.csr().nnz > 0
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from numpy.typing import ArrayLike
 from scipy import sparse
 
-from pipeline.encoding import Rows
+from pipeline.encoding import Rows, SparseRows
 from pipeline.evaluation import judge, measure, ndcg_at, recall_at, weighted_metrics
 
 HITS = np.array(
@@ -33,8 +33,8 @@ def rows(inputs: list[list[int]], labels: list[list[int]]) -> Rows:
     n = len(inputs)
     return Rows(
         ids=pl.Series([f"e{i}" for i in range(n)]),
-        inputs=sparse.csr_matrix(np.array(inputs, np.float32)),
-        labels=sparse.csr_matrix(np.array(labels, np.float32)),
+        inputs=SparseRows.of(sparse.csr_matrix(np.array(inputs, np.float32))),
+        labels=SparseRows.of(sparse.csr_matrix(np.array(labels, np.float32))),
         dense=np.empty((n, 0)),
         target=np.full(n, np.nan),
     )

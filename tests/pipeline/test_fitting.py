@@ -88,10 +88,12 @@ def test_every_method_leaves_what_the_contract_says(
     per_example = pl.read_parquet(folder / "test_examples.parquet")
     assert per_example.height == len(rows)
     if names is NUMBERS:
-        assert again.score(rows.inputs, rows.dense) == pytest.approx(per_example["predicted"].to_numpy(), rel=1e-5)
+        assert again.score(rows.inputs.csr(), rows.dense) == pytest.approx(
+            per_example["predicted"].to_numpy(), rel=1e-5
+        )
     else:
         assert per_example["recall_at_20"].mean() == pytest.approx(fit.metrics["test_recall_at_20"])
-        assert again.score(rows.inputs, rows.dense).shape == (len(rows), len(vocabulary))
+        assert again.score(rows.inputs.csr(), rows.dense).shape == (len(rows), len(vocabulary))
 
 
 def test_an_unchanged_fit_is_reused_and_a_changed_one_is_not(

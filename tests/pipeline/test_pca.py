@@ -4,7 +4,7 @@ import pytest
 from scipy import sparse
 
 from pipeline.config import Dataset
-from pipeline.encoding import Rows
+from pipeline.encoding import Rows, SparseRows
 from pipeline.pca import fit_pca
 from pipeline.vocabulary import Vocabulary
 
@@ -13,8 +13,8 @@ def rows_of(dense_matrix: np.ndarray, target: np.ndarray | None = None, features
     n = len(dense_matrix)
     return Rows(
         ids=pl.Series([str(i) for i in range(n)]),
-        inputs=sparse.csr_matrix(dense_matrix.astype(np.float32)),
-        labels=sparse.csr_matrix(dense_matrix.shape, dtype=np.float32),
+        inputs=SparseRows.of(sparse.csr_matrix(dense_matrix.astype(np.float32))),
+        labels=SparseRows.of(sparse.csr_matrix(dense_matrix.shape, dtype=np.float32)),
         dense=np.empty((n, 0)) if features is None else features,
         target=np.full(n, np.nan) if target is None else target,
     )
@@ -31,17 +31,17 @@ def test_the_score_is_the_reconstruction_of_the_centred_row(data: tuple[Rows, Vo
     """Against the textbook: centre, singular value decomposition, keep D, add the mean again."""
     rows, vocabulary = data
     fitted = fit_pca(rows, vocabulary, movies, 3)
-    x = rows.inputs.toarray()
+    x = rows.inputs.csr().toarray()
     _, _, directions = np.linalg.svd(x - x.mean(axis=0))
     expected = x.mean(axis=0) + (x - x.mean(axis=0)) @ directions[:3].T @ directions[:3]
-    assert fitted.score(rows.inputs, rows.dense) == pytest.approx(expected, abs=1e-5)
+    assert fitted.score(rows.inputs.csr(), rows.dense) == pytest.approx(expected, abs=1e-5)
 
 
 def test_the_embedding_is_the_loadings(data: tuple[Rows, Vocabulary], movies: Dataset) -> None:
     """With all the room there is, inner products of loadings are the covariances of the tokens."""
     rows, vocabulary = data
     matrix = fit_pca(rows, vocabulary, movies, 11).embedding.matrix
-    x = rows.inputs.toarray()
+    x = rows.inputs.csr().toarray()
     covariance = np.cov(x, rowvar=False)
     values, vectors = np.linalg.eigh(covariance)
     best_of_rank_11 = vectors[:, 1:] * values[1:] @ vectors[:, 1:].T

@@ -6,7 +6,7 @@ from scipy import sparse
 
 from pipeline.batches import Lists
 from pipeline.config import MissingTokensTraining, RegressionTraining
-from pipeline.encoding import Rows
+from pipeline.encoding import Rows, SparseRows
 from pipeline.pca import principal_components
 from pipeline.starts import missing_tokens_network, regression_network
 
@@ -17,14 +17,20 @@ def rows() -> Rows:
     random = np.random.default_rng(0)
     matrix = (random.random((200, 50)) < np.geomspace(0.9, 0.02, 50)).astype(np.float32)
     empty = sparse.csr_matrix(matrix.shape, dtype=np.float32)
-    return Rows(pl.Series(map(str, range(200))), sparse.csr_matrix(matrix), empty, np.empty((200, 0)), np.ones(200))
+    return Rows(
+        pl.Series(map(str, range(200))),
+        SparseRows.of(sparse.csr_matrix(matrix)),
+        SparseRows.of(empty),
+        np.empty((200, 0)),
+        np.ones(200),
+    )
 
 
 def test_missing_tokens_start_at_pca_s_places_of_length_1_between_covariance_and_correlation(rows: Rows) -> None:
     network = missing_tokens_network(rows, MissingTokensTraining(), 3, temperature=0.5, seed=0)
     table = network.table.detach().numpy()
-    counts = rows.inputs.toarray().sum(axis=0)
-    pca = principal_components(sparse.csr_matrix(rows.inputs.toarray() / counts**0.25), 3, seed=0)
+    counts = rows.inputs.csr().toarray().sum(axis=0)
+    pca = principal_components(sparse.csr_matrix(rows.inputs.csr().toarray() / counts**0.25), 3, seed=0)
     loadings = pca.components_.T * np.sqrt(pca.explained_variance_)
     assert np.square(table).sum(axis=1).mean() == pytest.approx(1, rel=1e-5)
     assert table / np.linalg.norm(table) == pytest.approx(loadings / np.linalg.norm(loadings), abs=1e-6)
@@ -35,10 +41,10 @@ def test_missing_tokens_start_at_pca_s_places_of_length_1_between_covariance_and
 def test_a_regression_starts_with_hidden_nodes_of_variance_1_and_predicts_the_mean(rows: Rows) -> None:
     dense, target = np.empty((200, 0)), np.random.default_rng(1).normal(size=200)
     network = regression_network(rows, RegressionTraining(), 3, 0, dense, target).eval()
-    weighted = rows.inputs @ sparse.diags(network.weight.numpy())
+    weighted = rows.inputs.csr() @ sparse.diags(network.weight.numpy())
     hidden = weighted @ network.table.detach().numpy()
     assert hidden.var(axis=0) == pytest.approx(np.ones(3), rel=0.01)
-    lists = Lists.of(rows.inputs)
+    lists = Lists.of(rows.inputs.csr())
     with torch.inference_mode():
         assert (network(lists.tokens, lists.offsets, torch.empty(200, 0)) == 0).all()
 
@@ -48,7 +54,7 @@ def test_its_first_dimension_starts_at_what_the_tokens_add_beside_the_dense_feat
     rows: Rows, dimension: int
 ) -> None:
     """Planted: tokens 3 and 7 add .8 and -.8, and a dense feature, which token 3 comes with, adds its own."""
-    has = rows.inputs.toarray()
+    has = rows.inputs.csr().toarray()
     dense = has[:, [3]] + np.random.default_rng(2).normal(0, 0.5, (200, 1))
     target = 0.8 * has[:, 3] - 0.8 * has[:, 7] + 2 * dense[:, 0]
     network = regression_network(rows, RegressionTraining(), dimension, 0, dense, target)

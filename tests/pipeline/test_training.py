@@ -76,7 +76,7 @@ def test_words_are_ordered_by_their_planted_worth_for_the_network_and_for_pca(
     for fit in (network, pca):
         worth = {}
         for i, word in enumerate(vocabulary.labels):
-            without, with_word = rows.inputs.tolil(), rows.inputs.tolil()
+            without, with_word = rows.inputs.csr().tolil(), rows.inputs.csr().tolil()
             without[:, i], with_word[:, i] = 0, 1
             with_price, price = (fit.score(sparse.csr_matrix(m), rows.dense) for m in (with_word, without))
             worth[word] = float(np.log(with_price / price).mean())
@@ -114,8 +114,8 @@ def test_an_earlier_epoch_is_kept_where_validation_shows_it_to_be_better(
     assert [epoch for epoch, _ in epochs] == list(range(1, len(epochs) + 1))
     assert network.chosen["epochs"] == int(np.argmin(losses)) + 1 < len(epochs)
     rows = examples.held_out("validation")
-    logits = torch.from_numpy(network.score(rows.inputs, rows.dense))
-    seen, labels = Lists.of(rows.inputs), Lists.of(rows.labels)
+    logits = torch.from_numpy(network.score(rows.inputs.csr(), rows.dense))
+    seen, labels = Lists.of(rows.inputs.csr()), Lists.of(rows.labels.csr())
     v = logits.shape[1]
     kept = softmax_loss(logits, torch.eye(v), torch.zeros(v), labels, 1.0, seen.joined(labels))
     assert float(kept) == pytest.approx(min(losses), rel=1e-4)

@@ -10,7 +10,7 @@ from scipy import sparse
 
 from pipeline.config import RIVALS, Dataset, Ease
 from pipeline.embedding import Embedding
-from pipeline.encoding import Rows, SparseExamples, encode
+from pipeline.encoding import Rows, SparseExamples, SparseRows, encode
 from pipeline.evaluation import judge, measure
 from pipeline.methods import METHODS
 from pipeline.splitting import training_pairs
@@ -66,13 +66,13 @@ def test_it_comes_back_from_its_weights_and_the_same_choice_gives_the_same_fit(
     rows = examples.held_out("test")
     how = METHODS[method]
     fitted = how.function()(examples.training(), vocabulary, conf, None, validation=examples.held_out("validation"))
-    scores = fitted.score(rows.inputs, rows.dense)
+    scores = fitted.score(rows.inputs.csr(), rows.dense)
     np.savez(tmp_path / "weights.npz", allow_pickle=False, **fitted.weights)
     with np.load(tmp_path / "weights.npz", allow_pickle=False) as weights:
         again = how.restore(fitted.embedding, dict(weights), conf)
-    assert again.score(rows.inputs, rows.dense) == pytest.approx(scores, rel=1e-5, abs=1e-6)
+    assert again.score(rows.inputs.csr(), rows.dense) == pytest.approx(scores, rel=1e-5, abs=1e-6)
     chosen = how.function()(examples.training(), vocabulary, conf, None, chosen=fitted.chosen)
-    assert chosen.score(rows.inputs, rows.dense) == pytest.approx(scores, rel=1e-5, abs=1e-6)
+    assert chosen.score(rows.inputs.csr(), rows.dense) == pytest.approx(scores, rel=1e-5, abs=1e-6)
     assert isinstance(fitted.embedding, Embedding)
 
 
@@ -82,7 +82,13 @@ LISTS = np.array([[1, 1, 0], [1, 0, 0], [1, 1, 1]], np.float32)
 
 def rows_of(target: list[float]) -> Rows:
     matrix = sparse.csr_matrix(LISTS)
-    return Rows(pl.Series(["x", "y", "z"]), matrix, sparse.csr_matrix((3, 3)), np.empty((3, 0)), np.array(target))
+    return Rows(
+        pl.Series(["x", "y", "z"]),
+        SparseRows.of(matrix),
+        SparseRows.of(sparse.csr_matrix((3, 3))),
+        np.empty((3, 0)),
+        np.array(target),
+    )
 
 
 def test_popularity_ranks_by_the_examples_that_have_a_token(movies: Dataset) -> None:
