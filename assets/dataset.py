@@ -58,7 +58,7 @@ def dataset_assets(conf: Dataset, conf_folder: Path) -> list[dg.AssetsDefinition
             f"coordinates of the tokens. Trained with Lightning for D = {dimensions}, one MLflow run each; a fit that "
             "is unchanged is reused.",
             kinds={"pytorch", "lightning", "mlflow"},
-            code=("models", "starts", "batches", "training"),
+            code=("models", "pca", "starts", "batches", "touched", "losses", "training"),
         ),
         _fits(
             conf,

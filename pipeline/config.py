@@ -149,12 +149,19 @@ class VocabularySettings(Section):
     """A token without a place: drop it (and count it), refuse the data, or let all share the token `<unknown>`."""
 
 
+MANY_LOGITS = 2 * 10**9
+"""Examples x tokens: more than so many are neither trained on in an epoch nor judged."""
+
+
 class MissingTokens(Section):
     """Which tokens are missing from this list? Softmax over the whole vocabulary."""
 
     kind: Literal["missing_tokens"]
     fold_in: float = Field(0.3, gt=0, lt=1)
     """Share of a held-out example's tokens that goes in; the others are its ground-truth labels (3 in, 7 out)."""
+    judged: int | None = Field(None, ge=1)
+    """At most so many of the validation examples, and of the test examples, are judged: a seeded sample. Default:
+    10,000, or as many as make 2 billion logits where that is more."""
 
 
 class Regression(Section):
@@ -190,15 +197,17 @@ class MissingTokensTraining(_Training):
     """How the network for missing tokens is trained."""
 
     kind: Literal["missing_tokens"] = Field("missing_tokens", repr=False)
-    learning_rate: float = Field(0.03, gt=0)
-    """Of AdamW at the start; it falls to 0 along a cosine."""
-    bias_learning_rate: float = Field(0.06, gt=0)
-    """Of the tokens' biases, which learn how popular each is."""
+    learning_rate: float | None = Field(None, gt=0)
+    """At the start; it falls to 0 along a cosine. Default: 0.03, of AdamW; where negatives are drawn 0.7, of Adagrad by
+    row."""
+    bias_learning_rate: float | None = Field(None, gt=0)
+    """Of the tokens' biases, which learn how popular each is. Default: 0.06; where negatives are drawn 0.1."""
     weight_decay: float = Field(0.0, ge=0)
     """Of the table: each step shrinks it by learning rate x this."""
     temperature: Numbers | None = None
     """The cosines are divided by it: the smaller, the sharper the softmax. Of several values validation chooses.
-    Default: by the number of training examples N, 0.1 + 1 / sqrt(N): the fewer, the softer."""
+    Default: by the number of training examples N, 0.1 + 1 / sqrt(N): the fewer, the softer; where negatives are drawn
+    0.12."""
     lift: float = Field(1.0, gt=0)
     """The constant that is appended to a place before its length is brought to 1; tokens have length 1 at the start."""
     dropout: float = Field(0.0, ge=0, lt=1)
@@ -209,22 +218,33 @@ class MissingTokensTraining(_Training):
     """A label competes with the tokens outside its list only, not with the list's other ones."""
     label_power: float = Field(0.5, ge=0, le=1)
     """An example with n labels has the weight n^(1 - this): 1 weighs all examples alike, 0 all labels."""
-    negatives: int | None = Field(None, ge=1)
-    """Sampled softmax: so many tokens stand for all that a label competes with. Default: all up to V = 100,000, beyond
-    that 8,192."""
+    negatives: int | None = Field(None, ge=0)
+    """Sampled softmax: so many tokens, drawn anew at each step, stand for all that a label competes with, and a step
+    learns from the rows of the table that it touches. 0: all compete. Default: 0 up to N x V = 2 billion, beyond that
+    4,096."""
 
     def resolved(self, n_examples: int, n_tokens: int) -> Self:
         """With every default that the data decides.
 
-        N / 8 examples a step, between 64 and 1,024; 10 epochs, or as many as make 300 steps.
+        N / 8 examples a step, between 64 and 1,024; 10 epochs, or as many as make 300 steps. Where negatives are drawn
+        3 epochs come as far.
         """
         size = self.batch_size or min(max(round(n_examples / 8), 64), 1024)
+        negatives = self.negatives
+        if negatives is None:
+            negatives = 4096 if n_examples * n_tokens > MANY_LOGITS else 0
+        if negatives >= n_tokens:
+            negatives = 0
+        softness = 0.12 if negatives else round(0.1 + 1 / math.sqrt(n_examples), 4)
+        epochs = max(3 if negatives else 10, math.ceil(300 / math.ceil(n_examples / size)))
         return self.model_copy(
             update={
                 "batch_size": size,
-                "max_epochs": self.max_epochs or max(10, math.ceil(300 / math.ceil(n_examples / size))),
-                "temperature": self.temperature or (round(0.1 + 1 / math.sqrt(n_examples), 4),),
-                "negatives": self.negatives or (8192 if n_tokens > 100_000 else None),
+                "max_epochs": self.max_epochs or epochs,
+                "temperature": self.temperature or (softness,),
+                "negatives": negatives,
+                "learning_rate": self.learning_rate or (0.7 if negatives else 0.03),
+                "bias_learning_rate": self.bias_learning_rate or (0.1 if negatives else 0.06),
             }
         )
 
@@ -272,8 +292,9 @@ class Baseline(Section):
     dimensions: Dimensions | None = None
     """Each D of PCA. Default: the file's, and the powers of 2 above the smallest, up to four times the largest, so that
     one can see how many dimensions of PCA are worth a learned one."""
-    solver: Literal["arpack", "covariance_eigh"] = "arpack"
-    """scikit-learn's solver: both are exact; arpack never makes the rows dense."""
+    solver: Literal["auto", "arpack", "covariance_eigh", "randomised"] = "auto"
+    """arpack and covariance_eigh are scikit-learn's and exact; randomised is for many pairs, on all cores, to a ten
+    thousandth of the explained variance. auto: arpack up to 10 million pairs, then randomised."""
 
 
 class Popularity(Section):
@@ -451,13 +472,23 @@ class Dataset(Section):
         powers = (2**i for i in range(room.bit_length()))
         above = {d for d in powers if min(dimensions, default=1) < d <= min(room, 4 * max(dimensions, default=1))}
         baseline = self.baseline.dimensions or tuple(sorted({*dimensions, *above}))
+        task = self.task
+        if task.kind == "missing_tokens":
+            judged = task.judged or max(10_000, MANY_LOGITS // n_tokens)
+            task = task.model_copy(update={"judged": judged})
         return self.model_copy(
             update={
+                "task": task,
                 "dimensions": dimensions,
                 "baseline": self.baseline.model_copy(update={"dimensions": baseline}),
                 "training": self.training.resolved(n_examples, n_tokens),
             }
         )
+
+    @property
+    def judged(self) -> int | None:
+        """At most so many examples of a part are judged; None: all."""
+        return self.task.judged if self.task.kind == "missing_tokens" else None
 
     @property
     def logs(self) -> bool:

@@ -218,16 +218,27 @@ class SparseExamples:
         """All examples with all their tokens: what is kept of folds is fitted on them."""
         return self._whole(np.arange(len(self)))
 
-    def held_out(self, part: Part, turn: int = 0) -> Rows:
+    def held_out(self, part: Part, turn: int = 0, at_most: int | None = None, seed: int = 0) -> Rows:
         """The examples that judge: of validation or test; what may be seen goes in, the rest is predicted.
 
         In a regression all tokens go in and the number is predicted.
+
+        Args:
+            part: validation or test.
+            turn: of folds, which of them is held out.
+            at_most: of more examples than that, in all turns together, a sample is taken.
+            seed: of the sample.
         """
         code = PARTS.index(part)
         if self.about["by_token"]:
             rows = np.flatnonzero(self._of_parts(np.arange(len(self)), (code,)).lengths)
+        else:
+            rows = np.flatnonzero(self.split(turn) == code)
+        if at_most is not None and len(rows) > -(-at_most // self.turns):
+            chosen = np.random.default_rng([seed, code]).permutation(len(rows))[: -(-at_most // self.turns)]
+            rows = rows[np.sort(chosen)]
+        if self.about["by_token"]:
             return self._rows(rows, seen=range(code), predicted=(code,))
-        rows = np.flatnonzero(self.split(turn) == code)
         return self._rows(rows, seen=(TRAIN,), predicted=(TEST,))
 
     def _whole(self, rows: Array) -> Rows:

@@ -19,7 +19,9 @@ Array = npt.NDArray[Any]
 Number = TypeVar("Number", float, Array)
 
 BLOCK_BYTES = 64 * 2**20
-"""Logits are made in blocks of examples of this size."""
+"""Logits are made in blocks of examples of this size, or of LEAST_ROWS where that is more."""
+LEAST_ROWS = 64
+"""With fewer rows a product with all tokens waits for memory."""
 
 HIGHER_IS_BETTER = {"recall_at_20": True, "ndcg_at_20": True, "recall_at_50": True, "ndcg_at_100": True} | {
     "rmse_log": False,
@@ -122,7 +124,7 @@ def _hits(fitted: Fitted, rows: Rows) -> tuple[Array, Array]:
     n, v = rows.labels.shape
     k = min(100, v)
     hits = np.zeros((n, k), bool)
-    block = max(1, BLOCK_BYTES // (4 * v))
+    block = max(LEAST_ROWS, BLOCK_BYTES // (4 * v))
     for start in range(0, n, block):
         some = slice(start, min(start + block, n))
         scores = fitted.score(rows.inputs[some], rows.dense[some])
@@ -135,11 +137,19 @@ def _top_hits(scores: Array, inputs: sparse.csr_matrix, labels: sparse.csr_matri
     at = np.arange(len(scores))[:, None]
     went_in = (np.repeat(at[:, 0], np.diff(inputs.indptr)), inputs.indices)
     scores[went_in] = -np.inf
-    top = np.argpartition(-scores, k - 1, axis=1)[:, :k]
-    top = top[at, np.argsort(-scores[at, top], axis=1, kind="stable")]
+    top = _first(scores, k)
     wanted = np.zeros(scores.shape, bool)
     wanted[np.repeat(at[:, 0], np.diff(labels.indptr)), labels.indices] = True
     return wanted[at, top] & np.isfinite(scores[at, top])
+
+
+def _first(scores: Array, k: int) -> Array:
+    """The k tokens (N, k) with the highest scores (N, V) of each row, the highest first; of equals the first token."""
+    import torch
+
+    top = np.sort(torch.from_numpy(scores).topk(k, sorted=False).indices.numpy(), axis=1)
+    at = np.arange(len(scores))[:, None]
+    return np.asarray(top[at, np.argsort(-scores[at, top], axis=1, kind="stable")])
 
 
 def recall_at(k: int, hits: Array, held_out: Array) -> Array:

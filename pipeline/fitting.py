@@ -166,7 +166,7 @@ def fit_one(
     whole = run_name(method.name, dimension)
     for turn in range(examples.turns):
         name = f"{whole}, fold {turn + 1} of {examples.turns}" if examples.turns > 1 else whole
-        validation, test = (examples.held_out(part, turn) for part in HELD_OUT)
+        validation, test = (examples.held_out(part, turn, conf.judged, conf.seed) for part in HELD_OUT)
         fitted = fit(name, examples.training(turn), validation=validation if len(validation) else None)
         chosen.append(fitted.chosen)
         if len(validation):

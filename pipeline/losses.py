@@ -3,7 +3,6 @@
 Letters: B examples in a batch, V vocabulary, D dimensions of the hidden layer.
 """
 
-import math
 from typing import Any
 
 import torch
@@ -11,9 +10,14 @@ import torch.nn.functional as F  # noqa: N812 - the name that PyTorch's own docu
 from torch import Tensor
 
 from pipeline.batches import Lists
+from pipeline.touched import Drawn
 
 BLOCK_BYTES = 64 * 2**20
 """Logits are made in blocks of examples of this size."""
+FARTHEST = 80.0
+"""exp(-80) is still a normal number of 32 bits."""
+SMALL_BLOCK_BYTES = 4 * 2**20
+"""Where the tokens are few: a block that stays in a core's cache."""
 
 
 def softmax_loss(
@@ -23,7 +27,7 @@ def softmax_loss(
     labels: Lists,
     power: float,
     excluded: Lists | None = None,
-    negatives: int | None = None,
+    drawn: Drawn | None = None,
 ) -> Tensor:
     """Softmax cross entropy a label, over the batch; an example with n labels has the weight n^(1 - power).
 
@@ -39,58 +43,73 @@ def softmax_loss(
         excluded: B lists of tokens that Z leaves out. A token that went in cannot be drawn; and where the labels are
             left out too, each of them competes with the tokens outside the list only, not with the other labels
             (decoupled contrastive loss: Yeh et al., 2022, arXiv:2110.06848).
-        negatives: draw so many tokens, the same ones for the whole batch, and let them stand for all in Z: each for
-            V / negatives tokens (sampled softmax, with its logQ correction: Bengio and Senécal, 2008). None: all V.
+        drawn: the tokens that Z is a sum over, with the number of tokens that each stands for. None: all V.
     """
     count = torch.bincount(labels.rows, minlength=len(hidden)).to(hidden.dtype)  # (B,)
     weight = count.clamp(min=1) ** -power  # (B,)
     total = (count * weight).sum().clamp(min=torch.finfo(hidden.dtype).tiny)
-    of_labels = F.embedding_bag(labels.tokens, table, labels.offsets, mode="sum")  # (B, D)
-    of_bias = F.embedding_bag(labels.tokens, bias[:, None], labels.offsets, mode="sum").squeeze(1)  # (B,)
+    of_labels = labels.sum(table)  # (B, D)
+    of_bias = labels.sum(bias[:, None]).squeeze(1)  # (B,)
     scores = (hidden * of_labels).sum(dim=1) + of_bias  # (B,) the sum of the labels' logits
-    if negatives is not None and negatives < len(table):
-        drawn = torch.randperm(len(table))[:negatives]
-        excluded = _among(excluded, drawn, len(table)) if excluded is not None else None
-        table, bias = table[drawn], bias[drawn] + math.log(len(table) / negatives)
+    if drawn is not None:
+        excluded = _among(excluded, drawn.tokens, len(table)) if excluded is not None else None
+        table, bias = F.embedding(drawn.tokens, table), bias[drawn.tokens] + drawn.log_weight
     partition: Tensor = _LogPartition.apply(  # type: ignore[no-untyped-call]
-        hidden, table, bias, excluded, count * weight / total
+        hidden, table, bias, excluded, count * weight / total, BLOCK_BYTES if drawn is None else SMALL_BLOCK_BYTES
     )
     return partition - (scores * weight).sum() / total
 
 
 class _LogPartition(torch.autograd.Function):
-    """sum_i a_i log Z_i and its gradients in one go: autograd would keep four copies of the logits."""
+    """sum_i a_i log Z_i and its gradients in one go: autograd would keep four copies of the logits.
+
+    The matrix of logits is passed over four times, three of them by a product: the sums over a row and a column are
+    those with one more column of ones.
+    """
 
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, table: Tensor, bias: Tensor, excluded: Lists | None, a: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, hidden: Tensor, table: Tensor, bias: Tensor, excluded: Lists | None, a: Tensor, block_bytes: int
+    ) -> Tensor:
         learns = any(ctx.needs_input_grad[:3])
-        value = hidden.new_zeros(())
-        d_hidden, d_table, d_bias = torch.zeros_like(hidden), torch.zeros_like(table), torch.zeros_like(bias)
-        block = max(1, BLOCK_BYTES // (4 * max(len(table), 1)))
+        value, d_hidden = hidden.new_zeros(()), torch.zeros_like(hidden)
+        d_outputs = hidden.new_zeros(hidden.shape[1] + 1, len(table))  # of the table and the bias, transposed
+        with_one = torch.cat([table, table.new_ones(len(table), 1)], dim=1)  # (V, D + 1)
+        shift = _safe_shift(hidden, table, bias)
+        with_bias = torch.cat([table, (bias if shift is None else bias - shift)[:, None]], dim=1)  # (V, D + 1)
+        lists = torch.cat([hidden, hidden.new_ones(len(hidden), 1)], dim=1)  # (B, D + 1)
+        block = max(1, block_bytes // (4 * max(len(table), 1)))
+        logits = hidden.new_empty(min(block, len(hidden)), len(table))
         for start in range(0, len(hidden), block):
             some = slice(start, min(start + block, len(hidden)))
-            logits = torch.addmm(bias, hidden[some], table.T)  # (b, V)
+            odds = torch.mm(lists[some], with_bias.T, out=logits[: some.stop - start])
+            most = odds.amax(dim=1, keepdim=True) if shift is None else shift
+            odds = (odds.sub_(most) if shift is None else odds).exp_()  # (b, V)
             if excluded is not None:
-                logits[_within(excluded, some)] = -torch.inf
-            most = logits.amax(dim=1, keepdim=True)
-            most = torch.where(torch.isinf(most), torch.zeros_like(most), most)  # all tokens are left out
-            odds = logits.sub_(most).exp_()
-            total = odds.sum(dim=1, keepdim=True)
-            total = torch.where(total > 0, total, torch.ones_like(total))
-            value += ((total.log() + most).squeeze(1) * a[some]).sum()
+                odds[_within(excluded, some)] = 0
+            sums = odds @ with_one  # (b, D + 1)
+            total = sums[:, -1:]
+            total = torch.where(total > 0, total, torch.ones_like(total))  # all tokens are left out
+            value += ((total.log() + most) * a[some, None]).sum()
             if learns:
-                gradient = odds.mul_(a[some, None] / total)  # (b, V)
-                torch.mm(gradient, table, out=d_hidden[some])
-                d_table.addmm_(gradient.T, hidden[some])
-                d_bias += gradient.sum(dim=0)
-        ctx.save_for_backward(d_hidden, d_table, d_bias)
+                share = a[some, None] / total
+                torch.mul(sums[:, :-1], share, out=d_hidden[some])
+                d_outputs.addmm_(torch.cat([hidden[some] * share, share], dim=1).T, odds)
+        ctx.save_for_backward(d_hidden, d_outputs)
         return value
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (by,) = gradients
-        d_hidden, d_table, d_bias = ctx.saved_tensors
-        return d_hidden * by, d_table * by, d_bias * by, None, None
+        d_hidden, d_outputs = ctx.saved_tensors
+        return d_hidden * by, d_outputs[:-1].T * by, d_outputs[-1] * by, None, None, None
+
+
+def _safe_shift(hidden: Tensor, table: Tensor, bias: Tensor) -> Tensor | None:
+    """A number that no logit exceeds, if none lies so far below it that its exponential vanishes; or None."""
+    reach = torch.linalg.vector_norm(hidden, dim=1).max() * torch.linalg.vector_norm(table, dim=1).max()
+    low, high = bias.aminmax()
+    return reach + high if bool(2 * reach + high - low < FARTHEST) else None
 
 
 def _within(lists: Lists, some: slice) -> tuple[Tensor, Tensor]:

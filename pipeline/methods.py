@@ -64,7 +64,7 @@ METHODS = {
             "training",
             "fit_network",
             "FittedNetwork",
-            ("models", "pca", "starts", "batches", "losses", "tuning", "intervals"),
+            ("models", "pca", "starts", "batches", "touched", "losses", "tuning", "intervals"),
             _LEARNED,
             True,
         ),

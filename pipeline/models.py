@@ -5,6 +5,8 @@ layer of the head. A batch of lists is `tokens` (T,) and `offsets` (B,): list i 
 belong here.
 """
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name that PyTorch's own documentation uses
 from torch import Tensor, nn
@@ -31,22 +33,43 @@ class MissingTokensNetwork(nn.Module):
 
     def hidden(self, tokens: Tensor, offsets: Tensor) -> Tensor:
         """Lists -> where they are on the sphere, divided by the temperature."""
-        bag = F.embedding_bag(tokens, self.table, offsets, mode="mean")  # (B, D)
-        hidden: Tensor = self.dropout(self._lifted(bag)) / self.temperature  # (B, D + 1)
+        return self.hidden_of(F.embedding_bag(tokens, self.table, offsets, mode="mean"))
+
+    def hidden_of(self, bags: Tensor) -> Tensor:
+        """Mean places of lists (B, D) -> where they are on the sphere, divided by the temperature."""
+        hidden: Tensor = self.dropout(self.lifted(bags)) / self.temperature  # (B, D + 1)
         return hidden
 
     def outputs(self) -> Tensor:
         """Where the tokens are on the sphere."""
-        return self._lifted(self.table)  # (V, D + 1)
+        return self.lifted(self.table)  # (V, D + 1)
 
-    def _lifted(self, places: Tensor) -> Tensor:
-        constant = self.lift.expand(len(places), 1)  # (., 1)
-        lifted: Tensor = F.normalize(torch.cat([places, constant], dim=1), dim=1)  # (., D + 1)
+    def lifted(self, places: Tensor) -> Tensor:
+        """Places in D dimensions -> on the sphere in D + 1."""
+        lifted: Tensor = _Lifted.apply(places, self.lift)  # type: ignore[no-untyped-call]
         return lifted
 
     def forward(self, tokens: Tensor, offsets: Tensor) -> Tensor:
         """Logits of every token of the vocabulary."""
         return torch.addmm(self.bias, self.hidden(tokens, offsets), self.outputs().T)  # (B, V)
+
+
+class _Lifted(torch.autograd.Function):
+    """(p, c) / |(p, c)| and its gradient, in one go: autograd would keep four copies of the places."""
+
+    @staticmethod
+    def forward(ctx: Any, places: Tensor, lift: Tensor) -> Tensor:
+        inverse = (torch.einsum("ij,ij->i", places, places) + lift * lift).rsqrt()[:, None]  # (., 1)
+        lifted = torch.cat([places * inverse, lift * inverse], dim=1)  # (., D + 1)
+        ctx.save_for_backward(lifted, inverse)
+        return lifted
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        lifted, inverse = ctx.saved_tensors
+        (by,) = gradients
+        along = torch.einsum("ij,ij->i", by, lifted)[:, None]  # (., 1)
+        return torch.addcmul(by[:, :-1], lifted[:, :-1], along, value=-1).mul_(inverse), None
 
 
 class RegressionNetwork(nn.Module):

@@ -6,7 +6,7 @@ numbers by least squares on the components and the dense features.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +18,14 @@ from pipeline.encoding import Rows
 from pipeline.numbers import DenseScale, TargetScale
 from pipeline.vocabulary import Vocabulary
 
-if TYPE_CHECKING:
-    from sklearn.decomposition import PCA
-
 Array = npt.NDArray[Any]
+
+EXACT_UP_TO = 10_000_000
+"""Pairs: beyond it the exact solvers take minutes."""
+TOLERANCE = 1e-4
+"""Of the randomised solver."""
+TURNS = 50
+"""Of the randomised solver, at most."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +46,83 @@ class FittedPca:
         return TargetScale.of(self.weights).inverse(learned)
 
 
-def principal_components(inputs: sparse.csr_matrix, dimension: int, seed: int, solver: str = "arpack") -> "PCA":
-    """scikit-learn's PCA of sparse rows (N, V), centred implicitly; 0 < dimension < min(N, V)."""
+class Components(NamedTuple):
+    """The D directions along which rows vary most."""
+
+    components: Array  # (D, V), of length 1, the first varies most
+    variance: Array  # (D,) of the rows along each
+    mean: Array  # (V,) of the rows
+
+    @property
+    def loadings(self) -> Array:
+        """(V, D) components times the standard deviation along each."""
+        return np.asarray(self.components.T * np.sqrt(self.variance))
+
+
+def principal_components(
+    inputs: sparse.csr_matrix,
+    dimension: int,
+    seed: int,
+    solver: str = "auto",
+    weight: Array | None = None,
+    tolerance: float = TOLERANCE,
+) -> Components:
+    """PCA of sparse rows, centred implicitly: no row is ever made dense.
+
+    Args:
+        inputs: (N, V).
+        dimension: D, 0 < D < min(N, V).
+        seed: of the start of an iterative solver.
+        solver: `arpack` and `covariance_eigh` are scikit-learn's, exact; `randomised` is the one for many pairs;
+            `auto` takes arpack up to EXACT_UP_TO pairs.
+        weight: (V,) what each column is multiplied by.
+        tolerance: the randomised solver rests when a turn adds a smaller share of the explained variance.
+    """
+    if solver == "randomised" or (solver == "auto" and inputs.nnz > EXACT_UP_TO):
+        return _randomised(inputs, dimension, seed, weight, tolerance)
     from sklearn.decomposition import PCA
 
-    return PCA(dimension, svd_solver=solver, random_state=seed).fit(inputs)
+    weighted = inputs if weight is None else sparse.csr_matrix(inputs @ sparse.diags(weight))
+    pca = PCA(dimension, svd_solver="arpack" if solver == "auto" else solver, random_state=seed).fit(weighted)
+    return Components(pca.components_, pca.explained_variance_, np.asarray(pca.mean_).ravel())
+
+
+def _randomised(
+    inputs: sparse.csr_matrix, dimension: int, seed: int, weight: Array | None, tolerance: float
+) -> Components:
+    """Subspace iteration from a random start (Halko, Martinsson and Tropp, 2011, algorithms 4.4 and 5.3).
+
+    With A = X diag(w) - 1 m^T, where X has ones only, A Q and A^T Y are sums over lists: PyTorch's embedding bag, on
+    all cores. Half as many dimensions again go along.
+    """
+    import torch
+    from torch.nn.functional import embedding_bag
+
+    n, v = inputs.shape
+    width = min(dimension + max(10, dimension // 2), n, v)
+    ones = sparse.csr_matrix((np.ones(inputs.nnz, np.int8), inputs.indices, inputs.indptr), shape=inputs.shape)
+
+    def lists(matrix: sparse.csr_matrix | sparse.csc_matrix) -> tuple[torch.Tensor, torch.Tensor]:
+        return torch.from_numpy(matrix.indices), torch.from_numpy(matrix.indptr[:-1].astype(matrix.indices.dtype))
+
+    def add_up(of: tuple[torch.Tensor, torch.Tensor], values: torch.Tensor) -> torch.Tensor:
+        return embedding_bag(of[0], values.contiguous(), of[1], mode="sum")
+
+    rows, columns = lists(ones), lists(ones.tocsc())
+    w = torch.ones(v, 1) if weight is None else torch.from_numpy(weight.astype(np.float32))[:, None]  # (V, 1)
+    mean = w * torch.from_numpy(inputs.getnnz(axis=0).astype(np.float32))[:, None] / n  # (V, 1)
+    start = torch.randn(v, width, generator=torch.Generator().manual_seed(seed))
+    basis, explained = torch.linalg.qr(start)[0], 0.0
+    for _ in range(TURNS):
+        scores = add_up(rows, w * basis) - mean.T @ basis  # (N, width)
+        values, turn = torch.linalg.eigh((scores.T @ scores).double())  # ascending
+        before, explained = explained, float(values[-dimension:].sum())
+        if explained - before <= tolerance * explained:
+            break
+        basis = torch.linalg.qr(w * add_up(columns, scores) - mean @ scores.sum(dim=0, keepdim=True))[0]
+    components = (basis @ turn.flip(1)[:, :dimension].float()).T
+    variance = values.flip(0)[:dimension].clamp(min=0) / max(n - 1, 1)
+    return Components(components.contiguous().numpy(), variance.numpy(), mean.ravel().numpy())
 
 
 def project(inputs: sparse.csr_matrix, mean: Array, components: Array) -> Array:
@@ -77,8 +153,8 @@ def fit_pca(
     inputs = training.inputs.csr()
     pca = principal_components(inputs, dimension, conf.seed, conf.baseline.solver)
     weights: dict[str, Array] = {
-        "mean": np.asarray(pca.mean_, np.float32).ravel(),
-        "components": pca.components_.astype(np.float32),
+        "mean": pca.mean.astype(np.float32),
+        "components": pca.components.astype(np.float32),
     }
     if conf.task.kind == "regression":
         dense_scale = DenseScale.fit(training.dense)
@@ -89,5 +165,4 @@ def fit_pca(
         )
         weights |= {"head_weight": head.coef_, "head_bias": np.array(head.intercept_)}
         weights |= dense_scale.weights | target_scale.weights
-    loadings = pca.components_.T * np.sqrt(pca.explained_variance_)
-    return FittedPca(Embedding(vocabulary, loadings.astype(np.float32)), weights)
+    return FittedPca(Embedding(vocabulary, pca.loadings.astype(np.float32)), weights)

@@ -16,21 +16,25 @@ from pipeline.pca import principal_components
 
 Array = npt.NDArray[Any]
 
+ROUGHLY = 0.1
+"""A start need not be exact: tolerance of PCA where it is randomised."""
+
 
 def missing_tokens_network(
     rows: Rows, settings: config.MissingTokensTraining, dimension: int, temperature: float, seed: int
 ) -> MissingTokensNetwork:
-    """Table at PCA's loadings, of mean squared length 1 a token; bias at 0.
+    """Table at PCA's loadings, of mean squared length 1 a token; bias at 0, of many tokens at their log popularity.
 
     Each token's column is divided by the fourth root of its count n. PCA of the columns as they are is led by the most
     frequent tokens; divided by sqrt(n), nearly PCA of the correlations, by the rare ones: this is half-way.
     """
     n = np.maximum(rows.inputs.counts, 1)  # (V,)
-    pca = principal_components(sparse.csr_matrix(rows.inputs.csr() @ sparse.diags(n**-0.25)), dimension, seed)
-    table = pca.components_.T * np.sqrt(pca.explained_variance_)  # (V, D)
+    solver = "randomised" if settings.negatives else "auto"
+    table = principal_components(rows.inputs.csr(), dimension, seed, solver, n**-0.25, ROUGHLY).loadings  # (V, D)
     table /= max(math.sqrt(np.square(table).sum(axis=1).mean()), 1e-12)
-    bias = torch.zeros(len(table))
-    return MissingTokensNetwork(_tensor(table), bias, settings.lift, temperature, settings.dropout)
+    # where few tokens compete at a step, the biases have not the steps to go all the way from 0
+    bias = np.log(n / n.mean()) if settings.negatives else np.zeros(len(n))
+    return MissingTokensNetwork(_tensor(table), _tensor(bias), settings.lift, temperature, settings.dropout)
 
 
 def regression_network(
@@ -57,8 +61,8 @@ def regression_network(
     scale = 1 / math.sqrt(max(spread, 1e-12))
     columns = [_ridge_direction(bags * scale, dense, target)]
     if dimension > 1:
-        pca = principal_components(bags * scale, dimension - 1, seed)
-        columns.append(pca.components_.T / np.sqrt(np.maximum(pca.explained_variance_, 1e-12)))  # (V, D - 1)
+        pca = principal_components(rows.inputs.csr(), dimension - 1, seed, weight=idf * scale)
+        columns.append(pca.components.T / np.sqrt(np.maximum(pca.variance, 1e-12)))  # (V, D - 1)
     return RegressionNetwork(
         _tensor(np.column_stack(columns)),
         _tensor(idf * scale),
@@ -80,4 +84,4 @@ def _ridge_direction(bags: sparse.csr_matrix, dense: Array, target: Array) -> Ar
 
 
 def _tensor(array: Array) -> Tensor:
-    return torch.tensor(array, dtype=torch.float32)
+    return torch.from_numpy(np.array(array, np.float32, order="C"))  # rows of a table side by side

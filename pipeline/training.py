@@ -38,6 +38,7 @@ from pipeline.losses import softmax_loss
 from pipeline.models import MissingTokensNetwork, RegressionNetwork
 from pipeline.numbers import DenseScale, TargetScale
 from pipeline.starts import missing_tokens_network, regression_network
+from pipeline.touched import Proposal, RowAdagrad, Touched, renumbered, taken
 from pipeline.tuning import tuned
 from pipeline.vocabulary import Vocabulary
 
@@ -54,7 +55,7 @@ LINE_SECONDS = 5.0
 
 
 class _Module(L.LightningModule):
-    """What both tasks share: losses that are logged by epoch, AdamW along a cosine to 0."""
+    """What both tasks share: losses that are logged by epoch, a learning rate along a cosine to 0."""
 
     def __init__(self, network: nn.Module, settings: Any, steps: int) -> None:
         super().__init__()
@@ -81,8 +82,10 @@ class _Module(L.LightningModule):
         """The task's loss of a batch."""
         raise AssertionError("a task says what its loss is")
 
-    def _optimiser(self, groups: list[dict[str, Any]], **options: Any) -> dict[str, Any]:
-        optimiser = torch.optim.AdamW(groups, lr=self.settings.learning_rate, fused=True, **options)
+    def _adamw(self, groups: list[dict[str, Any]], **options: Any) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(groups, lr=self.settings.learning_rate, fused=True, **options)
+
+    def _along_a_cosine(self, optimiser: torch.optim.Optimizer) -> dict[str, Any]:
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(self.steps, 1))
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
@@ -90,6 +93,11 @@ class _Module(L.LightningModule):
 class _MissingTokens(_Module):
     network: MissingTokensNetwork
     settings: config.MissingTokensTraining
+
+    def __init__(self, network: nn.Module, settings: config.MissingTokensTraining, steps: int, counts: Array) -> None:
+        super().__init__(network, settings, steps)
+        self.proposal = Proposal(torch.from_numpy(counts)) if settings.negatives else None
+        self.touched = Touched(len(counts))
 
     def loss(self, batch: dict[str, Any]) -> Tensor:
         """Softmax cross entropy; in training a share of each list goes in, by default all, and all of it is a label."""
@@ -101,14 +109,32 @@ class _MissingTokens(_Module):
             excluded = whole if self.training else inputs.joined(labels)
         if self.training and settings.input_share != (1.0, 1.0):
             inputs = whole.keep(_some_of(whole, *settings.input_share))
+        power = settings.label_power if self.training else 1.0
+        if self.proposal is None:
+            hidden = self.network.hidden(inputs.tokens, inputs.offsets)
+            return softmax_loss(hidden, self.network.outputs(), self.network.bias, labels, power, excluded)
+        return self._loss_of_touched(inputs, labels, excluded, power)
+
+    def _loss_of_touched(self, inputs: Lists, labels: Lists, excluded: Lists | None, power: float) -> Tensor:
+        """The same loss, on the rows of the batch and of drawn tokens; always the same ones judge."""
+        network = self.network
+        assert self.settings.negatives
+        assert self.proposal is not None
+        generator = None if self.training else torch.Generator().manual_seed(0)
+        drawn = self.proposal.draw(self.settings.negatives, generator)
+        same = labels is inputs
+        touched, numbers = self.touched.number(drawn.tokens, inputs.tokens, *([] if same else [labels.tokens]))
+        lists = renumbered(inputs, numbers, len(touched))
+        places = taken(network.table, touched)  # (U, D)
+        lengths = torch.bincount(inputs.rows, minlength=len(inputs.offsets)).clamp(min=1)
         return softmax_loss(
-            self.network.hidden(inputs.tokens, inputs.offsets),
-            self.network.outputs(),
-            self.network.bias,
-            labels,
-            power=settings.label_power if self.training else 1.0,
-            excluded=excluded,
-            negatives=settings.negatives if self.training else None,
+            network.hidden_of(lists.sum(places) / lengths[:, None]),
+            network.lifted(places),
+            taken(network.bias, touched),
+            lists if same else renumbered(labels, numbers, len(touched)),
+            power,
+            excluded._replace(tokens=numbers[excluded.tokens]) if excluded is not None else None,
+            drawn.at(numbers),
         )
 
     def configure_optimizers(self) -> Any:
@@ -117,7 +143,10 @@ class _MissingTokens(_Module):
             {"params": [self.network.table], "weight_decay": self.settings.weight_decay},
             {"params": [self.network.bias], "weight_decay": 0.0, "lr": self.settings.bias_learning_rate},
         ]
-        return self._optimiser(groups, betas=(0.9, 0.99))
+        if self.proposal is not None:
+            assert self.settings.learning_rate is not None
+            return self._along_a_cosine(RowAdagrad(groups, lr=self.settings.learning_rate))
+        return self._along_a_cosine(self._adamw(groups, betas=(0.9, 0.99)))
 
 
 class _Regression(_Module):
@@ -140,7 +169,7 @@ class _Regression(_Module):
             {"params": matrices, "weight_decay": self.settings.weight_decay},
             {"params": [network.first.bias, network.second.bias, *network.line.parameters()], "weight_decay": 0.0},
         ]
-        return self._optimiser(groups)
+        return self._along_a_cosine(self._adamw(groups))
 
 
 def _some_of(lists: Lists, low: float, high: float) -> Tensor:
@@ -163,7 +192,7 @@ class FittedNetwork:
     chosen: Mapping[str, Any] = field(default_factory=dict)  # epochs
 
     @cached_property
-    def _network(self) -> nn.Module:
+    def _network(self) -> Any:
         state = {name: torch.from_numpy(np.array(array)) for name, array in self.weights.items() if not _is_scale(name)}
         if self.conf.task.kind == "missing_tokens":
             lift, temperature = float(state["lift"]), float(state["temperature"])
@@ -175,12 +204,19 @@ class FittedNetwork:
         network.load_state_dict(state)
         return network.eval()
 
+    @cached_property
+    def _outputs(self) -> Tensor:
+        with torch.inference_mode():
+            outputs: Tensor = self._network.outputs()
+        return outputs
+
     def score(self, inputs: sparse.csr_matrix, dense: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
         """(N, V) a logit for each token, or (N,) a number for each example."""
         lists = Lists.of(inputs)
         with torch.inference_mode():
             if self.conf.task.kind == "missing_tokens":
-                return np.asarray(self._network(lists.tokens, lists.offsets).numpy())
+                hidden = self._network.hidden(lists.tokens, lists.offsets)
+                return np.asarray(torch.addmm(self._network.bias, hidden, self._outputs.T).numpy())
             scaled = torch.from_numpy(DenseScale.of(self.weights).forward(dense).astype(np.float32))
             learned = self._network(lists.tokens, lists.offsets, scaled).double().numpy()
         return TargetScale.of(self.weights).inverse(learned)
@@ -262,7 +298,7 @@ def _fit(
         if isinstance(settings, config.MissingTokensTraining):
             assert temperature is not None
             network = missing_tokens_network(training, settings, dimension, temperature, conf.seed)
-            module = _MissingTokens(network, settings, steps)
+            module = _MissingTokens(network, settings, steps, training.inputs.counts)
             sets = [Batches(rows, rows.dense, rows.target) for rows in (training, validation) if rows is not None]
         else:
             assert isinstance(conf.task, config.Regression)

@@ -99,9 +99,8 @@ class _Garden:
         if dimension is not None:
             inputs = self.training.inputs.csr()
             pca = principal_components(inputs, dimension, self.conf.seed)
-            loadings = (pca.components_.T * np.sqrt(pca.explained_variance_)).astype(np.float32)
-            embedding = Embedding(self.vocabulary, loadings)
-            weights |= {"mean": np.asarray(pca.mean_).ravel(), "components": pca.components_}
+            embedding = Embedding(self.vocabulary, pca.loadings.astype(np.float32))
+            weights |= {"mean": pca.mean, "components": pca.components}
             features = np.hstack([project(inputs, weights["mean"], weights["components"]), features])
         weights |= {
             "features": features,

@@ -16,6 +16,20 @@ def test_lists_are_the_rows_of_the_matrix_and_can_lose_tokens() -> None:
     assert (fewer.tokens.tolist(), fewer.offsets.tolist()) == ([2, 1], [0, 1, 1])
 
 
+def test_the_sum_over_grouped_lists_and_its_gradient_are_those_of_plain_ones() -> None:
+    random = np.random.default_rng(0)
+    lists = Lists.of(sparse.csr_matrix((random.random((6, 8)) < 0.3).astype(np.float32)))
+    values = torch.from_numpy(random.normal(size=(8, 3)))
+    weight = torch.from_numpy(random.normal(size=(6, 3)))
+    found = []
+    for some in (lists, lists.grouped(8)):
+        places = values.clone().requires_grad_()
+        total = some.sum(places)
+        (total * weight).sum().backward()  # type: ignore[no-untyped-call]
+        found.append((total.detach(), places.grad))
+    torch.testing.assert_close(found[1], found[0])
+
+
 def test_lists_can_be_joined_row_by_row() -> None:
     one, other = (
         Lists.of(sparse.csr_matrix(np.array(rows, np.float32)))

@@ -5,7 +5,7 @@ from scipy import sparse
 
 from pipeline.config import Dataset
 from pipeline.encoding import Rows, SparseRows
-from pipeline.pca import fit_pca
+from pipeline.pca import fit_pca, principal_components
 from pipeline.vocabulary import Vocabulary
 
 
@@ -59,3 +59,20 @@ def test_the_head_finds_a_linear_price(homes: Dataset) -> None:
     fitted = fit_pca(rows_of(matrix, target, area), Vocabulary.of({"a": 3, "b": 2, "c": 1}), homes, 2)
     predicted = fitted.score(sparse.csr_matrix(matrix.astype(np.float32)), area)
     assert predicted == pytest.approx(target, rel=1e-3)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_randomised_solver_agrees_with_the_exact_one(weighted: bool) -> None:
+    """Planted: five groups of rows with tokens of their own, beside noise; both find the same directions."""
+    random = np.random.default_rng(0)
+    group = random.integers(5, size=600)
+    matrix = random.random((600, 80)) < np.where(group[:, None] == np.arange(80) % 8, 0.5, 0.05)
+    inputs = sparse.csr_matrix(matrix.astype(np.float32))
+    weight = np.linspace(0.5, 2, 80) if weighted else None
+    exact, ours = (principal_components(inputs, 5, 1, solver, weight) for solver in ("arpack", "randomised"))
+    assert ours.variance == pytest.approx(exact.variance, rel=0.02)
+    assert ours.mean == pytest.approx(exact.mean, abs=1e-6)
+    assert ours.components @ ours.components.T == pytest.approx(np.eye(5), abs=1e-5)
+    of_the_groups = slice(0, 4)  # four directions tell five groups apart
+    cosines = np.linalg.svd(ours.components[of_the_groups] @ exact.components[of_the_groups].T)[1]
+    assert cosines == pytest.approx(np.ones(4), abs=0.01)

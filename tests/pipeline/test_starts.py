@@ -31,7 +31,7 @@ def test_missing_tokens_start_at_pca_s_places_of_length_1_between_covariance_and
     table = network.table.detach().numpy()
     counts = rows.inputs.csr().toarray().sum(axis=0)
     pca = principal_components(sparse.csr_matrix(rows.inputs.csr().toarray() / counts**0.25), 3, seed=0)
-    loadings = pca.components_.T * np.sqrt(pca.explained_variance_)
+    loadings = pca.loadings
     assert np.square(table).sum(axis=1).mean() == pytest.approx(1, rel=1e-5)
     assert table / np.linalg.norm(table) == pytest.approx(loadings / np.linalg.norm(loadings), abs=1e-6)
     assert (network.bias == 0).all()

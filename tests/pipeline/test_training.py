@@ -7,15 +7,16 @@ import pytest
 import torch
 from scipy import sparse
 
-from pipeline.batches import Lists
+from pipeline.batches import Batches, Lists
 from pipeline.config import Dataset, Split
 from pipeline.encoding import SparseExamples, encode
 from pipeline.errors import PipelineError
 from pipeline.evaluation import judge, measure
 from pipeline.losses import softmax_loss
+from pipeline.models import MissingTokensNetwork
 from pipeline.pca import fit_pca
 from pipeline.splitting import training_pairs
-from pipeline.training import FittedNetwork, fit_network
+from pipeline.training import FittedNetwork, _MissingTokens, fit_network
 from pipeline.vocabulary import Vocabulary, build_vocabulary
 
 LOG = logging.getLogger("test")
@@ -203,3 +204,28 @@ def test_a_training_that_diverges_is_told_with_the_cure(data: str, name: str, re
         PipelineError, match=r"planted_\w+.yaml, training: .* the training diverged\. Lower `training.learning_rate`"
     ):
         fitted(request.getfixturevalue(data), conf.model_copy(update={"training": settings}))
+
+
+@pytest.mark.parametrize("share", [(1.0, 1.0), (0.3, 0.8)])
+def test_a_step_on_touched_rows_has_the_loss_and_gradients_of_one_on_the_whole_table(
+    two_genres: pl.DataFrame, movies: Dataset, share: tuple[float, float]
+) -> None:
+    """With so many draws that every token comes and stands for itself, nothing is estimated any more."""
+    examples, _ = encoded(two_genres, movies)
+    rows = examples.training()
+    v = rows.inputs.size
+    batch = Batches(rows, rows.dense, rows.target)[range(16)]
+    found = []
+    for negatives in (0, 100_000):
+        settings = movies.training.resolved(len(rows), v).model_copy(
+            update={"negatives": negatives, "input_share": share}
+        )
+        torch.manual_seed(0)
+        network = MissingTokensNetwork(torch.randn(v, 3), torch.randn(v), 1.0, 0.5, 0.0)
+        module = _MissingTokens(network, settings, 1, rows.inputs.counts)
+        torch.manual_seed(1)
+        loss = module.loss(batch)
+        loss.backward()
+        gradients = [parameter.grad.to_dense() for parameter in network.parameters()]
+        found.append((loss.detach(), gradients))
+    torch.testing.assert_close(found[1], found[0], rtol=1e-3, atol=1e-4)
