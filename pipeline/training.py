@@ -10,7 +10,6 @@ import signal
 import sys
 import tempfile
 import threading
-import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -37,6 +36,7 @@ from pipeline.intervals import difference, resampled
 from pipeline.losses import softmax_loss
 from pipeline.models import MissingTokensNetwork, RegressionNetwork
 from pipeline.numbers import DenseScale, TargetScale
+from pipeline.progress import Pace
 from pipeline.starts import missing_tokens_network, regression_network
 from pipeline.touched import Proposal, RowAdagrad, Touched, renumbered, taken
 from pipeline.tuning import tuned
@@ -50,8 +50,6 @@ SCORED_AT_ONCE = 1024
 """Examples of a batch where nothing is learned from them."""
 WORK_OF_ONE_THREAD = 10**9
 """Examples of a batch x tokens x dimensions: below it a step has one thread."""
-LINE_SECONDS = 5.0
-"""Where there is no terminal for a progress bar, a line is logged at most this often."""
 
 
 class _Module(L.LightningModule):
@@ -317,7 +315,7 @@ def _fit(
             epochs or settings.max_epochs,
             sets[0].loader(settings.batch_size, order),
             sets[1].loader(SCORED_AT_ONCE) if validation is not None else None,
-            [_Losses(on_epoch), *_progress(name, log)],
+            [_Losses(on_epoch), _progress(name, log)],
             settings.batch_size * len(vocabulary) * (dimension + 1),
             conf.file,
         )
@@ -404,22 +402,55 @@ class _Losses(Callback):
         self.on_epoch(losses, trainer.current_epoch + 1)
 
 
+class _Bar(TQDMProgressBar):
+    """In a terminal."""
+
+    def __init__(self) -> None:
+        super().__init__(leave=False)
+        self.pace = Pace(0)
+
+    def on_train_start(self, *args: Any) -> None:
+        super().on_train_start(*args)
+        self.pace = Pace(_steps(args[0]))
+
+    def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        self.pace.count(batch)
+        super().on_train_batch_end(trainer, module, outputs, batch, batch_idx)
+
+    def get_metrics(self, *args: Any) -> dict[str, int | str | float | dict[str, float]]:
+        return {**super().get_metrics(*args), "pace": self.pace.pairs_per_second, "time": self.pace.left}
+
+
 class _Lines(Callback):
     """Progress as plain lines, for logs."""
 
     def __init__(self, name: str, log: logging.Logger) -> None:
-        self.name, self.lines, self.last = name, log, time.monotonic()
+        self.name, self.lines, self.pace = name, log, Pace(0)
+
+    def on_train_start(self, trainer: L.Trainer, _: L.LightningModule) -> None:
+        self.pace = Pace(_steps(trainer))
+
+    def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        self.pace.count(batch)
+        if batch_idx + 1 < trainer.num_training_batches and self.pace.is_due():
+            share = (batch_idx + 1) / trainer.num_training_batches
+            self._line(trainer, f"{share:.0%} of it, {self.pace.pairs_per_second}, {self.pace.left}")
 
     def on_train_epoch_end(self, trainer: L.Trainer, _: L.LightningModule) -> None:
-        if time.monotonic() - self.last < LINE_SECONDS:
-            return
-        self.last = time.monotonic()
-        losses = ", ".join(f"{k} {float(v):.4f}" for k, v in trainer.callback_metrics.items() if k.endswith("_loss"))
-        self.lines.info(f"{self.name}: epoch {trainer.current_epoch + 1} of at most {trainer.max_epochs}, {losses}")
+        if self.pace.is_due():
+            losses = {k: float(v) for k, v in trainer.callback_metrics.items() if k.endswith("_loss")}
+            self._line(trainer, ", ".join(f"{name} {value:.4f}" for name, value in losses.items()))
+
+    def _line(self, trainer: L.Trainer, said: str) -> None:
+        self.lines.info(f"{self.name}: epoch {trainer.current_epoch + 1} of at most {trainer.max_epochs}, {said}")
 
 
-def _progress(name: str, log: logging.Logger) -> list[Callback]:
-    return [TQDMProgressBar(leave=False)] if sys.stderr.isatty() else [_Lines(name, log)]
+def _steps(trainer: L.Trainer) -> int:
+    return int(trainer.num_training_batches * (trainer.max_epochs or 1))
+
+
+def _progress(name: str, log: logging.Logger) -> Callback:
+    return _Bar() if sys.stderr.isatty() else _Lines(name, log)
 
 
 @contextmanager
