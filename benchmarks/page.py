@@ -48,8 +48,10 @@ $ make bench                 # a minute or two
 $ make bench SIZE=course     # half a million users, a million movies
 ```
 
-Ours does more than the others: it splits the examples, counts the vocabulary on the training ones only, marks what goes
-in and what is predicted, and keeps the raw records as Parquet.
+Where a CSV becomes a CSR matrix ours does more than the others: it splits the examples, counts the vocabulary on the
+training ones only, marks what goes in and what is predicted, and keeps the raw records as Parquet. Where the matrix
+becomes an embedding all learn from the same training examples and are judged on the same held-out ones; nobody is
+tuned, but ALS has the alpha that did best of 5, 20, 50 and 100 on such data.
 """
 
 
@@ -92,7 +94,7 @@ def _speed() -> list[str]:
         found = json.loads(path.read_text())
         size = ", ".join(f"{n:,} {name}" for name, n in found["size"].items())
         versions = ", ".join(f"{package} {number}" for package, number in found["versions"].items())
-        lines += [f"{path.stem.removeprefix('speed_')}: {size}.\n", _markdown(found["table"]), ""]
+        lines += [f"{path.stem.split('_')[-1]}: {size}.\n", _markdown(found["table"]), ""]
         lines += [f"- medians of {found['repeats']}, {found['date']}, {found['machine']}; {versions}", ""]
     return lines
 

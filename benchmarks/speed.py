@@ -1,7 +1,8 @@
 """`make bench`: time and memory beside what people use, on generated data, each in a process of its own, in one go.
 
-From a CSV of text ids to a CSR matrix, so far. Medians of interleaved repeats, and ratios: seconds are those of one
-machine on one day, ratios travel. The floor is what nothing can do without: reading the file and touching its columns.
+Two contests: from a CSV of text ids to a CSR matrix, and from that to an embedding of 32 dimensions. Medians of
+interleaved repeats, and ratios: seconds are those of one machine on one day, ratios travel. The floor is what nothing
+can do without: reading the file and touching its columns.
 """
 
 import argparse
@@ -12,16 +13,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks import page
+from benchmarks.learners import LEARNERS, OURS, D, learn
 
 HERE = Path(__file__).resolve().parent
 SIZES = {"small": (100_000, 50_000, 5_200_000), "course": (500_000, 1_000_000, 59_000_000)}
 """Users, movies, and pairs that are asked for."""
-OURS = "ours"
 _CONF = """\
 # Generated: users with tastes, movies with power-law popularity.
 description: Generated users and movies.
@@ -52,6 +53,7 @@ def ours(csv: Path, out: Path) -> tuple[int, ...]:
     vocabulary = build_vocabulary(training_pairs(records, conf, assign(records, conf)), conf)
     examples = encode(records, vocabulary, conf)
     examples.save(out)
+    vocabulary.save(out)
     return (*examples.shape, len(examples.indices) + examples.about["left_out"]["unknown_tokens"])
 
 
@@ -99,57 +101,66 @@ def floor(csv: Path, out: Path) -> tuple[int, ...]:
     return (touched.collect(engine="streaming")["n"].item(),)
 
 
-CONTESTANTS: dict[str, Callable[[Path, Path], tuple[int, ...]]] = {
+ENCODERS: dict[str, Callable[[Path, Path], tuple[int, ...]]] = {
     OURS: ours,
     "pandas": pandas,
     "polars": polars,
     "floor": floor,
 }
+CONTESTS: dict[str, Mapping[str, Callable[..., Any]]] = {"encode": ENCODERS, "learn": LEARNERS}
+TITLES = {"encode": "CSV to CSR", "learn": f"CSR to embedding, D={D}"}
 
 
-def measure(name: str, csv: Path) -> dict[str, Any]:
-    """One contestant in this process: seconds, peak memory in MB, and what it found, to see that all found the same."""
+def encode(name: str, csv: Path) -> tuple[float, dict[str, Any]]:
+    """One encoder: its seconds, and how many pairs it found, to see that all found the same."""
     with tempfile.TemporaryDirectory() as out:
         start = time.perf_counter()
-        found = CONTESTANTS[name](csv, Path(out))
-        seconds = time.perf_counter() - start
-    return {"seconds": seconds, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3, "found": found}
+        found = ENCODERS[name](csv, Path(out))
+        return time.perf_counter() - start, {"pairs": found[-1]}
 
 
-def contest(csv: Path, repeats: int) -> dict[str, dict[str, Any]]:
+def measure(contest: str, name: str, path: Path) -> dict[str, float]:
+    """One contestant in this process: seconds, peak memory in MB, and what else there is to tell."""
+    seconds, more = (encode if contest == "encode" else learn)(name, path)
+    return {"seconds": seconds, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3, **more}
+
+
+def hold(contest: str, path: Path, repeats: int) -> dict[str, dict[str, float]]:
     """All contestants in turn, so often, each in a fresh process: the medians.
 
     Raises:
-        RuntimeError: one of them failed, or found something else.
+        RuntimeError: one of them failed, or found other pairs.
     """
-    measured: dict[str, list[dict[str, Any]]] = {name: [] for name in CONTESTANTS}
+    measured: dict[str, list[dict[str, float]]] = {name: [] for name in CONTESTS[contest]}
     for repeat in range(repeats):
         for name, results in measured.items():
-            command = [sys.executable, "-m", "benchmarks.speed", "--one", name, str(csv)]
+            command = [sys.executable, "-m", "benchmarks.speed", "--one", contest, name, str(path)]
             done = subprocess.run(command, cwd=HERE.parent, capture_output=True, text=True, check=False)
             if done.returncode:
                 raise RuntimeError(f"{name} failed: {done.stderr.strip()}")
             results.append(json.loads(done.stdout.splitlines()[-1]))
-            print(
-                f"{repeat + 1}/{repeats} {name}: {results[-1]['seconds']:.1f} s, {results[-1]['peak_mb']:,.0f} MB",
-                flush=True,
-            )
-    if len({results[0]["found"][-1] for results in measured.values()}) != 1:
-        raise RuntimeError(f"not all found as many pairs: { {name: r[0]['found'] for name, r in measured.items()} }")
+            said = ", ".join(f"{key} {value:,.4g}" for key, value in results[-1].items())
+            print(f"{repeat + 1}/{repeats} {name}: {said}", flush=True)
+    if len({results[0].get("pairs") for results in measured.values()}) != 1:
+        raise RuntimeError(f"not all found as many pairs: { {name: r[0]['pairs'] for name, r in measured.items()} }")
     return {
-        name: {key: statistics.median(result[key] for result in results) for key in ("seconds", "peak_mb")}
+        name: {key: statistics.median(result[key] for result in results) for key in results[0]}
         for name, results in measured.items()
     }
 
 
-def table(medians: dict[str, dict[str, Any]]) -> list[list[str]]:
+def table(contest: str, medians: Mapping[str, Mapping[str, float]]) -> list[list[str]]:
     """The medians and their ratios to ours."""
     ours = medians[OURS]
-    rows = [["CSV to CSR", "seconds", "ours / theirs", "peak memory, MB", "ours / theirs"]]
+    rows = [[TITLES[contest], "seconds", "ours / theirs", "peak memory, MB", "ours / theirs"]]
+    if contest == "learn":
+        rows[0] += ["recall_at_20", "pairs/s"]
     for name, found in medians.items():
         ratios = [f"{ours[key] / found[key]:.2f}" for key in ("seconds", "peak_mb")]
-        said = f"{name}: {CONTESTANTS[name].__doc__}"
+        said = f"{name}: {CONTESTS[contest][name].__doc__}"
         rows.append([said, f"{found['seconds']:.1f}", ratios[0], f"{found['peak_mb']:,.0f}", ratios[1]])
+        if contest == "learn":
+            rows[-1] += [f"{found['recall_at_20']:.4f}", f"{found['pairs_per_second']:,.0f}"]
     return rows
 
 
@@ -158,10 +169,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
     parser.add_argument("--size", choices=SIZES, default="small")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--one", nargs=2, metavar=("NAME", "CSV"), help=argparse.SUPPRESS)
+    parser.add_argument("--contest", choices=CONTESTS, help="only this one")
+    parser.add_argument("--one", nargs=3, metavar=("CONTEST", "NAME", "PATH"), help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.one:
-        print(json.dumps(measure(options.one[0], Path(options.one[1]))))
+        print(json.dumps(measure(*options.one[:2], Path(options.one[2]))))
         return 0
     csv = HERE / "data" / f"generated_{options.size}" / "watched.csv"
     if not csv.exists():
@@ -169,13 +181,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         subprocess.run(
             [sys.executable, "-m", "benchmarks.generate", str(csv.parent), *size], cwd=HERE.parent, check=True
         )
-    medians = contest(csv, options.repeats)
-    found = {
-        "table": table(medians),
-        "repeats": options.repeats,
-        "size": dict(zip(("users", "movies", "pairs asked for"), SIZES[options.size], strict=True)),
-    }
-    page.keep(f"speed_{options.size}", found, ("polars", "pandas", "numpy", "scipy"))
+    for contest in CONTESTS if options.contest is None else [options.contest]:
+        with tempfile.TemporaryDirectory() as folder:
+            if contest == "learn":
+                ours(csv, Path(folder))
+            medians = hold(contest, csv if contest == "encode" else Path(folder), options.repeats)
+        found = {
+            "table": table(contest, medians),
+            "repeats": options.repeats,
+            "size": dict(zip(("users", "movies", "pairs asked for"), SIZES[options.size], strict=True)),
+        }
+        packages = ("polars", "pandas", "numpy", "scipy", "torch", "pytorch-lightning", "implicit", "scikit-learn")
+        page.keep(f"speed_{contest}_{options.size}", found, packages[:4] if contest == "encode" else packages[2:])
     print(page.write())
     return 0
 

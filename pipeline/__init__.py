@@ -21,8 +21,10 @@ The way of the data, in order:
     rivals       what else an embedding has to beat, a file each
     models       the networks, nn.Modules only
     batches      rows of the CSR as PyTorch takes them
-    losses       the softmax over a vocabulary
+    touched      a step on the rows of a table that a batch touches
+    losses       the softmax over a vocabulary, or over drawn tokens
     starts       the networks at PCA's place
+    progress     how fast a training goes, and how long it will take
     training     the learned fit (Lightning)
     methods      every way to a fit, by name
     projection   a latent space in two or three dimensions

@@ -1,0 +1,176 @@
+"""Who learns from the sparse examples: ours, what people use, and what most people write themselves.
+
+Each takes the encoded examples and ends in something that scores; all are judged on the same held-out examples. Where
+ours splits off validation examples it stays with the settings that it has by default: nobody is tuned here, but
+implicit's ALS has the weight of an observed pair (alpha 50) that did best of 5, 20, 50 and 100 on these data.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from itertools import chain, islice, repeat
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from pipeline.conf_files import load
+from pipeline.config import Dataset
+from pipeline.embedding import Embedding, Fitted, nowhere
+from pipeline.encoding import Rows, SparseExamples
+from pipeline.vocabulary import Vocabulary
+
+D = 32
+OURS = "ours"
+STEPS = 100
+"""Of the plain loop: enough to see how fast it is."""
+_ALS = {"kind": "als", "dimension": [D], "regularisation": [10.0], "alpha": [50.0]}
+
+
+@dataclass(frozen=True)
+class Task:
+    """What all are given."""
+
+    conf: Dataset
+    vocabulary: Vocabulary
+    examples: SparseExamples
+    training: Rows
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What each gives back."""
+
+    fitted: Fitted
+    pairs: int
+    """Learned from, each as often as it was."""
+
+
+@dataclass(frozen=True)
+class _Plain:
+    """Scores, and nothing else."""
+
+    logits: Callable[[sparse.csr_matrix], npt.NDArray[np.float32]]
+    embedding: Embedding
+    weights: Mapping[str, Any] = field(default_factory=dict)
+    chosen: Mapping[str, Any] = field(default_factory=dict)
+
+    def score(self, inputs: sparse.csr_matrix, dense: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+        return self.logits(inputs)
+
+
+def ours(task: Task) -> Learned:
+    """The learned embedding, trained with Lightning by its defaults."""
+    from pipeline.training import fit_network
+
+    def ignore(*_: Any) -> None:
+        return
+
+    log = logging.getLogger("bench")
+    fitted = fit_network(task.training, task.vocabulary, task.conf, D, name="bench", on_epoch=ignore, log=log)
+    return Learned(fitted, int(task.training.inputs.lengths.sum()) * fitted.chosen["epochs"])
+
+
+def als(task: Task) -> Learned:
+    """ALS of implicit, 15 iterations."""
+    from pipeline.rivals.als import fit
+
+    conf = Dataset.model_validate({**task.conf.model_dump(mode="json"), "rivals": [_ALS]})
+    return Learned(fit(task.training, task.vocabulary, conf), int(task.training.inputs.lengths.sum()) * 15)
+
+
+def our_pca(task: Task) -> Learned:
+    """The baseline: PCA by subspace iteration."""
+    return _pca(task, "randomised")
+
+
+def sklearn_pca(task: Task) -> Learned:
+    """PCA of scikit-learn, arpack."""
+    return _pca(task, "arpack")
+
+
+def _pca(task: Task, solver: str) -> Learned:
+    from pipeline.pca import fit_pca
+
+    baseline = task.conf.baseline.model_copy(update={"solver": solver})
+    fitted = fit_pca(task.training, task.vocabulary, task.conf.model_copy(update={"baseline": baseline}), D)
+    return Learned(fitted, int(task.training.inputs.lengths.sum()))
+
+
+def plain(task: Task) -> Learned:
+    """A plain PyTorch loop, its first 100 steps: Dataset, DataLoader, EmbeddingBag, 4,096 uniform negatives, Adam."""
+    import torch
+    from torch import nn
+    from torch.utils.data import DataLoader, Dataset
+
+    v = len(task.vocabulary)
+    inputs = task.training.inputs
+
+    class Users(Dataset[Any]):
+        def __len__(self) -> int:
+            return len(inputs)
+
+        def __getitem__(self, i: int) -> torch.Tensor:
+            return torch.from_numpy(inputs[[i]].indices.astype(np.int64))
+
+    def collate(lists: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        return torch.cat(lists), torch.tensor([0, *(len(tokens) for tokens in lists[:-1])]).cumsum(0)
+
+    torch.manual_seed(0)
+    bag, out = nn.EmbeddingBag(v, D, mode="mean"), nn.Linear(D, v)
+    optimiser = torch.optim.Adam([*bag.parameters(), *out.parameters()], lr=0.01)
+    pairs = 0
+    loader = DataLoader(Users(), 1024, shuffle=True, collate_fn=collate)
+    for tokens, offsets in islice(chain.from_iterable(repeat(loader)), STEPS):
+        negatives = torch.randint(v, (4096,))
+        rows = torch.repeat_interleave(
+            torch.arange(len(offsets)), torch.diff(offsets, append=torch.tensor([len(tokens)]))
+        )
+        hidden = bag(tokens, offsets)
+        wanted = (hidden[rows] * out.weight[tokens]).sum(dim=1) + out.bias[tokens]
+        others = hidden @ out.weight[negatives].T + out.bias[negatives] + np.log(v / 4096)
+        loss = (torch.logaddexp(wanted, others.logsumexp(dim=1)[rows]) - wanted).mean()
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        pairs += len(tokens)
+
+    def score(inputs: sparse.csr_matrix) -> npt.NDArray[np.float32]:
+        with torch.inference_mode():
+            tokens, offsets = (torch.from_numpy(a.astype(np.int64)) for a in (inputs.indices, inputs.indptr[:-1]))
+            return np.asarray(out(bag(tokens, offsets)).numpy())
+
+    return Learned(_Plain(score, nowhere(task.vocabulary)), pairs)
+
+
+LEARNERS: dict[str, Callable[[Task], Learned]] = {
+    OURS: ours,
+    "als": als,
+    "our_pca": our_pca,
+    "sklearn_pca": sklearn_pca,
+    "plain": plain,
+}
+
+
+def task_of(folder: Path) -> Task:
+    """The task that `speed.ours` left in a folder."""
+    conf, vocabulary = load(folder / "generated.yaml"), Vocabulary.load(folder)
+    examples = SparseExamples.load(folder)
+    conf = conf.resolved(examples.n_training, len(vocabulary))
+    return Task(conf, vocabulary, examples, examples.training())
+
+
+def learn(name: str, folder: Path) -> tuple[float, dict[str, Any]]:
+    """One learner: its seconds, and the pairs a second and recall_at_20 that it comes to."""
+    from pipeline.evaluation import judge, measure
+
+    task = task_of(folder)
+    start = time.perf_counter()
+    learned = LEARNERS[name](task)
+    seconds = time.perf_counter() - start
+    held_out = task.examples.held_out("test", at_most=task.conf.judged, seed=task.conf.seed)
+    recall = measure(judge(learned.fitted, held_out), log=False)["recall_at_20"]
+    return seconds, {"recall_at_20": recall, "pairs_per_second": learned.pairs / seconds}
