@@ -82,21 +82,11 @@ def als(task: Task) -> Learned:
     return Learned(fit(task.training, task.vocabulary, conf), int(task.training.inputs.lengths.sum()) * 15)
 
 
-def our_pca(task: Task) -> Learned:
-    """The baseline: PCA by subspace iteration."""
-    return _pca(task, "randomised")
-
-
-def sklearn_pca(task: Task) -> Learned:
-    """PCA of scikit-learn, arpack."""
-    return _pca(task, "arpack")
-
-
-def _pca(task: Task, solver: str) -> Learned:
+def pca(task: Task) -> Learned:
+    """PCA of scikit-learn, arpack: the baseline."""
     from pipeline.pca import fit_pca
 
-    baseline = task.conf.baseline.model_copy(update={"solver": solver})
-    fitted = fit_pca(task.training, task.vocabulary, task.conf.model_copy(update={"baseline": baseline}), D)
+    fitted = fit_pca(task.training, task.vocabulary, task.conf, D)
     return Learned(fitted, int(task.training.inputs.lengths.sum()))
 
 
@@ -149,8 +139,7 @@ def plain(task: Task) -> Learned:
 LEARNERS: dict[str, Callable[[Task], Learned]] = {
     OURS: ours,
     "als": als,
-    "our_pca": our_pca,
-    "sklearn_pca": sklearn_pca,
+    "pca": pca,
     "plain": plain,
 }
 

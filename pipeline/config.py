@@ -292,9 +292,9 @@ class Baseline(Section):
     dimensions: Dimensions | None = None
     """Each D of PCA. Default: the file's, and the powers of 2 above the smallest, up to four times the largest, so that
     one can see how many dimensions of PCA are worth a learned one."""
-    solver: Literal["auto", "arpack", "covariance_eigh", "randomised"] = "auto"
-    """arpack and covariance_eigh are scikit-learn's and exact; randomised is for many pairs, on all cores, to a ten
-    thousandth of the explained variance. auto: arpack up to 10 million pairs, then randomised."""
+    solver: Literal["arpack", "covariance_eigh", "randomised"] = "arpack"
+    """arpack and covariance_eigh are scikit-learn's and exact; arpack never makes the rows dense. randomised is for many
+    dimensions of many tokens, on all cores, to a ten thousandth of the explained variance."""
 
 
 class Popularity(Section):

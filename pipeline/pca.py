@@ -20,8 +20,6 @@ from pipeline.vocabulary import Vocabulary
 
 Array = npt.NDArray[Any]
 
-EXACT_UP_TO = 10_000_000
-"""Pairs: beyond it the exact solvers take minutes."""
 TOLERANCE = 1e-4
 """Of the randomised solver."""
 TURNS = 50
@@ -63,7 +61,7 @@ def principal_components(
     inputs: sparse.csr_matrix,
     dimension: int,
     seed: int,
-    solver: str = "auto",
+    solver: str = "arpack",
     weight: Array | None = None,
     tolerance: float = TOLERANCE,
 ) -> Components:
@@ -73,17 +71,16 @@ def principal_components(
         inputs: (N, V).
         dimension: D, 0 < D < min(N, V).
         seed: of the start of an iterative solver.
-        solver: `arpack` and `covariance_eigh` are scikit-learn's, exact; `randomised` is the one for many pairs;
-            `auto` takes arpack up to EXACT_UP_TO pairs.
+        solver: `arpack` and `covariance_eigh` are scikit-learn's, exact; `randomised` is roughly there much sooner.
         weight: (V,) what each column is multiplied by.
         tolerance: the randomised solver rests when a turn adds a smaller share of the explained variance.
     """
-    if solver == "randomised" or (solver == "auto" and inputs.nnz > EXACT_UP_TO):
+    if solver == "randomised":
         return _randomised(inputs, dimension, seed, weight, tolerance)
     from sklearn.decomposition import PCA
 
     weighted = inputs if weight is None else sparse.csr_matrix(inputs @ sparse.diags(weight))
-    pca = PCA(dimension, svd_solver="arpack" if solver == "auto" else solver, random_state=seed).fit(weighted)
+    pca = PCA(dimension, svd_solver=solver, random_state=seed).fit(weighted)
     return Components(pca.components_, pca.explained_variance_, np.asarray(pca.mean_).ravel())
 
 

@@ -29,7 +29,7 @@ def missing_tokens_network(
     frequent tokens; divided by sqrt(n), nearly PCA of the correlations, by the rare ones: this is half-way.
     """
     n = np.maximum(rows.inputs.counts, 1)  # (V,)
-    solver = "randomised" if settings.negatives else "auto"
+    solver = "randomised" if settings.negatives else "arpack"
     table = principal_components(rows.inputs.csr(), dimension, seed, solver, n**-0.25, ROUGHLY).loadings  # (V, D)
     table /= max(math.sqrt(np.square(table).sum(axis=1).mean()), 1e-12)
     # where few tokens compete at a step, the biases have not the steps to go all the way from 0
