@@ -293,8 +293,8 @@ class Baseline(Section):
     """Each D of PCA. Default: the file's, and the powers of 2 above the smallest, up to four times the largest, so that
     one can see how many dimensions of PCA are worth a learned one."""
     solver: Literal["arpack", "covariance_eigh", "randomised"] = "arpack"
-    """arpack and covariance_eigh are scikit-learn's and exact; arpack never makes the rows dense. randomised is for many
-    dimensions of many tokens, on all cores, to a ten thousandth of the explained variance."""
+    """arpack and covariance_eigh are scikit-learn's and exact; arpack never makes the rows dense. randomised is for
+    many dimensions of many tokens, on all cores, to a ten thousandth of the explained variance."""
 
 
 class Popularity(Section):
