@@ -83,13 +83,17 @@ class _LogPartition(torch.autograd.Function):
         for start in range(0, len(hidden), block):
             some = slice(start, min(start + block, len(hidden)))
             odds = torch.mm(lists[some], with_bias.T, out=logits[: some.stop - start])
-            most = odds.amax(dim=1, keepdim=True) if shift is None else shift
-            odds = (odds.sub_(most) if shift is None else odds).exp_()  # (b, V)
             if excluded is not None:
-                odds[_within(excluded, some)] = 0
+                odds[_within(excluded, some)] = -torch.inf
+            most = shift
+            if most is None:
+                most = odds.amax(dim=1, keepdim=True)
+                most = torch.where(torch.isinf(most), torch.zeros_like(most), most)  # all tokens are left out
+                odds.sub_(most)
+            odds.exp_()  # (b, V)
             sums = odds @ with_one  # (b, D + 1)
             total = sums[:, -1:]
-            total = torch.where(total > 0, total, torch.ones_like(total))  # all tokens are left out
+            total = torch.where(total > 0, total, torch.ones_like(total))
             value += ((total.log() + most) * a[some, None]).sum()
             if learns:
                 share = a[some, None] / total

@@ -49,9 +49,10 @@ class MissingTokensNetwork(nn.Module):
         lifted: Tensor = _Lifted.apply(places, self.lift)  # type: ignore[no-untyped-call]
         return lifted
 
-    def forward(self, tokens: Tensor, offsets: Tensor) -> Tensor:
-        """Logits of every token of the vocabulary."""
-        return torch.addmm(self.bias, self.hidden(tokens, offsets), self.outputs().T)  # (B, V)
+    def forward(self, tokens: Tensor, offsets: Tensor, outputs: Tensor | None = None) -> Tensor:
+        """Logits of every token of the vocabulary; `outputs` are this network's, where they are known already."""
+        outputs = self.outputs() if outputs is None else outputs
+        return torch.addmm(self.bias, self.hidden(tokens, offsets), outputs.T)  # (B, V)
 
 
 class _Lifted(torch.autograd.Function):

@@ -61,7 +61,7 @@ def regression_network(
     scale = 1 / math.sqrt(max(spread, 1e-12))
     columns = [_ridge_direction(bags * scale, dense, target)]
     if dimension > 1:
-        pca = principal_components(rows.inputs.csr(), dimension - 1, seed, weight=idf * scale)
+        pca = principal_components(bags * scale, dimension - 1, seed)
         columns.append(pca.components.T / np.sqrt(np.maximum(pca.variance, 1e-12)))  # (V, D - 1)
     return RegressionNetwork(
         _tensor(np.column_stack(columns)),

@@ -213,8 +213,7 @@ class FittedNetwork:
         lists = Lists.of(inputs)
         with torch.inference_mode():
             if self.conf.task.kind == "missing_tokens":
-                hidden = self._network.hidden(lists.tokens, lists.offsets)
-                return np.asarray(torch.addmm(self._network.bias, hidden, self._outputs.T).numpy())
+                return np.asarray(self._network(lists.tokens, lists.offsets, self._outputs).numpy())
             scaled = torch.from_numpy(DenseScale.of(self.weights).forward(dense).astype(np.float32))
             learned = self._network(lists.tokens, lists.offsets, scaled).double().numpy()
         return TargetScale.of(self.weights).inverse(learned)

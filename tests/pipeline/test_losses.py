@@ -67,6 +67,17 @@ def test_a_list_of_the_whole_vocabulary_has_nothing_to_compete_with() -> None:
     assert all(torch.isfinite(tensor.grad).all() for tensor in tensors)  # type: ignore[arg-type]
 
 
+def test_a_token_that_is_left_out_may_be_ever_so_likely() -> None:
+    """Logits 200 (left out), 0 and 0: the label has probability 1/2, and the left out one no part in it."""
+    hidden, table = torch.ones(1, 1, requires_grad=True), torch.tensor([[200.0], [0.0], [0.0]])
+    label, left_out = (lists(np.array([row], np.float32)) for row in ([0, 1, 0], [1, 0, 0]))
+    loss = softmax_loss(hidden, table, torch.zeros(3), label, 1.0, left_out)
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert loss.item() == pytest.approx(np.log(2))
+    assert hidden.grad is not None
+    assert hidden.grad.item() == 0
+
+
 def test_sampled_negatives_estimate_the_whole_softmax_without_bias() -> None:
     """Over many draws the mean of Z is that of the full one, and tokens that are left out are so in a sample too."""
     random = np.random.default_rng(0)
