@@ -58,7 +58,7 @@ def dataset_assets(conf: Dataset, conf_folder: Path) -> list[dg.AssetsDefinition
             f"coordinates of the tokens. Trained with Lightning for D = {dimensions}, one MLflow run each; a fit that "
             "is unchanged is reused.",
             kinds={"pytorch", "lightning", "mlflow"},
-            code=("models", "pca", "starts", "batches", "touched", "losses", "training"),
+            code=("models", "pca", "starts", "batches", "touched", "losses", "fitted_network", "training"),
         ),
         _fits(
             conf,
@@ -215,6 +215,7 @@ def _fits(
                     tags=mlflow.tags(context),
                     force=launchpad.is_forced(config),
                     log=context.log,
+                    checkpoints=home() / "checkpoints",
                 ).fits
             ]
             checked = checks.of_fits(name, done, tracker)

@@ -24,6 +24,7 @@ The way of the data, in order:
     touched      a step on the rows of a table that a batch touches
     losses       the softmax over a vocabulary, or over drawn tokens
     starts       the networks at PCA's place
+    fitted_network   what a trained network scores
     progress     how fast a training goes, and how long it will take
     training     the learned fit (Lightning)
     methods      every way to a fit, by name

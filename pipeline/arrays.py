@@ -3,6 +3,7 @@
 import mmap
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,30 @@ class Growing:
             if not self._length:
                 return np.empty(0, self._dtype)
             return np.memmap(file, self._dtype, mode="r+", shape=(self._length,))
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Where a memory-mapped array is: what another process needs to map it too."""
+
+    path: str
+    dtype: str
+    offset: int
+    shape: tuple[int, ...]
+
+
+def reference(value: Any) -> Any:
+    """A reference to a whole array that is mapped from a file; any other value as it is."""
+    if isinstance(value, np.memmap) and isinstance(value.base, mmap.mmap) and value.filename is not None:
+        return Reference(str(value.filename), value.dtype.str, value.offset, value.shape)
+    return value
+
+
+def referred(value: Any) -> Any:
+    """What `reference` was made of."""
+    if isinstance(value, Reference):
+        return np.memmap(value.path, value.dtype, mode="r", offset=value.offset, shape=value.shape)
+    return value
 
 
 def blocks(array: Array) -> Iterator[Array]:

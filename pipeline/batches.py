@@ -3,7 +3,7 @@
 Letters: B examples in a batch, T their tokens in one row.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -92,12 +92,61 @@ class Batches(Dataset[dict[str, Any]]):
             "target": torch.from_numpy(self.target[chosen].astype(np.float32)),
         }
 
-    def loader(self, size: int, generator: torch.Generator | None = None) -> "DataLoader[dict[str, Any]]":
+    def part(self, i: int, n: int) -> "Batches":
+        """The i-th of n processes' part: neighbouring examples, in each part as many, so that all take as many steps.
+
+        Where n does not divide the examples, neighbouring parts share one.
+        """
+        size = -(-len(self) // n)
+        start = (len(self) - size) * i // max(n - 1, 1)
+        some = slice(start, start + size)
+        return Batches(self.rows.cut(some), self.dense[some], self.target[some])
+
+    def loader(self, size: int, generator: torch.Generator | None = None) -> "Loader":
         """Batches of this size; shuffled anew in each epoch where there is a generator."""
-        order = RandomSampler(self, generator=generator) if generator else SequentialSampler(self)
-        return DataLoader(
-            self,
+        return Loader(self, size, generator)
+
+
+class Loader(DataLoader[dict[str, Any]]):
+    """Batches that can be taken up again in the middle of an epoch: Lightning keeps the state with a checkpoint's."""
+
+    def __init__(self, batches: Batches, size: int, generator: torch.Generator | None) -> None:
+        order = RandomSampler(batches, generator=generator) if generator else SequentialSampler(batches)
+        super().__init__(
+            batches,
             batch_size=None,
-            sampler=BatchSampler(order, size, drop_last=False),
+            sampler=_Order(order, size, drop_last=False),
             generator=generator or torch.Generator(),  # a loader draws a number: not from the one that drops nodes
         )
+
+    def __iter__(self) -> Any:
+        self._began = self.generator.get_state()
+        return super().__iter__()
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the epoch's order was drawn from, and how many of its batches are done; at its end, of the next one."""
+        order = self.sampler
+        assert isinstance(order, _Order)
+        assert self.generator is not None
+        if order.done == len(order):
+            return {"random": self.generator.get_state(), "done": 0}
+        return {"random": self._began, "done": order.done}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from there in the next iteration."""
+        assert isinstance(self.sampler, _Order)
+        assert self.generator is not None
+        self.generator.set_state(state["random"])
+        self.sampler.behind = state["done"]
+
+
+class _Order(BatchSampler):
+    """Batches of examples, and how many were given; an iteration can begin behind the first ones."""
+
+    behind = done = 0
+
+    def __iter__(self) -> Iterator[list[int]]:
+        behind, self.behind = self.behind, 0
+        for self.done, batch in enumerate(super().__iter__(), 1):
+            if self.done > behind:
+                yield batch

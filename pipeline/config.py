@@ -191,6 +191,11 @@ class _Training(Section):
     patience: int | None = Field(None, ge=1)
     """Stop after so many epochs without a better validation loss, and keep the best. Default: go on to the end of the
     schedule, and keep that unless the epoch with the best loss scores better on validation, beyond doubt."""
+    devices: int = Field(1, ge=1)
+    """Processes that train together, each on a part of the examples; a step's batch is divided among them."""
+    strategy: Literal["ddp_spawn"] = "ddp_spawn"
+    """Lightning's, where there are more than one: the processes are started by the one that runs the pipeline.
+    (Lightning's `ddp` would start the whole command again in each, and with it the whole pipeline.)"""
 
 
 class MissingTokensTraining(_Training):

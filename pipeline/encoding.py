@@ -7,7 +7,7 @@ a bag: a token that occurs twice is one pair with the count 2, and the order of 
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -19,7 +19,7 @@ import numpy.typing as npt
 import polars as pl
 from scipy import sparse
 
-from pipeline.arrays import Growing, blocks, save
+from pipeline.arrays import Growing, blocks, reference, referred, save
 from pipeline.bags import Bags
 from pipeline.config import Dataset, Part
 from pipeline.errors import PipelineError
@@ -94,6 +94,17 @@ class SparseRows:
         tokens, lengths = self._cut(self.rows[chosen])
         return self._ones(tokens, np.append(0, np.cumsum(lengths)))
 
+    def cut(self, some: slice) -> Self:
+        """Some of these rows; they stay on disk."""
+        return replace(self, rows=self.rows[some])
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For another process of this machine: it maps the same files, nothing is copied."""
+        return {field.name: reference(getattr(self, field.name)) for field in fields(self)}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        self.__dict__.update({name: referred(value) for name, value in state.items()})
+
     def _ones(self, indices: Array, indptr: Array) -> sparse.csr_matrix:
         return sparse.csr_matrix(
             (np.ones(len(indices), np.float32), indices, indptr), shape=(len(indptr) - 1, self.size)
@@ -133,6 +144,10 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def cut(self, some: slice) -> "Rows":
+        """Some of these examples."""
+        return Rows(self.ids[some], self.inputs.cut(some), self.labels.cut(some), self.dense[some], self.target[some])
 
 
 @dataclass(frozen=True)

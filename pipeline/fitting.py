@@ -6,6 +6,7 @@ leave an embedding and what inference needs in the run's artifacts. What the met
 
 import json
 import logging
+import shutil
 import statistics
 import tempfile
 import time
@@ -77,6 +78,7 @@ def fit_all(
     tags: Mapping[str, str] | None = None,
     force: bool = False,
     log: logging.Logger | None = None,
+    checkpoints: Path | None = None,
 ) -> Fits:
     """Fit one method at each of its dimensions, one MLflow run each; an unchanged fit is reused.
 
@@ -89,6 +91,8 @@ def fit_all(
         tags: more tags for the runs, such as `dagster.run_id`.
         force: repeat a fit even if it is unchanged.
         log: gets a line for each fit and a few for its epochs.
+        checkpoints: a folder in which a fit that takes long leaves its state, so that a killed one goes on where it
+            was; what is there of a fit is gone once it is done.
 
     Raises:
         PipelineError: the vocabulary is another one, nothing can be judged, or the data has no room for a setting.
@@ -111,7 +115,10 @@ def fit_all(
             run_tags = {"dataset": conf.name, "method": method, "fit_key": key, **(tags or {})}
             with tracker.run(name, run_tags, run_params(how, conf, vocabulary, examples, dimension)) as run:
                 run.log_input(conf.name, examples.fingerprint, sources.name(conf.source), _profile(examples))
-                fitted = fit_one(how, conf, vocabulary, examples, dimension, run, log)
+                state = checkpoints / key if checkpoints else None
+                fitted = fit_one(how, conf, vocabulary, examples, dimension, run, log, state)
+            if state:
+                shutil.rmtree(state, ignore_errors=True)
             log.info(f"{conf.name}: {_summary(name, run.metrics)}")
             params = {"dimension": str(fitted.embedding.dimension)}
             done = FinishedRun(run.run_id, run.experiment_id, run.metrics, params)
@@ -152,15 +159,17 @@ def fit_one(
     dimension: int | None,
     run: Run,
     log: logging.Logger,
+    state: Path | None = None,
 ) -> Fitted:
     """Fit and judge, in each turn of the examples, and leave everything in the run.
 
     Validation chooses; then, where conf says `refit`, the same is fitted on training and validation together; then the
     test examples judge. Of several turns (folds) the fit that is kept is one on all examples, with the typical choice.
+    `state` is a folder for what a training that is interrupted goes on with.
     """
     clock = _Clock()
     losses = _Losses(run, live=examples.turns == 1)
-    fit = partial(_fit, method, vocabulary, conf, dimension, losses, log, clock)
+    fit = partial(_fit, method, vocabulary, conf, dimension, losses, log, clock, state)
     scores: dict[str, list[pl.DataFrame]] = {part: [] for part in HELD_OUT}
     chosen = []
     whole = run_name(method.name, dimension)
@@ -192,6 +201,7 @@ def _fit(
     losses: "_Losses",
     log: logging.Logger,
     clock: "_Clock",
+    state: Path | None,
     name: str,
     training: Rows,
     validation: Rows | None = None,
@@ -200,7 +210,14 @@ def _fit(
     """Call the method's function, and measure the time that it takes."""
     function = method.function()
     if method.name == "embedding":
-        function = partial(function, name=f"{conf.name}: {name}", on_epoch=losses.of(chosen is not None), log=log)
+        function = partial(
+            function,
+            name=f"{conf.name}: {name}",
+            on_epoch=losses.of(chosen is not None),
+            log=log,
+            checkpoints=state,
+            on_resume=clock.add,
+        )
     with clock:
         fitted: Fitted = function(training, vocabulary, conf, dimension, validation, chosen)
     return fitted
@@ -232,6 +249,10 @@ class _Clock:
 
     def __init__(self) -> None:
         self.seconds = 0.0
+
+    def add(self, seconds: float) -> None:
+        """Count seconds of an earlier process too."""
+        self.seconds += seconds
 
     def __enter__(self) -> None:
         self._start = time.perf_counter()

@@ -7,11 +7,14 @@ not by the rows.
 from collections.abc import Sequence
 from typing import Literal
 
+import numpy as np
 import polars as pl
 
-BATCH = 2_000_000
+BATCH = 1_000_000
 """Rows that are in memory at once."""
-_HASH, _LOW, _HIGH = "_hash", "_low", "_high"
+NEW = 0.1
+"""A batch with a smaller share of new texts ends the search: most are known by then."""
+_HASH, _LOW, _HIGH, _PLACE = "_hash", "_low", "_high", "_place"
 
 
 def distinct(frame: pl.LazyFrame, column: str, smallest: Sequence[str] = ()) -> pl.DataFrame:
@@ -32,22 +35,63 @@ def distinct(frame: pl.LazyFrame, column: str, smallest: Sequence[str] = ()) -> 
     check = pl.col(column).hash(seed=1)
     hashed = frame.select(column, *smallest, pl.col(column).hash().alias(_HASH), check.alias(_LOW), check.alias(_HIGH))
     merged = [pl.col(column).first(), pl.col(_LOW).min(), pl.col(_HIGH).max(), *least]
-    parts: list[pl.DataFrame] = []
+    found = _Groups(merged)
     for batch in hashed.collect_batches(chunk_size=BATCH, maintain_order=False):
-        parts.append(batch.group_by(_HASH).agg(*merged, count=pl.len()))
-        if len(parts) > 1 and sum(part.height for part in parts[1:]) > max(BATCH, parts[0].height):
-            parts = [_sum(parts, merged)]
-    if not parts:
+        if found.parts and not smallest and _are_known(batch, found.one()):
+            found = _counted(hashed, found.one(), merged)
+            break
+        found.add(batch)
+    if not found.parts:
         return hashed.select(column, pl.lit(0, pl.UInt32).alias("count"), *smallest).head(0).collect()
-    found = _sum(parts, merged)
-    if (found[_LOW] != found[_HIGH]).any():
-        found = frame.group_by(column).agg(*least, count=pl.len()).collect(engine="streaming")
-    return found.select(column, pl.col("count").cast(pl.UInt32), *smallest)
+    texts = found.one()
+    if (texts[_LOW] != texts[_HIGH]).any():
+        texts = frame.group_by(column).agg(*least, count=pl.len()).collect(engine="streaming")
+    return texts.select(column, pl.col("count").cast(pl.UInt32), *smallest)
 
 
-def _sum(parts: Sequence[pl.DataFrame], merged: Sequence[pl.Expr]) -> pl.DataFrame:
-    """What several batches found, as one."""
-    return pl.concat(parts).group_by(_HASH).agg(*merged, pl.col("count").sum())
+class _Groups:
+    """Rows by the hash of their text, batch by batch; now and then what several batches found becomes one."""
+
+    def __init__(self, merged: Sequence[pl.Expr]) -> None:
+        self.parts: list[pl.DataFrame] = []
+        self._merged = merged
+
+    def add(self, batch: pl.DataFrame) -> None:
+        """Group a batch of rows."""
+        self.parts.append(batch.group_by(_HASH).agg(*self._merged, count=pl.len()))
+        if sum(part.height for part in self.parts[1:]) > max(BATCH, self.parts[0].height):
+            self.one()
+
+    def one(self) -> pl.DataFrame:
+        """What all batches found."""
+        if len(self.parts) > 1:
+            self.parts = [pl.concat(self.parts).group_by(_HASH).agg(*self._merged, pl.col("count").sum())]
+        return self.parts[0]
+
+
+def _are_known(batch: pl.DataFrame, known: pl.DataFrame) -> bool:
+    """Whether nearly all rows of a batch have a text that was found before."""
+    return batch.join(known.select(_HASH), on=_HASH, how="anti").height < NEW * batch.height
+
+
+def _counted(hashed: pl.LazyFrame, known: pl.DataFrame, merged: Sequence[pl.Expr]) -> _Groups:
+    """The different texts where most are known: one join of all rows counts these, only the others are grouped."""
+    found = _Groups(merged)
+    counts = np.zeros(known.height, np.int64)
+    low, high = (known[name].to_numpy().copy() for name in (_LOW, _HIGH))
+    places = known.lazy().select(_HASH).with_row_index(_PLACE)
+    joined = hashed.drop(_HIGH).join(places, on=_HASH, how="left")
+    for batch in joined.collect_batches(chunk_size=BATCH, maintain_order=False):
+        is_new = batch[_PLACE].is_null()
+        if is_new.any():
+            found.add(batch.filter(is_new).select(pl.all().exclude(_PLACE), pl.col(_LOW).alias(_HIGH)))
+            batch = batch.filter(~is_new)
+        place, check = batch[_PLACE].to_numpy(), batch[_LOW].to_numpy()
+        counts += np.bincount(place, minlength=len(counts))
+        odd = check != low[place]
+        high[place[odd]] = check[odd]  # another check than the text's own: two texts share a hash
+    found.parts.append(known.with_columns(pl.Series(_HIGH, high), pl.Series("count", counts, pl.UInt32)))
+    return found
 
 
 def look_up(

@@ -24,6 +24,7 @@ class Method:
     module: str
     fit: str
     restored: str
+    """A class of the module, or of another one: `module.Class`."""
     code: tuple[str, ...] = ()
     """Further modules of `pipeline` that decide the result."""
     libraries: tuple[str, ...] = ()
@@ -37,7 +38,8 @@ class Method:
 
     def restore(self, embedding: Embedding, weights: Mapping[str, Any], conf: Dataset) -> Fitted:
         """The fit again, from what was kept of it."""
-        kind = getattr(import_module(f"pipeline.{self.module}"), self.restored)
+        module, _, name = self.restored.rpartition(".")
+        kind = getattr(import_module(f"pipeline.{module or self.module}"), name)
         fitted: Fitted = kind(embedding, weights, conf) if self.name == "embedding" else kind(embedding, weights)
         return fitted
 
@@ -63,8 +65,8 @@ METHODS = {
             "embedding",
             "training",
             "fit_network",
-            "FittedNetwork",
-            ("models", "pca", "starts", "batches", "touched", "losses", "tuning", "intervals"),
+            "fitted_network.FittedNetwork",
+            ("fitted_network", "models", "pca", "starts", "batches", "touched", "losses", "tuning", "intervals"),
             _LEARNED,
             True,
         ),

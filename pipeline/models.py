@@ -23,17 +23,29 @@ class MissingTokensNetwork(nn.Module):
     lift: Tensor  # ()
     temperature: Tensor  # ()
 
-    def __init__(self, table: Tensor, bias: Tensor, lift: float, temperature: float, dropout: float) -> None:
+    def __init__(
+        self, table: Tensor, bias: Tensor, lift: float, temperature: float, dropout: float, sparse: bool = False
+    ) -> None:
+        """A network whose weights are these.
+
+        Args:
+            table: (V, D).
+            bias: (V,).
+            lift: the constant that is appended to a place.
+            temperature: what cosines are divided by.
+            dropout: share of the hidden nodes that is left out while training.
+            sparse: gradients of table and bias have the rows that were looked up, and no others.
+        """
         super().__init__()
-        self.table = nn.Parameter(table)  # (V, D)
-        self.bias = nn.Parameter(bias)  # (V,)
+        self.table = _layer(table, sparse)  # V -> D
+        self.bias = _layer(bias[:, None], sparse)  # V -> 1
         self.register_buffer("lift", torch.tensor(lift))
         self.register_buffer("temperature", torch.tensor(temperature))
         self.dropout = nn.Dropout(dropout)
 
     def hidden(self, tokens: Tensor, offsets: Tensor) -> Tensor:
         """Lists -> where they are on the sphere, divided by the temperature."""
-        return self.hidden_of(F.embedding_bag(tokens, self.table, offsets, mode="mean"))
+        return self.hidden_of(F.embedding_bag(tokens, self.table.weight, offsets, mode="mean"))
 
     def hidden_of(self, bags: Tensor) -> Tensor:
         """Mean places of lists (B, D) -> where they are on the sphere, divided by the temperature."""
@@ -42,7 +54,7 @@ class MissingTokensNetwork(nn.Module):
 
     def outputs(self) -> Tensor:
         """Where the tokens are on the sphere."""
-        return self.lifted(self.table)  # (V, D + 1)
+        return self.lifted(self.table.weight)  # (V, D + 1)
 
     def lifted(self, places: Tensor) -> Tensor:
         """Places in D dimensions -> on the sphere in D + 1."""
@@ -52,7 +64,13 @@ class MissingTokensNetwork(nn.Module):
     def forward(self, tokens: Tensor, offsets: Tensor, outputs: Tensor | None = None) -> Tensor:
         """Logits of every token of the vocabulary; `outputs` are this network's, where they are known already."""
         outputs = self.outputs() if outputs is None else outputs
-        return torch.addmm(self.bias, self.hidden(tokens, offsets), outputs.T)  # (B, V)
+        return torch.addmm(self.bias.weight[:, 0], self.hidden(tokens, offsets), outputs.T)  # (B, V)
+
+
+def _layer(weights: Tensor, sparse: bool = False) -> nn.Embedding:
+    """An embedding layer with these weights, which are learned from here on."""
+    layer: nn.Embedding = nn.Embedding.from_pretrained(weights, freeze=False, sparse=sparse)  # type: ignore[no-untyped-call]
+    return layer
 
 
 class _Lifted(torch.autograd.Function):
@@ -84,7 +102,7 @@ class RegressionNetwork(nn.Module):
     ) -> None:
         super().__init__()
         inputs = table.shape[1] + n_dense
-        self.table = nn.Parameter(table)  # (V, D)
+        self.table = _layer(table)  # V -> D
         self.register_buffer("weight", weight)
         self.register_buffer("mean_bag", mean_bag)
         self.first = nn.Linear(inputs, hidden)
@@ -103,8 +121,9 @@ class RegressionNetwork(nn.Module):
         weight = self.weight[tokens]  # (T,)
         if self.training and token_dropout:
             weight = weight * (torch.rand_like(weight) >= token_dropout) / (1 - token_dropout)  # (T,)
-        bag = F.embedding_bag(tokens, self.table, offsets, mode="sum", per_sample_weights=weight)  # (B, D)
-        features = torch.cat([bag - self.mean_bag @ self.table, dense], dim=1)  # (B, D + F)
+        table = self.table.weight
+        bag = F.embedding_bag(tokens, table, offsets, mode="sum", per_sample_weights=weight)  # (B, D)
+        features = torch.cat([bag - self.mean_bag @ table, dense], dim=1)  # (B, D + F)
         nodes = self.dropout(F.silu(self.first(features)))  # (B, H)
         nodes = self.dropout(F.silu(self.second(nodes)))  # (B, H)
         number: Tensor = (self.outer(nodes) + self.line(features)).squeeze(1)  # (B,)

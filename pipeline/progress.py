@@ -15,10 +15,10 @@ class Pace:
         self.steps, self.steps_done, self.pairs, self.start = steps, 0, 0, time.monotonic()
         self._told = self.start
 
-    def count(self, batch: Mapping[str, Any]) -> None:
-        """One more step is done."""
+    def count(self, batch: Mapping[str, Any], processes: int = 1) -> None:
+        """One more step is done, in so many processes on about as many pairs each."""
         self.steps_done += 1
-        self.pairs += len(batch["inputs"].tokens)
+        self.pairs += len(batch["inputs"].tokens) * processes
 
     @property
     def seconds(self) -> float:

@@ -34,7 +34,9 @@ def missing_tokens_network(
     table /= max(math.sqrt(np.square(table).sum(axis=1).mean()), 1e-12)
     # where few tokens compete at a step, the biases have not the steps to go all the way from 0
     bias = np.log(n / n.mean()) if settings.negatives else np.zeros(len(n))
-    return MissingTokensNetwork(_tensor(table), _tensor(bias), settings.lift, temperature, settings.dropout)
+    return MissingTokensNetwork(
+        _tensor(table), _tensor(bias), settings.lift, temperature, settings.dropout, sparse=bool(settings.negatives)
+    )
 
 
 def regression_network(

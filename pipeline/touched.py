@@ -7,10 +7,10 @@ Letters: V vocabulary, U tokens that are touched, D dimensions.
 """
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - the name that PyTorch's own documentation uses
 from torch import Tensor
 
 from pipeline.batches import Lists
@@ -52,7 +52,12 @@ class Touched:
     """The rows of a batch: every token by its number among those that are touched."""
 
     def __init__(self, size: int) -> None:
-        self._numbers = torch.empty(size, dtype=torch.int64)  # written where it is read, never cleared
+        self.size = size
+
+    @cached_property
+    def _numbers(self) -> Tensor:
+        """(V,) written where it is read, never cleared; made where it is needed, as processes would share it."""
+        return torch.empty(self.size, dtype=torch.int64)
 
     def number(self, *tokens: Tensor) -> tuple[Tensor, Tensor]:
         """The tokens (U,) that are among these, ascending, and a table (V,) of the number 0..U-1 of each."""
@@ -64,25 +69,6 @@ class Touched:
 def renumbered(lists: Lists, numbers: Tensor, size: int) -> Lists:
     """Lists of touched tokens by their numbers 0..size-1, grouped by token."""
     return lists._replace(tokens=numbers[lists.tokens]).grouped(size)
-
-
-def taken(table: Tensor, tokens: Tensor) -> Tensor:
-    """Rows of a table (U, ...), for tokens that come once each; its gradient is sparse and has just these rows."""
-    rows: Tensor = _Taken.apply(table, tokens)  # type: ignore[no-untyped-call]
-    return rows
-
-
-class _Taken(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, table: Tensor, tokens: Tensor) -> Tensor:
-        ctx.tokens, ctx.shape = tokens, table.shape
-        return F.embedding(tokens, table) if table.ndim == 2 else table.index_select(0, tokens)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        return torch.sparse_coo_tensor(
-            ctx.tokens[None], gradients[0], ctx.shape, is_coalesced=True, check_invariants=False
-        ), None
 
 
 class RowAdagrad(torch.optim.Optimizer):

@@ -6,23 +6,25 @@ with the same number of threads. What the networks look like is in `models`.
 
 import logging
 import math
+import re
+import shutil
 import signal
 import sys
 import tempfile
 import threading
+import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import pytorch_lightning as L  # noqa: N812 - the name that Lightning's own documentation uses
 import torch
 from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint, TQDMProgressBar
-from scipy import sparse
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
@@ -32,13 +34,14 @@ from pipeline.embedding import Embedding, Fitted
 from pipeline.encoding import Rows
 from pipeline.errors import PipelineError
 from pipeline.evaluation import judge, measure, most_telling
+from pipeline.fitted_network import FittedNetwork, network_of
 from pipeline.intervals import difference, resampled
 from pipeline.losses import softmax_loss
 from pipeline.models import MissingTokensNetwork, RegressionNetwork
 from pipeline.numbers import DenseScale, TargetScale
 from pipeline.progress import Pace
 from pipeline.starts import missing_tokens_network, regression_network
-from pipeline.touched import Proposal, RowAdagrad, Touched, renumbered, taken
+from pipeline.touched import Proposal, RowAdagrad, Touched, renumbered
 from pipeline.tuning import tuned
 from pipeline.vocabulary import Vocabulary
 
@@ -46,6 +49,13 @@ Array = npt.NDArray[Any]
 
 OnEpoch = Callable[[Mapping[str, float], int], None]
 """Gets the losses of an epoch by name, and the epoch from 1."""
+OnResume = Callable[[float], None]
+"""Gets the seconds that an earlier process spent."""
+CHECKPOINT = "last.ckpt"
+CHECKPOINT_SECONDS = 15.0
+"""At least between two checkpoints."""
+CHECKPOINT_STEPS = 20
+"""So often it is looked at the clock."""
 SCORED_AT_ONCE = 1024
 """Examples of a batch where nothing is learned from them."""
 WORK_OF_ONE_THREAD = 10**9
@@ -60,9 +70,22 @@ class _Module(L.LightningModule):
         self.network, self.settings, self.steps = network, settings, steps
 
     def _log_loss(self, name: str, loss: Tensor, batch: Mapping[str, Any]) -> Tensor:
-        size = len(batch["target"])
-        self.log(name, loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=size)
+        size, together = len(batch["target"]), self.trainer.world_size > 1
+        self.log(name, loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=size, sync_dist=together)
         return loss
+
+    def on_train_start(self) -> None:
+        """Each process draws random numbers of its own."""
+        if self.global_rank:
+            torch.manual_seed(torch.initial_seed() + self.global_rank)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """The state of the random numbers goes with the weights."""
+        checkpoint["random"] = torch.get_rng_state()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on with the same random numbers."""
+        torch.set_rng_state(checkpoint["random"])
 
     def training_step(self, batch: dict[str, Any], _: int) -> Tensor:
         """One batch of training examples."""
@@ -71,10 +94,6 @@ class _Module(L.LightningModule):
     def validation_step(self, batch: dict[str, Any], _: int) -> None:
         """One batch of validation examples."""
         self._log_loss("validation_loss", self.loss(batch), batch)
-
-    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
-        """It is where it is learned from: on the CPU."""
-        return batch
 
     def loss(self, batch: dict[str, Any]) -> Tensor:
         """The task's loss of a batch."""
@@ -110,7 +129,8 @@ class _MissingTokens(_Module):
         power = settings.label_power if self.training else 1.0
         if self.proposal is None:
             hidden = self.network.hidden(inputs.tokens, inputs.offsets)
-            return softmax_loss(hidden, self.network.outputs(), self.network.bias, labels, power, excluded)
+            bias = self.network.bias.weight[:, 0]
+            return softmax_loss(hidden, self.network.outputs(), bias, labels, power, excluded)
         return self._loss_of_touched(inputs, labels, excluded, power)
 
     def _loss_of_touched(self, inputs: Lists, labels: Lists, excluded: Lists | None, power: float) -> Tensor:
@@ -123,12 +143,12 @@ class _MissingTokens(_Module):
         same = labels is inputs
         touched, numbers = self.touched.number(drawn.tokens, inputs.tokens, *([] if same else [labels.tokens]))
         lists = renumbered(inputs, numbers, len(touched))
-        places = taken(network.table, touched)  # (U, D)
+        places = network.table(touched)  # (U, D)
         lengths = torch.bincount(inputs.rows, minlength=len(inputs.offsets)).clamp(min=1)
         return softmax_loss(
             network.hidden_of(lists.sum(places) / lengths[:, None]),
             network.lifted(places),
-            taken(network.bias, touched),
+            network.bias(touched)[:, 0],
             lists if same else renumbered(labels, numbers, len(touched)),
             power,
             excluded._replace(tokens=numbers[excluded.tokens]) if excluded is not None else None,
@@ -138,8 +158,8 @@ class _MissingTokens(_Module):
     def configure_optimizers(self) -> Any:
         """The biases have a learning rate of their own, the table alone has weight decay."""
         groups = [
-            {"params": [self.network.table], "weight_decay": self.settings.weight_decay},
-            {"params": [self.network.bias], "weight_decay": 0.0, "lr": self.settings.bias_learning_rate},
+            {"params": [self.network.table.weight], "weight_decay": self.settings.weight_decay},
+            {"params": [self.network.bias.weight], "weight_decay": 0.0, "lr": self.settings.bias_learning_rate},
         ]
         if self.proposal is not None:
             assert self.settings.learning_rate is not None
@@ -163,7 +183,7 @@ class _Regression(_Module):
         network = self.network
         matrices = [network.first.weight, network.second.weight, network.outer.weight]
         groups = [
-            {"params": [network.table], "weight_decay": self.settings.table_weight_decay},
+            {"params": [network.table.weight], "weight_decay": self.settings.table_weight_decay},
             {"params": matrices, "weight_decay": self.settings.weight_decay},
             {"params": [network.first.bias, network.second.bias, *network.line.parameters()], "weight_decay": 0.0},
         ]
@@ -180,49 +200,6 @@ def _some_of(lists: Lists, low: float, high: float) -> Tensor:
     return kept
 
 
-@dataclass(frozen=True)
-class FittedNetwork:
-    """A trained network."""
-
-    embedding: Embedding  # its table
-    weights: Mapping[str, Array]  # the network's state, and the scales in a regression
-    conf: config.Dataset
-    chosen: Mapping[str, Any] = field(default_factory=dict)  # epochs
-
-    @cached_property
-    def _network(self) -> Any:
-        state = {name: torch.from_numpy(np.array(array)) for name, array in self.weights.items() if not _is_scale(name)}
-        if self.conf.task.kind == "missing_tokens":
-            lift, temperature = float(state["lift"]), float(state["temperature"])
-            network: nn.Module = MissingTokensNetwork(state["table"], state["bias"], lift, temperature, 0.0)
-        else:
-            hidden, inputs = state["first.weight"].shape
-            n_dense = inputs - state["table"].shape[1]
-            network = RegressionNetwork(state["table"], state["weight"], state["mean_bag"], n_dense, hidden, 0.0)
-        network.load_state_dict(state)
-        return network.eval()
-
-    @cached_property
-    def _outputs(self) -> Tensor:
-        with torch.inference_mode():
-            outputs: Tensor = self._network.outputs()
-        return outputs
-
-    def score(self, inputs: sparse.csr_matrix, dense: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
-        """(N, V) a logit for each token, or (N,) a number for each example."""
-        lists = Lists.of(inputs)
-        with torch.inference_mode():
-            if self.conf.task.kind == "missing_tokens":
-                return np.asarray(self._network(lists.tokens, lists.offsets, self._outputs).numpy())
-            scaled = torch.from_numpy(DenseScale.of(self.weights).forward(dense).astype(np.float32))
-            learned = self._network(lists.tokens, lists.offsets, scaled).double().numpy()
-        return TargetScale.of(self.weights).inverse(learned)
-
-
-def _is_scale(name: str) -> bool:
-    return name.startswith(("dense_", "target_"))
-
-
 def fit_network(
     training: Rows,
     vocabulary: Vocabulary,
@@ -234,6 +211,8 @@ def fit_network(
     name: str,
     on_epoch: OnEpoch,
     log: logging.Logger,
+    checkpoints: Path | None = None,
+    on_resume: OnResume | None = None,
 ) -> FittedNetwork:
     """Train the network of the task to the end of its schedule.
 
@@ -249,6 +228,8 @@ def fit_network(
         name: what lines of progress begin with.
         on_epoch: gets train_loss and validation_loss, and the epoch from 1.
         log: gets lines of progress where there is no terminal.
+        checkpoints: a folder for the state of a long training; the same call goes on from what it finds there.
+        on_resume: gets the seconds that an earlier process had spent, where this one goes on.
 
     Raises:
         PipelineError: the training diverged.
@@ -261,7 +242,9 @@ def fit_network(
     def fit(**options: Any) -> FittedNetwork:
         seen: list[Any] = []
         live = on_epoch if chosen is not None or len(among) == 1 else (lambda *epoch: seen.append(epoch))
-        fitted = _fit(training, vocabulary, conf, dimension, validation, name, live, log, **options)
+        said = {"on_epoch": live, "say": log.info, "on_resume": on_resume or (lambda seconds: None)}
+        with _folder(checkpoints, name, options) as folder:
+            fitted = _fit(training, vocabulary, conf, dimension, validation, name, said, folder, **options)
         losses[id(fitted)] = seen
         return fitted
 
@@ -271,6 +254,19 @@ def fit_network(
     return fitted
 
 
+@contextmanager
+def _folder(checkpoints: Path | None, name: str, options: Mapping[str, Any]) -> Iterator[Path]:
+    """Where the checkpoints of one training are; gone with a training that diverged."""
+    with tempfile.TemporaryDirectory() as passing:
+        own = "-".join([name, *(f"{key}={value}" for key, value in options.items())])
+        folder = Path(passing) if checkpoints is None else checkpoints / re.sub(r"[^\w.=-]+", "-", own)
+        try:
+            yield folder
+        except PipelineError:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+
 def _fit(
     training: Rows,
     vocabulary: Vocabulary,
@@ -278,8 +274,8 @@ def _fit(
     dimension: int,
     validation: Rows | None,
     name: str,
-    on_epoch: OnEpoch,
-    log: logging.Logger,
+    said: Mapping[str, Callable[..., Any]],
+    folder: Path,
     *,
     epochs: int | None = None,
     temperature: float | None = None,
@@ -290,11 +286,17 @@ def _fit(
     weights: dict[str, Array] = {}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(conf.seed)
-        steps = math.ceil(len(training) / settings.batch_size) * settings.max_epochs
+        size = math.ceil(settings.batch_size / settings.devices)  # of one process
+        steps = math.ceil(math.ceil(len(training) / settings.devices) / size) * settings.max_epochs
+        checkpoint, kept = _going_on(folder, said["say"], name)
         module: _Module
         if isinstance(settings, config.MissingTokensTraining):
             assert temperature is not None
-            network = missing_tokens_network(training, settings, dimension, temperature, conf.seed)
+            network = (
+                network_of(kept, settings.dropout, sparse=bool(settings.negatives))
+                if kept
+                else missing_tokens_network(training, settings, dimension, temperature, conf.seed)
+            )
             module = _MissingTokens(network, settings, steps, training.inputs.counts)
             sets = [Batches(rows, rows.dense, rows.target) for rows in (training, validation) if rows is not None]
         else:
@@ -305,24 +307,37 @@ def _fit(
                 for rows in (training, validation)
                 if rows is not None
             ]
-            start = regression_network(training, settings, dimension, conf.seed, sets[0].dense, sets[0].target)
+            start = (
+                network_of(kept, settings.dropout)
+                if kept
+                else regression_network(training, settings, dimension, conf.seed, sets[0].dense, sets[0].target)
+            )
             module = _Regression(start, settings, steps)
             weights |= dense.weights | target.weights
-        order = torch.Generator().manual_seed(conf.seed)
-        last, best = _train(
-            module,
-            epochs or settings.max_epochs,
-            sets[0].loader(settings.batch_size, order),
-            sets[1].loader(SCORED_AT_ONCE) if validation is not None else None,
-            [_Losses(on_epoch), _progress(name, log)],
-            settings.batch_size * len(vocabulary) * (dimension + 1),
-            conf.file,
-        )
+        done = [0]
+
+        def on_epoch(losses: Mapping[str, float], epoch: int) -> None:
+            done.append(epoch)
+            said["on_epoch"](losses, epoch)
+
+        heard: dict[str, Callable[..., Any]] = {**said, "on_epoch": on_epoch}
+        with _from_other_processes(heard) if settings.devices > 1 else nullcontext(heard) as tell:
+            best = _train(
+                module,
+                epochs or settings.max_epochs,
+                _Examples(sets, size, conf.seed),
+                _Checkpoint(folder / CHECKPOINT, tell["on_resume"]),
+                [_Losses(tell["on_epoch"]), _progress(name, tell["say"])],
+                settings.batch_size * len(vocabulary) * (dimension + 1),
+                checkpoint,
+                conf.file,
+            )
+        last = _State(module.network.state_dict(), done[-1])
 
     def made(state: _State) -> FittedNetwork:
         arrays = weights | {key: tensor.numpy() for key, tensor in state.network.items()}
         found = {"epochs": state.epoch} | ({} if temperature is None else {"temperature": temperature})
-        return FittedNetwork(Embedding(vocabulary, arrays["table"]), arrays, conf, found)
+        return FittedNetwork(Embedding(vocabulary, arrays["table.weight"]), arrays, conf, found)
 
     if best is None or best.epoch == last.epoch:
         return made(last)
@@ -330,6 +345,27 @@ def _fit(
         return made(best)
     assert validation is not None
     return made(best) if _is_better(made(best), made(last), validation, conf) else made(last)
+
+
+def _going_on(folder: Path, say: Callable[[str], Any], name: str) -> tuple[Path | None, Mapping[str, Tensor]]:
+    """The checkpoint of an earlier process and the state of its network, if there is one that can be read."""
+    path = folder / CHECKPOINT
+    if not path.exists():
+        return None, {}
+    try:
+        kept = torch.load(path, weights_only=True, mmap=True)
+        epoch, network = int(kept["epoch"]), _network_in(kept)
+    except Exception:  # cut short, or of another version: whatever it is, it is no loss but of time
+        shutil.rmtree(folder)
+        say(f"{name}: the checkpoint in {folder} cannot be read, training begins anew")
+        return None, {}
+    say(f"{name}: goes on in epoch {epoch + 1}, where an earlier process stopped")
+    return path, network
+
+
+def _network_in(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
+    state = checkpoint["state_dict"].items()
+    return {key.removeprefix("network."): tensor for key, tensor in state if key.startswith("network.")}
 
 
 def _is_better(fitted: Fitted, other: Fitted, validation: Rows, conf: config.Dataset) -> bool:
@@ -350,36 +386,46 @@ class _State:
 
 
 def _train(
-    module: _Module, epochs: int, training: Any, validation: Any, callbacks: list[Callback], work: int, where: str
-) -> tuple[_State, _State | None]:
-    """Run Lightning for so many epochs; the last one, and the one with the lowest validation loss."""
-    with tempfile.TemporaryDirectory() as folder, _quiet(), _interruptible():
-        best = ModelCheckpoint(folder, monitor="validation_loss", save_weights_only=True)
-        if validation is not None:
+    module: _Module,
+    epochs: int,
+    examples: "_Examples",
+    keeper: "_Checkpoint",
+    callbacks: list[Callback],
+    work: int,
+    checkpoint: Path | None,
+    where: str,
+) -> _State | None:
+    """Run Lightning until the module has learned for so many epochs; the one with the lowest validation loss."""
+    settings = module.settings
+    callbacks = [*callbacks, keeper]
+    with _quiet(), _interruptible():
+        best = ModelCheckpoint(keeper.path.parent, monitor="validation_loss", save_weights_only=True)
+        if examples.validation is not None:
             callbacks = [*callbacks, best]
-            if module.settings.patience:
-                callbacks.append(EarlyStopping("validation_loss", patience=module.settings.patience))
+            if settings.patience:
+                callbacks.append(EarlyStopping("validation_loss", patience=settings.patience))
         trainer = L.Trainer(
             accelerator="cpu",  # the same bits everywhere; a GPU or a Mac's MPS would be taken by "auto"
-            devices=1,
+            devices=settings.devices,
+            strategy=settings.strategy if settings.devices > 1 else "auto",
+            use_distributed_sampler=False,  # each process has its part of the examples already
             max_epochs=epochs,
+            limit_val_batches=None if examples.validation is not None else 0,
             logger=False,
-            enable_checkpointing=validation is not None,
+            enable_checkpointing=examples.validation is not None,
             enable_model_summary=False,
             enable_progress_bar=any(isinstance(callback, TQDMProgressBar) for callback in callbacks),
             num_sanity_val_steps=0,
-            default_root_dir=folder,
+            default_root_dir=keeper.path.parent,
             callbacks=callbacks,
         )
         with _threads(work):
-            trainer.fit(module, training, validation)
+            trainer.fit(module, datamodule=examples, ckpt_path=checkpoint, weights_only=True)
         _require_finite(trainer.callback_metrics, where)
-        last = _State(module.network.state_dict(), trainer.current_epoch)
-        if validation is None:
-            return last, None
+        if examples.validation is None or not best.best_model_path:
+            return None
         kept = torch.load(best.best_model_path, weights_only=True)
-        network = {key.removeprefix("network."): tensor for key, tensor in kept["state_dict"].items()}
-        return last, _State(network, int(kept["epoch"]) + 1)
+        return _State(_network_in(kept), int(kept["epoch"]) + 1)
 
 
 def _require_finite(losses: Mapping[str, Tensor], where: str) -> None:
@@ -390,15 +436,94 @@ def _require_finite(losses: Mapping[str, Tensor], where: str) -> None:
         )
 
 
+class _Examples(L.LightningDataModule):
+    """The training and the validation examples; each process reads a part of its own."""
+
+    def __init__(self, sets: Sequence[Batches], size: int, seed: int) -> None:
+        super().__init__()
+        self.training, self.validation = [*sets, None][:2]
+        self.size, self.seed = size, seed
+
+    def train_dataloader(self) -> Any:
+        """Batches in another order in each epoch and in each process."""
+        assert self.training is not None
+        return self._part(self.training).loader(self.size, torch.Generator().manual_seed(self.seed + self._process))
+
+    def val_dataloader(self) -> Any:
+        """Batches in the order of the examples."""
+        return self._part(self.validation).loader(SCORED_AT_ONCE) if self.validation is not None else []
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """It is where it is learned from: on the CPU."""
+        return batch
+
+    @property
+    def _process(self) -> int:
+        return int(self.trainer.global_rank) if self.trainer else 0
+
+    def _part(self, batches: Batches) -> Batches:
+        n = self.trainer.world_size if self.trainer else 1
+        return batches.part(self._process, n)
+
+
 class _Losses(Callback):
-    """Hands on the losses of each epoch."""
+    """Hands on the losses of each epoch; of a training that goes on, those of the earlier process first."""
 
     def __init__(self, on_epoch: OnEpoch) -> None:
         self.on_epoch = on_epoch
+        self.seen: list[dict[str, float]] = []
 
     def on_train_epoch_end(self, trainer: L.Trainer, _: L.LightningModule) -> None:
         losses = {name: float(value) for name, value in trainer.callback_metrics.items() if name.endswith("_loss")}
-        self.on_epoch(losses, trainer.current_epoch + 1)
+        self._hand_on(losses, trainer)
+
+    def _hand_on(self, losses: dict[str, float], trainer: L.Trainer) -> None:
+        self.seen.append(losses)
+        if trainer.is_global_zero:
+            self.on_epoch(losses, len(self.seen))
+
+    def on_save_checkpoint(self, trainer: L.Trainer, module: Any, checkpoint: dict[str, Any]) -> None:
+        checkpoint["losses"] = self.seen
+
+    def on_load_checkpoint(self, trainer: L.Trainer, module: Any, checkpoint: dict[str, Any]) -> None:
+        for losses in checkpoint["losses"]:
+            self._hand_on(losses, trainer)
+
+
+class _Checkpoint(Callback):
+    """Now and then writes all that is needed to go on: weights, optimiser, order of the examples, random numbers."""
+
+    def __init__(self, path: Path, on_resume: OnResume) -> None:
+        self.path, self.on_resume = path, on_resume
+        self.seconds = 0.0  # of earlier processes
+        self.start = self.written = time.monotonic()
+        self.pause = CHECKPOINT_SECONDS
+
+    def on_train_batch_end(self, trainer: L.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        if (batch_idx + 1) % CHECKPOINT_STEPS == 0 and batch_idx + 1 < trainer.num_training_batches:
+            self._write(trainer, self.pause)
+
+    def on_train_epoch_end(self, trainer: L.Trainer, _: L.LightningModule) -> None:
+        # the end is kept where another training of the same fit may still be interrupted
+        is_last = trainer.current_epoch + 1 == trainer.max_epochs
+        long = time.monotonic() - self.start + self.seconds > CHECKPOINT_SECONDS
+        self._write(trainer, 0.0 if is_last and long else self.pause)
+
+    def _write(self, trainer: L.Trainer, pause: float) -> None:
+        """Write if the last time is long ago, and the time that writing takes short against it."""
+        begin = time.monotonic()
+        if trainer.strategy.broadcast(begin - self.written >= pause):  # the clocks of processes differ
+            trainer.save_checkpoint(self.path)
+            self.written = time.monotonic()
+            self.pause = max(CHECKPOINT_SECONDS, 20 * (self.written - begin))
+
+    def on_save_checkpoint(self, trainer: L.Trainer, module: Any, checkpoint: dict[str, Any]) -> None:
+        checkpoint["seconds"] = self.seconds + time.monotonic() - self.start
+
+    def on_load_checkpoint(self, trainer: L.Trainer, module: Any, checkpoint: dict[str, Any]) -> None:
+        self.seconds = checkpoint["seconds"]
+        if trainer.is_global_zero:
+            self.on_resume(self.seconds)
 
 
 class _Bar(TQDMProgressBar):
@@ -413,7 +538,7 @@ class _Bar(TQDMProgressBar):
         self.pace = Pace(_steps(args[0]))
 
     def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        self.pace.count(batch)
+        self.pace.count(batch, trainer.world_size)
         super().on_train_batch_end(trainer, module, outputs, batch, batch_idx)
 
     def get_metrics(self, *args: Any) -> dict[str, int | str | float | dict[str, float]]:
@@ -423,14 +548,14 @@ class _Bar(TQDMProgressBar):
 class _Lines(Callback):
     """Progress as plain lines, for logs."""
 
-    def __init__(self, name: str, log: logging.Logger) -> None:
-        self.name, self.lines, self.pace = name, log, Pace(0)
+    def __init__(self, name: str, say: Callable[[str], Any]) -> None:
+        self.name, self.say, self.pace = name, say, Pace(0)
 
     def on_train_start(self, trainer: L.Trainer, _: L.LightningModule) -> None:
         self.pace = Pace(_steps(trainer))
 
     def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        self.pace.count(batch)
+        self.pace.count(batch, trainer.world_size)
         if batch_idx + 1 < trainer.num_training_batches and self.pace.is_due():
             share = (batch_idx + 1) / trainer.num_training_batches
             self._line(trainer, f"{share:.0%} of it, {self.pace.pairs_per_second}, {self.pace.left}")
@@ -441,15 +566,46 @@ class _Lines(Callback):
             self._line(trainer, ", ".join(f"{name} {value:.4f}" for name, value in losses.items()))
 
     def _line(self, trainer: L.Trainer, said: str) -> None:
-        self.lines.info(f"{self.name}: epoch {trainer.current_epoch + 1} of at most {trainer.max_epochs}, {said}")
+        if trainer.is_global_zero:
+            self.say(f"{self.name}: epoch {trainer.current_epoch + 1} of at most {trainer.max_epochs}, {said}")
 
 
 def _steps(trainer: L.Trainer) -> int:
-    return int(trainer.num_training_batches * (trainer.max_epochs or 1))
+    """How many there are to do; some are done already where a training goes on."""
+    return int(trainer.num_training_batches * (trainer.max_epochs or 1)) - trainer.global_step
 
 
-def _progress(name: str, log: logging.Logger) -> Callback:
-    return _Bar() if sys.stderr.isatty() else _Lines(name, log)
+def _progress(name: str, say: Callable[[str], Any]) -> Callback:
+    return _Bar() if sys.stderr.isatty() else _Lines(name, say)
+
+
+@contextmanager
+def _from_other_processes(functions: Mapping[str, Callable[..., Any]]) -> Iterator[dict[str, Callable[..., Any]]]:
+    """The same functions for other processes to call: what they are called with comes here through a queue."""
+    calls = torch.multiprocessing.get_context("spawn").SimpleQueue()
+    failed: list[Exception] = []
+
+    def answer() -> None:
+        while (call := calls.get()) is not None:
+            name, arguments = call
+            try:
+                functions[name](*arguments)
+            except Exception as error:  # of whoever wanted to know, such as a database that is gone
+                failed.append(error)
+
+    thread = threading.Thread(target=answer, daemon=True)
+    thread.start()
+    try:
+        yield {name: partial(_call, calls, name) for name in functions}
+    finally:
+        calls.put(None)
+        thread.join()
+    if failed:
+        raise failed[0]
+
+
+def _call(calls: Any, name: str, *arguments: Any) -> None:
+    calls.put((name, arguments))
 
 
 @contextmanager
@@ -457,19 +613,26 @@ def _quiet() -> Iterator[None]:
     """Lightning's advice is for people who write loops, not for those who read a pipeline's log."""
     logger = logging.getLogger("pytorch_lightning")
     level = logger.level
-    logger.setLevel(logging.ERROR)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*have no `val_dataloader`.*")
-        # one batch is one slice of a matrix: workers would only copy it
-        warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated.*")  # Lightning's own use of PyTorch
-        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-        warnings.filterwarnings(
-            "ignore", message=".*number of training batches .* is smaller than the logging interval.*"
-        )
+        _silence()
         try:
             yield
         finally:
             logger.setLevel(level)
+
+
+def _silence() -> None:
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    for message in (
+        ".*LeafSpec.*is deprecated.*",  # Lightning's own use of PyTorch
+        ".*does not have many workers.*",  # one batch is one slice of a matrix: workers would only copy it
+        ".*number of training batches .* is smaller than the logging interval.*",
+    ):
+        warnings.filterwarnings("ignore", message=message)
+
+
+if torch.multiprocessing.parent_process() is not None:  # one of several that train: the first one's parent speaks
+    _silence()
 
 
 @contextmanager

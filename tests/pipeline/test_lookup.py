@@ -55,3 +55,21 @@ def test_texts_of_the_same_hash_are_told_apart(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(pl.Expr, "hash", lambda self, seed=0: second(self, seed) if seed else second(self) * 0)
     found = distinct(pl.LazyFrame({"text": ["a", "b", "a"]}), "text")
     assert sorted(found.rows()) == [("a", 2), ("b", 1)]
+
+
+@given(texts=TEXTS, batch=st.integers(1, 5))
+def test_where_most_texts_are_known_they_are_counted(texts: list[str], batch: int) -> None:
+    frame = pl.LazyFrame({"text": texts}, schema={"text": pl.String})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lookup, "BATCH", batch)
+        found = distinct(frame, "text")
+    assert sorted(found.rows()) == sorted((text, texts.count(text)) for text in set(texts))
+
+
+@pytest.mark.parametrize("texts", [["a", "b", "a"], ["a", "a", "b"], ["a", "a", "a", "b", "c"]])
+def test_texts_of_the_same_hash_are_told_apart_in_any_batch(texts: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed = pl.Expr.hash
+    monkeypatch.setattr(pl.Expr, "hash", lambda self, seed=0: hashed(self, seed) if seed else hashed(self) * 0)
+    monkeypatch.setattr(lookup, "BATCH", 1)
+    found = distinct(pl.LazyFrame({"text": texts}), "text")
+    assert sorted(found.rows()) == sorted((text, texts.count(text)) for text in set(texts))

@@ -28,13 +28,13 @@ def rows() -> Rows:
 
 def test_missing_tokens_start_at_pca_s_places_of_length_1_between_covariance_and_correlation(rows: Rows) -> None:
     network = missing_tokens_network(rows, MissingTokensTraining(), 3, temperature=0.5, seed=0)
-    table = network.table.detach().numpy()
+    table = network.table.weight.detach().numpy()
     counts = rows.inputs.csr().toarray().sum(axis=0)
     pca = principal_components(sparse.csr_matrix(rows.inputs.csr().toarray() / counts**0.25), 3, seed=0)
     loadings = pca.loadings
     assert np.square(table).sum(axis=1).mean() == pytest.approx(1, rel=1e-5)
     assert table / np.linalg.norm(table) == pytest.approx(loadings / np.linalg.norm(loadings), abs=1e-6)
-    assert (network.bias == 0).all()
+    assert (network.bias.weight == 0).all()
     assert (float(network.temperature), float(network.lift)) == (0.5, 1.0)
 
 
@@ -42,7 +42,7 @@ def test_a_regression_starts_with_hidden_nodes_of_variance_1_and_predicts_the_me
     dense, target = np.empty((200, 0)), np.random.default_rng(1).normal(size=200)
     network = regression_network(rows, RegressionTraining(), 3, 0, dense, target).eval()
     weighted = rows.inputs.csr() @ sparse.diags(network.weight.numpy())
-    hidden = weighted @ network.table.detach().numpy()
+    hidden = weighted @ network.table.weight.detach().numpy()
     assert hidden.var(axis=0) == pytest.approx(np.ones(3), rel=0.01)
     lists = Lists.of(rows.inputs.csr())
     with torch.inference_mode():
@@ -58,12 +58,12 @@ def test_its_first_dimension_starts_at_what_the_tokens_add_beside_the_dense_feat
     dense = has[:, [3]] + np.random.default_rng(2).normal(0, 0.5, (200, 1))
     target = 0.8 * has[:, 3] - 0.8 * has[:, 7] + 2 * dense[:, 0]
     network = regression_network(rows, RegressionTraining(), dimension, 0, dense, target)
-    added = (network.table[:, 0] * network.weight).detach().numpy()
-    assert network.table.shape == (50, dimension)
+    added = (network.table.weight[:, 0] * network.weight).detach().numpy()
+    assert network.table.weight.shape == (50, dimension)
     assert (added.argmax(), added.argmin()) == (3, 7)
     assert np.abs(np.delete(added, [3, 7])).max() < 0.5 * min(added[3], -added[7])
 
 
 def test_tokens_that_say_nothing_start_at_0(rows: Rows) -> None:
     network = regression_network(rows, RegressionTraining(), 1, 0, np.empty((200, 0)), np.zeros(200))
-    assert (network.table == 0).all()
+    assert (network.table.weight == 0).all()

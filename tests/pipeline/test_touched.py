@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.touched import Proposal, RowAdagrad, Touched, taken
+from pipeline.touched import Proposal, RowAdagrad, Touched
 
 
 def test_a_draw_stands_for_the_whole_vocabulary_on_average() -> None:
@@ -32,18 +32,6 @@ def test_touched_tokens_are_numbered_from_0_each_time() -> None:
         tokens, numbers = touched.number(*(torch.tensor(tokens) for tokens in lists))
         assert tokens.tolist() == sorted({token for tokens in lists for token in tokens})
         assert numbers[tokens].tolist() == list(range(len(tokens)))
-
-
-@pytest.mark.parametrize("shape", [(6, 3), (6,)])
-def test_rows_that_are_taken_out_have_the_gradient_of_the_table_and_no_other_row_has_one(
-    shape: tuple[int, ...],
-) -> None:
-    table = torch.randn(shape, requires_grad=True)
-    tokens = torch.tensor([1, 4])
-    taken(table, tokens).square().sum().backward()  # type: ignore[no-untyped-call]
-    assert table.grad is not None
-    assert table.grad._indices().tolist() == [[1, 4]]
-    torch.testing.assert_close(table.grad.to_dense()[tokens], 2 * table.detach()[tokens])
 
 
 def test_adagrad_by_row_by_hand() -> None:

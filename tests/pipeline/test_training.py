@@ -12,11 +12,12 @@ from pipeline.config import Dataset, Split
 from pipeline.encoding import SparseExamples, encode
 from pipeline.errors import PipelineError
 from pipeline.evaluation import judge, measure
+from pipeline.fitted_network import FittedNetwork
 from pipeline.losses import softmax_loss
 from pipeline.models import MissingTokensNetwork
 from pipeline.pca import fit_pca
 from pipeline.splitting import training_pairs
-from pipeline.training import FittedNetwork, _MissingTokens, fit_network
+from pipeline.training import _MissingTokens, fit_network
 from pipeline.vocabulary import Vocabulary, build_vocabulary
 
 LOG = logging.getLogger("test")
