@@ -120,7 +120,9 @@ class Loader(DataLoader[dict[str, Any]]):
         )
 
     def __iter__(self) -> Any:
+        assert isinstance(self.sampler, _Order)
         self._began = self.generator.get_state()
+        self.sampler.done = self.sampler.behind
         return super().__iter__()
 
     def state_dict(self) -> dict[str, Any]:

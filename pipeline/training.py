@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from pipeline import config
-from pipeline.batches import Batches, Lists
+from pipeline.batches import Batches, Lists, Loader
 from pipeline.embedding import Embedding, Fitted
 from pipeline.encoding import Rows
 from pipeline.errors import PipelineError
@@ -443,11 +443,25 @@ class _Examples(L.LightningDataModule):
         super().__init__()
         self.training, self.validation = [*sets, None][:2]
         self.size, self.seed = size, seed
+        self._loader: Loader | None = None
+        self._state: dict[str, Any] = {}
 
-    def train_dataloader(self) -> Any:
+    def train_dataloader(self) -> Loader:
         """Batches in another order in each epoch and in each process."""
         assert self.training is not None
-        return self._part(self.training).loader(self.size, torch.Generator().manual_seed(self.seed + self._process))
+        random = torch.Generator().manual_seed(self.seed + self._process)
+        self._loader = self._part(self.training).loader(self.size, random)
+        if self._state:  # Lightning itself hands a loader its state within an epoch only, not between two
+            self._loader.load_state_dict(self._state)
+        return self._loader
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where in the order of the training examples it is."""
+        return self._loader.state_dict() if self._loader else {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from there."""
+        self._state = state_dict
 
     def val_dataloader(self) -> Any:
         """Batches in the order of the examples."""
@@ -626,6 +640,7 @@ def _silence() -> None:
     for message in (
         ".*LeafSpec.*is deprecated.*",  # Lightning's own use of PyTorch
         ".*does not have many workers.*",  # one batch is one slice of a matrix: workers would only copy it
+        ".*Checkpoint directory .* exists and is not empty.*",  # it is there to go on from
         ".*number of training batches .* is smaller than the logging interval.*",
     ):
         warnings.filterwarnings("ignore", message=message)

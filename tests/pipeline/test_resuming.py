@@ -1,0 +1,178 @@
+"""A training that is killed, for real, goes on where it was; and several processes learn what one learns."""
+
+import logging
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from pipeline.conf_files import load
+from pipeline.config import Dataset
+from pipeline.encoding import SparseExamples, encode
+from pipeline.evaluation import judge, measure
+from pipeline.fitted_network import FittedNetwork
+from pipeline.fitting import fit_all
+from pipeline.splitting import training_pairs
+from pipeline.tracking import Tracker
+from pipeline.training import fit_network
+from pipeline.vocabulary import Vocabulary, build_vocabulary
+
+PROJECT = Path(__file__).parents[2]
+LOG = logging.getLogger("test")
+KILLED = """
+    import os, signal
+    from pathlib import Path
+    import polars as pl
+    from pipeline import training
+    from pipeline.conf_files import load
+    from pipeline.encoding import encode
+    from pipeline.fitting import fit_all
+    from pipeline.splitting import training_pairs
+    from pipeline.tracking import Tracker
+    from pipeline.vocabulary import build_vocabulary
+
+    training.CHECKPOINT_SECONDS, training.CHECKPOINT_STEPS = 0.0, 1
+    write, written = training._Checkpoint._write, 0
+
+    def then_die(self, trainer, pause):
+        global written
+        write(self, trainer, 0.0)
+        written += 1
+        if written == {writes}:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    training._Checkpoint._write = then_die
+    home = Path({home!r})
+    conf = load(Path({conf!r}))
+    records = pl.scan_csv({csv!r}, infer_schema={numbers})
+    vocabulary = build_vocabulary(training_pairs(records, conf), conf)
+    tracker = Tracker(f"sqlite:///{{home}}/mlflow.db", home / "artifacts", conf.name)
+    fit_all("embedding", conf, vocabulary, encode(records, vocabulary, conf), tracker, checkpoints=home / "checkpoints")
+"""
+
+
+def encoded(path: Path, conf: Dataset) -> tuple[Vocabulary, SparseExamples]:
+    records = pl.scan_csv(path.with_suffix(".csv"), infer_schema=conf.task.kind == "regression")
+    vocabulary = build_vocabulary(training_pairs(records, conf), conf)
+    return vocabulary, encode(records, vocabulary, conf)
+
+
+@pytest.mark.parametrize(
+    ("name", "training", "writes"),
+    [
+        ("movies", {"max_epochs": 4, "batch_size": 16}, 6),  # 6 steps an epoch and its end: within the first
+        ("movies", {"max_epochs": 4, "batch_size": 16, "negatives": 8, "dropout": 0.1}, 12),  # the second's end
+        ("homes", {"max_epochs": 3, "batch_size": 64}, 10),  # within the second
+    ],
+)
+def test_a_killed_fit_goes_on_to_the_same_bits(
+    name: str,
+    training: dict[str, Any],
+    writes: int,
+    tmp_path: Path,
+    write_conf: Callable[..., Path],
+    request: pytest.FixtureRequest,
+) -> None:
+    conf = request.getfixturevalue(name)
+    path = tmp_path / "conf" / f"{conf.name}.yaml"
+    path.write_text(path.read_text() + f"training: {training}\n")
+    code = KILLED.format(
+        writes=writes,
+        home=str(tmp_path),
+        conf=str(path),
+        csv=str(path.with_suffix(".csv")),
+        numbers=name == "homes",
+    )
+    died = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], cwd=PROJECT, check=False, timeout=120)
+    assert died.returncode == -signal.SIGKILL
+    assert list((tmp_path / "checkpoints").glob("*/*/last.ckpt"))
+
+    conf = load(path)
+    vocabulary, examples = encoded(path, conf)
+    tracker = Tracker(f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "artifacts", conf.name)
+    lines: list[str] = []
+    log = logging.Logger("lines")
+    log.addHandler(_To(lines))
+    (fit,) = fit_all(
+        "embedding", conf, vocabulary, examples, tracker, log=log, checkpoints=tmp_path / "checkpoints"
+    ).fits
+    assert any("goes on in epoch" in line for line in lines)
+    assert not list((tmp_path / "checkpoints").iterdir())
+    assert len(tracker.history(fit.run_id, "validation_loss")) == training["max_epochs"]
+
+    elsewhere = Tracker(f"sqlite:///{tmp_path}/other.db", tmp_path / "other", conf.name)
+    (whole,) = fit_all("embedding", conf, vocabulary, examples, elsewhere).fits
+    ours, others = (
+        pl.read_parquet(t.file(f.run_id, "embedding.parquet")) for t, f in ((tracker, fit), (elsewhere, whole))
+    )
+    assert ours.equals(others)
+
+
+class _To(logging.Handler):
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__()
+        self.lines = lines
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+
+def test_a_checkpoint_that_cannot_be_read_costs_time_and_no_more(movies: Dataset, tmp_path: Path) -> None:
+    path = tmp_path / "conf" / "planted_movies.yaml"
+    vocabulary, examples = encoded(path, movies)
+    lines: list[str] = []
+    log = logging.Logger("lines")
+    log.addHandler(_To(lines))
+    broken = tmp_path / "checkpoints" / "a-temperature=0.2021" / "last.ckpt"
+    broken.parent.mkdir(parents=True)
+    broken.write_bytes(b"half a file")
+    conf = movies.resolved(examples.n_training, len(vocabulary))
+    (temperature,) = conf.training.temperature  # type: ignore[union-attr, misc]
+    broken.parent.rename(broken.parent.with_name(f"a-temperature={temperature}"))
+    found = [
+        fit_network(
+            examples.training(), vocabulary, conf, 2, name="a", on_epoch=lambda *_: None, log=log, checkpoints=folder
+        )
+        for folder in (tmp_path / "checkpoints", None)
+    ]
+    assert (found[0].embedding.matrix == found[1].embedding.matrix).all()
+    assert any("cannot be read" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("name", "training"),
+    [("movies", {"negatives": 24, "learning_rate": 0.1, "max_epochs": 30}), ("homes", {})],
+)
+def test_two_processes_learn_what_one_learns(
+    name: str, training: dict[str, Any], tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Each on half of the examples: the same quality within what chance makes of it, and the losses come home."""
+    conf = request.getfixturevalue(name)
+    vocabulary, examples = encoded(tmp_path / "conf" / f"{conf.name}.yaml", conf)
+    test = examples.held_out("test")
+    scores = []
+    for devices in (1, 2):
+        settings = conf.training.model_copy(update={**training, "devices": devices})
+        asked = conf.model_copy(update={"training": settings}).resolved(examples.n_training, len(vocabulary))
+        epochs: list[int] = []
+        fitted: FittedNetwork = fit_network(
+            examples.training(),
+            vocabulary,
+            asked,
+            2,
+            examples.held_out("validation"),
+            name="planted",
+            on_epoch=lambda losses, epoch, epochs=epochs: epochs.append(epoch),  # type: ignore[misc]
+            log=LOG,
+        )
+        assert epochs == list(range(1, asked.training.max_epochs + 1))
+        scores.append(measure(judge(fitted, test), conf.logs))
+    metric = "recall_at_20" if name == "movies" else "r2_log"
+    assert scores[1][metric] == pytest.approx(scores[0][metric], abs=0.03)
+    assert scores[1][metric] > 0.8
