@@ -622,21 +622,25 @@ def _call(calls: Any, name: str, *arguments: Any) -> None:
     calls.put((name, arguments))
 
 
+_LOGGERS = ("pytorch_lightning", "lightning_fabric", "lightning.fabric")
+
+
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Lightning's advice is for people who write loops, not for those who read a pipeline's log."""
-    logger = logging.getLogger("pytorch_lightning")
-    level = logger.level
+    levels = {name: logging.getLogger(name).level for name in _LOGGERS}
     with warnings.catch_warnings():
         _silence()
         try:
             yield
         finally:
-            logger.setLevel(level)
+            for name, level in levels.items():
+                logging.getLogger(name).setLevel(level)
 
 
 def _silence() -> None:
-    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    for name in _LOGGERS:
+        logging.getLogger(name).setLevel(logging.ERROR)
     for message in (
         ".*LeafSpec.*is deprecated.*",  # Lightning's own use of PyTorch
         ".*does not have many workers.*",  # one batch is one slice of a matrix: workers would only copy it
@@ -646,7 +650,7 @@ def _silence() -> None:
         warnings.filterwarnings("ignore", message=message)
 
 
-if torch.multiprocessing.parent_process() is not None:  # one of several that train: the first one's parent speaks
+if torch.multiprocessing.current_process().name != "MainProcess":  # one of several that train: their parent speaks
     _silence()
 
 
