@@ -49,7 +49,7 @@ benchmark: $(INSTALLED)  ## the contest on public data: writes benchmarks/README
 	@$(BIN)/python -m benchmarks $(DATASET)
 
 bench: $(INSTALLED)  ## time and memory beside what people use, on generated data; SIZE=course is the whole
-	@$(BIN)/python -m benchmarks.speed --size $(or $(SIZE),small)
+	@$(BIN)/python -m benchmarks.speed --size $(or $(SIZE),small) $(if $(CONTEST),--contest $(CONTEST)) $(if $(REPEATS),--repeats $(REPEATS))
 
 lock:  ## write requirements.lock anew: the newest versions that pyproject.toml allows
 	@rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock

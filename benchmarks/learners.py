@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from benchmarks.encoders import OURS
 from pipeline.conf_files import load
 from pipeline.config import Dataset
 from pipeline.embedding import Embedding, Fitted, nowhere
@@ -24,7 +26,6 @@ from pipeline.encoding import Rows, SparseExamples
 from pipeline.vocabulary import Vocabulary
 
 D = 32
-OURS = "ours"
 STEPS = 100
 """Of the plain loop: enough to see how fast it is."""
 _ALS = {"kind": "als", "dimension": [D], "regularisation": [10.0], "alpha": [50.0]}
@@ -47,6 +48,10 @@ class Learned:
     fitted: Fitted
     pairs: int
     """Learned from, each as often as it was: ALS goes over all of them 15 times."""
+    bytes: float
+    """That have to be read or written at the least, where the memory's caches are of no help."""
+    multiply_adds: float
+    """That have to be done at the least."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,11 @@ def ours(task: Task) -> Learned:
 
     log = logging.getLogger("bench")
     fitted = fit_network(task.training, task.vocabulary, task.conf, D, name="bench", on_epoch=ignore, log=log)
-    return Learned(fitted, int(task.training.inputs.lengths.sum()) * fitted.chosen["epochs"])
+    pairs = _pairs(task) * fitted.chosen["epochs"]
+    settings = task.conf.training
+    competing = getattr(settings, "negatives", 0) or len(task.vocabulary)
+    products = len(task.training) * fitted.chosen["epochs"] * competing * (D + 2) * 3  # logits, and two gradients
+    return Learned(fitted, pairs, bytes=2 * pairs * D * 4, multiply_adds=products + 4 * pairs * D)
 
 
 def als(task: Task) -> Learned:
@@ -79,7 +88,15 @@ def als(task: Task) -> Learned:
     from pipeline.rivals.als import fit
 
     conf = Dataset.model_validate({**task.conf.model_dump(mode="json"), "rivals": [_ALS]})
-    return Learned(fit(task.training, task.vocabulary, conf), int(task.training.inputs.lengths.sum()) * 15)
+    fitted = fit(task.training, task.vocabulary, conf)
+    sides, conjugate = 2 * _pairs(task) * 15, 4  # users and movies; products with the observed rows in a step
+    rows = (len(task.training) + len(task.vocabulary)) * 15
+    return Learned(
+        fitted,
+        _pairs(task) * 15,
+        bytes=sides * D * 4,
+        multiply_adds=sides * 2 * D * conjugate + rows * D * D * conjugate,
+    )
 
 
 def pca(task: Task) -> Learned:
@@ -87,7 +104,8 @@ def pca(task: Task) -> Learned:
     from pipeline.pca import fit_pca
 
     fitted = fit_pca(task.training, task.vocabulary, task.conf, D)
-    return Learned(fitted, int(task.training.inputs.lengths.sum()))
+    products = 2 * (2 * D + 1)  # with the rows and with the columns, in as many steps as arpack's basis has vectors
+    return Learned(fitted, _pairs(task), bytes=products * _pairs(task) * 8, multiply_adds=products * _pairs(task))
 
 
 def plain(task: Task) -> Learned:
@@ -133,7 +151,14 @@ def plain(task: Task) -> Learned:
             tokens, offsets = (torch.from_numpy(a.astype(np.int64)) for a in (inputs.indices, inputs.indptr[:-1]))
             return np.asarray(out(bag(tokens, offsets)).numpy())
 
-    return Learned(_Plain(score, nowhere(task.vocabulary)), pairs)
+    adam = STEPS * 2 * v * D * 4 * 7  # weights and both moments in and out, the gradient in: all rows, each step
+    products = STEPS * 1024 * 4096 * D * 3
+    return Learned(_Plain(score, nowhere(task.vocabulary)), pairs, bytes=adam, multiply_adds=products)
+
+
+def _pairs(task: Task) -> int:
+    """Of the training examples."""
+    return int(task.training.inputs.lengths.sum())
 
 
 LEARNERS: dict[str, Callable[[Task], Learned]] = {
@@ -144,22 +169,39 @@ LEARNERS: dict[str, Callable[[Task], Learned]] = {
 }
 
 
-def task_of(folder: Path) -> Task:
-    """The task that `speed.ours` left in a folder."""
+NEEDED = {
+    OURS: ("pipeline.training", "sklearn.decomposition"),
+    "als": ("pipeline.rivals.als", "implicit.als"),
+    "pca": ("pipeline.pca", "sklearn.decomposition"),
+    "plain": ("torch.utils.data",),
+}
+"""What is loaded before the clock starts."""
+
+
+def task_of(folder: Path, training: Mapping[str, Any] | None = None) -> Task:
+    """The task that `encoders.ours` left in a folder, with some settings of the training."""
     conf, vocabulary = load(folder / "generated.yaml"), Vocabulary.load(folder)
+    conf = conf.model_copy(update={"training": conf.training.model_copy(update=dict(training or {}))})
     examples = SparseExamples.load(folder)
     conf = conf.resolved(examples.n_training, len(vocabulary))
     return Task(conf, vocabulary, examples, examples.training())
 
 
 def learn(name: str, folder: Path) -> tuple[float, dict[str, Any]]:
-    """One learner: its seconds, and the pairs a second and recall_at_20 that it comes to."""
+    """One learner: its seconds, what it comes to, and the least that it has to do."""
     from pipeline.evaluation import judge, measure
 
+    for module in NEEDED[name]:
+        import_module(module)
     task = task_of(folder)
     start = time.perf_counter()
     learned = LEARNERS[name](task)
     seconds = time.perf_counter() - start
     held_out = task.examples.held_out("test", at_most=task.conf.judged, seed=task.conf.seed)
     recall = measure(judge(learned.fitted, held_out), log=False)["recall_at_20"]
-    return seconds, {"recall_at_20": recall, "pairs_per_second": learned.pairs / seconds}
+    return seconds, {
+        "recall_at_20": recall,
+        "pairs_per_second": learned.pairs / seconds,
+        "bytes": learned.bytes,
+        "multiply_adds": learned.multiply_adds,
+    }

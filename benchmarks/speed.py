@@ -1,144 +1,79 @@
-"""`make bench`: time and memory beside what people use, on generated data, each in a process of its own, in one go.
+"""`make bench`: time and memory on generated data, beside what people use, each in a process of its own, in one go.
 
-Two contests: from a CSV of text ids to a CSR matrix, and from that to an embedding of 32 dimensions. Medians of
-interleaved repeats, and ratios: seconds are those of one machine on one day, ratios travel. The floor is what nothing
-can do without: reading the file and touching its columns.
+    encode    from a CSV of text ids to a CSR matrix
+    learn     from that to an embedding of 32 dimensions
+    scale     what ten times as many pairs cost, or a vocabulary ten times as large
+    overhead  what Dagster and MLflow add to the library's own calls
+
+Medians of interleaved repeats, and ratios: seconds are those of one machine on one day, ratios travel. The floor of a
+contestant is the time that its bytes and multiply-adds take at the measured bandwidth and matrix product.
 """
 
 import argparse
 import json
+import logging
 import resource
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks import page
-from benchmarks.learners import LEARNERS, OURS, D, learn
+from benchmarks import machine, page, scale
+from benchmarks.encoders import ENCODERS, OURS, encode, ours
+from benchmarks.learners import LEARNERS, D, learn
+from benchmarks.overhead import overhead
 
 HERE = Path(__file__).resolve().parent
 SIZES = {"small": (100_000, 50_000, 5_200_000), "course": (500_000, 1_000_000, 59_000_000)}
 """Users, movies, and pairs that are asked for."""
-_CONF = """\
-# Generated: users with tastes, movies with power-law popularity.
-description: Generated users and movies.
-source: {path: watched.csv}
-example: user
-tokens:
-  - {kind: value, columns: movie}
-task: {kind: missing_tokens}
-dimensions: [32]
-"""
-
-
-def ours(csv: Path, out: Path) -> tuple[int, ...]:
-    """The way of the pipeline: Parquet, split, vocabulary on the training examples, CSR on disk."""
-    import polars as pl
-
-    from pipeline import sources
-    from pipeline.conf_files import load
-    from pipeline.encoding import encode
-    from pipeline.splitting import assign, training_pairs
-    from pipeline.vocabulary import build_vocabulary
-
-    path = out / "generated.yaml"
-    path.write_text(_CONF)
-    conf = load(path)
-    sources.scan(conf, csv.parent).sink_parquet(out / "records.parquet")
-    records = pl.scan_parquet(out / "records.parquet")
-    vocabulary = build_vocabulary(training_pairs(records, conf, assign(records, conf)), conf)
-    examples = encode(records, vocabulary, conf)
-    examples.save(out)
-    vocabulary.save(out)
-    return (*examples.shape, len(examples.indices) + examples.about["left_out"]["unknown_tokens"])
-
-
-def pandas(csv: Path, out: Path) -> tuple[int, ...]:
-    """pandas.factorize of both columns, then SciPy's CSR."""
-    import numpy as np
-    import pandas as pd
-    from scipy import sparse
-
-    frame = pd.read_csv(csv, dtype=str)
-    (users, of_users), (movies, of_movies) = (pd.factorize(frame[name]) for name in ("user", "movie"))
-    ones = np.ones(len(frame), np.float32)
-    matrix = sparse.csr_matrix((ones, (users, movies)), shape=(len(of_users), len(of_movies)))
-    matrix.sort_indices()
-    sparse.save_npz(out / "matrix.npz", matrix, compressed=False)
-    return (*matrix.shape, matrix.nnz)
-
-
-def polars(csv: Path, out: Path) -> tuple[int, ...]:
-    """Counts, joins and a sort in Polars' streaming engine, as most people write it."""
-    import numpy as np
-    import polars as pl
-
-    records = pl.scan_csv(csv)
-    movies = records.group_by("movie").agg(n=pl.len()).sort("n", "movie", descending=[True, False]).collect()
-    users = records.select("user").unique().sort("user").collect(engine="streaming")
-    entries = (
-        records.join(movies.lazy().select("movie").with_row_index("index"), on="movie")
-        .join(users.lazy().with_row_index("row"), on="user")
-        .select("row", "index")
-        .sort("row", "index")
-        .collect(engine="streaming")
-    )
-    indptr = np.searchsorted(entries["row"].to_numpy(), np.arange(users.height + 1))
-    np.save(out / "indptr.npy", indptr)
-    np.save(out / "indices.npy", entries["index"].to_numpy())
-    return users.height, movies.height, entries.height
-
-
-def floor(csv: Path, out: Path) -> tuple[int, ...]:
-    """Reading the file and touching both columns."""
-    import polars as pl
-
-    touched = pl.scan_csv(csv, infer_schema=False).select(pl.all().str.len_bytes().sum(), n=pl.len())
-    return (touched.collect(engine="streaming")["n"].item(),)
-
-
-ENCODERS: dict[str, Callable[[Path, Path], tuple[int, ...]]] = {
-    OURS: ours,
-    "pandas": pandas,
-    "polars": polars,
-    "floor": floor,
-}
-CONTESTS: dict[str, Mapping[str, Callable[..., Any]]] = {"encode": ENCODERS, "learn": LEARNERS}
+CONTESTANTS: dict[str, Mapping[str, Callable[..., Any]]] = {"encode": ENCODERS, "learn": LEARNERS}
 TITLES = {"encode": "CSV to CSR", "learn": f"CSR to embedding, D={D}"}
-
-
-def encode(name: str, csv: Path) -> tuple[float, dict[str, Any]]:
-    """One encoder: its seconds, and how many pairs it found, to see that all found the same."""
-    with tempfile.TemporaryDirectory() as out:
-        start = time.perf_counter()
-        found = ENCODERS[name](csv, Path(out))
-        return time.perf_counter() - start, {"pairs": found[-1]}
+CONTESTS = ("encode", "learn", "scale", "overhead")
+_LIBRARIES = ("torch", "pytorch-lightning", "scikit-learn")
+PACKAGES = {
+    "encode": ("polars", "pandas", "numpy", "scipy"),
+    "learn": ("numpy", "scipy", *_LIBRARIES, "implicit"),
+    "scale": ("polars", "numpy", "scipy", *_LIBRARIES),
+    "overhead": ("dagster", "mlflow", "polars", *_LIBRARIES),
+}
 
 
 def measure(contest: str, name: str, path: Path) -> dict[str, float]:
     """One contestant in this process: seconds, peak memory in MB, and what else there is to tell."""
+    if contest == "scale":
+        return scale.cost(path)
     seconds, more = (encode if contest == "encode" else learn)(name, path)
     return {"seconds": seconds, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3, **more}
 
 
+def elsewhere(contest: str, name: str, path: Path) -> dict[str, float]:
+    """`measure` in a fresh process.
+
+    Raises:
+        RuntimeError: it failed.
+    """
+    command = [sys.executable, "-m", "benchmarks.speed", "--one", contest, name, str(path)]
+    done = subprocess.run(command, cwd=HERE.parent, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{name} failed: {done.stderr.strip()}")
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
 def hold(contest: str, path: Path, repeats: int) -> dict[str, dict[str, float]]:
-    """All contestants in turn, so often, each in a fresh process: the medians.
+    """All contestants in turn, so often: the medians.
 
     Raises:
         RuntimeError: one of them failed, or found other pairs.
     """
-    measured: dict[str, list[dict[str, float]]] = {name: [] for name in CONTESTS[contest]}
+    measured: dict[str, list[dict[str, float]]] = {name: [] for name in CONTESTANTS[contest]}
     for repeat in range(repeats):
         for name, results in measured.items():
-            command = [sys.executable, "-m", "benchmarks.speed", "--one", contest, name, str(path)]
-            done = subprocess.run(command, cwd=HERE.parent, capture_output=True, text=True, check=False)
-            if done.returncode:
-                raise RuntimeError(f"{name} failed: {done.stderr.strip()}")
-            results.append(json.loads(done.stdout.splitlines()[-1]))
+            results.append(elsewhere(contest, name, path))
             said = ", ".join(f"{key} {value:,.4g}" for key, value in results[-1].items())
             print(f"{repeat + 1}/{repeats} {name}: {said}", flush=True)
     if len({results[0].get("pairs") for results in measured.values()}) != 1:
@@ -149,24 +84,77 @@ def hold(contest: str, path: Path, repeats: int) -> dict[str, dict[str, float]]:
     }
 
 
-def table(contest: str, medians: Mapping[str, Mapping[str, float]]) -> list[list[str]]:
-    """The medians and their ratios to ours."""
-    ours = medians[OURS]
-    rows = [[TITLES[contest], "seconds", "ours / theirs", "peak memory, MB", "ours / theirs"]]
+def table(contest: str, medians: Mapping[str, Mapping[str, float]], rates: Mapping[str, float]) -> list[list[str]]:
+    """The medians, their ratios to ours, and the floor of each."""
+    best = medians[OURS]
+    rows = [[TITLES[contest], "seconds", "ours / theirs", "floor, s", "peak memory, MB", "ours / theirs"]]
     if contest == "learn":
         rows[0] += ["recall_at_20", "pairs/s"]
     for name, found in medians.items():
-        ratios = [f"{ours[key] / found[key]:.2f}" for key in ("seconds", "peak_mb")]
-        said = f"{name}: {CONTESTS[contest][name].__doc__}"
-        rows.append([said, f"{found['seconds']:.1f}", ratios[0], f"{found['peak_mb']:,.0f}", ratios[1]])
+        ratios = [f"{best[key] / found[key]:.2f}" for key in ("seconds", "peak_mb")]
+        least = max(found[key] / rates[key] for key in ("bytes", "multiply_adds"))
+        said = f"{name}: {CONTESTANTS[contest][name].__doc__}"
+        rows.append([said, f"{found['seconds']:.1f}", ratios[0], f"{least:.1f}", f"{found['peak_mb']:,.0f}", ratios[1]])
         if contest == "learn":
             rows[-1] += [f"{found['recall_at_20']:.4f}", f"{found['pairs_per_second']:,.0f}"]
     return rows
 
 
+def side_by_side(contest: str, size: str, csv: Path, repeats: int) -> dict[str, Any]:
+    """A contest between those who encode, or learn."""
+    rates = {"bytes": machine.bandwidth(), "multiply_adds": machine.gemm()}
+    with tempfile.TemporaryDirectory() as folder:
+        if contest == "learn":
+            ours(csv, Path(folder))
+        medians = hold(contest, csv if contest == "encode" else Path(folder), repeats)
+    said = "floors: {:.1f} GB/s are read from memory, {:.0f} billion multiply-adds/s in a matrix product"
+    return {
+        "title": f"{contest}, {size}: {_said(size)}",
+        "tables": [table(contest, medians, rates)],
+        "notes": [said.format(rates["bytes"] / 1e9, rates["multiply_adds"] / 1e9), f"medians of {repeats}"],
+    }
+
+
+def growing(size: str) -> dict[str, Any]:
+    """What ten times as much costs."""
+    found = scale.grow(*SIZES[size], measure=partial(elsewhere, "scale", "ours"))
+    return {
+        "title": f"scale, {size}: around {_said(size)}",
+        "tables": scale.tables(found),
+        "notes": [f"D={D}, trained with {json.dumps(scale.TRAINING)} at all sizes"],
+    }
+
+
+def added(size: str, csv: Path, repeats: int) -> dict[str, Any]:
+    """What Dagster and MLflow add: on the samples, and on the generated data of the course's size."""
+    logging.disable(logging.INFO)
+    confs = [HERE.parent / "conf" / f"{name}.yaml" for name in ("movies", "homes")]
+    with tempfile.TemporaryDirectory() as folder:
+        if size == "course":
+            ours(csv, Path(folder))
+            confs = [Path(folder) / "generated.yaml"]
+            text = confs[0].read_text().replace("path: watched.csv", f"path: {csv}")
+            confs[0].write_text(text + f"baseline: {{dimensions: [{D}]}}\n")
+        cells = [["conf", "the library alone, s", "inside Dagster with MLflow, s", "added"]]
+        for conf in confs:
+            alone, inside = overhead(conf, repeats)
+            cells.append([conf.stem, f"{alone:.1f}", f"{inside:.1f}", f"{inside / alone - 1:+.1%}"])
+    return {
+        "title": f"overhead, {size}: {'the samples' if size == 'small' else _said(size)}",
+        "tables": [cells],
+        "notes": [f"medians of {repeats}"],
+    }
+
+
+def _said(size: str) -> str:
+    return "{:,} users, {:,} movies, {:,} pairs asked for".format(*SIZES[size])
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Generate what is missing, measure, keep the result, and write the page."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.speed", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--size", choices=SIZES, default="small")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--contest", choices=CONTESTS, help="only this one")
@@ -182,17 +170,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             [sys.executable, "-m", "benchmarks.generate", str(csv.parent), *size], cwd=HERE.parent, check=True
         )
     for contest in CONTESTS if options.contest is None else [options.contest]:
-        with tempfile.TemporaryDirectory() as folder:
-            if contest == "learn":
-                ours(csv, Path(folder))
-            medians = hold(contest, csv if contest == "encode" else Path(folder), options.repeats)
-        found = {
-            "table": table(contest, medians),
-            "repeats": options.repeats,
-            "size": dict(zip(("users", "movies", "pairs asked for"), SIZES[options.size], strict=True)),
-        }
-        packages = ("polars", "pandas", "numpy", "scipy", "torch", "pytorch-lightning", "implicit", "scikit-learn")
-        page.keep(f"speed_{contest}_{options.size}", found, packages[:4] if contest == "encode" else packages[2:])
+        if contest == "scale":
+            found = growing(options.size)
+        elif contest == "overhead":
+            found = added(options.size, csv, options.repeats)
+        else:
+            found = side_by_side(contest, options.size, csv, options.repeats)
+        page.keep(f"speed_{contest}_{options.size}", found, PACKAGES[contest])
     print(page.write())
     return 0
 

@@ -2,11 +2,17 @@
 
 from pathlib import Path
 
+import polars as pl
 import pytest
 
+from benchmarks import scale
+from benchmarks.encoders import ENCODERS, ours
 from benchmarks.generate import generate, write
 from benchmarks.learners import LEARNERS
-from benchmarks.speed import ENCODERS, measure, ours, table
+from benchmarks.overhead import alone
+from benchmarks.speed import measure, table
+from pipeline.comparison import Comparison
+from pipeline.conf_files import load
 
 
 @pytest.fixture(scope="module")
@@ -37,11 +43,58 @@ def test_every_learner_finds_more_than_chance(name: str, encoded: Path) -> None:
     assert found["pairs_per_second"] > 0
 
 
-def test_the_table_has_ratios_to_ours() -> None:
-    medians = {name: {"seconds": 2.0 * i, "peak_mb": 300.0} for i, name in enumerate(ENCODERS, 1)}
-    head, first, second, *_ = table("encode", medians)
+def test_the_table_has_ratios_to_ours_and_floors() -> None:
+    rates = {"bytes": 1e9, "multiply_adds": 1e9}
+    medians = {
+        name: {"seconds": 2.0 * i, "peak_mb": 300.0, "bytes": 3e9, "multiply_adds": 1e9 * i}
+        for i, name in enumerate(ENCODERS, 1)
+    }
+    head, first, second, *_, last = table("encode", medians, rates)
     assert head[2] == "ours / theirs"
-    assert first[1:] == ["2.0", "1.00", "300", "1.00"]
+    assert first[1:] == ["2.0", "1.00", "3.0", "300", "1.00"]
     assert second[1:3] == ["4.0", "0.50"]
+    assert last[3] == "4.0"  # more multiply-adds than bytes
     of_learners = {"recall_at_20": 0.1, "pairs_per_second": 2e6, "seconds": 1.0, "peak_mb": 1.0}
-    assert table("learn", dict.fromkeys(LEARNERS, of_learners))[1][-2:] == ["0.1000", "2,000,000"]
+    learned = table("learn", dict.fromkeys(LEARNERS, of_learners | {"bytes": 1.0, "multiply_adds": 1.0}), rates)
+    assert learned[1][-2:] == ["0.1000", "2,000,000"]
+
+
+def test_the_exponent_of_a_planted_cost() -> None:
+    """Seconds that grow as pairs ** 1.1, and as the square root of the vocabulary at any number of pairs."""
+    pairs = [{"pairs": n, "epoch": 3e-6 * n**1.1} for n in (1e5, 3e5, 1e6)]
+    assert scale.exponent(pairs, "pairs", "epoch") == pytest.approx(1.1)
+    tokens = [{"vocabulary": v, "pairs": n, "epoch": 1e-9 * n * v**0.5} for v, n in ((1e3, 9e5), (1e4, 1e6))]
+    assert scale.exponent(tokens, "vocabulary", "epoch") == pytest.approx(0.5)
+
+
+def test_each_size_is_generated_and_a_linear_cost_is_seen_as_one() -> None:
+    def planted(path: Path) -> dict[str, float]:
+        records = pl.read_csv(path)
+        n = {"users": records["user"].n_unique(), "vocabulary": records["movie"].n_unique(), "pairs": records.height}
+        return n | dict.fromkeys(scale.STEPS, 1e-06 * n["pairs"]) | {"encode_peak_mb": 1.0, "peak_mb": 1.0}
+
+    found = scale.grow(1000, 400, 20_000, planted)
+    assert [row["users"] for row in found["pairs"]] == [100, 316, 1000, 3000]
+    vocabularies = [row["vocabulary"] for row in found["vocabulary"]]
+    assert vocabularies == sorted(vocabularies)
+    by_pairs, by_tokens = scale.tables(found)
+    assert by_pairs[-1] == ["10 times as many cost", "", "", "", "10.0 x", "10.0 x", "10.0 x", "", ""]
+    assert by_tokens[-1] == ["10 times as many cost", "", "", "", "1.0 x", "1.0 x", "1.0 x", "", ""]
+
+
+def test_the_cost_is_told_step_by_step(csv: Path) -> None:
+    found = scale.cost(csv)
+    assert (found["users"], found["pairs"]) == (300, len(generate(300, 200, 6_000).user))
+    assert min(found[step] for step in scale.STEPS) > 0
+
+
+def test_the_library_alone_does_all_that_the_assets_do(csv: Path, tmp_path: Path, encoded: Path) -> None:
+    conf = csv.parent / "generated.yaml"
+    conf.write_text((encoded / "generated.yaml").read_text().replace("[32]", "[4]") + "baseline: {dimensions: [4]}\n")
+    alone(conf, tmp_path)
+    comparison = Comparison.load(tmp_path / "comparison")
+    assert {fit.name for fit in comparison.fits} == {"embedding D=4", "pca D=4", "popularity"}
+    assert (tmp_path / "report" / "report.html").exists()
+    assert (tmp_path / "exports" / "word2vec.txt").exists()
+    assert len(list((tmp_path / "runs").glob("*/latent_space.html"))) == 2
+    assert load(conf).name == "generated"

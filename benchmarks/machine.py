@@ -1,0 +1,32 @@
+"""What the machine can do at most: the floor under everything that is measured on it."""
+
+import time
+from collections.abc import Callable
+
+REPEATS = 5
+
+
+def bandwidth() -> float:
+    """Bytes a second that all cores together read from memory."""
+    import torch
+
+    many = torch.ones(2**28)  # 1 GB, more than any cache holds
+    return many.nbytes / _best(lambda: many.sum())
+
+
+def gemm() -> float:
+    """Multiply-adds a second of a product of two matrices of 32-bit numbers, on all cores."""
+    import torch
+
+    n = 4096
+    one, other = torch.randn(n, n), torch.randn(n, n)
+    return n**3 / _best(lambda: one @ other)
+
+
+def _best(work: Callable[[], object]) -> float:
+    seconds = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)

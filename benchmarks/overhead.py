@@ -1,0 +1,160 @@
+"""What Dagster and MLflow add: the library's calls alone, and the same inside assets with runs, warm, in one process.
+
+Alone means plain function calls in the place of Dagster, and a folder in the place of MLflow: everything is fitted,
+judged, drawn and written in both.
+"""
+
+import contextlib
+import io
+import logging
+import os
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import polars as pl
+import yaml
+
+from pipeline import sources
+from pipeline.comparison import Comparison
+from pipeline.conf_files import load
+from pipeline.embedding import Embedding
+from pipeline.encoding import HELD_OUT, SparseExamples, encode
+from pipeline.exports import Exports
+from pipeline.fitting import fit_all, load_scores, vocabulary_size
+from pipeline.gallery import draw_pages, write_report
+from pipeline.splitting import assign, require_room, training_pairs
+from pipeline.tokens import described
+from pipeline.tracking import FinishedRun, Run, Tracker
+from pipeline.vocabulary import Vocabulary, build_vocabulary
+
+
+@dataclass
+class _FolderRun(Run):
+    """A run that is a folder."""
+
+    folder: Path = Path()
+
+    def log_metrics(self, metrics: Mapping[str, float], epoch: int = 0) -> None:
+        for name, value in metrics.items():
+            self.history.setdefault(name, []).append(value)
+
+    def log_params(self, params: Mapping[str, str]) -> None:
+        return
+
+    def log_input(self, name: str, digest: str, source: str, profile: Mapping[str, int]) -> None:
+        return
+
+    def log_folder(self, folder: Path) -> None:
+        shutil.copytree(folder, self.folder, dirs_exist_ok=True)
+
+
+class _FolderTracker(Tracker):
+    """The runs of a dataset as plain folders."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._runs: dict[str, Run] = {}
+
+    def finished(self, key: str) -> FinishedRun | None:
+        return None
+
+    @contextmanager
+    def run(self, name: str, tags: Mapping[str, str], params: Mapping[str, str]) -> Iterator[Run]:
+        run_id = uuid4().hex
+        self._runs[run_id] = _FolderRun(None, run_id, "0", folder=self.folder(run_id))  # type: ignore[arg-type]
+        yield self._runs[run_id]
+
+    def folder(self, run_id: str) -> Path:
+        return self.root / run_id
+
+    def file(self, run_id: str, name: str) -> Path:
+        return self.folder(run_id) / name
+
+    def history(self, run_id: str, metric: str) -> list[float]:
+        return self._runs[run_id].history.get(metric, [])
+
+    def tag(self, run_id: str, name: str) -> str | None:
+        return None
+
+    def keep(self, run_id: str, folder: Path, tags: Mapping[str, str]) -> None:
+        shutil.copytree(folder, self.folder(run_id), dirs_exist_ok=True)
+
+
+def alone(path: Path, out: Path) -> None:
+    """The library's calls, one after the other."""
+    conf, log = load(path), logging.getLogger("overhead")
+    records_file = out / "records.parquet"
+    sources.checksums(conf.source, path.parent)
+    sources.scan(conf, path.parent).sink_parquet(records_file)
+    records = pl.scan_parquet(records_file)
+    assignment = assign(records, conf)
+    vocabulary = build_vocabulary(training_pairs(records, conf, assignment), conf)
+    require_room(conf, assignment.n_training, len(vocabulary))
+    _kept(vocabulary, out / "vocabulary")
+    vocabulary = Vocabulary.load(out / "vocabulary")
+    _kept(encode(records, vocabulary, conf), out / "examples")
+    examples = SparseExamples.load(out / "examples")
+    tracker = _FolderTracker(out / "runs")
+    methods = ["embedding", "pca", *(rival.kind for rival in conf.rivals)]
+    fits = [
+        fit
+        for method in methods
+        for fit in fit_all(
+            method, conf, vocabulary, examples, tracker, force=True, log=log, checkpoints=out / "checkpoints"
+        ).fits
+    ]
+    scores = {part: load_scores(tracker, fits, part) for part in HELD_OUT}
+    comparison = Comparison.of(fits, vocabulary_size(tracker, fits[0]), conf.logs, scores)
+    _kept(comparison, out / "comparison")
+    draw_pages(conf, comparison, described(records, conf), examples, tracker, log)
+    _kept(write_report(conf, comparison, examples, tracker, {})[0], out / "report")
+    learned = Embedding.load(tracker.file(comparison.best.run_id, "embedding.parquet"))
+    _kept(Exports(learned, learned.vocabulary.beside(described(records, conf))), out / "exports")
+
+
+def _kept(value: object, folder: Path) -> None:
+    folder.mkdir()
+    value.save(folder)  # type: ignore[attr-defined]
+
+
+def inside(path: Path, home: Path) -> None:
+    """What `make run` does, in this process."""
+    from assets.command import run
+
+    os.environ |= {"PIPELINE_CONF": str(path.parent), "PIPELINE_HOME": str(home), "FORCE": "1"}
+    with contextlib.redirect_stdout(io.StringIO()):
+        if run(path.stem):
+            raise RuntimeError(f"{path.stem} failed")
+
+
+def overhead(path: Path, repeats: int) -> tuple[float, float]:
+    """Seconds of the library alone, and inside Dagster with MLflow: medians of interleaved rounds.
+
+    What is loaded once is loaded before: a round of one dimension without rivals warms up.
+    """
+    seconds: tuple[list[float], list[float]] = ([], [])
+    with tempfile.TemporaryDirectory() as name:
+        home, quick = Path(name), Path(name) / "conf" / path.name
+        quick.parent.mkdir()
+        settings = yaml.safe_load(path.read_text())
+        settings |= {"dimensions": [2], "baseline": {"dimensions": [2]}, "rivals": []}
+        if "path" in settings["source"]:
+            settings["source"]["path"] = str(path.parent / settings["source"]["path"])
+        quick.write_text(yaml.safe_dump(settings))
+        for turn, conf in enumerate([quick, *[path] * repeats]):
+            for way, spent in zip((alone, inside), seconds, strict=True):
+                with tempfile.TemporaryDirectory() as passing:
+                    start = time.perf_counter()
+                    way(conf, home if way is inside else Path(passing))
+                    spent.append(time.perf_counter() - start)
+            print(
+                f"{turn}/{repeats} {path.stem}: alone {seconds[0][-1]:.1f} s, inside {seconds[1][-1]:.1f} s", flush=True
+            )
+    return statistics.median(seconds[0][1:]), statistics.median(seconds[1][1:])

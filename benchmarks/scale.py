@@ -1,0 +1,112 @@
+"""How the cost grows from a CSV to an embedding: four sizes of one thing, each in a process of its own."""
+
+import logging
+import resource
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.encoders import ours
+from benchmarks.generate import generate, write
+from benchmarks.learners import D, task_of
+
+HERE = Path(__file__).resolve().parent
+FACTORS = (0.1, 0.316, 1, 3)
+"""Of users and their pairs, the movies fixed."""
+SHARES = (0.0316, 0.1, 0.316, 1)
+"""Of the movies, users and pairs fixed."""
+TRAINING = {"max_epochs": 3, "negatives": 4096}
+"""The same for all sizes: by default it depends on the size."""
+STEPS = ("encode", "start", "epoch")
+
+
+def sizes(users: int, movies: int, pairs: int) -> dict[str, list[tuple[int, int, int]]]:
+    """What is generated: users, movies and pairs, by what grows."""
+    return {
+        "pairs": [(round(users * f), movies, round(pairs * f)) for f in FACTORS],
+        "vocabulary": [(users, round(movies * f), pairs) for f in SHARES],
+    }
+
+
+def cost(csv: Path) -> dict[str, float]:
+    """CSV to CSR, to the start of the training, and an epoch of it: seconds of each, in this process."""
+    from pipeline.training import fit_network
+
+    at = [time.perf_counter()]
+    with tempfile.TemporaryDirectory() as name:
+        users, vocabulary, pairs = ours(csv, Path(name))
+        at.append(time.perf_counter())
+        encode_peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+        task = task_of(Path(name), TRAINING)
+        fit_network(
+            task.training,
+            task.vocabulary,
+            task.conf,
+            D,
+            name="scale",
+            on_epoch=lambda *_: at.append(time.perf_counter()),
+            log=logging.getLogger("scale"),
+        )
+    epoch = (at[-1] - at[2]) / (len(at) - 3)
+    return {
+        "users": users,
+        "vocabulary": vocabulary,
+        "pairs": pairs,
+        "encode": at[1] - at[0],
+        "start": at[2] - at[1] - epoch,
+        "epoch": epoch,
+        "encode_peak_mb": encode_peak,
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3,
+    }
+
+
+def grow(users: int, movies: int, pairs: int, measure: Callable[[Path], dict[str, float]]) -> dict[str, Any]:
+    """Generate each size, measure it, and throw the data away.
+
+    Args:
+        users: of the whole size.
+        movies: of the whole size.
+        pairs: of the whole size.
+        measure: `cost` in a process of its own.
+    """
+    found: dict[str, Any] = {}
+    for grows, generated in sizes(users, movies, pairs).items():
+        found[grows] = []
+        for n_users, n_movies, n_pairs in generated:
+            with tempfile.TemporaryDirectory(dir=HERE / "data") as folder:
+                write(generate(n_users, n_movies, n_pairs), Path(folder))
+                found[grows].append(measure(Path(folder) / "watched.csv"))
+            print(f"{grows}: {found[grows][-1]}", flush=True)
+    return found
+
+
+def exponent(found: Sequence[Mapping[str, float]], of: str, step: str) -> float:
+    """The slope of log(seconds) against log(size): 1 is linear. With a vocabulary, seconds are those for each pair."""
+    per = [row["pairs"] if of == "vocabulary" else 1.0 for row in found]
+    seconds = np.array([row[step] for row in found]) / np.array(per)
+    return float(np.polyfit(np.log([row[of] for row in found]), np.log(seconds), 1)[0])
+
+
+def tables(found: Mapping[str, Sequence[Mapping[str, float]]]) -> list[list[list[str]]]:
+    """For each thing that grows: the sizes, the seconds of each step, and what ten times as much costs."""
+    made = []
+    for grows, rows in found.items():
+        cells = [[f"the {grows} grow" if grows == "pairs" else f"the {grows} grows", "users", "vocabulary", "pairs",
+                  "CSV to CSR, s", "start, s", "an epoch, s", "peak memory to CSR, MB", "at all, MB"]]  # fmt: skip
+        cells += [
+            [""]
+            + [f"{row[name]:,.0f}" for name in ("users", "vocabulary", "pairs")]
+            + [f"{row[step]:.2f}" for step in STEPS]
+            + [f"{row[name]:,.0f}" for name in ("encode_peak_mb", "peak_mb")]
+            for row in rows
+        ]
+        slopes = [exponent(rows, grows, step) for step in STEPS]
+        said = "exponent" if grows == "pairs" else "exponent of the seconds a pair"
+        cells.append([said, "", "", "", *(f"{slope:.2f}" for slope in slopes), "", ""])
+        cells.append(["10 times as many cost", "", "", "", *(f"{10**slope:.1f} x" for slope in slopes), "", ""])
+        made.append(cells)
+    return made
