@@ -330,9 +330,10 @@ def _report(conf: Dataset) -> dg.AssetsDefinition:
 def _exports(conf: Dataset) -> dg.AssetsDefinition:
     @dg.asset(
         description="The learned embedding that is best on validation, as other tools read it: TensorBoard's "
-        "projector, word2vec's text format, a Parquet file for Embedding Atlas. The README says how to open each.",
+        "projector, word2vec's text format, a Parquet file for Embedding Atlas, usearch's index of nearest neighbours. "
+        "The README says how to open each.",
         kinds={"parquet"},
-        **_options(conf, "exports", ("exports", "projection"), _TOKENS, ("raw_records", "comparison")),
+        **_options(conf, "exports", ("exports", "neighbours", "projection"), _TOKENS, ("raw_records", "comparison")),
     )
     def exports(context: dg.AssetExecutionContext, mlflow: MLflow, raw_records: pl.LazyFrame, comparison: Comparison):
         best = comparison.best
@@ -340,8 +341,9 @@ def _exports(conf: Dataset) -> dg.AssetsDefinition:
             tracker = mlflow.tracker(conf, context.instance)
             learned = Embedding.load(tracker.file(best.run_id, "embedding.parquet"))
             about = learned.vocabulary.beside(described(raw_records, conf))
+            made = Exports(learned, about)
         return dg.MaterializeResult(
-            value=Exports(learned, about), metadata={"fit": best.name} | metadata.made_from(context)
+            value=made, metadata=metadata.of_exports(best, made.neighbours) | metadata.made_from(context)
         )
 
     return exports

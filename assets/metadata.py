@@ -1,5 +1,6 @@
 """What an asset's page says about its latest value: counts, shares, losses, metrics, and links that work."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from pipeline.comparison import COLUMNS, Comparison
 from pipeline.encoding import SparseExamples
 from pipeline.fitting import Fit
 from pipeline.gallery import PAGE
+from pipeline.neighbours import NeighbourIndex
 from pipeline.schemas import PARTS, EmbeddingRows, Examples, Tokens
 from pipeline.vocabulary import Vocabulary, rule_of_thumb
 
@@ -164,3 +166,10 @@ def _link(text: str, address: str) -> dg.MetadataValue[Any]:
 def _table(head: list[str], rows: list[tuple[Any, ...]]) -> dg.MarkdownMetadataValue:
     lines = [head, ["---"] * len(head), *([str(cell).replace("|", "\\|") for cell in row] for row in rows)]
     return dg.MetadataValue.md("\n".join(f"| {' | '.join(line)} |" for line in lines))
+
+
+def of_exports(fit: Fit, neighbours: NeighbourIndex) -> dict[str, Any]:
+    """Which fit it is, and how many of the nearest neighbours its index finds."""
+    recall = neighbours.recall
+    found = {} if math.isnan(recall) else {"neighbours_recall_at_10": dg.MetadataValue.float(round(recall, 4))}
+    return {"fit": fit.name, **found}

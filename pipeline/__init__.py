@@ -13,6 +13,7 @@ The way of the data, in order:
     bags         pairs in any order -> CSR, sorted on disk
     encoding     sparse examples: CSR (N, V) on disk, memory-mapped
     embedding    Embedding: vocabulary + matrix (V, D) + provenance
+    neighbours   the nearest tokens of many, and what share of them is found
     evaluation   one judge for every fit, on the same held-out examples
     intervals    how sure a figure is: bootstrap, paired differences
     tuning       where a setting has several values, validation chooses

@@ -1,12 +1,14 @@
-"""An embedding in the formats of other tools: TensorBoard's projector, word2vec's text, Embedding Atlas' Parquet."""
+"""An embedding in the formats of other tools: TensorBoard's projector, word2vec's text, Embedding Atlas, usearch."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from pipeline.embedding import Embedding
+from pipeline.neighbours import NeighbourIndex
 from pipeline.projection import plane
 
 MOST_PROJECTED = 100_000
@@ -29,8 +31,14 @@ class Exports:
     about: pl.DataFrame
     """A row a token, in the vocabulary's order: columns that describe it."""
 
+    @cached_property
+    def neighbours(self) -> NeighbourIndex:
+        """The graph of nearest neighbours."""
+        return NeighbourIndex(self.embedding)
+
     def save(self, folder: Path) -> None:
-        """Write `projector/`, `word2vec.txt` and `atlas.parquet`."""
+        """Write `projector/`, `word2vec.txt`, `atlas.parquet` and `neighbours.usearch`."""
+        self.neighbours.save(folder / "neighbours.usearch")
         (folder / "projector").mkdir()
         _projector(self.embedding, self.about, folder / "projector")
         _word2vec(self.embedding, folder / "word2vec.txt")
