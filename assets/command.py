@@ -9,7 +9,7 @@ from dagster._core.instance import InstanceRef
 from assets.automation import ALL
 from assets.definitions import definitions
 from assets.resources import mlflow_from_environment
-from assets.storage import FolderIOManager, conf_folder, dagster_home, home
+from assets.storage import conf_folder, dagster_home, home, values
 from pipeline.comparison import Comparison
 from pipeline.conf_files import conf_files, load
 from pipeline.config import Dataset
@@ -56,8 +56,7 @@ def run(name: str | None = None) -> int:
     failures = [event for event in result.all_events if event.is_step_failure]
     for conf in datasets:
         if not any(event.step_key.startswith(f"{conf.name}__") for event in failures):
-            storage = FolderIOManager(root=str(home() / "data"))
-            print(f"\n{Comparison.load(storage.folder(dg.AssetKey([conf.name, 'comparison']))).text()}")
+            print(f"\n{Comparison.load(values().current(dg.AssetKey([conf.name, 'comparison']))).text()}")
     if any(_was_interrupted(event) for event in failures):
         print("\nstopped; what was finished is kept, and not repeated next time", file=sys.stderr)
         return 130

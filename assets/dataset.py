@@ -15,7 +15,7 @@ import polars as pl
 
 from assets import checks, launchpad, metadata
 from assets.resources import MLflow
-from assets.storage import FolderIOManager, for_people, home
+from assets.storage import for_people, home, values
 from pipeline import sources
 from pipeline.comparison import Comparison
 from pipeline.config import Dataset
@@ -138,7 +138,7 @@ def _vocabulary(conf: Dataset) -> dg.AssetsDefinition:
             built = build_vocabulary(training_pairs(raw_records, conf, assignment), conf)
             require_room(conf, assignment.n_training, len(built))
         context.log.info(f"{conf.name}: the vocabulary has {len(built):,} tokens")
-        before = FolderIOManager(root=str(home() / "data")).previous(context.asset_key, Vocabulary)
+        before = values().previous(context.asset_key, Vocabulary)
         return dg.MaterializeResult(
             value=built,
             data_version=dg.DataVersion(built.fingerprint),

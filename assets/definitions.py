@@ -7,7 +7,7 @@ import dagster as dg
 from assets.automation import jobs, schedules, sensors
 from assets.dataset import dataset_assets
 from assets.resources import lines, mlflow_from_environment
-from assets.storage import FolderIOManager, conf_folder, home
+from assets.storage import conf_folder, values
 from pipeline.conf_files import conf_files, load
 from pipeline.config import Dataset
 
@@ -19,7 +19,7 @@ def definitions(datasets: Sequence[Dataset]) -> dg.Definitions:
         jobs=jobs(datasets),
         schedules=schedules(datasets),
         sensors=sensors(datasets, conf_folder()),
-        resources={"io_manager": FolderIOManager(root=str(home() / "data")), "mlflow": mlflow_from_environment()},
+        resources={"io_manager": values(), "mlflow": mlflow_from_environment()},
         loggers={"lines": lines},
         # the multiprocess default would import torch, Lightning and MLflow anew in every step
         executor=dg.in_process_executor,

@@ -5,12 +5,11 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from urllib.parse import urlencode
 
 import dagster as dg
 
-from assets.storage import home
+from assets.storage import home, store
 from pipeline.config import Dataset
 from pipeline.errors import PipelineError
 from pipeline.fitting import Fit
@@ -50,7 +49,7 @@ class MLflow(dg.ConfigurableResource):
     def _experiment(self, conf: Dataset) -> Tracker:
         page = f"{self.dagster_ui}/assets/{conf.name}/comparison"
         description = f"{conf.description}\n\nThe runs side by side, with verdicts: [{conf.name}/comparison]({page})."
-        return Tracker(self.tracking_uri, Path(self.artifacts), conf.name, description)
+        return Tracker(self.tracking_uri, self.artifacts, conf.name, description)
 
     def tags(self, context: dg.AssetExecutionContext) -> dict[str, str]:
         """What a run keeps of the materialisation that made it, with the way back to it."""
@@ -104,10 +103,12 @@ def dagster_address() -> str:
 
 
 def mlflow_from_environment() -> MLflow:
-    """MLFLOW_TRACKING_URI if it is set, else a database in the home."""
+    """MLFLOW_TRACKING_URI if it is set, else a database in the home; a run's files go to the store if there is one."""
+    shared = store()
     uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home()}/mlflow.db"
     ui = uri if uri.startswith("http") else f"http://127.0.0.1:{port('MLFLOW_PORT', 5000)}"
-    return MLflow(tracking_uri=uri, artifacts=str(home() / "artifacts"), ui=ui, dagster_ui=dagster_address())
+    artifacts = f"{shared.url.rstrip('/')}/artifacts" if shared else (home() / "artifacts").as_uri()
+    return MLflow(tracking_uri=uri, artifacts=artifacts, ui=ui, dagster_ui=dagster_address())
 
 
 @dg.logger(description="What the assets say, a line each; the engine's own events stay in Dagster's log.")

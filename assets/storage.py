@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from assets.store import Store
 from pipeline.errors import PipelineError
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -31,6 +32,18 @@ def home() -> Path:
 def conf_folder() -> Path:
     """The folder of the dataset files: PIPELINE_CONF, by default `conf` beside the code."""
     return _folder("PIPELINE_CONF", "conf")
+
+
+def store() -> Store | None:
+    """Where values lie that several machines share: PIPELINE_STORE, a URL such as `s3://bucket/folder`; or None.
+
+    Raises:
+        PipelineError: it is no URL.
+    """
+    url = os.environ.get("PIPELINE_STORE")
+    if url and "://" not in url:
+        raise PipelineError(f"PIPELINE_STORE={url} is no URL: give one such as s3://bucket/folder or file:///folder.")
+    return Store(url) if url else None
 
 
 def _folder(variable: str, default: str) -> Path:
@@ -70,10 +83,12 @@ class FolderIOManager(dg.ConfigurableIOManager):
     """Keeps the value of each asset in a folder of its own: `data/<dataset>/<asset>/` in the home.
 
     A value is a LazyFrame (Parquet), or has `save(folder)` and a class method `load(folder)`. A folder is replaced
-    whole, once the new one is complete: a failure leaves the earlier value as it was.
+    whole, once the new one is complete: a failure leaves the earlier value as it was. Where there is a store, the value
+    that counts is there, and the folder a copy.
     """
 
     root: str
+    store: str = ""
 
     def folder(self, key: dg.AssetKey) -> Path:
         """The folder of an asset."""
@@ -91,6 +106,8 @@ class FolderIOManager(dg.ConfigurableIOManager):
                     context.add_output_metadata(_sink(obj, new / "records.parquet"))
                 else:
                     obj.save(new)  # type: ignore[attr-defined]
+                if self.store:
+                    Store(self.store).put(new, "/".join(context.asset_key.path))
             if folder.exists():
                 folder.rename(old)
             new.rename(folder)
@@ -99,24 +116,36 @@ class FolderIOManager(dg.ConfigurableIOManager):
             shutil.rmtree(old, ignore_errors=True)
         context.add_output_metadata({"path": dg.MetadataValue.path(str(folder))})
 
+    def current(self, key: dg.AssetKey) -> Path:
+        """The folder of an asset with the value that counts, fetched from the store if another machine made it.
+
+        Raises:
+            PipelineError: it was never materialised, or the store cannot be read.
+        """
+        folder = self.folder(key)
+        if not (Store(self.store).get("/".join(key.path), folder) if self.store else folder.exists()):
+            where = f"in {self.store}" if self.store else "in this home"
+            raise PipelineError(f"{key.to_user_string()} was never materialised {where}: do that first.")
+        return folder
+
     def previous(self, key: dg.AssetKey, kind: Any) -> Any | None:
         """The value of an asset as it was made last, or None where there is none that can be read."""
-        folder = self.folder(key)
         with suppress(Exception):  # of an older version, or damaged: it is about to be replaced
-            return kind.load(folder) if folder.exists() else None
+            return kind.load(self.current(key))
         return None
 
     def load_input(self, context: dg.InputContext) -> object:
         """Read the value of an upstream asset as the type that the asset function asks for."""
-        folder = self.folder(context.asset_key)
-        if not folder.exists():
-            raise dg.Failure(
-                description=f"{context.asset_key.to_user_string()} was never materialised in this home: do that first.",
-                allow_retries=False,
-            )
         kind = context.dagster_type.typing_type
         with for_people(context.asset_key.to_user_string()):
+            folder = self.current(context.asset_key)
             return pl.scan_parquet(folder / "records.parquet") if kind is pl.LazyFrame else kind.load(folder)
+
+
+def values() -> FolderIOManager:
+    """Where this environment keeps the values of its assets."""
+    shared = store()
+    return FolderIOManager(root=str(home() / "data"), store=shared.url if shared else "")
 
 
 def _sink(frame: pl.LazyFrame, path: Path) -> dict[str, dg.MetadataValue]:

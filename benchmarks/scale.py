@@ -2,6 +2,8 @@
 
 import logging
 import resource
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from benchmarks.encoders import ours
-from benchmarks.generate import generate, write
 from benchmarks.learners import D, task_of
 
 HERE = Path(__file__).resolve().parent
@@ -78,7 +79,9 @@ def grow(users: int, movies: int, pairs: int, measure: Callable[[Path], dict[str
         found[grows] = []
         for n_users, n_movies, n_pairs in generated:
             with tempfile.TemporaryDirectory(dir=HERE / "data") as folder:
-                write(generate(n_users, n_movies, n_pairs), Path(folder))
+                size = [f"--users={n_users}", f"--movies={n_movies}", f"--pairs={n_pairs}"]
+                generate = [sys.executable, "-m", "benchmarks.generate", folder, *size]
+                subprocess.run(generate, cwd=HERE.parent, check=True, capture_output=True)
                 found[grows].append(measure(Path(folder) / "watched.csv"))
             print(f"{grows}: {found[grows][-1]}", flush=True)
     return found

@@ -19,6 +19,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,8 @@ PACKAGES = {
 
 def measure(contest: str, name: str, path: Path) -> dict[str, float]:
     """One contestant in this process: seconds, peak memory in MB, and what else there is to tell."""
+    if contest == "machine":
+        return {"bytes": machine.bandwidth(), "multiply_adds": machine.gemm()}
     if contest == "scale":
         return scale.cost(path)
     seconds, more = (encode if contest == "encode" else learn)(name, path)
@@ -50,7 +53,7 @@ def measure(contest: str, name: str, path: Path) -> dict[str, float]:
 
 
 def elsewhere(contest: str, name: str, path: Path) -> dict[str, float]:
-    """`measure` in a fresh process.
+    """`measure` in a fresh process. This one has to stay small: its own memory would count as the other's peak.
 
     Raises:
         RuntimeError: it failed.
@@ -101,10 +104,12 @@ def table(contest: str, medians: Mapping[str, Mapping[str, float]], rates: Mappi
 
 def side_by_side(contest: str, size: str, csv: Path, repeats: int) -> dict[str, Any]:
     """A contest between those who encode, or learn."""
-    rates = {"bytes": machine.bandwidth(), "multiply_adds": machine.gemm()}
+    rates = elsewhere("machine", "rates", csv)
     with tempfile.TemporaryDirectory() as folder:
         if contest == "learn":
-            ours(csv, Path(folder))
+            encoding = get_context("spawn").Process(target=ours, args=(csv, Path(folder)))
+            encoding.start()
+            encoding.join()
         medians = hold(contest, csv if contest == "encode" else Path(folder), repeats)
     said = "floors: {:.1f} GB/s are read from memory, {:.0f} billion multiply-adds/s in a matrix product"
     return {
@@ -120,6 +125,7 @@ def growing(size: str) -> dict[str, Any]:
     return {
         "title": f"scale, {size}: around {_said(size)}",
         "tables": scale.tables(found),
+        "costs": found,
         "notes": [f"D={D}, trained with {json.dumps(scale.TRAINING)} at all sizes"],
     }
 

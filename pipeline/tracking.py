@@ -145,12 +145,12 @@ def _alone(uri: str) -> Iterator[None]:
 class Tracker:
     """The MLflow experiment of one dataset."""
 
-    def __init__(self, uri: str, artifacts: Path, experiment: str, description: str = "") -> None:
+    def __init__(self, uri: str, artifacts: Path | str, experiment: str, description: str = "") -> None:
         """Open the experiment, making the database and the experiment where they are missing.
 
         Args:
             uri: where MLflow keeps runs: `sqlite:///` and an absolute path, or a server's address.
-            artifacts: folder for the files of the runs; a server keeps them itself.
+            artifacts: folder or URL for the files of the runs; a server keeps them itself.
             experiment: its name, that of the dataset.
             description: shown above the experiment's runs.
 
@@ -162,7 +162,8 @@ class Tracker:
             self.client = _client(uri)
             found = self.client.get_experiment_by_name(experiment)
             if found is None:
-                location = (artifacts / experiment).as_uri() if uri.startswith(_SQLITE) else None
+                root = artifacts.as_uri() if isinstance(artifacts, Path) else artifacts
+                location = f"{root}/{experiment}" if uri.startswith(_SQLITE) else None
                 # the kind makes MLflow's page open on the runs, not on the traces of a language model
                 tags = {_NOTE: description, "mlflow.experimentKind": "custom_model_development"}
                 self.experiment_id = self.client.create_experiment(experiment, location, tags)

@@ -96,7 +96,15 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
 @pytest.fixture(autouse=True)
 def _nothing_of_the_developer(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting of the environment in which the tests run may change what they see."""
-    for variable in ("PIPELINE_HOME", "PIPELINE_CONF", "MLFLOW_TRACKING_URI", "MLFLOW_PORT", "DAGSTER_HOME", "FORCE"):
+    for variable in (
+        "PIPELINE_HOME",
+        "PIPELINE_CONF",
+        "PIPELINE_STORE",
+        "MLFLOW_TRACKING_URI",
+        "MLFLOW_PORT",
+        "DAGSTER_HOME",
+        "FORCE",
+    ):
         monkeypatch.delenv(variable, raising=False)
 
 
