@@ -157,7 +157,7 @@ def _sparse_examples(conf: Dataset) -> dg.AssetsDefinition:
         **_options(
             conf,
             "sparse_examples",
-            ("sources", "tokens", "lookup", "splitting", "arrays", "bags", "encoding"),
+            ("sources", "tokens", "lookup", "splitting", "arrays", "bags", "rows", "encoding"),
             _TOKENS,
             ("raw_records", "vocabulary"),
         ),

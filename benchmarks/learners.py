@@ -22,7 +22,8 @@ from benchmarks.encoders import OURS
 from pipeline.conf_files import load
 from pipeline.config import Dataset
 from pipeline.embedding import Embedding, Fitted, nowhere
-from pipeline.encoding import Rows, SparseExamples
+from pipeline.encoding import SparseExamples
+from pipeline.rows import Rows
 from pipeline.vocabulary import Vocabulary
 
 D = 32

@@ -11,6 +11,7 @@ The way of the data, in order:
     vocabulary   the dictionary token <-> 0..V-1, from training examples only
     arrays       arrays that may be larger than memory
     bags         pairs in any order -> CSR, sorted on disk
+    rows         some rows of the sparse examples, wherever they lie
     encoding     sparse examples: CSR (N, V) on disk, memory-mapped
     embedding    Embedding: vocabulary + matrix (V, D) + provenance
     neighbours   the nearest tokens of many, and what share of them is found

@@ -14,7 +14,7 @@ from scipy import sparse
 from torch import Tensor
 from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, SequentialSampler
 
-from pipeline.encoding import Rows
+from pipeline.rows import Rows
 
 Array = npt.NDArray[Any]
 

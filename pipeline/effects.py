@@ -5,7 +5,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from pipeline.embedding import Fitted
-from pipeline.encoding import Rows
+from pipeline.rows import Rows
 
 EXAMPLES = (10, 50)
 """A token is put into, and taken out of, so many examples: the fewer, the more tokens there are."""

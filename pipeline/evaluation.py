@@ -12,7 +12,7 @@ import polars as pl
 from scipy import sparse
 
 from pipeline.embedding import Fitted
-from pipeline.encoding import Rows
+from pipeline.rows import Rows
 from pipeline.schemas import RankingScores, RegressionScores
 
 Array = npt.NDArray[Any]

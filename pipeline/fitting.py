@@ -22,13 +22,14 @@ import polars as pl
 from pipeline import sources
 from pipeline.config import Dataset
 from pipeline.embedding import Embedding, Fitted
-from pipeline.encoding import HELD_OUT, Rows, SparseExamples
+from pipeline.encoding import HELD_OUT, SparseExamples
 from pipeline.errors import PipelineError
 from pipeline.evaluation import judge, measure
 from pipeline.intervals import interval, resampled
 from pipeline.methods import METHODS, Method, run_name
 from pipeline.pictures import draw_losses, draw_map, draw_norms
 from pipeline.provenance import fit_key, run_params
+from pipeline.rows import Rows
 from pipeline.splitting import require_room
 from pipeline.tracking import FinishedRun, Run, Tracker
 from pipeline.vocabulary import Vocabulary

@@ -14,8 +14,8 @@ from scipy import sparse
 
 from pipeline.config import Dataset
 from pipeline.embedding import Embedding
-from pipeline.encoding import Rows
 from pipeline.numbers import DenseScale, TargetScale
+from pipeline.rows import Rows
 from pipeline.vocabulary import Vocabulary
 
 Array = npt.NDArray[Any]

@@ -15,7 +15,7 @@ from pipeline.encoding import SparseExamples
 from pipeline.methods import Method
 from pipeline.vocabulary import Vocabulary
 
-_SHARED_CODE = ("config", "embedding", "encoding", "evaluation", "fitting", "intervals", "numbers")
+_SHARED_CODE = ("config", "embedding", "encoding", "evaluation", "fitting", "intervals", "numbers", "rows")
 
 
 def fit_key(method: Method, conf: Dataset, examples: SparseExamples, dimension: int | None) -> str:

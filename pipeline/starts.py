@@ -10,9 +10,9 @@ from scipy import sparse
 from torch import Tensor
 
 from pipeline import config
-from pipeline.encoding import Rows
 from pipeline.models import MissingTokensNetwork, RegressionNetwork
 from pipeline.pca import principal_components
+from pipeline.rows import Rows
 
 Array = npt.NDArray[Any]
 

@@ -31,7 +31,6 @@ from torch.nn import functional as F  # noqa: N812
 from pipeline import config
 from pipeline.batches import Batches, Lists, Loader
 from pipeline.embedding import Embedding, Fitted
-from pipeline.encoding import Rows
 from pipeline.errors import PipelineError
 from pipeline.evaluation import judge, measure, most_telling
 from pipeline.fitted_network import FittedNetwork, network_of
@@ -40,6 +39,7 @@ from pipeline.losses import softmax_loss
 from pipeline.models import MissingTokensNetwork, RegressionNetwork
 from pipeline.numbers import DenseScale, TargetScale
 from pipeline.progress import Pace
+from pipeline.rows import Rows
 from pipeline.starts import missing_tokens_network, regression_network
 from pipeline.touched import Proposal, RowAdagrad, Touched, renumbered
 from pipeline.tuning import tuned

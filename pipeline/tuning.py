@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 
 from pipeline.config import Dataset, Section
 from pipeline.embedding import Fitted
-from pipeline.encoding import Rows
 from pipeline.evaluation import goodness, judge, measure
+from pipeline.rows import Rows
 
 Made = TypeVar("Made", bound=Fitted)
 

@@ -11,7 +11,7 @@ from scipy import sparse
 
 from pipeline.config import Als, Dataset
 from pipeline.embedding import Embedding
-from pipeline.encoding import Rows
+from pipeline.rows import Rows
 from pipeline.tuning import candidates, tuned
 from pipeline.vocabulary import Vocabulary
 

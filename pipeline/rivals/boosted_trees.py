@@ -11,9 +11,9 @@ from scipy import sparse
 
 from pipeline.config import BoostedTrees, Dataset, PcaBoostedTrees, Section
 from pipeline.embedding import Embedding, nowhere
-from pipeline.encoding import Rows
 from pipeline.numbers import TargetScale
 from pipeline.pca import principal_components, project
+from pipeline.rows import Rows
 from pipeline.tuning import candidates
 from pipeline.vocabulary import Vocabulary
 

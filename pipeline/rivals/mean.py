@@ -10,8 +10,8 @@ from scipy import sparse
 
 from pipeline.config import Dataset
 from pipeline.embedding import Embedding, nowhere
-from pipeline.encoding import Rows
 from pipeline.numbers import TargetScale
+from pipeline.rows import Rows
 from pipeline.vocabulary import Vocabulary
 
 

@@ -10,7 +10,7 @@ from scipy import sparse
 
 from pipeline.config import Dataset
 from pipeline.embedding import Embedding
-from pipeline.encoding import Rows
+from pipeline.rows import Rows
 from pipeline.vocabulary import Vocabulary
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from pipeline.batches import Batches, Lists
-from pipeline.encoding import Rows, SparseRows
+from pipeline.rows import Rows, SparseRows
 
 
 def test_lists_are_the_rows_of_the_matrix_and_can_lose_tokens() -> None:

@@ -8,7 +8,7 @@ from scipy import sparse
 
 from pipeline.effects import token_effects
 from pipeline.embedding import Embedding, nowhere
-from pipeline.encoding import Rows, SparseRows
+from pipeline.rows import Rows, SparseRows
 from pipeline.vocabulary import Vocabulary
 
 

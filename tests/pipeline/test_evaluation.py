@@ -6,8 +6,8 @@ import pytest
 from numpy.typing import ArrayLike
 from scipy import sparse
 
-from pipeline.encoding import Rows, SparseRows
 from pipeline.evaluation import judge, measure, ndcg_at, recall_at, weighted_metrics
+from pipeline.rows import Rows, SparseRows
 
 HITS = np.array(
     [

@@ -4,8 +4,8 @@ import pytest
 from scipy import sparse
 
 from pipeline.config import Dataset
-from pipeline.encoding import Rows, SparseRows
 from pipeline.pca import fit_pca, principal_components
+from pipeline.rows import Rows, SparseRows
 from pipeline.vocabulary import Vocabulary
 
 

@@ -6,8 +6,8 @@ from scipy import sparse
 
 from pipeline.batches import Lists
 from pipeline.config import MissingTokensTraining, RegressionTraining
-from pipeline.encoding import Rows, SparseRows
 from pipeline.pca import principal_components
+from pipeline.rows import Rows, SparseRows
 from pipeline.starts import missing_tokens_network, regression_network
 
 

@@ -10,9 +10,10 @@ from scipy import sparse
 
 from pipeline.config import RIVALS, Dataset, Ease
 from pipeline.embedding import Embedding
-from pipeline.encoding import Rows, SparseExamples, SparseRows, encode
+from pipeline.encoding import SparseExamples, encode
 from pipeline.evaluation import judge, measure
 from pipeline.methods import METHODS
+from pipeline.rows import Rows, SparseRows
 from pipeline.splitting import training_pairs
 from pipeline.vocabulary import Vocabulary, build_vocabulary
 
