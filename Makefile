@@ -22,7 +22,7 @@ dev: $(INSTALLED)  ## Dagster's and MLflow's pages, until Ctrl-C
 	@$(BIN)/python -m assets dev
 
 test: check browser  ## everything: format, lint, types, and the whole test suite
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 browser:  ## Chromium and its driver, with which the tests look at the pages; installed where missing and possible
 	@(command -v chromium && command -v chromedriver) > /dev/null || \

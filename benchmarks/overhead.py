@@ -34,6 +34,8 @@ from pipeline.tokens import described
 from pipeline.tracking import FinishedRun, Run, Tracker
 from pipeline.vocabulary import Vocabulary, build_vocabulary
 
+SAMPLES = Path(__file__).resolve().parent.parent / "conf"
+
 
 @dataclass
 class _FolderRun(Run):
@@ -137,24 +139,33 @@ def inside(path: Path, home: Path) -> None:
 def overhead(path: Path, repeats: int) -> tuple[float, float]:
     """Seconds of the library alone, and inside Dagster with MLflow: medians of interleaved rounds.
 
-    What is loaded once is loaded before: a round of one dimension without rivals warms up.
+    What is loaded once is loaded before: a round of small fits of both tasks warms up.
     """
     seconds: tuple[list[float], list[float]] = ([], [])
     with tempfile.TemporaryDirectory() as name:
-        home, quick = Path(name), Path(name) / "conf" / path.name
-        quick.parent.mkdir()
-        settings = yaml.safe_load(path.read_text())
-        settings |= {"dimensions": [2], "baseline": {"dimensions": [2]}, "rivals": []}
-        if "path" in settings["source"]:
-            settings["source"]["path"] = str(path.parent / settings["source"]["path"])
-        quick.write_text(yaml.safe_dump(settings))
-        for turn, conf in enumerate([quick, *[path] * repeats]):
-            for way, spent in zip((alone, inside), seconds, strict=True):
-                with tempfile.TemporaryDirectory() as passing:
-                    start = time.perf_counter()
-                    way(conf, home if way is inside else Path(passing))
-                    spent.append(time.perf_counter() - start)
-            print(
-                f"{turn}/{repeats} {path.stem}: alone {seconds[0][-1]:.1f} s, inside {seconds[1][-1]:.1f} s", flush=True
-            )
-    return statistics.median(seconds[0][1:]), statistics.median(seconds[1][1:])
+        home = Path(name) / "home"
+        for conf in _small(Path(name)):
+            _round(conf, home)
+        for repeat in range(repeats):
+            for spent, took in zip(seconds, _round(path, home), strict=True):
+                spent.append(took)
+            print(f"{repeat + 1}/{repeats} {path.stem}: alone {seconds[0][-1]:.1f} s, inside {seconds[1][-1]:.1f} s")
+    return statistics.median(seconds[0]), statistics.median(seconds[1])
+
+
+def _small(folder: Path) -> Iterator[Path]:
+    """The samples' confs, with one fit of each method and no folds."""
+    for path in (SAMPLES / "movies.yaml", SAMPLES / "homes.yaml"):
+        settings = yaml.safe_load(path.read_text()) | {"dimensions": [2], "baseline": {"dimensions": [2]}, "split": {}}
+        (folder / path.name).write_text(yaml.safe_dump(settings))
+        yield folder / path.name
+
+
+def _round(conf: Path, home: Path) -> tuple[float, float]:
+    found = []
+    for way in (alone, inside):
+        with tempfile.TemporaryDirectory() as passing:
+            start = time.perf_counter()
+            way(conf, home if way is inside else Path(passing))
+            found.append(time.perf_counter() - start)
+    return found[0], found[1]

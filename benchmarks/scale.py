@@ -19,7 +19,7 @@ HERE = Path(__file__).resolve().parent
 FACTORS = (0.1, 0.316, 1, 3)
 """Of users and their pairs, the movies fixed."""
 SHARES = (0.0316, 0.1, 0.316, 1)
-"""Of the movies, users and pairs fixed."""
+"""Of the movies, users and pairs fixed at a third."""
 TRAINING = {"max_epochs": 3, "negatives": 4096}
 """The same for all sizes: by default it depends on the size."""
 STEPS = ("encode", "start", "epoch")
@@ -29,7 +29,7 @@ def sizes(users: int, movies: int, pairs: int) -> dict[str, list[tuple[int, int,
     """What is generated: users, movies and pairs, by what grows."""
     return {
         "pairs": [(round(users * f), movies, round(pairs * f)) for f in FACTORS],
-        "vocabulary": [(users, round(movies * f), pairs) for f in SHARES],
+        "vocabulary": [(round(users * 0.316), round(movies * f), round(pairs * 0.316)) for f in SHARES],
     }
 
 

@@ -48,7 +48,7 @@ class SparseExamples:
     dense: Array  # (N, F) float64: the dense features, NaN where a record has no value
     target: Array  # (N,) float64: the number to predict, NaN where the task has none
     frame: dy.DataFrame[Examples]  # N rows: the id and the split of each example
-    about: Mapping[str, Any]  # vocabulary (its fingerprint), size V, dense (names), by_token, folds, left_out (counts)
+    about: Mapping[str, Any]  # vocabulary (its fingerprint), size V, dense (names), by_token, folds, left_out
 
     def __len__(self) -> int:
         return self.frame.height
@@ -65,7 +65,9 @@ class SparseExamples:
 
     @cached_property
     def fingerprint(self) -> str:
-        """16 hexadecimal digits that change with any token, split, target or dense feature."""
+        """16 hexadecimal digits that change with any token, split, target or dense feature; kept with what is saved."""
+        if "fingerprint" in self.about:
+            return str(self.about["fingerprint"])
         hasher = hashlib.sha256(self.about["vocabulary"].encode())
         for name in _ARRAYS:
             for block in blocks(getattr(self, name)):
@@ -166,7 +168,8 @@ class SparseExamples:
         for name in _ARRAYS:
             save(folder / f"{name}.npy", getattr(self, name))
         self.frame.write_parquet(folder / "examples.parquet")
-        (folder / "about.json").write_text(json.dumps(dict(self.about), indent=2))
+        about = {**self.about, "fingerprint": self.fingerprint}
+        (folder / "about.json").write_text(json.dumps(about, indent=2))
 
     @classmethod
     def load(cls, folder: Path) -> Self:

@@ -11,6 +11,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from filelock import FileLock, Timeout
 
 from pipeline import sources
 from pipeline.config import Dataset
@@ -119,7 +121,7 @@ def fit_all(
                 state = checkpoints / key if checkpoints else None
                 fitted = fit_one(how, conf, vocabulary, examples, dimension, run, log, state)
             if state:
-                shutil.rmtree(state, ignore_errors=True)
+                _remove(state)
             log.info(f"{conf.name}: {_summary(name, run.metrics)}")
             params = {"dimension": str(fitted.embedding.dimension)}
             done = FinishedRun(run.run_id, run.experiment_id, run.metrics, params)
@@ -135,6 +137,15 @@ def fit_all(
             )
         )
     return Fits(tuple(fits))
+
+
+def _remove(state: Path) -> None:
+    """Remove the checkpoints of a fit that is done, but not those of another process that is at it just now."""
+    for folder in state.glob("*/"):
+        with suppress(Timeout), FileLock(folder / "lock", timeout=0):
+            shutil.rmtree(folder)
+    with suppress(OSError):  # not empty, or never made
+        state.rmdir()
 
 
 def _profile(examples: SparseExamples) -> dict[str, int]:

@@ -7,7 +7,6 @@ with the same number of threads. What the networks look like is in `models`.
 import logging
 import math
 import re
-import shutil
 import signal
 import sys
 import tempfile
@@ -15,7 +14,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,6 +23,7 @@ from typing import Any
 import numpy.typing as npt
 import pytorch_lightning as L  # noqa: N812 - the name that Lightning's own documentation uses
 import torch
+from filelock import FileLock, Timeout
 from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint, TQDMProgressBar
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
@@ -256,14 +256,24 @@ def fit_network(
 
 @contextmanager
 def _folder(checkpoints: Path | None, name: str, options: Mapping[str, Any]) -> Iterator[Path]:
-    """Where the checkpoints of one training are; gone with a training that diverged."""
-    with tempfile.TemporaryDirectory() as passing:
-        own = "-".join([name, *(f"{key}={value}" for key, value in options.items())])
-        folder = Path(passing) if checkpoints is None else checkpoints / re.sub(r"[^\w.=-]+", "-", own)
+    """Where the checkpoints of one training are; gone with a training that diverged.
+
+    Another process that trains the very same at the same time has the folder for itself: this one uses a passing one.
+    """
+    own = "-".join([name, *(f"{key}={value}" for key, value in options.items())])
+    with tempfile.TemporaryDirectory() as passing, ExitStack() as held:
+        folder = Path(passing)
+        if checkpoints is not None:
+            shared = checkpoints / re.sub(r"[^\w.=-]+", "-", own)
+            shared.mkdir(parents=True, exist_ok=True)
+            with suppress(Timeout):
+                held.enter_context(FileLock(shared / "lock", timeout=0))
+                folder = shared
         try:
             yield folder
         except PipelineError:
-            shutil.rmtree(folder, ignore_errors=True)
+            for path in folder.glob("*.ckpt"):
+                path.unlink()
             raise
 
 
@@ -356,7 +366,7 @@ def _going_on(folder: Path, say: Callable[[str], Any], name: str) -> tuple[Path 
         kept = torch.load(path, weights_only=True, mmap=True)
         epoch, network = int(kept["epoch"]), _network_in(kept)
     except Exception:  # cut short, or of another version: whatever it is, it is no loss but of time
-        shutil.rmtree(folder)
+        path.unlink()
         say(f"{name}: the checkpoint in {folder} cannot be read, training begins anew")
         return None, {}
     say(f"{name}: goes on in epoch {epoch + 1}, where an earlier process stopped")

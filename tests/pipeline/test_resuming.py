@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from filelock import FileLock
 
 from pipeline.conf_files import load
 from pipeline.config import Dataset
@@ -143,6 +144,27 @@ def test_a_checkpoint_that_cannot_be_read_costs_time_and_no_more(movies: Dataset
     ]
     assert (found[0].embedding.matrix == found[1].embedding.matrix).all()
     assert any("cannot be read" in line for line in lines)
+
+
+def test_who_trains_the_same_at_the_same_time_is_left_alone(movies: Dataset, tmp_path: Path) -> None:
+    vocabulary, examples = encoded(tmp_path / "conf" / "planted_movies.yaml", movies)
+    conf = movies.resolved(examples.n_training, len(vocabulary))
+    (temperature,) = conf.training.temperature  # type: ignore[union-attr, misc]
+    folder = tmp_path / "checkpoints" / f"a-temperature={temperature}"
+    folder.mkdir(parents=True)
+    with FileLock(folder / "lock"):
+        fit_network(
+            examples.training(),
+            vocabulary,
+            conf,
+            2,
+            examples.held_out("validation"),
+            name="a",
+            on_epoch=lambda *_: None,
+            log=LOG,
+            checkpoints=folder.parent,
+        )
+    assert [path.name for path in folder.iterdir()] == ["lock"]
 
 
 @pytest.mark.parametrize(
