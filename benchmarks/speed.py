@@ -96,7 +96,7 @@ def table(contest: str, medians: Mapping[str, Mapping[str, float]], rates: Mappi
         ratios = [f"{best[key] / found[key]:.2f}" for key in ("seconds", "peak_mb")]
         least = max(found[key] / rates[key] for key in ("bytes", "multiply_adds"))
         said = f"{name}: {CONTESTANTS[contest][name].__doc__}"
-        rows.append([said, f"{found['seconds']:.1f}", ratios[0], f"{least:.1f}", f"{found['peak_mb']:,.0f}", ratios[1]])
+        rows.append([said, f"{found['seconds']:.1f}", ratios[0], f"{least:.2f}", f"{found['peak_mb']:,.0f}", ratios[1]])
         if contest == "learn":
             rows[-1] += [f"{found['recall_at_20']:.4f}", f"{found['pairs_per_second']:,.0f}"]
     return rows

@@ -12,12 +12,14 @@ from torch import Tensor
 from pipeline import config
 from pipeline.models import MissingTokensNetwork, RegressionNetwork
 from pipeline.pca import principal_components
-from pipeline.rows import Rows
+from pipeline.rows import Rows, SparseRows
 
 Array = npt.NDArray[Any]
 
 ROUGHLY = 0.1
 """A start need not be exact: tolerance of PCA where it is randomised."""
+MOST_PAIRS = 20_000_000
+"""Of more pairs a seeded sample of the examples tells where to start: they are in memory, 8 bytes each."""
 
 
 def missing_tokens_network(
@@ -30,13 +32,23 @@ def missing_tokens_network(
     """
     n = np.maximum(rows.inputs.counts, 1)  # (V,)
     solver = "randomised" if settings.negatives else "arpack"
-    table = principal_components(rows.inputs.csr(), dimension, seed, solver, n**-0.25, ROUGHLY).loadings  # (V, D)
+    some = _some_of(rows.inputs, seed) if settings.negatives else rows.inputs.csr()
+    table = principal_components(some, dimension, seed, solver, n**-0.25, ROUGHLY).loadings  # (V, D)
     table /= max(math.sqrt(np.square(table).sum(axis=1).mean()), 1e-12)
     # where few tokens compete at a step, the biases have not the steps to go all the way from 0
     bias = np.log(n / n.mean()) if settings.negatives else np.zeros(len(n))
     return MissingTokensNetwork(
         _tensor(table), _tensor(bias), settings.lift, temperature, settings.dropout, sparse=bool(settings.negatives)
     )
+
+
+def _some_of(rows: SparseRows, seed: int) -> sparse.csr_matrix:
+    """As many examples as have `MOST_PAIRS` pairs, in their order, or all."""
+    share = MOST_PAIRS / max(int(rows.lengths.sum()), 1)
+    if share >= 1:
+        return rows.csr()
+    order = np.random.default_rng(seed).permutation(len(rows))
+    return rows[np.sort(order[: math.ceil(share * len(rows))])]
 
 
 def regression_network(

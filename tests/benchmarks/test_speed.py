@@ -51,9 +51,9 @@ def test_the_table_has_ratios_to_ours_and_floors() -> None:
     }
     head, first, second, *_, last = table("encode", medians, rates)
     assert head[2] == "ours / theirs"
-    assert first[1:] == ["2.0", "1.00", "3.0", "300", "1.00"]
+    assert first[1:] == ["2.0", "1.00", "3.00", "300", "1.00"]
     assert second[1:3] == ["4.0", "0.50"]
-    assert last[3] == "4.0"  # more multiply-adds than bytes
+    assert last[3] == "4.00"  # more multiply-adds than bytes
     of_learners = {"recall_at_20": 0.1, "pairs_per_second": 2e6, "seconds": 1.0, "peak_mb": 1.0}
     learned = table("learn", dict.fromkeys(LEARNERS, of_learners | {"bytes": 1.0, "multiply_adds": 1.0}), rates)
     assert learned[1][-2:] == ["0.1000", "2,000,000"]

@@ -4,6 +4,7 @@ import pytest
 import torch
 from scipy import sparse
 
+from pipeline import starts
 from pipeline.batches import Lists
 from pipeline.config import MissingTokensTraining, RegressionTraining
 from pipeline.pca import principal_components
@@ -67,3 +68,24 @@ def test_its_first_dimension_starts_at_what_the_tokens_add_beside_the_dense_feat
 def test_tokens_that_say_nothing_start_at_0(rows: Rows) -> None:
     network = regression_network(rows, RegressionTraining(), 1, 0, np.empty((200, 0)), np.zeros(200))
     assert (network.table.weight == 0).all()
+
+
+def test_of_many_pairs_a_sample_tells_where_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two genres that share no movie: some of the users tell them apart as well as all."""
+    random = np.random.default_rng(0)
+    genre = random.integers(2, size=400)
+    lists = sparse.csr_matrix(np.array([np.where(np.arange(40) // 20 == g, random.random(40) < 0.4, 0) for g in genre]))
+    n = lists.shape[0]
+    rows = Rows(
+        pl.Series([str(i) for i in range(n)]),
+        SparseRows.of(lists.astype(np.float32)),
+        SparseRows.of(sparse.csr_matrix(lists.shape, dtype=np.float32)),
+        np.empty((n, 0)),
+        np.full(n, np.nan),
+    )
+    settings = MissingTokensTraining(negatives=8).resolved(n, 40)
+    monkeypatch.setattr(starts, "MOST_PAIRS", lists.nnz // 4)
+    assert starts._some_of(rows.inputs, 1).shape[0] == 100
+    table = missing_tokens_network(rows, settings, 1, 0.2, 1).table.weight.detach().numpy()
+    assert len(set(np.sign(table[:20, 0]))) == len(set(np.sign(table[20:, 0]))) == 1
+    assert np.sign(table[0, 0]) != np.sign(table[20, 0])
