@@ -75,10 +75,12 @@ def grow(users: int, movies: int, pairs: int, measure: Callable[[Path], dict[str
         measure: `cost` in a process of its own.
     """
     found: dict[str, Any] = {}
+    data = HERE / "data"  # where there is room for it; a temporary folder may be in memory
+    data.mkdir(exist_ok=True)
     for grows, generated in sizes(users, movies, pairs).items():
         found[grows] = []
         for n_users, n_movies, n_pairs in generated:
-            with tempfile.TemporaryDirectory(dir=HERE / "data") as folder:
+            with tempfile.TemporaryDirectory(dir=data) as folder:
                 size = [f"--users={n_users}", f"--movies={n_movies}", f"--pairs={n_pairs}"]
                 generate = [sys.executable, "-m", "benchmarks.generate", folder, *size]
                 subprocess.run(generate, cwd=HERE.parent, check=True, capture_output=True)

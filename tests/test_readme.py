@@ -131,4 +131,4 @@ def test_what_stands_on_disk_is_what_the_readme_lists(first_run: tuple[Path, str
     files |= {path.name for path in (first_run[0] / "data/movies/comparison").iterdir()} - {"comparison.parquet"}
     files |= {path.name for name in ("report", "exports") for path in (first_run[0] / "data/movies" / name).glob("*.*")}
     files -= {"word2vec.txt"}
-    assert files == set(re.findall(r"`([a-z_]+\.(?:parquet|png|npz|json|html))`", README)) - {"fits.json"}
+    assert files == set(re.findall(r"`([a-z_]+\.(?:parquet|png|npz|json|html|usearch))`", README)) - {"fits.json"}

@@ -30,17 +30,27 @@ def test_pace_and_time_left_are_those_of_the_steps_that_are_done(clock: list[flo
     for _ in range(79):
         pace.count(BATCH)
     assert (pace.pairs_per_second, pace.left) == ("100,000 pairs/s", "1 s left")
+    together = Pace(100)
+    clock[0] += 2
+    together.count(BATCH, processes=2)
+    assert together.pairs_per_second == "5,000 pairs/s"
 
 
 def test_lines_tell_pace_within_an_epoch_and_losses_at_its_end_and_get_rarer(
     clock: list[float], caplog: pytest.LogCaptureFixture
 ) -> None:
     trainer: Any = SimpleNamespace(
-        num_training_batches=100, max_epochs=2, current_epoch=0, callback_metrics={"train_loss": torch.tensor(0.5)}
+        num_training_batches=100,
+        max_epochs=2,
+        current_epoch=0,
+        callback_metrics={"train_loss": torch.tensor(0.5)},
+        global_step=0,
+        world_size=1,
+        is_global_zero=True,
     )
     module: Any = None
     with caplog.at_level(logging.INFO):
-        lines = _Lines("movies", logging.getLogger("movies"))
+        lines = _Lines("movies", logging.getLogger("movies").info)
         lines.on_train_start(trainer, module)
         for i in range(100):
             clock[0] += 1
