@@ -149,7 +149,10 @@ def overhead(path: Path, repeats: int) -> tuple[float, float]:
         for repeat in range(repeats):
             for spent, took in zip(seconds, _round(path, home), strict=True):
                 spent.append(took)
-            print(f"{repeat + 1}/{repeats} {path.stem}: alone {seconds[0][-1]:.1f} s, inside {seconds[1][-1]:.1f} s")
+            print(
+                f"{repeat + 1}/{repeats} {path.stem}: alone {seconds[0][-1]:.1f} s, inside {seconds[1][-1]:.1f} s",
+                flush=True,
+            )
     return statistics.median(seconds[0]), statistics.median(seconds[1])
 
 
