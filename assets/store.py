@@ -6,6 +6,7 @@ in one go, so that a reader sees the earlier value or the new one, and never hal
 
 import os
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -59,7 +60,8 @@ class Store:
             raise PipelineError(f"PIPELINE_STORE={self.url} cannot be written: {error}") from error
         (folder / MARK).write_text(version)
         if before:
-            files.rm(f"{root}/{name}/{before}", recursive=True)
+            with suppress(Exception):  # it does not count any more: what is left of it only takes room
+                files.rm(f"{root}/{name}/{before}", recursive=True)
 
     def get(self, name: str, folder: Path) -> bool:
         """Bring a local folder to the version that counts; False where there is no value."""

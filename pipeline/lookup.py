@@ -37,7 +37,7 @@ def distinct(frame: pl.LazyFrame, column: str, smallest: Sequence[str] = ()) -> 
     merged = [pl.col(column).first(), pl.col(_LOW).min(), pl.col(_HIGH).max(), *least]
     found = _Groups(merged)
     for batch in hashed.collect_batches(chunk_size=BATCH, maintain_order=False):
-        if found.parts and not smallest and _are_known(batch, found.one()):
+        if found.parts and not smallest and _are_known(batch, found.parts[0]):
             found = _counted(hashed, found.one(), merged)
             break
         found.add(batch)
@@ -50,7 +50,7 @@ def distinct(frame: pl.LazyFrame, column: str, smallest: Sequence[str] = ()) -> 
 
 
 class _Groups:
-    """Rows by the hash of their text, batch by batch; now and then what several batches found becomes one."""
+    """Rows by the hash of their text, batch by batch; now and then what several batches found becomes one part."""
 
     def __init__(self, merged: Sequence[pl.Expr]) -> None:
         self.parts: list[pl.DataFrame] = []

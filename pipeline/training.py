@@ -293,37 +293,10 @@ def _fit(
     settings = conf.training
     assert settings.batch_size is not None
     assert settings.max_epochs is not None
-    weights: dict[str, Array] = {}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(conf.seed)
-        size = math.ceil(settings.batch_size / settings.devices)  # of one process
-        steps = math.ceil(math.ceil(len(training) / settings.devices) / size) * settings.max_epochs
         checkpoint, kept = _going_on(folder, said["say"], name)
-        module: _Module
-        if isinstance(settings, config.MissingTokensTraining):
-            assert temperature is not None
-            network = (
-                network_of(kept, settings.dropout, sparse=bool(settings.negatives))
-                if kept
-                else missing_tokens_network(training, settings, dimension, temperature, conf.seed)
-            )
-            module = _MissingTokens(network, settings, steps, training.inputs.counts)
-            sets = [Batches(rows, rows.dense, rows.target) for rows in (training, validation) if rows is not None]
-        else:
-            assert isinstance(conf.task, config.Regression)
-            dense, target = DenseScale.fit(training.dense), TargetScale.fit(training.target, conf.task.log)
-            sets = [
-                Batches(rows, dense.forward(rows.dense), target.forward(rows.target))
-                for rows in (training, validation)
-                if rows is not None
-            ]
-            start = (
-                network_of(kept, settings.dropout)
-                if kept
-                else regression_network(training, settings, dimension, conf.seed, sets[0].dense, sets[0].target)
-            )
-            module = _Regression(start, settings, steps)
-            weights |= dense.weights | target.weights
+        module, sets, scales = _prepared(training, validation, conf, dimension, temperature, kept)
         done = [0]
 
         def on_epoch(losses: Mapping[str, float], epoch: int) -> None:
@@ -335,7 +308,7 @@ def _fit(
             best = _train(
                 module,
                 epochs or settings.max_epochs,
-                _Examples(sets, size, conf.seed),
+                _Examples(sets, _batch_size(settings), conf.seed),
                 _Checkpoint(folder / CHECKPOINT, tell["on_resume"]),
                 [_Losses(tell["on_epoch"]), _progress(name, tell["say"])],
                 settings.batch_size * len(vocabulary) * (dimension + 1),
@@ -345,7 +318,7 @@ def _fit(
         last = _State(module.network.state_dict(), done[-1])
 
     def made(state: _State) -> FittedNetwork:
-        arrays = weights | {key: tensor.numpy() for key, tensor in state.network.items()}
+        arrays = scales | {key: tensor.numpy() for key, tensor in state.network.items()}
         found = {"epochs": state.epoch} | ({} if temperature is None else {"temperature": temperature})
         return FittedNetwork(Embedding(vocabulary, arrays["table.weight"]), arrays, conf, found)
 
@@ -355,6 +328,43 @@ def _fit(
         return made(best)
     assert validation is not None
     return made(best) if _is_better(made(best), made(last), validation, conf) else made(last)
+
+
+def _prepared(
+    training: Rows,
+    validation: Rows | None,
+    conf: config.Dataset,
+    dimension: int,
+    temperature: float | None,
+    kept: Mapping[str, Tensor],
+) -> tuple[_Module, list[Batches], dict[str, Array]]:
+    """The module at its start, or with the network that was kept; the examples to learn from; and their scales."""
+    settings = conf.training
+    both = [rows for rows in (training, validation) if rows is not None]
+    steps = math.ceil(math.ceil(len(training) / settings.devices) / _batch_size(settings)) * (settings.max_epochs or 1)
+    if isinstance(settings, config.MissingTokensTraining):
+        assert temperature is not None
+        network = (
+            network_of(kept, settings.dropout, sparse=bool(settings.negatives))
+            if kept
+            else missing_tokens_network(training, settings, dimension, temperature, conf.seed)
+        )
+        sets = [Batches(rows, rows.dense, rows.target) for rows in both]
+        return _MissingTokens(network, settings, steps, training.inputs.counts), sets, {}
+    assert isinstance(conf.task, config.Regression)
+    dense, target = DenseScale.fit(training.dense), TargetScale.fit(training.target, conf.task.log)
+    sets = [Batches(rows, dense.forward(rows.dense), target.forward(rows.target)) for rows in both]
+    network = (
+        network_of(kept, settings.dropout)
+        if kept
+        else regression_network(training, settings, dimension, conf.seed, sets[0].dense, sets[0].target)
+    )
+    return _Regression(network, settings, steps), sets, dense.weights | target.weights
+
+
+def _batch_size(settings: config.MissingTokensTraining | config.RegressionTraining) -> int:
+    """Of one process: all of them together take a batch."""
+    return math.ceil((settings.batch_size or 1) / settings.devices)
 
 
 def _going_on(folder: Path, say: Callable[[str], Any], name: str) -> tuple[Path | None, Mapping[str, Tensor]]:
