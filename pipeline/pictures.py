@@ -76,6 +76,7 @@ def draw_losses(losses: Mapping[str, Sequence[float]], title: str, path: Path) -
     if "validation_loss" in losses:
         best = int(np.argmin(losses["validation_loss"]))
         axes.plot(best + 1, losses["validation_loss"][best], "o", color=_ORANGE, label=f"lowest: epoch {best + 1}")
+    axes.locator_params(axis="x", integer=True)  # there is no epoch 1.5
     axes.set_xlabel("epoch")
     axes.set_ylabel("loss")
     axes.legend(frameon=False)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline import pictures
 from pipeline.embedding import Embedding
 from pipeline.pictures import draw_losses, draw_map, draw_norms
 from pipeline.vocabulary import Vocabulary
@@ -38,3 +39,10 @@ def test_losses_are_drawn_with_and_without_validation(tmp_path: Path) -> None:
     draw_losses({"train_loss": [3, 2, 1], "validation_loss": [3, 1, 2]}, "title", tmp_path / "both.png")
     draw_losses({"train_loss": [3, 2, 1]}, "title", tmp_path / "one.png")
     assert ink(tmp_path / "both.png") > ink(tmp_path / "one.png") > 0
+
+
+def test_epochs_are_whole_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = []
+    monkeypatch.setattr(pictures, "_save", lambda axes, path: drawn.append(axes.get_xticks()))
+    draw_losses({"train_loss": [3.0, 2.0, 1.5]}, "three epochs", tmp_path / "losses.png")
+    assert all(float(tick).is_integer() for tick in drawn[0])
