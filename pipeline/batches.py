@@ -31,9 +31,14 @@ class Lists(NamedTuple):
     @classmethod
     def of(cls, matrix: sparse.csr_matrix) -> "Lists":
         """All rows of a matrix."""
-        indptr = torch.from_numpy(matrix.indptr.astype(np.int64))
-        rows = torch.repeat_interleave(torch.arange(matrix.shape[0]), indptr.diff())
-        return cls(torch.from_numpy(matrix.indices.astype(np.int64)), indptr[:-1], rows)
+        return cls.after_each_other(matrix.indices, np.diff(matrix.indptr))
+
+    @classmethod
+    def after_each_other(cls, tokens: Array, lengths: Array) -> "Lists":
+        """Lists of these lengths (B,), whose tokens (T,) follow each other."""
+        of_each = torch.from_numpy(lengths.astype(np.int64))
+        rows = torch.repeat_interleave(torch.arange(len(of_each)), of_each)
+        return cls(torch.from_numpy(tokens.astype(np.int64)), of_each.cumsum(0) - of_each, rows)
 
     def grouped(self, size: int) -> "Lists":
         """The same with `by_token`, over tokens 0..size-1: sums of few tokens then have a fast gradient."""
@@ -43,10 +48,18 @@ class Lists(NamedTuple):
 
     def sum(self, places: Tensor) -> Tensor:
         """For each list the sum (B, D) of its tokens' rows of `places` (V, D)."""
+        if places.dtype == torch.float64:
+            exact: Tensor = _ExactSum.apply(places, self)  # type: ignore[no-untyped-call]
+            return exact
         if self.by_token is None:
             return F.embedding_bag(self.tokens, places, self.offsets, mode="sum")
         summed: Tensor = _Sum.apply(places, self)  # type: ignore[no-untyped-call]
         return summed
+
+    def mean(self, places: Tensor) -> Tensor:
+        """For each list the mean (B, D) of its tokens' rows of `places` (V, D); 0 where it is empty."""
+        lengths = torch.bincount(self.rows, minlength=len(self.offsets)).clamp(min=1)
+        return self.sum(places) / lengths[:, None]
 
     def joined(self, other: "Lists") -> "Lists":
         """Each list with the other's of the same row behind it."""
@@ -75,6 +88,21 @@ class _Sum(torch.autograd.Function):
         return F.embedding_bag(rows, gradients[0].contiguous(), offsets, mode="sum"), None
 
 
+class _ExactSum(torch.autograd.Function):
+    """A product with SciPy's sparse matrix of the lists: PyTorch's bags are fast with numbers of 32 bits only."""
+
+    @staticmethod
+    def forward(ctx: Any, places: Tensor, lists: Lists) -> Tensor:
+        indptr = np.append(lists.offsets.numpy(), len(lists.tokens))
+        ones = np.ones(len(lists.tokens))
+        ctx.matrix = sparse.csr_matrix((ones, lists.tokens.numpy(), indptr), shape=(len(lists.offsets), len(places)))
+        return torch.from_numpy(ctx.matrix @ places.detach().numpy())
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        return torch.from_numpy(ctx.matrix.T @ gradients[0].numpy()), None
+
+
 class Batches(Dataset[dict[str, Any]]):
     """Item [i, j, ...] is one batch of the examples i, j, ..."""
 
@@ -86,10 +114,10 @@ class Batches(Dataset[dict[str, Any]]):
 
     def __getitem__(self, chosen: Sequence[int]) -> dict[str, Any]:
         return {
-            "inputs": Lists.of(self.rows.inputs[chosen]),
-            "labels": Lists.of(self.rows.labels[chosen]),
-            "dense": torch.from_numpy(self.dense[chosen].astype(np.float32)),
-            "target": torch.from_numpy(self.target[chosen].astype(np.float32)),
+            "inputs": Lists.after_each_other(*self.rows.inputs.tokens(chosen)),
+            "labels": Lists.after_each_other(*self.rows.labels.tokens(chosen)),
+            "dense": torch.from_numpy(self.dense[chosen]),
+            "target": torch.from_numpy(self.target[chosen]),
         }
 
     def part(self, i: int, n: int) -> "Batches":

@@ -16,9 +16,10 @@ import polars as pl
 
 from pipeline.evaluation import HIGHER_IS_BETTER, METRICS, goodness, measure
 from pipeline.fitting import Fit
-from pipeline.intervals import LEVEL, difference, interval, resampled
+from pipeline.intervals import LEVEL, ROUNDING, difference, interval, resampled
 from pipeline.methods import METHODS
 from pipeline.pictures import draw_sweep
+from pipeline.tuning import first_of_the_best
 from pipeline.vocabulary import rule_of_thumb
 
 Array = npt.NDArray[Any]
@@ -273,24 +274,30 @@ def _chosen(fits: Sequence[Fit], validation: Sequence[pl.DataFrame], logs: bool)
 
     The standard error is that of the paired difference to the best one (the rule: Breiman et al., 1984, section 3.4.3).
     """
-    learned = [i for i, fit in enumerate(fits) if fit.method == "embedding"]
+    learned = [i for i, fit in enumerate(fits) if fit.method == "embedding"]  # by D
+    dimensions = [fits[i].dimension for i in learned]
     if not learned or not validation:
-        return {"best": max((fits[i].dimension for i in learned), default=None), "smallest": None}
-    value = {i: goodness(measure(validation[i], logs)) for i in learned}
-    drawn = {
-        i: goodness(of_fit)
-        for i, of_fit in zip(learned, resampled([validation[i] for i in learned], logs), strict=True)
-    }
-    best = max(learned, key=lambda i: value[i])
-    near = [i for i in learned if value[best] - value[i] <= np.std(drawn[best] - drawn[i])]
-    return {"best": fits[best].dimension, "smallest": min(fits[i].dimension for i in near)}
+        return {"best": max(dimensions, default=None), "smallest": None}
+    values = [goodness(measure(validation[i], logs)) for i in learned]
+    drawn = [goodness(of_fit) for of_fit in resampled([validation[i] for i in learned], logs)]
+    best = first_of_the_best(values, np.std(drawn, axis=1))
+    near = (
+        d
+        for d, value, of_fit in zip(dimensions, values, drawn, strict=True)
+        if values[best] - value <= np.std(drawn[best] - of_fit)
+    )
+    return {"best": dimensions[best], "smallest": min(near)}
 
 
 def _worth(fits: Sequence[Fit], values: Sequence[Mapping[str, float]]) -> dict[int, int | None]:
-    """For each learned D the smallest D of PCA whose most telling metric is not below it, or None."""
+    """For each learned D the smallest D of PCA whose most telling metric is not below it, but for rounding, or None."""
     of = {(fit.method, fit.dimension): goodness(found) for fit, found in zip(fits, values, strict=False)}
     learned, pca = ([d for method, d in sorted(of) if method == name] for name in ("embedding", "pca"))
-    return {d: next((other for other in pca if of["pca", other] >= of["embedding", d]), None) for d in learned if pca}
+
+    def reaches(other: int, d: int) -> bool:
+        return of["pca", other] >= of["embedding", d] - ROUNDING * abs(of["embedding", d])
+
+    return {d: next((other for other in pca if reaches(other, d)), None) for d in learned if pca}
 
 
 def _told(found: Mapping[str, Any]) -> str:

@@ -46,8 +46,9 @@ class FittedNetwork:
         lists = Lists.of(inputs)
         with torch.inference_mode():
             if self.conf.task.kind == "missing_tokens":
-                return np.asarray(self._network(lists.tokens, lists.offsets, self._outputs).numpy())
-            scaled = torch.from_numpy(DenseScale.of(self.weights).forward(dense).astype(np.float32))
+                return np.asarray(self._network(lists.tokens, lists.offsets, self._outputs).float().numpy())
+            dtype = self.weights["table.weight"].dtype
+            scaled = torch.from_numpy(DenseScale.of(self.weights).forward(dense).astype(dtype))
             learned = self._network(lists.tokens, lists.offsets, scaled).double().numpy()
         return TargetScale.of(self.weights).inverse(learned)
 

@@ -25,6 +25,8 @@ RESAMPLES = 2000
 """How often the examples are drawn anew."""
 FEWEST = 10
 """With fewer examples a bootstrap shows nothing."""
+ROUNDING = 1e-9
+"""A smaller share of a metric is no difference between two fits but one between two ways to add up."""
 _BLOCK = 2**22
 """Weights in a block of resamples."""
 
@@ -120,6 +122,7 @@ def interval(values: Array, n_examples: int) -> Interval:
 
 
 def difference(metric: str, ours: tuple[float, Array], theirs: tuple[float, Array], n_examples: int) -> Difference:
-    """Ours minus theirs, each the metric and its resampled values (R,) over the same draws."""
-    found = interval(ours[1] - theirs[1], n_examples)
+    """Ours minus theirs, each the metric and its resampled values (R,) over the same draws; rounding is 0."""
+    drawn = ours[1] - theirs[1]
+    found = interval(np.where(np.abs(drawn) > ROUNDING * np.abs(ours[1]), drawn, 0.0), n_examples)
     return Difference(metric, ours[0] - theirs[0], found.low, found.high, n_examples)

@@ -53,7 +53,7 @@ def softmax_loss(
     scores = (hidden * of_labels).sum(dim=1) + of_bias  # (B,) the sum of the labels' logits
     if drawn is not None:
         excluded = _among(excluded, drawn.tokens, len(table)) if excluded is not None else None
-        table, bias = F.embedding(drawn.tokens, table), bias[drawn.tokens] + drawn.log_weight
+        table, bias = F.embedding(drawn.tokens, table), bias[drawn.tokens] + drawn.log_weight.to(bias.dtype)
     partition: Tensor = _LogPartition.apply(  # type: ignore[no-untyped-call]
         hidden, table, bias, excluded, count * weight / total, BLOCK_BYTES if drawn is None else SMALL_BLOCK_BYTES
     )
@@ -78,7 +78,7 @@ class _LogPartition(torch.autograd.Function):
         shift = _safe_shift(hidden, table, bias)
         with_bias = torch.cat([table, (bias if shift is None else bias - shift)[:, None]], dim=1)  # (V, D + 1)
         lists = torch.cat([hidden, hidden.new_ones(len(hidden), 1)], dim=1)  # (B, D + 1)
-        block = max(1, block_bytes // (4 * max(len(table), 1)))
+        block = max(1, block_bytes // (table.element_size() * max(len(table), 1)))
         logits = hidden.new_empty(min(block, len(hidden)), len(table))
         for start in range(0, len(hidden), block):
             some = slice(start, min(start + block, len(hidden)))

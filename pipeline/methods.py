@@ -66,7 +66,7 @@ METHODS = {
             "training",
             "fit_network",
             "fitted_network.FittedNetwork",
-            ("fitted_network", "models", "pca", "starts", "batches", "touched", "losses", "tuning", "intervals"),
+            ("fitted_network", "models", "pca", "starts", "batches", "touched", "losses", "tuning"),
             _LEARNED,
             True,
         ),

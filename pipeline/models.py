@@ -39,9 +39,9 @@ class MissingTokensNetwork(nn.Module):
         super().__init__()
         self.table = _layer(table, sparse)  # V -> D
         self.bias = _layer(bias[:, None], sparse)  # V -> 1
-        self.register_buffer("lift", torch.tensor(lift))
-        self.register_buffer("temperature", torch.tensor(temperature))
-        self.dropout = nn.Dropout(dropout)
+        self.register_buffer("lift", torch.tensor(lift, dtype=table.dtype))
+        self.register_buffer("temperature", torch.tensor(temperature, dtype=table.dtype))
+        self.dropout = _Dropout(dropout)
 
     def hidden(self, tokens: Tensor, offsets: Tensor) -> Tensor:
         """Lists -> where they are on the sphere, divided by the temperature."""
@@ -71,6 +71,22 @@ def _layer(weights: Tensor, sparse: bool = False) -> nn.Embedding:
     """An embedding layer with these weights, which are learned from here on."""
     layer: nn.Embedding = nn.Embedding.from_pretrained(weights, freeze=False, sparse=sparse)  # type: ignore[no-untyped-call]
     return layer
+
+
+class _Dropout(nn.Module):
+    """Leaves nodes out at random while training, by numbers that are the same on every processor.
+
+    PyTorch's own draws them by Intel's library where the processor is Intel's, and by another one elsewhere.
+    """
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
+    def forward(self, nodes: Tensor) -> Tensor:
+        if not (self.training and self.share):
+            return nodes
+        return nodes * (torch.rand(nodes.shape) >= self.share) / (1 - self.share)
 
 
 class _Lifted(torch.autograd.Function):
@@ -105,11 +121,11 @@ class RegressionNetwork(nn.Module):
         self.table = _layer(table)  # V -> D
         self.register_buffer("weight", weight)
         self.register_buffer("mean_bag", mean_bag)
-        self.first = nn.Linear(inputs, hidden)
-        self.second = nn.Linear(hidden, hidden)
-        self.dropout = nn.Dropout(dropout)
-        self.outer = nn.Linear(hidden, 1, bias=False)
-        self.line = nn.Linear(inputs, 1)
+        self.first = nn.Linear(inputs, hidden, dtype=table.dtype)
+        self.second = nn.Linear(hidden, hidden, dtype=table.dtype)
+        self.dropout = _Dropout(dropout)
+        self.outer = nn.Linear(hidden, 1, bias=False, dtype=table.dtype)
+        self.line = nn.Linear(inputs, 1, dtype=table.dtype)
         for layer in (self.first, self.second):
             nn.init.normal_(layer.weight, std=layer.in_features**-0.5)
             nn.init.zeros_(layer.bias)

@@ -147,11 +147,11 @@ def fit_pca(
     """
     from sklearn.linear_model import LinearRegression
 
-    inputs = training.inputs.csr()
+    inputs = training.inputs.csr(conf.dtype)
     pca = principal_components(inputs, dimension, conf.seed, conf.baseline.solver)
     weights: dict[str, Array] = {
-        "mean": pca.mean.astype(np.float32),
-        "components": pca.components.astype(np.float32),
+        "mean": pca.mean.astype(conf.dtype),
+        "components": pca.components.astype(conf.dtype),
     }
     if conf.task.kind == "regression":
         dense_scale = DenseScale.fit(training.dense)

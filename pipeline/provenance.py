@@ -24,7 +24,7 @@ def fit_key(method: Method, conf: Dataset, examples: SparseExamples, dimension: 
         "method": method.name,
         "dimension": dimension,
         "examples": examples.fingerprint,
-        "settings": conf.model_dump(mode="json", include={"task", "seed", "refit"}),
+        "settings": conf.model_dump(mode="json", include={"task", "seed", "refit", "precision"}),
         "own": _own_settings(method, conf),
         "code": code_version(*_SHARED_CODE, method.module, *method.code),
         "libraries": {name: version(name) for name in ("numpy", "scipy", *method.libraries)},

@@ -63,19 +63,23 @@ class SparseRows:
             total += np.bincount(tokens, minlength=self.size)
         return total
 
-    def csr(self) -> sparse.csr_matrix:
-        """All rows in memory (N, V), float32: 8 bytes a pair."""
+    def csr(self, dtype: str = "float64") -> sparse.csr_matrix:
+        """All rows in memory (N, V): 12 bytes a pair, or 8 as float32."""
         indptr = np.append(0, np.cumsum(self.lengths))
         indices = np.empty(indptr[-1], np.int32)
         start = 0
         for tokens, _ in self._blocks():
             indices[start : start + len(tokens)] = tokens
             start += len(tokens)
-        return self._ones(indices, indptr)
+        return self._ones(indices, indptr, dtype)
 
     def __getitem__(self, chosen: slice | Sequence[int] | Array) -> sparse.csr_matrix:
-        tokens, lengths = self._cut(self.rows[chosen])
+        tokens, lengths = self.tokens(chosen)
         return self._ones(tokens, np.append(0, np.cumsum(lengths)))
+
+    def tokens(self, chosen: slice | Sequence[int] | Array) -> tuple[Array, Array]:
+        """The tokens of some rows, one row after the other, and how many each has."""
+        return self._cut(self.rows[chosen])
 
     def cut(self, some: slice) -> Self:
         """Some of these rows; they stay on disk."""
@@ -88,10 +92,8 @@ class SparseRows:
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         self.__dict__.update({name: referred(value) for name, value in state.items()})
 
-    def _ones(self, indices: Array, indptr: Array) -> sparse.csr_matrix:
-        return sparse.csr_matrix(
-            (np.ones(len(indices), np.float32), indices, indptr), shape=(len(indptr) - 1, self.size)
-        )
+    def _ones(self, indices: Array, indptr: Array, dtype: str = "float64") -> sparse.csr_matrix:
+        return sparse.csr_matrix((np.ones(len(indices), dtype), indices, indptr), shape=(len(indptr) - 1, self.size))
 
     def _blocks(self) -> Iterator[tuple[Array, Array]]:
         """The tokens and the lengths of all rows, about a batch of pairs at a time."""

@@ -45,7 +45,7 @@ class Proposal:
         even = (torch.arange(n) + torch.rand(n, generator=generator, dtype=torch.float64)) / n
         drawn = torch.searchsorted(self.ends, even).clamp(max=len(self.ends) - 1)
         tokens, times = torch.unique_consecutive(drawn, return_counts=True)
-        return Drawn(tokens, (times / (n * self.share[tokens])).log().float())
+        return Drawn(tokens, (times / (n * self.share[tokens])).log())
 
 
 class Touched:

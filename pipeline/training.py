@@ -18,13 +18,13 @@ from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy.typing as npt
 import pytorch_lightning as L  # noqa: N812 - the name that Lightning's own documentation uses
 import torch
 from filelock import FileLock, Timeout
-from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint, TQDMProgressBar
+from pytorch_lightning.callbacks import Callback, TQDMProgressBar
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
@@ -51,13 +51,16 @@ OnEpoch = Callable[[Mapping[str, float], int], None]
 """Gets the losses of an epoch by name, and the epoch from 1."""
 OnResume = Callable[[float], None]
 """Gets the seconds that an earlier process spent."""
-CHECKPOINT = "last.ckpt"
+CHECKPOINT, BEST = "last.ckpt", "best.ckpt"
 CHECKPOINT_SECONDS = 15.0
 """At least between two checkpoints."""
 CHECKPOINT_STEPS = 20
 """So often it is looked at the clock."""
 SCORED_AT_ONCE = 1024
 """Examples of a batch where nothing is learned from them."""
+CLEARLY = 1e-4
+"""Share of a validation loss by which another one has to be lower to count as such. The loss of a few hundred examples
+is known to about a hundredth of itself: this is a hundredth of that, and far more than processors differ by."""
 WORK_OF_ONE_THREAD = 10**9
 """Examples of a batch x tokens x dimensions: below it a step has one thread."""
 
@@ -68,11 +71,11 @@ class _Module(L.LightningModule):
     def __init__(self, network: nn.Module, settings: Any, steps: int) -> None:
         super().__init__()
         self.network, self.settings, self.steps = network, settings, steps
+        self.loss_so_far = self.examples_so_far = 0.0  # of the epoch
 
-    def _log_loss(self, name: str, loss: Tensor, batch: Mapping[str, Any]) -> Tensor:
-        size, together = len(batch["target"]), self.trainer.world_size > 1
+    def _log_loss(self, name: str, loss: Tensor | float, size: int) -> None:
+        together = self.trainer.world_size > 1
         self.log(name, loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=size, sync_dist=together)
-        return loss
 
     def on_train_start(self) -> None:
         """Each process draws random numbers of its own."""
@@ -80,20 +83,28 @@ class _Module(L.LightningModule):
             torch.manual_seed(torch.initial_seed() + self.global_rank)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """The state of the random numbers goes with the weights."""
+        """The state of the random numbers goes with the weights, and what the epoch has come to."""
         checkpoint["random"] = torch.get_rng_state()
+        checkpoint["so_far"] = self.loss_so_far, self.examples_so_far
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Go on with the same random numbers."""
+        """Go on with the same random numbers, from there."""
         torch.set_rng_state(checkpoint["random"])
+        self.loss_so_far, self.examples_so_far = checkpoint["so_far"]
 
     def training_step(self, batch: dict[str, Any], _: int) -> Tensor:
-        """One batch of training examples."""
-        return self._log_loss("train_loss", self.loss(batch), batch)
+        """One batch of training examples; the epoch's mean loss is logged once, as logging takes longer than a step."""
+        loss = self.loss(batch)
+        self.loss_so_far += float(loss.detach()) * len(batch["target"])
+        self.examples_so_far += len(batch["target"])
+        if self.trainer.is_last_batch:
+            self._log_loss("train_loss", self.loss_so_far / self.examples_so_far, int(self.examples_so_far))
+            self.loss_so_far = self.examples_so_far = 0.0
+        return loss
 
     def validation_step(self, batch: dict[str, Any], _: int) -> None:
         """One batch of validation examples."""
-        self._log_loss("validation_loss", self.loss(batch), batch)
+        self._log_loss("validation_loss", self.loss(batch), len(batch["target"]))
 
     def loss(self, batch: dict[str, Any]) -> Tensor:
         """The task's loss of a batch."""
@@ -128,7 +139,7 @@ class _MissingTokens(_Module):
             inputs = whole.keep(_some_of(whole, *settings.input_share))
         power = settings.label_power if self.training else 1.0
         if self.proposal is None:
-            hidden = self.network.hidden(inputs.tokens, inputs.offsets)
+            hidden = self.network.hidden_of(inputs.mean(self.network.table.weight))
             bias = self.network.bias.weight[:, 0]
             return softmax_loss(hidden, self.network.outputs(), bias, labels, power, excluded)
         return self._loss_of_touched(inputs, labels, excluded, power)
@@ -144,9 +155,8 @@ class _MissingTokens(_Module):
         touched, numbers = self.touched.number(drawn.tokens, inputs.tokens, *([] if same else [labels.tokens]))
         lists = renumbered(inputs, numbers, len(touched))
         places = network.table(touched)  # (U, D)
-        lengths = torch.bincount(inputs.rows, minlength=len(inputs.offsets)).clamp(min=1)
         return softmax_loss(
-            network.hidden_of(lists.sum(places) / lengths[:, None]),
+            network.hidden_of(lists.mean(places)),
             network.lifted(places),
             network.bias(touched)[:, 0],
             lists if same else renumbered(labels, numbers, len(touched)),
@@ -320,7 +330,7 @@ def _fit(
     def made(state: _State) -> FittedNetwork:
         arrays = scales | {key: tensor.numpy() for key, tensor in state.network.items()}
         found = {"epochs": state.epoch} | ({} if temperature is None else {"temperature": temperature})
-        return FittedNetwork(Embedding(vocabulary, arrays["table.weight"]), arrays, conf, found)
+        return FittedNetwork(Embedding(vocabulary, arrays["table.weight"].astype("float32")), arrays, conf, found)
 
     if best is None or best.epoch == last.epoch:
         return made(last)
@@ -347,17 +357,20 @@ def _prepared(
         network = (
             network_of(kept, settings.dropout, sparse=bool(settings.negatives))
             if kept
-            else missing_tokens_network(training, settings, dimension, temperature, conf.seed)
+            else missing_tokens_network(training, settings, dimension, temperature, conf.seed, conf.dtype)
         )
         sets = [Batches(rows, rows.dense, rows.target) for rows in both]
         return _MissingTokens(network, settings, steps, training.inputs.counts), sets, {}
     assert isinstance(conf.task, config.Regression)
     dense, target = DenseScale.fit(training.dense), TargetScale.fit(training.target, conf.task.log)
-    sets = [Batches(rows, dense.forward(rows.dense), target.forward(rows.target)) for rows in both]
+    sets = [
+        Batches(rows, dense.forward(rows.dense).astype(conf.dtype), target.forward(rows.target).astype(conf.dtype))
+        for rows in both
+    ]
     network = (
         network_of(kept, settings.dropout)
         if kept
-        else regression_network(training, settings, dimension, conf.seed, sets[0].dense, sets[0].target)
+        else regression_network(training, settings, dimension, conf.seed, sets[0].dense, sets[0].target, conf.dtype)
     )
     return _Regression(network, settings, steps), sets, dense.weights | target.weights
 
@@ -419,11 +432,9 @@ def _train(
     settings = module.settings
     callbacks = [*callbacks, keeper]
     with _quiet(), _interruptible():
-        best = ModelCheckpoint(keeper.path.parent, monitor="validation_loss", save_weights_only=True)
+        best = _Best(keeper.path.parent / BEST, settings.patience)
         if examples.validation is not None:
-            callbacks = [*callbacks, best]
-            if settings.patience:
-                callbacks.append(EarlyStopping("validation_loss", patience=settings.patience))
+            callbacks = [best, *callbacks]  # before the one that writes the state of all
         trainer = L.Trainer(
             accelerator="cpu",  # the same bits everywhere; a GPU or a Mac's MPS would be taken by "auto"
             devices=settings.devices,
@@ -432,7 +443,7 @@ def _train(
             max_epochs=epochs,
             limit_val_batches=None if examples.validation is not None else 0,
             logger=False,
-            enable_checkpointing=examples.validation is not None,
+            enable_checkpointing=False,
             enable_model_summary=False,
             enable_progress_bar=any(isinstance(callback, TQDMProgressBar) for callback in callbacks),
             num_sanity_val_steps=0,
@@ -442,10 +453,9 @@ def _train(
         with _threads(work):
             trainer.fit(module, datamodule=examples, ckpt_path=checkpoint, weights_only=True)
         _require_finite(trainer.callback_metrics, where)
-        if examples.validation is None or not best.best_model_path:
+        if examples.validation is None or not best.epoch:
             return None
-        kept = torch.load(best.best_model_path, weights_only=True)
-        return _State(_network_in(kept), int(kept["epoch"]) + 1)
+        return _State(torch.load(best.path, weights_only=True), best.epoch)
 
 
 def _require_finite(losses: Mapping[str, Tensor], where: str) -> None:
@@ -558,6 +568,29 @@ class _Checkpoint(Callback):
         self.seconds = checkpoint["seconds"]
         if trainer.is_global_zero:
             self.on_resume(self.seconds)
+
+
+class _Best(Callback):
+    """Keeps the network of the first epoch that no later one has a clearly lower validation loss than."""
+
+    def __init__(self, path: Path, patience: int | None) -> None:
+        self.path, self.patience = path, patience
+        self.epoch, self.loss = 0, math.inf
+
+    def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        epoch, loss = trainer.current_epoch + 1, float(trainer.callback_metrics["validation_loss"])
+        if loss < self.loss - CLEARLY * abs(self.loss) or math.isinf(self.loss):
+            self.epoch, self.loss = epoch, loss
+            if trainer.is_global_zero:
+                torch.save(cast("_Module", module).network.state_dict(), self.path)
+        elif self.patience and epoch - self.epoch >= self.patience:
+            trainer.should_stop = True
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"epoch": self.epoch, "loss": self.loss}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.epoch, self.loss = state_dict["epoch"], state_dict["loss"]
 
 
 class _Bar(TQDMProgressBar):

@@ -27,7 +27,9 @@ class FittedAls:
     @cached_property
     def _model(self) -> Any:
         factors = self.weights["factors"]
-        model = _model(factors.shape[1], float(self.weights["regularisation"]), float(self.weights["alpha"]))
+        model = _model(
+            factors.shape[1], float(self.weights["regularisation"]), float(self.weights["alpha"]), factors.dtype
+        )
         model.item_factors = factors
         return model
 
@@ -35,7 +37,7 @@ class FittedAls:
         """(N, V) the products of the lists' factors and the tokens'."""
         with _own_threads():
             users = self._model.recalculate_user(np.arange(inputs.shape[0]), inputs)  # (N, D)
-        return np.asarray(users @ self.weights["factors"].T)
+        return np.asarray(users @ self.weights["factors"].T, np.float32)
 
 
 def _own_threads() -> Any:
@@ -45,11 +47,18 @@ def _own_threads() -> Any:
     return threadpool_limits(1, "blas")
 
 
-def _model(dimension: int, regularisation: float, alpha: float, iterations: int = 1, seed: int = 0) -> Any:
+def _model(
+    dimension: int, regularisation: float, alpha: float, dtype: npt.DTypeLike, iterations: int = 1, seed: int = 0
+) -> Any:
     from implicit.cpu.als import AlternatingLeastSquares
 
     return AlternatingLeastSquares(
-        dimension, regularization=regularisation, alpha=alpha, iterations=iterations, random_state=seed
+        dimension,
+        regularization=regularisation,
+        alpha=alpha,
+        dtype=dtype,
+        iterations=iterations,
+        random_state=seed,
     )
 
 
@@ -65,7 +74,7 @@ def fit(
     settings = conf.rival("als")
     assert isinstance(settings, Als)
     among = candidates(settings, ("dimension", "regularisation", "alpha"))
-    make = partial(_fit, training.inputs.csr(), vocabulary, settings.iterations, conf.seed)
+    make = partial(_fit, training.inputs.csr("float32"), vocabulary, settings.iterations, conf.seed, conf.dtype)
     return tuned(make, among, conf, validation, chosen)
 
 
@@ -74,17 +83,18 @@ def _fit(
     vocabulary: Vocabulary,
     iterations: int,
     seed: int,
+    dtype: str,
     *,
     dimension: int,
     regularisation: float,
     alpha: float,
 ) -> FittedAls:
     with _own_threads():
-        model = _model(dimension, regularisation, alpha, iterations, seed)
+        model = _model(dimension, regularisation, alpha, dtype, iterations, seed)
         model.fit(inputs, show_progress=False)
     factors = np.asarray(model.item_factors)
     return FittedAls(
-        Embedding(vocabulary, factors),
+        Embedding(vocabulary, factors.astype(np.float32)),
         {"factors": factors, "regularisation": np.array(regularisation), "alpha": np.array(alpha)},
         {"dimension": dimension, "regularisation": regularisation, "alpha": alpha},
     )

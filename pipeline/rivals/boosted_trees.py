@@ -14,7 +14,7 @@ from pipeline.embedding import Embedding, nowhere
 from pipeline.numbers import TargetScale
 from pipeline.pca import principal_components, project
 from pipeline.rows import Rows
-from pipeline.tuning import candidates
+from pipeline.tuning import candidates, first_of_the_best
 from pipeline.vocabulary import Vocabulary
 
 Array = npt.NDArray[Any]
@@ -122,18 +122,20 @@ def _best(
     if chosen is None:
         chosen = {**among[0], "trees": min(garden.settings.max_trees, 100)}
         if validation is not None and len(validation):
-            tried = [_with_best_number(garden, candidate, validation) for candidate in among]
-            _, chosen = min(tried, key=lambda found: found[0])
+            squares = np.vstack([_squared_errors(garden, candidate, validation) for candidate in among])
+            error = squares.std(axis=1) / np.sqrt(len(validation))
+            best, trees = divmod(first_of_the_best(-squares.mean(axis=1), error), garden.settings.max_trees)
+            chosen = {**among[best], "trees": trees + 1}
     fitted = garden.grow(**chosen)
     _ = fitted.model  # part of the fit
     return fitted
 
 
-def _with_best_number(garden: _Garden, candidate: dict[str, Any], validation: Rows) -> tuple[float, dict[str, Any]]:
-    """The smallest mean squared error on validation, and the candidate with the number of trees that has it."""
+def _squared_errors(garden: _Garden, candidate: dict[str, Any], validation: Rows) -> Array:
+    """(trees, N) the squared error of each validation example with 1, 2, ... trees."""
     assert isinstance(garden.settings, BoostedTrees | PcaBoostedTrees)
     grown = garden.grow(**candidate, trees=garden.settings.max_trees)
     target = TargetScale.of(grown.weights).forward(validation.target)
     features = grown.features(validation.inputs.csr(), validation.dense)
-    errors = [float(np.square(predicted - target).mean()) for predicted in grown.model.staged_predict(features)]
-    return min(errors), {**candidate, "trees": int(np.argmin(errors)) + 1}
+    predicted = np.array(list(grown.model.staged_predict(features)))  # (trees, N)
+    return np.asarray(np.square(predicted - target))

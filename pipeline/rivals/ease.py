@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
+from scipy import linalg, sparse
 
 from pipeline.config import Dataset
 from pipeline.embedding import Embedding, nowhere
@@ -15,36 +15,74 @@ from pipeline.rows import Rows
 from pipeline.tuning import candidates, tuned
 from pipeline.vocabulary import Vocabulary
 
+Array = npt.NDArray[np.float64]
+
 
 @dataclass(frozen=True)
 class FittedEase:
-    """Item weights (V, V), which are solved for from the training rows when they are needed: the rows are smaller."""
+    """Item weights B = I - P / diag(P), where P = (X^T X + lambda I)^-1 for the training rows X (N, V).
+
+    B is V x V and never made: it is solved for P from the training rows, which are smaller, when a list is scored.
+    """
 
     embedding: Embedding  # none: V x V weights are no latent space
     weights: Mapping[str, npt.NDArray[Any]]  # indptr and indices of the training rows, regularisation
     chosen: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
-    def item_weights(self) -> npt.NDArray[np.float32]:
-        """(V, V): B = I - P / diag(P), where P = (X^T X + lambda I)^-1 for the training rows X; its diagonal is 0."""
-        from scipy.linalg import lapack
-
+    def inverse(self) -> "Inverse":
+        """P."""
         indptr, indices = self.weights["indptr"], self.weights["indices"]
-        v = len(self.embedding.vocabulary)
-        rows = sparse.csr_matrix((np.ones(len(indices)), indices, indptr), shape=(len(indptr) - 1, v))
-        gram = np.asfortranarray((rows.T @ rows).toarray())
-        gram[np.diag_indices(v)] += float(self.weights["regularisation"])
-        factor, _ = lapack.dpotrf(gram, lower=True, overwrite_a=True)
-        inverse, _ = lapack.dpotri(factor, lower=True, overwrite_c=True)  # its lower triangle
-        diagonal = np.diag(inverse).copy()
-        inverse = np.tril(inverse, -1)
-        items = np.asarray((inverse + inverse.T) / -diagonal, np.float32)
-        np.fill_diagonal(items, 0)
-        return items
+        shape = (len(indptr) - 1, len(self.embedding.vocabulary))
+        rows = sparse.csr_matrix((np.ones(len(indices)), indices, indptr), shape=shape)
+        return Inverse.of(rows, float(self.weights["regularisation"]))
 
-    def score(self, inputs: sparse.csr_matrix, dense: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+    def score(self, inputs: sparse.csr_matrix, dense: Array) -> npt.NDArray[np.float32]:
         """(N, V) the sums of the item weights of what went in."""
-        return np.asarray(inputs @ self.item_weights)
+        return np.asarray(inputs - self.inverse.times(inputs) / self.inverse.diagonal, np.float32)
+
+
+@dataclass(frozen=True)
+class Inverse:
+    """P = (X^T X + lambda I)^-1, as the matrix itself or, of fewer rows than columns, by the rows.
+
+    There P = (I - A^T A) / lambda, where L A = X and L L^T = X X^T + lambda I (Woodbury's identity).
+    """
+
+    matrix: Array  # P (V, V), or A (N, V)
+    regularisation: float
+    is_factor: bool
+
+    @classmethod
+    def of(cls, rows: sparse.csr_matrix, regularisation: float) -> "Inverse":
+        """Solve for it in the smaller of both spaces.
+
+        Args:
+            rows: X (N, V).
+            regularisation: lambda, above 0.
+        """
+        n, v = rows.shape
+        gram = np.asfortranarray(((rows @ rows.T) if n < v else (rows.T @ rows)).toarray())
+        gram[np.diag_indices(min(n, v))] += regularisation
+        factor, _ = linalg.lapack.dpotrf(gram, lower=True, overwrite_a=True)
+        if n < v:
+            solved = linalg.solve_triangular(factor, rows.toarray(order="F"), lower=True, overwrite_b=True)
+            return cls(solved, regularisation, True)
+        inverse, _ = linalg.lapack.dpotri(factor, lower=True, overwrite_c=True)  # its lower triangle
+        return cls(np.tril(inverse) + np.tril(inverse, -1).T, regularisation, False)
+
+    @cached_property
+    def diagonal(self) -> Array:
+        """(V,)."""
+        if not self.is_factor:
+            return np.diag(self.matrix)
+        return np.asarray(1 - np.einsum("ij,ij->j", self.matrix, self.matrix)) / self.regularisation
+
+    def times(self, lists: sparse.csr_matrix) -> Array:
+        """Lists (B, V) times P, (B, V)."""
+        if not self.is_factor:
+            return np.asarray(lists @ self.matrix)
+        return np.asarray(lists - (lists @ self.matrix.T) @ self.matrix) / self.regularisation
 
 
 def fit(
@@ -69,5 +107,5 @@ def fit(
 def _fit(inputs: sparse.csr_matrix, vocabulary: Vocabulary, *, regularisation: float) -> FittedEase:
     weights = {"indptr": inputs.indptr, "indices": inputs.indices, "regularisation": np.array(regularisation)}
     fitted = FittedEase(nowhere(vocabulary), weights, {"regularisation": regularisation})
-    _ = fitted.item_weights  # part of the fit
+    _ = fitted.inverse  # part of the fit
     return fitted

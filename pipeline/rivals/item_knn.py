@@ -54,5 +54,5 @@ def _fit(inputs: sparse.csr_matrix, vocabulary: Vocabulary, *, neighbours: int, 
         of_tokens = normalize(tfidf_weight(of_tokens) if weighting == "tfidf" else of_tokens)
     found = all_pairs_knn(sparse.csr_matrix(of_tokens.T), min(neighbours, inputs.shape[1]), show_progress=False)
     similar = sparse.csr_matrix(found)
-    weights = {"indptr": similar.indptr, "indices": similar.indices, "data": similar.data.astype(np.float32)}
+    weights = {"indptr": similar.indptr, "indices": similar.indices, "data": similar.data}
     return ItemKnn(nowhere(vocabulary), weights, {"neighbours": neighbours, "weighting": weighting})

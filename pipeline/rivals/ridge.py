@@ -18,6 +18,9 @@ from pipeline.vocabulary import Vocabulary
 
 Array = npt.NDArray[Any]
 
+TOLERANCE = {"float32": 1e-6, "float64": 1e-12}
+"""Of the solver, by the type of numbers. Processors take other ways to the solution: it has to be that itself."""
+
 
 @dataclass(frozen=True)
 class FittedRidge:
@@ -54,10 +57,14 @@ def fit(
     """Solve for the coefficients; regularisation and weighting are chosen on validation."""
     assert conf.task.kind == "regression"
     among = candidates(conf.rival("ridge"), ("regularisation", "weighting"))
-    return tuned(partial(_fit, training, vocabulary, conf.task.log), among, conf, validation, chosen)
+    return tuned(
+        partial(_fit, training, vocabulary, conf.task.log, TOLERANCE[conf.dtype]), among, conf, validation, chosen
+    )
 
 
-def _fit(training: Rows, vocabulary: Vocabulary, log: bool, *, regularisation: float, weighting: str) -> FittedRidge:
+def _fit(
+    training: Rows, vocabulary: Vocabulary, log: bool, tolerance: float, *, regularisation: float, weighting: str
+) -> FittedRidge:
     from sklearn.linear_model import Ridge
 
     n = training.inputs.counts  # (V,)
@@ -66,7 +73,9 @@ def _fit(training: Rows, vocabulary: Vocabulary, log: bool, *, regularisation: f
     tokens = weighted(training.inputs.csr(), weight, is_tfidf)
     dense_scale, target_scale = DenseScale.fit(training.dense), TargetScale.fit(training.target, log)
     features = sparse.hstack([tokens, sparse.csr_matrix(dense_scale.forward(training.dense))], format="csr")
-    model = Ridge(regularisation, solver="sparse_cg", tol=1e-6).fit(features, target_scale.forward(training.target))
+    model = Ridge(regularisation, solver="sparse_cg", tol=tolerance).fit(
+        features, target_scale.forward(training.target)
+    )
     of_tokens = model.coef_[: len(n)]
     weights = {
         "token_weight": weight,

@@ -199,7 +199,7 @@ def test_a_network_with_sampled_negatives_and_a_share_of_the_input_learns_too(
 @pytest.mark.parametrize(("data", "name"), [("two_genres", "movies"), ("priced_words", "homes")])
 def test_a_training_that_diverges_is_told_with_the_cure(data: str, name: str, request: pytest.FixtureRequest) -> None:
     conf = request.getfixturevalue(name)
-    rates = {"learning_rate": 1e30} if name == "homes" else {"bias_learning_rate": 1e38}
+    rates = {"learning_rate": 1e30} if name == "homes" else {"bias_learning_rate": 1e308}
     settings = conf.training.model_copy(update=rates)
     with pytest.raises(
         PipelineError, match=r"planted_\w+.yaml, training: .* the training diverged\. Lower `training.learning_rate`"

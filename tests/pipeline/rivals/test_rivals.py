@@ -82,12 +82,12 @@ LISTS = np.array([[1, 1, 0], [1, 0, 0], [1, 1, 1]], np.float32)
 
 
 def rows_of(target: list[float]) -> Rows:
-    matrix = sparse.csr_matrix(LISTS)
+    n = len(target)
     return Rows(
-        pl.Series(["x", "y", "z"]),
-        SparseRows.of(matrix),
-        SparseRows.of(sparse.csr_matrix((3, 3))),
-        np.empty((3, 0)),
+        pl.Series(["x", "y", "z"][:n]),
+        SparseRows.of(sparse.csr_matrix(LISTS[:n])),
+        SparseRows.of(sparse.csr_matrix((n, 3))),
+        np.empty((n, 0)),
         np.array(target),
     )
 
@@ -105,13 +105,19 @@ def test_the_mean_of_a_logged_target_is_the_geometric_one(homes: Dataset) -> Non
     assert (fitted.embedding.matrix == 0).all()
 
 
-def test_ease_is_ridge_regression_of_each_token_on_the_others(movies: Dataset) -> None:
-    """Column j of the item weights minimises |x_j - X b|^2 + lambda |b|^2 with b_j = 0 (Steck, 2019)."""
+@pytest.mark.parametrize("n", [3, 2])
+def test_ease_is_ridge_regression_of_each_token_on_the_others(n: int, movies: Dataset) -> None:
+    """Column j of the item weights minimises |x_j - X b|^2 + lambda |b|^2 with b_j = 0 (Steck, 2019).
+
+    So it does where the inverse is solved for by the rows, of which there are fewer than tokens.
+    """
     conf = movies.model_copy(update={"rivals": (Ease(regularisation=2.0),)})
-    fitted = METHODS["ease"].function()(rows_of([np.nan] * 3), VOCABULARY, conf)
+    fitted = METHODS["ease"].function()(rows_of([np.nan] * n), VOCABULARY, conf)
+    assert fitted.inverse.is_factor == (n < 3)
+    item_weights = fitted.score(sparse.identity(3, format="csr"), np.empty((3, 0)))
     for j in range(3):
         others = [i for i in range(3) if i != j]
-        x = LISTS[:, others]
-        expected = np.linalg.solve(x.T @ x + 2 * np.eye(2), x.T @ LISTS[:, j])
-        assert fitted.item_weights[others, j] == pytest.approx(expected, rel=1e-5)
-        assert fitted.item_weights[j, j] == 0
+        x = LISTS[:n, others]
+        expected = np.linalg.solve(x.T @ x + 2 * np.eye(2), x.T @ LISTS[:n, j])
+        assert item_weights[others, j] == pytest.approx(expected, rel=1e-5)
+        assert item_weights[j, j] == pytest.approx(0, abs=1e-6)
