@@ -27,7 +27,12 @@ def serve() -> int:
     mlflow.prepare()
     dagster_port = port("DAGSTER_PORT", 3000)
     bin_folder = Path(sys.executable).parent
-    environment = {**os.environ, "DAGSTER_HOME": str(dagster_home()), "MLFLOW_DISABLE_TELEMETRY": "true"}
+    environment = {
+        **os.environ,
+        "DAGSTER_HOME": str(dagster_home()),
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # three more processes, for what nobody here asks MLflow to do
+    }
     commands = {
         f"http://{HOST}:{dagster_port}": [
             *(str(bin_folder / "dagster"), "dev", "-w", str(PROJECT / "workspace.yaml")),

@@ -4,6 +4,7 @@ The tests walk it on planted data. `make pictures` walks it on what `make run` m
 """
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -11,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,8 +24,8 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
 FOLDER = Path(__file__).parent
-WAIT = 60
-"""Seconds for a page to show what it shall."""
+WAIT = 600
+"""Seconds for a page to show what it shall, at most: a busy machine takes long."""
 SETTLED = 4.0
 """Seconds until what moves on a page has come to rest."""
 STILL = 0.5
@@ -33,8 +34,12 @@ NOT_OURS = ("users/current", "go.apollo.dev")
 """What the two UIs themselves leave in the console: MLflow asks who is logged in, Dagster's GraphQL client warns."""
 
 
-def open_browser(profile: Path) -> Chrome:
+def open_browser(profile: Path, draws: bool = True) -> Chrome:
     """A browser without a window, offline but for this machine.
+
+    Args:
+        profile: an empty folder.
+        draws: it has WebGL, without a graphics card: half of a processor, as long as anything moves.
 
     Raises:
         FileNotFoundError: there is none.
@@ -46,7 +51,8 @@ def open_browser(profile: Path) -> Chrome:
     for argument in (
         *("--headless=new", "--no-sandbox", "--no-first-run", f"--user-data-dir={profile}", "--window-size=1400,900"),
         *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-quic"),
-        *("--use-angle=swiftshader", "--enable-unsafe-swiftshader"),  # WebGL without a graphics card
+        *(("--use-angle=swiftshader", "--enable-unsafe-swiftshader") if draws else ("--disable-gpu",)),
+        "--force-prefers-reduced-motion",
     ):
         options.add_argument(argument)
     options.binary_location = chromium
@@ -61,11 +67,12 @@ def console_errors(browser: Chrome) -> list[Any]:
 
 
 def free_port() -> int:
-    """A port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nothing listens on, and that no other program is given by chance until it is used."""
+    for port in random.SystemRandom().sample(range(10_000, 32_000), 100):  # below those that systems give out
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise OSError("no port is free")
 
 
 @contextmanager
@@ -88,7 +95,7 @@ def served(**environment: str) -> Iterator[str]:
             yield f"http://127.0.0.1:{settings['DAGSTER_PORT']}"
         finally:
             process.send_signal(signal.SIGINT)
-            process.wait(timeout=60)
+            process.wait(timeout=WAIT)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Planted truth, small enough to train in seconds: data in which the right answer is known because we put it there."""
 
+import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -11,11 +12,19 @@ import numpy as np
 import polars as pl
 import pytest
 import yaml
+from hypothesis import HealthCheck, settings
 from selenium.webdriver import Chrome
 
 from docs.tour import open_browser
 from pipeline.conf_files import load
 from pipeline.config import Dataset
+from pipeline.tracking import prepare
+
+# A machine that has other things to do is slow, not wrong.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
+PATIENCE = 600
+"""Seconds that a test waits for something to happen, at most: it goes on as soon as that has happened."""
 
 WORDS = {
     "castle": 0.9,
@@ -35,12 +44,18 @@ def genre_of(token: str) -> str:
     return token.split("-")[0]
 
 
-def wait_until(holds: Callable[[], bool], seconds: float = 120) -> None:
-    """Look again and again, until it holds or the time is over."""
-    end = time.monotonic() + seconds
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with long tests begin first, so that no worker is left with one at the end; otherwise any order will do."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    """Look again and again, until it holds."""
+    end = time.monotonic() + PATIENCE
     while not holds():
         assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.3)
+        time.sleep(0.2)
 
 
 def statuses(database: Path, dataset: str) -> dict[str, str]:
@@ -49,9 +64,36 @@ def statuses(database: Path, dataset: str) -> dict[str, str]:
     Read as a bystander: MLflow's own client would migrate a database that is still being made.
     """
     query = "SELECT r.name, r.status FROM runs r JOIN experiments e USING (experiment_id) WHERE e.name = ?"
+    return dict(_rows(database, query, dataset))
+
+
+def learns(database: Path, dataset: str) -> bool:
+    """Whether an epoch of a fit of a dataset is over, and its losses are in MLflow."""
+    query = (
+        "SELECT m.key FROM metrics m JOIN runs r USING (run_uuid) JOIN experiments e USING (experiment_id) "
+        "WHERE e.name = ? AND m.key = 'train_loss'"
+    )
+    return bool(_rows(database, query, dataset))
+
+
+def _rows(database: Path, query: str, dataset: str) -> list[Any]:
     with suppress(sqlite3.OperationalError), sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
-        return dict(connection.execute(query, (dataset,)))
-    return {}
+        return connection.execute(query, (dataset,)).fetchall()
+    return []
+
+
+@pytest.fixture(scope="session")
+def fresh_database(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], str]:
+    """Makes MLflow's database in a folder, as the product does, and gives its address; each is a copy of the first."""
+    template = tmp_path_factory.mktemp("database") / "mlflow.db"
+    prepare(f"sqlite:///{template}")
+
+    def make(folder: Path) -> str:
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(template, folder / "mlflow.db")
+        return f"sqlite:///{folder}/mlflow.db"
+
+    return make
 
 
 @pytest.fixture(scope="session")
@@ -85,8 +127,18 @@ def priced_words() -> pl.DataFrame:
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
     """A real browser without a window, offline but for this machine; `make test` installs it where it can."""
+    yield from _browser(tmp_path_factory, draws=True)
+
+
+@pytest.fixture(scope="session")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+    """A browser without WebGL: for pages that are looked at for long, and do not need it."""
+    yield from _browser(tmp_path_factory, draws=False)
+
+
+def _browser(tmp_path_factory: pytest.TempPathFactory, draws: bool) -> Iterator[Chrome]:
     try:
-        driver = open_browser(tmp_path_factory.mktemp("chromium"))
+        driver = open_browser(tmp_path_factory.mktemp("chromium"), draws)
     except FileNotFoundError as error:
         pytest.skip(str(error))
     yield driver

@@ -38,14 +38,16 @@ PRICED: dict[str, Any] = {
 
 
 @pytest.fixture
-def contest(write_conf: Callable[..., Path], tmp_path: Path) -> Callable[..., Comparison]:
+def contest(
+    write_conf: Callable[..., Path], tmp_path: Path, fresh_database: Callable[[Path], str]
+) -> Callable[..., Comparison]:
     """From records to the comparison of the learned embedding, PCA, and the rival that ignores the example."""
 
     def make(settings: dict[str, Any], records: pl.DataFrame) -> Comparison:
         conf: Dataset = load(write_conf("planted", settings, records))
         vocabulary = build_vocabulary(training_pairs(records.lazy(), conf), conf)
         examples = encode(records.lazy(), vocabulary, conf)
-        tracker = Tracker(f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "artifacts", "planted")
+        tracker = Tracker(fresh_database(tmp_path), tmp_path / "artifacts", "planted")
         methods = ["embedding", "pca", *(rival.kind for rival in conf.rivals)]
         fits = [fit for method in methods for fit in fit_all(method, conf, vocabulary, examples, tracker).fits]
         scores = {part: load_scores(tracker, fits, part) for part in HELD_OUT}

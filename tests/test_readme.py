@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -40,23 +39,28 @@ def first_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return home, shell("make run", home)
 
 
-def rows(table: str) -> list[tuple[str, list[float]]]:
-    """The rows of the README's or the terminal's tables: name and numbers, without the widths of their intervals."""
-    found = re.findall(r"^([a-z_]+(?: D=\d+)?) +((?:-?[0-9.,]+(?: ±[0-9.,]+)? *)+)$", table, re.MULTILINE)
+def rows(table: str) -> list[tuple[str, list[str]]]:
+    """The rows of the README's or the terminal's tables: the fit and its first two metrics, with their intervals."""
+    number = r"-?[0-9.,]+ ±[0-9.,]+"
     return [
-        (name, [float(number.replace(",", "")) for number in re.sub("±[0-9.,]+", "", numbers).split()])
-        for name, numbers in found
+        (name, [first, second])
+        for name, first, second in re.findall(
+            rf"^([a-z_]+(?: D=\d+)?) +({number}) +({number})(?: .*)?$", table, re.MULTILINE
+        )
     ]
 
 
-def test_make_run_prints_the_readme_s_table(first_run: tuple[Path, str]) -> None:
-    """Nearly to all digits what is solved for; what is trained may differ with the processor."""
-    told, printed = (sorted(rows(text)) for text in (README, first_run[1]))
-    assert len(told) == FITS
-    for (name, numbers), (printed_name, in_full) in zip(told, printed, strict=True):
-        tolerance = 0.05 if name.startswith("embedding") else 5e-3
-        assert printed_name == name
-        assert in_full[: len(numbers)] == pytest.approx(numbers, rel=tolerance, abs=5e-4), name
+def verdicts(text: str) -> list[str]:
+    """The verdicts of the README or the terminal: the two fits, and what is said of them with its figures."""
+    lines = re.findall(r"^(\S+(?: D=\d+)? +\S+(?: D=\d+)? +(?:better|worse|no difference).*)$", text, re.MULTILINE)
+    return [" ".join(line.split()) for line in lines]
+
+
+def test_make_run_prints_the_readme_s_tables(first_run: tuple[Path, str]) -> None:
+    """In every digit, whatever processor this is: see `precision` in docs/conf.md."""
+    assert len(rows(README)) == FITS
+    assert sorted(rows(first_run[1])) == sorted(rows(README))
+    assert set(verdicts(first_run[1])) > set(verdicts(README)) > set()
 
 
 def test_learned_beats_pca_and_every_rival_beyond_doubt(first_run: tuple[Path, str]) -> None:
@@ -107,14 +111,12 @@ def test_the_map_puts_films_among_their_kind(first_run: tuple[Path, str]) -> Non
         assert sum(bool(genres[own] & genres[other]) for other in nearest) >= 6, film
 
 
-def test_a_second_run_fits_nothing_and_takes_less_than_a_minute(first_run: tuple[Path, str]) -> None:
+def test_a_second_run_fits_nothing(first_run: tuple[Path, str]) -> None:
     home, _ = first_run
     client = MlflowClient(f"sqlite:///{home}/mlflow.db")
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     before = {run.info.run_id for run in client.search_runs(experiments)}
-    start = time.monotonic()
     printed = shell("make run", home)
-    assert time.monotonic() - start < 60
     assert printed.count(" is reused") == len(before) == FITS
     assert {run.info.run_id for run in client.search_runs(experiments)} == before
     assert rows(printed) == rows(first_run[1])

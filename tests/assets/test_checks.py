@@ -1,4 +1,4 @@
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +45,8 @@ def test_a_lost_token_is_an_error(movies: Dataset, tmp_path: Path) -> None:
     assert (lost.passed, lost.severity) == (False, dg.AssetCheckSeverity.ERROR)
 
 
-def test_fits_that_learned_nothing_are_seen(tmp_path: Path) -> None:
-    tracker = Tracker(f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "artifacts", "movies")
+def test_fits_that_learned_nothing_are_seen(tmp_path: Path, fresh_database: Callable[[Path], str]) -> None:
+    tracker = Tracker(fresh_database(tmp_path), tmp_path / "artifacts", "movies")
     fits = []
     for d, losses, place in ((2, [3.0, 2.0], 1.0), (3, [2.0, 2.5], np.nan)):
         with tracker.run(f"embedding D={d}", {}, {}) as run:

@@ -5,7 +5,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ import pytest
 
 from docs.tour import free_port
 from pipeline.config import Dataset
-from tests.conftest import statuses, wait_until
+from tests.conftest import PATIENCE, learns, statuses, wait_until
 
 PROJECT = Path(__file__).parents[2]
 
@@ -51,31 +50,32 @@ def command(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
         process.communicate()
 
 
-def test_run_ends_with_a_table_for_each_dataset(
-    movies: Dataset, homes: Dataset, command: Callable[..., subprocess.Popen[str]]
+def test_run_does_one_dataset_or_all_and_ends_with_a_table_for_each(
+    movies: Dataset, homes: Dataset, tmp_path: Path, command: Callable[..., subprocess.Popen[str]]
 ) -> None:
-    process = command("run")
-    out, err = process.communicate(timeout=120)
+    broken = tmp_path / "conf" / "broken.yaml"
+    broken.write_text("seed: [")
+    process = command("run", "planted_movies")  # does not even read the others
+    out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, err) == (0, "")
+    assert "\nplanted_movies  " in out
+    assert [path.name for path in (tmp_path / "home" / "data").iterdir()] == ["planted_movies"]
+    process = command("run")
+    _, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, err.count("\n")) == (1, 1)
+    assert re.fullmatch(r"error: .*broken.yaml:\d: not valid YAML: .*\n", err)
+    process = command("run", "planted_movie")
+    assert "did you mean 'planted_movies'?" in process.communicate(timeout=PATIENCE)[1]
+
+    broken.unlink()
+    process = command("run")
+    out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, err) == (0, "")
+    assert out.count("planted_movies: ") > out.count(" is reused") == 3
     tables = out[out.index("\nplanted_homes  ") :]
     for line in ("planted_movies", "embedding D=2", "pca D=2", "popularity", "mean"):
         assert re.search(rf"^{line} ", tables, re.MULTILINE)
     assert "make dev" in tables.splitlines()[-1]
-
-
-def test_run_of_one_dataset_does_not_even_read_the_others(
-    movies: Dataset, tmp_path: Path, command: Callable[..., subprocess.Popen[str]]
-) -> None:
-    (tmp_path / "conf" / "broken.yaml").write_text("seed: [")
-    process = command("run", "planted_movies")
-    assert process.communicate(timeout=120)[1] == ""
-    assert [path.name for path in (tmp_path / "home" / "data").iterdir()] == ["planted_movies"]
-    process = command("run")
-    _, err = process.communicate(timeout=60)
-    assert (process.returncode, err.count("\n")) == (1, 1)
-    assert re.fullmatch(r"error: .*broken.yaml:\d: not valid YAML: .*\n", err)
-    process = command("run", "planted_movie")
-    assert "did you mean 'planted_movies'?" in process.communicate(timeout=60)[1]
 
 
 @pytest.mark.parametrize("interruption", [signal.SIGINT, signal.SIGTERM])
@@ -86,10 +86,9 @@ def test_an_interrupted_run_is_killed_in_mlflow_and_says_so(
     path.write_text(path.read_text() + "training: {max_epochs: 1000000, patience: 1000000}\n")
     process = command("run")
     database = tmp_path / "home" / "mlflow.db"
-    wait_until(lambda: "embedding D=2" in statuses(database, movies.name))
-    time.sleep(2)  # into the epochs
+    wait_until(lambda: learns(database, movies.name))
     process.send_signal(interruption)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert "stopped; what was finished is kept" in err
     assert "Traceback" not in err
@@ -108,12 +107,12 @@ def test_dev_serves_both_pages_and_one_ctrl_c_ends_everything(
     for name, port in zip(("Dagster", "MLflow"), ports.values(), strict=True):
         address = f"http://127.0.0.1:{port}"
         assert any(re.fullmatch(rf"{name}\s+{address}\S*\n", line) for line in told)
-        with urllib.request.urlopen(address, timeout=30) as page:
+        with urllib.request.urlopen(address, timeout=PATIENCE) as page:
             assert page.status == 200
     busy = command("dev", **ports)
-    assert f"port {ports['DAGSTER_PORT']} is taken" in busy.communicate(timeout=60)[1]
+    assert f"port {ports['DAGSTER_PORT']} is taken" in busy.communicate(timeout=PATIENCE)[1]
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=30) == 0
+    assert process.wait(timeout=PATIENCE) == 0
     process.communicate()
     assert len(children) >= 3
     assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]

@@ -1,10 +1,12 @@
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import polars as pl
 import pytest
+import yaml
 from mlflow.tracking import MlflowClient
 
 from assets import checks
@@ -17,6 +19,7 @@ from pipeline.config import Dataset
 from pipeline.embedding import Embedding
 from pipeline.encoding import SparseExamples
 from pipeline.vocabulary import Vocabulary
+from tests.conftest import MOVIES
 
 CHAIN = [
     "raw_records",
@@ -33,8 +36,9 @@ CHAIN = [
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty home."""
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh_database: Callable[[Path], str]) -> Path:
+    """A home in which nothing was made yet."""
+    fresh_database(tmp_path / "home")
     monkeypatch.setenv("PIPELINE_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("PIPELINE_CONF", str(tmp_path / "conf"))
     return tmp_path / "home"
@@ -44,6 +48,41 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def instance() -> Iterator[dg.DagsterInstance]:
     with dg.DagsterInstance.ephemeral() as made:
         yield made
+
+
+@dataclass(frozen=True)
+class Made:
+    """A home in which the planted movies were materialised."""
+
+    home: Path
+    conf: Dataset
+    instance: dg.DagsterInstance
+
+
+@pytest.fixture(scope="module")
+def once(
+    tmp_path_factory: pytest.TempPathFactory, two_genres: pl.DataFrame, fresh_database: Callable[[Path], str]
+) -> Iterator[Made]:
+    folder = tmp_path_factory.mktemp("once")
+    (folder / "conf").mkdir()
+    two_genres.write_csv(folder / "conf" / "planted_movies.csv")
+    settings = {**MOVIES, "source": {"path": "planted_movies.csv"}}
+    (folder / "conf" / "planted_movies.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
+    fresh_database(folder / "home")
+    with pytest.MonkeyPatch.context() as patch, dg.DagsterInstance.ephemeral() as instance:
+        patch.setenv("PIPELINE_HOME", str(folder / "home"))
+        patch.setenv("PIPELINE_CONF", str(folder / "conf"))
+        conf = load(folder / "conf" / "planted_movies.yaml")
+        assert run(conf, instance).success
+        yield Made(folder / "home", conf, instance)
+
+
+@pytest.fixture
+def made(once: Made, monkeypatch: pytest.MonkeyPatch) -> Made:
+    """One that several tests share: whatever they do to it, the others find it as they need it."""
+    monkeypatch.setenv("PIPELINE_HOME", str(once.home))
+    monkeypatch.setenv("PIPELINE_CONF", str(once.home.parent / "conf"))
+    return once
 
 
 def run(conf: Dataset, instance: dg.DagsterInstance, **options: Any) -> dg.ExecuteInProcessResult:
@@ -130,40 +169,31 @@ def test_a_group_materialises_end_to_end(
     assert "/#/compare-runs?runs=" in page["compare in MLflow"].value
 
 
-def test_decoding_gives_the_records_back(
-    movies: Dataset, two_genres: pl.DataFrame, home: Path, instance: dg.DagsterInstance
-) -> None:
-    run(movies, instance)
-    vocabulary = Vocabulary.load(value(home, movies, "vocabulary"))
-    decoded = SparseExamples.load(value(home, movies, "sparse_examples")).decode(vocabulary)
+def test_decoding_gives_the_records_back(made: Made, two_genres: pl.DataFrame) -> None:
+    vocabulary = Vocabulary.load(value(made.home, made.conf, "vocabulary"))
+    decoded = SparseExamples.load(value(made.home, made.conf, "sparse_examples")).decode(vocabulary)
     pairs = decoded.explode("tokens").select(user="example", movie="tokens")
     assert pairs.sort("user", "movie").equals(two_genres.select("user", "movie").sort("user", "movie"))
 
 
-def test_a_second_time_nothing_is_fitted_unless_forced(
-    movies: Dataset, home: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run(movies, instance)
-    run(movies, instance)
-    assert Comparison.load(value(home, movies, "comparison")).frame["reused"].all()
+def test_a_second_time_nothing_is_fitted_unless_forced(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(made.conf, made.instance)
+    assert Comparison.load(value(made.home, made.conf, "comparison")).frame["reused"].all()
     monkeypatch.setenv("FORCE", "1")
-    run(movies, instance)
-    assert not Comparison.load(value(home, movies, "comparison")).frame["reused"].any()
+    run(made.conf, made.instance)
+    assert not Comparison.load(value(made.home, made.conf, "comparison")).frame["reused"].any()
 
 
-def test_launchpad_config_forces_too(movies: Dataset, home: Path, instance: dg.DagsterInstance) -> None:
-    run(movies, instance)
-    ops = {f"{movies.name}__pca": {"config": {"force": True}}}
-    assert run(movies, instance, run_config={"ops": ops}).success
-    reused = dict(Comparison.load(value(home, movies, "comparison")).frame.select("method", "reused").iter_rows())
-    assert reused == {"popularity": True, "embedding": True, "pca": False}
+def test_launchpad_config_forces_too(made: Made) -> None:
+    ops = {f"{made.conf.name}__pca": {"config": {"force": True}}}
+    assert run(made.conf, made.instance, run_config={"ops": ops}).success
+    frame = Comparison.load(value(made.home, made.conf, "comparison")).frame
+    assert dict(frame.select("method", "reused").iter_rows()) == {"popularity": True, "embedding": True, "pca": False}
 
 
-def test_bad_input_is_told_and_leaves_the_earlier_results(
-    movies: Dataset, write_conf: Callable[..., Path], home: Path, instance: dg.DagsterInstance
-) -> None:
-    run(movies, instance)
-    before = {path: path.read_bytes() for path in (home / "data").rglob("*") if path.is_file()}
+def test_bad_input_is_told_and_leaves_the_earlier_results(made: Made, write_conf: Callable[..., Path]) -> None:
+    data = made.home / "data"
+    before = {path: path.read_bytes() for path in data.rglob("*") if path.is_file()}
     cases: list[tuple[dict[str, Any], str]] = [
         ({"source": {"path": "gone.csv"}}, "gone.csv: there is no such file"),
         ({"example": "usr"}, "example: there is no column 'usr' in planted_movies.csv, did you mean 'user'"),
@@ -182,10 +212,10 @@ def test_bad_input_is_told_and_leaves_the_earlier_results(
         "baseline": {"dimensions": 2},
     }
     for change, sentence in cases:
-        result = run(load(write_conf("planted_movies", {**settings, **change})), instance)
+        result = run(load(write_conf("planted_movies", {**settings, **change})), made.instance)
         assert not result.success
         assert sentence in failure(result)
-        after = {path: path.read_bytes() for path in (home / "data").rglob("*") if path.is_file()}
+        after = {path: path.read_bytes() for path in data.rglob("*") if path.is_file()}
         assert {p for p in after if p.suffix != ".parquet"} == {p for p in before if p.suffix != ".parquet"}
         for path, content in before.items():
             if path.parent.name != "raw_records":  # read again, the same records

@@ -22,9 +22,9 @@ NUMBERS = {"rmse", "mae", "r2", "rmse_log", "r2_log"}
 
 
 @pytest.fixture(scope="session")
-def tracker(tmp_path_factory: pytest.TempPathFactory) -> Tracker:
+def tracker(tmp_path_factory: pytest.TempPathFactory, fresh_database: Callable[[Path], str]) -> Tracker:
     folder = tmp_path_factory.mktemp("tracked")
-    return Tracker(f"sqlite:///{folder}/mlflow.db", folder / "artifacts", "planted")
+    return Tracker(fresh_database(folder), folder / "artifacts", "planted")
 
 
 @pytest.fixture

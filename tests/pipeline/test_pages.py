@@ -15,6 +15,7 @@ from pipeline.embedding import Embedding
 from pipeline.pages.latent_space import Colour, categories, latent_space_page
 from pipeline.projection import View, plane, space
 from pipeline.vocabulary import Vocabulary
+from tests.conftest import PATIENCE
 
 NASTY = "</script><b>Ünïcode & 'quotes' \"映画\"</b>"
 
@@ -34,7 +35,7 @@ def look(browser: Chrome, page: str, tmp_path: Path) -> None:
     browser.get_log("browser")
     (tmp_path / "page.html").write_text(page, encoding="utf-8")
     browser.get((tmp_path / "page.html").as_uri())
-    WebDriverWait(browser, 60).until(
+    WebDriverWait(browser, PATIENCE).until(
         lambda driver: driver.execute_script("return document.body.dataset.ready") == "yes"
     )
 
@@ -105,13 +106,13 @@ def test_two_spaces_turn_side_by_side_coloured_by_effect(browser: Chrome, embedd
     assert "what it does to price: \N{MINUS SIGN}20.0 %" in points(browser)[0]["first"]
     eye = "return document.getElementById('plot')._fullLayout.scene2.camera.eye.x"
     before = browser.execute_script(eye)
-    WebDriverWait(browser, 20).until(lambda driver: driver.execute_script(eye) != before)
+    WebDriverWait(browser, PATIENCE).until(lambda driver: driver.execute_script(eye) != before)
     browser.find_element(By.ID, "turn").click()
     assert browser.find_element(By.ID, "turn").text == "Turn"
     browser.execute_script(
         "const v = document.getElementById('view'); v.value = 1; v.dispatchEvent(new Event('change'))"
     )
-    WebDriverWait(browser, 20).until(lambda _: [group["type"] for group in points(browser)] == ["scattergl"])
+    WebDriverWait(browser, PATIENCE).until(lambda _: [group["type"] for group in points(browser)] == ["scattergl"])
     assert console_errors(browser) == []
 
 

@@ -1,11 +1,12 @@
 """A training that is killed, for real, goes on where it was; and several processes learn what one learns."""
 
+import json
 import logging
 import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from pipeline.vocabulary import Vocabulary, build_vocabulary
 PROJECT = Path(__file__).parents[2]
 LOG = logging.getLogger("test")
 KILLED = """
-    import os, signal
+    import json, os, signal, sys
     from pathlib import Path
     import polars as pl
     from pipeline import training
@@ -39,23 +40,48 @@ KILLED = """
     from pipeline.vocabulary import build_vocabulary
 
     training.CHECKPOINT_SECONDS, training.CHECKPOINT_STEPS = 0.0, 1
-    write, written = training._Checkpoint._write, 0
 
-    def then_die(self, trainer, pause):
-        global written
-        write(self, trainer, 0.0)
-        written += 1
-        if written == {writes}:
-            os.kill(os.getpid(), signal.SIGKILL)
+    def fit(home, conf, csv, numbers, writes):
+        write, written = training._Checkpoint._write, [0]
 
-    training._Checkpoint._write = then_die
-    home = Path({home!r})
-    conf = load(Path({conf!r}))
-    records = pl.scan_csv({csv!r}, infer_schema={numbers})
-    vocabulary = build_vocabulary(training_pairs(records, conf), conf)
-    tracker = Tracker(f"sqlite:///{{home}}/mlflow.db", home / "artifacts", conf.name)
-    fit_all("embedding", conf, vocabulary, encode(records, vocabulary, conf), tracker, checkpoints=home / "checkpoints")
+        def then_die(self, trainer, pause):
+            write(self, trainer, 0.0)
+            written[0] += 1
+            if written[0] == writes:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        training._Checkpoint._write = then_die
+        home, conf = Path(home), load(Path(conf))
+        records = pl.scan_csv(csv, infer_schema=numbers)
+        vocabulary = build_vocabulary(training_pairs(records, conf), conf)
+        tracker = Tracker(f"sqlite:///{home}/mlflow.db", home / "artifacts", conf.name)
+        examples = encode(records, vocabulary, conf)
+        fit_all("embedding", conf, vocabulary, examples, tracker, checkpoints=home / "checkpoints")
+
+    for line in sys.stdin:
+        child = os.fork()
+        if not child:
+            fit(**json.loads(line))
+            os._exit(0)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
+"""Starts a process for each fit, which dies in the middle of it; what a fit needs is imported once."""
+
+
+@pytest.fixture(scope="module")
+def killed_fit() -> Iterator[Callable[..., int]]:
+    """Begin a fit that kills itself as it writes the n-th checkpoint: the exit code of its process."""
+    code = [sys.executable, "-c", textwrap.dedent(KILLED)]
+    with subprocess.Popen(code, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+
+        def begin(**settings: Any) -> int:
+            process.stdin.write(json.dumps(settings) + "\n")  # type: ignore[union-attr]
+            process.stdin.flush()  # type: ignore[union-attr]
+            return int(process.stdout.readline())  # type: ignore[union-attr]
+
+        yield begin
 
 
 def encoded(path: Path, conf: Dataset) -> tuple[Vocabulary, SparseExamples]:
@@ -77,26 +103,22 @@ def test_a_killed_fit_goes_on_to_the_same_bits(
     training: dict[str, Any],
     writes: int,
     tmp_path: Path,
-    write_conf: Callable[..., Path],
+    killed_fit: Callable[..., int],
+    fresh_database: Callable[[Path], str],
     request: pytest.FixtureRequest,
 ) -> None:
     conf = request.getfixturevalue(name)
+    database = fresh_database(tmp_path)
     path = tmp_path / "conf" / f"{conf.name}.yaml"
     path.write_text(path.read_text() + f"training: {training}\n")
-    code = KILLED.format(
-        writes=writes,
-        home=str(tmp_path),
-        conf=str(path),
-        csv=str(path.with_suffix(".csv")),
-        numbers=name == "homes",
-    )
-    died = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], cwd=PROJECT, check=False, timeout=120)
-    assert died.returncode == -signal.SIGKILL
+    csv = str(path.with_suffix(".csv"))
+    numbers = name == "homes"
+    assert killed_fit(home=str(tmp_path), conf=str(path), csv=csv, numbers=numbers, writes=writes) == -signal.SIGKILL
     assert list((tmp_path / "checkpoints").glob("*/*/last.ckpt"))
 
     conf = load(path)
     vocabulary, examples = encoded(path, conf)
-    tracker = Tracker(f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "artifacts", conf.name)
+    tracker = Tracker(database, tmp_path / "artifacts", conf.name)
     lines: list[str] = []
     log = logging.Logger("lines")
     log.addHandler(_To(lines))
@@ -107,7 +129,7 @@ def test_a_killed_fit_goes_on_to_the_same_bits(
     assert not list((tmp_path / "checkpoints").iterdir())
     assert len(tracker.history(fit.run_id, "validation_loss")) == training["max_epochs"]
 
-    elsewhere = Tracker(f"sqlite:///{tmp_path}/other.db", tmp_path / "other", conf.name)
+    elsewhere = Tracker(fresh_database(tmp_path / "other"), tmp_path / "other", conf.name)
     (whole,) = fit_all("embedding", conf, vocabulary, examples, elsewhere).fits
     ours, others = (
         pl.read_parquet(t.file(f.run_id, "embedding.parquet")) for t, f in ((tracker, fit), (elsewhere, whole))

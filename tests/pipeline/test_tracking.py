@@ -1,22 +1,20 @@
 import subprocess
 import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from mlflow.tracking import MlflowClient
 
 from pipeline.errors import PipelineError
-from pipeline.tracking import Tracker, prepare
+from pipeline.tracking import Tracker
+from tests.conftest import wait_until
 
 
 @pytest.fixture(scope="session")
-def database(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A real SQLite database of MLflow's, made once: that takes seconds."""
-    folder = tmp_path_factory.mktemp("mlflow")
-    uri = f"sqlite:///{folder}/mlflow.db"
-    prepare(uri)
-    return uri
+def database(tmp_path_factory: pytest.TempPathFactory, fresh_database: Callable[[Path], str]) -> str:
+    """A real SQLite database of MLflow's."""
+    return fresh_database(tmp_path_factory.mktemp("mlflow"))
 
 
 @pytest.fixture
@@ -63,7 +61,7 @@ def test_what_the_machine_does_is_noted_and_is_no_metric_of_the_fit(
     (tmp_path / "files").mkdir()
     (tmp_path / "files" / "embedding.parquet").write_text("x")
     with tracker.run("r", {"fit_key": "k"}, {}) as run:
-        time.sleep(1)
+        wait_until(lambda: "system/system_memory_usage_megabytes" in tracker.client.get_run(run.run_id).data.metrics)
         run.log_metrics({"fit_seconds": 1.0})
         run.log_folder(tmp_path / "files")
     noted = tracker.client.get_run(run.run_id).data.metrics

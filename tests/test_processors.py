@@ -1,0 +1,109 @@
+"""The chain as other processors compute it, each in a process of its own: the same figures, far beyond the digits shown.
+
+Run as a script, this file reads contests and prints the figures that the environment's kernels come to.
+"""
+
+import json
+import logging
+import os
+import platform
+import subprocess
+import sys
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from pipeline.config import RIVALS, BoostedTrees, Dataset, PcaBoostedTrees
+from pipeline.encoding import HELD_OUT, encode
+from pipeline.evaluation import judge, measure
+from pipeline.methods import METHODS
+from pipeline.splitting import training_pairs
+from pipeline.vocabulary import build_vocabulary
+
+KERNELS = {
+    "x86_64": {
+        "of 2004": {
+            "OPENBLAS_CORETYPE": "Prescott",
+            "ATEN_CPU_CAPABILITY": "default",
+            "MKL_CBWR": "COMPATIBLE",
+            "NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4",
+            "OMP_NUM_THREADS": "1",
+            "OPENBLAS_NUM_THREADS": "1",
+        },
+        "of 2013": {"OPENBLAS_CORETYPE": "Haswell", "ATEN_CPU_CAPABILITY": "avx2", "MKL_CBWR": "AVX2"},
+    },
+    "aarch64": {"any": {"OPENBLAS_CORETYPE": "ARMV8", "ATEN_CPU_CAPABILITY": "default", "OMP_NUM_THREADS": "1"}},
+}.get(platform.machine(), {})
+"""Environments, by the processor that they stand for: what NumPy, SciPy, MKL and PyTorch then take for its kernels."""
+
+CALLED = {"Prescott": "Katmai", "ARMV8": "armv8"}
+"""What OpenBLAS itself calls some of them."""
+
+
+def figures(conf: Dataset, records: pl.DataFrame) -> dict[str, float]:
+    """Every metric of every method, and what validation chose."""
+    vocabulary = build_vocabulary(training_pairs(records.lazy(), conf), conf)
+    examples = encode(records.lazy(), vocabulary, conf)
+    conf = conf.resolved(examples.n_training, len(vocabulary))
+    validation, test = (examples.held_out(part) for part in HELD_OUT)
+    found = {}
+    for name in ("embedding", "pca", *(rival.kind for rival in conf.rivals)):
+        learned = {"name": name, "on_epoch": lambda *_: None, "log": logging.getLogger("test")}
+        fitted = METHODS[name].function()(
+            examples.training(), vocabulary, conf, 2 if METHODS[name].swept else None, validation,
+            **(learned if name == "embedding" else {}),
+        )  # fmt: skip
+        numbers = {**measure(judge(fitted, test), conf.logs), **fitted.chosen}
+        found |= {f"{name} {key}": value for key, value in numbers.items() if not isinstance(value, str)}
+    return found
+
+
+def kernels() -> list[str]:
+    """What NumPy's BLAS and PyTorch really use."""
+    import torch
+    from threadpoolctl import threadpool_info
+
+    np.ones((2, 2)) @ np.ones((2, 2))
+    blas = next(info["architecture"] for info in threadpool_info() if info["user_api"] == "blas")
+    return [blas, torch.backends.cpu.get_cpu_capability()]
+
+
+def with_all_rivals(conf: Dataset, **training: Any) -> Dataset:
+    """With every rival of the task; trees are few, and PCA has fewer dimensions than there are words."""
+    few = {BoostedTrees: {"max_trees": 50}, PcaBoostedTrees: {"max_trees": 50, "dimension": 4}}
+    rivals = tuple(kind(**few.get(kind, {})) for kind in RIVALS[conf.task.kind])
+    return conf.model_copy(update={"rivals": rivals, "training": conf.training.model_copy(update=training)})
+
+
+@pytest.mark.skipif(not KERNELS, reason="no other kernels are known for this kind of processor")
+def test_other_processors_come_to_the_same_figures(
+    movies: Dataset, homes: Dataset, two_genres: pl.DataFrame, priced_words: pl.DataFrame
+) -> None:
+    contests = [
+        (with_all_rivals(movies, dropout=0.1), two_genres),
+        (with_all_rivals(homes, max_epochs=10), priced_words),
+    ]
+    sent = json.dumps([(conf.model_dump_json(), records.write_json()) for conf, records in contests])
+    processes = {
+        name: subprocess.Popen(
+            [sys.executable, __file__], env={**os.environ, **wanted, "PYTHONPATH": str(Path(__file__).parents[1])},
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )
+        for name, wanted in KERNELS.items()
+    }  # fmt: skip
+    own = [figures(conf, records) for conf, records in contests]
+    for name, process in processes.items():
+        (blas, torch), others = json.loads(process.communicate(sent)[0])
+        assert blas == CALLED.get(KERNELS[name]["OPENBLAS_CORETYPE"], KERNELS[name]["OPENBLAS_CORETYPE"])
+        assert torch == KERNELS[name]["ATEN_CPU_CAPABILITY"].upper()
+        for theirs, ours in zip(others, own, strict=True):
+            assert theirs == pytest.approx(ours, rel=1e-9, abs=1e-12), name
+
+
+if __name__ == "__main__":
+    wanted = [(Dataset.model_validate_json(conf), pl.read_json(StringIO(rows))) for conf, rows in json.load(sys.stdin)]
+    print(json.dumps([kernels(), [figures(conf, records) for conf, records in wanted]]))
