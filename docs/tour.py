@@ -30,6 +30,7 @@ SETTLED = 4.0
 """Seconds until what moves on a page has come to rest."""
 STILL = 0.5
 """Seconds for which something that is clicked has not moved."""
+_DRAWS = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader")  # WebGL without a graphics card
 NOT_OURS = ("users/current", "go.apollo.dev")
 """What the two UIs themselves leave in the console: MLflow asks who is logged in, Dagster's GraphQL client warns."""
 
@@ -51,8 +52,7 @@ def open_browser(profile: Path, draws: bool = True) -> Chrome:
     for argument in (
         *("--headless=new", "--no-sandbox", "--no-first-run", f"--user-data-dir={profile}", "--window-size=1400,900"),
         *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-quic"),
-        *(("--use-angle=swiftshader", "--enable-unsafe-swiftshader") if draws else ("--disable-gpu",)),
-        "--force-prefers-reduced-motion",
+        *(_DRAWS if draws else ("--disable-gpu", "--force-prefers-reduced-motion")),
     ):
         options.add_argument(argument)
     options.binary_location = chromium

@@ -1,4 +1,4 @@
-"""The chain as other processors compute it, each in a process of its own: the same figures, far beyond the digits shown.
+"""The chain as other processors compute it, each in a process of its own: the same figures, far beyond what is shown.
 
 Run as a script, this file reads contests and prints the figures that the environment's kernels come to.
 """

@@ -21,10 +21,10 @@ RANKING = {"recall_at_20", "recall_at_50", "ndcg_at_20", "ndcg_at_100"}
 NUMBERS = {"rmse", "mae", "r2", "rmse_log", "r2_log"}
 
 
-@pytest.fixture(scope="session")
-def tracker(tmp_path_factory: pytest.TempPathFactory, fresh_database: Callable[[Path], str]) -> Tracker:
-    folder = tmp_path_factory.mktemp("tracked")
-    return Tracker(fresh_database(folder), folder / "artifacts", "planted")
+@pytest.fixture
+def tracker(tmp_path: Path, fresh_database: Callable[[Path], str]) -> Tracker:
+    """Of each test its own: a fit that another one made would be reused."""
+    return Tracker(fresh_database(tmp_path), tmp_path / "artifacts", "planted")
 
 
 @pytest.fixture
