@@ -66,6 +66,14 @@ def test_noise_shows_no_difference() -> None:
     assert compared(ours, theirs, "rmse").verdict == "no difference shown"
 
 
+def test_another_way_to_add_up_shows_no_difference() -> None:
+    random = np.random.default_rng(6)
+    target = random.normal(size=200)
+    predicted = target + random.normal(size=200)
+    ours, theirs = numbers(target, predicted), numbers(target, target + (predicted - target) * (1 - 1e-13))
+    assert compared(ours, theirs, "rmse").verdict == "no difference shown"
+
+
 def test_a_handful_of_examples_shows_nothing_whatever_they_say() -> None:
     found = compared(ranked(np.full(9, 0.9)), ranked(np.full(9, 0.1)), "recall_at_20")
     assert found.low > 0

@@ -42,3 +42,15 @@ def test_words_are_dropped_in_training_only_and_the_sum_keeps_its_mean() -> None
     dropped = network.train()(many, starts, dense, 0.5).detach()
     assert set(dropped.unique().tolist()) == {0.0, 2.0}
     assert abs(float(dropped.mean()) - 1) < 0.05  # 5 standard errors of 10,000 fair coins
+
+
+def test_nodes_are_left_out_by_plain_random_numbers_and_the_others_make_up_for_them() -> None:
+    """By `torch.rand`, which draws the same everywhere; PyTorch's own dropout draws other numbers on Intel's."""
+    places = torch.ones(4, 1)
+    network = MissingTokensNetwork(torch.ones(2, 1), torch.zeros(2), lift=1.0, temperature=1.0, dropout=0.25)
+    torch.manual_seed(0)
+    dropped = network.hidden_of(places).detach()
+    torch.manual_seed(0)
+    kept = torch.rand(4, 2) >= 0.25
+    torch.testing.assert_close(dropped, kept * 2**-0.5 / 0.75)
+    torch.testing.assert_close(network.eval().hidden_of(places).detach(), torch.full((4, 2), 2**-0.5))

@@ -1,4 +1,6 @@
 import logging
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,7 @@ from pipeline.losses import softmax_loss
 from pipeline.models import MissingTokensNetwork
 from pipeline.pca import fit_pca
 from pipeline.splitting import training_pairs
-from pipeline.training import _MissingTokens, fit_network
+from pipeline.training import CLEARLY, _Best, _MissingTokens, fit_network
 from pipeline.vocabulary import Vocabulary, build_vocabulary
 
 LOG = logging.getLogger("test")
@@ -140,6 +142,33 @@ def test_training_stops_early(two_genres: pl.DataFrame, movies: Dataset) -> None
     network, _, epochs = fitted(two_genres, movies.model_copy(update={"training": settings}))
     losses = [losses["validation_loss"] for _, losses in epochs]
     assert network.chosen["epochs"] == int(np.argmin(losses)) + 1 == len(epochs) - 2
+
+
+def test_an_epoch_is_kept_until_one_has_a_clearly_lower_loss(tmp_path: Path) -> None:
+    """What differs in the last digits is decided by the processor, and so is no reason to prefer the later one."""
+    module = SimpleNamespace(network=torch.nn.Linear(1, 1))
+    best = _Best(tmp_path / "best.ckpt", patience=None)
+    kept = []
+    for epoch, loss in enumerate((2.0, 1.0, 1.0 - CLEARLY / 10, 1.5, 1.0 - 2 * CLEARLY)):
+        trainer = SimpleNamespace(
+            current_epoch=epoch, callback_metrics={"validation_loss": torch.tensor(loss)}, is_global_zero=True
+        )
+        best.on_train_epoch_end(trainer, module)  # type: ignore[arg-type]
+        kept.append(best.epoch)
+    assert kept == [1, 2, 2, 2, 5]
+
+
+@pytest.mark.parametrize(("data", "name"), [("two_genres", "movies"), ("priced_words", "homes")])
+def test_numbers_of_32_bits_learn_what_those_of_64_do(data: str, name: str, request: pytest.FixtureRequest) -> None:
+    records, conf = request.getfixturevalue(data), request.getfixturevalue(name)
+    found = []
+    for precision in (32, None):
+        network, examples, _ = fitted(records, conf.model_copy(update={"precision": precision}))
+        assert network.weights["table.weight"].dtype == f"float{precision or 64}"
+        assert network.embedding.matrix.dtype == "float32"
+        found.append(measure(judge(network, examples.held_out("test")), conf.logs))
+    metric = "recall_at_20" if name == "movies" else "r2_log"
+    assert found[0][metric] == pytest.approx(found[1][metric], abs=0.02)
 
 
 @pytest.mark.parametrize(("data", "name"), [("two_genres", "movies"), ("priced_words", "homes")])
