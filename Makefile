@@ -5,7 +5,7 @@ DATASET ?=
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 TORCH := 2.13.0
-# processes that test side by side: one more than two cores, as browsers and servers are waited for
+# Processes that test side by side, with one thread each: one more than two cores, as browsers and servers are waited for.
 WORKERS ?= 3
 
 # PIPELINE_CONF, PIPELINE_HOME, FORCE, DAGSTER_PORT and the others are read from the environment or `make NAME=value`
@@ -24,7 +24,7 @@ dev: $(INSTALLED)  ## Dagster's and MLflow's pages, until Ctrl-C
 	@$(BIN)/python -m assets dev
 
 test: check browser  ## everything: format, lint, types, and the whole test suite
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 browser:  ## Chromium and its driver, with which the tests look at the pages; installed where missing and possible
 	@(command -v chromium && command -v chromedriver) > /dev/null || \

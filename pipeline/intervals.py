@@ -124,5 +124,5 @@ def interval(values: Array, n_examples: int) -> Interval:
 def difference(metric: str, ours: tuple[float, Array], theirs: tuple[float, Array], n_examples: int) -> Difference:
     """Ours minus theirs, each the metric and its resampled values (R,) over the same draws; rounding is 0."""
     drawn = ours[1] - theirs[1]
-    found = interval(np.where(np.abs(drawn) > ROUNDING * np.abs(ours[1]), drawn, 0.0), n_examples)
+    found = interval(np.where(np.abs(drawn) <= ROUNDING * np.abs(ours[1]), 0.0, drawn), n_examples)
     return Difference(metric, ours[0] - theirs[0], found.low, found.high, n_examples)

@@ -432,9 +432,9 @@ def _train(
     settings = module.settings
     callbacks = [*callbacks, keeper]
     with _quiet(), _interruptible():
-        best = _Best(keeper.path.parent / BEST, settings.patience)
+        best = keeper.path.parent / BEST
         if examples.validation is not None:
-            callbacks = [best, *callbacks]  # before the one that writes the state of all
+            callbacks = [_Best(best, settings.patience), *callbacks]  # before the one that writes the state of all
         trainer = L.Trainer(
             accelerator="cpu",  # the same bits everywhere; a GPU or a Mac's MPS would be taken by "auto"
             devices=settings.devices,
@@ -453,9 +453,9 @@ def _train(
         with _threads(work):
             trainer.fit(module, datamodule=examples, ckpt_path=checkpoint, weights_only=True)
         _require_finite(trainer.callback_metrics, where)
-        if examples.validation is None or not best.epoch:
+        if examples.validation is None:
             return None
-        return _State(torch.load(best.path, weights_only=True), best.epoch)
+        return _State(**torch.load(best, weights_only=True))  # several processes have only the file in common
 
 
 def _require_finite(losses: Mapping[str, Tensor], where: str) -> None:
@@ -582,7 +582,7 @@ class _Best(Callback):
         if loss < self.loss - CLEARLY * abs(self.loss) or math.isinf(self.loss):
             self.epoch, self.loss = epoch, loss
             if trainer.is_global_zero:
-                torch.save(cast("_Module", module).network.state_dict(), self.path)
+                torch.save({"network": cast("_Module", module).network.state_dict(), "epoch": epoch}, self.path)
         elif self.patience and epoch - self.epoch >= self.patience:
             trainer.should_stop = True
 

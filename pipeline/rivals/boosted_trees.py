@@ -122,20 +122,19 @@ def _best(
     if chosen is None:
         chosen = {**among[0], "trees": min(garden.settings.max_trees, 100)}
         if validation is not None and len(validation):
-            squares = np.vstack([_squared_errors(garden, candidate, validation) for candidate in among])
-            error = squares.std(axis=1) / np.sqrt(len(validation))
-            best, trees = divmod(first_of_the_best(-squares.mean(axis=1), error), garden.settings.max_trees)
+            losses = np.vstack([_validation_losses(garden, candidate, validation) for candidate in among])
+            best, trees = divmod(first_of_the_best(-losses[:, 0], losses[:, 1]), garden.settings.max_trees)
             chosen = {**among[best], "trees": trees + 1}
     fitted = garden.grow(**chosen)
     _ = fitted.model  # part of the fit
     return fitted
 
 
-def _squared_errors(garden: _Garden, candidate: dict[str, Any], validation: Rows) -> Array:
-    """(trees, N) the squared error of each validation example with 1, 2, ... trees."""
+def _validation_losses(garden: _Garden, candidate: dict[str, Any], validation: Rows) -> Array:
+    """(trees, 2) the mean squared error on validation with 1, 2, ... trees, and its standard error."""
     assert isinstance(garden.settings, BoostedTrees | PcaBoostedTrees)
     grown = garden.grow(**candidate, trees=garden.settings.max_trees)
     target = TargetScale.of(grown.weights).forward(validation.target)
     features = grown.features(validation.inputs.csr(), validation.dense)
-    predicted = np.array(list(grown.model.staged_predict(features)))  # (trees, N)
-    return np.asarray(np.square(predicted - target))
+    squares = (np.square(predicted - target) for predicted in grown.model.staged_predict(features))
+    return np.array([(square.mean(), square.std() / np.sqrt(len(square))) for square in squares])
