@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from scipy import stats
+from scipy import special
 
 from pipeline.errors import PipelineError
 from pipeline.evaluation import HIGHER_IS_BETTER, weighted_metrics
@@ -115,8 +115,8 @@ def interval(values: Array, n_examples: int) -> Interval:
     """
     if n_examples < 2 or not np.isfinite(values).all():
         return Interval(float("nan"), float("nan"))
-    t = stats.t.ppf((1 + LEVEL) / 2, n_examples - 1)
-    tail = stats.norm.cdf(-np.sqrt(n_examples / (n_examples - 1)) * t)
+    t = special.stdtrit(n_examples - 1, (1 + LEVEL) / 2)
+    tail = special.ndtr(-np.sqrt(n_examples / (n_examples - 1)) * t)
     low, high = np.quantile(values, [tail, 1 - tail])
     return Interval(float(low), float(high))
 

@@ -245,7 +245,7 @@ class Tracker:
         from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
         logging.getLogger("mlflow.system_metrics.system_metrics_monitor").setLevel(logging.WARNING)
-        monitor: Any = SystemMetricsMonitor(run_id, SYSTEM_SECONDS, tracking_uri=self.uri)  # type: ignore[no-untyped-call]
+        monitor: Any = SystemMetricsMonitor(run_id, SYSTEM_SECONDS, tracking_uri=self.uri)
         monitor.start()
         try:
             yield

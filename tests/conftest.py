@@ -196,15 +196,26 @@ MOVIES: dict[str, Any] = {
     "split": {"validation": 0.2, "test": 0.2},
     "task": {"kind": "missing_tokens"},
     "dimensions": [2],
+    "training": {"max_epochs": 40},
     "baseline": {"dimensions": [2]},
 }
+"""Learned for long enough to tell the genres apart."""
 HOMES: dict[str, Any] = {
     "description": "Planted: priced words.",
     "tokens": [{"kind": "words", "columns": "text"}],
     "task": {"kind": "regression", "target": "price", "dense": ["area"]},
     "dimensions": [2],
+    "training": {"max_epochs": 20},
     "baseline": {"dimensions": [2]},
 }
+"""Learned for long enough to tell dear words from cheap ones."""
+
+
+def with_training(path: Path, **training: Any) -> Path:
+    """A conf file whose training is changed: its path."""
+    settings = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump({**settings, "training": training}, sort_keys=False))
+    return path
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """`make dev` as a person with a browser has it: make a dataset, see what it is worth, compare in MLflow, stop a run."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import polars as pl
@@ -25,8 +25,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def dagster(home: Path, two_genres: pl.DataFrame) -> Iterator[str]:
+def dagster(home: Path, two_genres: pl.DataFrame, fresh_database: Callable[[Path], str]) -> Iterator[str]:
     """`make dev` on two planted datasets, of which one would train for days: the address of Dagster's page."""
+    fresh_database(home / "var")
     (home / "conf").mkdir()
     two_genres.write_csv(home / "conf" / "records.csv")
     for name, settings in {"quick": QUICK, "patient": PATIENT}.items():

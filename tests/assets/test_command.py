@@ -14,14 +14,15 @@ import pytest
 
 from docs.tour import free_port
 from pipeline.config import Dataset
-from tests.conftest import PATIENCE, learns, statuses, wait_until
+from tests.conftest import PATIENCE, learns, statuses, wait_until, with_training
 
 PROJECT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def command(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+def command(tmp_path: Path, fresh_database: Callable[[Path], str]) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Start `python -m assets ...` on the planted datasets of this test; nothing of it outlives the test."""
+    fresh_database(tmp_path / "home")  # how it comes into an empty home is seen by `make run` in test_readme
     started = []
 
     def start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
@@ -82,8 +83,7 @@ def test_run_does_one_dataset_or_all_and_ends_with_a_table_for_each(
 def test_an_interrupted_run_is_killed_in_mlflow_and_says_so(
     movies: Dataset, tmp_path: Path, interruption: signal.Signals, command: Callable[..., subprocess.Popen[str]]
 ) -> None:
-    path = tmp_path / "conf" / "planted_movies.yaml"
-    path.write_text(path.read_text() + "training: {max_epochs: 1000000, patience: 1000000}\n")
+    with_training(tmp_path / "conf" / "planted_movies.yaml", max_epochs=1_000_000, patience=1_000_000)
     process = command("run")
     database = tmp_path / "home" / "mlflow.db"
     wait_until(lambda: learns(database, movies.name))

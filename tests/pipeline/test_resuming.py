@@ -24,6 +24,7 @@ from pipeline.splitting import training_pairs
 from pipeline.tracking import Tracker
 from pipeline.training import fit_network
 from pipeline.vocabulary import Vocabulary, build_vocabulary
+from tests.conftest import with_training
 
 PROJECT = Path(__file__).parents[2]
 LOG = logging.getLogger("test")
@@ -109,8 +110,7 @@ def test_a_killed_fit_goes_on_to_the_same_bits(
 ) -> None:
     conf = request.getfixturevalue(name)
     database = fresh_database(tmp_path)
-    path = tmp_path / "conf" / f"{conf.name}.yaml"
-    path.write_text(path.read_text() + f"training: {training}\n")
+    path = with_training(tmp_path / "conf" / f"{conf.name}.yaml", **training)
     csv = str(path.with_suffix(".csv"))
     numbers = name == "homes"
     assert killed_fit(home=str(tmp_path), conf=str(path), csv=csv, numbers=numbers, writes=writes) == -signal.SIGKILL
@@ -191,7 +191,7 @@ def test_who_trains_the_same_at_the_same_time_is_left_alone(movies: Dataset, tmp
 
 @pytest.mark.parametrize(
     ("name", "training"),
-    [("movies", {"negatives": 24, "learning_rate": 0.1, "max_epochs": 30}), ("homes", {})],
+    [("movies", {"negatives": 24, "learning_rate": 0.1, "max_epochs": 12}), ("homes", {"max_epochs": 12})],
 )
 def test_two_processes_learn_what_one_learns(
     name: str, training: dict[str, Any], tmp_path: Path, request: pytest.FixtureRequest
