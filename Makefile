@@ -23,7 +23,7 @@ run: $(INSTALLED)  ## raw records to compared embeddings; DATASET=movies does on
 dev: $(INSTALLED)  ## Dagster's and MLflow's pages, until Ctrl-C
 	@$(BIN)/python -m assets dev
 
-test: check browser  ## everything: format, lint, types, and the whole test suite
+test: check browser  ## everything: format, lint, types, imports, and the whole test suite
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 browser:  ## Chromium and its driver, with which the tests look at the pages; installed where missing and possible
@@ -32,17 +32,18 @@ browser:  ## Chromium and its driver, with which the tests look at the pages; in
 		(apt-get install -y -qq chromium chromium-driver || (apt-get update -qq && apt-get install -y -qq chromium chromium-driver)) > /dev/null) || \
 		echo "no Chromium: the tests that need a browser are skipped (Debian: apt-get install chromium chromium-driver)"
 
-check: $(INSTALLED)  ## format, lint and types only
+check: $(INSTALLED)  ## format, lint, types and the direction of imports only
 	@$(BIN)/ruff format --check --quiet . || (echo "error: run 'make format'" && exit 1)
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --no-error-summary
+	@found=$$($(BIN)/lint-imports --no-cache --no-logo) || (echo "$$found" && exit 1)
 
 format: $(INSTALLED)  ## write the code as the linter wants it
 	@$(BIN)/ruff format --quiet .
 	@$(BIN)/ruff check --quiet --fix .
 
 docs: $(INSTALLED)  ## write docs/conf.md anew, the reference of conf files
-	@$(BIN)/python -m pipeline.reference > docs/conf.md
+	@$(BIN)/python -m pipeline.config.reference > docs/conf.md
 
 pictures: $(INSTALLED) browser  ## the README's pictures anew, of what 'make run' made
 	@$(BIN)/python -m docs.tour

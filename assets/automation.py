@@ -10,9 +10,9 @@ from typing import Any
 import dagster as dg
 
 from assets.resources import MLflow
-from pipeline import sources
-from pipeline.config import Dataset
+from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError
+from pipeline.records import sources
 
 ALL = "all_datasets"
 DAILY = "0 6 * * *"

@@ -12,15 +12,15 @@ import dataframely as dy
 import numpy as np
 import polars as pl
 
-from pipeline.comparison import Comparison
-from pipeline.config import Dataset
+from pipeline.config.dataset import Dataset
 from pipeline.embedding import Embedding
-from pipeline.encoding import SparseExamples
-from pipeline.fitting import Fit
+from pipeline.examples.sparse_examples import SparseExamples
+from pipeline.experiment.comparison import Comparison
+from pipeline.experiment.fits import Fit
+from pipeline.experiment.tracking import Tracker
+from pipeline.records.tokens import pairs
 from pipeline.schemas import Examples, Tokens
-from pipeline.tokens import pairs
-from pipeline.tracking import Tracker
-from pipeline.vocabulary import Vocabulary, drift
+from pipeline.vocabulary.vocabulary import Vocabulary, drift
 
 DRIFT_WARNS = 0.1
 """Total variation distance to the vocabulary before, above which the drift is worth a look."""

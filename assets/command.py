@@ -10,10 +10,11 @@ from assets.automation import ALL
 from assets.definitions import definitions
 from assets.resources import mlflow_from_environment
 from assets.storage import conf_folder, dagster_home, home, values
-from pipeline.comparison import Comparison
-from pipeline.conf_files import conf_files, load
-from pipeline.config import Dataset
+from pipeline.config.dataset import Dataset
+from pipeline.config.files import conf_files, load
 from pipeline.errors import PipelineError, nearest
+from pipeline.experiment.comparison import Comparison
+from pipeline.views import tables
 
 # The terminal is the log here: what is captured into files could not show a progress bar.
 _UNCAPTURED = {
@@ -56,7 +57,8 @@ def run(name: str | None = None) -> int:
     failures = [event for event in result.all_events if event.is_step_failure]
     for conf in datasets:
         if not any(event.step_key.startswith(f"{conf.name}__") for event in failures):
-            print(f"\n{Comparison.load(values().current(dg.AssetKey([conf.name, 'comparison']))).text()}")
+            made = Comparison.load(values().current(dg.AssetKey([conf.name, "comparison"])))
+            print(f"\n{tables.text(made)}")
     if any(_was_interrupted(event) for event in failures):
         print("\nstopped; what was finished is kept, and not repeated next time", file=sys.stderr)
         return 130

@@ -8,8 +8,8 @@ from assets.automation import jobs, schedules, sensors
 from assets.dataset import dataset_assets
 from assets.resources import lines, mlflow_from_environment
 from assets.storage import conf_folder, values
-from pipeline.conf_files import conf_files, load
-from pipeline.config import Dataset
+from pipeline.config.dataset import Dataset
+from pipeline.config.files import conf_files, load
 
 
 def definitions(datasets: Sequence[Dataset]) -> dg.Definitions:

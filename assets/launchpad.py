@@ -12,7 +12,8 @@ import dagster as dg
 from pydantic import Field, ValidationError, create_model
 from pydantic.fields import FieldInfo
 
-from pipeline.config import Dataset, Section
+from pipeline.config.dataset import Dataset
+from pipeline.config.section import Section
 from pipeline.errors import PipelineError
 
 _FORCE = (bool, Field(default=False, description="Repeat fits that are unchanged; so does the environment's FORCE=1."))

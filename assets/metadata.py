@@ -10,13 +10,14 @@ import numpy as np
 import polars as pl
 
 from assets.resources import MLflow
-from pipeline.comparison import COLUMNS, Comparison
-from pipeline.encoding import SparseExamples
-from pipeline.fitting import Fit
-from pipeline.gallery import PAGE
-from pipeline.neighbours import NeighbourIndex
+from pipeline.examples.sparse_examples import SparseExamples
+from pipeline.experiment.comparison import COLUMNS, Comparison
+from pipeline.experiment.fits import Fit
 from pipeline.schemas import PARTS, EmbeddingRows, Examples, Tokens
-from pipeline.vocabulary import Vocabulary, rule_of_thumb
+from pipeline.views import tables
+from pipeline.views.neighbours import NeighbourIndex
+from pipeline.views.publish import PAGE
+from pipeline.vocabulary.vocabulary import Vocabulary, rule_of_thumb
 
 SCHEMA = "dagster/column_schema"
 _SHOWN_AT_ONCE = 1000
@@ -118,11 +119,11 @@ def of_comparison(comparison: Comparison, mlflow: MLflow) -> dict[str, Any]:
     about = comparison.about
     chosen = {"best D on validation": about["best"], "smallest D not worse": about["smallest"]}
     return {
-        "what it means": dg.MetadataValue.md("\n".join(f"- {said}" for said in comparison.sentences())),
+        "what it means": dg.MetadataValue.md("\n".join(f"- {said}" for said in tables.sentences(comparison))),
         "compare in MLflow": _link("embedding and PCA side by side", mlflow.compare_link(comparison.swept)),
         "compare all in MLflow": _link("with the rivals", mlflow.compare_link(comparison.fits)),
-        "table": dg.MetadataValue.md(comparison.markdown()),
-        "verdicts": dg.MetadataValue.md(comparison.verdicts_markdown()),
+        "table": dg.MetadataValue.md(tables.markdown(comparison)),
+        "verdicts": dg.MetadataValue.md(tables.verdicts_markdown(comparison)),
         "measured on": about["part"],
         "examples": about["n_examples"],
         SCHEMA: _columns(

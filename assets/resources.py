@@ -10,10 +10,10 @@ from urllib.parse import urlencode
 import dagster as dg
 
 from assets.storage import home, store
-from pipeline.config import Dataset
+from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError
-from pipeline.fitting import Fit
-from pipeline.tracking import Tracker, prepare
+from pipeline.experiment.fits import Fit
+from pipeline.experiment.tracking import Tracker, prepare
 
 _TRAINING = "workflowType=machine_learning"
 """Makes MLflow's UI show runs and their charts, where it would show the traces of language models."""

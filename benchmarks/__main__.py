@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import page
-from pipeline.comparison import Comparison
-from pipeline.conf_files import conf_files, load
+from pipeline.config.files import conf_files, load
+from pipeline.experiment.comparison import Comparison
+from pipeline.views import tables
 
 HERE = Path(__file__).resolve().parent
 
@@ -37,7 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return done.returncode
         comparison = Comparison.load(home / "data" / path.stem / "comparison")
         found = {
-            "table": comparison.cells(), "verdicts": comparison.verdict_cells(), "sentences": comparison.sentences()
+            "table": tables.cells(comparison),
+            "verdicts": tables.verdict_cells(comparison),
+            "sentences": tables.sentences(comparison),
         }  # fmt: skip
         page.keep(path.stem, found, ("torch", "polars", "implicit", "scikit-learn"))
     print(page.write())

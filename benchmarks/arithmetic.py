@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks.page import RESULTS
 from benchmarks.scale import TRAINING
-from pipeline.bags import BUCKETS
+from pipeline.examples.csr_builder import BUCKETS
 
 CSR = {"indices": np.int32, "counts": np.uint32, "parts": np.uint8}
 """What is stored of a pair."""

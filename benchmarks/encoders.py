@@ -23,11 +23,11 @@ def ours(csv: Path, out: Path) -> tuple[int, ...]:
     """The way of the pipeline: Parquet, split, vocabulary on the training examples, CSR on disk."""
     import polars as pl
 
-    from pipeline import sources
-    from pipeline.conf_files import load
-    from pipeline.encoding import encode
-    from pipeline.splitting import assign, training_pairs
-    from pipeline.vocabulary import build_vocabulary
+    from pipeline.config.files import load
+    from pipeline.examples.encoding import encode
+    from pipeline.records import sources
+    from pipeline.records.splitting import assign, training_pairs
+    from pipeline.vocabulary.vocabulary import build_vocabulary
 
     path = out / "generated.yaml"
     path.write_text(_CONF)

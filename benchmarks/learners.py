@@ -19,12 +19,12 @@ import numpy.typing as npt
 from scipy import sparse
 
 from benchmarks.encoders import OURS
-from pipeline.conf_files import load
-from pipeline.config import Dataset
+from pipeline.config.dataset import Dataset
+from pipeline.config.files import load
 from pipeline.embedding import Embedding, Fitted, nowhere
-from pipeline.encoding import SparseExamples
-from pipeline.rows import Rows
-from pipeline.vocabulary import Vocabulary
+from pipeline.examples.example_set import Rows
+from pipeline.examples.sparse_examples import SparseExamples
+from pipeline.vocabulary.vocabulary import Vocabulary
 
 D = 32
 STEPS = 100
@@ -70,7 +70,7 @@ class _Plain:
 
 def ours(task: Task) -> Learned:
     """The learned embedding, trained with Lightning by its defaults."""
-    from pipeline.training import fit_network
+    from pipeline.network.training import fit_network
 
     def ignore(*_: Any) -> None:
         return
@@ -86,7 +86,7 @@ def ours(task: Task) -> Learned:
 
 def als(task: Task) -> Learned:
     """ALS of implicit, 15 iterations."""
-    from pipeline.rivals.als import fit
+    from pipeline.baselines.als import fit
 
     conf = Dataset.model_validate({**task.conf.model_dump(mode="json"), "rivals": [_ALS]})
     fitted = fit(task.training, task.vocabulary, conf)
@@ -102,7 +102,7 @@ def als(task: Task) -> Learned:
 
 def pca(task: Task) -> Learned:
     """PCA of scikit-learn, arpack: the baseline."""
-    from pipeline.pca import fit_pca
+    from pipeline.baselines.pca import fit_pca
 
     fitted = fit_pca(task.training, task.vocabulary, task.conf, D)
     products = 2 * (2 * D + 1)  # with the rows and with the columns, in as many steps as arpack's basis has vectors
@@ -171,9 +171,9 @@ LEARNERS: dict[str, Callable[[Task], Learned]] = {
 
 
 NEEDED = {
-    OURS: ("pipeline.training", "sklearn.decomposition"),
-    "als": ("pipeline.rivals.als", "implicit.als"),
-    "pca": ("pipeline.pca", "sklearn.decomposition"),
+    OURS: ("pipeline.network.training", "sklearn.decomposition"),
+    "als": ("pipeline.baselines.als", "implicit.als"),
+    "pca": ("pipeline.baselines.pca", "sklearn.decomposition"),
     "plain": ("torch.utils.data",),
 }
 """What is loaded before the clock starts."""
@@ -190,7 +190,7 @@ def task_of(folder: Path, training: Mapping[str, Any] | None = None) -> Task:
 
 def learn(name: str, folder: Path) -> tuple[float, dict[str, Any]]:
     """One learner: its seconds, what it comes to, and the least that it has to do."""
-    from pipeline.evaluation import judge, measure
+    from pipeline.evaluation.evaluate import judge, measure
 
     for module in NEEDED[name]:
         import_module(module)

@@ -21,18 +21,21 @@ from uuid import uuid4
 import polars as pl
 import yaml
 
-from pipeline import sources
-from pipeline.comparison import Comparison
-from pipeline.conf_files import load
+from pipeline.config.files import load
 from pipeline.embedding import Embedding
-from pipeline.encoding import HELD_OUT, SparseExamples, encode
-from pipeline.exports import Exports
-from pipeline.fitting import fit_all, load_scores, vocabulary_size
-from pipeline.gallery import draw_pages, write_report
-from pipeline.splitting import assign, require_room, training_pairs
-from pipeline.tokens import described
-from pipeline.tracking import FinishedRun, Run, Tracker
-from pipeline.vocabulary import Vocabulary, build_vocabulary
+from pipeline.examples.encoding import encode
+from pipeline.examples.sparse_examples import HELD_OUT, SparseExamples
+from pipeline.experiment.artifacts import load_scores, vocabulary_size
+from pipeline.experiment.comparison import Comparison
+from pipeline.experiment.fitting import fit_all
+from pipeline.experiment.run import FinishedRun, Run
+from pipeline.experiment.tracking import Tracker
+from pipeline.records import sources
+from pipeline.records.splitting import assign, require_room, training_pairs
+from pipeline.records.tokens import described
+from pipeline.views.exports import Exports
+from pipeline.views.publish import draw_pages, write_report
+from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
 
 SAMPLES = Path(__file__).resolve().parent.parent / "conf"
 

@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 import yaml
 
-from pipeline.conf_files import load
+from pipeline.config.files import load
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results"

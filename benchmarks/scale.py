@@ -35,7 +35,7 @@ def sizes(users: int, movies: int, pairs: int) -> dict[str, list[tuple[int, int,
 
 def cost(csv: Path) -> dict[str, float]:
     """CSV to CSR, to the start of the training, and an epoch of it: seconds of each, in this process."""
-    from pipeline.training import fit_network
+    from pipeline.network.training import fit_network
 
     at = [time.perf_counter()]
     with tempfile.TemporaryDirectory() as name:

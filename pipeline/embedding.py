@@ -15,7 +15,7 @@ import polars as pl
 from scipy import sparse
 
 from pipeline.errors import PipelineError
-from pipeline.vocabulary import Vocabulary
+from pipeline.vocabulary.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)

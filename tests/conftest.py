@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, settings
 from selenium.webdriver import Chrome
 
 from docs.tour import open_browser
-from pipeline.conf_files import load
-from pipeline.config import Dataset
-from pipeline.tracking import prepare
+from pipeline.config.dataset import Dataset
+from pipeline.config.files import load
+from pipeline.experiment.tracking import prepare
 
 # A machine that has other things to do is slow, not wrong.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])

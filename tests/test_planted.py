@@ -9,14 +9,17 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipeline.comparison import Comparison
-from pipeline.conf_files import load
-from pipeline.config import Dataset
-from pipeline.encoding import HELD_OUT, encode
-from pipeline.fitting import fit_all, load_scores
-from pipeline.splitting import training_pairs
-from pipeline.tracking import Tracker
-from pipeline.vocabulary import build_vocabulary
+from pipeline.config.dataset import Dataset
+from pipeline.config.files import load
+from pipeline.examples.encoding import encode
+from pipeline.examples.sparse_examples import HELD_OUT
+from pipeline.experiment.artifacts import load_scores
+from pipeline.experiment.comparison import Comparison
+from pipeline.experiment.fitting import fit_all
+from pipeline.experiment.tracking import Tracker
+from pipeline.records.splitting import training_pairs
+from pipeline.views import tables
+from pipeline.vocabulary.vocabulary import build_vocabulary
 
 RANKED: dict[str, Any] = {
     "description": "Planted.",
@@ -71,10 +74,10 @@ def test_pca_keeps_what_varies_most_and_misses_the_groups_of_rare_items(contest:
         rows += [{"user": user, "item": item} for item in coins + liked]
     comparison = contest(RANKED, pl.DataFrame(rows))
     for metric in ("recall_at_20", "ndcg_at_20"):
-        assert comparison.verdict("embedding D=4", "pca D=4", metric)["verdict"] == "better", comparison.text()
+        assert comparison.verdict("embedding D=4", "pca D=4", metric)["verdict"] == "better", tables.text(comparison)
     assert comparison.verdict("embedding D=4", "popularity", "recall_at_20")["low"] > 0.05
     assert comparison.verdict("pca D=4", "popularity", "recall_at_20")["verdict"] == "no difference shown"
-    assert "no signal" not in comparison.text()
+    assert "no signal" not in tables.text(comparison)
 
 
 def test_pca_keeps_the_frequent_words_and_misses_the_rare_ones_that_make_the_price(
@@ -94,8 +97,8 @@ def test_pca_keeps_the_frequent_words_and_misses_the_rare_ones_that_make_the_pri
     comparison = contest(PRICED, pl.DataFrame(rows))
     r2 = dict(comparison.frame.select("fit", "r2_log").iter_rows())
     assert comparison.verdict("embedding D=3", "pca D=3", "rmse_log")["verdict"] == "better"
-    assert r2["embedding D=3"] > 0.8, comparison.text()
-    assert r2["pca D=3"] < 0.1, comparison.text()
+    assert r2["embedding D=3"] > 0.8, tables.text(comparison)
+    assert r2["pca D=3"] < 0.1, tables.text(comparison)
 
 
 @pytest.mark.parametrize("task", ["missing tokens", "a number"])
@@ -122,4 +125,4 @@ def test_where_there_is_no_signal_the_comparison_says_so(task: str, contest: Cal
         comparison = contest(PRICED, pl.DataFrame(rows))
         verdict = comparison.verdict("embedding D=3", "mean", "rmse_log")
     assert verdict["verdict"] != "better"
-    assert "no signal shown: no learned embedding is shown to be better" in comparison.text()
+    assert "no signal shown: no learned embedding is shown to be better" in tables.text(comparison)

@@ -17,12 +17,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipeline.config import RIVALS, BoostedTrees, Dataset, PcaBoostedTrees
-from pipeline.encoding import HELD_OUT, encode
-from pipeline.evaluation import judge, measure
-from pipeline.methods import METHODS
-from pipeline.splitting import training_pairs
-from pipeline.vocabulary import build_vocabulary
+from pipeline.config.baselines import RIVALS, BoostedTrees, PcaBoostedTrees
+from pipeline.config.dataset import Dataset
+from pipeline.evaluation.evaluate import judge, measure
+from pipeline.examples.encoding import encode
+from pipeline.examples.sparse_examples import HELD_OUT
+from pipeline.experiment.registry import METHODS
+from pipeline.records.splitting import training_pairs
+from pipeline.vocabulary.vocabulary import build_vocabulary
 
 KERNELS = {
     "x86_64": {

@@ -1,6 +1,8 @@
 """The project itself: what may import what, and whether the README tells the truth."""
 
+import ast
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +12,12 @@ import yaml
 
 PROJECT = Path(__file__).parents[1]
 README = (PROJECT / "README.md").read_text()
-MODULES = sorted(f"pipeline.{path.stem}" for path in (PROJECT / "pipeline").glob("*.py") if path.stem != "__init__")
+MODULES = sorted(
+    ".".join(path.relative_to(PROJECT).with_suffix("").parts)
+    for path in (PROJECT / "pipeline").rglob("*.py")
+    if path.stem != "__init__"
+)
+FOLDERS = sorted(path.parent for path in (PROJECT / "pipeline").glob("*/__init__.py"))
 
 
 def fresh_process(code: str) -> str:
@@ -31,10 +38,48 @@ def test_definitions_load_without_the_heavy_libraries() -> None:
     assert fresh_process(code) == "[]\n"
 
 
-def test_the_way_of_the_data_names_every_module() -> None:
+def test_the_way_of_the_data_names_every_folder_and_each_says_what_it_is_for() -> None:
     told = (PROJECT / "pipeline" / "__init__.py").read_text()
-    for module in MODULES:
-        assert re.search(rf"\b{module.removeprefix('pipeline.')}\b", told), module
+    for folder in FOLDERS:
+        assert re.search(rf"^    {folder.name} ", told, re.MULTILINE), folder
+        said = ast.get_docstring(ast.parse((folder / "__init__.py").read_text()))
+        assert said is not None
+        assert 3 <= len(said.splitlines()) <= 6, folder
+        assert "enter" in said, folder
+        assert "leave" in said, folder
+
+
+@pytest.mark.parametrize("folder", ["assets", "pipeline"])
+def test_no_file_is_long(folder: str) -> None:
+    for path in (PROJECT / folder).rglob("*.py"):
+        assert len(path.read_text().splitlines()) <= 250, path
+
+
+def test_an_arrow_that_is_turned_round_is_refused(tmp_path: Path) -> None:
+    """In a copy of the project, a module imports from further down the way of the data."""
+    for folder in ("pipeline", "assets"):
+        shutil.copytree(PROJECT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(PROJECT / "pyproject.toml", tmp_path)
+    assert lint_imports(tmp_path).returncode == 0
+    for module, line, contract in (
+        ("vocabulary/vocabulary.py", "import pipeline.network.models", "Imports go up the way of the data"),
+        ("examples/features.py", "import dagster", "Dagster is for assets only"),
+        ("evaluation/evaluate.py", "import pytorch_lightning", "Lightning is for the network only"),
+        ("views/tables.py", "import mlflow", "MLflow is for experiments only"),
+    ):
+        path = tmp_path / "pipeline" / module
+        before = path.read_text()
+        path.write_text(f"{before}\n{line}\n")
+        done = lint_imports(tmp_path)
+        assert done.returncode == 1, module
+        assert re.findall(r"^(.*) BROKEN", done.stdout, re.MULTILINE) == [contract]
+        path.write_text(before)
+
+
+def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
+    """What the linter of imports says of a project."""
+    command = [Path(sys.executable).parent / "lint-imports", "--no-cache"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"(?:`|^\$ )make ([a-z]+)", README, re.MULTILINE))))
@@ -48,7 +93,7 @@ def test_the_readme_links_to_files_that_there_are() -> None:
 
 
 def test_the_readme_s_conf_file_is_a_complete_one_of_ten_lines(tmp_path: Path) -> None:
-    from pipeline.conf_files import load
+    from pipeline.config.files import load
 
     (text,) = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
     (tmp_path / "books.yaml").write_text(text)

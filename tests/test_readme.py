@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from mlflow.tracking import MlflowClient
 
-from pipeline.comparison import Comparison
+from pipeline.experiment.comparison import Comparison
 
 PROJECT = Path(__file__).parents[1]
 README = (PROJECT / "README.md").read_text()
@@ -89,7 +89,10 @@ def test_the_neighbours_are_what_a_person_would_name(first_run: tuple[Path, str]
 
 
 def test_the_map_puts_films_among_their_kind(first_run: tuple[Path, str]) -> None:
-    """Of ten well-known films, at least six of the ten nearest on the map share a genre."""
+    """Of the ten nearest on the map to each of ten well-known films, at least seven in ten share a genre with it.
+
+    All together, as t-SNE makes the last bits large: another processor's map has other neighbours.
+    """
     films = (
         "Star Wars: Episode IV - A New Hope (1977)", "Raiders of the Lost Ark (Indiana Jones and the Raiders of the "
         "Lost Ark) (1981)", "Godfather, The (1972)", "Terminator 2: Judgment Day (1991)", "Die Hard (1988)",
@@ -105,10 +108,12 @@ def test_the_map_puts_films_among_their_kind(first_run: tuple[Path, str]) -> Non
     assert view["name"] == "neighbourhoods (t-SNE)"
     places = np.frombuffer(base64.b64decode(view["places"]), "<f4").reshape(-1, 2)
     genres = [set(names.split("|")) for names in page["about"]["genres"]]
+    shared = 0
     for film in films:
         own = page["labels"].index(film)
         nearest = np.argsort(np.linalg.norm(places - places[own], axis=1))[1:11]
-        assert sum(bool(genres[own] & genres[other]) for other in nearest) >= 6, film
+        shared += sum(bool(genres[own] & genres[other]) for other in nearest)
+    assert shared >= 70
 
 
 def test_a_second_run_fits_nothing(first_run: tuple[Path, str]) -> None:

@@ -8,7 +8,7 @@ import pytest
 from assets import automation
 from assets.definitions import definitions
 from assets.resources import mlflow_from_environment
-from pipeline.config import Dataset
+from pipeline.config.dataset import Dataset
 
 
 @pytest.fixture(autouse=True)

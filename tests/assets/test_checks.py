@@ -8,15 +8,15 @@ import polars as pl
 import pytest
 
 from assets import checks
-from pipeline.comparison import Comparison
-from pipeline.config import Dataset
+from pipeline.config.dataset import Dataset
 from pipeline.embedding import Embedding
-from pipeline.encoding import encode
-from pipeline.fitting import Fit
-from pipeline.sources import scan
-from pipeline.splitting import training_pairs
-from pipeline.tracking import Tracker
-from pipeline.vocabulary import Vocabulary, build_vocabulary
+from pipeline.examples.encoding import encode
+from pipeline.experiment.comparison import Comparison
+from pipeline.experiment.fits import Fit
+from pipeline.experiment.tracking import Tracker
+from pipeline.records.sources import scan
+from pipeline.records.splitting import training_pairs
+from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
 
 
 def by_name(results: list[dg.AssetCheckResult]) -> Mapping[str | None, dg.AssetCheckResult]:

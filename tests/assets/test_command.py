@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from docs.tour import free_port
-from pipeline.config import Dataset
+from pipeline.config.dataset import Dataset
 from tests.conftest import PATIENCE, learns, statuses, wait_until, with_training
 
 PROJECT = Path(__file__).parents[2]

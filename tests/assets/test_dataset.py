@@ -13,12 +13,12 @@ from assets import checks
 from assets.automation import ALL
 from assets.definitions import definitions
 from assets.storage import FolderIOManager
-from pipeline.comparison import Comparison
-from pipeline.conf_files import load
-from pipeline.config import Dataset
+from pipeline.config.dataset import Dataset
+from pipeline.config.files import load
 from pipeline.embedding import Embedding
-from pipeline.encoding import SparseExamples
-from pipeline.vocabulary import Vocabulary
+from pipeline.examples.sparse_examples import SparseExamples
+from pipeline.experiment.comparison import Comparison
+from pipeline.vocabulary.vocabulary import Vocabulary
 from tests.conftest import MOVIES
 
 CHAIN = [

@@ -3,7 +3,8 @@ from typing import Any
 import pytest
 
 from assets import launchpad
-from pipeline.config import Dataset, MissingTokensTraining
+from pipeline.config.dataset import Dataset
+from pipeline.config.training import MissingTokensTraining
 from pipeline.errors import PipelineError
 
 

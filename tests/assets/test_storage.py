@@ -6,7 +6,7 @@ import pytest
 
 from assets.storage import PROJECT, FolderIOManager, conf_folder, dagster_home, home
 from pipeline.errors import PipelineError
-from pipeline.vocabulary import Vocabulary
+from pipeline.vocabulary.vocabulary import Vocabulary
 
 KEY = dg.AssetKey(["films", "thing"])
 

@@ -9,9 +9,9 @@ import pytest
 from assets.definitions import definitions
 from assets.storage import store, values
 from assets.store import Store
-from pipeline.config import Dataset
+from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError
-from pipeline.vocabulary import Vocabulary
+from pipeline.vocabulary.vocabulary import Vocabulary
 
 KEY = dg.AssetKey(["films", "thing"])
 

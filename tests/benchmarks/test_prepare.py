@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from benchmarks import prepare
-from pipeline.conf_files import conf_files, load
+from pipeline.config.files import conf_files, load
 
 CONF = Path(prepare.__file__).parent / "conf"
 

@@ -11,8 +11,8 @@ from benchmarks.generate import generate, write
 from benchmarks.learners import LEARNERS
 from benchmarks.overhead import alone
 from benchmarks.speed import measure, table
-from pipeline.comparison import Comparison
-from pipeline.conf_files import load
+from pipeline.config.files import load
+from pipeline.experiment.comparison import Comparison
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.embedding import Embedding
 from pipeline.errors import PipelineError
-from pipeline.vocabulary import Vocabulary
+from pipeline.vocabulary.vocabulary import Vocabulary
 
 
 @pytest.fixture

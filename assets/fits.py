@@ -1,0 +1,69 @@
+"""The assets that fit: learned embedding, PCA and the rivals, each fit a run in MLflow."""
+
+from collections.abc import Callable, Sequence
+
+import dagster as dg
+
+from assets import checks, launchpad, metadata
+from assets.options import FITS, data_version, options
+from assets.resources import MLflow
+from assets.storage import for_people, home
+from pipeline.config.dataset import Dataset
+from pipeline.examples.sparse_examples import SparseExamples
+from pipeline.experiment.fits import Fits
+from pipeline.experiment.fitting import fit_all
+from pipeline.experiment.registry import METHODS
+from pipeline.vocabulary.vocabulary import Vocabulary
+
+
+def fits_asset(
+    conf: Dataset,
+    name: str,
+    methods: Sequence[str],
+    config_of: Callable[[Dataset], type[dg.Config]],
+    description: str,
+    kinds: set[str],
+) -> dg.AssetsDefinition:
+    """An asset that fits some methods, each fit a run of the dataset's experiment."""
+    kind = config_of(conf)
+    modules = [f"pipeline.{METHODS[method].module}" for method in methods]
+
+    @dg.asset(
+        description=description,
+        kinds=kinds,
+        **options(conf, name, FITS, ("vocabulary", "sparse_examples"), [fit_all], modules),
+    )
+    def fits(
+        context: dg.AssetExecutionContext,
+        config: kind,  # type: ignore[valid-type]
+        mlflow: MLflow,
+        vocabulary: Vocabulary,
+        sparse_examples: SparseExamples,
+    ):
+        with for_people(conf.file):
+            asked = launchpad.with_config(conf, name, config)
+            tracker = mlflow.tracker(conf, context.instance)
+            done = [
+                fit
+                for method in methods
+                for fit in fit_all(
+                    method,
+                    asked,
+                    vocabulary,
+                    sparse_examples,
+                    tracker,
+                    tags=mlflow.tags(context),
+                    force=launchpad.is_forced(config),
+                    log=context.log,
+                    checkpoints=home() / "checkpoints",
+                ).fits
+            ]
+            checked = checks.of_fits(name, done, tracker)
+        return dg.MaterializeResult(
+            value=Fits(tuple(done)),
+            data_version=data_version([fit.run_id for fit in done]),
+            metadata=metadata.of_fits(done, mlflow, vocabulary) | metadata.made_from(context),
+            check_results=checked,
+        )
+
+    return fits

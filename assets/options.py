@@ -1,0 +1,52 @@
+"""What all assets of a dataset share: names, inputs, checks, and the versions of their code and of their values."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import dagster as dg
+
+from assets import checks
+from pipeline.config.dataset import Dataset
+from pipeline.experiment.code_version import code_version
+
+RECORDS = {"source"}
+TOKENS = {"example", "tokens", "split", "vocabulary", "task", "refit", "seed"}
+FITS = {"dimensions", "rivals", "baseline", "training", "task", "refit", "seed"}
+"""Sections of conf; a change of those that an asset names makes it stale."""
+
+
+def options(
+    conf: Dataset,
+    name: str,
+    settings: set[str],
+    upstream: tuple[str, ...] = (),
+    calls: Iterable[Callable[..., Any]] = (),
+    modules: Iterable[str] = (),
+) -> dict[str, Any]:
+    """The arguments of `dg.asset` that all assets have.
+
+    Args:
+        conf: the dataset.
+        name: of the asset.
+        settings: the sections of conf that decide its value.
+        upstream: the names of the assets that it reads.
+        calls: what it calls in `pipeline`: a change of the code behind it makes the asset stale.
+        modules: further modules whose code decides the value, by their full names.
+    """
+    code = code_version(*sorted({*modules, *(call.__module__ for call in calls)}))
+    decides = json.dumps(conf.model_dump(mode="json", include=settings), sort_keys=True)
+    return {
+        "name": name,
+        "key_prefix": conf.name,
+        "check_specs": checks.specs(conf, name),
+        "group_name": conf.name,
+        "ins": {name: dg.AssetIn(key_prefix=conf.name) for name in upstream},
+        "code_version": hashlib.sha256((code + decides).encode()).hexdigest()[:16],
+    }
+
+
+def data_version(made_of: Any) -> dg.DataVersion:
+    """A data version that changes with what a value is made of."""
+    return dg.DataVersion(hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:16])

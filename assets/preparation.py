@@ -1,0 +1,91 @@
+"""The assets before a fit: raw records, the vocabulary, sparse examples.
+
+An asset here is names, metadata and one call into `pipeline`. What the call does, and how its value is kept, is not.
+(The functions have no return annotation: Dagster takes one of a result with checks to mean that no value is kept.)
+"""
+
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+
+from assets import checks, metadata
+from assets.options import RECORDS, TOKENS, data_version, options
+from assets.storage import for_people, values
+from pipeline.config.dataset import Dataset
+from pipeline.examples.encoding import encode
+from pipeline.records import sources
+from pipeline.records.splitting import assign, require_room, training_pairs
+from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
+
+
+def raw_records_asset(conf: Dataset, conf_folder: Path) -> dg.AssetsDefinition:
+    """The records as they come, as Parquet."""
+
+    @dg.asset(
+        description=f"The records as they come, one row each, as Parquet. {conf.description}",
+        kinds={"polars", "parquet"},
+        **options(conf, "raw_records", RECORDS, calls=[sources.scan]),
+    )
+    def raw_records():
+        with for_people(conf.file):
+            records = sources.scan(conf, conf_folder)
+            sums = sources.checksums(conf.source, conf_folder)
+            n_records = records.select(pl.len()).collect(engine="streaming").item()
+        return dg.MaterializeResult(
+            value=records,
+            data_version=data_version(sums),
+            metadata=metadata.of_records(records, n_records, sums, sources.roles(conf)),
+            check_results=checks.of_records(n_records),
+        )
+
+    return raw_records
+
+
+def vocabulary_asset(conf: Dataset) -> dg.AssetsDefinition:
+    """The dictionary of the tokens."""
+
+    @dg.asset(
+        description="The dictionary that gives every token an integer 0..V-1, the most frequent first, counted on the "
+        "training examples only. Its fingerprint travels with everything that is made with it.",
+        kinds={"polars", "parquet"},
+        **options(conf, "vocabulary", TOKENS, ("raw_records",), [assign, build_vocabulary]),
+    )
+    def vocabulary(context: dg.AssetExecutionContext, raw_records: pl.LazyFrame):
+        with for_people(conf.file):
+            assignment = assign(raw_records, conf)
+            built = build_vocabulary(training_pairs(raw_records, conf, assignment), conf)
+            require_room(conf, assignment.n_training, len(built))
+        context.log.info(f"{conf.name}: the vocabulary has {len(built):,} tokens")
+        before = values().previous(context.asset_key, Vocabulary)
+        return dg.MaterializeResult(
+            value=built,
+            data_version=dg.DataVersion(built.fingerprint),
+            metadata=metadata.of_vocabulary(built) | metadata.made_from(context),
+            check_results=checks.of_vocabulary(built, before),
+        )
+
+    return vocabulary
+
+
+def sparse_examples_asset(conf: Dataset) -> dg.AssetsDefinition:
+    """Every example as a sparse list of integers."""
+
+    @dg.asset(
+        description="Every example as a sparse list of integers, such as [1, 3, 999999], instead of a row of a million "
+        "zeros and ones: a CSR matrix on disk, with each example's id, split and dense features.",
+        kinds={"numpy", "polars"},
+        **options(conf, "sparse_examples", TOKENS, ("raw_records", "vocabulary"), [encode]),
+    )
+    def sparse_examples(context: dg.AssetExecutionContext, raw_records: pl.LazyFrame, vocabulary: Vocabulary):
+        with for_people(conf.file):
+            examples = encode(raw_records, vocabulary, conf)
+        context.log.info(f"{conf.name}: {len(examples):,} sparse examples, {len(examples.indices):,} stored entries")
+        return dg.MaterializeResult(
+            value=examples,
+            data_version=dg.DataVersion(examples.fingerprint),
+            metadata=metadata.of_examples(examples, vocabulary) | metadata.made_from(context),
+            check_results=checks.of_examples(examples, raw_records, conf),
+        )
+
+    return sparse_examples

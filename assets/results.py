@@ -1,0 +1,134 @@
+"""The assets after the fits: their comparison, pages, report, exports.
+
+An asset here is names, metadata and one call into `pipeline`. What the call does, and how its value is kept, is not.
+(The functions have no return annotation: Dagster takes one of a result with checks to mean that no value is kept.)
+"""
+
+import dagster as dg
+import polars as pl
+
+from assets import checks, metadata
+from assets.options import FITS, TOKENS, data_version, options
+from assets.resources import MLflow
+from assets.storage import for_people
+from pipeline.config.dataset import Dataset
+from pipeline.embedding import Embedding
+from pipeline.examples.sparse_examples import HELD_OUT, SparseExamples
+from pipeline.experiment.artifacts import load_scores, vocabulary_size
+from pipeline.experiment.comparison import Comparison
+from pipeline.experiment.fits import Fits
+from pipeline.records.tokens import described
+from pipeline.views import tables
+from pipeline.views.exports import Exports
+from pipeline.views.pages.report import FILE as REPORT
+from pipeline.views.publish import draw_pages, write_report
+
+
+def comparison_asset(conf: Dataset) -> dg.AssetsDefinition:
+    """All fits side by side."""
+
+    @dg.asset(
+        description="Learned embedding, PCA and the rivals side by side, measured on the same held-out examples, which "
+        "no fit has seen.",
+        kinds={"polars", "mlflow"},
+        **options(conf, "comparison", FITS, ("embedding", "pca", "rivals"), [Comparison.of, tables.text]),
+    )
+    def comparison(context: dg.AssetExecutionContext, mlflow: MLflow, embedding: Fits, pca: Fits, rivals: Fits):
+        fits = [*embedding.fits, *pca.fits, *rivals.fits]
+        with for_people(conf.file):
+            tracker = mlflow.tracker(conf, context.instance)
+            scores = {part: load_scores(tracker, fits, part) for part in HELD_OUT}
+            table = Comparison.of(fits, vocabulary_size(tracker, fits[0]), conf.logs, scores)
+        context.log.info(f"{conf.name}:\n{tables.text(table)}")
+        return dg.MaterializeResult(
+            value=table,
+            data_version=data_version([fit.run_id for fit in fits]),
+            metadata=metadata.of_comparison(table, mlflow) | metadata.made_from(context),
+            check_results=checks.of_comparison(table),
+        )
+
+    return comparison
+
+
+def pages_asset(conf: Dataset) -> dg.AssetsDefinition:
+    """A page for each latent space."""
+
+    @dg.asset(
+        description="A page for each fit on which to look around in its latent space: search a token, see its weights "
+        "and its neighbours, turn the space. One HTML file each, in the artifacts of its run; it works offline.",
+        kinds={"plotly", "mlflow"},
+        **options(conf, "pages", TOKENS, ("raw_records", "sparse_examples", "comparison"), [draw_pages]),
+    )
+    def pages(
+        context: dg.AssetExecutionContext,
+        mlflow: MLflow,
+        raw_records: pl.LazyFrame,
+        sparse_examples: SparseExamples,
+        comparison: Comparison,
+    ):
+        with for_people(conf.file):
+            tracker = mlflow.tracker(conf, context.instance)
+            made = draw_pages(conf, comparison, described(raw_records, conf), sparse_examples, tracker, context.log)
+        fits = comparison.swept
+        return dg.MaterializeResult(
+            value=Fits(fits),
+            data_version=data_version([fit.run_id for fit in fits]),
+            metadata=metadata.of_pages(fits, made, mlflow) | metadata.made_from(context),
+        )
+
+    return pages
+
+
+def report_asset(conf: Dataset) -> dg.AssetsDefinition:
+    """The page that can be mailed."""
+
+    @dg.asset(
+        description="One page that can be mailed: what the data is, what was learned, the contest with its verdicts, "
+        "the pictures, the settings. It works offline.",
+        kinds={"html", "mlflow"},
+        **options(conf, "report", FITS, ("sparse_examples", "comparison", "pages"), [write_report]),
+    )
+    def report(
+        context: dg.AssetExecutionContext,
+        mlflow: MLflow,
+        sparse_examples: SparseExamples,
+        comparison: Comparison,
+        pages: Fits,
+    ):
+        with for_people(conf.file):
+            tracker = mlflow.tracker(conf, context.instance)
+            links = {
+                "The asset in Dagster": f"{mlflow.dagster_ui}/assets/{conf.name}/report",
+                "The runs side by side in MLflow": mlflow.compare_link(comparison.fits),
+            }
+            made, shown = write_report(conf, comparison, sparse_examples, tracker, links)
+        return dg.MaterializeResult(
+            value=made,
+            metadata=metadata.of_report(mlflow.artifact_link(shown, REPORT)) | metadata.made_from(context),
+        )
+
+    return report
+
+
+def exports_asset(conf: Dataset) -> dg.AssetsDefinition:
+    """The best embedding in the formats of other tools."""
+
+    @dg.asset(
+        description="The learned embedding that is best on validation, as other tools read it: TensorBoard's "
+        "projector, word2vec's text format, a Parquet file for Embedding Atlas, usearch's index of nearest neighbours. "
+        "The README says how to open each.",
+        kinds={"parquet"},
+        **options(conf, "exports", TOKENS, ("raw_records", "comparison"), [Exports]),
+    )
+    def exports(context: dg.AssetExecutionContext, mlflow: MLflow, raw_records: pl.LazyFrame, comparison: Comparison):
+        best = comparison.best
+        with for_people(conf.file):
+            tracker = mlflow.tracker(conf, context.instance)
+            learned = Embedding.load(tracker.file(best.run_id, "embedding.parquet"))
+            about = learned.vocabulary.beside(described(raw_records, conf))
+            made = Exports(learned, about)
+        return dg.MaterializeResult(
+            value=made, metadata=metadata.of_exports(best, made.neighbours) | metadata.made_from(context)
+        )
+
+    return exports

@@ -1,0 +1,91 @@
+"""Ridge regression on all tokens and the dense features: what a straight line makes of the words."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from pipeline.config.dataset import Dataset
+from pipeline.embedding import Embedding
+from pipeline.evaluation.selection import candidates, tuned
+from pipeline.examples.example_set import Rows
+from pipeline.examples.features import DenseScale, TargetScale
+from pipeline.vocabulary.vocabulary import Vocabulary
+
+Array = npt.NDArray[Any]
+
+TOLERANCE = {"float32": 1e-6, "float64": 1e-12}
+"""Of the solver, by the type of numbers. Processors take other ways to the solution: it has to be that itself."""
+
+
+@dataclass(frozen=True)
+class FittedRidge:
+    """A coefficient for each token and for each piece of a dense feature."""
+
+    embedding: Embedding  # D = 1: what a token adds to the learned number
+    weights: Mapping[str, Array]  # token_weight (V,), token_coefficient (V,), rows_of_length_1, head_*, the scales
+    chosen: Mapping[str, Any] = field(default_factory=dict)
+
+    def score(self, inputs: sparse.csr_matrix, dense: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+        """(N,) numbers in the target's unit."""
+        tokens = weighted(inputs, self.weights["token_weight"], bool(self.weights["rows_of_length_1"]))
+        learned = tokens @ self.weights["token_coefficient"] + self.weights["head_bias"]
+        learned = learned + DenseScale.of(self.weights).forward(dense) @ self.weights["head_weight"]
+        return TargetScale.of(self.weights).inverse(learned)
+
+
+def weighted(inputs: sparse.csr_matrix, weight: Array, rows_of_length_1: bool) -> sparse.csr_matrix:
+    """Rows (N, V) with the weight (V,) of each token; of length 1 where that is asked for."""
+    from sklearn.preprocessing import normalize
+
+    rows = sparse.csr_matrix(inputs @ sparse.diags(weight))
+    return normalize(rows) if rows_of_length_1 else rows
+
+
+def fit(
+    training: Rows,
+    vocabulary: Vocabulary,
+    conf: Dataset,
+    dimension: int | None = None,
+    validation: Rows | None = None,
+    chosen: Mapping[str, Any] | None = None,
+) -> FittedRidge:
+    """Solve for the coefficients; regularisation and weighting are chosen on validation."""
+    assert conf.task.kind == "regression"
+    among = candidates(conf.rival("ridge"), ("regularisation", "weighting"))
+    return tuned(
+        partial(_fit, training, vocabulary, conf.task.log, TOLERANCE[conf.dtype]), among, conf, validation, chosen
+    )
+
+
+def _fit(
+    training: Rows, vocabulary: Vocabulary, log: bool, tolerance: float, *, regularisation: float, weighting: str
+) -> FittedRidge:
+    from sklearn.linear_model import Ridge
+
+    n = training.inputs.counts  # (V,)
+    is_tfidf = weighting == "tfidf"
+    weight = np.log((1 + len(training)) / (1 + n)) + 1 if is_tfidf else np.ones(len(n))
+    tokens = weighted(training.inputs.csr(), weight, is_tfidf)
+    dense_scale, target_scale = DenseScale.fit(training.dense), TargetScale.fit(training.target, log)
+    features = sparse.hstack([tokens, sparse.csr_matrix(dense_scale.forward(training.dense))], format="csr")
+    model = Ridge(regularisation, solver="sparse_cg", tol=tolerance).fit(
+        features, target_scale.forward(training.target)
+    )
+    of_tokens = model.coef_[: len(n)]
+    weights = {
+        "token_weight": weight,
+        "token_coefficient": of_tokens,
+        "rows_of_length_1": np.array(is_tfidf),
+        "head_weight": model.coef_[len(n) :],
+        "head_bias": np.array(model.intercept_),
+    }
+    return FittedRidge(
+        Embedding(vocabulary, (of_tokens * weight).astype(np.float32)[:, None]),
+        weights | dense_scale.weights | target_scale.weights,
+        {"regularisation": regularisation, "weighting": weighting},
+    )

@@ -1,0 +1,128 @@
+"""How sure a figure is: bootstrap intervals over the held-out examples, and paired differences between two fits.
+
+An interval tells what other examples of the same kind would show; that another seed or another training set would give
+another fit is not in it. Examples that were cross-fitted are taken as independent.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from scipy import special
+
+from pipeline.errors import PipelineError
+from pipeline.evaluation.evaluate import HIGHER_IS_BETTER, weighted_metrics
+
+Array = npt.NDArray[Any]
+Verdict = Literal["better", "worse", "no difference shown"]
+
+LEVEL = 0.95
+"""Of an interval."""
+RESAMPLES = 2000
+"""How often the examples are drawn anew."""
+FEWEST = 10
+"""With fewer examples a bootstrap shows nothing."""
+ROUNDING = 1e-9
+"""A smaller share of a metric is no difference between two fits but one between two ways to add up."""
+_BLOCK = 2**22
+"""Weights in a block of resamples."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Where a figure lies."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One metric of a fit minus that of another, on the same examples."""
+
+    metric: str
+    value: float
+    low: float
+    high: float
+    n_examples: int
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the data shows, never more: an interval with 0 in it shows no difference.
+
+        >>> Difference("recall_at_20", 0.02, 0.01, 0.03, n_examples=500).verdict
+        'better'
+        >>> Difference("rmse", 0.02, 0.01, 0.03, n_examples=500).verdict
+        'worse'
+        >>> Difference("rmse", 0.02, -0.01, 0.05, n_examples=500).verdict
+        'no difference shown'
+        """
+        if self.n_examples < FEWEST or not (self.low > 0 or self.high < 0):
+            return "no difference shown"
+        return "better" if (self.low > 0) == HIGHER_IS_BETTER[self.metric] else "worse"
+
+
+def resampled(scores: Sequence[pl.DataFrame], log: bool, seed: int = 0) -> list[Mapping[str, Array]]:
+    """The metrics of some fits over resampled examples, the same draws for all of them: N of the N examples, again.
+
+    Args:
+        scores: what `evaluation.judge` gave of each fit, on the same N examples.
+        log: the target was trained in logs.
+        seed: of the draws.
+
+    Returns:
+        For each fit and metric its RESAMPLES values.
+
+    Raises:
+        PipelineError: the fits were not judged on the same examples.
+    """
+    for frame in scores[1:]:
+        if not frame["example"].equals(scores[0]["example"]):
+            raise PipelineError(
+                "the fits were judged on different examples, so their differences mean nothing: materialise the "
+                "embedding, the pca and the rivals again."
+            )
+    found: list[dict[str, list[Array]]] = [{} for _ in scores]
+    for weights in _draws(scores[0].height if scores else 0, seed):
+        for of_fit, frame in zip(found, scores, strict=True):
+            for name, values in weighted_metrics(frame, log, weights).items():
+                of_fit.setdefault(name, []).append(values)
+    return [{name: np.concatenate(values) for name, values in of_fit.items()} for of_fit in found]
+
+
+def _draws(n: int, seed: int) -> Iterator[Array]:
+    """How often each of n examples is drawn, (R, n) at a time, RESAMPLES times in all."""
+    random = np.random.default_rng(seed)
+    block = max(1, min(RESAMPLES, _BLOCK // max(n, 1)))
+    for start in range(0, RESAMPLES, block):
+        size = min(block, RESAMPLES - start)
+        drawn = random.integers(0, n, (size, n)) + n * np.arange(size)[:, None]
+        yield np.bincount(drawn.ravel(), minlength=size * n).reshape(size, n).astype(np.float64)
+
+
+def interval(values: Array, n_examples: int) -> Interval:
+    """The percentile interval of a resampled metric, widened for few examples (Hesterberg, 2014, arXiv:1411.5279).
+
+    A percentile interval of n examples is too narrow, as a normal interval with the plain standard deviation is. The
+    quantiles are those at which a normal one would be as wide as Student's: Phi(-sqrt(n / (n - 1)) t_{n - 1}).
+
+    Args:
+        values: (R,) the resampled metric, or the difference of two.
+        n_examples: N.
+    """
+    if n_examples < 2 or not np.isfinite(values).all():
+        return Interval(float("nan"), float("nan"))
+    t = special.stdtrit(n_examples - 1, (1 + LEVEL) / 2)
+    tail = special.ndtr(-np.sqrt(n_examples / (n_examples - 1)) * t)
+    low, high = np.quantile(values, [tail, 1 - tail])
+    return Interval(float(low), float(high))
+
+
+def difference(metric: str, ours: tuple[float, Array], theirs: tuple[float, Array], n_examples: int) -> Difference:
+    """Ours minus theirs, each the metric and its resampled values (R,) over the same draws; rounding is 0."""
+    drawn = ours[1] - theirs[1]
+    found = interval(np.where(np.abs(drawn) <= ROUNDING * np.abs(ours[1]), 0.0, drawn), n_examples)
+    return Difference(metric, ours[0] - theirs[0], found.low, found.high, n_examples)

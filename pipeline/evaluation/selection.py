@@ -1,0 +1,104 @@
+"""Where there are several candidates, validation chooses: by a rule that the last bits of a score cannot tip.
+
+Processors round differently, so candidates that are equal, or nearly, would be told apart by the machine and not by the
+data. Here they stand in a fixed order, and one takes the place of an earlier one only where it is better by more than a
+hundredth of a standard error. What is kept is never worse than the best by more than that.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from itertools import product
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from pipeline.config.dataset import Dataset
+from pipeline.config.section import Section
+from pipeline.embedding import Fitted
+from pipeline.evaluation.bootstrap import ROUNDING, resampled
+from pipeline.evaluation.evaluate import goodness, judge, measure
+from pipeline.examples.example_set import Rows
+
+Made = TypeVar("Made", bound=Fitted)
+
+SHARE = 0.01
+"""Of a standard error: a smaller difference decides nothing."""
+
+
+def is_preferred(value: float, kept: float, error: float) -> bool:
+    """Whether a candidate takes the place of the one that was kept so far.
+
+    Args:
+        value: its goodness, more is better.
+        kept: that of the one that was kept.
+        error: the standard error of that.
+
+    >>> is_preferred(0.3 + 1e-16, 0.3, error=0.0), is_preferred(0.3004, 0.3, error=0.05)
+    (False, False)
+    """
+    return bool(value > kept + max(SHARE * error, ROUNDING * abs(kept)))
+
+
+def first_of_the_best(values: npt.ArrayLike, errors: npt.ArrayLike) -> int:
+    """Which candidate is kept in the end.
+
+    Args:
+        values: the goodness of each, in a fixed order; more is better.
+        errors: the standard error of each.
+
+    >>> first_of_the_best([0.1, 0.3, 0.3004, 0.2], [0.05] * 4)
+    1
+    """
+    kept, values, errors = 0, np.asarray(values), np.asarray(errors)
+    for i, value in enumerate(values):
+        if is_preferred(value, values[kept], errors[kept]):
+            kept = i
+    return kept
+
+
+def goodness_and_error(scores: pl.DataFrame, log: bool) -> tuple[float, float]:
+    """How good a fit is by the task's most telling metric, and the standard error of that by a bootstrap.
+
+    Args:
+        scores: what `evaluation.judge` gave.
+        log: the target was trained in logs.
+    """
+    (drawn,) = resampled([scores], log)
+    return float(goodness(measure(scores, log))), float(np.std(goodness(drawn)))
+
+
+def candidates(settings: Section, names: Iterable[str]) -> list[dict[str, Any]]:
+    """Every combination of the values that the settings of these names hold."""
+    names = list(names)
+    return [dict(zip(names, values, strict=True)) for values in product(*(getattr(settings, name) for name in names))]
+
+
+def tuned(
+    fit: Callable[..., Made],
+    among: list[dict[str, Any]],
+    conf: Dataset,
+    validation: Rows | None,
+    chosen: Mapping[str, Any] | None,
+) -> Made:
+    """Fit with what was chosen before, or else with each candidate, and keep the one that validation prefers.
+
+    Args:
+        fit: takes a candidate's settings as keywords.
+        among: the candidates; without validation the one in the middle is taken.
+        conf: the dataset.
+        validation: the examples that choose, by the most telling metric of the task.
+        chosen: settings that are given.
+    """
+    if chosen is not None:
+        return fit(**chosen)
+    if validation is None or not len(validation) or len(among) == 1:
+        return fit(**among[len(among) // 2])
+    kept, best = None, (-np.inf, 0.0)
+    for candidate in among:
+        fitted = fit(**candidate)
+        found = goodness_and_error(judge(fitted, validation), conf.logs)
+        if kept is None or is_preferred(found[0], *best):
+            kept, best = fitted, found
+    assert kept is not None
+    return kept

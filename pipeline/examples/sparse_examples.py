@@ -1,0 +1,171 @@
+"""Sparse examples: a CSR matrix (N, V) on disk, memory-mapped, that never travels without its indexes.
+
+Letters: N examples, V vocabulary, P pairs (the stored entries: a token of an example), F dense features. An example is
+a bag: a token that occurs twice is one pair with the count 2, and the order of the records is not kept.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import dataframely as dy
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from pipeline.config.records import Part
+from pipeline.examples.example_set import Rows, SparseRows
+from pipeline.examples.memory_mapped import blocks, save
+from pipeline.schemas import PARTS, Examples
+from pipeline.vocabulary.vocabulary import Vocabulary
+
+Array = npt.NDArray[Any]
+TRAIN, VALIDATION, TEST = range(3)
+HELD_OUT: tuple[Part, Part] = ("validation", "test")
+_ARRAYS = ("indptr", "indices", "counts", "parts", "dense", "target")
+
+
+@dataclass(frozen=True)
+class SparseExamples:
+    """All examples of a dataset, encoded: N rows over the V tokens of one vocabulary."""
+
+    indptr: Array  # (N + 1,) int64: the pairs of example i are indptr[i]:indptr[i + 1]
+    indices: Array  # (P,) int32: the token's integer, ascending within an example
+    counts: Array  # (P,) uint32: how often the token occurs in the example
+    parts: Array  # (P,) uint8: TRAIN goes in and TEST is predicted, where the example is held out; or the split column
+    dense: Array  # (N, F) float64: the dense features, NaN where a record has no value
+    target: Array  # (N,) float64: the number to predict, NaN where the task has none
+    frame: dy.DataFrame[Examples]  # N rows: the id and the split of each example
+    about: Mapping[str, Any]  # vocabulary (its fingerprint), size V, dense (names), by_token, folds, left_out
+
+    def __len__(self) -> int:
+        return self.frame.height
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(N, V)."""
+        return len(self), self.about["size"]
+
+    @property
+    def density(self) -> float:
+        """Share of the N x V entries that are stored."""
+        return float(len(self.indices) / max(1, len(self) * self.about["size"]))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits that change with any token, split, target or dense feature; kept with what is saved."""
+        if "fingerprint" in self.about:
+            return str(self.about["fingerprint"])
+        hasher = hashlib.sha256(self.about["vocabulary"].encode())
+        for name in _ARRAYS:
+            for block in blocks(getattr(self, name)):
+                hasher.update(block.tobytes())
+        for column in (*self.frame.get_columns(), pl.Series(self.about["dense"], dtype=pl.String)):
+            hasher.update("\0".join(column.cast(pl.String).fill_null("")).encode())
+        return hasher.hexdigest()[:16]
+
+    def decode(self, vocabulary: Vocabulary) -> pl.DataFrame:
+        """The records again: each example with its list of tokens, by integer, repeated as often as they occur.
+
+        Raises:
+            PipelineError: the vocabulary is not the one that encoded the examples.
+        """
+        vocabulary.require(self.about["vocabulary"], "the sparse examples")
+        example = np.repeat(np.arange(len(self)), np.diff(self.indptr)).repeat(self.counts)
+        tokens = pl.DataFrame(
+            {"row": example, "token": vocabulary.decode(np.repeat(self.indices, self.counts))},
+            schema={"row": pl.Int64, "token": pl.String},
+        )
+        lists = tokens.group_by("row", maintain_order=True).agg(tokens="token")
+        rows = self.frame.with_row_index("row").cast({"row": pl.Int64})
+        return rows.join(lists, on="row", how="left", maintain_order="left").select(
+            *self.frame.columns, pl.col("tokens").fill_null([])
+        )
+
+    @property
+    def turns(self) -> int:
+        """How often some examples are held out and the others train: once, or once a fold."""
+        return self.about["folds"] or 1
+
+    @property
+    def n_training(self) -> int:
+        """How many examples train, in the turn with the fewest."""
+        return min(int((self.split(turn) == TRAIN).sum()) for turn in range(self.turns))
+
+    def split(self, turn: int = 0) -> Array:
+        """(N,) the part of each example (index into schemas.PARTS); of folds one is held out and the next validates."""
+        if not self.about["folds"]:
+            return self.frame["split"].to_physical().to_numpy()
+        after = (self.frame["fold"].to_numpy().astype(np.int64) - turn) % self.turns
+        return np.select([after == 0, after == 1], [TEST, VALIDATION], TRAIN)
+
+    def training(self, turn: int = 0, refit: bool = False) -> Rows:
+        """The training examples, with all that may be seen of them; for a refit those of validation too."""
+        last = VALIDATION if refit else TRAIN
+        if self.about["by_token"]:
+            return self._rows(np.arange(len(self)), seen=range(last + 1), predicted=())
+        return self._whole(np.flatnonzero(self.split(turn) <= last))
+
+    def everything(self) -> Rows:
+        """All examples with all their tokens: what is kept of folds is fitted on them."""
+        return self._whole(np.arange(len(self)))
+
+    def held_out(self, part: Part, turn: int = 0, at_most: int | None = None, seed: int = 0) -> Rows:
+        """The examples that judge: of validation or test; what may be seen goes in, the rest is predicted.
+
+        In a regression all tokens go in and the number is predicted.
+
+        Args:
+            part: validation or test.
+            turn: of folds, which of them is held out.
+            at_most: of more examples than that, in all turns together, a sample is taken.
+            seed: of the sample.
+        """
+        code = PARTS.index(part)
+        if self.about["by_token"]:
+            rows = np.flatnonzero(self._of_parts(np.arange(len(self)), (code,)).lengths)
+        else:
+            rows = np.flatnonzero(self.split(turn) == code)
+        if at_most is not None and len(rows) > -(-at_most // self.turns):
+            chosen = np.random.default_rng([seed, code]).permutation(len(rows))[: -(-at_most // self.turns)]
+            rows = rows[np.sort(chosen)]
+        if self.about["by_token"]:
+            return self._rows(rows, seen=range(code), predicted=(code,))
+        return self._rows(rows, seen=(TRAIN,), predicted=(TEST,))
+
+    def _whole(self, rows: Array) -> Rows:
+        return self._rows(rows, seen=None, predicted=())
+
+    def _rows(self, rows: Array, seen: Iterable[int] | None, predicted: Iterable[int]) -> Rows:
+        return Rows(
+            ids=self.frame["example"][rows],
+            inputs=self._of_parts(rows, seen),
+            labels=self._of_parts(rows, predicted),
+            dense=self.dense[rows],
+            target=self.target[rows],
+        )
+
+    def _of_parts(self, rows: Array, parts: Iterable[int] | None) -> SparseRows:
+        """These rows, of each the pairs of some parts; None: all its pairs."""
+        wanted = np.isin(np.arange(len(PARTS)), [] if parts is None else list(parts))
+        of_pairs = None if parts is None else self.parts
+        return SparseRows(rows, self.indptr, self.indices, of_pairs, wanted, self.about["size"])
+
+    def save(self, folder: Path) -> None:
+        """Write one `.npy` an array, `examples.parquet` and `about.json`."""
+        for name in _ARRAYS:
+            save(folder / f"{name}.npy", getattr(self, name))
+        self.frame.write_parquet(folder / "examples.parquet")
+        about = {**self.about, "fingerprint": self.fingerprint}
+        (folder / "about.json").write_text(json.dumps(about, indent=2))
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote; the arrays stay on disk, memory-mapped."""
+        arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS}
+        frame = Examples.validate(pl.read_parquet(folder / "examples.parquet"))
+        return cls(**arrays, frame=frame, about=json.loads((folder / "about.json").read_text()))

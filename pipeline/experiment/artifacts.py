@@ -1,0 +1,107 @@
+"""What a run keeps of its fit: metrics with intervals, scores, embedding, weights, pictures; and how to load them."""
+
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from pipeline.config.dataset import Dataset
+from pipeline.embedding import Embedding, Fitted
+from pipeline.evaluation.bootstrap import interval, resampled
+from pipeline.evaluation.evaluate import measure
+from pipeline.experiment.code_version import code_version
+from pipeline.experiment.fits import Fit
+from pipeline.experiment.registry import METHODS, Method, run_name
+from pipeline.experiment.run import Run
+from pipeline.experiment.tracking import Tracker
+from pipeline.pictures.figures import draw_losses, draw_map, draw_norms
+
+PICTURES_KEY = "pictures_key"
+"""The tag of a run that says by which code its pictures were drawn."""
+_LOSSES = ("train_loss", "validation_loss")
+
+
+def keep_fit(fitted: Fitted, method: Method, conf: Dataset, run: Run, scores: Mapping[str, pl.DataFrame]) -> None:
+    """Put metrics with their intervals, scores, embedding, weights and pictures into the run."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for part, frame in scores.items():
+            run.log_metrics({f"{part}_{metric}": value for metric, value in measure(frame, conf.logs).items()})
+            (values,) = resampled([frame], conf.logs)
+            for metric, drawn in values.items():
+                found = interval(drawn, frame.height)
+                if np.isfinite(found.low):
+                    run.log_metrics({f"{part}_{metric}_low": found.low, f"{part}_{metric}_high": found.high})
+            frame.write_parquet(folder / f"{part}_examples.parquet")
+        save_fitted(fitted, method.name, conf, run, folder)
+        losses = {loss: run.history[loss] for loss in _LOSSES if loss in run.history}
+        _draw(fitted.embedding, method, conf.name, losses, folder)
+        run.log_folder(folder)
+
+
+def redraw(method: Method, conf: Dataset, run_id: str, tracker: Tracker) -> None:
+    """Draw the pictures of a finished run again, if they were drawn by other code than today's."""
+    if tracker.tag(run_id, PICTURES_KEY) == pictures_key():
+        return
+    losses = {loss: values for loss in _LOSSES if (values := tracker.history(run_id, loss))}
+    embedding = Embedding.load(tracker.file(run_id, "embedding.parquet"))
+    with tempfile.TemporaryDirectory() as folder:
+        _draw(embedding, method, conf.name, losses, Path(folder))
+        tracker.keep(run_id, Path(folder), {PICTURES_KEY: pictures_key()})
+
+
+def pictures_key() -> str:
+    """What the pictures of a run are drawn by, as a key."""
+    return code_version("pipeline.pictures.figures")
+
+
+def _draw(embedding: Embedding, method: Method, dataset: str, losses: Mapping[str, list[float]], folder: Path) -> None:
+    """Draw the map and the lengths of an embedding that has a latent space, and the losses of a training."""
+    title = f"{dataset}: {run_name(method.name, embedding.dimension)}"
+    if method.swept:
+        draw_map(embedding, title, folder / "map.png")
+        draw_norms(embedding, title, folder / "norms.png")
+    if losses:
+        draw_losses(losses, title, folder / "losses.png")
+
+
+def save_fitted(fitted: Fitted, method: str, conf: Dataset, run: Run, folder: Path) -> None:
+    """Write `embedding.parquet`, `weights.npz` and `fit.json`: what inference needs, without pickles."""
+    provenance = {
+        "dataset": conf.name,
+        "method": method,
+        "dimension": str(fitted.embedding.dimension),
+        "mlflow_run": run.run_id,
+        "vocabulary": fitted.embedding.vocabulary.fingerprint,
+    }
+    embedding = Embedding(fitted.embedding.vocabulary, fitted.embedding.matrix, provenance)
+    embedding.save(folder / "embedding.parquet")
+    arrays: dict[str, Any] = dict(fitted.weights)
+    np.savez(folder / "weights.npz", allow_pickle=False, **arrays)
+    (folder / "fit.json").write_text(json.dumps({**provenance, "conf": conf.model_dump(mode="json")}, indent=2))
+
+
+def load_fitted(folder: Path) -> Fitted:
+    """A fit from its run's artifacts, ready to score."""
+    about = json.loads((folder / "fit.json").read_text())
+    embedding = Embedding.load(folder / "embedding.parquet")
+    with np.load(folder / "weights.npz", allow_pickle=False) as file:
+        weights = {name: file[name] for name in file.files}
+    return METHODS[about["method"]].restore(embedding, weights, Dataset.model_validate(about["conf"]))
+
+
+def vocabulary_size(tracker: Tracker, fit: Fit) -> int:
+    """V, the number of tokens in a fit's embedding."""
+    rows: int = pl.scan_parquet(tracker.file(fit.run_id, "embedding.parquet")).select(pl.len()).collect().item()
+    return rows
+
+
+def load_scores(tracker: Tracker, fits: Sequence[Fit], part: str) -> list[pl.DataFrame]:
+    """What each held-out example of a part scored in each fit; nothing where the part has no examples."""
+    if not all(any(name.startswith(f"{part}_") and not name.endswith("_loss") for name in fit.metrics) for fit in fits):
+        return []
+    return [pl.read_parquet(tracker.file(fit.run_id, f"{part}_examples.parquet")) for fit in fits]

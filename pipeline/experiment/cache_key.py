@@ -1,0 +1,62 @@
+"""What decides a fit: its inputs, settings, code and libraries, as a key that tells whether it was done before."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.config.dataset import Dataset
+from pipeline.examples.sparse_examples import SparseExamples
+from pipeline.experiment.code_version import code_version, library_versions
+from pipeline.experiment.registry import Method
+from pipeline.vocabulary.vocabulary import Vocabulary
+
+_JUDGE = "pipeline.experiment.cross_fitting"
+
+
+def fit_key(method: Method, conf: Dataset, examples: SparseExamples, dimension: int | None) -> str:
+    """What decides the result of a fit, as 16 hexadecimal digits: inputs, settings, code and library versions."""
+    decides = {
+        "method": method.name,
+        "dimension": dimension,
+        "examples": examples.fingerprint,
+        "settings": conf.model_dump(mode="json", include={"task", "seed", "refit", "precision"}),
+        "own": _own_settings(method, conf),
+        "code": code_version(_JUDGE, f"pipeline.{method.module}"),
+        "libraries": library_versions(_JUDGE, f"pipeline.{method.module}"),
+    }
+    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _own_settings(method: Method, conf: Dataset) -> dict[str, Any]:
+    return method.settings(conf).model_dump(mode="json", exclude={"kind", "dimensions"})
+
+
+def run_params(
+    method: Method, conf: Dataset, vocabulary: Vocabulary, examples: SparseExamples, dimension: int | None
+) -> dict[str, str]:
+    """Every setting that could change the result, by its path in conf, and the fingerprints of the inputs.
+
+    What validation decides comes later, as `selected.*`; and so does the dimension where that is among it. MLflow's
+    Compare page starts with the first names that differ: among embeddings and PCA these are `dimension` and `method`.
+    """
+    params: dict[str, Any] = {} if dimension is None else {"dimension": dimension}
+    params |= {"method": method.name, "vocabulary_size": len(vocabulary)}
+    params |= {"vocabulary_fingerprint": vocabulary.fingerprint, "examples_fingerprint": examples.fingerprint}
+    elsewhere = {"name", "description", "dimensions", "rivals", "baseline", "training"}
+    section = "training" if method.name == "embedding" else method.name
+    params |= _flat(conf.model_dump(mode="json", exclude=elsewhere) | {section: _own_settings(method, conf)})
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in params.items()}
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings by dotted path; what is not set is left out."""
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            value = {str(i): item for i, item in enumerate(value)}
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        elif value is not None:
+            flat[prefix + key] = value
+    return flat

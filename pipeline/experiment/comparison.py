@@ -1,0 +1,224 @@
+"""All fits of a dataset side by side, measured on the same held-out examples, and what their differences show.
+
+Intervals and verdicts are made in `intervals`; here they are put together for people.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from pipeline.evaluation.bootstrap import ROUNDING, difference, interval, resampled
+from pipeline.evaluation.evaluate import HIGHER_IS_BETTER, METRICS, goodness, measure
+from pipeline.evaluation.selection import first_of_the_best
+from pipeline.experiment.fits import Fit
+from pipeline.experiment.registry import METHODS
+from pipeline.pictures.figures import draw_sweep
+from pipeline.vocabulary.vocabulary import rule_of_thumb
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What the fits are worth, and against each other."""
+
+    frame: pl.DataFrame
+    """One row a fit: dataset, method, dimension, fit (its name), run_id, experiment_id, reused, fit_seconds, then each
+    metric, with `_low` and `_high`, the ends of its 95 % interval."""
+    differences: pl.DataFrame
+    """One row a metric and ordered pair: fit, against, metric, difference, low, high, verdict."""
+    about: Mapping[str, Any]
+    """part, n_examples, vocabulary_size, best and smallest (learned D, by validation), worth (learned D -> PCA's D)."""
+
+    @classmethod
+    def of(
+        cls,
+        fits: Sequence[Fit],
+        vocabulary_size: int,
+        logs: bool,
+        scores: Mapping[str, Sequence[pl.DataFrame]],
+    ) -> "Comparison":
+        """Put finished fits side by side, by D and then in the order given.
+
+        Args:
+            fits: at least one.
+            vocabulary_size: V.
+            logs: the target was trained in logs.
+            scores: by part (validation, test) what `evaluation.judge` gave of each fit, in their order, or nothing.
+
+        Raises:
+            PipelineError: the fits were not judged on the same examples.
+        """
+        order = sorted(range(len(fits)), key=lambda i: _place(fits[i]))
+        fits = [fits[i] for i in order]
+        judged = {part: [frames[i] for i in order] for part, frames in scores.items() if frames}
+        part = next((part for part in ("test", "validation") if part in judged), "no")
+        frames = judged.get(part, [])
+        drawn = resampled(frames, logs)
+        values = [measure(frame, logs) for frame in frames]
+        n_examples = frames[0].height if frames else 0
+        rows = [_row(fit) for fit in fits]
+        for row, of_fit, of_draws in zip(rows, values, drawn, strict=False):
+            for name in of_fit:
+                found = interval(of_draws[name], n_examples)
+                row |= {name: of_fit[name], f"{name}_low": found.low, f"{name}_high": found.high}
+        pairs = [
+            {"fit": fits[i].name, "against": fits[j].name, "metric": name}
+            | _difference(name, (values[i][name], drawn[i][name]), (values[j][name], drawn[j][name]), n_examples)
+            for i, j in permutations(range(len(values)), 2)
+            for name in _ordered(values[i])
+        ]
+        chosen = _chosen(fits, judged.get("validation", []), logs)
+        about = {
+            "part": part,
+            "n_examples": n_examples,
+            "vocabulary_size": vocabulary_size,
+            **chosen,
+            "worth": _worth(fits, values),
+        }
+        return cls(pl.DataFrame(rows), pl.DataFrame(pairs, schema=_DIFFERENCES), about)
+
+    @property
+    def metrics(self) -> list[str]:
+        """The metrics of the task, the most telling first."""
+        return [name for name in HIGHER_IS_BETTER if name in self.frame.columns]
+
+    @property
+    def fits(self) -> tuple[Fit, ...]:
+        """The fits that are compared, in the table's order, with the metrics that they are compared by."""
+        names = [*self.metrics, "fit_seconds"]
+        return tuple(
+            Fit(
+                **{name: row[name] for name in ("dataset", "method", "dimension", "run_id", "experiment_id", "reused")},
+                metrics={name: row[name] for name in names},
+            )
+            for row in self.frame.iter_rows(named=True)
+        )
+
+    @property
+    def swept(self) -> tuple[Fit, ...]:
+        """Those fits that have a latent space and a D to choose: the learned ones and PCA."""
+        return tuple(fit for fit in self.fits if METHODS[fit.method].swept)
+
+    @property
+    def best(self) -> Fit:
+        """The learned fit that is best on validation; where nothing was, the one with the most dimensions."""
+        return next(fit for fit in self.fits if fit.method == "embedding" and fit.dimension == self.about["best"])
+
+    def verdict(self, fit: str, against: str, metric: str) -> dict[str, Any]:
+        """The row of `differences` for two fits, by their names, and a metric."""
+        return self.differences.row(
+            by_predicate=(pl.col("fit") == fit) & (pl.col("against") == against) & (pl.col("metric") == metric),
+            named=True,
+        )
+
+    def told_pairs(self) -> list[tuple[str, str]]:
+        """The pairs that people ask for: learned against PCA of the same D; the best learned one against each rival."""
+        learned = self.frame.filter(method="embedding")
+        same = [
+            (f"embedding D={d}", f"pca D={d}") for d in learned["dimension"] if f"pca D={d}" in set(self.frame["fit"])
+        ]
+        rivals = self.frame.filter(~pl.col("method").is_in(["embedding", "pca"]))["fit"]
+        best = self.about["best"]
+        return same + [(f"embedding D={best}", rival) for rival in rivals if best is not None]
+
+    def save(self, folder: Path) -> None:
+        """Write `comparison.parquet`, `differences.parquet` and the picture `sweep.png`."""
+        self.frame.write_parquet(folder / "comparison.parquet", metadata={"about": json.dumps(self.about)})
+        self.differences.write_parquet(folder / "differences.parquet")
+        if self.metrics:
+            draw_sweep(self.frame, self.metrics[0], rule_of_thumb(self.about["vocabulary_size"]), folder / "sweep.png")
+
+    @classmethod
+    def load(cls, folder: Path) -> "Comparison":
+        """Read what `save` wrote."""
+        path = folder / "comparison.parquet"
+        about = json.loads(pl.read_parquet_metadata(path)["about"])
+        about["worth"] = {int(d): pca for d, pca in about["worth"].items()}
+        return cls(pl.read_parquet(path), pl.read_parquet(folder / "differences.parquet"), about)
+
+
+COLUMNS = {
+    "dataset": "the dataset",
+    "method": "embedding, pca, or a rival",
+    "dimension": "D; 1 for a rival without one",
+    "fit": "the name of the fit",
+    "run_id": "its run in MLflow",
+    "experiment_id": "the experiment of that run",
+    "reused": "whether it had been fitted before, and was unchanged",
+    "fit_seconds": "seconds of fitting, selection included",
+    **{name: f"{what}; `{name}_low` and `{name}_high` end its 95 % interval" for name, what in METRICS.items()},
+}
+"""What the columns of a comparison's frame hold."""
+
+_DIFFERENCES = {
+    **dict.fromkeys(("fit", "against", "metric"), pl.String),
+    **dict.fromkeys(("difference", "low", "high"), pl.Float64),
+    "verdict": pl.String,
+}
+
+
+def _place(fit: Fit) -> tuple[bool, int]:
+    """Where a fit stands in the table: rivals without a D to sweep first, then by D."""
+    swept = METHODS[fit.method].swept
+    return swept, fit.dimension if swept else 0
+
+
+def _row(fit: Fit) -> dict[str, Any]:
+    return {
+        "dataset": fit.dataset,
+        "method": fit.method,
+        "dimension": fit.dimension,
+        "fit": fit.name,
+        "run_id": fit.run_id,
+        "experiment_id": fit.experiment_id,
+        "reused": fit.reused,
+        "fit_seconds": fit.metrics["fit_seconds"],
+    }
+
+
+def _ordered(metrics: Mapping[str, float]) -> list[str]:
+    return [name for name in HIGHER_IS_BETTER if name in metrics]
+
+
+def _difference(name: str, ours: tuple[float, Array], theirs: tuple[float, Array], n_examples: int) -> dict[str, Any]:
+    found = difference(name, ours, theirs, n_examples)
+    return {"difference": found.value, "low": found.low, "high": found.high, "verdict": found.verdict}
+
+
+def _chosen(fits: Sequence[Fit], validation: Sequence[pl.DataFrame], logs: bool) -> dict[str, int | None]:
+    """The learned D that is best on validation, and the smallest that is not worse by more than one standard error.
+
+    The standard error is that of the paired difference to the best one (the rule: Breiman et al., 1984, section 3.4.3).
+    """
+    learned = [i for i, fit in enumerate(fits) if fit.method == "embedding"]  # by D
+    dimensions = [fits[i].dimension for i in learned]
+    if not learned or not validation:
+        return {"best": max(dimensions, default=None), "smallest": None}
+    values = [goodness(measure(validation[i], logs)) for i in learned]
+    drawn = [goodness(of_fit) for of_fit in resampled([validation[i] for i in learned], logs)]
+    best = first_of_the_best(values, np.std(drawn, axis=1))
+    near = (
+        d
+        for d, value, of_fit in zip(dimensions, values, drawn, strict=True)
+        if values[best] - value <= np.std(drawn[best] - of_fit)
+    )
+    return {"best": dimensions[best], "smallest": min(near)}
+
+
+def _worth(fits: Sequence[Fit], values: Sequence[Mapping[str, float]]) -> dict[int, int | None]:
+    """For each learned D the smallest D of PCA whose most telling metric is not below it, but for rounding, or None."""
+    of = {(fit.method, fit.dimension): goodness(found) for fit, found in zip(fits, values, strict=False)}
+    learned, pca = ([d for method, d in sorted(of) if method == name] for name in ("embedding", "pca"))
+
+    def reaches(other: int, d: int) -> bool:
+        return of["pca", other] >= of["embedding", d] - ROUNDING * abs(of["embedding", d])
+
+    return {d: next((other for other in pca if reaches(other, d)), None) for d in learned if pca}

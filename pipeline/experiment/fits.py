@@ -1,0 +1,42 @@
+"""Fits that are done: which they are, where they are, and what they are worth."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from pipeline.experiment.registry import run_name
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fit that is done: which, where it is, and what it is worth."""
+
+    dataset: str
+    method: str
+    dimension: int
+    run_id: str
+    experiment_id: str
+    reused: bool
+    metrics: Mapping[str, float]
+
+    @property
+    def name(self) -> str:
+        """`embedding D=8`; a rival that is not fitted at each D has no number in its name."""
+        return run_name(self.method, self.dimension)
+
+
+@dataclass(frozen=True)
+class Fits:
+    """The fits of one asset, in the order of conf."""
+
+    fits: tuple[Fit, ...]
+
+    def save(self, folder: Path) -> None:
+        """Write `fits.json`."""
+        (folder / "fits.json").write_text(json.dumps([asdict(fit) for fit in self.fits], indent=2))
+
+    @classmethod
+    def load(cls, folder: Path) -> "Fits":
+        """Read what `save` wrote."""
+        return cls(tuple(Fit(**fit) for fit in json.loads((folder / "fits.json").read_text())))

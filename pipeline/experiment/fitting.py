@@ -1,0 +1,154 @@
+"""One fit, from settings to a finished MLflow run; or the reuse of the run that already did exactly that."""
+
+import logging
+import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from pipeline.config.dataset import Dataset
+from pipeline.embedding import Fitted
+from pipeline.errors import PipelineError
+from pipeline.examples.sparse_examples import HELD_OUT, SparseExamples
+from pipeline.experiment.artifacts import PICTURES_KEY, keep_fit, pictures_key, redraw
+from pipeline.experiment.cache_key import fit_key, run_params
+from pipeline.experiment.cross_fitting import cross_fit
+from pipeline.experiment.fits import Fit, Fits
+from pipeline.experiment.registry import METHODS, Method, run_name
+from pipeline.experiment.run import FinishedRun, Run
+from pipeline.experiment.tracking import Tracker
+from pipeline.records import sources
+from pipeline.records.splitting import require_room
+from pipeline.vocabulary.vocabulary import Vocabulary
+
+
+def fit_all(
+    method: str,
+    conf: Dataset,
+    vocabulary: Vocabulary,
+    examples: SparseExamples,
+    tracker: Tracker,
+    *,
+    tags: Mapping[str, str] | None = None,
+    force: bool = False,
+    log: logging.Logger | None = None,
+    checkpoints: Path | None = None,
+) -> Fits:
+    """Fit one method at each of its dimensions, one MLflow run each; an unchanged fit is reused.
+
+    Args:
+        method: `embedding`, `pca`, or a rival.
+        conf: the dataset.
+        vocabulary: the one that encoded the examples.
+        examples: all of them, with their splits.
+        tracker: the dataset's MLflow experiment.
+        tags: more tags for the runs, such as `dagster.run_id`.
+        force: repeat a fit even if it is unchanged.
+        log: gets a line for each fit and a few for its epochs.
+        checkpoints: a folder in which a fit that takes long leaves its state, so that a killed one goes on where it
+            was; what is there of a fit is gone once it is done.
+
+    Raises:
+        PipelineError: the vocabulary is another one, nothing can be judged, or the data has no room for a setting.
+    """
+    log = log or logging.getLogger(__name__)
+    how = METHODS[method]
+    vocabulary.require(examples.about["vocabulary"], f"{conf.name}: the sparse examples")
+    _require_something_to_predict(examples, conf)
+    require_room(conf, examples.n_training, len(vocabulary))
+    conf = conf.resolved(examples.n_training, len(vocabulary))
+    fits = []
+    for dimension in how.dimensions(conf):
+        name = run_name(method, dimension)
+        key = fit_key(how, conf, examples, dimension)
+        found = None if force else tracker.finished(key)
+        if found:
+            log.info(f"{conf.name}: {name} is unchanged, its run {found.run_id} is reused")
+            redraw(how, conf, found.run_id, tracker)
+            done = found
+        else:
+            run_tags = {"dataset": conf.name, "method": method, "fit_key": key, PICTURES_KEY: pictures_key()}
+            run_tags |= tags or {}
+            with tracker.run(name, run_tags, run_params(how, conf, vocabulary, examples, dimension)) as run:
+                run.log_input(conf.name, examples.fingerprint, sources.name(conf.source), _profile(examples))
+                state = checkpoints / key if checkpoints else None
+                fitted = fit_one(how, conf, vocabulary, examples, dimension, run, log, state)
+            if state:
+                _remove(state)
+            log.info(f"{conf.name}: {_summary(name, run.metrics)}")
+            params = {"dimension": str(fitted.embedding.dimension)}
+            done = FinishedRun(run.run_id, run.experiment_id, run.metrics, params)
+        fits.append(
+            Fit(
+                conf.name,
+                method,
+                int(done.params["dimension"]),
+                done.run_id,
+                done.experiment_id,
+                found is not None,
+                dict(done.metrics),
+            )
+        )
+    return Fits(tuple(fits))
+
+
+def _remove(state: Path) -> None:
+    """Remove the checkpoints of a fit that is done, but not those of another process that is at it just now."""
+    for folder in state.glob("*/"):
+        with suppress(Timeout), FileLock(folder / "lock", timeout=0):
+            shutil.rmtree(folder)
+    with suppress(OSError):  # not empty, or never made
+        state.rmdir()
+
+
+def _profile(examples: SparseExamples) -> dict[str, int]:
+    n, v = examples.shape
+    return {"examples": n, "vocabulary": v, "stored_entries": len(examples.indices)}
+
+
+def _require_something_to_predict(examples: SparseExamples, conf: Dataset) -> None:
+    for part in HELD_OUT if conf.task.kind == "missing_tokens" else ():
+        rows = examples.held_out(part)
+        if len(rows) and not rows.labels.lengths.any():
+            raise PipelineError(
+                f"{conf.file}, task: none of the {len(rows)} {part} examples has two known tokens, one to go in and "
+                "one to predict. Look at `example`, which says what rows are one, and at `vocabulary.min_count`."
+            )
+
+
+def fit_one(
+    method: Method,
+    conf: Dataset,
+    vocabulary: Vocabulary,
+    examples: SparseExamples,
+    dimension: int | None,
+    run: Run,
+    log: logging.Logger,
+    state: Path | None = None,
+) -> Fitted:
+    """Fit and judge a method at one D, and leave everything in the run; the fit that is kept."""
+    name = run_name(method.name, dimension)
+    done = cross_fit(method, name, conf, vocabulary, examples, dimension, run.log_metrics, log, state)
+    run.log_metrics({"fit_seconds": done.seconds})
+    run.log_params(_chosen_params(done.chosen, dimension, done.fitted))
+    keep_fit(done.fitted, method, conf, run, done.scores)
+    return done.fitted
+
+
+def _chosen_params(chosen: Sequence[Mapping[str, Any]], dimension: int | None, fitted: Fitted) -> dict[str, str]:
+    params = {
+        f"selected.{name}": ", ".join(str(found[name]) for found in chosen) for name in (chosen[0] if chosen else {})
+    }
+    return params | ({"dimension": str(fitted.embedding.dimension)} if dimension is None else {})
+
+
+def _summary(name: str, metrics: Mapping[str, float]) -> str:
+    parts = [
+        f"{key}={value:.4f}"
+        for key, value in metrics.items()
+        if key.startswith("test_") and not key.endswith(("_low", "_high"))
+    ]
+    return f"{name} fitted in {metrics['fit_seconds']:.1f} s" + (f", {', '.join(parts)}" if parts else "")

@@ -1,0 +1,90 @@
+"""One run of MLflow: open, while its fit is at work, and finished."""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
+
+FLUSH_SECONDS = 5.0
+"""Losses go out at most this often while a fit runs: a call costs milliseconds, an epoch may take less."""
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A run that ended well, as MLflow has it."""
+
+    run_id: str
+    experiment_id: str
+    metrics: Mapping[str, float]
+    params: Mapping[str, str]
+
+
+@dataclass
+class Run:
+    """An open run of one fit."""
+
+    client: "MlflowClient"
+    run_id: str
+    experiment_id: str
+    history: dict[str, list[float]] = field(default_factory=dict)
+    """Every value of every metric, in order."""
+    _waiting: list[Any] = field(default_factory=list)
+    _flushed: float = field(default_factory=time.monotonic)
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The last value of every metric."""
+        return {name: values[-1] for name, values in self.history.items()}
+
+    def log_metrics(self, metrics: Mapping[str, float], epoch: int = 0) -> None:
+        """Note metrics of an epoch; they are sent in batches, the rest when the run ends."""
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        self._waiting += [Metric(name, value, now, epoch) for name, value in metrics.items()]
+        for name, value in metrics.items():
+            self.history.setdefault(name, []).append(value)
+        if time.monotonic() - self._flushed > FLUSH_SECONDS:
+            self.flush()
+
+    def log_params(self, params: Mapping[str, str]) -> None:
+        """Note settings."""
+        from mlflow.entities import Param
+
+        for start in range(0, len(params), 100):  # the most that MLflow takes in a batch
+            some = list(params.items())[start : start + 100]
+            self.client.log_batch(self.run_id, params=[Param(key, value) for key, value in some])
+
+    def log_input(self, name: str, digest: str, source: str, profile: Mapping[str, int]) -> None:
+        """Note what was learned from, as MLflow's lineage of datasets shows it.
+
+        Args:
+            name: of the dataset.
+            digest: fingerprint of the sparse examples.
+            source: what the raw records were read from.
+            profile: sizes.
+        """
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        kind = "http" if source.startswith(("http://", "https://")) else "local"
+        entity = Dataset(
+            name, digest, kind, json.dumps({"url" if kind == "http" else "uri": source}), profile=json.dumps(profile)
+        )
+        context = InputTag("mlflow.data.context", "training")
+        self.client.log_inputs(self.run_id, datasets=[DatasetInput(entity, [context])])
+
+    def flush(self) -> None:
+        """Send what waits."""
+        for start in range(0, len(self._waiting), 1000):  # the most that MLflow takes in a batch
+            self.client.log_batch(self.run_id, metrics=self._waiting[start : start + 1000])
+        self._waiting.clear()
+        self._flushed = time.monotonic()
+
+    def log_folder(self, folder: Path) -> None:
+        """Keep every file of a folder as an artifact."""
+        self.client.log_artifacts(self.run_id, str(folder))

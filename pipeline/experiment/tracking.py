@@ -1,0 +1,208 @@
+"""MLflow: one top-level run for each fit, which ends FINISHED, FAILED or KILLED and never lies. Its only importer.
+
+Only `MlflowClient` is used, with an explicit address: no global state, nothing that depends on the working directory.
+"""
+
+import logging
+import os
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+from filelock import FileLock
+
+from pipeline.errors import PipelineError
+from pipeline.experiment.run import FinishedRun, Run
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # files of a few kilobytes
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
+
+SYSTEM_SECONDS = 2
+"""Between two looks at what the machine does."""
+_SQLITE = "sqlite:///"
+_NOTE = "mlflow.note.content"  # what MLflow's page shows as the description
+
+
+def prepare(uri: str) -> None:
+    """Make the database of a local address where it is missing; a server has its own.
+
+    Args:
+        uri: `sqlite:///` and an absolute path, or a server's address.
+    """
+    if uri.startswith(_SQLITE) and not Path(uri.removeprefix(_SQLITE)).exists():
+        with _alone(uri):
+            _client(uri)
+
+
+def _client(uri: str) -> "MlflowClient":
+    from mlflow.exceptions import MlflowException
+    from mlflow.tracking import MlflowClient
+
+    try:
+        return MlflowClient(tracking_uri=uri)
+    except MlflowException as error:
+        raise PipelineError(f"MLflow at {uri} cannot be used: {error}") from error
+
+
+@contextmanager
+def _alone(uri: str) -> Iterator[None]:
+    """Two processes that open a fresh SQLite database at once break it: one makes it, the other waits."""
+    if not uri.startswith(_SQLITE):
+        yield
+        return
+    database = Path(uri.removeprefix(_SQLITE))
+    database.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{database}.lock"):
+        yield
+
+
+class Tracker:
+    """The MLflow experiment of one dataset."""
+
+    def __init__(self, uri: str, artifacts: Path | str, experiment: str, description: str = "") -> None:
+        """Open the experiment, making the database and the experiment where they are missing.
+
+        Args:
+            uri: where MLflow keeps runs: `sqlite:///` and an absolute path, or a server's address.
+            artifacts: folder or URL for the files of the runs; a server keeps them itself.
+            experiment: its name, that of the dataset.
+            description: shown above the experiment's runs.
+
+        Raises:
+            PipelineError: MLflow is not reachable, or the experiment was deleted.
+        """
+        self.uri = uri
+        with _alone(uri):
+            self.client = _client(uri)
+            found = self.client.get_experiment_by_name(experiment)
+            if found is None:
+                root = artifacts.as_uri() if isinstance(artifacts, Path) else artifacts
+                location = f"{root}/{experiment}" if uri.startswith(_SQLITE) else None
+                # the kind makes MLflow's page open on the runs, not on the traces of a language model
+                tags = {_NOTE: description, "mlflow.experimentKind": "custom_model_development"}
+                self.experiment_id = self.client.create_experiment(experiment, location, tags)
+        if found is not None:
+            self.experiment_id = found.experiment_id
+            if found.lifecycle_stage == "deleted":
+                raise PipelineError(
+                    f"the MLflow experiment {experiment!r} was deleted. Bring it back with `mlflow experiments restore "
+                    f"-x {found.experiment_id}`, or remove it for good with `mlflow gc`."
+                )
+            if found.tags.get(_NOTE) != description:
+                self.client.set_experiment_tag(self.experiment_id, _NOTE, description)
+
+    def finished(self, key: str) -> FinishedRun | None:
+        """The latest run with this key that ended FINISHED and still has its embedding, if there is one."""
+        runs = self.client.search_runs(
+            [self.experiment_id],
+            f"tags.fit_key = '{key}' and attributes.status = 'FINISHED'",
+            order_by=["attributes.start_time DESC"],
+        )
+        for run in runs:
+            if any(file.path == "embedding.parquet" for file in self.client.list_artifacts(run.info.run_id)):
+                metrics = {k: v for k, v in run.data.metrics.items() if not k.startswith("system/")}
+                return FinishedRun(run.info.run_id, self.experiment_id, metrics, run.data.params)
+        return None
+
+    def history(self, run_id: str, metric: str) -> list[float]:
+        """Every value of a run's metric, by epoch."""
+        return [point.value for point in sorted(self.client.get_metric_history(run_id, metric), key=lambda p: p.step)]
+
+    def folder(self, run_id: str) -> Path:
+        """A local folder with the artifacts of a run, fetched if they are elsewhere."""
+        return Path(self.client.download_artifacts(run_id, ""))
+
+    def file(self, run_id: str, name: str) -> Path:
+        """A local file with one artifact of a run, fetched if it is elsewhere."""
+        return Path(self.client.download_artifacts(run_id, name))
+
+    def tag(self, run_id: str, name: str) -> str | None:
+        """A tag of a run, or None."""
+        value: str | None = self.client.get_run(run_id).data.tags.get(name)
+        return value
+
+    def keep(self, run_id: str, folder: Path, tags: Mapping[str, str]) -> None:
+        """Add the files of a folder to a finished run, then the tags that say so."""
+        self.client.log_artifacts(run_id, str(folder))
+        for name, value in tags.items():
+            self.client.set_tag(run_id, name, value)
+
+    @contextmanager
+    def run(self, name: str, tags: Mapping[str, str], params: Mapping[str, str]) -> Iterator[Run]:
+        """One fit's run. It ends FINISHED, or FAILED on an exception, or KILLED on an interruption."""
+        created = self.client.create_run(
+            self.experiment_id,
+            run_name=name,
+            tags={**tags, "process": _this_process(), "mlflow.source.name": "pipeline"},
+        )
+        run = Run(self.client, created.info.run_id, self.experiment_id)
+        status = "KILLED"  # an interruption is a BaseException of any kind
+        try:
+            run.log_params(params)
+            with self._system_metrics(run.run_id):
+                yield run
+            run.flush()
+            status = "FINISHED"
+        except Exception as error:
+            status = "FAILED"
+            self.client.set_tag(run.run_id, "error", f"{type(error).__name__}: {error}"[:5000])
+            raise
+        finally:
+            if status != "FINISHED":  # what was learned until then still tells why
+                with suppress(Exception):
+                    run.flush()
+            self.client.set_terminated(run.run_id, status)
+
+    @contextmanager
+    def _system_metrics(self, run_id: str) -> Iterator[None]:
+        """MLflow's own monitor of processor, memory, disk and network, for what takes longer than its interval."""
+        from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+
+        logging.getLogger("mlflow.system_metrics.system_metrics_monitor").setLevel(logging.WARNING)
+        monitor: Any = SystemMetricsMonitor(run_id, SYSTEM_SECONDS, tracking_uri=self.uri)
+        monitor.start()
+        try:
+            yield
+        finally:
+            monitor.finish()
+
+    def close_orphans(self, is_over: Callable[[str], bool]) -> list[str]:
+        """Close the runs that lost their process: KILLED where the process is gone, or its Dagster run is over.
+
+        Args:
+            is_over: tells whether a Dagster run has ended; False for one that is not known here.
+
+        Returns:
+            The ids of the closed runs.
+        """
+        closed = []
+        for run in self.client.search_runs([self.experiment_id], "attributes.status = 'RUNNING'"):
+            process, dagster_run = (run.data.tags.get(tag, "") for tag in ("process", "dagster.run_id"))
+            if process != _this_process() and (_is_gone(process) or (dagster_run and is_over(dagster_run))):
+                self.client.set_tag(run.info.run_id, "error", "its process ended without closing the run")
+                self.client.set_terminated(run.info.run_id, "KILLED")
+                closed.append(run.info.run_id)
+        return closed
+
+
+def _this_process() -> str:
+    process = psutil.Process(os.getpid())
+    return f"{socket.gethostname()} {process.pid} {process.create_time():.0f}"
+
+
+def _is_gone(process: str) -> bool:
+    """Whether a process of this machine has ended; of another machine's nothing is known here."""
+    host, _, rest = process.partition(" ")
+    if host != socket.gethostname():
+        return False
+    pid, _, created = rest.partition(" ")
+    try:
+        return f"{psutil.Process(int(pid)).create_time():.0f}" != created
+    except psutil.NoSuchProcess:
+        return True

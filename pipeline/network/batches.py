@@ -1,0 +1,182 @@
+"""Rows of a CSR matrix as PyTorch takes them, a batch at a time: no Python for each example, no copies by workers.
+
+Letters: B examples in a batch, T their tokens in one row.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name that PyTorch's own documentation uses
+from scipy import sparse
+from torch import Tensor
+from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, SequentialSampler
+
+from pipeline.examples.example_set import Rows
+
+Array = npt.NDArray[Any]
+
+
+class Lists(NamedTuple):
+    """Rows of a CSR matrix as PyTorch's embedding bag takes them; Lightning moves a tuple to its device."""
+
+    tokens: Tensor  # (T,) int64
+    offsets: Tensor  # (B,) where each list begins
+    rows: Tensor  # (T,) the list that each token belongs to
+    by_token: tuple[Tensor, Tensor] | None = None
+    """The lists that each token is in, one token after the other (T,), and where each token's begin (V,)."""
+
+    @classmethod
+    def of(cls, matrix: sparse.csr_matrix) -> "Lists":
+        """All rows of a matrix."""
+        return cls.after_each_other(matrix.indices, np.diff(matrix.indptr))
+
+    @classmethod
+    def after_each_other(cls, tokens: Array, lengths: Array) -> "Lists":
+        """Lists of these lengths (B,), whose tokens (T,) follow each other."""
+        of_each = torch.from_numpy(lengths.astype(np.int64))
+        rows = torch.repeat_interleave(torch.arange(len(of_each)), of_each)
+        return cls(torch.from_numpy(tokens.astype(np.int64)), of_each.cumsum(0) - of_each, rows)
+
+    def grouped(self, size: int) -> "Lists":
+        """The same with `by_token`, over tokens 0..size-1: sums of few tokens then have a fast gradient."""
+        order = self.tokens.sort(stable=True).indices
+        n = torch.bincount(self.tokens, minlength=size)
+        return self._replace(by_token=(self.rows[order], n.cumsum(0) - n))
+
+    def sum(self, places: Tensor) -> Tensor:
+        """For each list the sum (B, D) of its tokens' rows of `places` (V, D)."""
+        if places.dtype == torch.float64:
+            exact: Tensor = _ExactSum.apply(places, self)  # type: ignore[no-untyped-call]
+            return exact
+        if self.by_token is None:
+            return F.embedding_bag(self.tokens, places, self.offsets, mode="sum")
+        summed: Tensor = _Sum.apply(places, self)  # type: ignore[no-untyped-call]
+        return summed
+
+    def mean(self, places: Tensor) -> Tensor:
+        """For each list the mean (B, D) of its tokens' rows of `places` (V, D); 0 where it is empty."""
+        lengths = torch.bincount(self.rows, minlength=len(self.offsets)).clamp(min=1)
+        return self.sum(places) / lengths[:, None]
+
+    def joined(self, other: "Lists") -> "Lists":
+        """Each list with the other's of the same row behind it."""
+        rows, order = torch.cat([self.rows, other.rows]).sort(stable=True)
+        lengths = torch.bincount(rows, minlength=len(self.offsets))
+        return Lists(torch.cat([self.tokens, other.tokens])[order], lengths.cumsum(0) - lengths, rows)
+
+    def keep(self, kept: Tensor) -> "Lists":
+        """Only the tokens that `kept` (T,) marks."""
+        rows = self.rows[kept]
+        lengths = torch.bincount(rows, minlength=len(self.offsets))
+        return Lists(self.tokens[kept], lengths.cumsum(0) - lengths, rows)
+
+
+class _Sum(torch.autograd.Function):
+    """The gradient of a sum over the tokens of a list is a sum over the lists of a token: the same fast kernel."""
+
+    @staticmethod
+    def forward(ctx: Any, places: Tensor, lists: Lists) -> Tensor:
+        ctx.by_token = lists.by_token
+        return F.embedding_bag(lists.tokens, places, lists.offsets, mode="sum")
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        rows, offsets = ctx.by_token
+        return F.embedding_bag(rows, gradients[0].contiguous(), offsets, mode="sum"), None
+
+
+class _ExactSum(torch.autograd.Function):
+    """A product with SciPy's sparse matrix of the lists: PyTorch's bags are fast with numbers of 32 bits only."""
+
+    @staticmethod
+    def forward(ctx: Any, places: Tensor, lists: Lists) -> Tensor:
+        indptr = np.append(lists.offsets.numpy(), len(lists.tokens))
+        ones = np.ones(len(lists.tokens))
+        ctx.matrix = sparse.csr_matrix((ones, lists.tokens.numpy(), indptr), shape=(len(lists.offsets), len(places)))
+        return torch.from_numpy(ctx.matrix @ places.detach().numpy())
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        return torch.from_numpy(ctx.matrix.T @ gradients[0].numpy()), None
+
+
+class Batches(Dataset[dict[str, Any]]):
+    """Item [i, j, ...] is one batch of the examples i, j, ..."""
+
+    def __init__(self, rows: Rows, dense: Array, target: Array) -> None:
+        self.rows, self.dense, self.target = rows, dense, target
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, chosen: Sequence[int]) -> dict[str, Any]:
+        return {
+            "inputs": Lists.after_each_other(*self.rows.inputs.tokens(chosen)),
+            "labels": Lists.after_each_other(*self.rows.labels.tokens(chosen)),
+            "dense": torch.from_numpy(self.dense[chosen]),
+            "target": torch.from_numpy(self.target[chosen]),
+        }
+
+    def part(self, i: int, n: int) -> "Batches":
+        """The i-th of n processes' part: neighbouring examples, in each part as many, so that all take as many steps.
+
+        Where n does not divide the examples, neighbouring parts share one.
+        """
+        size = -(-len(self) // n)
+        start = (len(self) - size) * i // max(n - 1, 1)
+        some = slice(start, start + size)
+        return Batches(self.rows.cut(some), self.dense[some], self.target[some])
+
+    def loader(self, size: int, generator: torch.Generator | None = None) -> "Loader":
+        """Batches of this size; shuffled anew in each epoch where there is a generator."""
+        return Loader(self, size, generator)
+
+
+class Loader(DataLoader[dict[str, Any]]):
+    """Batches that can be taken up again in the middle of an epoch: Lightning keeps the state with a checkpoint's."""
+
+    def __init__(self, batches: Batches, size: int, generator: torch.Generator | None) -> None:
+        order = RandomSampler(batches, generator=generator) if generator else SequentialSampler(batches)
+        super().__init__(
+            batches,
+            batch_size=None,
+            sampler=_Order(order, size, drop_last=False),
+            generator=generator or torch.Generator(),  # a loader draws a number: not from the one that drops nodes
+        )
+
+    def __iter__(self) -> Any:
+        assert isinstance(self.sampler, _Order)
+        self._began = self.generator.get_state()
+        self.sampler.done = self.sampler.behind
+        return super().__iter__()
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the epoch's order was drawn from, and how many of its batches are done; at its end, of the next one."""
+        order = self.sampler
+        assert isinstance(order, _Order)
+        assert self.generator is not None
+        if order.done == len(order):
+            return {"random": self.generator.get_state(), "done": 0}
+        return {"random": self._began, "done": order.done}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from there in the next iteration."""
+        assert isinstance(self.sampler, _Order)
+        assert self.generator is not None
+        self.generator.set_state(state["random"])
+        self.sampler.behind = state["done"]
+
+
+class _Order(BatchSampler):
+    """Batches of examples, and how many were given; an iteration can begin behind the first ones."""
+
+    behind = done = 0
+
+    def __iter__(self) -> Iterator[list[int]]:
+        behind, self.behind = self.behind, 0
+        for self.done, batch in enumerate(super().__iter__(), 1):
+            if self.done > behind:
+                yield batch

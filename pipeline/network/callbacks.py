@@ -1,0 +1,164 @@
+"""What happens beside the steps of a training: losses, the best epoch, checkpoints, progress."""
+
+import math
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import pytorch_lightning as L  # noqa: N812
+import torch
+from pytorch_lightning.callbacks import Callback, TQDMProgressBar
+
+from pipeline.network.modules import TaskModule
+from pipeline.network.progress import Pace
+
+OnEpoch = Callable[[Mapping[str, float], int], None]
+"""Gets the losses of an epoch by name, and the epoch from 1."""
+OnResume = Callable[[float], None]
+"""Gets the seconds that an earlier process spent."""
+CHECKPOINT_SECONDS = 15.0
+"""At least between two checkpoints."""
+CHECKPOINT_STEPS = 20
+"""So often it is looked at the clock."""
+CLEARLY = 1e-4
+"""Share of a validation loss by which another one has to be lower to count as such. The loss of a few hundred examples
+is known to about a hundredth of itself: this is a hundredth of that, and far more than processors differ by."""
+
+
+class LossesByEpoch(Callback):
+    """Hands on the losses of each epoch; of a training that goes on, those of the earlier process first."""
+
+    def __init__(self, on_epoch: OnEpoch) -> None:
+        self.on_epoch = on_epoch
+        self.seen: list[dict[str, float]] = []
+
+    def on_train_epoch_end(self, trainer: L.Trainer, _: L.LightningModule) -> None:
+        losses = {name: float(value) for name, value in trainer.callback_metrics.items() if name.endswith("_loss")}
+        self._hand_on(losses, trainer)
+
+    def _hand_on(self, losses: dict[str, float], trainer: L.Trainer) -> None:
+        self.seen.append(losses)
+        if trainer.is_global_zero:
+            self.on_epoch(losses, len(self.seen))
+
+    def on_save_checkpoint(self, trainer: L.Trainer, module: Any, checkpoint: dict[str, Any]) -> None:
+        checkpoint["losses"] = self.seen
+
+    def on_load_checkpoint(self, trainer: L.Trainer, module: Any, checkpoint: dict[str, Any]) -> None:
+        for losses in checkpoint["losses"]:
+            self._hand_on(losses, trainer)
+
+
+class CheckpointWriter(Callback):
+    """Now and then writes all that is needed to go on: weights, optimiser, order of the examples, random numbers."""
+
+    def __init__(self, path: Path, on_resume: OnResume) -> None:
+        self.path, self.on_resume = path, on_resume
+        self.seconds = 0.0  # of earlier processes
+        self.start = self.written = time.monotonic()
+        self.pause = CHECKPOINT_SECONDS
+
+    def on_train_batch_end(self, trainer: L.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        if (batch_idx + 1) % CHECKPOINT_STEPS == 0 and batch_idx + 1 < trainer.num_training_batches:
+            self._write(trainer, self.pause)
+
+    def on_train_epoch_end(self, trainer: L.Trainer, _: L.LightningModule) -> None:
+        # the end is kept where another training of the same fit may still be interrupted
+        is_last = trainer.current_epoch + 1 == trainer.max_epochs
+        long = time.monotonic() - self.start + self.seconds > CHECKPOINT_SECONDS
+        self._write(trainer, 0.0 if is_last and long else self.pause)
+
+    def _write(self, trainer: L.Trainer, pause: float) -> None:
+        """Write if the last time is long ago, and the time that writing takes short against it."""
+        begin = time.monotonic()
+        if trainer.strategy.broadcast(begin - self.written >= pause):  # the clocks of processes differ
+            trainer.save_checkpoint(self.path)
+            self.written = time.monotonic()
+            self.pause = max(CHECKPOINT_SECONDS, 20 * (self.written - begin))
+
+    def on_save_checkpoint(self, trainer: L.Trainer, module: Any, checkpoint: dict[str, Any]) -> None:
+        checkpoint["seconds"] = self.seconds + time.monotonic() - self.start
+
+    def on_load_checkpoint(self, trainer: L.Trainer, module: Any, checkpoint: dict[str, Any]) -> None:
+        self.seconds = checkpoint["seconds"]
+        if trainer.is_global_zero:
+            self.on_resume(self.seconds)
+
+
+class BestEpoch(Callback):
+    """Keeps the network of the first epoch that no later one has a clearly lower validation loss than."""
+
+    def __init__(self, path: Path, patience: int | None) -> None:
+        self.path, self.patience = path, patience
+        self.epoch, self.loss = 0, math.inf
+
+    def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        epoch, loss = trainer.current_epoch + 1, float(trainer.callback_metrics["validation_loss"])
+        if loss < self.loss - CLEARLY * abs(self.loss) or math.isinf(self.loss):
+            self.epoch, self.loss = epoch, loss
+            if trainer.is_global_zero:
+                torch.save({"network": cast("TaskModule", module).network.state_dict(), "epoch": epoch}, self.path)
+        elif self.patience and epoch - self.epoch >= self.patience:
+            trainer.should_stop = True
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"epoch": self.epoch, "loss": self.loss}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.epoch, self.loss = state_dict["epoch"], state_dict["loss"]
+
+
+class ProgressBar(TQDMProgressBar):
+    """In a terminal."""
+
+    def __init__(self) -> None:
+        super().__init__(leave=False)
+        self.pace = Pace(0)
+
+    def on_train_start(self, *args: Any) -> None:
+        super().on_train_start(*args)
+        self.pace = Pace(_steps(args[0]))
+
+    def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        self.pace.count(batch, trainer.world_size)
+        super().on_train_batch_end(trainer, module, outputs, batch, batch_idx)
+
+    def get_metrics(self, *args: Any) -> dict[str, int | str | float | dict[str, float]]:
+        return {**super().get_metrics(*args), "pace": self.pace.pairs_per_second, "time": self.pace.left}
+
+
+class ProgressLines(Callback):
+    """Progress as plain lines, for logs."""
+
+    def __init__(self, name: str, say: Callable[[str], Any]) -> None:
+        self.name, self.say, self.pace = name, say, Pace(0)
+
+    def on_train_start(self, trainer: L.Trainer, _: L.LightningModule) -> None:
+        self.pace = Pace(_steps(trainer))
+
+    def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        self.pace.count(batch, trainer.world_size)
+        if batch_idx + 1 < trainer.num_training_batches and self.pace.is_due():
+            share = (batch_idx + 1) / trainer.num_training_batches
+            self._line(trainer, f"{share:.0%} of it, {self.pace.pairs_per_second}, {self.pace.left}")
+
+    def on_train_epoch_end(self, trainer: L.Trainer, _: L.LightningModule) -> None:
+        if self.pace.is_due():
+            losses = {k: float(v) for k, v in trainer.callback_metrics.items() if k.endswith("_loss")}
+            self._line(trainer, ", ".join(f"{name} {value:.4f}" for name, value in losses.items()))
+
+    def _line(self, trainer: L.Trainer, said: str) -> None:
+        if trainer.is_global_zero:
+            self.say(f"{self.name}: epoch {trainer.current_epoch + 1} of at most {trainer.max_epochs}, {said}")
+
+
+def _steps(trainer: L.Trainer) -> int:
+    """How many there are to do; some are done already where a training goes on."""
+    return int(trainer.num_training_batches * (trainer.max_epochs or 1)) - trainer.global_step
+
+
+def progress_callback(name: str, say: Callable[[str], Any]) -> Callback:
+    """A bar in a terminal, lines elsewhere."""
+    return ProgressBar() if sys.stderr.isatty() else ProgressLines(name, say)

@@ -1,0 +1,133 @@
+"""Softmax losses over a vocabulary, written so that a block of logits is made once and becomes its own gradient.
+
+Letters: B examples in a batch, V vocabulary, D dimensions of the hidden layer.
+"""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name that PyTorch's own documentation uses
+from torch import Tensor
+
+from pipeline.network.batches import Lists
+from pipeline.network.sampled_softmax import Drawn
+
+BLOCK_BYTES = 64 * 2**20
+"""Logits are made in blocks of examples of this size."""
+FARTHEST = 80.0
+"""exp(-80) is still a normal number of 32 bits."""
+SMALL_BLOCK_BYTES = 4 * 2**20
+"""Where the tokens are few: a block that stays in a core's cache."""
+
+
+def softmax_loss(
+    hidden: Tensor,
+    table: Tensor,
+    bias: Tensor,
+    labels: Lists,
+    power: float,
+    excluded: Lists | None = None,
+    drawn: Drawn | None = None,
+) -> Tensor:
+    """Softmax cross entropy a label, over the batch; an example with n labels has the weight n^(1 - power).
+
+        sum_i n_i^-power sum_j (log Z_i - s_ij) / sum_i n_i^(1 - power),     s = h T^T + b,     Z_i = sum_k exp s_ik
+
+    Args:
+        hidden: h (B, D).
+        table: T (V, D).
+        bias: b (V,).
+        labels: B lists.
+        power: of the number of labels that an example's loss is divided by: 1 gives each example the same weight, 0
+            each label.
+        excluded: B lists of tokens that Z leaves out. A token that went in cannot be drawn; and where the labels are
+            left out too, each of them competes with the tokens outside the list only, not with the other labels
+            (decoupled contrastive loss: Yeh et al., 2022, arXiv:2110.06848).
+        drawn: the tokens that Z is a sum over, with the number of tokens that each stands for. None: all V.
+    """
+    count = torch.bincount(labels.rows, minlength=len(hidden)).to(hidden.dtype)  # (B,)
+    weight = count.clamp(min=1) ** -power  # (B,)
+    total = (count * weight).sum().clamp(min=torch.finfo(hidden.dtype).tiny)
+    of_labels = labels.sum(table)  # (B, D)
+    of_bias = labels.sum(bias[:, None]).squeeze(1)  # (B,)
+    scores = (hidden * of_labels).sum(dim=1) + of_bias  # (B,) the sum of the labels' logits
+    if drawn is not None:
+        excluded = _among(excluded, drawn.tokens, len(table)) if excluded is not None else None
+        table, bias = F.embedding(drawn.tokens, table), bias[drawn.tokens] + drawn.log_weight.to(bias.dtype)
+    partition: Tensor = _LogPartition.apply(  # type: ignore[no-untyped-call]
+        hidden, table, bias, excluded, count * weight / total, BLOCK_BYTES if drawn is None else SMALL_BLOCK_BYTES
+    )
+    return partition - (scores * weight).sum() / total
+
+
+class _LogPartition(torch.autograd.Function):
+    """sum_i a_i log Z_i and its gradients in one go: autograd would keep four copies of the logits.
+
+    The matrix of logits is passed over four times, three of them by a product: the sums over a row and a column are
+    those with one more column of ones.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, hidden: Tensor, table: Tensor, bias: Tensor, excluded: Lists | None, a: Tensor, block_bytes: int
+    ) -> Tensor:
+        learns = any(ctx.needs_input_grad[:3])
+        value, d_hidden = hidden.new_zeros(()), torch.zeros_like(hidden)
+        d_outputs = hidden.new_zeros(hidden.shape[1] + 1, len(table))  # of the table and the bias, transposed
+        with_one = torch.cat([table, table.new_ones(len(table), 1)], dim=1)  # (V, D + 1)
+        shift = _safe_shift(hidden, table, bias)
+        with_bias = torch.cat([table, (bias if shift is None else bias - shift)[:, None]], dim=1)  # (V, D + 1)
+        lists = torch.cat([hidden, hidden.new_ones(len(hidden), 1)], dim=1)  # (B, D + 1)
+        block = max(1, block_bytes // (table.element_size() * max(len(table), 1)))
+        logits = hidden.new_empty(min(block, len(hidden)), len(table))
+        for start in range(0, len(hidden), block):
+            some = slice(start, min(start + block, len(hidden)))
+            odds = torch.mm(lists[some], with_bias.T, out=logits[: some.stop - start])
+            if excluded is not None:
+                odds[_within(excluded, some)] = -torch.inf
+            most = shift
+            if most is None:
+                most = odds.amax(dim=1, keepdim=True)
+                most = torch.where(torch.isinf(most), torch.zeros_like(most), most)  # all tokens are left out
+                odds.sub_(most)
+            odds.exp_()  # (b, V)
+            sums = odds @ with_one  # (b, D + 1)
+            total = sums[:, -1:]
+            total = torch.where(total > 0, total, torch.ones_like(total))
+            value += ((total.log() + most) * a[some, None]).sum()
+            if learns:
+                share = a[some, None] / total
+                torch.mul(sums[:, :-1], share, out=d_hidden[some])
+                d_outputs.addmm_(torch.cat([hidden[some] * share, share], dim=1).T, odds)
+        ctx.save_for_backward(d_hidden, d_outputs)
+        return value
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (by,) = gradients
+        d_hidden, d_outputs = ctx.saved_tensors
+        return d_hidden * by, d_outputs[:-1].T * by, d_outputs[-1] * by, None, None, None
+
+
+def _safe_shift(hidden: Tensor, table: Tensor, bias: Tensor) -> Tensor | None:
+    """A number that no logit exceeds, if none lies so far below it that its exponential vanishes; or None."""
+    reach = torch.linalg.vector_norm(hidden, dim=1).max() * torch.linalg.vector_norm(table, dim=1).max()
+    low, high = bias.aminmax()
+    return reach + high if bool(2 * reach + high - low < FARTHEST) else None
+
+
+def _within(lists: Lists, some: slice) -> tuple[Tensor, Tensor]:
+    """Rows, counted from the first of `some`, and tokens of these lists."""
+    low, high = (
+        int(lists.offsets[i]) if i < len(lists.offsets) else len(lists.tokens) for i in (some.start, some.stop)
+    )
+    return lists.rows[low:high] - some.start, lists.tokens[low:high]
+
+
+def _among(lists: Lists, drawn: Tensor, size: int) -> Lists:
+    """The lists without the tokens that were not drawn, the others by their place among the drawn ones."""
+    place = torch.full((size,), -1)
+    place[drawn] = torch.arange(len(drawn))
+    found = place[lists.tokens]
+    kept = lists.keep(found >= 0)
+    return Lists(place[kept.tokens], kept.offsets, kept.rows)

@@ -1,0 +1,73 @@
+"""Runs Lightning: a module learns from the examples until its schedule ends, on one process or several."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytorch_lightning as L  # noqa: N812
+import torch
+from pytorch_lightning.callbacks import Callback, TQDMProgressBar
+from torch import Tensor
+
+from pipeline.errors import PipelineError
+from pipeline.network.callbacks import BestEpoch, CheckpointWriter
+from pipeline.network.modules import ExamplesModule, TaskModule
+from pipeline.network.processes import interruptible, quiet, threads_for
+
+BEST = "best.ckpt"
+
+
+@dataclass(frozen=True)
+class TrainedState:
+    """A network after an epoch (from 1)."""
+
+    network: Mapping[str, Tensor]
+    epoch: int
+
+
+def train(
+    module: TaskModule,
+    epochs: int,
+    examples: ExamplesModule,
+    keeper: CheckpointWriter,
+    callbacks: list[Callback],
+    work: int,
+    checkpoint: Path | None,
+    where: str,
+) -> TrainedState | None:
+    """Run Lightning until the module has learned for so many epochs; the one with the lowest validation loss."""
+    settings = module.settings
+    callbacks = [*callbacks, keeper]
+    with quiet(), interruptible():
+        best = keeper.path.parent / BEST
+        if examples.validation is not None:
+            callbacks = [BestEpoch(best, settings.patience), *callbacks]  # before the one that writes the state of all
+        trainer = L.Trainer(
+            accelerator="cpu",  # the same bits everywhere; a GPU or a Mac's MPS would be taken by "auto"
+            devices=settings.devices,
+            strategy=settings.strategy if settings.devices > 1 else "auto",
+            use_distributed_sampler=False,  # each process has its part of the examples already
+            max_epochs=epochs,
+            limit_val_batches=None if examples.validation is not None else 0,
+            logger=False,
+            enable_checkpointing=False,
+            enable_model_summary=False,
+            enable_progress_bar=any(isinstance(callback, TQDMProgressBar) for callback in callbacks),
+            num_sanity_val_steps=0,
+            default_root_dir=keeper.path.parent,
+            callbacks=callbacks,
+        )
+        with threads_for(work):
+            trainer.fit(module, datamodule=examples, ckpt_path=checkpoint, weights_only=True)
+        _require_finite(trainer.callback_metrics, where)
+        if examples.validation is None:
+            return None
+        return TrainedState(**torch.load(best, weights_only=True))  # several processes have only the file in common
+
+
+def _require_finite(losses: Mapping[str, Tensor], where: str) -> None:
+    """A training that diverged has learned nothing, whatever it scores."""
+    if not all(torch.isfinite(loss) for name, loss in losses.items() if name.endswith("_loss")):
+        raise PipelineError(
+            f"{where}, training: the loss is no number any more, the training diverged. Lower `training.learning_rate`."
+        )

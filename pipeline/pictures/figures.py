@@ -1,0 +1,156 @@
+"""Pictures: the map of an embedding, its lengths, the losses of a fit, the sweep over D, as PNG files.
+
+What they show is computed elsewhere.
+"""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from pipeline.embedding import Embedding
+from pipeline.pictures.projection import SHOWN, plane
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+LABELLED = 40
+"""So many of the most frequent tokens are named on a map, as far as they don't cover each other."""
+_INK, _BLUE, _ORANGE = "#222222", "#2563a8", "#d9730d"
+
+
+def draw_map(embedding: Embedding, title: str, path: Path) -> None:
+    """Draw the tokens where they lie, the larger the more frequent.
+
+    A latent space of two dimensions is drawn as it is, one of more by its two principal axes, one of one along a line.
+    """
+    view = plane(embedding, SHOWN)
+    places, axes_names = view.places, view.axes
+    counts = embedding.vocabulary.tokens["count"].to_numpy()[: len(places)]
+    axes = _axes(title)
+    size = 4 + 120 * np.sqrt(counts / counts.max())
+    axes.scatter(places[:, 0], places[:, 1], s=size, color=_BLUE, alpha=0.35, linewidths=0)
+    _name_some(axes, places, embedding.vocabulary.labels)
+    axes.set_xlabel(axes_names[0])
+    axes.set_ylabel(axes_names[1])
+    axes.text(0, -0.13, f"{_shown(embedding)}, larger = more frequent", transform=axes.transAxes)
+    _save(axes, path)
+
+
+def draw_norms(embedding: Embedding, title: str, path: Path) -> None:
+    """Draw how far each token lies from the origin against its count: does the length of a vector tell popularity?
+
+    The line is the median among tokens of nearly the same count. Neighbours by dot product see the length, those by
+    cosine don't.
+    """
+    counts = np.maximum(embedding.vocabulary.tokens["count"].to_numpy()[:SHOWN], 1)  # one that stands for none has 0
+    norms = np.linalg.norm(embedding.matrix[:SHOWN], axis=1)
+    axes = _axes(title)
+    axes.scatter(counts, norms, s=8, color=_BLUE, alpha=0.35, linewidths=0)
+    groups = np.digitize(np.log2(counts), np.arange(0.5, np.log2(counts.max()) + 1))
+    middles = [(np.median(counts[groups == group]), np.median(norms[groups == group])) for group in np.unique(groups)]
+    axes.plot(*zip(*middles, strict=True), color=_ORANGE, marker="o", markersize=4, label="median")
+    axes.set_xscale("log")
+    axes.set_xlabel("count in training")
+    axes.set_ylabel("length of the vector")
+    axes.set_ylim(bottom=0)
+    axes.text(0, -0.13, _shown(embedding), transform=axes.transAxes)
+    axes.legend(frameon=False)
+    _save(axes, path)
+
+
+def draw_losses(losses: Mapping[str, Sequence[float]], title: str, path: Path) -> None:
+    """Draw the training and the validation loss by epoch, and mark the lowest of validation.
+
+    Args:
+        losses: train_loss, and validation_loss where there is one, a value an epoch.
+        title: of the picture.
+        path: of the PNG file.
+    """
+    axes = _axes(title)
+    for (name, values), color in zip(losses.items(), (_BLUE, _ORANGE), strict=False):
+        axes.plot(range(1, len(values) + 1), values, color=color, label=name.replace("_", " "))
+    if "validation_loss" in losses:
+        best = int(np.argmin(losses["validation_loss"]))
+        axes.plot(best + 1, losses["validation_loss"][best], "o", color=_ORANGE, label=f"lowest: epoch {best + 1}")
+    axes.locator_params(axis="x", integer=True)  # there is no epoch 1.5
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("loss")
+    axes.legend(frameon=False)
+    _save(axes, path)
+
+
+def draw_sweep(frame: pl.DataFrame, metric: str, fourth_root: float, path: Path) -> None:
+    """Draw quality and cost against D for the learned embedding and PCA, with the other rivals as lines.
+
+    Args:
+        frame: that of a comparison: a row a fit, with the metric's interval.
+        metric: the most telling one of the task.
+        fourth_root: of V, the rule of thumb for D, which is marked.
+        path: of the PNG file.
+    """
+    from matplotlib.figure import Figure  # not pyplot: no global state, no window
+
+    figure = Figure(figsize=(11, 5), layout="constrained")
+    quality, cost = figure.subplots(1, 2, width_ratios=(3, 2))
+    for name, color in (("embedding", _BLUE), ("pca", _ORANGE)):
+        swept = frame.filter(method=name).sort("dimension")
+        d, value = swept["dimension"].to_numpy(), swept[metric].to_numpy()
+        ends = np.abs(swept.select(f"{metric}_low", f"{metric}_high").to_numpy().T - value)
+        quality.errorbar(d, value, yerr=ends, color=color, marker="o", capsize=3, label=name)
+        cost.plot(d, np.maximum(swept["fit_seconds"].to_numpy(), 1e-3), color=color, marker="o", label=name)
+    for i, row in enumerate(frame.filter(~pl.col("method").is_in(["embedding", "pca"])).iter_rows(named=True)):
+        style = ("--", ":", "-.", (0, (5, 1)))[i % 4]
+        quality.axhline(row[metric], color=_INK, linewidth=0.8, linestyle=style, label=row["fit"])
+    cost.set_yscale("log")
+    for axes, title in ((quality, metric), (cost, "seconds of the fit")):
+        axes.axvline(fourth_root, color=_INK, linewidth=0.6, alpha=0.5)
+        axes.set_xscale("log", base=2)
+        axes.xaxis.set_major_formatter(lambda d, _: f"{d:g}")
+        axes.set_xlabel("dimension D")
+        axes.set_title(f"{frame['dataset'][0]}: {title}", loc="left", color=_INK)
+        axes.spines[["top", "right"]].set_visible(False)
+    top = quality.get_xaxis_transform()
+    quality.text(fourth_root, 1.0, f" fourth root of V = {fourth_root:.1f}", transform=top, fontsize=8, va="top")
+    quality.legend(frameon=False, fontsize=8)
+    figure.savefig(path, dpi=130)
+
+
+def _shown(embedding: Embedding) -> str:
+    """How many tokens a picture has, and of how many."""
+    n = len(embedding.vocabulary)
+    return f"the {SHOWN:,} most frequent of {n:,} tokens" if n > SHOWN else f"{n:,} tokens"
+
+
+def _name_some(axes: "Axes", places: np.ndarray, labels: Sequence[str]) -> None:
+    """Name frequent tokens, the most frequent first, each only where no name stands yet."""
+    low, high = places.min(axis=0), places.max(axis=0)
+    scaled = (places - low) / np.maximum(high - low, np.finfo(np.float32).tiny)
+    taken: list[np.ndarray] = []
+    for place, spot, label in zip(places[: 5 * LABELLED], scaled, labels, strict=False):
+        if len(taken) < LABELLED and all(abs(spot[0] - x) > 0.18 or abs(spot[1] - y) > 0.025 for x, y in taken):
+            taken.append(spot)
+            name = label if len(label) <= 28 else label[:27] + "…"
+            axes.annotate(
+                name, place, xytext=(3, 2), textcoords="offset points", fontsize=7, color=_INK, parse_math=False
+            )
+
+
+def _axes(title: str) -> "Axes":
+    from matplotlib.figure import Figure  # not pyplot: no global state, no window
+
+    axes = Figure(figsize=(9, 6.5), layout="constrained").add_subplot()
+    axes.set_title(title, loc="left", color=_INK)
+    axes.spines[["top", "right"]].set_visible(False)
+    return axes
+
+
+def _save(axes: "Axes", path: Path) -> None:
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*[Gg]lyph.*missing")  # a label in a script that no font here has
+        figure.savefig(path, dpi=130)

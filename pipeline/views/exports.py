@@ -1,0 +1,80 @@
+"""An embedding in the formats of other tools: TensorBoard's projector, word2vec's text, Embedding Atlas, usearch."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from pipeline.embedding import Embedding
+from pipeline.pictures.projection import plane
+from pipeline.views.neighbours import NeighbourIndex
+
+MOST_PROJECTED = 100_000
+"""TensorBoard's projector takes no more points: the most frequent tokens stand for all."""
+_NOTE = "Of {v:,} tokens, here are the {n:,} most frequent: TensorBoard's projector takes no more.\n"
+_PROJECTOR = """\
+embeddings {
+  tensor_name: "embedding"
+  tensor_path: "vectors.tsv"
+  metadata_path: "metadata.tsv"
+}
+"""
+
+
+@dataclass(frozen=True)
+class Exports:
+    """An embedding with what is said about its tokens, on its way to other tools."""
+
+    embedding: Embedding
+    about: pl.DataFrame
+    """A row a token, in the vocabulary's order: columns that describe it."""
+
+    @cached_property
+    def neighbours(self) -> NeighbourIndex:
+        """The graph of nearest neighbours."""
+        return NeighbourIndex(self.embedding)
+
+    def save(self, folder: Path) -> None:
+        """Write `projector/`, `word2vec.txt`, `atlas.parquet` and `neighbours.usearch`."""
+        self.neighbours.save(folder / "neighbours.usearch")
+        (folder / "projector").mkdir()
+        _projector(self.embedding, self.about, folder / "projector")
+        _word2vec(self.embedding, folder / "word2vec.txt")
+        _atlas(self.embedding, self.about, folder / "atlas.parquet")
+
+
+def _projector(embedding: Embedding, about: pl.DataFrame, folder: Path) -> None:
+    """`vectors.tsv` without a head, `metadata.tsv` with one (of several columns), and the config that names them."""
+    v, n = len(embedding.vocabulary), min(len(embedding.vocabulary), MOST_PROJECTED)
+    _numbers(embedding, n).write_csv(folder / "vectors.tsv", separator="\t", include_header=False)
+    described = pl.concat([embedding.vocabulary.tokens.select("label", "token", "count"), about], how="horizontal")
+    texts = [pl.col(name).cast(pl.String).fill_null("").str.replace_all(r"[\t\r\n]", " ") for name in described.columns]
+    described.head(n).select(texts).write_csv(folder / "metadata.tsv", separator="\t", quote_style="never")
+    (folder / "projector_config.pbtxt").write_text(_PROJECTOR)
+    if n < v:
+        (folder / "NOTE.txt").write_text(_NOTE.format(v=v, n=n))
+
+
+def _word2vec(embedding: Embedding, path: Path) -> None:
+    """The text format: a line with V and D, then a line a token. White space in a token is written as `_`."""
+    token = embedding.vocabulary.tokens["token"].str.replace_all(r"\s", "_")
+    lines = _numbers(embedding, len(token)).insert_column(0, token)
+    with path.open("wb") as file:
+        file.write(f"{len(token)} {embedding.dimension}\n".encode())
+        lines.write_csv(file, separator=" ", include_header=False, quote_style="never")
+
+
+def _atlas(embedding: Embedding, about: pl.DataFrame, path: Path) -> None:
+    """A row a token: label, token, count, what describes it, x and y on the plane, vector."""
+    view = plane(embedding, len(embedding.vocabulary))
+    n = len(view.places)
+    tokens: pl.DataFrame = pl.concat([embedding.vocabulary.tokens, about], how="horizontal").head(n)
+    vectors = pl.Series("vector", embedding.matrix[:n], dtype=pl.Array(pl.Float32, embedding.dimension))
+    places = view.places.astype(np.float32)
+    tokens.with_columns(x=places[:, 0], y=places[:, 1]).with_columns(vectors).write_parquet(path)
+
+
+def _numbers(embedding: Embedding, n: int) -> pl.DataFrame:
+    return pl.DataFrame(embedding.matrix[:n], schema=[f"d{i}" for i in range(embedding.dimension)])

@@ -1,0 +1,50 @@
+"""What a token does to the predicted number, with everything else held fixed."""
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from pipeline.embedding import Fitted
+from pipeline.examples.example_set import Rows
+
+EXAMPLES = (10, 50)
+"""A token is put into, and taken out of, so many examples: the fewer, the more tokens there are."""
+_TRIALS = 100_000
+_ROWS_AT_ONCE = 20_000
+
+
+def token_effects(fitted: Fitted, rows: Rows, logs: bool, seed: int, n_tokens: int) -> npt.NDArray[np.float64]:
+    """The mean change of the prediction when an example gets a token, over a seeded sample of examples.
+
+        effect_t = mean_i (f(x_i with t) - f(x_i without t)),     f in logs where the target is trained in logs
+
+    Args:
+        fitted: a fit of a regression.
+        rows: examples to try it on; their dense features and other tokens stay as they are.
+        logs: the effect is a relative change exp(effect) - 1; otherwise it has the target's unit.
+        seed: of the sample.
+        n_tokens: for the first so many tokens.
+
+    Returns:
+        (n_tokens,) the effects.
+    """
+    n_examples = int(np.clip(_TRIALS // max(n_tokens, 1), *EXAMPLES))
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(rows))[:n_examples])
+    inputs, dense = rows.inputs[chosen], rows.dense[chosen]
+    b, v = inputs.shape
+    effects = np.empty(n_tokens)
+    step = max(1, _ROWS_AT_ONCE // b)
+    for start in range(0, n_tokens, step):
+        tokens = np.arange(start, min(start + step, n_tokens))
+        bags = sparse.vstack([inputs] * len(tokens), format="csr")  # (tokens x B, V)
+        one = sparse.csr_matrix(
+            (np.ones(b * len(tokens), np.float32), (np.arange(b * len(tokens)), tokens.repeat(b))),
+            shape=(b * len(tokens), v),
+        )
+        without = sparse.csr_matrix(bags - bags.multiply(one))
+        without.eliminate_zeros()
+        every = np.tile(dense, (len(tokens), 1))
+        pair = [fitted.score(sparse.csr_matrix(x), every).astype(np.float64) for x in (without + one, without)]
+        after, before = (np.log(x) if logs else x for x in pair)
+        effects[tokens] = (after - before).reshape(len(tokens), b).mean(axis=1)
+    return np.expm1(effects) if logs else effects

@@ -1,0 +1,175 @@
+"""The pages of a dataset, kept with the runs that they are of.
+
+The interactive page of a fit is made once, and again when something that is on it has changed; the report each time.
+"""
+
+import datetime as dt
+import hashlib
+import json
+import logging
+import tempfile
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from pipeline.config.dataset import Dataset
+from pipeline.embedding import Embedding
+from pipeline.examples.sparse_examples import SparseExamples
+from pipeline.experiment.artifacts import load_fitted
+from pipeline.experiment.code_version import code_version
+from pipeline.experiment.comparison import Comparison
+from pipeline.experiment.fits import Fit
+from pipeline.experiment.tracking import Tracker
+from pipeline.pictures.figures import draw_sweep
+from pipeline.pictures.projection import SHOWN, View, neighbourhoods, plane, space
+from pipeline.views.marginal_effects import token_effects
+from pipeline.views.pages.latent_space import Colour, categories, latent_space_page
+from pipeline.views.pages.report import Report, Shown, report_page
+from pipeline.vocabulary.vocabulary import rule_of_thumb
+
+PAGE = "latent_space.html"
+
+
+def draw_pages(
+    conf: Dataset,
+    comparison: Comparison,
+    described: pl.DataFrame,
+    examples: SparseExamples,
+    tracker: Tracker,
+    log: logging.Logger,
+) -> dict[str, bool]:
+    """Put a page on which to look around into the run of each fit that has a latent space.
+
+    Args:
+        conf: the dataset.
+        comparison: of all fits; the best learned one gets a map of neighbourhoods too, which takes longest.
+        described: what is shown with a token, as `tokens.described` gives it.
+        examples: what the effects of tokens on a number are tried on.
+        tracker: of the runs.
+        log: gets a line for each page.
+
+    Returns:
+        The name of each fit with a page, and whether the page is new.
+    """
+    swept, best = comparison.swept, comparison.best
+    about = Embedding.load(tracker.file(swept[0].run_id, "embedding.parquet")).vocabulary.beside(described)
+    baseline = {fit.dimension: fit for fit in swept if fit.method == "pca"}
+    made = {}
+    for fit in swept:
+        is_best = fit.run_id == best.run_id
+        beside = baseline.get(fit.dimension) if fit.method == "embedding" and conf.task.kind == "regression" else None
+        key = _key(fit, is_best, beside, about)
+        made[fit.name] = tracker.tag(fit.run_id, "page_key") != key
+        if not made[fit.name]:
+            continue
+        page = _page(conf, fit, is_best, beside, about, examples, tracker)
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / PAGE).write_text(page, encoding="utf-8")
+            tracker.keep(fit.run_id, Path(folder), {"page_key": key})
+        log.info(f"{conf.name}: {fit.name} can be looked at: {PAGE} in its run")
+    return made
+
+
+def write_report(
+    conf: Dataset,
+    comparison: Comparison,
+    examples: SparseExamples,
+    tracker: Tracker,
+    links: Mapping[str, str],
+) -> tuple[Report, Fit]:
+    """The report of a dataset, which is also put into the run of the fit that it shows: the learned one that is best.
+
+    Args:
+        conf: the dataset.
+        comparison: of all fits, their pages drawn.
+        examples: what was learned from.
+        tracker: of the runs.
+        links: addresses by name, for the end of the report.
+
+    Returns:
+        The report, and the fit that it shows.
+    """
+    best = comparison.best
+    beside = {fit.name: fit for fit in comparison.fits}.get(f"pca D={best.dimension}")
+    folder = tracker.folder(best.run_id)
+    embedding = Embedding.load(folder / "embedding.parquet")
+    pictures = {f"{best.name}: the most frequent tokens are named": folder / "map.png"}
+    if beside:
+        pictures[f"{beside.name}, for comparison"] = tracker.file(beside.run_id, "map.png")
+    pictures[f"{best.name}: how far a token lies from the origin, against its count"] = folder / "norms.png"
+    if (folder / "losses.png").exists():
+        pictures[f"{best.name}: the losses by epoch"] = folder / "losses.png"
+    shown = Shown(
+        best.name,
+        embedding,
+        plane(embedding),
+        (folder / PAGE).read_text(encoding="utf-8"),
+        pictures,
+        Embedding.load(tracker.file(beside.run_id, "embedding.parquet")) if beside else None,
+    )
+    size = len(embedding.vocabulary)
+    with tempfile.TemporaryDirectory() as name:
+        sweep = Path(name) / "sweep.png"
+        if comparison.metrics:
+            draw_sweep(comparison.frame, comparison.metrics[0], rule_of_thumb(size), sweep)
+        report = report_page(
+            conf.resolved(examples.n_training, size),
+            examples,
+            comparison,
+            sweep if comparison.metrics else None,
+            shown,
+            links,
+            f"Made {dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC by Embedding Pipeline {version('embedding-pipeline')}.",
+        )
+        sweep.unlink(missing_ok=True)
+        report.save(Path(name))
+        tracker.keep(best.run_id, Path(name), {})
+    return report, best
+
+
+def _key(fit: Fit, is_best: bool, beside: Fit | None, about: pl.DataFrame) -> str:
+    decides = [fit.run_id, is_best, beside and beside.run_id, about.columns, code_version(__name__)]
+    rows = about.hash_rows(seed=0).to_numpy().tobytes() if about.width else b""
+    return hashlib.sha256(json.dumps(decides).encode() + rows).hexdigest()[:16]
+
+
+def _page(
+    conf: Dataset,
+    fit: Fit,
+    is_best: bool,
+    beside: Fit | None,
+    about: pl.DataFrame,
+    examples: SparseExamples,
+    tracker: Tracker,
+) -> str:
+    embedding = Embedding.load(tracker.file(fit.run_id, "embedding.parquet"))
+    panels = [[plane(embedding)]]
+    if embedding.dimension >= 3:
+        panels.append([space(embedding)])
+    if is_best and (near := neighbourhoods(embedding, conf.seed)):
+        panels.insert(0, [near])
+    if beside and embedding.dimension >= 3:
+        other = space(Embedding.load(tracker.file(beside.run_id, "embedding.parquet")))
+        panels.insert(0, [_named(space(embedding), fit.name), _named(other, beside.name)])
+    return latent_space_page(
+        embedding, f"{conf.name}: {fit.name}", panels, about, _colour(conf, fit, about, examples, tracker)
+    )
+
+
+def _named(view: View, name: str) -> View:
+    return View(name, view.places, view.axes, view.has_axes)
+
+
+def _colour(conf: Dataset, fit: Fit, about: pl.DataFrame, examples: SparseExamples, tracker: Tracker) -> Colour | None:
+    if conf.task.kind == "regression":
+        fitted = load_fitted(tracker.folder(fit.run_id))
+        n = min(len(fitted.embedding.vocabulary), SHOWN)
+        effects = token_effects(fitted, examples.everything(), conf.logs, conf.seed, n)
+        return Colour(f"what it does to {conf.task.target}", np.asarray(effects))
+    if not about.width:
+        return None
+    name = about.columns[0]
+    return Colour(name, categories(about[name].head(SHOWN).to_list()))

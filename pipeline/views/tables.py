@@ -1,0 +1,119 @@
+"""A comparison as people read it: the table, the verdicts, and what they mean in sentences."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from pipeline.evaluation.bootstrap import LEVEL
+from pipeline.experiment.comparison import Comparison
+from pipeline.vocabulary.vocabulary import rule_of_thumb
+
+TOLD = 2
+"""So many metrics of a task, the most telling ones, get a verdict in what people read; the files have all."""
+
+
+def cells(comparison: Comparison, n_metrics: int | None = None) -> list[list[str]]:
+    """The table as people read it: a head, then a row a fit; each metric with half the width of its interval."""
+    metrics = comparison.metrics[:n_metrics]
+    columns = [[_written(comparison, name, row) for row in comparison.frame.iter_rows(named=True)] for name in metrics]
+    seconds = [f"{value:,.1f}" for value in comparison.frame["fit_seconds"]]
+    head = [comparison.frame["dataset"][0], *metrics, "fit, s"]
+    return [head, *map(list, zip(comparison.frame["fit"], *columns, seconds, strict=True))]
+
+
+def _written(comparison: Comparison, name: str, row: Mapping[str, Any]) -> str:
+    value, half = row[name], (row[f"{name}_high"] - row[f"{name}_low"]) / 2
+    digits = 0 if abs(value) >= 1000 else 4
+    return f"{value:,.{digits}f}" + (f" ±{half:,.{digits}f}".replace("±0.", "±.") if np.isfinite(half) else "")
+
+
+def verdict_cells(comparison: Comparison) -> list[list[str]]:
+    """The verdicts as people read them: a head, then a row a pair."""
+    metrics = comparison.metrics[:TOLD]
+    rows = [["fit", "against", *metrics]]
+    for fit, against in comparison.told_pairs() if metrics else []:
+        found = [comparison.verdict(fit, against, name) for name in metrics]
+        rows.append([fit, against, *map(_told, found)])
+    return rows
+
+
+def sentences(comparison: Comparison) -> list[str]:
+    """What the table means, a sentence each."""
+    size = comparison.about["vocabulary_size"]
+    thumb = f"fourth root of V = {size:,}: D = {rule_of_thumb(size):.1f}"
+    if not comparison.metrics:
+        return [f"no example is held out, so nothing was measured; {thumb}"]
+    n = comparison.about["n_examples"]
+    said = [
+        f"measured on the {n:,} {comparison.about['part']} examples; ± and brackets: {LEVEL:.0%} intervals of a "
+        "bootstrap over them, paired for differences"
+    ]
+    best, smallest = comparison.about["best"], comparison.about["smallest"]
+    if smallest is not None:
+        said.append(
+            f"which D: validation finds D={best} best, and D={smallest} is the smallest that is not worse by more "
+            f"than one standard error; {thumb}"
+        )
+    else:
+        said.append(thumb)
+    most = max(comparison.frame.filter(method="pca")["dimension"], default=0)
+    for learned, pca in comparison.about["worth"].items():
+        reached = f"pca needs D={pca}" if pca else f"pca does not reach it up to D={most}"
+        said.append(f"what {comparison.metrics[0]} embedding D={learned} has: {reached}")
+    return said + _nothing_found(comparison)
+
+
+def _nothing_found(comparison: Comparison) -> list[str]:
+    """Says so where the best learned fit is not shown to be better than the rival that ignores the example."""
+    blind = [name for name in ("popularity", "mean") if name in set(comparison.frame["method"])]
+    best = comparison.about["best"]
+    if not blind or best is None:
+        return []
+    found = comparison.verdict(f"embedding D={best}", blind[0], comparison.metrics[0])["verdict"]
+    said = f"no signal shown: no learned embedding is shown to be better than {blind[0]}, which ignores the example"
+    return [] if found == "better" else [said]
+
+
+def markdown(comparison: Comparison) -> str:
+    """The table for an asset's page: the most telling metrics."""
+    return _markdown(cells(comparison, TOLD))
+
+
+def verdicts_markdown(comparison: Comparison) -> str:
+    """The verdicts for an asset's page."""
+    return _markdown(verdict_cells(comparison))
+
+
+def text(comparison: Comparison) -> str:
+    """Everything for a terminal: the table, the verdicts, and what they mean."""
+    lines = _aligned(cells(comparison), left=1)
+    verdicts = verdict_cells(comparison)
+    if len(verdicts) > 1:
+        lines += ["", *_aligned(verdicts, left=len(verdicts[0]))]
+    return "\n".join([*lines, "", *sentences(comparison)])
+
+
+def _told(found: Mapping[str, Any]) -> str:
+    digits = 0 if abs(found["difference"]) >= 1000 else 4
+    numbers = [f"{found[name]:+,.{digits}f}" for name in ("difference", "low", "high")]
+    return f"{found['verdict']} {numbers[0]} [{numbers[1]}, {numbers[2]}]"
+
+
+def _markdown(cells: Sequence[Sequence[str]]) -> str:
+    head, *rows = cells
+    rule = ["---", *["--:"] * (len(head) - 1)]
+    return "\n".join(f"|{'|'.join(line)}|" for line in (head, rule, *rows))
+
+
+def _aligned(cells: Sequence[Sequence[str]], left: int) -> list[str]:
+    """Lines of equal width: the first `left` columns flush left, the others flush right, a rule below the head."""
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = [
+        "  ".join(
+            cell.ljust(width) if i < left else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in cells
+    ]
+    return [lines[0], "-" * max(map(len, lines)), *lines[1:]]

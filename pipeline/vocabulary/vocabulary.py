@@ -1,0 +1,203 @@
+"""The vocabulary: the dictionary that maps every token to an integer 0..V-1.
+
+It is counted on training examples only, frozen, and carries a fingerprint that everything downstream checks. How an
+example is stored does not belong here.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import dataframely as dy
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from pipeline.config.dataset import Dataset
+from pipeline.errors import PipelineError, nearest
+from pipeline.records.distinct import distinct
+from pipeline.schemas import Tokens
+
+UNKNOWN = "<unknown>"
+"""The token that all tokens without a place share, where conf says `unknown: share`."""
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Token <-> integer, both ways.
+
+    >>> vocabulary = Vocabulary.of({"Toy Story": 3, "Heat": 5})
+    >>> vocabulary.encode(["Toy Story", "Heat", "Alien"]).tolist()
+    [1, 0, -1]
+    >>> vocabulary.decode([1, 0])
+    ['Toy Story', 'Heat']
+    """
+
+    tokens: dy.DataFrame[Tokens]
+    """One row a token, the most frequent first; the row's number is the token's integer."""
+
+    @classmethod
+    def of(cls, counts: dict[str, int]) -> "Vocabulary":
+        """A vocabulary of these tokens and counts, every token its own label."""
+        frame = pl.DataFrame({"token": list(counts), "label": list(counts), "count": list(counts.values())})
+        return cls(_frozen(frame.lazy()))
+
+    def __len__(self) -> int:
+        return self.tokens.height
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits that change with any token, label, count or integer."""
+        hasher = hashlib.sha256(self.tokens["count"].to_numpy().tobytes())
+        for texts in (self.tokens["token"], self.tokens["label"]):
+            hasher.update(texts.str.len_bytes().to_numpy().tobytes())
+            hasher.update("".join(texts).encode())
+        return hasher.hexdigest()[:16]
+
+    @property
+    def labels(self) -> list[str]:
+        """What people read for each token, by integer."""
+        return self.tokens["label"].to_list()
+
+    def encode(self, tokens: list[str] | pl.Series) -> npt.NDArray[np.int64]:
+        """The integer of each token; -1 for one without a place, or that of `<unknown>` where that has one."""
+        ids = pl.int_range(len(self), eager=True)
+        known = self.tokens["token"]
+        default = known.index_of(UNKNOWN)
+        asked = pl.Series(tokens, dtype=pl.String)
+        found = asked.replace_strict(known, ids, default=-1 if default is None else default, return_dtype=pl.Int64)
+        return found.to_numpy()
+
+    def decode(self, integers: list[int] | npt.NDArray[np.integer]) -> list[str]:
+        """The token of each integer.
+
+        Raises:
+            IndexError: an integer is not among 0..V-1.
+        """
+        integers = np.asarray(integers, np.int64)
+        if len(integers) and not (integers.min() >= 0 and integers.max() < len(self)):
+            raise IndexError(f"the vocabulary has the integers 0..{len(self) - 1}")
+        return self.tokens["token"].gather(integers).to_list()
+
+    def index(self, token: str) -> int:
+        """The integer of one token, loud on the unknown.
+
+        Raises:
+            PipelineError: the token has no place; names the nearest that has one.
+        """
+        found = self.tokens["token"].index_of(token)
+        if found is None:
+            raise PipelineError(
+                f"{token!r} is not in the vocabulary: {nearest(token, self.tokens['token'].head(10_000))}"
+            )
+        return found
+
+    def beside(self, described: pl.DataFrame) -> pl.DataFrame:
+        """What a frame with a column `token` says about each token, in the vocabulary's order, null where nothing."""
+        return self.tokens.select("token").join(described, on="token", how="left", maintain_order="left").drop("token")
+
+    def require(self, fingerprint: str, what: str) -> None:
+        """Refuse something that was made with another vocabulary.
+
+        Raises:
+            PipelineError: the fingerprints differ.
+        """
+        if fingerprint != self.fingerprint:
+            raise PipelineError(
+                f"{what}: made with the vocabulary {fingerprint}, but this is {self.fingerprint}: "
+                "materialise everything downstream of the vocabulary again."
+            )
+
+    def save(self, folder: Path) -> None:
+        """Write `vocabulary.parquet`."""
+        self.tokens.write_parquet(folder / "vocabulary.parquet")
+
+    @classmethod
+    def load(cls, folder: Path) -> "Vocabulary":
+        """Read what `save` wrote."""
+        return cls.of_frame(pl.read_parquet(folder / "vocabulary.parquet"))
+
+    @classmethod
+    def of_frame(cls, frame: pl.DataFrame) -> "Vocabulary":
+        """A vocabulary from its frame, in the frame's order."""
+        return cls(Tokens.validate(frame))
+
+
+def rule_of_thumb(size: int) -> float:
+    """The fourth root of the vocabulary's size V, a usual first guess at D.
+
+    >>> rule_of_thumb(10_000)
+    10.0
+    """
+    return float(size**0.25)
+
+
+@dataclass(frozen=True)
+class Drift:
+    """How a vocabulary differs from the one before it."""
+
+    added: int
+    """Tokens that are new."""
+    removed: int
+    """Tokens that are gone."""
+    distance: float
+    """Total variation distance of the two distributions of tokens: 0 where the shares are the same, 1 where no token
+    is in both. It is the share of the occurrences that would have to be of another token."""
+
+
+def drift(before: Vocabulary, now: Vocabulary) -> Drift:
+    """What changed from one vocabulary to the next: TV = sum_t |p_t - q_t| / 2, p and q the tokens' shares.
+
+    >>> drift(Vocabulary.of({"a": 3, "b": 1}), Vocabulary.of({"a": 2, "c": 2}))
+    Drift(added=1, removed=1, distance=0.5)
+    """
+    share = pl.col("count") / pl.col("count").sum()
+    both = before.tokens.select("token", before=share).join(
+        now.tokens.select("token", now=share), on="token", how="full", coalesce=True
+    )
+    difference = (pl.col("now").fill_null(0) - pl.col("before").fill_null(0)).abs().sum() / 2
+    added, removed, distance = both.select(
+        pl.col("before").is_null().sum(), pl.col("now").is_null().sum(), difference.alias("distance")
+    ).row(0)
+    return Drift(added, removed, distance)
+
+
+def build_vocabulary(training_pairs: pl.LazyFrame, conf: Dataset) -> Vocabulary:
+    """Count the tokens of the training examples and keep the frequent ones, ties in the order of the tokens.
+
+    Args:
+        training_pairs: a frame of `schemas.Pairs`, training examples only.
+        conf: its section `vocabulary` has the minimum count, the maximum size, and what becomes of the unknown.
+
+    Raises:
+        PipelineError: no token is frequent enough.
+    """
+    settings = conf.vocabulary
+    has_labels = any(getattr(tokens, "label", None) for tokens in conf.tokens)
+    found = distinct(training_pairs, "token", smallest=["label"] if has_labels else [])
+    counted = found.select("token", label="label" if has_labels else "token", count="count").sort(
+        ["count", "token"], descending=[True, False]
+    )
+    kept = counted.filter(pl.col("count") >= settings.min_count).head(settings.max_size or counted.height)
+    if kept.is_empty():
+        raise PipelineError(
+            f"{conf.file}: no token is left of {counted.height}: none occurs {settings.min_count} times in training. "
+            "Lower `vocabulary.min_count`."
+            if counted.height
+            else f"{conf.file}: the training examples have no token at all. Look at the columns that `tokens` names."
+        )
+    if settings.unknown == "share":
+        if UNKNOWN in counted["token"]:
+            raise PipelineError(
+                f"{conf.file}: the data has a token {UNKNOWN!r} of its own: say `vocabulary.unknown: drop`."
+            )
+        n_rare = int(counted["count"].sum()) - int(kept["count"].sum())
+        rare = pl.DataFrame({"token": [UNKNOWN], "label": [UNKNOWN], "count": [n_rare]}, schema=kept.schema)
+        kept = pl.concat([kept, rare])
+    return Vocabulary(_frozen(kept.lazy()))
+
+
+def _frozen(counts: pl.LazyFrame) -> dy.DataFrame[Tokens]:
+    """By count, ties by token: the integer of a token depends on the counts alone."""
+    return Tokens.validate(counts.sort(["count", "token"], descending=[True, False]).collect(), cast=True)

@@ -1,0 +1,125 @@
+"""One suite for all rivals: each finds what was planted, uses nothing but its rows, and comes back from its weights."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy import sparse
+
+from pipeline.config.baselines import RIVALS, Ease
+from pipeline.config.dataset import Dataset
+from pipeline.embedding import Embedding
+from pipeline.evaluation.evaluate import judge, measure
+from pipeline.examples.encoding import encode
+from pipeline.examples.example_set import Rows, SparseRows
+from pipeline.examples.sparse_examples import SparseExamples
+from pipeline.experiment.registry import METHODS
+from pipeline.records.splitting import training_pairs
+from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
+
+FINDING = {"als": {"dimension": 4}, "ease": {}, "item_knn": {}}
+PRICING = {"ridge": {}, "boosted_trees": {"max_trees": 60}, "pca_boosted_trees": {"max_trees": 60, "dimension": 7}}
+BLIND = ["popularity", "mean"]
+
+
+def with_rivals(conf: Dataset) -> Dataset:
+    kinds = {kind.model_fields["kind"].default: kind for kind in RIVALS[conf.task.kind]}
+    settings = {**FINDING, **PRICING}
+    return conf.model_copy(update={"rivals": tuple(kind(**settings.get(name, {})) for name, kind in kinds.items())})
+
+
+@pytest.fixture
+def encoded(
+    request: pytest.FixtureRequest, two_genres: pl.DataFrame, priced_words: pl.DataFrame
+) -> Callable[[str], tuple[Dataset, Vocabulary, SparseExamples]]:
+    def make(method: str) -> tuple[Dataset, Vocabulary, SparseExamples]:
+        finds = method in FINDING or method == "popularity"
+        records, conf = (two_genres, "movies") if finds else (priced_words, "homes")
+        conf = with_rivals(request.getfixturevalue(conf))
+        vocabulary = build_vocabulary(training_pairs(records.lazy(), conf), conf)
+        return conf, vocabulary, encode(records.lazy(), vocabulary, conf)
+
+    return make
+
+
+@pytest.mark.parametrize("method", [*FINDING, *PRICING])
+def test_it_finds_what_was_planted_on_examples_that_it_has_not_seen(method: str, encoded: Callable) -> None:
+    conf, vocabulary, examples = encoded(method)
+    test = examples.held_out("test")
+    fitted = METHODS[method].function()(
+        examples.training(), vocabulary, conf, None, validation=examples.held_out("validation")
+    )
+    blind = METHODS[BLIND[method in PRICING]].function()(examples.training(), vocabulary, conf, None)
+    value, floor = (measure(judge(fit, test), conf.logs) for fit in (fitted, blind))
+    if method == "boosted_trees":  # sees the area alone, which explains little of the price
+        assert floor["r2_log"] - 0.05 < value["r2_log"] < 0.3
+    elif method in PRICING:
+        assert value["r2_log"] > 0.8
+    else:
+        assert value["ndcg_at_20"] > floor["ndcg_at_20"] + 0.15
+
+
+@pytest.mark.parametrize("method", [*FINDING, *PRICING, *BLIND])
+def test_it_comes_back_from_its_weights_and_the_same_choice_gives_the_same_fit(
+    method: str, encoded: Callable, tmp_path: Path
+) -> None:
+    conf, vocabulary, examples = encoded(method)
+    rows = examples.held_out("test")
+    how = METHODS[method]
+    fitted = how.function()(examples.training(), vocabulary, conf, None, validation=examples.held_out("validation"))
+    scores = fitted.score(rows.inputs.csr(), rows.dense)
+    np.savez(tmp_path / "weights.npz", allow_pickle=False, **fitted.weights)
+    with np.load(tmp_path / "weights.npz", allow_pickle=False) as weights:
+        again = how.restore(fitted.embedding, dict(weights), conf)
+    assert again.score(rows.inputs.csr(), rows.dense) == pytest.approx(scores, rel=1e-5, abs=1e-6)
+    chosen = how.function()(examples.training(), vocabulary, conf, None, chosen=fitted.chosen)
+    assert chosen.score(rows.inputs.csr(), rows.dense) == pytest.approx(scores, rel=1e-5, abs=1e-6)
+    assert isinstance(fitted.embedding, Embedding)
+
+
+VOCABULARY = Vocabulary.of({"a": 3, "b": 2, "c": 1})
+LISTS = np.array([[1, 1, 0], [1, 0, 0], [1, 1, 1]], np.float32)
+
+
+def rows_of(target: list[float]) -> Rows:
+    n = len(target)
+    return Rows(
+        pl.Series(["x", "y", "z"][:n]),
+        SparseRows.of(sparse.csr_matrix(LISTS[:n])),
+        SparseRows.of(sparse.csr_matrix((n, 3))),
+        np.empty((n, 0)),
+        np.array(target),
+    )
+
+
+def test_popularity_ranks_by_the_examples_that_have_a_token(movies: Dataset) -> None:
+    fitted = METHODS["popularity"].function()(rows_of([np.nan] * 3), VOCABULARY, movies)
+    scores = fitted.score(sparse.csr_matrix((2, 3), dtype=np.float32), np.empty((2, 0)))
+    assert np.exp(scores).tolist() == pytest.approx(np.array([[4 / 4, 3 / 4, 2 / 4]] * 2))
+    assert fitted.embedding.matrix.shape == (3, 1)
+
+
+def test_the_mean_of_a_logged_target_is_the_geometric_one(homes: Dataset) -> None:
+    fitted = METHODS["mean"].function()(rows_of([1.0, 10.0, 100.0]), VOCABULARY, homes)
+    assert fitted.score(sparse.csr_matrix((2, 3)), np.empty((2, 0))).tolist() == pytest.approx([10, 10])
+    assert (fitted.embedding.matrix == 0).all()
+
+
+@pytest.mark.parametrize("n", [3, 2])
+def test_ease_is_ridge_regression_of_each_token_on_the_others(n: int, movies: Dataset) -> None:
+    """Column j of the item weights minimises |x_j - X b|^2 + lambda |b|^2 with b_j = 0 (Steck, 2019).
+
+    So it does where the inverse is solved for by the rows, of which there are fewer than tokens.
+    """
+    conf = movies.model_copy(update={"rivals": (Ease(regularisation=2.0),)})
+    fitted = METHODS["ease"].function()(rows_of([np.nan] * n), VOCABULARY, conf)
+    assert fitted.inverse.is_factor == (n < 3)
+    item_weights = fitted.score(sparse.identity(3, format="csr"), np.empty((3, 0)))
+    for j in range(3):
+        others = [i for i in range(3) if i != j]
+        x = LISTS[:n, others]
+        expected = np.linalg.solve(x.T @ x + 2 * np.eye(2), x.T @ LISTS[:n, j])
+        assert item_weights[others, j] == pytest.approx(expected, rel=1e-5)
+        assert item_weights[j, j] == pytest.approx(0, abs=1e-6)

@@ -1,0 +1,78 @@
+import numpy as np
+import polars as pl
+import pytest
+from scipy import sparse
+
+from pipeline.baselines.pca import fit_pca, principal_components
+from pipeline.config.dataset import Dataset
+from pipeline.examples.example_set import Rows, SparseRows
+from pipeline.vocabulary.vocabulary import Vocabulary
+
+
+def rows_of(dense_matrix: np.ndarray, target: np.ndarray | None = None, features: np.ndarray | None = None) -> Rows:
+    n = len(dense_matrix)
+    return Rows(
+        ids=pl.Series([str(i) for i in range(n)]),
+        inputs=SparseRows.of(sparse.csr_matrix(dense_matrix.astype(np.float32))),
+        labels=SparseRows.of(sparse.csr_matrix(dense_matrix.shape, dtype=np.float32)),
+        dense=np.empty((n, 0)) if features is None else features,
+        target=np.full(n, np.nan) if target is None else target,
+    )
+
+
+@pytest.fixture
+def data() -> tuple[Rows, Vocabulary]:
+    random = np.random.default_rng(0)
+    matrix = random.random((60, 12)) < np.linspace(0.1, 0.8, 12)
+    return rows_of(matrix), Vocabulary.of({f"t{i:02d}": 100 - i for i in range(12)})
+
+
+def test_the_score_is_the_reconstruction_of_the_centred_row(data: tuple[Rows, Vocabulary], movies: Dataset) -> None:
+    """Against the textbook: centre, singular value decomposition, keep D, add the mean again."""
+    rows, vocabulary = data
+    fitted = fit_pca(rows, vocabulary, movies, 3)
+    x = rows.inputs.csr().toarray()
+    _, _, directions = np.linalg.svd(x - x.mean(axis=0))
+    expected = x.mean(axis=0) + (x - x.mean(axis=0)) @ directions[:3].T @ directions[:3]
+    assert fitted.score(rows.inputs.csr(), rows.dense) == pytest.approx(expected, abs=1e-5)
+
+
+def test_the_embedding_is_the_loadings(data: tuple[Rows, Vocabulary], movies: Dataset) -> None:
+    """With all the room there is, inner products of loadings are the covariances of the tokens."""
+    rows, vocabulary = data
+    matrix = fit_pca(rows, vocabulary, movies, 11).embedding.matrix
+    x = rows.inputs.csr().toarray()
+    covariance = np.cov(x, rowvar=False)
+    values, vectors = np.linalg.eigh(covariance)
+    best_of_rank_11 = vectors[:, 1:] * values[1:] @ vectors[:, 1:].T
+    assert matrix @ matrix.T == pytest.approx(best_of_rank_11, abs=1e-4)
+
+
+def test_the_head_finds_a_linear_price(homes: Dataset) -> None:
+    """log price = 2 + token 0 - token 1 + area: with D = V - 1 of V linearly dependent tokens nothing is lost."""
+    random = np.random.default_rng(0)
+    first = random.random((200, 1)) < 0.5
+    second = random.random((200, 1)) < 0.5
+    matrix = np.hstack([first, ~first, second])
+    area = random.normal(size=(200, 1))
+    target = np.exp(2 + first - second.astype(float) + area)[:, 0]
+    fitted = fit_pca(rows_of(matrix, target, area), Vocabulary.of({"a": 3, "b": 2, "c": 1}), homes, 2)
+    predicted = fitted.score(sparse.csr_matrix(matrix.astype(np.float32)), area)
+    assert predicted == pytest.approx(target, rel=1e-3)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_randomised_solver_agrees_with_the_exact_one(weighted: bool) -> None:
+    """Planted: five groups of rows with tokens of their own, beside noise; both find the same directions."""
+    random = np.random.default_rng(0)
+    group = random.integers(5, size=600)
+    matrix = random.random((600, 80)) < np.where(group[:, None] == np.arange(80) % 8, 0.5, 0.05)
+    inputs = sparse.csr_matrix(matrix.astype(np.float32))
+    weight = np.linspace(0.5, 2, 80) if weighted else None
+    exact, ours = (principal_components(inputs, 5, 1, solver, weight) for solver in ("arpack", "randomised"))
+    assert ours.variance == pytest.approx(exact.variance, rel=0.02)
+    assert ours.mean == pytest.approx(exact.mean, abs=1e-6)
+    assert ours.components @ ours.components.T == pytest.approx(np.eye(5), abs=1e-5)
+    of_the_groups = slice(0, 4)  # four directions tell five groups apart
+    cosines = np.linalg.svd(ours.components[of_the_groups] @ exact.components[of_the_groups].T)[1]
+    assert cosines == pytest.approx(np.ones(4), abs=0.01)

@@ -1,0 +1,78 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.config.files import conf_files, load
+from pipeline.errors import PipelineError
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"sead": 1}, r"small.yaml:\d+: sead: unknown key, did you mean 'seed'\?"),
+        (
+            {"vocabulary": {"min_cuont": 1}},
+            r"small.yaml:\d+: vocabulary.min_cuont: unknown key, did you mean 'min_count'\?",
+        ),
+        ({"tokens": [{"kind": "value", "column": "a"}]}, r"tokens\[0\].column: unknown key, did you mean 'columns'\?"),
+        ({"training": {"patiense": 1}}, r"training.patiense: unknown key, did you mean 'patience'\?"),
+        (
+            {"tokens": [{"kind": "word", "columns": "a"}]},
+            r"tokens\[0\]: no such `kind`: 'word', there is: 'value', 'words'",
+        ),
+        ({"task": {"fold_in": 0.3}}, "task: say which `kind` it is"),
+        ({"task": {"kind": "missing_tokens", "fold_in": 3}}, "task.fold_in: this should be less than 1"),
+        ({"dimensions": [2, 2]}, "dimensions: this names a D twice"),
+        ({"dimensions": [0]}, r"dimensions\[0\]: this should be greater than or equal to 1"),
+        ({"source": {}}, "source: say either `sample` or `path`"),
+        ({"split": {"column": "part", "test": 0.3}}, "split: say one of `column`, `folds`, and the shares"),
+        ({"split": {"folds": 5, "test": 0.3}}, "split: say one of `column`, `folds`, and the shares"),
+        ({"rivals": ["easy"]}, r"rivals\[0\]: no such `kind`: 'easy', there is: 'popularity', 'als', 'ease'"),
+        ({"rivals": [{"kind": "ease", "lambda": 3}]}, r"rivals\[0\].lambda: unknown key"),
+        ({"rivals": ["ease", "ease"]}, "`rivals` names one twice"),
+        (
+            {"task": {"kind": "regression", "target": "y"}, "rivals": ["boosted_trees"]},
+            "boosted_trees grow from the columns of `task.dense`",
+        ),
+        ({"split": {"validation": 0.5, "test": 0.5}}, "leave nothing to train on"),
+        ({"rivals": ["mean"]}, "`rivals` of the task missing_tokens can be: popularity"),
+        ({"name": "other"}, "unknown key 'name'"),
+    ],
+)
+def test_a_wrong_setting_is_told_with_file_line_key_and_cure(
+    minimal: dict[str, Any], write_conf: Callable[..., Path], change: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(PipelineError, match=sentence):
+        load(write_conf("small", {**minimal, **change}))
+
+
+def test_the_line_is_that_of_the_key(tmp_path: Path) -> None:
+    path = tmp_path / "small.yaml"
+    path.write_text("# for\ndescription: x\nsplit:\n  validation: 0.1\n  tset: 0.2\n")
+    with pytest.raises(PipelineError, match=r"small.yaml:5: split.tset: unknown key, did you mean 'test'\?"):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("seed: 1\nseed: 2\n", "small.yaml:2: the key 'seed' stands here twice"),
+        ("seed: [1\n", "small.yaml:2: not valid YAML"),
+        ("", "is empty"),
+        ("- a\n", "is empty"),
+    ],
+)
+def test_a_file_that_is_no_dataset_is_told_so(tmp_path: Path, text: str, sentence: str) -> None:
+    path = tmp_path / "small.yaml"
+    path.write_text(text)
+    with pytest.raises(PipelineError, match=sentence):
+        load(path)
+
+
+def test_a_conf_folder_that_is_missing_or_empty_is_told_so(tmp_path: Path) -> None:
+    with pytest.raises(PipelineError, match="Set PIPELINE_CONF"):
+        conf_files(tmp_path / "nowhere")
+    with pytest.raises(PipelineError, match=r"no .yaml file"):
+        conf_files(tmp_path)

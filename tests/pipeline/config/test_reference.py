@@ -1,0 +1,14 @@
+from pathlib import Path
+
+from pipeline.config.reference import reference
+
+
+def test_the_written_reference_is_that_of_the_settings() -> None:
+    written = Path(__file__).parents[3] / "docs" / "conf.md"
+    assert written.read_text() == reference(), "run `make docs`"
+
+
+def test_every_setting_has_a_meaning() -> None:
+    rows = [line.split(" | ") for line in reference().splitlines() if line.startswith("| `")]
+    assert len(rows) > 30
+    assert all(row[2].strip(" |") for row in rows)

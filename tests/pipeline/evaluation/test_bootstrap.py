@@ -1,0 +1,94 @@
+import numpy as np
+import polars as pl
+import pytest
+
+from pipeline.errors import PipelineError
+from pipeline.evaluation.bootstrap import RESAMPLES, Difference, difference, interval, resampled
+from pipeline.evaluation.evaluate import measure
+
+
+def ranked(recall: np.ndarray) -> pl.DataFrame:
+    return pl.DataFrame({"example": [f"e{i}" for i in range(len(recall))], "recall_at_20": recall})
+
+
+def numbers(target: np.ndarray, predicted: np.ndarray) -> pl.DataFrame:
+    return pl.DataFrame({"example": [f"e{i}" for i in range(len(target))], "target": target, "predicted": predicted})
+
+
+def compared(ours: pl.DataFrame, theirs: pl.DataFrame, metric: str) -> Difference:
+    drawn = resampled([ours, theirs], log=False)
+    values = [measure(frame, log=False)[metric] for frame in (ours, theirs)]
+    return difference(metric, (values[0], drawn[0][metric]), (values[1], drawn[1][metric]), ours.height)
+
+
+def test_the_interval_of_a_mean_is_that_of_statistics_books() -> None:
+    """1.96 standard errors to each side, for many examples; Student's t of 9 for ten of them: 2.26 / 1.96 wider."""
+    random = np.random.default_rng(1)
+    for n, t in ((4000, 1.96), (10, 2.262)):
+        values = random.normal(0.5, 0.1, n)
+        (drawn,) = resampled([ranked(values)], log=False)
+        found = interval(drawn["recall_at_20"], n)
+        half = t * values.std(ddof=1) / np.sqrt(n)
+        assert len(drawn["recall_at_20"]) == RESAMPLES
+        assert (found.low, found.high) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.2 * half)
+
+
+def test_it_holds_the_truth_in_about_95_of_100_data_sets() -> None:
+    """Planted: rmse is 1 by construction, each data set has 60 examples."""
+    random = np.random.default_rng(2)
+    held = 0
+    for _ in range(100):
+        frame = numbers(random.normal(size=60), np.zeros(60))
+        (drawn,) = resampled([frame], log=False)
+        found = interval(drawn["rmse"], 60)
+        held += found.low <= 1 <= found.high
+    assert 88 <= held <= 99
+
+
+def test_a_small_difference_on_the_same_examples_shows_though_the_two_intervals_overlap() -> None:
+    random = np.random.default_rng(3)
+    theirs = random.uniform(0, 1, 300)
+    ours = theirs + random.normal(0.01, 0.02, 300)
+    found = compared(ranked(ours), ranked(theirs), "recall_at_20")
+    assert found.value == pytest.approx((ours - theirs).mean())
+    assert found.low > 0
+    assert found.verdict == "better"
+    assert compared(ranked(theirs), ranked(ours), "recall_at_20").verdict == "worse"
+    (drawn,) = resampled([ranked(theirs)], log=False)
+    alone = interval(drawn["recall_at_20"], 300)
+    assert alone.high - alone.low > 10 * (found.high - found.low)
+
+
+def test_noise_shows_no_difference() -> None:
+    random = np.random.default_rng(4)
+    target = random.normal(size=200)
+    ours, theirs = (numbers(target, target + random.normal(size=200)) for _ in range(2))
+    assert compared(ours, theirs, "rmse").verdict == "no difference shown"
+
+
+def test_another_way_to_add_up_shows_no_difference() -> None:
+    random = np.random.default_rng(6)
+    target = random.normal(size=200)
+    predicted = target + random.normal(size=200)
+    ours, theirs = numbers(target, predicted), numbers(target, target + (predicted - target) * (1 - 1e-13))
+    assert compared(ours, theirs, "rmse").verdict == "no difference shown"
+
+
+def test_a_handful_of_examples_shows_nothing_whatever_they_say() -> None:
+    found = compared(ranked(np.full(9, 0.9)), ranked(np.full(9, 0.1)), "recall_at_20")
+    assert found.low > 0
+    assert found.verdict == "no difference shown"
+    assert np.isnan(interval(np.array([0.5]), 1).low)
+
+
+def test_fits_that_were_judged_on_different_examples_cannot_be_compared() -> None:
+    with pytest.raises(PipelineError, match="judged on different examples"):
+        resampled([ranked(np.ones(3)), ranked(np.ones(4))], log=False)
+
+
+def test_draws_come_in_blocks_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = ranked(np.random.default_rng(5).random(50))
+    (at_once,) = resampled([frame], log=False)
+    monkeypatch.setattr("pipeline.evaluation.bootstrap._BLOCK", 50 * 7)
+    (in_blocks,) = resampled([frame], log=False)
+    assert in_blocks["recall_at_20"] == pytest.approx(at_once["recall_at_20"])

@@ -1,0 +1,56 @@
+import numpy as np
+import polars as pl
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.baselines import ease
+from pipeline.config.baselines import Ease
+from pipeline.config.dataset import Dataset
+from pipeline.evaluation.selection import SHARE, first_of_the_best, tuned
+from pipeline.examples.encoding import encode
+from pipeline.records.splitting import training_pairs
+from pipeline.vocabulary.vocabulary import build_vocabulary
+
+ERROR = 0.25
+"""A hundredth of it lies between the steps of the scores below."""
+SCORES = st.lists(st.integers(-20, 20).map(lambda step: step / 1000), min_size=1, max_size=12)
+
+
+@given(scores=SCORES, data=st.data())
+def test_the_last_bits_of_scores_choose_nothing(scores: list[float], data: st.DataObject) -> None:
+    last_bits = st.lists(st.integers(-100, 100), min_size=len(scores), max_size=len(scores))
+    perturbed = np.array(scores) + np.array(data.draw(last_bits)) * 2**-52
+    errors = np.full(len(scores), ERROR)
+    assert first_of_the_best(perturbed, errors) == first_of_the_best(scores, errors)
+
+
+@given(scores=SCORES)
+def test_what_is_kept_is_hardly_worse_than_the_best_and_comes_before_what_is_as_good(scores: list[float]) -> None:
+    kept = first_of_the_best(scores, [ERROR] * len(scores))
+    assert scores[kept] >= max(scores) - SHARE * ERROR
+    assert scores.index(scores[kept]) == kept
+
+
+def test_of_two_candidates_that_only_rounding_tells_apart_the_first_is_kept(
+    movies: Dataset, two_genres: pl.DataFrame
+) -> None:
+    vocabulary = build_vocabulary(training_pairs(two_genres.lazy(), movies), movies)
+    examples = encode(two_genres.lazy(), vocabulary, movies)
+    for first, second in ((100.0, 100.0 + 1e-10), (100.0 + 1e-10, 100.0)):
+        conf = movies.model_copy(update={"rivals": (Ease(regularisation=(first, second)),)})
+        fitted = ease.fit(examples.training(), vocabulary, conf, validation=examples.held_out("validation"))
+        assert fitted.chosen == {"regularisation": first}
+
+
+def test_a_candidate_that_is_better_is_kept_wherever_it_stands(movies: Dataset, two_genres: pl.DataFrame) -> None:
+    vocabulary = build_vocabulary(training_pairs(two_genres.lazy(), movies), movies)
+    examples = encode(two_genres.lazy(), vocabulary, movies)
+    training, validation = examples.training(), examples.held_out("validation")
+
+    def fit(regularisation: float) -> ease.FittedEase:
+        conf = movies.model_copy(update={"rivals": (Ease(regularisation=regularisation),)})
+        return ease.fit(training, vocabulary, conf)
+
+    for order in ((1e-3, 100.0), (100.0, 1e-3)):
+        kept = tuned(fit, [{"regularisation": value} for value in order], movies, validation, None)
+        assert kept.chosen == {"regularisation": 100.0}

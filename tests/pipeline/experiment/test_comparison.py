@@ -1,0 +1,120 @@
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from pipeline.experiment.comparison import Comparison
+from pipeline.experiment.fits import Fit
+from pipeline.views import tables
+
+N = 400
+BASE = np.random.default_rng(0).uniform(0.1, 0.6, N)
+
+
+def fit(method: str, dimension: int) -> Fit:
+    return Fit("films", method, dimension, f"run-{method}-{dimension}", "1", False, {"fit_seconds": 1234.5})
+
+
+def scores(shift: float, noise: float = 0.02, seed: int = 1) -> pl.DataFrame:
+    """What a fit scored that is better than the others by exactly `shift` in each metric, on average."""
+    differing = np.random.default_rng(seed).normal(0, noise, N)
+    columns = {name: BASE + shift + differing - differing.mean() for name in ("recall_at_20", "ndcg_at_20")}
+    return pl.DataFrame({"example": [f"e{i}" for i in range(N)], **columns})
+
+
+PLANTED = [
+    (fit("embedding", 8), scores(0.20, seed=2)),
+    (fit("embedding", 2), scores(0.10, seed=3)),
+    (fit("pca", 2), scores(0.0, seed=4)),
+    (fit("pca", 8), scores(0.08, seed=5)),
+    (fit("pca", 16), scores(0.15, seed=6)),
+    (fit("popularity", 1), scores(-0.05, seed=7)),
+    (fit("ease", 1), scores(0.20, seed=8)),
+]
+FITS, SCORES = [fit for fit, _ in PLANTED], [frame for _, frame in PLANTED]
+
+
+@pytest.fixture(scope="module")
+def planted() -> Comparison:
+    return Comparison.of(FITS, 10_000, False, {"validation": SCORES, "test": SCORES})
+
+
+def test_the_table_puts_rivals_first_and_equal_d_side_by_side(planted: Comparison) -> None:
+    head, rule, *rows = tables.text(planted).splitlines()
+    assert head.split() == ["films", "recall_at_20", "ndcg_at_20", "fit,", "s"]
+    assert set(rule) == {"-"}
+    names = ["popularity", "ease", "embedding D=2", "pca D=2", "embedding D=8", "pca D=8", "pca D=16"]
+    assert [row[:13].strip() for row in rows[:7]] == names
+    recall = planted.frame["recall_at_20"][0]
+    assert f"{recall:.4f} ±.01" in rows[0]  # sd of the examples .14, so 1.96 x .14 / sqrt(400)
+
+
+def test_learned_is_told_against_pca_of_the_same_d_and_the_best_against_each_rival(planted: Comparison) -> None:
+    assert planted.told_pairs() == [
+        ("embedding D=2", "pca D=2"),
+        ("embedding D=8", "pca D=8"),
+        ("embedding D=8", "popularity"),
+        ("embedding D=8", "ease"),
+    ]
+    told = {pair: planted.verdict(*pair, "recall_at_20") for pair in planted.told_pairs()}
+    assert [found["verdict"] for found in told.values()] == ["better"] * 3 + ["no difference shown"]
+    first = told["embedding D=2", "pca D=2"]
+    assert first["low"] < 0.1 < first["high"]
+    assert f"better {first['difference']:+.4f} [{first['low']:+.4f}, {first['high']:+.4f}]" in tables.text(planted)
+
+
+def test_the_differences_go_both_ways(planted: Comparison) -> None:
+    there = planted.verdict("pca D=2", "embedding D=8", "ndcg_at_20")
+    back = planted.verdict("embedding D=8", "pca D=2", "ndcg_at_20")
+    assert (there["verdict"], back["verdict"]) == ("worse", "better")
+    assert there["difference"] == pytest.approx(-back["difference"])
+    assert planted.differences.height == 7 * 6 * 2
+
+
+def test_it_says_how_many_dimensions_of_pca_a_learned_one_is_worth(planted: Comparison) -> None:
+    assert planted.about["worth"] == {2: 16, 8: None}
+    text = tables.text(planted)
+    assert "what recall_at_20 embedding D=2 has: pca needs D=16" in text
+    assert "what recall_at_20 embedding D=8 has: pca does not reach it up to D=16" in text
+
+
+def test_the_smallest_d_that_is_not_worse_by_one_standard_error_is_chosen_on_validation() -> None:
+    """D = 2 is worse by far, D = 4 by less than the noise of 400 examples, .02 sqrt(2 / 400) = .0014."""
+    fits = [fit("embedding", d) for d in (2, 4, 8, 16)]
+    validation = [scores(shift, seed=i) for i, shift in enumerate((0.1, 0.1995, 0.2, 0.198))]
+    test = [scores(0.0, seed=9)] * 4
+    about = Comparison.of(fits, 10_000, False, {"validation": validation, "test": test}).about
+    assert (about["best"], about["smallest"]) == (8, 4)
+
+
+def test_no_signal_is_said(planted: Comparison) -> None:
+    assert "no signal shown" not in tables.text(planted)
+    fits = [fit("embedding", 8), fit("popularity", 1)]
+    frames = [scores(0.0, seed=2), scores(0.0, seed=3)]
+    text = tables.text(Comparison.of(fits, 16, False, {"validation": frames, "test": frames}))
+    assert "no signal shown: no learned embedding is shown to be better than popularity" in text
+
+
+def test_the_markdown_is_short_enough_to_show_inline(planted: Comparison) -> None:
+    """Dagster hides a table of 1,000 characters or more behind a click."""
+    assert tables.markdown(planted).splitlines()[:2] == ["|films|recall_at_20|ndcg_at_20|fit, s|", "|---|--:|--:|--:|"]
+    assert len(tables.markdown(planted)) < 1000
+    assert len(tables.verdicts_markdown(planted)) < 1000
+
+
+def test_without_test_examples_the_validation_ones_are_shown_and_named() -> None:
+    comparison = Comparison.of(FITS, 16, False, {"validation": SCORES, "test": []})
+    assert comparison.about["part"] == "validation"
+    assert f"measured on the {N} validation examples" in tables.text(comparison)
+
+
+def test_without_any_held_out_example_the_table_says_so() -> None:
+    comparison = Comparison.of(FITS, 16, False, {"validation": [], "test": []})
+    assert "no example is held out, so nothing was measured" in tables.text(comparison)
+    assert comparison.differences.is_empty()
+
+
+def test_saving_and_loading(planted: Comparison, tmp_path: Path) -> None:
+    planted.save(tmp_path)
+    assert tables.text(Comparison.load(tmp_path)) == tables.text(planted)

@@ -1,0 +1,56 @@
+import torch
+
+from pipeline.network.models import MissingTokensNetwork, RegressionNetwork
+
+TOKENS, OFFSETS = torch.tensor([0, 1, 1]), torch.tensor([0, 2, 2])  # the lists (0, 1), () and (1,)
+TABLE = torch.tensor([[1.0, 0.0], [0.0, 2.0]])
+
+
+def test_logits_by_hand() -> None:
+    """Bags at (0, 0) and (0, 2), tokens at (1, 0) and (0, 2), each lifted by 1 and brought to length 1.
+
+    The cosines are 1 / sqrt(2) and 1 / sqrt(5) for the first, 1 / sqrt(10) and 1 for the second; they are divided by
+    the temperature 1/2, and the bias (0, 1) is added.
+    """
+    network = MissingTokensNetwork(TABLE, torch.tensor([0.0, 1.0]), lift=1.0, temperature=0.5, dropout=0.0)
+    logits = network(torch.tensor([1]), torch.tensor([0, 0])).detach()
+    expected = torch.tensor([[2 / 2**0.5, 2 / 5**0.5 + 1], [2 / 10**0.5, 3.0]])
+    torch.testing.assert_close(logits, expected)
+
+
+def test_a_bag_is_the_mean_of_its_tokens_places() -> None:
+    network = MissingTokensNetwork(TABLE, torch.zeros(2), lift=2.0, temperature=1.0, dropout=0.0)
+    places = network.hidden(TOKENS, OFFSETS).detach()  # means (1/2, 1), (0, 0), (0, 2), each with a 2
+    expected = torch.nn.functional.normalize(torch.tensor([[0.5, 1.0, 2.0], [0.0, 0.0, 2.0], [0.0, 2.0, 2.0]]), dim=1)
+    torch.testing.assert_close(places, expected)
+
+
+def test_a_number_is_a_sum_over_the_words_where_the_line_alone_speaks() -> None:
+    """Weights 1 and 1/2: the sums are (1, 1), (0, 0), (0, 1); the line adds up its inputs, dense feature included."""
+    network = RegressionNetwork(TABLE, torch.tensor([1.0, 0.5]), torch.zeros(2), n_dense=1, hidden=4, dropout=0.0)
+    torch.nn.init.ones_(network.line.weight)
+    dense = torch.tensor([[10.0], [20.0], [30.0]])
+    assert network(TOKENS, OFFSETS, dense).tolist() == [12.0, 20.0, 31.0]
+
+
+def test_words_are_dropped_in_training_only_and_the_sum_keeps_its_mean() -> None:
+    torch.manual_seed(0)
+    network = RegressionNetwork(torch.ones(1, 1), torch.ones(1), torch.zeros(1), n_dense=0, hidden=1, dropout=0.0)
+    torch.nn.init.ones_(network.line.weight)
+    many, starts, dense = torch.zeros(10_000, dtype=torch.long), torch.arange(10_000), torch.empty(10_000, 0)
+    assert (network.eval()(many, starts, dense, 0.5) == 1).all()
+    dropped = network.train()(many, starts, dense, 0.5).detach()
+    assert set(dropped.unique().tolist()) == {0.0, 2.0}
+    assert abs(float(dropped.mean()) - 1) < 0.05  # 5 standard errors of 10,000 fair coins
+
+
+def test_nodes_are_left_out_by_plain_random_numbers_and_the_others_make_up_for_them() -> None:
+    """By `torch.rand`, which draws the same everywhere; PyTorch's own dropout draws other numbers on Intel's."""
+    places = torch.ones(4, 1)
+    network = MissingTokensNetwork(torch.ones(2, 1), torch.zeros(2), lift=1.0, temperature=1.0, dropout=0.25)
+    torch.manual_seed(0)
+    dropped = network.hidden_of(places).detach()
+    torch.manual_seed(0)
+    kept = torch.rand(4, 2) >= 0.25
+    torch.testing.assert_close(dropped, kept * 2**-0.5 / 0.75)
+    torch.testing.assert_close(network.eval().hidden_of(places).detach(), torch.full((4, 2), 2**-0.5))

@@ -1,0 +1,48 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.embedding import Embedding
+from pipeline.pictures import figures
+from pipeline.pictures.figures import draw_losses, draw_map, draw_norms
+from pipeline.vocabulary.vocabulary import Vocabulary
+
+
+def ink(path: Path) -> float:
+    """Share of the picture that is not white."""
+    return float((np.asarray(Image.open(path).convert("L")) < 250).mean())
+
+
+@pytest.mark.parametrize("dimension", [1, 2, 8])
+def test_a_map_is_drawn_at_any_d_and_for_any_label(dimension: int, tmp_path: Path) -> None:
+    labels = {"$x_1^": 9, "映画": 8, "a" * 500: 7} | {f"t{i}": 5 for i in range(50)}
+    matrix = np.random.default_rng(0).normal(size=(len(labels), dimension)).astype(np.float32)
+    draw_map(Embedding(Vocabulary.of(labels), matrix), "title", tmp_path / "map.png")
+    assert 0.01 < ink(tmp_path / "map.png") < 0.5
+
+
+def test_tokens_that_all_lie_in_one_place_are_drawn(tmp_path: Path) -> None:
+    draw_map(Embedding(Vocabulary.of({"a": 1, "b": 1}), np.zeros((2, 3), np.float32)), "title", tmp_path / "map.png")
+    assert ink(tmp_path / "map.png") > 0
+
+
+def test_lengths_are_drawn_whatever_the_counts(tmp_path: Path) -> None:
+    for counts in ({"a": 1}, {"a": 1, "<unknown>": 0}, {f"t{i}": 1000 - i for i in range(999)}):
+        matrix = np.random.default_rng(0).normal(size=(len(counts), 3)).astype(np.float32)
+        draw_norms(Embedding(Vocabulary.of(counts), matrix), "title", tmp_path / "norms.png")
+        assert ink(tmp_path / "norms.png") > 0
+
+
+def test_losses_are_drawn_with_and_without_validation(tmp_path: Path) -> None:
+    draw_losses({"train_loss": [3, 2, 1], "validation_loss": [3, 1, 2]}, "title", tmp_path / "both.png")
+    draw_losses({"train_loss": [3, 2, 1]}, "title", tmp_path / "one.png")
+    assert ink(tmp_path / "both.png") > ink(tmp_path / "one.png") > 0
+
+
+def test_epochs_are_whole_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = []
+    monkeypatch.setattr(figures, "_save", lambda axes, path: drawn.append(axes.get_xticks()))
+    draw_losses({"train_loss": [3.0, 2.0, 1.5]}, "three epochs", tmp_path / "losses.png")
+    assert all(float(tick).is_integer() for tick in drawn[0])

@@ -1,0 +1,121 @@
+import gzip
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from pipeline.config.files import load
+from pipeline.errors import PipelineError
+from pipeline.records.sources import as_number, scan
+
+BASE: dict[str, Any] = {
+    "description": "d",
+    "example": "user",
+    "tokens": [{"kind": "value", "columns": "movie", "label": "{title}"}],
+    "task": {"kind": "missing_tokens"},
+    "dimensions": [1],
+}
+RECORDS = pl.DataFrame({"user": ["1", "2"], "movie": ["007", "é,\n8"], "title": ["a", "b"]})
+
+
+@pytest.fixture
+def read(write_conf: Callable[..., Path]) -> Callable[..., pl.DataFrame]:
+    """Read the records of a source as the pipeline does."""
+
+    def make(**source: Any) -> pl.DataFrame:
+        path = write_conf("some", {**BASE, "source": source})
+        return scan(load(path), path.parent).collect()
+
+    return make
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The conf folder, from which relative paths start."""
+    (tmp_path / "conf").mkdir()
+    return tmp_path / "conf"
+
+
+def test_csv_stays_text_so_that_a_token_is_what_the_file_says(read: Callable[..., pl.DataFrame], folder: Path) -> None:
+    RECORDS.write_csv(folder / "r.csv")
+    assert read(path="r.csv").equals(RECORDS)
+
+
+def test_other_formats_and_compressions_say_the_same(read: Callable[..., pl.DataFrame], folder: Path) -> None:
+    RECORDS.write_parquet(folder / "r.parquet")
+    RECORDS.write_ndjson(folder / "r.jsonl")
+    RECORDS.write_csv(folder / "r.tsv", separator="\t")
+    RECORDS.write_csv(folder / "r.data", separator=";")
+    (folder / "r.csv.gz").write_bytes(gzip.compress(RECORDS.write_csv().encode()))
+    for path in ("r.parquet", "r.jsonl", "r.tsv", "r.csv.gz"):
+        assert read(path=path).equals(RECORDS), path
+    assert read(path="r.data", format="csv", separator=";").equals(RECORDS)
+
+
+def test_several_files_and_globs_are_one_table(read: Callable[..., pl.DataFrame], folder: Path) -> None:
+    for name, rows in (("a", RECORDS[:1]), ("b", RECORDS[1:])):
+        rows.write_parquet(folder / f"{name}.parquet")
+    assert read(path="*.parquet").equals(RECORDS)
+    assert read(path=["b.parquet", "a.parquet"]).equals(RECORDS.reverse())
+
+
+def test_an_absolute_path_and_one_from_the_working_directory(
+    read: Callable[..., pl.DataFrame], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    RECORDS.write_parquet(tmp_path / "elsewhere.parquet")
+    assert read(path=str(tmp_path / "elsewhere.parquet")).equals(RECORDS)
+    monkeypatch.chdir(tmp_path)
+    assert read(path="elsewhere.parquet").equals(RECORDS)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("r.csv", None, r"r.csv: there is no such file \(looked for .*\). Correct `source.path`"),
+        ("r.csv", b"", "r.csv: the file is empty"),
+        ("r.csv", b"\n\n", "r.csv: "),
+        ("r.csv", b"user,movie,title\n", "r.csv: has columns, but not a single record"),
+        (
+            "r.csv",
+            b"user,film,title\n1,2,3\n",
+            r"some.yaml, tokens\[0\].columns\[0\]: there is no column 'movie' in r.csv",
+        ),
+        (
+            "r.csv",
+            b"usr,movie,title\n1,2,3\n",
+            "some.yaml, example: there is no column 'user' in r.csv, did you mean 'usr'",
+        ),
+        ("r.csv", b"user,movie,name\n1,2,3\n", r"tokens\[0\].label \(title\): there is no column 'title'"),
+        ("r.parquet", b"no parquet", "r.parquet: cannot be read as parquet"),
+        ("r.xyz", b"user\n1\n", r"r.xyz: which format is this\? Say `source.format`"),
+    ],
+)
+def test_a_source_that_cannot_be_used_is_told_in_a_sentence(
+    read: Callable[..., pl.DataFrame], folder: Path, name: str, content: bytes | None, sentence: str
+) -> None:
+    if content is not None:
+        (folder / name).write_bytes(content)
+    with pytest.raises(PipelineError, match=sentence):
+        read(path=name)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("$1,145.00", 1145.0), (" 70 % ", 70.0), ("-3e2", -300.0), ("€ 12", 12.0), ("1,234,567", 1234567.0),
+     ("1,5", "odd"), ("cheap", "odd"), ("1.145,00", "odd"), ("", None), ("N/A", None), ("nan", None), (None, None)],
+)  # fmt: skip
+def test_numbers_are_read_as_people_write_them(text: str | None, number: float | str | None) -> None:
+    frame = pl.DataFrame({"n": [text]}, schema={"n": pl.String})
+    read = frame.select(as_number("n", pl.String()))["n"][0]
+    assert (read != read) if number == "odd" else read == number
+
+
+def test_the_sample_has_whole_years(write_conf: Callable[..., Path]) -> None:
+    """pandas gives 1995.0 where one year of the column is missing."""
+    conf = load(write_conf("some", {**BASE, "source": {"sample": "movielens"}, "example": "userId", "tokens": [
+        {"kind": "value", "columns": "movieId", "label": "{title} ({year})"}]}))  # fmt: skip
+    records = scan(conf, Path())
+    assert records.collect_schema()["year"] == pl.Int64
+    assert records.select(pl.len()).collect().item() == 100_004

@@ -1,0 +1,114 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from pipeline.config.baselines import Ease
+from pipeline.config.dataset import Dataset
+from pipeline.config.files import load
+from pipeline.config.records import Split
+from pipeline.errors import PipelineError
+from pipeline.records.splitting import assign, require_room, training_pairs
+
+BASE: dict[str, Any] = {
+    "description": "d",
+    "source": {"path": "unused.csv"},
+    "example": "user",
+    "tokens": [{"kind": "value", "columns": "movie"}],
+    "task": {"kind": "missing_tokens"},
+    "dimensions": [1],
+}
+
+
+def splits(records: pl.DataFrame, conf: Dataset) -> dict[str, str]:
+    return dict(assign(records.lazy(), conf).examples.select("example", "split").iter_rows())
+
+
+def test_shares_are_of_the_examples_and_every_example_has_one_split(two_genres: pl.DataFrame, movies: Dataset) -> None:
+    examples = assign(two_genres.lazy(), movies).examples
+    assert dict(examples["split"].value_counts().iter_rows()) == {"train": 96, "validation": 32, "test": 32}
+    assert examples["example"].to_list() == sorted(two_genres["user"].unique())
+
+
+def test_the_order_of_the_records_plays_no_part_but_the_seed_does(two_genres: pl.DataFrame, movies: Dataset) -> None:
+    shuffled = two_genres.sample(fraction=1, shuffle=True, seed=5)
+    assert splits(shuffled, movies) == splits(two_genres, movies)
+    assert splits(two_genres, movies.model_copy(update={"seed": 2})) != splits(two_genres, movies)
+
+
+def test_only_training_examples_are_counted(two_genres: pl.DataFrame, movies: Dataset) -> None:
+    trained = {example for example, split in splits(two_genres, movies).items() if split == "train"}
+    assert set(training_pairs(two_genres.lazy(), movies).collect()["example"]) == trained
+
+
+def test_a_column_that_is_constant_per_example_splits_the_examples(write_conf: Callable[..., Path]) -> None:
+    conf = load(write_conf("some", {**BASE, "split": "part"}))
+    records = pl.DataFrame(
+        {"user": ["a", "a", "b", "c"], "movie": [1, 2, 3, 4], "part": ["train", "train", "test", "validation"]}
+    )
+    assignment = assign(records.lazy(), conf)
+    assert splits(records, conf) == {"a": "train", "b": "test", "c": "validation"}
+    assert not assignment.by_token
+    assert training_pairs(records.lazy(), conf).collect()["token"].to_list() == ["1", "2"]
+
+
+def test_a_column_that_varies_within_an_example_splits_its_tokens(write_conf: Callable[..., Path]) -> None:
+    conf = load(write_conf("some", {**BASE, "split": "part"}))
+    records = pl.DataFrame(
+        {"user": ["a", "a", "b", "b"], "movie": [1, 2, 3, 4], "part": ["train", "test", "train", "validation"]}
+    )
+    assert assign(records.lazy(), conf).by_token
+    assert splits(records, conf) == {"a": "train", "b": "train"}
+    assert training_pairs(records.lazy(), conf).collect()["token"].to_list() == ["1", "3"]
+
+
+@pytest.mark.parametrize(
+    ("parts", "sentence"),
+    [
+        (["train", "dev"], "must say train, validation or test in every row, but it says 'dev'"),
+        (["train", None], "but it says 'None'"),
+        (["test", "test"], "but no row says train"),
+    ],
+)
+def test_a_split_column_that_says_something_else_is_refused(
+    write_conf: Callable[..., Path], parts: list[str | None], sentence: str
+) -> None:
+    conf = load(write_conf("some", {**BASE, "split": "part"}))
+    records = pl.DataFrame({"user": ["a", "b"], "movie": [1, 2], "part": parts})
+    with pytest.raises(PipelineError, match=sentence):
+        assign(records.lazy(), conf)
+
+
+def test_too_few_examples_are_refused(write_conf: Callable[..., Path]) -> None:
+    records = pl.DataFrame({"user": ["a", "b"], "movie": [1, 2]})
+    with pytest.raises(PipelineError, match="2 examples are too few: 1 validate, 1 are held out, 0 train"):
+        assign(records.lazy(), load(write_conf("some", BASE)))
+
+
+def test_folds_are_of_equal_size_and_everything_is_counted(two_genres: pl.DataFrame, movies: Dataset) -> None:
+    conf = movies.model_copy(update={"split": Split(folds=7)})
+    assignment = assign(two_genres.lazy(), conf)
+    assert sorted(assignment.examples["fold"].value_counts()["count"]) == [22] + [23] * 6
+    assert assignment.examples["split"].null_count() == 160
+    assert assignment.n_training == 160 - 2 * 23  # one fold is held out and one validates
+    assert training_pairs(two_genres.lazy(), conf).collect().height == two_genres.height
+
+
+def test_fewer_examples_than_folds_are_refused(two_genres: pl.DataFrame, movies: Dataset) -> None:
+    conf = movies.model_copy(update={"split": Split(folds=100)})
+    with pytest.raises(PipelineError, match=r"split.folds: 80 examples are too few for 100 folds"):
+        assign(two_genres.filter(pl.col("user") < "u080").lazy(), conf)
+
+
+def test_a_refit_counts_the_tokens_of_validation_too(two_genres: pl.DataFrame, movies: Dataset) -> None:
+    conf = movies.model_copy(update={"refit": True})
+    counted = set(training_pairs(two_genres.lazy(), conf).collect()["example"])
+    assert counted == {example for example, split in splits(two_genres, conf).items() if split != "test"}
+
+
+def test_a_vocabulary_that_is_too_large_for_a_rival_is_told_before_it_is_tried(movies: Dataset) -> None:
+    conf = movies.model_copy(update={"rivals": (Ease(max_tokens=1000),)})
+    with pytest.raises(PipelineError, match=r"rivals: ease needs a matrix .* V = 20,000 .* 9.6 GB of memory"):
+        require_room(conf, 10_000, 20_000)

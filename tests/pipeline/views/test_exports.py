@@ -1,0 +1,53 @@
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from pipeline.embedding import Embedding
+from pipeline.views import exports
+from pipeline.views.exports import Exports
+from pipeline.vocabulary.vocabulary import Vocabulary
+
+
+@pytest.fixture
+def embedding() -> Embedding:
+    tokens = {"war film": 9, "tab\there": 8, '"quoted"': 7, "映画": 6}
+    return Embedding(Vocabulary.of(tokens), np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32))
+
+
+def test_word2vec_s_text_has_a_head_and_one_word_a_line(embedding: Embedding, tmp_path: Path) -> None:
+    Exports(embedding, pl.DataFrame()).save(tmp_path)
+    head, *lines = (tmp_path / "word2vec.txt").read_text(encoding="utf-8").splitlines()
+    assert head == "4 3"
+    words = [line.split(" ") for line in lines]
+    assert [word for word, *_ in words] == ["war_film", "tab_here", '"quoted"', "映画"]
+    assert np.array([numbers for _, *numbers in words], np.float32) == pytest.approx(embedding.matrix)
+
+
+def test_the_projector_gets_as_many_lines_of_metadata_as_of_vectors(embedding: Embedding, tmp_path: Path) -> None:
+    about = pl.DataFrame({"genres": ["War", None, "Love|War", "Love"]})
+    Exports(embedding, about).save(tmp_path)
+    vectors = np.loadtxt(tmp_path / "projector/vectors.tsv", delimiter="\t", dtype=np.float32)
+    assert vectors == pytest.approx(embedding.matrix)
+    head, *lines = (tmp_path / "projector/metadata.tsv").read_text(encoding="utf-8").splitlines()
+    assert head.split("\t") == ["label", "token", "count", "genres"]
+    assert [line.split("\t")[3] for line in lines] == ["War", "", "Love|War", "Love"]
+    assert all(line.count("\t") == 3 for line in lines)
+    assert not (tmp_path / "projector/NOTE.txt").exists()
+
+
+def test_more_than_the_projector_takes_is_a_sample_and_says_so(
+    embedding: Embedding, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exports, "MOST_PROJECTED", 3)
+    Exports(embedding, pl.DataFrame()).save(tmp_path)
+    assert len((tmp_path / "projector/vectors.tsv").read_text().splitlines()) == 3
+    assert "Of 4 tokens, here are the 3 most frequent" in (tmp_path / "projector/NOTE.txt").read_text()
+
+
+def test_the_atlas_has_everything_in_one_file(embedding: Embedding, tmp_path: Path) -> None:
+    Exports(embedding, pl.DataFrame({"year": ["1", "2", "3", "4"]})).save(tmp_path)
+    frame = pl.read_parquet(tmp_path / "atlas.parquet")
+    assert frame.columns == ["token", "label", "count", "year", "x", "y", "vector"]
+    assert frame["vector"].to_numpy() == pytest.approx(embedding.matrix)

@@ -1,0 +1,38 @@
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy import sparse
+
+from pipeline.embedding import Embedding, nowhere
+from pipeline.examples.example_set import Rows, SparseRows
+from pipeline.views.marginal_effects import token_effects
+from pipeline.vocabulary.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class Planted:
+    """Each token multiplies the price, or adds to it, by a known amount."""
+
+    adds: np.ndarray
+    logs: bool
+    embedding: Embedding = field(default_factory=lambda: nowhere(Vocabulary.of({"a": 3, "b": 2, "c": 1})))
+    weights: dict[str, Any] = field(default_factory=dict)
+    chosen: dict[str, Any] = field(default_factory=dict)
+
+    def score(self, inputs: sparse.csr_matrix, dense: np.ndarray) -> np.ndarray:
+        number = np.asarray(inputs @ self.adds) + dense[:, 0]
+        return np.exp(number) if self.logs else number
+
+
+@pytest.mark.parametrize("logs", [True, False])
+def test_the_planted_effect_is_found_whatever_else_an_example_has(logs: bool) -> None:
+    random = np.random.default_rng(0)
+    adds = np.array([0.1, -0.2, 0.0])
+    inputs = sparse.csr_matrix((random.random((80, 3)) < 0.5).astype(np.float32))
+    of = SparseRows.of
+    rows = Rows(pl.Series(map(str, range(80))), of(inputs), of(inputs[:0]), random.normal(size=(80, 1)), np.ones(80))
+    found = token_effects(Planted(adds, logs), rows, logs, seed=1, n_tokens=3)
+    assert found == pytest.approx(np.expm1(adds) if logs else adds, abs=1e-6)

@@ -1,0 +1,106 @@
+"""Pages and report of real fits, made once and opened in a real browser."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+import yaml
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+from docs.tour import console_errors
+from pipeline.config.dataset import Dataset
+from pipeline.config.files import load
+from pipeline.examples.encoding import encode
+from pipeline.examples.sparse_examples import HELD_OUT, SparseExamples
+from pipeline.experiment.artifacts import load_scores
+from pipeline.experiment.comparison import Comparison
+from pipeline.experiment.fitting import fit_all
+from pipeline.experiment.tracking import Tracker
+from pipeline.records import sources
+from pipeline.records.splitting import training_pairs
+from pipeline.records.tokens import described
+from pipeline.views import tables
+from pipeline.views.publish import PAGE, draw_pages, write_report
+from pipeline.vocabulary.vocabulary import build_vocabulary
+from tests.conftest import HOMES, MOVIES, PATIENCE
+
+LOG = logging.getLogger("test")
+
+
+Fitted = tuple[Dataset, Comparison, pl.DataFrame, SparseExamples, Tracker]
+
+
+@pytest.fixture(scope="module", params=["movies", "homes"])
+def fitted(
+    request: pytest.FixtureRequest,
+    two_genres: pl.DataFrame,
+    priced_words: pl.DataFrame,
+    tmp_path_factory: pytest.TempPathFactory,
+    fresh_database: Callable[[Path], str],
+) -> Fitted:
+    """Everything before the pages, at two D."""
+    settings, raw = {"movies": (MOVIES, two_genres), "homes": (HOMES, priced_words)}[request.param]
+    folder = tmp_path_factory.mktemp(request.param)
+    raw.write_csv(folder / "records.csv")
+    settings = {**settings, "dimensions": [2, 3], "baseline": {"dimensions": [2, 3]}, "source": {"path": "records.csv"}}
+    (folder / f"{request.param}.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
+    conf = load(folder / f"{request.param}.yaml")
+    records = sources.scan(conf, folder)
+    vocabulary = build_vocabulary(training_pairs(records, conf), conf)
+    examples = encode(records, vocabulary, conf)
+    tracker = Tracker(fresh_database(folder), folder / "artifacts", conf.name)
+    methods = ("embedding", "pca", *(rival.kind for rival in conf.rivals))
+    fits = [fit for method in methods for fit in fit_all(method, conf, vocabulary, examples, tracker).fits]
+    scores = {part: load_scores(tracker, fits, part) for part in HELD_OUT}
+    comparison = Comparison.of(fits, len(vocabulary), conf.logs, scores)
+    return conf, comparison, described(records, conf), examples, tracker
+
+
+def test_a_page_is_made_once_and_again_when_what_is_on_it_changes(fitted: Fitted) -> None:
+    conf, comparison, _, examples, tracker = fitted
+    fits = [fit.name for fit in comparison.swept]
+
+    def draw(genre: str) -> dict[str, bool]:
+        tokens = pl.read_parquet(tracker.file(comparison.best.run_id, "embedding.parquet"))["token"]
+        about = pl.DataFrame({"token": tokens, "genre": [genre] * len(tokens)})
+        return draw_pages(conf, comparison, about, examples, tracker, LOG)
+
+    assert draw("a first genre") == dict.fromkeys(fits, True)
+    assert draw("a first genre") == dict.fromkeys(fits, False)
+    assert draw("another genre") == dict.fromkeys(fits, True)
+    assert "another genre" in tracker.file(comparison.best.run_id, PAGE).read_text()
+
+
+def test_the_report_opens_and_says_what_the_comparison_says(fitted: Fitted, browser: Chrome, tmp_path: Path) -> None:
+    conf, comparison, about, examples, tracker = fitted
+    draw_pages(conf, comparison, about, examples, tracker, LOG)
+    links = {"Dagster": "http://127.0.0.1:3000/assets"}
+    report, shown = write_report(conf, comparison, examples, tracker, links)
+    assert tracker.file(shown.run_id, "report.html").read_text() == report.html
+
+    browser.get_log("browser")
+    report.save(tmp_path)
+    browser.get((tmp_path / "report.html").as_uri())
+    text = browser.find_element(By.TAG_NAME, "body").text
+    for sentence in tables.sentences(comparison):
+        assert sentence in text
+    for row in tables.verdict_cells(comparison)[1:]:
+        assert all(cell in text for cell in row)
+    images = browser.find_elements(By.TAG_NAME, "img")
+    assert len(images) >= 3
+    assert all(image.get_attribute("alt") for image in images)
+    assert all(browser.execute_script("return arguments[0].naturalWidth", image) > 300 for image in images)
+    assert ("temperature" if conf.name == "movies" else "token_dropout") in text
+    frame = browser.find_element(By.TAG_NAME, "iframe")
+    browser.execute_script("arguments[0].scrollIntoView()", frame)
+    browser.switch_to.frame(frame)
+    WebDriverWait(browser, PATIENCE).until(
+        lambda driver: driver.execute_script("return document.body && document.body.dataset.ready") == "yes"
+    )
+    assert browser.find_element(By.CSS_SELECTOR, "#token h2").text
+    browser.switch_to.default_content()
+    assert console_errors(browser) == []

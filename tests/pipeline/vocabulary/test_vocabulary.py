@@ -1,0 +1,78 @@
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.config.dataset import Dataset
+from pipeline.errors import PipelineError
+from pipeline.vocabulary.vocabulary import UNKNOWN, Vocabulary, build_vocabulary
+
+counts = st.dictionaries(st.text(), st.integers(1, 1000), min_size=1, max_size=30)
+
+
+def pairs_of(tokens: list[str]) -> pl.LazyFrame:
+    return pl.LazyFrame({"example": ["a"] * len(tokens), "token": tokens, "label": tokens})
+
+
+def with_settings(conf: Dataset, **settings: object) -> Dataset:
+    return conf.model_copy(update={"vocabulary": conf.vocabulary.model_copy(update=settings)})
+
+
+@given(counts)
+def test_decode_undoes_encode_for_any_strings(counts: dict[str, int]) -> None:
+    vocabulary = Vocabulary.of(counts)
+    tokens = list(counts)
+    assert vocabulary.decode(vocabulary.encode(tokens)) == tokens
+
+
+@given(counts)
+def test_integers_are_0_to_v_minus_1_with_the_most_frequent_first(counts: dict[str, int]) -> None:
+    vocabulary = Vocabulary.of(counts)
+    assert sorted(vocabulary.encode(list(counts))) == list(range(len(counts)))
+    assert vocabulary.tokens["count"].to_list() == sorted(counts.values(), reverse=True)
+
+
+@given(counts, counts)
+def test_the_fingerprint_is_equal_exactly_when_the_counts_are(one: dict[str, int], other: dict[str, int]) -> None:
+    assert (Vocabulary.of(one).fingerprint == Vocabulary.of(other).fingerprint) == (one == other)
+
+
+def test_a_token_without_a_place_is_minus_1_and_asking_for_it_by_name_is_loud() -> None:
+    vocabulary = Vocabulary.of({"Alien": 2, "Aliens": 1})
+    assert vocabulary.encode(["Alien", "Heat"]).tolist() == [0, -1]
+    with pytest.raises(PipelineError, match="'Alein' is not in the vocabulary: did you mean 'Alien'"):
+        vocabulary.index("Alein")
+    with pytest.raises(IndexError):
+        vocabulary.decode(np.array([-1]))
+
+
+def test_rare_tokens_are_left_out_and_ties_go_by_the_token(movies: Dataset) -> None:
+    records = pairs_of(["b", "b", "a", "a", "c"])
+    assert build_vocabulary(records, with_settings(movies, min_count=2)).tokens["token"].to_list() == ["a", "b"]
+    assert build_vocabulary(records, with_settings(movies, max_size=1)).tokens["token"].to_list() == ["a"]
+
+
+def test_unknown_tokens_can_share_one_place(movies: Dataset) -> None:
+    vocabulary = build_vocabulary(pairs_of(["b", "b", "a", "c"]), with_settings(movies, min_count=2, unknown="share"))
+    assert vocabulary.tokens.select("token", "count").rows() == [(UNKNOWN, 2), ("b", 2)]
+    assert vocabulary.encode(["b", "never seen"]).tolist() == [1, 0]
+
+
+def test_a_vocabulary_without_tokens_is_refused(movies: Dataset) -> None:
+    with pytest.raises(
+        PipelineError, match=r"planted_movies.yaml: no token is left of 1.*Lower `vocabulary.min_count`"
+    ):
+        build_vocabulary(pairs_of(["a"]), with_settings(movies, min_count=2))
+    with pytest.raises(PipelineError, match="no token at all"):
+        build_vocabulary(pairs_of([]), movies)
+
+
+def test_saving_and_loading_keeps_the_fingerprint(tmp_path: Path) -> None:
+    vocabulary = Vocabulary.of({"ä\0b": 2, "": 1})
+    vocabulary.save(tmp_path)
+    assert Vocabulary.load(tmp_path).fingerprint == vocabulary.fingerprint
+    with pytest.raises(PipelineError, match="made with the vocabulary"):
+        vocabulary.require("0" * 16, "this")
