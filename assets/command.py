@@ -56,7 +56,7 @@ def run(name: str | None = None) -> int:
         result = job.execute_in_process(instance=instance, raise_on_error=False, run_config={"loggers": {"lines": {}}})
     failures = [event for event in result.all_events if event.is_step_failure]
     for conf in datasets:
-        if not any(event.step_key.startswith(f"{conf.name}__") for event in failures):
+        if not any((event.step_key or "").startswith(f"{conf.name}__") for event in failures):
             made = Comparison.load(values().current(dg.AssetKey([conf.name, "comparison"])))
             print(f"\n{tables.text(made)}")
     if any(_was_interrupted(event) for event in failures):

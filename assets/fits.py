@@ -1,11 +1,12 @@
 """The assets that fit: learned embedding, PCA and the rivals, each fit a run in MLflow."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import dagster as dg
 
 from assets import checks, launchpad, metadata
-from assets.options import FITS, data_version, options
+from assets.declaration import FITS, asset, data_version
 from assets.resources import MLflow
 from assets.storage import for_people, home
 from pipeline.config.dataset import Dataset
@@ -28,10 +29,15 @@ def fits_asset(
     kind = config_of(conf)
     modules = [f"pipeline.{METHODS[method].module}" for method in methods]
 
-    @dg.asset(
+    @asset(
+        conf,
+        name,
         description=description,
         kinds=kinds,
-        **options(conf, name, FITS, ("vocabulary", "sparse_examples"), [fit_all], modules),
+        settings=FITS,
+        upstream=("vocabulary", "sparse_examples"),
+        calls=[fit_all],
+        modules=modules,
     )
     def fits(
         context: dg.AssetExecutionContext,
@@ -39,7 +45,7 @@ def fits_asset(
         mlflow: MLflow,
         vocabulary: Vocabulary,
         sparse_examples: SparseExamples,
-    ):
+    ) -> dg.MaterializeResult[Any]:
         with for_people(conf.file):
             asked = launchpad.with_config(conf, name, config)
             tracker = mlflow.tracker(conf, context.instance)

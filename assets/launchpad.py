@@ -10,7 +10,6 @@ from typing import Any
 
 import dagster as dg
 from pydantic import Field, ValidationError, create_model
-from pydantic.fields import FieldInfo
 
 from pipeline.config.dataset import Dataset
 from pipeline.config.section import Section
@@ -80,7 +79,7 @@ def is_forced(config: Any) -> bool:
     return bool(config.force) or os.environ.get("FORCE") == "1"
 
 
-def _dimensions(value: tuple[int, ...] | None, description: str) -> tuple[Any, FieldInfo]:
+def _dimensions(value: tuple[int, ...] | None, description: str) -> tuple[Any, Any]:
     return (list[int], Field(default=list(value or ()), description=_one_line(description)))
 
 
@@ -106,7 +105,7 @@ def _plain(annotation: Any) -> Any:
         assert len(parts) == 1
         return parts[0] if typing.get_origin(parts[0]) is list else parts[0] | None
     if typing.get_origin(annotation) is tuple:
-        return list[typing.get_args(annotation)[0]]
+        return types.GenericAlias(list, typing.get_args(annotation)[:1])
     return annotation
 
 

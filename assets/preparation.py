@@ -1,16 +1,16 @@
 """The assets before a fit: raw records, the vocabulary, sparse examples.
 
 An asset here is names, metadata and one call into `pipeline`. What the call does, and how its value is kept, is not.
-(The functions have no return annotation: Dagster takes one of a result with checks to mean that no value is kept.)
 """
 
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import polars as pl
 
 from assets import checks, metadata
-from assets.options import RECORDS, TOKENS, data_version, options
+from assets.declaration import RECORDS, TOKENS, asset, data_version
 from assets.storage import for_people, values
 from pipeline.config.dataset import Dataset
 from pipeline.examples.encoding import encode
@@ -22,12 +22,15 @@ from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
 def raw_records_asset(conf: Dataset, conf_folder: Path) -> dg.AssetsDefinition:
     """The records as they come, as Parquet."""
 
-    @dg.asset(
+    @asset(
+        conf,
+        "raw_records",
         description=f"The records as they come, one row each, as Parquet. {conf.description}",
         kinds={"polars", "parquet"},
-        **options(conf, "raw_records", RECORDS, calls=[sources.scan]),
+        settings=RECORDS,
+        calls=[sources.scan],
     )
-    def raw_records():
+    def raw_records() -> dg.MaterializeResult[Any]:
         with for_people(conf.file):
             records = sources.scan(conf, conf_folder)
             sums = sources.checksums(conf.source, conf_folder)
@@ -45,13 +48,17 @@ def raw_records_asset(conf: Dataset, conf_folder: Path) -> dg.AssetsDefinition:
 def vocabulary_asset(conf: Dataset) -> dg.AssetsDefinition:
     """The dictionary of the tokens."""
 
-    @dg.asset(
+    @asset(
+        conf,
+        "vocabulary",
         description="The dictionary that gives every token an integer 0..V-1, the most frequent first, counted on the "
         "training examples only. Its fingerprint travels with everything that is made with it.",
         kinds={"polars", "parquet"},
-        **options(conf, "vocabulary", TOKENS, ("raw_records",), [assign, build_vocabulary]),
+        settings=TOKENS,
+        upstream=("raw_records",),
+        calls=[assign, build_vocabulary],
     )
-    def vocabulary(context: dg.AssetExecutionContext, raw_records: pl.LazyFrame):
+    def vocabulary(context: dg.AssetExecutionContext, raw_records: pl.LazyFrame) -> dg.MaterializeResult[Any]:
         with for_people(conf.file):
             assignment = assign(raw_records, conf)
             built = build_vocabulary(training_pairs(raw_records, conf, assignment), conf)
@@ -71,13 +78,19 @@ def vocabulary_asset(conf: Dataset) -> dg.AssetsDefinition:
 def sparse_examples_asset(conf: Dataset) -> dg.AssetsDefinition:
     """Every example as a sparse list of integers."""
 
-    @dg.asset(
+    @asset(
+        conf,
+        "sparse_examples",
         description="Every example as a sparse list of integers, such as [1, 3, 999999], instead of a row of a million "
         "zeros and ones: a CSR matrix on disk, with each example's id, split and dense features.",
         kinds={"numpy", "polars"},
-        **options(conf, "sparse_examples", TOKENS, ("raw_records", "vocabulary"), [encode]),
+        settings=TOKENS,
+        upstream=("raw_records", "vocabulary"),
+        calls=[encode],
     )
-    def sparse_examples(context: dg.AssetExecutionContext, raw_records: pl.LazyFrame, vocabulary: Vocabulary):
+    def sparse_examples(
+        context: dg.AssetExecutionContext, raw_records: pl.LazyFrame, vocabulary: Vocabulary
+    ) -> dg.MaterializeResult[Any]:
         with for_people(conf.file):
             examples = encode(raw_records, vocabulary, conf)
         context.log.info(f"{conf.name}: {len(examples):,} sparse examples, {len(examples.indices):,} stored entries")

@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 from urllib.parse import urlencode
 
 import dagster as dg
@@ -19,7 +20,7 @@ _TRAINING = "workflowType=machine_learning"
 """Makes MLflow's UI show runs and their charts, where it would show the traces of language models."""
 
 
-class MLflow(dg.ConfigurableResource):
+class MLflow(dg.ConfigurableResource[Any]):
     """Where the runs are tracked, and where people look at them."""
 
     tracking_uri: str
@@ -111,7 +112,7 @@ def mlflow_from_environment() -> MLflow:
     return MLflow(tracking_uri=uri, artifacts=artifacts, ui=ui, dagster_ui=dagster_address())
 
 
-@dg.logger(description="What the assets say, a line each; the engine's own events stay in Dagster's log.")
+@dg.logger(None, description="What the assets say, a line each; the engine's own events stay in Dagster's log.")
 def lines(_: dg.InitLoggerContext) -> logging.Logger:
     """A logger for the terminal."""
     logger = logging.Logger("lines", logging.INFO)

@@ -1,14 +1,15 @@
 """The assets after the fits: their comparison, pages, report, exports.
 
 An asset here is names, metadata and one call into `pipeline`. What the call does, and how its value is kept, is not.
-(The functions have no return annotation: Dagster takes one of a result with checks to mean that no value is kept.)
 """
+
+from typing import Any
 
 import dagster as dg
 import polars as pl
 
 from assets import checks, metadata
-from assets.options import FITS, TOKENS, data_version, options
+from assets.declaration import FITS, TOKENS, asset, data_version
 from assets.resources import MLflow
 from assets.storage import for_people
 from pipeline.config.dataset import Dataset
@@ -27,17 +28,23 @@ from pipeline.views.publish import draw_pages, write_report
 def comparison_asset(conf: Dataset) -> dg.AssetsDefinition:
     """All fits side by side."""
 
-    @dg.asset(
+    @asset(
+        conf,
+        "comparison",
         description="Learned embedding, PCA and the rivals side by side, measured on the same held-out examples, which "
         "no fit has seen.",
         kinds={"polars", "mlflow"},
-        **options(conf, "comparison", FITS, ("embedding", "pca", "rivals"), [Comparison.of, tables.text]),
+        settings=FITS,
+        upstream=("embedding", "pca", "rivals"),
+        calls=[Comparison.of, tables.text],
     )
-    def comparison(context: dg.AssetExecutionContext, mlflow: MLflow, embedding: Fits, pca: Fits, rivals: Fits):
+    def comparison(
+        context: dg.AssetExecutionContext, mlflow: MLflow, embedding: Fits, pca: Fits, rivals: Fits
+    ) -> dg.MaterializeResult[Any]:
         fits = [*embedding.fits, *pca.fits, *rivals.fits]
         with for_people(conf.file):
             tracker = mlflow.tracker(conf, context.instance)
-            scores = {part: load_scores(tracker, fits, part) for part in HELD_OUT}
+            scores: dict[str, list[pl.DataFrame]] = {part: load_scores(tracker, fits, part) for part in HELD_OUT}
             table = Comparison.of(fits, vocabulary_size(tracker, fits[0]), conf.logs, scores)
         context.log.info(f"{conf.name}:\n{tables.text(table)}")
         return dg.MaterializeResult(
@@ -53,11 +60,15 @@ def comparison_asset(conf: Dataset) -> dg.AssetsDefinition:
 def pages_asset(conf: Dataset) -> dg.AssetsDefinition:
     """A page for each latent space."""
 
-    @dg.asset(
+    @asset(
+        conf,
+        "pages",
         description="A page for each fit on which to look around in its latent space: search a token, see its weights "
         "and its neighbours, turn the space. One HTML file each, in the artifacts of its run; it works offline.",
         kinds={"plotly", "mlflow"},
-        **options(conf, "pages", TOKENS, ("raw_records", "sparse_examples", "comparison"), [draw_pages]),
+        settings=TOKENS,
+        upstream=("raw_records", "sparse_examples", "comparison"),
+        calls=[draw_pages],
     )
     def pages(
         context: dg.AssetExecutionContext,
@@ -65,7 +76,7 @@ def pages_asset(conf: Dataset) -> dg.AssetsDefinition:
         raw_records: pl.LazyFrame,
         sparse_examples: SparseExamples,
         comparison: Comparison,
-    ):
+    ) -> dg.MaterializeResult[Any]:
         with for_people(conf.file):
             tracker = mlflow.tracker(conf, context.instance)
             made = draw_pages(conf, comparison, described(raw_records, conf), sparse_examples, tracker, context.log)
@@ -82,11 +93,15 @@ def pages_asset(conf: Dataset) -> dg.AssetsDefinition:
 def report_asset(conf: Dataset) -> dg.AssetsDefinition:
     """The page that can be mailed."""
 
-    @dg.asset(
+    @asset(
+        conf,
+        "report",
         description="One page that can be mailed: what the data is, what was learned, the contest with its verdicts, "
         "the pictures, the settings. It works offline.",
         kinds={"html", "mlflow"},
-        **options(conf, "report", FITS, ("sparse_examples", "comparison", "pages"), [write_report]),
+        settings=FITS,
+        upstream=("sparse_examples", "comparison", "pages"),
+        calls=[write_report],
     )
     def report(
         context: dg.AssetExecutionContext,
@@ -94,7 +109,7 @@ def report_asset(conf: Dataset) -> dg.AssetsDefinition:
         sparse_examples: SparseExamples,
         comparison: Comparison,
         pages: Fits,
-    ):
+    ) -> dg.MaterializeResult[Any]:
         with for_people(conf.file):
             tracker = mlflow.tracker(conf, context.instance)
             links = {
@@ -113,14 +128,20 @@ def report_asset(conf: Dataset) -> dg.AssetsDefinition:
 def exports_asset(conf: Dataset) -> dg.AssetsDefinition:
     """The best embedding in the formats of other tools."""
 
-    @dg.asset(
+    @asset(
+        conf,
+        "exports",
         description="The learned embedding that is best on validation, as other tools read it: TensorBoard's "
         "projector, word2vec's text format, a Parquet file for Embedding Atlas, usearch's index of nearest neighbours. "
         "The README says how to open each.",
         kinds={"parquet"},
-        **options(conf, "exports", TOKENS, ("raw_records", "comparison"), [Exports]),
+        settings=TOKENS,
+        upstream=("raw_records", "comparison"),
+        calls=[Exports],
     )
-    def exports(context: dg.AssetExecutionContext, mlflow: MLflow, raw_records: pl.LazyFrame, comparison: Comparison):
+    def exports(
+        context: dg.AssetExecutionContext, mlflow: MLflow, raw_records: pl.LazyFrame, comparison: Comparison
+    ) -> dg.MaterializeResult[Any]:
         best = comparison.best
         with for_people(conf.file):
             tracker = mlflow.tracker(conf, context.instance)

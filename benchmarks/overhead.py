@@ -91,6 +91,9 @@ class _FolderTracker(Tracker):
     def keep(self, run_id: str, folder: Path, tags: Mapping[str, str]) -> None:
         shutil.copytree(folder, self.folder(run_id), dirs_exist_ok=True)
 
+    def mark_current(self, run_id: str, name: str) -> None:
+        pass
+
 
 def alone(path: Path, out: Path) -> None:
     """The library's calls, one after the other."""

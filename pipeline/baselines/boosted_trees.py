@@ -100,6 +100,7 @@ class _Garden:
         features = self.training.dense
         if dimension is not None:
             inputs = self.training.inputs.csr()
+            dimension = max(1, min(dimension, min(inputs.shape) - 1))  # as many as there is room for
             pca = principal_components(inputs, dimension, self.conf.seed)
             embedding = Embedding(self.vocabulary, pca.loadings.astype(np.float32))
             weights |= {"mean": pca.mean, "components": pca.components}

@@ -67,8 +67,8 @@ class Dataset(Section):
             data = {"dimensions" if key == "dimension" else key: value for key, value in data.items()}
         task = data.get("task") if isinstance(data, dict) else None
         kind = task.get("kind") if isinstance(task, dict) else None
-        if kind in RIVALS:
-            training = data.get("training") or {}
+        if isinstance(kind, str) and kind in RIVALS:
+            training = {} if data.get("training") is None else data["training"]
             if isinstance(training, dict):
                 quick = RIVALS[kind][0].model_fields["kind"].default
                 data = {"rivals": [quick], **data, "training": {**training, "kind": kind}}

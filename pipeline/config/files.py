@@ -14,6 +14,7 @@ _TAGS = {"missing_tokens", "regression", "value", "words", "items"}  # the kinds
 _TAGS |= {kind.model_fields["kind"].default for kinds in RIVALS.values() for kind in kinds}
 _MESSAGES = {  # pydantic's words for programmers -> ours
     "missing": "is missing",
+    "model_attributes_type": "this should hold settings, each as `key: value`",
     "union_tag_not_found": "say which `kind` it is",
     "union_tag_invalid": "no such `kind`: {tag!r}, there is: {expected_tags}",
 }

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from filelock import FileLock, Timeout
 
 from pipeline.config.dataset import Dataset
@@ -52,11 +53,13 @@ def fit_all(
             was; what is there of a fit is gone once it is done.
 
     Raises:
-        PipelineError: the vocabulary is another one, nothing can be judged, or the data has no room for a setting.
+        PipelineError: the vocabulary is another one, all examples are the same, nothing can be judged, or the data has
+            no room for a setting.
     """
     log = log or logging.getLogger(__name__)
     how = METHODS[method]
     vocabulary.require(examples.about["vocabulary"], f"{conf.name}: the sparse examples")
+    _require_something_to_learn(examples, conf)
     _require_something_to_predict(examples, conf)
     require_room(conf, examples.n_training, len(vocabulary))
     conf = conf.resolved(examples.n_training, len(vocabulary))
@@ -81,6 +84,7 @@ def fit_all(
             log.info(f"{conf.name}: {_summary(name, run.metrics)}")
             params = {"dimension": str(fitted.embedding.dimension)}
             done = FinishedRun(run.run_id, run.experiment_id, run.metrics, params)
+        tracker.mark_current(done.run_id, name)
         fits.append(
             Fit(
                 conf.name,
@@ -107,6 +111,16 @@ def _remove(state: Path) -> None:
 def _profile(examples: SparseExamples) -> dict[str, int]:
     n, v = examples.shape
     return {"examples": n, "vocabulary": v, "stored_entries": len(examples.indices)}
+
+
+def _require_something_to_learn(examples: SparseExamples, conf: Dataset) -> None:
+    for turn in range(examples.turns):
+        inputs = examples.training(turn).inputs
+        if np.isin(inputs.counts, (0, len(inputs))).all():
+            raise PipelineError(
+                f"{conf.file}, tokens: all {len(inputs)} training examples have the same tokens, so nothing tells one "
+                "from another. Look at `example`, which says what rows are one, and at the columns of `tokens`."
+            )
 
 
 def _require_something_to_predict(examples: SparseExamples, conf: Dataset) -> None:

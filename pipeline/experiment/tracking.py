@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 SYSTEM_SECONDS = 2
 """Between two looks at what the machine does."""
+CURRENT = "current"
+"""The tag of runs that tells which of several with the same name counts: yes or no."""
 _SQLITE = "sqlite:///"
 _NOTE = "mlflow.note.content"  # what MLflow's page shows as the description
 
@@ -132,6 +134,17 @@ class Tracker:
         self.client.log_artifacts(run_id, str(folder))
         for name, value in tags.items():
             self.client.set_tag(run_id, name, value)
+
+    def mark_current(self, run_id: str, name: str) -> None:
+        """Tag a run as the one that counts among those of its name: the others were repeated, or had other settings."""
+        found = self.client.search_runs(
+            [self.experiment_id], f"attributes.run_name = '{name}' and tags.{CURRENT} = 'yes'"
+        )
+        for run in found:
+            if run.info.run_id != run_id:
+                self.client.set_tag(run.info.run_id, CURRENT, "no")
+        if run_id not in {run.info.run_id for run in found}:
+            self.client.set_tag(run_id, CURRENT, "yes")
 
     @contextmanager
     def run(self, name: str, tags: Mapping[str, str], params: Mapping[str, str]) -> Iterator[Run]:

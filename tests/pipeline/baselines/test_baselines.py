@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from scipy import sparse
 
-from pipeline.config.baselines import RIVALS, Ease
+from pipeline.config.baselines import RIVALS, Ease, PcaBoostedTrees
 from pipeline.config.dataset import Dataset
 from pipeline.embedding import Embedding
 from pipeline.evaluation.evaluate import judge, measure
@@ -77,6 +77,15 @@ def test_it_comes_back_from_its_weights_and_the_same_choice_gives_the_same_fit(
     chosen = how.function()(examples.training(), vocabulary, conf, None, chosen=fitted.chosen)
     assert chosen.score(rows.inputs.csr(), rows.dense) == pytest.approx(scores, rel=1e-5, abs=1e-6)
     assert isinstance(fitted.embedding, Embedding)
+
+
+def test_trees_have_as_many_components_as_there_is_room_for(encoded: Callable) -> None:
+    conf, vocabulary, examples = encoded("pca_boosted_trees")
+    rivals = (PcaBoostedTrees(dimension=16, max_trees=5),)
+    conf = conf.model_copy(update={"rivals": rivals})
+    fit = METHODS["pca_boosted_trees"].function()
+    fitted = fit(examples.training(), vocabulary, conf, None, validation=examples.held_out("validation"))
+    assert fitted.embedding.dimension == fitted.chosen["dimension"] == len(vocabulary) - 1
 
 
 VOCABULARY = Vocabulary.of({"a": 3, "b": 2, "c": 1})

@@ -111,13 +111,18 @@ def test_an_unchanged_fit_is_reused_and_a_changed_one_is_not(
         (done,) = fit_all("pca", conf, vocabulary, examples, tracker, **options).fits
         return done.run_id, done.reused
 
+    def current() -> list[str]:
+        return [run.info.run_id for run in tracker.client.search_runs([tracker.experiment_id], "tags.current = 'yes'")]
+
     first, reused = fit(conf)
     assert not reused
     assert fit(conf) == (first, True)
     assert fit(conf.model_copy(update={"description": "Said otherwise."})) == (first, True)
+    assert current() == [first]
     forced, reused = fit(conf, force=True)
     assert (forced != first, reused) == (True, False)
     assert fit(conf) == (forced, True)
+    assert current() == [forced]
     solver = conf.baseline.model_copy(update={"solver": "covariance_eigh"})
     assert not fit(conf.model_copy(update={"baseline": solver}))[1]
     assert not fit(conf.model_copy(update={"baseline": Baseline(dimensions=(3,))}))[1]
@@ -211,6 +216,19 @@ def test_examples_with_nothing_to_predict_are_refused(movies: Dataset, tracker: 
     )
     with pytest.raises(PipelineError, match="none of the 10 validation examples has two known tokens"):
         fit_all("popularity", movies, *encoded(records, movies), tracker)
+
+
+@pytest.mark.parametrize("split", [Split(), Split(folds=3)])
+def test_examples_that_are_all_the_same_are_refused(
+    split: Split, movies: Dataset, tracker: Tracker, encoded: Callable
+) -> None:
+    records = pl.DataFrame({"user": [f"u{i // 4:02d}" for i in range(160)], "movie": list("abcd") * 40, "title": "t"})
+    conf = movies.model_copy(update={"split": split})
+    for method in ("embedding", "pca", "popularity"):
+        with pytest.raises(
+            PipelineError, match=r"planted_movies.yaml, tokens: all \d+ training examples have the same"
+        ):
+            fit_all(method, conf, *encoded(records, conf), tracker)
 
 
 def test_examples_of_another_vocabulary_are_refused(

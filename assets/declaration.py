@@ -17,19 +17,23 @@ FITS = {"dimensions", "rivals", "baseline", "training", "task", "refit", "seed"}
 """Sections of conf; a change of those that an asset names makes it stale."""
 
 
-def options(
+def asset(
     conf: Dataset,
     name: str,
+    description: str,
+    kinds: set[str],
     settings: set[str],
     upstream: tuple[str, ...] = (),
     calls: Iterable[Callable[..., Any]] = (),
     modules: Iterable[str] = (),
-) -> dict[str, Any]:
-    """The arguments of `dg.asset` that all assets have.
+) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """A decorator that makes a function an asset of a dataset.
 
     Args:
         conf: the dataset.
         name: of the asset.
+        description: what people read about it.
+        kinds: the labels that Dagster shows on it.
         settings: the sections of conf that decide its value.
         upstream: the names of the assets that it reads.
         calls: what it calls in `pipeline`: a change of the code behind it makes the asset stale.
@@ -37,14 +41,23 @@ def options(
     """
     code = code_version(*sorted({*modules, *(call.__module__ for call in calls)}))
     decides = json.dumps(conf.model_dump(mode="json", include=settings), sort_keys=True)
-    return {
-        "name": name,
-        "key_prefix": conf.name,
-        "check_specs": checks.specs(conf, name),
-        "group_name": conf.name,
-        "ins": {name: dg.AssetIn(key_prefix=conf.name) for name in upstream},
-        "code_version": hashlib.sha256((code + decides).encode()).hexdigest()[:16],
-    }
+    declare = dg.asset(
+        name=name,
+        key_prefix=conf.name,
+        group_name=conf.name,
+        description=description,
+        kinds=kinds,
+        ins={before: dg.AssetIn(key_prefix=conf.name) for before in upstream},
+        check_specs=checks.specs(conf, name),
+        code_version=hashlib.sha256((code + decides).encode()).hexdigest()[:16],
+    )
+
+    def declared(function: Callable[..., Any]) -> dg.AssetsDefinition:
+        # Dagster would take the type of a result with checks to mean that no value is kept
+        function.__annotations__.pop("return", None)
+        return declare(function)
+
+    return declared
 
 
 def data_version(made_of: Any) -> dg.DataVersion:
