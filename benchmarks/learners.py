@@ -22,7 +22,7 @@ from benchmarks.encoders import OURS
 from pipeline.config.dataset import Dataset
 from pipeline.config.files import load
 from pipeline.embedding import Embedding, Fitted, nowhere
-from pipeline.examples.example_set import Rows
+from pipeline.examples.example_set import ExampleSet
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.vocabulary.vocabulary import Vocabulary
 
@@ -39,7 +39,7 @@ class Task:
     conf: Dataset
     vocabulary: Vocabulary
     examples: SparseExamples
-    training: Rows
+    training: ExampleSet
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ def task_of(folder: Path, training: Mapping[str, Any] | None = None) -> Task:
 
 def learn(name: str, folder: Path) -> tuple[float, dict[str, Any]]:
     """One learner: its seconds, what it comes to, and the least that it has to do."""
-    from pipeline.evaluation.evaluate import judge, measure
+    from pipeline.evaluation.evaluate import evaluate, measure
 
     for module in NEEDED[name]:
         import_module(module)
@@ -199,7 +199,7 @@ def learn(name: str, folder: Path) -> tuple[float, dict[str, Any]]:
     learned = LEARNERS[name](task)
     seconds = time.perf_counter() - start
     held_out = task.examples.held_out("test", at_most=task.conf.judged, seed=task.conf.seed)
-    recall = measure(judge(learned.fitted, held_out), log=False)["recall_at_20"]
+    recall = measure(evaluate(learned.fitted, held_out), log=False)["recall_at_20"]
     return seconds, {
         "recall_at_20": recall,
         "pairs_per_second": learned.pairs / seconds,

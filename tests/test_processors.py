@@ -19,7 +19,7 @@ import pytest
 
 from pipeline.config.baselines import RIVALS, BoostedTrees, PcaBoostedTrees
 from pipeline.config.dataset import Dataset
-from pipeline.evaluation.evaluate import judge, measure
+from pipeline.evaluation.evaluate import evaluate, measure
 from pipeline.examples.encoding import encode
 from pipeline.examples.sparse_examples import HELD_OUT
 from pipeline.experiment.registry import METHODS
@@ -65,7 +65,7 @@ def figures(conf: Dataset, records: pl.DataFrame) -> dict[str, float]:
             examples.training(), vocabulary, conf, 2 if METHODS[name].swept else None, validation,
             **(learned if name == "embedding" else {}),
         )  # fmt: skip
-        numbers = {**measure(judge(fitted, test), conf.logs), **fitted.chosen}
+        numbers = {**measure(evaluate(fitted, test), conf.logs), **fitted.chosen}
         found |= {f"{name} {key}": value for key, value in numbers.items() if not isinstance(value, str)}
     return found
 

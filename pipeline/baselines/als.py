@@ -13,7 +13,7 @@ from pipeline.config.baselines import Als
 from pipeline.config.dataset import Dataset
 from pipeline.embedding import Embedding
 from pipeline.evaluation.selection import candidates, tuned
-from pipeline.examples.example_set import Rows
+from pipeline.examples.example_set import ExampleSet
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 
@@ -64,11 +64,11 @@ def _model(
 
 
 def fit(
-    training: Rows,
+    training: ExampleSet,
     vocabulary: Vocabulary,
     conf: Dataset,
     dimension: int | None = None,
-    validation: Rows | None = None,
+    validation: ExampleSet | None = None,
     chosen: Mapping[str, Any] | None = None,
 ) -> FittedAls:
     """Factorise the training rows; D, regularisation and alpha are chosen on validation."""

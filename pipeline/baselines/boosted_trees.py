@@ -15,7 +15,7 @@ from pipeline.config.dataset import Dataset
 from pipeline.config.section import Section
 from pipeline.embedding import Embedding, nowhere
 from pipeline.evaluation.selection import candidates, first_of_the_best
-from pipeline.examples.example_set import Rows
+from pipeline.examples.example_set import ExampleSet
 from pipeline.examples.features import TargetScale
 from pipeline.vocabulary.vocabulary import Vocabulary
 
@@ -57,11 +57,11 @@ class FittedTrees:
 
 
 def fit(
-    training: Rows,
+    training: ExampleSet,
     vocabulary: Vocabulary,
     conf: Dataset,
     dimension: int | None = None,
-    validation: Rows | None = None,
+    validation: ExampleSet | None = None,
     chosen: Mapping[str, Any] | None = None,
 ) -> FittedTrees:
     """Grow trees on the dense features; their size and number are chosen on validation."""
@@ -70,11 +70,11 @@ def fit(
 
 
 def fit_with_pca(
-    training: Rows,
+    training: ExampleSet,
     vocabulary: Vocabulary,
     conf: Dataset,
     dimension: int | None = None,
-    validation: Rows | None = None,
+    validation: ExampleSet | None = None,
     chosen: Mapping[str, Any] | None = None,
 ) -> FittedTrees:
     """Grow trees on PCA's components and the dense features; D, their size and number are chosen on validation."""
@@ -87,7 +87,7 @@ def fit_with_pca(
 class _Garden:
     """Where trees are grown."""
 
-    training: Rows
+    training: ExampleSet
     vocabulary: Vocabulary
     conf: Dataset
     settings: Section
@@ -118,7 +118,7 @@ class _Garden:
 
 
 def _best(
-    garden: _Garden, among: list[dict[str, Any]], validation: Rows | None, chosen: Mapping[str, Any] | None
+    garden: _Garden, among: list[dict[str, Any]], validation: ExampleSet | None, chosen: Mapping[str, Any] | None
 ) -> FittedTrees:
     """Grow with each candidate as many trees as are best on validation; without it 100, as scikit-learn does."""
     assert isinstance(garden.settings, BoostedTrees | PcaBoostedTrees)
@@ -133,7 +133,7 @@ def _best(
     return fitted
 
 
-def _validation_losses(garden: _Garden, candidate: dict[str, Any], validation: Rows) -> Array:
+def _validation_losses(garden: _Garden, candidate: dict[str, Any], validation: ExampleSet) -> Array:
     """(trees, 2) the mean squared error on validation with 1, 2, ... trees, and its standard error."""
     assert isinstance(garden.settings, BoostedTrees | PcaBoostedTrees)
     grown = garden.grow(**candidate, trees=garden.settings.max_trees)

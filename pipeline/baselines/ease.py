@@ -12,7 +12,7 @@ from scipy import linalg, sparse
 from pipeline.config.dataset import Dataset
 from pipeline.embedding import Embedding, nowhere
 from pipeline.evaluation.selection import candidates, tuned
-from pipeline.examples.example_set import Rows
+from pipeline.examples.example_set import ExampleSet
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 Array = npt.NDArray[np.float64]
@@ -86,11 +86,11 @@ class Inverse:
 
 
 def fit(
-    training: Rows,
+    training: ExampleSet,
     vocabulary: Vocabulary,
     conf: Dataset,
     dimension: int | None = None,
-    validation: Rows | None = None,
+    validation: ExampleSet | None = None,
     chosen: Mapping[str, Any] | None = None,
 ) -> FittedEase:
     """Solve for the item weights; lambda is chosen on validation."""

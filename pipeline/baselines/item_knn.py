@@ -12,7 +12,7 @@ from scipy import sparse
 from pipeline.config.dataset import Dataset
 from pipeline.embedding import Embedding, nowhere
 from pipeline.evaluation.selection import candidates, tuned
-from pipeline.examples.example_set import Rows
+from pipeline.examples.example_set import ExampleSet
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 
@@ -32,11 +32,11 @@ class ItemKnn:
 
 
 def fit(
-    training: Rows,
+    training: ExampleSet,
     vocabulary: Vocabulary,
     conf: Dataset,
     dimension: int | None = None,
-    validation: Rows | None = None,
+    validation: ExampleSet | None = None,
     chosen: Mapping[str, Any] | None = None,
 ) -> ItemKnn:
     """Find each token's neighbours; how many and by which weighting is chosen on validation."""

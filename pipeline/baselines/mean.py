@@ -10,7 +10,7 @@ from scipy import sparse
 
 from pipeline.config.dataset import Dataset
 from pipeline.embedding import Embedding, nowhere
-from pipeline.examples.example_set import Rows
+from pipeline.examples.example_set import ExampleSet
 from pipeline.examples.features import TargetScale
 from pipeline.vocabulary.vocabulary import Vocabulary
 
@@ -29,11 +29,11 @@ class Mean:
 
 
 def fit(
-    training: Rows,
+    training: ExampleSet,
     vocabulary: Vocabulary,
     conf: Dataset,
     dimension: int | None = None,
-    validation: Rows | None = None,
+    validation: ExampleSet | None = None,
     chosen: Mapping[str, Any] | None = None,
 ) -> Mean:
     """Take the mean of the training targets; of a logged target that is the geometric mean."""

@@ -14,7 +14,7 @@ from scipy import sparse
 
 from pipeline.config.dataset import Dataset
 from pipeline.embedding import Embedding
-from pipeline.examples.example_set import Rows
+from pipeline.examples.example_set import ExampleSet
 from pipeline.examples.features import DenseScale, TargetScale
 from pipeline.vocabulary.vocabulary import Vocabulary
 
@@ -90,7 +90,7 @@ def _randomised(
     """Subspace iteration from a random start (Halko, Martinsson and Tropp, 2011, algorithms 4.4 and 5.3).
 
     With A = X diag(w) - 1 m^T, where X has ones only, A Q and A^T Y are sums over lists: PyTorch's embedding bag, on
-    all cores. Half as many dimensions again go along.
+    all cores. Oversamples by half the dimensions.
     """
     import torch
     from torch.nn.functional import embedding_bag
@@ -128,11 +128,11 @@ def project(inputs: sparse.csr_matrix, mean: Array, components: Array) -> Array:
 
 
 def fit_pca(
-    training: Rows,
+    training: ExampleSet,
     vocabulary: Vocabulary,
     conf: Dataset,
     dimension: int,
-    validation: Rows | None = None,
+    validation: ExampleSet | None = None,
     chosen: Mapping[str, Any] | None = None,
 ) -> FittedPca:
     """Fit PCA on the training rows; scikit-learn centres a sparse matrix implicitly.

@@ -10,7 +10,7 @@ from scipy import sparse
 
 from pipeline.config.dataset import Dataset
 from pipeline.embedding import Embedding
-from pipeline.examples.example_set import Rows
+from pipeline.examples.example_set import ExampleSet
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 
@@ -28,11 +28,11 @@ class Popularity:
 
 
 def fit(
-    training: Rows,
+    training: ExampleSet,
     vocabulary: Vocabulary,
     conf: Dataset,
     dimension: int | None = None,
-    validation: Rows | None = None,
+    validation: ExampleSet | None = None,
     chosen: Mapping[str, Any] | None = None,
 ) -> Popularity:
     """Count in how many training examples each token is: log((examples with the token + 1) / (N + 1))."""

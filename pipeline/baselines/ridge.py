@@ -12,7 +12,7 @@ from scipy import sparse
 from pipeline.config.dataset import Dataset
 from pipeline.embedding import Embedding
 from pipeline.evaluation.selection import candidates, tuned
-from pipeline.examples.example_set import Rows
+from pipeline.examples.example_set import ExampleSet
 from pipeline.examples.features import DenseScale, TargetScale
 from pipeline.vocabulary.vocabulary import Vocabulary
 
@@ -47,11 +47,11 @@ def weighted(inputs: sparse.csr_matrix, weight: Array, rows_of_length_1: bool) -
 
 
 def fit(
-    training: Rows,
+    training: ExampleSet,
     vocabulary: Vocabulary,
     conf: Dataset,
     dimension: int | None = None,
-    validation: Rows | None = None,
+    validation: ExampleSet | None = None,
     chosen: Mapping[str, Any] | None = None,
 ) -> FittedRidge:
     """Solve for the coefficients; regularisation and weighting are chosen on validation."""
@@ -63,7 +63,7 @@ def fit(
 
 
 def _fit(
-    training: Rows, vocabulary: Vocabulary, log: bool, tolerance: float, *, regularisation: float, weighting: str
+    training: ExampleSet, vocabulary: Vocabulary, log: bool, tolerance: float, *, regularisation: float, weighting: str
 ) -> FittedRidge:
     from sklearn.linear_model import Ridge
 

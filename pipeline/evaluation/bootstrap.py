@@ -20,7 +20,7 @@ Array = npt.NDArray[Any]
 Verdict = Literal["better", "worse", "no difference shown"]
 
 LEVEL = 0.95
-"""Of an interval."""
+"""Confidence level of the intervals."""
 RESAMPLES = 2000
 """How often the examples are drawn anew."""
 FEWEST = 10
@@ -69,7 +69,7 @@ def resampled(scores: Sequence[pl.DataFrame], log: bool, seed: int = 0) -> list[
     """The metrics of some fits over resampled examples, the same draws for all of them: N of the N examples, again.
 
     Args:
-        scores: what `evaluation.judge` gave of each fit, on the same N examples.
+        scores: what `evaluate` gave of each fit, on the same N examples.
         log: the target was trained in logs.
         seed: of the draws.
 

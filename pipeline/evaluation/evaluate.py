@@ -12,7 +12,7 @@ import polars as pl
 from scipy import sparse
 
 from pipeline.embedding import Fitted
-from pipeline.examples.example_set import Rows
+from pipeline.examples.example_set import ExampleSet
 from pipeline.schemas import RankingScores, RegressionScores
 
 Array = npt.NDArray[Any]
@@ -30,7 +30,7 @@ HIGHER_IS_BETTER = {"recall_at_20": True, "ndcg_at_20": True, "recall_at_50": Tr
     "mae": False,
     "r2": True,
 }
-"""Every metric, the most telling of each task first."""
+"""Every metric and whether more is better; the primary one of each task stands first."""
 
 METRICS = {
     "recall_at_20": "held-out tokens among the first 20 / held-out tokens, mean over examples",
@@ -46,27 +46,27 @@ METRICS = {
 """What each metric is, in words."""
 
 
-def most_telling(metrics: Mapping[str, Any]) -> str:
-    """The first of the task's metrics.
+def primary_metric(metrics: Mapping[str, Any]) -> str:
+    """The name of the task's primary metric: choices are made by it, and people are told it first.
 
-    >>> most_telling({"mae": 3.0, "rmse": 4.0})
+    >>> primary_metric({"mae": 3.0, "rmse": 4.0})
     'rmse'
     """
     return next(name for name in HIGHER_IS_BETTER if name in metrics)
 
 
-def goodness(metrics: Mapping[str, Number]) -> Number:
-    """The most telling metric of the task, negative where less is better: what choices are made by.
+def primary_score(metrics: Mapping[str, Number]) -> Number:
+    """The primary metric, with its sign turned where less is better: choices are made by it.
 
-    >>> goodness({"mae": 3.0, "rmse": 4.0}), goodness({"ndcg_at_20": 0.5, "recall_at_20": 0.2})
+    >>> primary_score({"mae": 3.0, "rmse": 4.0}), primary_score({"ndcg_at_20": 0.5, "recall_at_20": 0.2})
     (-4.0, 0.2)
     """
-    name = most_telling(metrics)
+    name = primary_metric(metrics)
     return metrics[name] if HIGHER_IS_BETTER[name] else -metrics[name]
 
 
-def judge(fitted: Fitted, rows: Rows) -> pl.DataFrame:
-    """Score held-out examples, each for itself: rankings where there are labels, numbers where there are none.
+def evaluate(fitted: Fitted, rows: ExampleSet) -> pl.DataFrame:
+    """Score each held-out example: its ranking where there are labels, its number where there are none.
 
     Args:
         fitted: any fit.
@@ -94,7 +94,7 @@ def measure(scores: pl.DataFrame, log: bool) -> dict[str, float]:
     """The metrics of a fit over all examples that were judged.
 
     Args:
-        scores: what `judge` gave.
+        scores: what `evaluate` gave.
         log: the target was trained in logs: adds rmse_log and r2_log.
     """
     once = np.ones((1, scores.height))
@@ -105,7 +105,7 @@ def weighted_metrics(scores: pl.DataFrame, log: bool, weights: Array) -> dict[st
     """The metrics with each example counted as often as a row of weights says, which is what a bootstrap needs.
 
     Args:
-        scores: what `judge` gave, N examples.
+        scores: what `evaluate` gave, N examples.
         log: adds rmse_log and r2_log.
         weights: (R, N) how often each example counts.
 
@@ -119,7 +119,7 @@ def weighted_metrics(scores: pl.DataFrame, log: bool, weights: Array) -> dict[st
     return dict(zip(names, means.T, strict=True))
 
 
-def _hits(fitted: Fitted, rows: Rows) -> tuple[Array, Array]:
+def _hits(fitted: Fitted, rows: ExampleSet) -> tuple[Array, Array]:
     """Whether each of an example's first 100 tokens was held out (N, K <= 100), and how many were (N,)."""
     n, v = rows.labels.shape
     k = min(100, v)

@@ -17,8 +17,8 @@ from pipeline.config.dataset import Dataset
 from pipeline.config.section import Section
 from pipeline.embedding import Fitted
 from pipeline.evaluation.bootstrap import ROUNDING, resampled
-from pipeline.evaluation.evaluate import goodness, judge, measure
-from pipeline.examples.example_set import Rows
+from pipeline.evaluation.evaluate import evaluate, measure, primary_score
+from pipeline.examples.example_set import ExampleSet
 
 Made = TypeVar("Made", bound=Fitted)
 
@@ -30,9 +30,9 @@ def is_preferred(value: float, kept: float, error: float) -> bool:
     """Whether a candidate takes the place of the one that was kept so far.
 
     Args:
-        value: its goodness, more is better.
-        kept: that of the one that was kept.
-        error: the standard error of that.
+        value: its primary score, more is better.
+        kept: the score of the one that was kept.
+        error: the standard error of that score.
 
     >>> is_preferred(0.3 + 1e-16, 0.3, error=0.0), is_preferred(0.3004, 0.3, error=0.05)
     (False, False)
@@ -44,7 +44,7 @@ def first_of_the_best(values: npt.ArrayLike, errors: npt.ArrayLike) -> int:
     """Which candidate is kept in the end.
 
     Args:
-        values: the goodness of each, in a fixed order; more is better.
+        values: the primary score of each, in a fixed order; more is better.
         errors: the standard error of each.
 
     >>> first_of_the_best([0.1, 0.3, 0.3004, 0.2], [0.05] * 4)
@@ -57,15 +57,15 @@ def first_of_the_best(values: npt.ArrayLike, errors: npt.ArrayLike) -> int:
     return kept
 
 
-def goodness_and_error(scores: pl.DataFrame, log: bool) -> tuple[float, float]:
-    """How good a fit is by the task's most telling metric, and the standard error of that by a bootstrap.
+def primary_score_and_error(scores: pl.DataFrame, log: bool) -> tuple[float, float]:
+    """The primary score of a fit, and its standard error by a bootstrap.
 
     Args:
-        scores: what `evaluation.judge` gave.
+        scores: what `evaluate` gave.
         log: the target was trained in logs.
     """
     (drawn,) = resampled([scores], log)
-    return float(goodness(measure(scores, log))), float(np.std(goodness(drawn)))
+    return float(primary_score(measure(scores, log))), float(np.std(primary_score(drawn)))
 
 
 def candidates(settings: Section, names: Iterable[str]) -> list[dict[str, Any]]:
@@ -78,7 +78,7 @@ def tuned(
     fit: Callable[..., Made],
     among: list[dict[str, Any]],
     conf: Dataset,
-    validation: Rows | None,
+    validation: ExampleSet | None,
     chosen: Mapping[str, Any] | None,
 ) -> Made:
     """Fit with what was chosen before, or else with each candidate, and keep the one that validation prefers.
@@ -97,7 +97,7 @@ def tuned(
     kept, best = None, (-np.inf, 0.0)
     for candidate in among:
         fitted = fit(**candidate)
-        found = goodness_and_error(judge(fitted, validation), conf.logs)
+        found = primary_score_and_error(evaluate(fitted, validation), conf.logs)
         if kept is None or is_preferred(found[0], *best):
             kept, best = fitted, found
     assert kept is not None

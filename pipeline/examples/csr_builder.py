@@ -1,4 +1,4 @@
-"""Bags: (row, index) entries in any order -> CSR, each row a bag, in memory bounded by a batch and one bucket.
+"""Builds a CSR matrix from (row, index) entries in any order; memory is bounded by a batch and one bucket.
 
 An external sort: entries arrive in batches, each becomes a 64-bit key, a bucket of neighbouring rows is a file of keys,
 and each bucket is sorted alone. What rows and indices mean does not belong here.
@@ -21,12 +21,12 @@ _INDEX_BITS, _PART_BITS = 31, 2
 MOST_ROWS = 2 ** (64 - _INDEX_BITS - _PART_BITS)
 
 
-class Bags:
+class CsrBuilder:
     """Collects entries, then gives them back sorted and counted.
 
-    >>> with Bags(n_rows=2) as bags:
-    ...     bags.add(np.array([1, 0, 1, 1]), np.array([7, 5, 3, 7]), np.array([2, 0, 1, 1]))
-    ...     for indptr, indices, counts, parts in bags:
+    >>> with CsrBuilder(n_rows=2) as builder:
+    ...     builder.add(np.array([1, 0, 1, 1]), np.array([7, 5, 3, 7]), np.array([2, 0, 1, 1]))
+    ...     for indptr, indices, counts, parts in builder:
     ...         print(indptr, indices, counts, parts)
     [0 1] [5] [1] [0]
     [0 2] [3 7] [1 2] [1 1]
@@ -39,7 +39,7 @@ class Bags:
             n_rows: at most MOST_ROWS.
         """
         assert n_rows <= MOST_ROWS
-        self._folder = tempfile.TemporaryDirectory(prefix="bags-")
+        self._folder = tempfile.TemporaryDirectory(prefix="csr-")
         self._bounds = np.unique(np.linspace(0, n_rows, BUCKETS + 1).astype(np.int64))
         self._paths = [Path(self._folder.name) / f"{bucket}.keys" for bucket in range(len(self._bounds) - 1)]
 

@@ -8,7 +8,7 @@ import polars as pl
 
 from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError
-from pipeline.examples.csr_builder import Bags
+from pipeline.examples.csr_builder import CsrBuilder
 from pipeline.examples.memory_mapped import Growing
 from pipeline.examples.sparse_examples import TEST, TRAIN, SparseExamples
 from pipeline.records.distinct import look_up
@@ -31,11 +31,11 @@ def encode(records: pl.LazyFrame, vocabulary: Vocabulary, conf: Dataset) -> Spar
     """
     assignment = assign(records, conf)
     folds_in = conf.task.kind == "missing_tokens" and not assignment.by_token
-    with Bags(len(assignment.examples)) as bags:
-        n_unknown = _fill(bags, records, assignment, vocabulary, conf)
+    with CsrBuilder(len(assignment.examples)) as builder:
+        n_unknown = _fill(builder, records, assignment, vocabulary, conf)
         random = np.random.default_rng(conf.seed)
         arrays = [Growing(dtype) for dtype in (np.int64, np.int32, np.uint32, np.uint8)]
-        for indptr, indices, counts, parts in bags:
+        for indptr, indices, counts, parts in builder:
             parts = _fold_in(indptr, conf.task.fold_in, random) if folds_in else parts  # type: ignore[union-attr]
             for array, values in zip(arrays, (np.diff(indptr), indices, counts, parts), strict=True):
                 array.append(values)
@@ -61,8 +61,10 @@ def encode(records: pl.LazyFrame, vocabulary: Vocabulary, conf: Dataset) -> Spar
     )
 
 
-def _fill(bags: Bags, records: pl.LazyFrame, assignment: Assignment, vocabulary: Vocabulary, conf: Dataset) -> int:
-    """Put every pair with a place in the vocabulary into the bags, batch by batch; how many have none."""
+def _fill(
+    builder: CsrBuilder, records: pl.LazyFrame, assignment: Assignment, vocabulary: Vocabulary, conf: Dataset
+) -> int:
+    """Put every pair with a place in the vocabulary into the builder, batch by batch; how many have none."""
     part = pl.lit(TRAIN, pl.UInt8)
     if assignment.by_token:
         part = pl.col("part").replace_strict({name: i for i, name in enumerate(PARTS)}, return_dtype=pl.UInt8)
@@ -85,7 +87,7 @@ def _fill(bags: Bags, records: pl.LazyFrame, assignment: Assignment, vocabulary:
     for batch in entries.collect_batches(chunk_size=_BATCH, maintain_order=False):
         known = batch.drop_nulls("index")
         n_unknown += batch.height - known.height
-        bags.add(*(known[name].to_numpy() for name in ("row", "index", "part")))
+        builder.add(*(known[name].to_numpy() for name in ("row", "index", "part")))
     return n_unknown
 
 

@@ -1,4 +1,4 @@
-"""Rows of the sparse examples, as they lie on disk: what a fit learns from and its judge predicts.
+"""Sets of examples as views of the matrix on disk: what a fit learns from, and what it is evaluated on.
 
 Letters: N examples, V vocabulary, P pairs, F dense features. How records become pairs does not belong here.
 """
@@ -23,7 +23,7 @@ _BATCH = 1_000_000
 
 @dataclass(frozen=True)
 class SparseRows:
-    """Some rows of a CSR matrix that stays on disk, of each the pairs of some parts: a matrix of ones.
+    """A view of selected rows and parts of a CSR matrix on disk: a matrix of ones.
 
     An index cuts rows out, `rows[3:5]` or `rows[[7, 2]]`, as a SciPy matrix in memory.
     """
@@ -118,8 +118,8 @@ class SparseRows:
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Some examples, ready for a fit or for its judge: what goes in, and what is to be predicted."""
+class ExampleSet:
+    """Examples to learn from or to be evaluated on: what goes in, and what is to be predicted."""
 
     ids: pl.Series  # (N,) ids of the examples
     inputs: SparseRows  # (N, V) the tokens that go in
@@ -130,6 +130,8 @@ class Rows:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def cut(self, some: slice) -> "Rows":
+    def cut(self, some: slice) -> "ExampleSet":
         """Some of these examples."""
-        return Rows(self.ids[some], self.inputs.cut(some), self.labels.cut(some), self.dense[some], self.target[some])
+        return ExampleSet(
+            self.ids[some], self.inputs.cut(some), self.labels.cut(some), self.dense[some], self.target[some]
+        )

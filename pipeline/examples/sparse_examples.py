@@ -18,7 +18,7 @@ import numpy.typing as npt
 import polars as pl
 
 from pipeline.config.records import Part
-from pipeline.examples.example_set import Rows, SparseRows
+from pipeline.examples.example_set import ExampleSet, SparseRows
 from pipeline.examples.memory_mapped import blocks, save
 from pipeline.schemas import PARTS, Examples
 from pipeline.vocabulary.vocabulary import Vocabulary
@@ -103,18 +103,18 @@ class SparseExamples:
         after = (self.frame["fold"].to_numpy().astype(np.int64) - turn) % self.turns
         return np.select([after == 0, after == 1], [TEST, VALIDATION], TRAIN)
 
-    def training(self, turn: int = 0, refit: bool = False) -> Rows:
+    def training(self, turn: int = 0, refit: bool = False) -> ExampleSet:
         """The training examples, with all that may be seen of them; for a refit those of validation too."""
         last = VALIDATION if refit else TRAIN
         if self.about["by_token"]:
             return self._rows(np.arange(len(self)), seen=range(last + 1), predicted=())
         return self._whole(np.flatnonzero(self.split(turn) <= last))
 
-    def everything(self) -> Rows:
+    def everything(self) -> ExampleSet:
         """All examples with all their tokens: what is kept of folds is fitted on them."""
         return self._whole(np.arange(len(self)))
 
-    def held_out(self, part: Part, turn: int = 0, at_most: int | None = None, seed: int = 0) -> Rows:
+    def held_out(self, part: Part, turn: int = 0, at_most: int | None = None, seed: int = 0) -> ExampleSet:
         """The examples that judge: of validation or test; what may be seen goes in, the rest is predicted.
 
         In a regression all tokens go in and the number is predicted.
@@ -137,11 +137,11 @@ class SparseExamples:
             return self._rows(rows, seen=range(code), predicted=(code,))
         return self._rows(rows, seen=(TRAIN,), predicted=(TEST,))
 
-    def _whole(self, rows: Array) -> Rows:
+    def _whole(self, rows: Array) -> ExampleSet:
         return self._rows(rows, seen=None, predicted=())
 
-    def _rows(self, rows: Array, seen: Iterable[int] | None, predicted: Iterable[int]) -> Rows:
-        return Rows(
+    def _rows(self, rows: Array, seen: Iterable[int] | None, predicted: Iterable[int]) -> ExampleSet:
+        return ExampleSet(
             ids=self.frame["example"][rows],
             inputs=self._of_parts(rows, seen),
             labels=self._of_parts(rows, predicted),

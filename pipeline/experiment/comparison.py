@@ -15,7 +15,7 @@ import numpy.typing as npt
 import polars as pl
 
 from pipeline.evaluation.bootstrap import ROUNDING, difference, interval, resampled
-from pipeline.evaluation.evaluate import HIGHER_IS_BETTER, METRICS, goodness, measure
+from pipeline.evaluation.evaluate import HIGHER_IS_BETTER, METRICS, measure, primary_score
 from pipeline.evaluation.selection import first_of_the_best
 from pipeline.experiment.fits import Fit
 from pipeline.experiment.registry import METHODS
@@ -51,7 +51,7 @@ class Comparison:
             fits: at least one.
             vocabulary_size: V.
             logs: the target was trained in logs.
-            scores: by part (validation, test) what `evaluation.judge` gave of each fit, in their order, or nothing.
+            scores: by part (validation, test) what `evaluate` gave of each fit, in their order, or nothing.
 
         Raises:
             PipelineError: the fits were not judged on the same examples.
@@ -202,8 +202,8 @@ def _chosen(fits: Sequence[Fit], validation: Sequence[pl.DataFrame], logs: bool)
     dimensions = [fits[i].dimension for i in learned]
     if not learned or not validation:
         return {"best": max(dimensions, default=None), "smallest": None}
-    values = [goodness(measure(validation[i], logs)) for i in learned]
-    drawn = [goodness(of_fit) for of_fit in resampled([validation[i] for i in learned], logs)]
+    values = [primary_score(measure(validation[i], logs)) for i in learned]
+    drawn = [primary_score(of_fit) for of_fit in resampled([validation[i] for i in learned], logs)]
     best = first_of_the_best(values, np.std(drawn, axis=1))
     near = (
         d
@@ -215,7 +215,7 @@ def _chosen(fits: Sequence[Fit], validation: Sequence[pl.DataFrame], logs: bool)
 
 def _worth(fits: Sequence[Fit], values: Sequence[Mapping[str, float]]) -> dict[int, int | None]:
     """For each learned D the smallest D of PCA whose most telling metric is not below it, but for rounding, or None."""
-    of = {(fit.method, fit.dimension): goodness(found) for fit, found in zip(fits, values, strict=False)}
+    of = {(fit.method, fit.dimension): primary_score(found) for fit, found in zip(fits, values, strict=False)}
     learned, pca = ([d for method, d in sorted(of) if method == name] for name in ("embedding", "pca"))
 
     def reaches(other: int, d: int) -> bool:

@@ -18,8 +18,8 @@ import polars as pl
 
 from pipeline.config.dataset import Dataset
 from pipeline.embedding import Fitted
-from pipeline.evaluation.evaluate import judge
-from pipeline.examples.example_set import Rows
+from pipeline.evaluation.evaluate import evaluate
+from pipeline.examples.example_set import ExampleSet
 from pipeline.examples.sparse_examples import HELD_OUT, SparseExamples
 from pipeline.vocabulary.vocabulary import Vocabulary
 
@@ -37,7 +37,7 @@ class CrossFitted:
     fitted: Fitted
     """The fit that is kept: the only one, or of several turns one on all examples."""
     scores: Mapping[str, pl.DataFrame]
-    """By part (validation, test) what `judge` gave of all turns; a part without examples is not there."""
+    """By part (validation, test) what `evaluate` gave of all turns; a part without examples is not there."""
     chosen: Sequence[Mapping[str, Any]]
     """What validation chose in each turn."""
     seconds: float
@@ -81,11 +81,11 @@ def cross_fit(
         fitted = fit(whole, examples.training(turn), validation=validation if len(validation) else None)
         chosen.append(fitted.chosen)
         if len(validation):
-            scores["validation"].append(judge(fitted, validation))
+            scores["validation"].append(evaluate(fitted, validation))
             if conf.refit:
                 fitted = fit(f"{whole}, refit", examples.training(turn, refit=True), chosen=fitted.chosen)
         if len(test):
-            scores["test"].append(judge(fitted, test))
+            scores["test"].append(evaluate(fitted, test))
     if examples.turns > 1:
         fitted = fit(f"{name}, all", examples.everything(), chosen=typical(chosen))
     losses.flush()
@@ -103,8 +103,8 @@ def _fit(
     clock: "_Clock",
     state: Path | None,
     name: str,
-    training: Rows,
-    validation: Rows | None = None,
+    training: ExampleSet,
+    validation: ExampleSet | None = None,
     chosen: Mapping[str, Any] | None = None,
 ) -> Fitted:
     """Call the method's function, and measure the time that it takes."""

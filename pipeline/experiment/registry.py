@@ -34,7 +34,7 @@ class Method:
         return getattr(import_module(f"pipeline.{self.module}"), self.fit)
 
     def restore(self, embedding: Embedding, weights: Mapping[str, Any], conf: Dataset) -> Fitted:
-        """The fit again, from what was kept of it."""
+        """Restore a fit from its embedding and its saved weights."""
         module, _, name = self.restored.rpartition(".")
         kind = getattr(import_module(f"pipeline.{module or self.module}"), name)
         fitted: Fitted = kind(embedding, weights, conf) if self.name == "embedding" else kind(embedding, weights)

@@ -14,7 +14,7 @@ from scipy import sparse
 from torch import Tensor
 from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, SequentialSampler
 
-from pipeline.examples.example_set import Rows
+from pipeline.examples.example_set import ExampleSet
 
 Array = npt.NDArray[Any]
 
@@ -106,7 +106,7 @@ class _ExactSum(torch.autograd.Function):
 class Batches(Dataset[dict[str, Any]]):
     """Item [i, j, ...] is one batch of the examples i, j, ..."""
 
-    def __init__(self, rows: Rows, dense: Array, target: Array) -> None:
+    def __init__(self, rows: ExampleSet, dense: Array, target: Array) -> None:
         self.rows, self.dense, self.target = rows, dense, target
 
     def __len__(self) -> int:
@@ -154,7 +154,7 @@ class Loader(DataLoader[dict[str, Any]]):
         return super().__iter__()
 
     def state_dict(self) -> dict[str, Any]:
-        """What the epoch's order was drawn from, and how many of its batches are done; at its end, of the next one."""
+        """Seed of the epoch's order and number of batches done; at the end of an epoch, those of the next."""
         order = self.sampler
         assert isinstance(order, _Order)
         assert self.generator is not None

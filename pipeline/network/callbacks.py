@@ -19,9 +19,9 @@ OnEpoch = Callable[[Mapping[str, float], int], None]
 OnResume = Callable[[float], None]
 """Gets the seconds that an earlier process spent."""
 CHECKPOINT_SECONDS = 15.0
-"""At least between two checkpoints."""
+"""Seconds between two checkpoints, at least."""
 CHECKPOINT_STEPS = 20
-"""So often it is looked at the clock."""
+"""Steps between two looks at the clock."""
 CLEARLY = 1e-4
 """Share of a validation loss by which another one has to be lower to count as such. The loss of a few hundred examples
 is known to about a hundredth of itself: this is a hundredth of that, and far more than processors differ by."""

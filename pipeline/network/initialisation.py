@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pipeline.baselines.pca import principal_components
 from pipeline.config.training import MissingTokensTraining, RegressionTraining
-from pipeline.examples.example_set import Rows, SparseRows
+from pipeline.examples.example_set import ExampleSet, SparseRows
 from pipeline.network.models import MissingTokensNetwork, RegressionNetwork
 
 Array = npt.NDArray[Any]
@@ -25,7 +25,7 @@ MOST_PAIRS = 20_000_000
 
 
 def missing_tokens_network(
-    rows: Rows,
+    rows: ExampleSet,
     settings: MissingTokensTraining,
     dimension: int,
     temperature: float,
@@ -64,7 +64,7 @@ def _some_of(rows: SparseRows, seed: int) -> sparse.csr_matrix:
 
 
 def regression_network(
-    rows: Rows,
+    rows: ExampleSet,
     settings: RegressionTraining,
     dimension: int,
     seed: int,

@@ -10,7 +10,7 @@ import torch.nn.functional as F  # noqa: N812 - the name that PyTorch's own docu
 from torch import Tensor
 
 from pipeline.network.batches import Lists
-from pipeline.network.sampled_softmax import Drawn
+from pipeline.network.sampled_softmax import Negatives
 
 BLOCK_BYTES = 64 * 2**20
 """Logits are made in blocks of examples of this size."""
@@ -27,7 +27,7 @@ def softmax_loss(
     labels: Lists,
     power: float,
     excluded: Lists | None = None,
-    drawn: Drawn | None = None,
+    drawn: Negatives | None = None,
 ) -> Tensor:
     """Softmax cross entropy a label, over the batch; an example with n labels has the weight n^(1 - power).
 

@@ -13,7 +13,7 @@ from pipeline.config.training import MissingTokensTraining, RegressionTraining
 from pipeline.network.batches import Batches, Lists, Loader
 from pipeline.network.losses import softmax_loss
 from pipeline.network.models import MissingTokensNetwork, RegressionNetwork
-from pipeline.network.sampled_softmax import Proposal, RowAdagrad, Touched, renumbered
+from pipeline.network.sampled_softmax import NegativeSampler, RowWiseAdagrad, Touched, renumbered
 
 Array = npt.NDArray[Any]
 
@@ -82,7 +82,7 @@ class MissingTokensModule(TaskModule):
 
     def __init__(self, network: nn.Module, settings: MissingTokensTraining, steps: int, counts: Array) -> None:
         super().__init__(network, settings, steps)
-        self.proposal = Proposal(torch.from_numpy(counts)) if settings.negatives else None
+        self.proposal = NegativeSampler(torch.from_numpy(counts)) if settings.negatives else None
         self.touched = Touched(len(counts))
 
     def loss(self, batch: dict[str, Any]) -> Tensor:
@@ -131,7 +131,7 @@ class MissingTokensModule(TaskModule):
         ]
         if self.proposal is not None:
             assert self.settings.learning_rate is not None
-            return self._along_a_cosine(RowAdagrad(groups, lr=self.settings.learning_rate))
+            return self._along_a_cosine(RowWiseAdagrad(groups, lr=self.settings.learning_rate))
         return self._along_a_cosine(self._adamw(groups, betas=(0.9, 0.99)))
 
 
@@ -190,7 +190,7 @@ class ExamplesModule(L.LightningDataModule):
         return self._loader
 
     def state_dict(self) -> dict[str, Any]:
-        """Where in the order of the training examples it is."""
+        """How far the epoch has come in the order of the training examples."""
         return self._loader.state_dict() if self._loader else {}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -202,7 +202,7 @@ class ExamplesModule(L.LightningDataModule):
         return self._part(self.validation).loader(SCORED_AT_ONCE) if self.validation is not None else []
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
-        """It is where it is learned from: on the CPU."""
+        """The batch as it is: it is on the right device already."""
         return batch
 
     @property

@@ -1,4 +1,4 @@
-"""A step on the rows that a batch touches, and on no other: its cost is that of the batch, not of the vocabulary.
+"""Sampled softmax: a step on the rows that a batch touches, so that it costs as the batch does, not as the vocabulary.
 
 Tokens are drawn that stand for all which a label competes with; the table's rows of these and of the batch's own tokens
 are taken out, learned from as if they were the whole table, and put back.
@@ -16,18 +16,18 @@ from torch import Tensor
 from pipeline.network.batches import Lists
 
 
-class Drawn(NamedTuple):
-    """Tokens that stand for all of the vocabulary."""
+class Negatives(NamedTuple):
+    """Drawn tokens that stand for the whole vocabulary."""
 
     tokens: Tensor  # (n,) int64, ascending, each once
     log_weight: Tensor  # (n,) the logarithm of how many tokens each stands for
 
-    def at(self, places: Tensor) -> "Drawn":
+    def at(self, places: Tensor) -> "Negatives":
         """The same tokens by other numbers: `places` (V,) has the new number of each."""
-        return Drawn(places[self.tokens], self.log_weight)
+        return Negatives(places[self.tokens], self.log_weight)
 
 
-class Proposal:
+class NegativeSampler:
     """Draws tokens in proportion to how often they occur, at even steps along the vocabulary.
 
     A frequent token is drawn in nearly every step and stands for itself, a rare one seldom and stands for many like it.
@@ -40,12 +40,12 @@ class Proposal:
         self.share = (counts + 1.0).double() / (counts + 1.0).double().sum()  # (V,)
         self.ends = self.share.cumsum(0)  # (V,)
 
-    def draw(self, n: int, generator: torch.Generator | None = None) -> Drawn:
+    def draw(self, n: int, generator: torch.Generator | None = None) -> Negatives:
         """So many draws, one from each n-th of the distribution; a token drawn twice comes once, with its weight."""
         even = (torch.arange(n) + torch.rand(n, generator=generator, dtype=torch.float64)) / n
         drawn = torch.searchsorted(self.ends, even).clamp(max=len(self.ends) - 1)
         tokens, times = torch.unique_consecutive(drawn, return_counts=True)
-        return Drawn(tokens, (times / (n * self.share[tokens])).log())
+        return Negatives(tokens, (times / (n * self.share[tokens])).log())
 
 
 class Touched:
@@ -71,7 +71,7 @@ def renumbered(lists: Lists, numbers: Tensor, size: int) -> Lists:
     return lists._replace(tokens=numbers[lists.tokens]).grouped(size)
 
 
-class RowAdagrad(torch.optim.Optimizer):
+class RowWiseAdagrad(torch.optim.Optimizer):
     """Adagrad with one sum of squares a row (Duchi et al., 2011): touches the rows that have a gradient, and no other.
 
         s_r += mean_d g_rd^2,     w_r -= rate g_r / sqrt(s_r) + rate decay w_r

@@ -24,9 +24,9 @@ from pipeline.config.training import MissingTokensTraining, RegressionTraining
 from pipeline.embedding import Embedding, Fitted
 from pipeline.errors import PipelineError
 from pipeline.evaluation.bootstrap import difference, resampled
-from pipeline.evaluation.evaluate import judge, measure, most_telling
+from pipeline.evaluation.evaluate import evaluate, measure, primary_metric
 from pipeline.evaluation.selection import tuned
-from pipeline.examples.example_set import Rows
+from pipeline.examples.example_set import ExampleSet
 from pipeline.examples.features import DenseScale, TargetScale
 from pipeline.network.batches import Batches
 from pipeline.network.callbacks import CheckpointWriter, LossesByEpoch, OnEpoch, OnResume, progress_callback
@@ -43,11 +43,11 @@ CHECKPOINT = "last.ckpt"
 
 
 def fit_network(
-    training: Rows,
+    training: ExampleSet,
     vocabulary: Vocabulary,
     conf: Dataset,
     dimension: int,
-    validation: Rows | None = None,
+    validation: ExampleSet | None = None,
     chosen: Mapping[str, Any] | None = None,
     *,
     name: str,
@@ -120,11 +120,11 @@ def _folder(checkpoints: Path | None, name: str, options: Mapping[str, Any]) -> 
 
 
 def _fit(
-    training: Rows,
+    training: ExampleSet,
     vocabulary: Vocabulary,
     conf: Dataset,
     dimension: int,
-    validation: Rows | None,
+    validation: ExampleSet | None,
     name: str,
     said: Mapping[str, Callable[..., Any]],
     folder: Path,
@@ -173,8 +173,8 @@ def _fit(
 
 
 def _prepared(
-    training: Rows,
-    validation: Rows | None,
+    training: ExampleSet,
+    validation: ExampleSet | None,
     conf: Dataset,
     dimension: int,
     temperature: float | None,
@@ -233,10 +233,10 @@ def _network_in(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
     return {key.removeprefix("network."): tensor for key, tensor in state if key.startswith("network.")}
 
 
-def _is_better(fitted: Fitted, other: Fitted, validation: Rows, conf: Dataset) -> bool:
+def _is_better(fitted: Fitted, other: Fitted, validation: ExampleSet, conf: Dataset) -> bool:
     """Whether the validation examples show a difference in the most telling metric."""
-    scores = [judge(one, validation) for one in (fitted, other)]
+    scores = [evaluate(one, validation) for one in (fitted, other)]
     values, drawn = [measure(frame, conf.logs) for frame in scores], resampled(scores, conf.logs)
-    metric = most_telling(values[0])
+    metric = primary_metric(values[0])
     pairs = [(value[metric], draws[metric]) for value, draws in zip(values, drawn, strict=True)]
     return difference(metric, pairs[0], pairs[1], scores[0].height).verdict == "better"

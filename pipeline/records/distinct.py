@@ -1,4 +1,4 @@
-"""Columns of many texts: which different ones there are, and the place of each in a list.
+"""Columns of many texts: the distinct ones, and the place of each in a list (dictionary encoding).
 
 Both go by 64-bit hashes instead of by the texts, and in batches: memory is bounded by the different texts and a batch,
 not by the rows.

@@ -5,7 +5,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from pipeline.embedding import Fitted
-from pipeline.examples.example_set import Rows
+from pipeline.examples.example_set import ExampleSet
 
 EXAMPLES = (10, 50)
 """A token is put into, and taken out of, so many examples: the fewer, the more tokens there are."""
@@ -13,7 +13,7 @@ _TRIALS = 100_000
 _ROWS_AT_ONCE = 20_000
 
 
-def token_effects(fitted: Fitted, rows: Rows, logs: bool, seed: int, n_tokens: int) -> npt.NDArray[np.float64]:
+def token_effects(fitted: Fitted, rows: ExampleSet, logs: bool, seed: int, n_tokens: int) -> npt.NDArray[np.float64]:
     """The mean change of the prediction when an example gets a token, over a seeded sample of examples.
 
         effect_t = mean_i (f(x_i with t) - f(x_i without t)),     f in logs where the target is trained in logs

@@ -1,4 +1,4 @@
-"""The pages of a dataset, kept with the runs that they are of.
+"""The pages of a dataset, stored with their runs.
 
 The interactive page of a fit is made once, and again when something that is on it has changed; the report each time.
 """

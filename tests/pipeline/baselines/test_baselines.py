@@ -11,9 +11,9 @@ from scipy import sparse
 from pipeline.config.baselines import RIVALS, Ease, PcaBoostedTrees
 from pipeline.config.dataset import Dataset
 from pipeline.embedding import Embedding
-from pipeline.evaluation.evaluate import judge, measure
+from pipeline.evaluation.evaluate import evaluate, measure
 from pipeline.examples.encoding import encode
-from pipeline.examples.example_set import Rows, SparseRows
+from pipeline.examples.example_set import ExampleSet, SparseRows
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.registry import METHODS
 from pipeline.records.splitting import training_pairs
@@ -52,7 +52,7 @@ def test_it_finds_what_was_planted_on_examples_that_it_has_not_seen(method: str,
         examples.training(), vocabulary, conf, None, validation=examples.held_out("validation")
     )
     blind = METHODS[BLIND[method in PRICING]].function()(examples.training(), vocabulary, conf, None)
-    value, floor = (measure(judge(fit, test), conf.logs) for fit in (fitted, blind))
+    value, floor = (measure(evaluate(fit, test), conf.logs) for fit in (fitted, blind))
     if method == "boosted_trees":  # sees the area alone, which explains little of the price
         assert floor["r2_log"] - 0.05 < value["r2_log"] < 0.3
     elif method in PRICING:
@@ -92,9 +92,9 @@ VOCABULARY = Vocabulary.of({"a": 3, "b": 2, "c": 1})
 LISTS = np.array([[1, 1, 0], [1, 0, 0], [1, 1, 1]], np.float32)
 
 
-def rows_of(target: list[float]) -> Rows:
+def rows_of(target: list[float]) -> ExampleSet:
     n = len(target)
-    return Rows(
+    return ExampleSet(
         pl.Series(["x", "y", "z"][:n]),
         SparseRows.of(sparse.csr_matrix(LISTS[:n])),
         SparseRows.of(sparse.csr_matrix((n, 3))),

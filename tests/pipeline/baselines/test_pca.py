@@ -5,13 +5,15 @@ from scipy import sparse
 
 from pipeline.baselines.pca import fit_pca, principal_components
 from pipeline.config.dataset import Dataset
-from pipeline.examples.example_set import Rows, SparseRows
+from pipeline.examples.example_set import ExampleSet, SparseRows
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 
-def rows_of(dense_matrix: np.ndarray, target: np.ndarray | None = None, features: np.ndarray | None = None) -> Rows:
+def rows_of(
+    dense_matrix: np.ndarray, target: np.ndarray | None = None, features: np.ndarray | None = None
+) -> ExampleSet:
     n = len(dense_matrix)
-    return Rows(
+    return ExampleSet(
         ids=pl.Series([str(i) for i in range(n)]),
         inputs=SparseRows.of(sparse.csr_matrix(dense_matrix.astype(np.float32))),
         labels=SparseRows.of(sparse.csr_matrix(dense_matrix.shape, dtype=np.float32)),
@@ -21,13 +23,15 @@ def rows_of(dense_matrix: np.ndarray, target: np.ndarray | None = None, features
 
 
 @pytest.fixture
-def data() -> tuple[Rows, Vocabulary]:
+def data() -> tuple[ExampleSet, Vocabulary]:
     random = np.random.default_rng(0)
     matrix = random.random((60, 12)) < np.linspace(0.1, 0.8, 12)
     return rows_of(matrix), Vocabulary.of({f"t{i:02d}": 100 - i for i in range(12)})
 
 
-def test_the_score_is_the_reconstruction_of_the_centred_row(data: tuple[Rows, Vocabulary], movies: Dataset) -> None:
+def test_the_score_is_the_reconstruction_of_the_centred_row(
+    data: tuple[ExampleSet, Vocabulary], movies: Dataset
+) -> None:
     """Against the textbook: centre, singular value decomposition, keep D, add the mean again."""
     rows, vocabulary = data
     fitted = fit_pca(rows, vocabulary, movies, 3)
@@ -37,7 +41,7 @@ def test_the_score_is_the_reconstruction_of_the_centred_row(data: tuple[Rows, Vo
     assert fitted.score(rows.inputs.csr(), rows.dense) == pytest.approx(expected, abs=1e-5)
 
 
-def test_the_embedding_is_the_loadings(data: tuple[Rows, Vocabulary], movies: Dataset) -> None:
+def test_the_embedding_is_the_loadings(data: tuple[ExampleSet, Vocabulary], movies: Dataset) -> None:
     """With all the room there is, inner products of loadings are the covariances of the tokens."""
     rows, vocabulary = data
     matrix = fit_pca(rows, vocabulary, movies, 11).embedding.matrix

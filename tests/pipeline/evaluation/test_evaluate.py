@@ -6,8 +6,8 @@ import pytest
 from numpy.typing import ArrayLike
 from scipy import sparse
 
-from pipeline.evaluation.evaluate import judge, measure, ndcg_at, recall_at, weighted_metrics
-from pipeline.examples.example_set import Rows, SparseRows
+from pipeline.evaluation.evaluate import evaluate, measure, ndcg_at, recall_at, weighted_metrics
+from pipeline.examples.example_set import ExampleSet, SparseRows
 
 HITS = np.array(
     [
@@ -29,9 +29,9 @@ class Scores:
         return self.logits.copy()
 
 
-def rows(inputs: list[list[int]], labels: list[list[int]]) -> Rows:
+def rows(inputs: list[list[int]], labels: list[list[int]]) -> ExampleSet:
     n = len(inputs)
-    return Rows(
+    return ExampleSet(
         ids=pl.Series([f"e{i}" for i in range(n)]),
         inputs=SparseRows.of(sparse.csr_matrix(np.array(inputs, np.float32))),
         labels=SparseRows.of(sparse.csr_matrix(np.array(labels, np.float32))),
@@ -54,12 +54,12 @@ def test_ndcg_by_hand() -> None:
 
 def test_tokens_that_went_in_are_never_ranked() -> None:
     """Token 0 went in and has the best logit: the held-out token 1 is then the first of the ranking."""
-    judged = judge(Scores(np.array([[9.0, 5.0, 1.0]])), rows([[1, 0, 0]], [[0, 1, 0]]))  # type: ignore[arg-type]
+    judged = evaluate(Scores(np.array([[9.0, 5.0, 1.0]])), rows([[1, 0, 0]], [[0, 1, 0]]))  # type: ignore[arg-type]
     assert measure(judged, log=False) == {"recall_at_20": 1, "recall_at_50": 1, "ndcg_at_20": 1, "ndcg_at_100": 1}
 
 
 def test_an_example_without_held_out_tokens_is_not_counted() -> None:
-    judged = judge(
+    judged = evaluate(
         Scores(np.array([[1.0, 2.0], [1.0, 2.0]])),  # type: ignore[arg-type]
         rows([[1, 0], [1, 0]], [[0, 0], [0, 1]]),
     )
@@ -77,9 +77,9 @@ def test_a_vocabulary_of_any_size_is_ranked_in_blocks_like_at_once(monkeypatch: 
         def score(self, inputs: sparse.csr_matrix, dense: np.ndarray) -> np.ndarray:
             return np.asarray(inputs @ weight)
 
-    at_once = judge(Linear(), rows(inputs.tolist(), labels.tolist()))  # type: ignore[arg-type]
+    at_once = evaluate(Linear(), rows(inputs.tolist(), labels.tolist()))  # type: ignore[arg-type]
     monkeypatch.setattr("pipeline.evaluation.evaluate.BLOCK_BYTES", 4 * v * 7)
-    in_blocks = judge(Linear(), rows(inputs.tolist(), labels.tolist()))  # type: ignore[arg-type]
+    in_blocks = evaluate(Linear(), rows(inputs.tolist(), labels.tolist()))  # type: ignore[arg-type]
     assert in_blocks.equals(at_once)
 
     # and like the plainest way to say it

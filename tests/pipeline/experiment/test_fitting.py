@@ -12,7 +12,7 @@ from pipeline.config.dataset import Dataset
 from pipeline.config.records import Split
 from pipeline.embedding import Embedding
 from pipeline.errors import PipelineError
-from pipeline.evaluation.evaluate import judge
+from pipeline.evaluation.evaluate import evaluate
 from pipeline.examples.encoding import encode
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.artifacts import load_fitted, load_scores
@@ -185,9 +185,11 @@ def test_a_refit_learns_from_validation_too_before_the_test(
     (fit,) = fit_all("pca", conf, vocabulary, examples, tracker).fits
     (scores,) = load_scores(tracker, [fit], "test")
     refitted = fit_pca(examples.training(refit=True), vocabulary, conf, 2)
-    assert scores.equals(judge(refitted, examples.held_out("test")))
+    assert scores.equals(evaluate(refitted, examples.held_out("test")))
     (validated,) = load_scores(tracker, [fit], "validation")
-    assert validated.equals(judge(fit_pca(examples.training(), vocabulary, conf, 2), examples.held_out("validation")))
+    assert validated.equals(
+        evaluate(fit_pca(examples.training(), vocabulary, conf, 2), examples.held_out("validation"))
+    )
 
 
 def test_other_inputs_are_another_fit(

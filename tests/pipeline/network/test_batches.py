@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from pipeline.examples.example_set import Rows, SparseRows
+from pipeline.examples.example_set import ExampleSet, SparseRows
 from pipeline.network.batches import Batches, Lists
 
 
@@ -47,7 +47,7 @@ def test_lists_can_be_joined_row_by_row() -> None:
 
 
 def test_each_example_comes_once_an_epoch_in_an_order_that_the_generator_decides() -> None:
-    rows = Rows(
+    rows = ExampleSet(
         ids=pl.Series([str(i) for i in range(10)]),
         inputs=SparseRows.of(sparse.identity(10, dtype=np.float32, format="csr")),
         labels=SparseRows.of(sparse.csr_matrix((10, 10), dtype=np.float32)),
@@ -69,7 +69,7 @@ def test_each_example_comes_once_an_epoch_in_an_order_that_the_generator_decides
 
 
 def batches(n: int) -> Batches:
-    rows = Rows(
+    rows = ExampleSet(
         ids=pl.Series([str(i) for i in range(n)]),
         inputs=SparseRows.of(sparse.identity(n, dtype=np.float32, format="csr")),
         labels=SparseRows.of(sparse.csr_matrix((n, n), dtype=np.float32)),

@@ -6,19 +6,19 @@ from scipy import sparse
 
 from pipeline.baselines.pca import principal_components
 from pipeline.config.training import MissingTokensTraining, RegressionTraining
-from pipeline.examples.example_set import Rows, SparseRows
+from pipeline.examples.example_set import ExampleSet, SparseRows
 from pipeline.network import initialisation
 from pipeline.network.batches import Lists
 from pipeline.network.initialisation import missing_tokens_network, regression_network
 
 
 @pytest.fixture
-def rows() -> Rows:
+def rows() -> ExampleSet:
     """200 lists over 50 tokens, the first ones a hundred times as frequent as the last."""
     random = np.random.default_rng(0)
     matrix = (random.random((200, 50)) < np.geomspace(0.9, 0.02, 50)).astype(np.float32)
     empty = sparse.csr_matrix(matrix.shape, dtype=np.float32)
-    return Rows(
+    return ExampleSet(
         pl.Series(map(str, range(200))),
         SparseRows.of(sparse.csr_matrix(matrix)),
         SparseRows.of(empty),
@@ -27,7 +27,7 @@ def rows() -> Rows:
     )
 
 
-def test_missing_tokens_start_at_pca_s_places_of_length_1_between_covariance_and_correlation(rows: Rows) -> None:
+def test_missing_tokens_start_at_pca_s_places_of_length_1_between_covariance_and_correlation(rows: ExampleSet) -> None:
     network = missing_tokens_network(rows, MissingTokensTraining(), 3, temperature=0.5, seed=0)
     table = network.table.weight.detach().numpy()
     counts = rows.inputs.csr().toarray().sum(axis=0)
@@ -39,7 +39,7 @@ def test_missing_tokens_start_at_pca_s_places_of_length_1_between_covariance_and
     assert (float(network.temperature), float(network.lift)) == (0.5, 1.0)
 
 
-def test_a_regression_starts_with_hidden_nodes_of_variance_1_and_predicts_the_mean(rows: Rows) -> None:
+def test_a_regression_starts_with_hidden_nodes_of_variance_1_and_predicts_the_mean(rows: ExampleSet) -> None:
     dense, target = np.empty((200, 0)), np.random.default_rng(1).normal(size=200)
     network = regression_network(rows, RegressionTraining(), 3, 0, dense, target).eval()
     weighted = rows.inputs.csr() @ sparse.diags(network.weight.numpy())
@@ -52,7 +52,7 @@ def test_a_regression_starts_with_hidden_nodes_of_variance_1_and_predicts_the_me
 
 @pytest.mark.parametrize("dimension", [1, 4])
 def test_its_first_dimension_starts_at_what_the_tokens_add_beside_the_dense_features(
-    rows: Rows, dimension: int
+    rows: ExampleSet, dimension: int
 ) -> None:
     """Planted: tokens 3 and 7 add .8 and -.8, and a dense feature, which token 3 comes with, adds its own."""
     has = rows.inputs.csr().toarray()
@@ -65,7 +65,7 @@ def test_its_first_dimension_starts_at_what_the_tokens_add_beside_the_dense_feat
     assert np.abs(np.delete(added, [3, 7])).max() < 0.5 * min(added[3], -added[7])
 
 
-def test_tokens_that_say_nothing_start_at_0(rows: Rows) -> None:
+def test_tokens_that_say_nothing_start_at_0(rows: ExampleSet) -> None:
     network = regression_network(rows, RegressionTraining(), 1, 0, np.empty((200, 0)), np.zeros(200))
     assert (network.table.weight == 0).all()
 
@@ -76,7 +76,7 @@ def test_of_many_pairs_a_sample_tells_where_to_start(monkeypatch: pytest.MonkeyP
     genre = random.integers(2, size=400)
     lists = sparse.csr_matrix(np.array([np.where(np.arange(40) // 20 == g, random.random(40) < 0.4, 0) for g in genre]))
     n = lists.shape[0]
-    rows = Rows(
+    rows = ExampleSet(
         pl.Series([str(i) for i in range(n)]),
         SparseRows.of(lists.astype(np.float32)),
         SparseRows.of(sparse.csr_matrix(lists.shape, dtype=np.float32)),

@@ -7,7 +7,7 @@ from scipy import sparse
 
 from pipeline.network.batches import Lists
 from pipeline.network.losses import softmax_loss
-from pipeline.network.sampled_softmax import Drawn, Proposal
+from pipeline.network.sampled_softmax import Negatives, NegativeSampler
 
 
 def by_hand(
@@ -87,12 +87,12 @@ def test_sampled_negatives_estimate_the_whole_softmax_without_bias() -> None:
     z = float(logits[0, 10:].exp().sum())
     torch.manual_seed(0)
     drawn = []
-    proposal = Proposal(torch.from_numpy(random.integers(0, 20, 40)))
+    proposal = NegativeSampler(torch.from_numpy(random.integers(0, 20, 40)))
     for _ in range(4000):
         loss = softmax_loss(hidden, table, bias, labels, 1.0, left_out, proposal.draw(20))
         drawn.append(float((loss + logits[0, 0]).exp()))
     assert np.mean(drawn) == pytest.approx(z, rel=4 * np.std(drawn) / z / 4000**0.5)
-    every = Drawn(torch.arange(40), torch.zeros(40))
+    every = Negatives(torch.arange(40), torch.zeros(40))
     assert softmax_loss(hidden, table, bias, labels, 1.0, left_out, every) == pytest.approx(
         float(np.log(z) - logits[0, 0])
     )

@@ -16,7 +16,7 @@ from filelock import FileLock
 
 from pipeline.config.dataset import Dataset
 from pipeline.config.files import load
-from pipeline.evaluation.evaluate import judge, measure
+from pipeline.evaluation.evaluate import evaluate, measure
 from pipeline.examples.encoding import encode
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.fitting import fit_all
@@ -217,7 +217,7 @@ def test_two_processes_learn_what_one_learns(
             log=LOG,
         )
         assert epochs == list(range(1, asked.training.max_epochs + 1))
-        scores.append(measure(judge(fitted, test), conf.logs))
+        scores.append(measure(evaluate(fitted, test), conf.logs))
     metric = "recall_at_20" if name == "movies" else "r2_log"
     assert scores[1][metric] == pytest.approx(scores[0][metric], abs=0.03)
     assert scores[1][metric] > 0.8

@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.network.sampled_softmax import Proposal, RowAdagrad, Touched
+from pipeline.network.sampled_softmax import NegativeSampler, RowWiseAdagrad, Touched
 
 
 def test_a_draw_stands_for_the_whole_vocabulary_on_average() -> None:
     """The mean weight of the drawn tokens is the size of the vocabulary, and so for any function of them."""
     counts = torch.tensor([1000, 300, 100, 30, 10, 3, 1, 0])
-    proposal, value = Proposal(counts), torch.linspace(1, 5, 8)
+    proposal, value = NegativeSampler(counts), torch.linspace(1, 5, 8)
     generator = torch.Generator().manual_seed(0)
     sums = []
     for _ in range(3000):
@@ -19,7 +19,7 @@ def test_a_draw_stands_for_the_whole_vocabulary_on_average() -> None:
 
 
 def test_a_frequent_token_is_always_drawn_and_stands_for_itself() -> None:
-    proposal = Proposal(torch.tensor([999, 999, *[0] * 100]))
+    proposal = NegativeSampler(torch.tensor([999, 999, *[0] * 100]))
     for seed in range(20):
         drawn = proposal.draw(200, torch.Generator().manual_seed(seed))
         assert drawn.tokens[:2].tolist() == [0, 1]
@@ -37,7 +37,7 @@ def test_touched_tokens_are_numbered_from_0_each_time() -> None:
 def test_adagrad_by_row_by_hand() -> None:
     """Gradients (3, 4) and then (6, 8) of one row: mean squares 12.5 and 62.5; with decay 1 the row shrinks first."""
     table = torch.nn.Parameter(torch.tensor([[1.0, 1.0], [5.0, 5.0]]))
-    optimiser = RowAdagrad([table], lr=0.1, weight_decay=1.0)
+    optimiser = RowWiseAdagrad([table], lr=0.1, weight_decay=1.0)
     row = np.array([1.0, 1.0])
     for gradient, squares in ((np.array([3.0, 4.0]), 12.5), (np.array([6.0, 8.0]), 62.5)):
         row = row * (1 - 0.1) - 0.1 * gradient / squares**0.5
@@ -56,5 +56,5 @@ def test_a_row_that_a_gradient_names_twice_takes_one_step_with_their_sum() -> No
         torch.tensor([[2, 2]]), torch.tensor([[1.0], [2.0]]), (3, 1), check_invariants=True
     )
     for table in (once, twice):
-        RowAdagrad([table], lr=0.5).step()
+        RowWiseAdagrad([table], lr=0.5).step()
     assert once.tolist() == twice.tolist() == [[1.0], [1.0], [0.5]]

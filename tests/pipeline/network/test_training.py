@@ -13,7 +13,7 @@ from pipeline.baselines.pca import fit_pca
 from pipeline.config.dataset import Dataset
 from pipeline.config.records import Split
 from pipeline.errors import PipelineError
-from pipeline.evaluation.evaluate import judge, measure
+from pipeline.evaluation.evaluate import evaluate, measure
 from pipeline.examples.encoding import encode
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.network.batches import Batches, Lists
@@ -170,7 +170,7 @@ def test_numbers_of_32_bits_learn_what_those_of_64_do(data: str, name: str, requ
         network, examples, _ = fitted(records, conf.model_copy(update={"precision": precision}))
         assert network.weights["table.weight"].dtype == f"float{precision or 64}"
         assert network.embedding.matrix.dtype == "float32"
-        found.append(measure(judge(network, examples.held_out("test")), conf.logs))
+        found.append(measure(evaluate(network, examples.held_out("test")), conf.logs))
     metric = "recall_at_20" if name == "movies" else "r2_log"
     assert found[0][metric] == pytest.approx(found[1][metric], abs=0.02)
 
@@ -197,7 +197,7 @@ def test_training_without_validation_keeps_the_last_epoch(two_genres: pl.DataFra
     conf = movies.resolved(len(training), len(vocabulary))
     network = fit_network(training, vocabulary, conf, 2, name="planted", on_epoch=lambda losses, epoch: None, log=LOG)
     assert network.chosen == {"epochs": conf.training.max_epochs, "temperature": conf.training.temperature[0]}
-    assert judge(network, examples.held_out("test"))["recall_at_20"].mean() > 0.5
+    assert evaluate(network, examples.held_out("test"))["recall_at_20"].mean() > 0.5
 
 
 def test_what_validation_chose_is_followed_as_far_as_that_and_to_the_same_bits(
@@ -229,7 +229,7 @@ def test_of_several_temperatures_validation_chooses(two_genres: pl.DataFrame, mo
 
     both, examples, epochs = trained(0.2, 5.0)
     rows = examples.held_out("validation")
-    recall = {t: measure(judge(trained(t)[0], rows), log=False)["recall_at_20"] for t in (0.2, 5.0)}
+    recall = {t: measure(evaluate(trained(t)[0], rows), log=False)["recall_at_20"] for t in (0.2, 5.0)}
     assert both.chosen["temperature"] == max(recall, key=recall.get)  # type: ignore[arg-type]
     assert [epoch for epoch, _ in epochs] == list(range(1, 9))  # the losses are those of the one that is kept
 
@@ -239,7 +239,7 @@ def test_a_network_with_sampled_negatives_and_a_share_of_the_input_learns_too(
 ) -> None:
     settings = movies.training.model_copy(update={"negatives": 8, "input_share": (0.3, 0.8), "dropout": 0.1})
     network, examples, _ = fitted(two_genres, movies.model_copy(update={"training": settings}))
-    assert measure(judge(network, examples.held_out("test")), log=False)["ndcg_at_20"] > 0.5
+    assert measure(evaluate(network, examples.held_out("test")), log=False)["ndcg_at_20"] > 0.5
 
 
 @pytest.mark.parametrize(("data", "name"), [("two_genres", "movies"), ("priced_words", "homes")])

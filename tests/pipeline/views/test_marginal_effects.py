@@ -7,7 +7,7 @@ import pytest
 from scipy import sparse
 
 from pipeline.embedding import Embedding, nowhere
-from pipeline.examples.example_set import Rows, SparseRows
+from pipeline.examples.example_set import ExampleSet, SparseRows
 from pipeline.views.marginal_effects import token_effects
 from pipeline.vocabulary.vocabulary import Vocabulary
 
@@ -33,6 +33,8 @@ def test_the_planted_effect_is_found_whatever_else_an_example_has(logs: bool) ->
     adds = np.array([0.1, -0.2, 0.0])
     inputs = sparse.csr_matrix((random.random((80, 3)) < 0.5).astype(np.float32))
     of = SparseRows.of
-    rows = Rows(pl.Series(map(str, range(80))), of(inputs), of(inputs[:0]), random.normal(size=(80, 1)), np.ones(80))
+    rows = ExampleSet(
+        pl.Series(map(str, range(80))), of(inputs), of(inputs[:0]), random.normal(size=(80, 1)), np.ones(80)
+    )
     found = token_effects(Planted(adds, logs), rows, logs, seed=1, n_tokens=3)
     assert found == pytest.approx(np.expm1(adds) if logs else adds, abs=1e-6)
