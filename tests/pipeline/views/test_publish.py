@@ -85,6 +85,10 @@ def test_the_report_opens_and_says_what_the_comparison_says(fitted: Fitted, brow
     browser.get_log("browser")
     report.save(tmp_path)
     browser.get((tmp_path / "report.html").as_uri())
+    phone = {"width": 390, "height": 800, "deviceScaleFactor": 2, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= phone["width"]
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     text = browser.find_element(By.TAG_NAME, "body").text
     for sentence in tables.sentences(comparison):
         assert sentence in text
