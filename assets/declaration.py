@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 import dagster as dg
@@ -24,10 +25,11 @@ def asset(
     kinds: set[str],
     settings: set[str],
     upstream: tuple[str, ...] = (),
-    calls: Iterable[Callable[..., Any]] = (),
     modules: Iterable[str] = (),
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     """A decorator that makes a function an asset of a dataset.
+
+    What the function uses of `pipeline` decides its value: a change of the code behind it makes the asset stale.
 
     Args:
         conf: the dataset.
@@ -36,28 +38,39 @@ def asset(
         kinds: the labels that Dagster shows on it.
         settings: the sections of conf that decide its value.
         upstream: the names of the assets that it reads.
-        calls: what it calls in `pipeline`: a change of the code behind it makes the asset stale.
         modules: further modules whose code decides the value, by their full names.
     """
-    code = code_version(*sorted({*modules, *(call.__module__ for call in calls)}))
     decides = json.dumps(conf.model_dump(mode="json", include=settings), sort_keys=True)
-    declare = dg.asset(
-        name=name,
-        key_prefix=conf.name,
-        group_name=conf.name,
-        description=description,
-        kinds=kinds,
-        ins={before: dg.AssetIn(key_prefix=conf.name) for before in upstream},
-        check_specs=checks.specs(conf, name),
-        code_version=hashlib.sha256((code + decides).encode()).hexdigest()[:16],
-    )
 
-    def declared(function: Callable[..., Any]) -> dg.AssetsDefinition:
+    def declare(function: Callable[..., Any]) -> dg.AssetsDefinition:
+        assert isinstance(function, FunctionType)
         # Dagster would take the type of a result with checks to mean that no value is kept
         function.__annotations__.pop("return", None)
-        return declare(function)
+        code = code_version(*sorted({*modules, *_used(function.__code__, function.__globals__)}))
+        return dg.asset(
+            name=name,
+            key_prefix=conf.name,
+            group_name=conf.name,
+            description=description,
+            kinds=kinds,
+            ins={before: dg.AssetIn(key_prefix=conf.name) for before in upstream},
+            check_specs=checks.specs(conf, name),
+            code_version=hashlib.sha256((code + decides).encode()).hexdigest()[:16],
+        )(function)
 
-    return declared
+    return declare
+
+
+def _used(code: CodeType, names: Mapping[str, Any]) -> Iterator[str]:
+    """The modules of `pipeline` that a function uses something of, in its comprehensions too."""
+    for name in code.co_names:
+        used = names.get(name)
+        module = used.__name__ if isinstance(used, ModuleType) else getattr(used, "__module__", None) or ""
+        if module.startswith("pipeline."):
+            yield module
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            yield from _used(inner, names)
 
 
 def data_version(made_of: Any) -> dg.DataVersion:

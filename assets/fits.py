@@ -36,7 +36,6 @@ def fits_asset(
         kinds=kinds,
         settings=FITS,
         upstream=("vocabulary", "sparse_examples"),
-        calls=[fit_all],
         modules=modules,
     )
     def fits(

@@ -28,7 +28,6 @@ def raw_records_asset(conf: Dataset, conf_folder: Path) -> dg.AssetsDefinition:
         description=f"The records as they come, one row each, as Parquet. {conf.description}",
         kinds={"polars", "parquet"},
         settings=RECORDS,
-        calls=[sources.scan],
     )
     def raw_records() -> dg.MaterializeResult[Any]:
         with for_people(conf.file):
@@ -56,7 +55,6 @@ def vocabulary_asset(conf: Dataset) -> dg.AssetsDefinition:
         kinds={"polars", "parquet"},
         settings=TOKENS,
         upstream=("raw_records",),
-        calls=[assign, build_vocabulary],
     )
     def vocabulary(context: dg.AssetExecutionContext, raw_records: pl.LazyFrame) -> dg.MaterializeResult[Any]:
         with for_people(conf.file):
@@ -86,7 +84,6 @@ def sparse_examples_asset(conf: Dataset) -> dg.AssetsDefinition:
         kinds={"numpy", "polars"},
         settings=TOKENS,
         upstream=("raw_records", "vocabulary"),
-        calls=[encode],
     )
     def sparse_examples(
         context: dg.AssetExecutionContext, raw_records: pl.LazyFrame, vocabulary: Vocabulary

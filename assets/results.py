@@ -36,7 +36,6 @@ def comparison_asset(conf: Dataset) -> dg.AssetsDefinition:
         kinds={"polars", "mlflow"},
         settings=FITS,
         upstream=("embedding", "pca", "rivals"),
-        calls=[Comparison.of, tables.text],
     )
     def comparison(
         context: dg.AssetExecutionContext, mlflow: MLflow, embedding: Fits, pca: Fits, rivals: Fits
@@ -68,7 +67,6 @@ def pages_asset(conf: Dataset) -> dg.AssetsDefinition:
         kinds={"plotly", "mlflow"},
         settings=TOKENS,
         upstream=("raw_records", "sparse_examples", "comparison"),
-        calls=[draw_pages],
     )
     def pages(
         context: dg.AssetExecutionContext,
@@ -101,7 +99,6 @@ def report_asset(conf: Dataset) -> dg.AssetsDefinition:
         kinds={"html", "mlflow"},
         settings=FITS,
         upstream=("sparse_examples", "comparison", "pages"),
-        calls=[write_report],
     )
     def report(
         context: dg.AssetExecutionContext,
@@ -137,7 +134,6 @@ def exports_asset(conf: Dataset) -> dg.AssetsDefinition:
         kinds={"parquet"},
         settings=TOKENS,
         upstream=("raw_records", "comparison"),
-        calls=[Exports],
     )
     def exports(
         context: dg.AssetExecutionContext, mlflow: MLflow, raw_records: pl.LazyFrame, comparison: Comparison

@@ -16,7 +16,7 @@ from pipeline.evaluation.evaluate import measure
 from pipeline.experiment.code_version import code_version
 from pipeline.experiment.fits import Fit
 from pipeline.experiment.registry import METHODS, Method, run_name
-from pipeline.experiment.run import Run
+from pipeline.experiment.run import FinishedRun, Run
 from pipeline.experiment.tracking import Tracker
 from pipeline.pictures.figures import draw_losses, draw_map, draw_norms
 
@@ -43,15 +43,15 @@ def keep_fit(fitted: Fitted, method: Method, conf: Dataset, run: Run, scores: Ma
         run.log_folder(folder)
 
 
-def redraw(method: Method, conf: Dataset, run_id: str, tracker: Tracker) -> None:
+def redraw(method: Method, conf: Dataset, run: FinishedRun, tracker: Tracker) -> None:
     """Draw the pictures of a finished run again, if they were drawn by other code than today's."""
-    if tracker.tag(run_id, PICTURES_KEY) == pictures_key():
+    if run.tags.get(PICTURES_KEY) == pictures_key():
         return
-    losses = {loss: values for loss in _LOSSES if (values := tracker.history(run_id, loss))}
-    embedding = Embedding.load(tracker.file(run_id, "embedding.parquet"))
+    losses = {loss: values for loss in _LOSSES if (values := tracker.history(run.run_id, loss))}
+    embedding = Embedding.load(tracker.file(run.run_id, "embedding.parquet"))
     with tempfile.TemporaryDirectory() as folder:
         _draw(embedding, method, conf.name, losses, Path(folder))
-        tracker.keep(run_id, Path(folder), {PICTURES_KEY: pictures_key()})
+        tracker.keep(run.run_id, Path(folder), {PICTURES_KEY: pictures_key()})
 
 
 def pictures_key() -> str:

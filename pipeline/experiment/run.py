@@ -22,6 +22,7 @@ class FinishedRun:
     experiment_id: str
     metrics: Mapping[str, float]
     params: Mapping[str, str]
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass

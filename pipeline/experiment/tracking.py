@@ -1,4 +1,4 @@
-"""MLflow: one top-level run for each fit, which ends FINISHED, FAILED or KILLED and never lies. Its only importer.
+"""MLflow: one top-level run for each fit, which ends FINISHED, FAILED or KILLED and never lies.
 
 Only `MlflowClient` is used, with an explicit address: no global state, nothing that depends on the working directory.
 """
@@ -109,7 +109,7 @@ class Tracker:
         for run in runs:
             if any(file.path == "embedding.parquet" for file in self.client.list_artifacts(run.info.run_id)):
                 metrics = {k: v for k, v in run.data.metrics.items() if not k.startswith("system/")}
-                return FinishedRun(run.info.run_id, self.experiment_id, metrics, run.data.params)
+                return FinishedRun(run.info.run_id, self.experiment_id, metrics, run.data.params, run.data.tags)
         return None
 
     def history(self, run_id: str, metric: str) -> list[float]:
@@ -141,10 +141,8 @@ class Tracker:
             [self.experiment_id], f"attributes.run_name = '{name}' and tags.{CURRENT} = 'yes'"
         )
         for run in found:
-            if run.info.run_id != run_id:
-                self.client.set_tag(run.info.run_id, CURRENT, "no")
-        if run_id not in {run.info.run_id for run in found}:
-            self.client.set_tag(run_id, CURRENT, "yes")
+            self.client.set_tag(run.info.run_id, CURRENT, "no")
+        self.client.set_tag(run_id, CURRENT, "yes")
 
     @contextmanager
     def run(self, name: str, tags: Mapping[str, str], params: Mapping[str, str]) -> Iterator[Run]:

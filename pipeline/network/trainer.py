@@ -35,7 +35,21 @@ def train(
     checkpoint: Path | None,
     where: str,
 ) -> TrainedState | None:
-    """Run Lightning until the module has learned for so many epochs; the one with the lowest validation loss."""
+    """Run Lightning to the end of the schedule; the network of the best epoch, None where nothing validates.
+
+    Args:
+        module: what learns; it is left as it is after the last epoch.
+        epochs: at most.
+        examples: training and validation.
+        keeper: writes the checkpoints; the best network lies beside them.
+        callbacks: what else happens.
+        work: multiplications of a step, by which it has one thread or all.
+        checkpoint: where to go on from.
+        where: the conf file's name, for a message.
+
+    Raises:
+        PipelineError: the training diverged.
+    """
     settings = module.settings
     callbacks = [*callbacks, keeper]
     with quiet(), interruptible():
