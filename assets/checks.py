@@ -18,7 +18,7 @@ from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import Fit
 from pipeline.experiment.tracking import Tracker
-from pipeline.records.tokens import pairs
+from pipeline.records.pairs import pairs
 from pipeline.schemas import Examples, Tokens
 from pipeline.vocabulary.vocabulary import Vocabulary, drift
 
@@ -42,9 +42,9 @@ _DESCRIPTIONS = {
         "loss_went_down": "The training loss of each fit is lower at the end than after the first epoch.",
     },
     "pca": {"finite": "Every coordinate of every token is a number."},
-    "rivals": {"finite": "Every coordinate of every token is a number."},
+    "other_baselines": {"finite": "Every coordinate of every token is a number."},
     "comparison": {
-        "learned_beats_pca": "At each D the learned embedding is shown to be better than PCA, by the most telling "
+        "learned_beats_pca": "At each D the learned embedding is shown to be better than PCA, by the primary "
         "metric on the held-out examples.",
     },
 }

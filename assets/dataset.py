@@ -9,6 +9,7 @@ from assets.fits import fits_asset
 from assets.preparation import raw_records_asset, sparse_examples_asset, vocabulary_asset
 from assets.results import comparison_asset, exports_asset, pages_asset, report_asset
 from pipeline.config.dataset import Dataset
+from pipeline.experiment.registry import EMBEDDING, PCA
 
 
 def dataset_assets(conf: Dataset, conf_folder: Path) -> list[dg.AssetsDefinition]:
@@ -19,7 +20,7 @@ def dataset_assets(conf: Dataset, conf_folder: Path) -> list[dg.AssetsDefinition
         conf_folder: where its file is, the start of relative paths in it.
     """
     dimensions = ", ".join(map(str, conf.dimensions or ("1", "2", "4 and so on")))
-    rivals = [rival.kind for rival in conf.rivals]
+    others = [baseline.kind for baseline in conf.baselines if baseline.kind != PCA]
     return [
         raw_records_asset(conf, conf_folder),
         vocabulary_asset(conf),
@@ -27,7 +28,7 @@ def dataset_assets(conf: Dataset, conf_folder: Path) -> list[dg.AssetsDefinition
         fits_asset(
             conf,
             "embedding",
-            ["embedding"],
+            [EMBEDDING],
             launchpad.embedding_config,
             "The learned embedding: the weights between the sparse input and a hidden layer of D nodes are the "
             f"coordinates of the tokens. Trained with Lightning for D = {dimensions}, one MLflow run each; a fit that "
@@ -37,7 +38,7 @@ def dataset_assets(conf: Dataset, conf_folder: Path) -> list[dg.AssetsDefinition
         fits_asset(
             conf,
             "pca",
-            ["pca"],
+            [PCA],
             launchpad.pca_config,
             "The baseline: centred PCA of the same D on the same sparse examples, one MLflow run each. It keeps what "
             "varies most; the learned embedding keeps what the task needs.",
@@ -45,10 +46,10 @@ def dataset_assets(conf: Dataset, conf_folder: Path) -> list[dg.AssetsDefinition
         ),
         fits_asset(
             conf,
-            "rivals",
-            rivals,
-            launchpad.rivals_config,
-            f"What an embedding has to beat beside PCA: {', '.join(rivals) or 'nothing'}. Validation chooses the "
+            "other_baselines",
+            others,
+            launchpad.other_baselines_config,
+            f"What an embedding has to beat beside PCA: {', '.join(others) or 'nothing'}. Validation chooses the "
             "settings of each.",
             kinds={"numpy", "mlflow"},
         ),

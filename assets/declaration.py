@@ -14,7 +14,7 @@ from pipeline.experiment.code_version import code_version
 
 RECORDS = {"source"}
 TOKENS = {"example", "tokens", "split", "vocabulary", "task", "refit", "seed"}
-FITS = {"dimensions", "rivals", "baseline", "training", "task", "refit", "seed"}
+FITS = {"dimensions", "baselines", "training", "task", "refit", "seed"}
 """Sections of conf; a change of those that an asset names makes it stale."""
 
 
@@ -46,7 +46,7 @@ def asset(
         assert isinstance(function, FunctionType)
         # Dagster would take the type of a result with checks to mean that no value is kept
         function.__annotations__.pop("return", None)
-        code = code_version(*sorted({*modules, *_used(function.__code__, function.__globals__)}))
+        code = code_version(*sorted({*modules, *_kinds(conf), *_used(function.__code__, function.__globals__)}))
         return dg.asset(
             name=name,
             key_prefix=conf.name,
@@ -59,6 +59,11 @@ def asset(
         )(function)
 
     return declare
+
+
+def _kinds(conf: Dataset) -> Iterator[str]:
+    """The modules of the kinds that conf names."""
+    return (type(section).__module__ for section in (conf.task, *conf.tokens))
 
 
 def _used(code: CodeType, names: Mapping[str, Any]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The assets that fit: learned embedding, PCA and the rivals, each fit a run in MLflow."""
+"""The assets that fit: learned embedding, PCA and the other baselines, each fit a run in MLflow."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,9 +11,9 @@ from assets.resources import MLflow
 from assets.storage import for_people, home
 from pipeline.config.dataset import Dataset
 from pipeline.examples.sparse_examples import SparseExamples
+from pipeline.experiment import registry
 from pipeline.experiment.fits import Fits
 from pipeline.experiment.fitting import fit_all
-from pipeline.experiment.registry import METHODS
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 
@@ -27,7 +27,7 @@ def fits_asset(
 ) -> dg.AssetsDefinition:
     """An asset that fits some methods, each fit a run of the dataset's experiment."""
     kind = config_of(conf)
-    modules = [f"pipeline.{METHODS[method].module}" for method in methods]
+    modules = [module for method in methods for module in registry.modules(method, conf)]
 
     @asset(
         conf,

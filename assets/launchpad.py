@@ -11,9 +11,11 @@ from typing import Any
 import dagster as dg
 from pydantic import Field, ValidationError, create_model
 
+from pipeline.baselines.pca import Pca
 from pipeline.config.dataset import Dataset
 from pipeline.config.section import Section
 from pipeline.errors import PipelineError
+from pipeline.experiment.registry import PCA
 
 _FORCE = (bool, Field(default=False, description="Repeat fits that are unchanged; so does the environment's FORCE=1."))
 _NOT_OFFERED = ("kind", "dimensions")
@@ -35,22 +37,29 @@ def embedding_config(conf: Dataset) -> type[dg.Config]:
 
 
 def pca_config(conf: Dataset) -> type[dg.Config]:
-    """The settings of the baseline of this dataset."""
-    described = type(conf.baseline).model_fields["dimensions"].description or ""
+    """The settings of PCA for this dataset."""
+    pca = _pca(conf)
+    described = Pca.model_fields["dimensions"].description or ""
     return create_model(
         f"PcaOf_{conf.name}",
         __base__=dg.Config,
-        __doc__="The baseline: its dimensions.",
+        __doc__="PCA: its dimensions.",
         force=_FORCE,
-        dimensions=_dimensions(conf.baseline.dimensions, described),
+        dimensions=_dimensions(pca.dimensions, described),
     )
 
 
-def rivals_config(conf: Dataset) -> type[dg.Config]:
-    """The settings of the rivals: only whether they are repeated."""
+def other_baselines_config(conf: Dataset) -> type[dg.Config]:
+    """The settings of the other baselines: only whether they are repeated."""
     return create_model(
-        f"RivalsOf_{conf.name}", __base__=dg.Config, __doc__="Whether the rivals are repeated.", force=_FORCE
+        f"OtherBaselinesOf_{conf.name}", __base__=dg.Config, __doc__="Whether the fits are repeated.", force=_FORCE
     )
+
+
+def _pca(conf: Dataset) -> Pca:
+    found = conf.baseline(PCA)
+    assert isinstance(found, Pca)
+    return found
 
 
 def with_config(conf: Dataset, asset: str, config: Any) -> Dataset:
@@ -65,7 +74,9 @@ def with_config(conf: Dataset, asset: str, config: Any) -> Dataset:
         typed = {name: getattr(config.training, name) for name in type(config.training).model_fields}
         settings["training"] |= {name: None if value == [] else value for name, value in typed.items()}
     elif asset == "pca":
-        settings["baseline"]["dimensions"] = config.dimensions or None
+        for baseline in settings["baselines"]:
+            if baseline["kind"] == PCA:
+                baseline["dimensions"] = config.dimensions or None
     try:
         return Dataset.model_validate(settings)
     except ValidationError as error:

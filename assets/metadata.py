@@ -11,7 +11,7 @@ import polars as pl
 
 from assets.resources import MLflow
 from pipeline.examples.sparse_examples import SparseExamples
-from pipeline.experiment.comparison import COLUMNS, Comparison
+from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import Fit
 from pipeline.schemas import PARTS, EmbeddingRows, Examples, Tokens
 from pipeline.views import tables
@@ -121,14 +121,12 @@ def of_comparison(comparison: Comparison, mlflow: MLflow) -> dict[str, Any]:
     return {
         "what it means": dg.MetadataValue.md("\n".join(f"- {said}" for said in tables.sentences(comparison))),
         "compare in MLflow": _link("embedding and PCA side by side", mlflow.compare_link(comparison.swept)),
-        "compare all in MLflow": _link("with the rivals", mlflow.compare_link(comparison.fits)),
+        "compare all in MLflow": _link("with the other baselines", mlflow.compare_link(comparison.fits)),
         "table": dg.MetadataValue.md(tables.markdown(comparison)),
         "verdicts": dg.MetadataValue.md(tables.verdicts_markdown(comparison)),
         "measured on": about["part"],
         "examples": about["n_examples"],
-        SCHEMA: _columns(
-            {name: comparison.frame.schema[name] for name in COLUMNS if name in comparison.frame}, COLUMNS
-        ),
+        SCHEMA: _columns({name: comparison.frame.schema[name] for name in comparison.columns}, comparison.columns),
         "fourth root of V": round(rule_of_thumb(about["vocabulary_size"]), 1),
         **{name: d for name, d in chosen.items() if d is not None},
     }

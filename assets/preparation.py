@@ -15,6 +15,7 @@ from assets.storage import for_people, values
 from pipeline.config.dataset import Dataset
 from pipeline.examples.encoding import encode
 from pipeline.records import sources
+from pipeline.records.columns import roles
 from pipeline.records.splitting import assign, require_room, training_pairs
 from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
 
@@ -37,7 +38,7 @@ def raw_records_asset(conf: Dataset, conf_folder: Path) -> dg.AssetsDefinition:
         return dg.MaterializeResult(
             value=records,
             data_version=data_version(sums),
-            metadata=metadata.of_records(records, n_records, sums, sources.roles(conf)),
+            metadata=metadata.of_records(records, n_records, sums, roles(conf)),
             check_results=checks.of_records(n_records),
         )
 

@@ -18,7 +18,7 @@ from pipeline.examples.sparse_examples import HELD_OUT, SparseExamples
 from pipeline.experiment.artifacts import load_scores, vocabulary_size
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import Fits
-from pipeline.records.tokens import described
+from pipeline.records.pairs import described
 from pipeline.views import tables
 from pipeline.views.exports import Exports
 from pipeline.views.pages.report import FILE as REPORT
@@ -31,20 +31,20 @@ def comparison_asset(conf: Dataset) -> dg.AssetsDefinition:
     @asset(
         conf,
         "comparison",
-        description="Learned embedding, PCA and the rivals side by side, measured on the same held-out examples, which "
-        "no fit has seen.",
+        description="Learned embedding, PCA and the other baselines side by side, measured on the same held-out "
+        "examples, which no fit has seen.",
         kinds={"polars", "mlflow"},
         settings=FITS,
-        upstream=("embedding", "pca", "rivals"),
+        upstream=("embedding", "pca", "other_baselines"),
     )
     def comparison(
-        context: dg.AssetExecutionContext, mlflow: MLflow, embedding: Fits, pca: Fits, rivals: Fits
+        context: dg.AssetExecutionContext, mlflow: MLflow, embedding: Fits, pca: Fits, other_baselines: Fits
     ) -> dg.MaterializeResult[Any]:
-        fits = [*embedding.fits, *pca.fits, *rivals.fits]
+        fits = [*embedding.fits, *pca.fits, *other_baselines.fits]
         with for_people(conf.file):
             tracker = mlflow.tracker(conf, context.instance)
             scores: dict[str, list[pl.DataFrame]] = {part: load_scores(tracker, fits, part) for part in HELD_OUT}
-            table = Comparison.of(fits, vocabulary_size(tracker, fits[0]), conf.logs, scores)
+            table = Comparison.of(fits, vocabulary_size(tracker, fits[0]), conf.task, scores)
         context.log.info(f"{conf.name}:\n{tables.text(table)}")
         return dg.MaterializeResult(
             value=table,

@@ -5,7 +5,6 @@ ours splits off validation examples it stays with the settings that it has by de
 implicit's ALS has the weight of an observed pair (alpha 50) that did best of 5, 20 and 50 on these data.
 """
 
-import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,17 +18,19 @@ import numpy.typing as npt
 from scipy import sparse
 
 from benchmarks.encoders import OURS
+from pipeline.baselines.als import Als
+from pipeline.baselines.pca import Pca
 from pipeline.config.dataset import Dataset
 from pipeline.config.files import load
-from pipeline.embedding import Embedding, Fitted, nowhere
+from pipeline.embedding import Embedding, Fitted, Problem, nowhere
 from pipeline.examples.example_set import ExampleSet
 from pipeline.examples.sparse_examples import SparseExamples
+from pipeline.network.learned import LearnedEmbedding
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 D = 32
 STEPS = 100
 """Of the plain loop: enough to see how fast it is."""
-_ALS = {"kind": "als", "dimension": [D], "regularisation": [10.0], "alpha": [50.0]}
 
 
 @dataclass(frozen=True)
@@ -68,15 +69,13 @@ class _Plain:
         return self.logits(inputs)
 
 
+def _problem(task: Task, dimension: int | None = None) -> Problem:
+    return Problem(task.training, task.vocabulary, task.conf, dimension)
+
+
 def ours(task: Task) -> Learned:
     """The learned embedding, trained with Lightning by its defaults."""
-    from pipeline.network.training import fit_network
-
-    def ignore(*_: Any) -> None:
-        return
-
-    log = logging.getLogger("bench")
-    fitted = fit_network(task.training, task.vocabulary, task.conf, D, name="bench", on_epoch=ignore, log=log)
+    fitted = LearnedEmbedding(task.conf).fit(_problem(task, D))
     pairs = _pairs(task) * fitted.chosen["epochs"]
     settings = task.conf.training
     competing = getattr(settings, "negatives", 0) or len(task.vocabulary)
@@ -86,10 +85,7 @@ def ours(task: Task) -> Learned:
 
 def als(task: Task) -> Learned:
     """ALS of implicit, 15 iterations."""
-    from pipeline.baselines.als import fit
-
-    conf = Dataset.model_validate({**task.conf.model_dump(mode="json"), "rivals": [_ALS]})
-    fitted = fit(task.training, task.vocabulary, conf)
+    fitted = Als(dimension=D, regularisation=10.0, alpha=50.0).fit(_problem(task))
     sides, conjugate = 2 * _pairs(task) * 15, 4  # users and movies; products with the observed rows in a step
     rows = (len(task.training) + len(task.vocabulary)) * 15
     return Learned(
@@ -102,9 +98,7 @@ def als(task: Task) -> Learned:
 
 def pca(task: Task) -> Learned:
     """PCA of scikit-learn, arpack: the baseline."""
-    from pipeline.baselines.pca import fit_pca
-
-    fitted = fit_pca(task.training, task.vocabulary, task.conf, D)
+    fitted = Pca().fit(_problem(task, D))
     products = 2 * (2 * D + 1)  # with the rows and with the columns, in as many steps as arpack's basis has vectors
     return Learned(fitted, _pairs(task), bytes=products * _pairs(task) * 8, multiply_adds=products * _pairs(task))
 
@@ -171,7 +165,7 @@ LEARNERS: dict[str, Callable[[Task], Learned]] = {
 
 
 NEEDED = {
-    OURS: ("pipeline.network.training", "sklearn.decomposition"),
+    OURS: ("pipeline.network.training", "pipeline.network.missing_tokens", "sklearn.decomposition"),
     "als": ("pipeline.baselines.als", "implicit.als"),
     "pca": ("pipeline.baselines.pca", "sklearn.decomposition"),
     "plain": ("torch.utils.data",),
@@ -190,16 +184,14 @@ def task_of(folder: Path, training: Mapping[str, Any] | None = None) -> Task:
 
 def learn(name: str, folder: Path) -> tuple[float, dict[str, Any]]:
     """One learner: its seconds, what it comes to, and the least that it has to do."""
-    from pipeline.evaluation.evaluate import evaluate, measure
-
     for module in NEEDED[name]:
         import_module(module)
     task = task_of(folder)
     start = time.perf_counter()
     learned = LEARNERS[name](task)
     seconds = time.perf_counter() - start
-    held_out = task.examples.held_out("test", at_most=task.conf.judged, seed=task.conf.seed)
-    recall = measure(evaluate(learned.fitted, held_out), log=False)["recall_at_20"]
+    held_out = task.examples.held_out("test", at_most=task.conf.task.most_evaluated, seed=task.conf.seed)
+    recall = task.conf.task.evaluate(learned.fitted, held_out)["recall_at_20"].mean()
     return seconds, {
         "recall_at_20": recall,
         "pairs_per_second": learned.pairs / seconds,

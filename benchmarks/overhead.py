@@ -31,8 +31,8 @@ from pipeline.experiment.fitting import fit_all
 from pipeline.experiment.run import FinishedRun, Run
 from pipeline.experiment.tracking import Tracker
 from pipeline.records import sources
+from pipeline.records.pairs import described
 from pipeline.records.splitting import assign, require_room, training_pairs
-from pipeline.records.tokens import described
 from pipeline.views.exports import Exports
 from pipeline.views.publish import draw_pages, write_report
 from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
@@ -110,7 +110,7 @@ def alone(path: Path, out: Path) -> None:
     _kept(encode(records, vocabulary, conf), out / "examples")
     examples = SparseExamples.load(out / "examples")
     tracker = _FolderTracker(out / "runs")
-    methods = ["embedding", "pca", *(rival.kind for rival in conf.rivals)]
+    methods = ["embedding", *(baseline.kind for baseline in conf.baselines)]
     fits = [
         fit
         for method in methods
@@ -119,7 +119,7 @@ def alone(path: Path, out: Path) -> None:
         ).fits
     ]
     scores = {part: load_scores(tracker, fits, part) for part in HELD_OUT}
-    comparison = Comparison.of(fits, vocabulary_size(tracker, fits[0]), conf.logs, scores)
+    comparison = Comparison.of(fits, vocabulary_size(tracker, fits[0]), conf.task, scores)
     _kept(comparison, out / "comparison")
     draw_pages(conf, comparison, described(records, conf), examples, tracker, log)
     _kept(write_report(conf, comparison, examples, tracker, {})[0], out / "report")
@@ -165,7 +165,11 @@ def overhead(path: Path, repeats: int) -> tuple[float, float]:
 def _small(folder: Path) -> Iterator[Path]:
     """The samples' confs, with one fit of each method and no folds."""
     for path in (SAMPLES / "movies.yaml", SAMPLES / "homes.yaml"):
-        settings = yaml.safe_load(path.read_text()) | {"dimensions": [2], "baseline": {"dimensions": [2]}, "split": {}}
+        settings = yaml.safe_load(path.read_text()) | {
+            "dimensions": [2],
+            "baselines": [{"kind": "pca", "dimensions": [2]}],
+            "split": {},
+        }
         (folder / path.name).write_text(yaml.safe_dump(settings))
         yield folder / path.name
 

@@ -1,19 +1,21 @@
 """How the cost grows from a CSV to an embedding: four sizes of one thing, each in a process of its own."""
 
-import logging
 import resource
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.encoders import ours
-from benchmarks.learners import D, task_of
+from benchmarks.encoders import OURS, ours
+from benchmarks.learners import NEEDED, D, task_of
+from pipeline.embedding import Problem, Watch
+from pipeline.network.learned import LearnedEmbedding
 
 HERE = Path(__file__).resolve().parent
 FACTORS = (0.1, 0.316, 1, 3)
@@ -35,23 +37,16 @@ def sizes(users: int, movies: int, pairs: int) -> dict[str, list[tuple[int, int,
 
 def cost(csv: Path) -> dict[str, float]:
     """CSV to CSR, to the start of the training, and an epoch of it: seconds of each, in this process."""
-    from pipeline.network.training import fit_network
-
     at = [time.perf_counter()]
     with tempfile.TemporaryDirectory() as name:
         users, vocabulary, pairs = ours(csv, Path(name))
         at.append(time.perf_counter())
         encode_peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
         task = task_of(Path(name), TRAINING)
-        fit_network(
-            task.training,
-            task.vocabulary,
-            task.conf,
-            D,
-            name="scale",
-            on_epoch=lambda *_: at.append(time.perf_counter()),
-            log=logging.getLogger("scale"),
-        )
+        for module in NEEDED[OURS]:
+            import_module(module)
+        watch = Watch("scale", on_epoch=lambda *_: at.append(time.perf_counter()))
+        LearnedEmbedding(task.conf).fit(Problem(task.training, task.vocabulary, task.conf, D, watch=watch))
     epoch = (at[-1] - at[2]) / (len(at) - 3)
     return {
         "users": users,

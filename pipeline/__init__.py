@@ -9,6 +9,7 @@ The way of the data, a folder a step:
     embedding    what every fit ends in: places of tokens, and a `Fitted` that scores
     evaluation   a fit and held-out examples -> metrics, intervals, choices
     pictures     embeddings and tables -> pictures
+    tasks        what is particular to each thing that can be learned
     baselines    sparse examples -> fits to beat, PCA among them
     network      sparse examples -> the learned fit, trained with Lightning
     experiment   settings and examples -> MLflow runs, and their comparison

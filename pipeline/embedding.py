@@ -1,10 +1,11 @@
-"""What every fit ends in: an Embedding, and a Fitted that scores with it. Nothing after the fit can tell who made it.
+"""What every fit begins with, a Problem, and ends in: an Embedding, and a Fitted that scores with it.
 
-How an embedding is learned does not belong here.
+Nothing after the fit can tell who made it. How an embedding is learned does not belong here.
 """
 
 import json
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,7 +15,9 @@ import numpy.typing as npt
 import polars as pl
 from scipy import sparse
 
+from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError
+from pipeline.examples.example_set import ExampleSet
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 
@@ -114,6 +117,61 @@ class Fitted(Protocol):
             dense: (N, F) dense features, NaN where missing; F is 0 for missing tokens.
 
         Returns:
-            (N, V) a logit for each token, or (N,) a number for each example, in the target's unit.
+            What the task predicts: (N, V) a logit for each token, (N,) a number for each example, in the target's unit,
+            or (N, C) the probability of each class.
         """
+        ...
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Who hears of a training that takes long, and where its state is kept meanwhile."""
+
+    name: str = "training"
+    """What lines of progress begin with."""
+    log: logging.Logger = field(default_factory=lambda: logging.getLogger(__name__))
+    """Gets lines of progress where there is no terminal."""
+    on_epoch: Callable[[Mapping[str, float], int], None] = lambda losses, epoch: None
+    """Gets the losses of each epoch by name, and the epoch from 1."""
+    on_resume: Callable[[float], None] = lambda seconds: None
+    """Gets the seconds that an earlier process had spent, where this one goes on."""
+    checkpoints: Path | None = None
+    """A folder for the state of a long training; the same fit goes on from what it finds there."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a fit gets to solve."""
+
+    training: ExampleSet
+    vocabulary: Vocabulary
+    conf: Dataset
+    """Resolved, where the fit has settings that the data decides."""
+    dimension: int | None = None
+    """D; None where the method has none to sweep."""
+    validation: ExampleSet | None = None
+    """The examples that choose; without any a middle setting, or the last epoch, is kept."""
+    chosen: Mapping[str, Any] | None = None
+    """What validation chose before: the same is fitted again, on other examples."""
+    watch: Watch = Watch()
+
+
+class Estimator(Protocol):
+    """A way to a fit: the learned embedding, or a baseline."""
+
+    @property
+    def name(self) -> str:
+        """What the runs and the tables call it."""
+        ...
+
+    def fitted_at(self) -> tuple[int | None, ...]:
+        """Each D to fit, of a conf that is resolved; None where there is none to sweep."""
+        ...
+
+    def settings(self) -> dict[str, Any]:
+        """The settings of its own that can change the result, as plain data."""
+        ...
+
+    def fit(self, problem: Problem) -> Fitted:
+        """Fit on the training examples; where a setting has several values, validation chooses."""
         ...

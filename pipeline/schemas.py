@@ -40,22 +40,3 @@ class EmbeddingRows(dy.Schema):
     label = dy.String(description="what people read for it")
     count = dy.UInt32(description="how often it occurs in the training examples")
     vector = dy.List(dy.Float32(), description="its place: D coordinates (in the file a list of fixed size)")
-
-
-class RankingScores(dy.Schema):
-    """How well the missing tokens of one held-out example were found."""
-
-    example = dy.String(primary_key=True, description="id of the example")
-    held_out = dy.UInt32(min=1, description="its held-out tokens")
-    recall_at_20 = dy.Float64(min=0, max=1, description="held-out tokens in the top 20 / held-out tokens")
-    recall_at_50 = dy.Float64(min=0, max=1, description="held-out tokens in the top 50 / held-out tokens")
-    ndcg_at_20 = dy.Float64(min=0, max=1, description="discounted gain of the top 20 / the best possible")
-    ndcg_at_100 = dy.Float64(min=0, max=1, description="discounted gain of the top 100 / the best possible")
-
-
-class RegressionScores(dy.Schema):
-    """What was predicted for one held-out example, in the target's unit."""
-
-    example = dy.String(primary_key=True, description="id of the example")
-    target = dy.Float64(description="the true number")
-    predicted = dy.Float64(description="the predicted number")

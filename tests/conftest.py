@@ -197,7 +197,7 @@ MOVIES: dict[str, Any] = {
     "task": {"kind": "missing_tokens"},
     "dimensions": [2],
     "training": {"max_epochs": 40},
-    "baseline": {"dimensions": [2]},
+    "baselines": [{"kind": "pca", "dimensions": [2]}, "popularity"],
 }
 """Learned for long enough to tell the genres apart."""
 HOMES: dict[str, Any] = {
@@ -206,7 +206,7 @@ HOMES: dict[str, Any] = {
     "task": {"kind": "regression", "target": "price", "dense": ["area"]},
     "dimensions": [2],
     "training": {"max_epochs": 20},
-    "baseline": {"dimensions": [2]},
+    "baselines": [{"kind": "pca", "dimensions": [2]}, "mean"],
 }
 """Learned for long enough to tell dear words from cheap ones."""
 
@@ -216,6 +216,11 @@ def with_training(path: Path, **training: Any) -> Path:
     settings = yaml.safe_load(path.read_text())
     path.write_text(yaml.safe_dump({**settings, "training": training}, sort_keys=False))
     return path
+
+
+def with_baselines(conf: Dataset, *baselines: Any) -> Dataset:
+    """With these baselines instead of those that it has, beside PCA."""
+    return conf.model_copy(update={"baselines": (conf.baseline("pca"), *baselines)})
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ RANKED: dict[str, Any] = {
     "split": {"validation": 0.15, "test": 0.35},
     "task": {"kind": "missing_tokens", "fold_in": 0.5},
     "dimensions": [4],
-    "baseline": {"dimensions": [4]},
+    "baselines": [{"kind": "pca", "dimensions": [4]}, "popularity"],
 }
 PRICED: dict[str, Any] = {
     "description": "Planted.",
@@ -36,7 +36,7 @@ PRICED: dict[str, Any] = {
     "split": {"validation": 0.15, "test": 0.35},
     "task": {"kind": "regression", "target": "price"},
     "dimensions": [3],
-    "baseline": {"dimensions": [3]},
+    "baselines": [{"kind": "pca", "dimensions": [3]}, "mean"],
 }
 
 
@@ -44,17 +44,17 @@ PRICED: dict[str, Any] = {
 def contest(
     write_conf: Callable[..., Path], tmp_path: Path, fresh_database: Callable[[Path], str]
 ) -> Callable[..., Comparison]:
-    """From records to the comparison of the learned embedding, PCA, and the rival that ignores the example."""
+    """From records to the comparison of the learned embedding, PCA, and the baseline that ignores the example."""
 
     def make(settings: dict[str, Any], records: pl.DataFrame) -> Comparison:
         conf: Dataset = load(write_conf("planted", settings, records))
         vocabulary = build_vocabulary(training_pairs(records.lazy(), conf), conf)
         examples = encode(records.lazy(), vocabulary, conf)
         tracker = Tracker(fresh_database(tmp_path), tmp_path / "artifacts", "planted")
-        methods = ["embedding", "pca", *(rival.kind for rival in conf.rivals)]
+        methods = ["embedding", *(baseline.kind for baseline in conf.baselines)]
         fits = [fit for method in methods for fit in fit_all(method, conf, vocabulary, examples, tracker).fits]
         scores = {part: load_scores(tracker, fits, part) for part in HELD_OUT}
-        return Comparison.of(fits, len(vocabulary), conf.logs, scores)
+        return Comparison.of(fits, len(vocabulary), conf.task, scores)
 
     return make
 

@@ -4,7 +4,6 @@ Run as a script, this file reads contests and prints the figures that the enviro
 """
 
 import json
-import logging
 import os
 import platform
 import subprocess
@@ -17,12 +16,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipeline.config.baselines import RIVALS, BoostedTrees, PcaBoostedTrees
+from pipeline.config.baseline import Baseline
 from pipeline.config.dataset import Dataset
-from pipeline.evaluation.evaluate import evaluate, measure
+from pipeline.embedding import Problem
+from pipeline.evaluation.metrics import measure
 from pipeline.examples.encoding import encode
 from pipeline.examples.sparse_examples import HELD_OUT
-from pipeline.experiment.registry import METHODS
+from pipeline.experiment.registry import estimator, estimator_type
 from pipeline.records.splitting import training_pairs
 from pipeline.vocabulary.vocabulary import build_vocabulary
 
@@ -59,13 +59,10 @@ def figures(conf: Dataset, records: pl.DataFrame) -> dict[str, float]:
     conf = conf.resolved(examples.n_training, len(vocabulary))
     validation, test = (examples.held_out(part) for part in HELD_OUT)
     found = {}
-    for name in ("embedding", "pca", *(rival.kind for rival in conf.rivals)):
-        learned = {"name": name, "on_epoch": lambda *_: None, "log": logging.getLogger("test")}
-        fitted = METHODS[name].function()(
-            examples.training(), vocabulary, conf, 2 if METHODS[name].swept else None, validation,
-            **(learned if name == "embedding" else {}),
-        )  # fmt: skip
-        numbers = {**measure(evaluate(fitted, test), conf.logs), **fitted.chosen}
+    for name in ("embedding", *(baseline.kind for baseline in conf.baselines)):
+        dimension = 2 if estimator_type(name).is_swept else None
+        fitted = estimator(name, conf).fit(Problem(examples.training(), vocabulary, conf, dimension, validation))
+        numbers = {**measure(conf.task, conf.task.evaluate(fitted, test)), **fitted.chosen}
         found |= {f"{name} {key}": value for key, value in numbers.items() if not isinstance(value, str)}
     return found
 
@@ -80,11 +77,13 @@ def kernels() -> list[str]:
     return [blas, torch.backends.cpu.get_cpu_capability()]
 
 
-def with_all_rivals(conf: Dataset, **training: Any) -> Dataset:
-    """With every rival of the task; trees are few, and PCA has fewer dimensions than there are words."""
-    few = {BoostedTrees: {"max_trees": 50}, PcaBoostedTrees: {"max_trees": 50, "dimension": 4}}
-    rivals = tuple(kind(**few.get(kind, {})) for kind in RIVALS[conf.task.kind])
-    return conf.model_copy(update={"rivals": rivals, "training": conf.training.model_copy(update=training)})
+def with_all_baselines(conf: Dataset, **training: Any) -> Dataset:
+    """With every baseline of the task; trees are few, and PCA has fewer dimensions than there are words."""
+    few = {"boosted_trees": {"max_trees": 50}, "pca_boosted_trees": {"max_trees": 50, "dimension": 4}}
+    baselines = tuple(
+        kind(**few.get(name, {})) for name, kind in Baseline.kinds().items() if isinstance(conf.task, kind.of_task)
+    )
+    return conf.model_copy(update={"baselines": baselines, "training": conf.training.model_copy(update=training)})
 
 
 @pytest.mark.skipif(not KERNELS, reason="no other kernels are known for this kind of processor")
@@ -92,8 +91,8 @@ def test_other_processors_come_to_the_same_figures(
     movies: Dataset, homes: Dataset, two_genres: pl.DataFrame, priced_words: pl.DataFrame
 ) -> None:
     contests = [
-        (with_all_rivals(movies, dropout=0.1), two_genres),
-        (with_all_rivals(homes, max_epochs=10), priced_words),
+        (with_all_baselines(movies, dropout=0.1), two_genres),
+        (with_all_baselines(homes, max_epochs=10), priced_words),
     ]
     sent = json.dumps([(conf.model_dump_json(), records.write_json()) for conf, records in contests])
     processes = {

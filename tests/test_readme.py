@@ -63,7 +63,7 @@ def test_make_run_prints_the_readme_s_tables(first_run: tuple[Path, str]) -> Non
     assert set(verdicts(first_run[1])) > set(verdicts(README)) > set()
 
 
-def test_learned_beats_pca_and_every_rival_beyond_doubt(first_run: tuple[Path, str]) -> None:
+def test_learned_beats_pca_and_every_other_baseline_beyond_doubt(first_run: tuple[Path, str]) -> None:
     """The promise of the project, at each dimension that the README shows, on examples that no fit has seen."""
     movies, homes = (Comparison.load(first_run[0] / "data" / name / "comparison") for name in ("movies", "homes"))
     for comparison, metrics in ((movies, ("recall_at_20", "ndcg_at_20")), (homes, ("rmse_log",))):

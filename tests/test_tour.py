@@ -12,7 +12,7 @@ from selenium.webdriver.common.by import By
 from docs.tour import Tour, console_errors, served
 from tests.conftest import MOVIES, statuses, wait_until
 
-QUICK = {**MOVIES, "dimensions": [2, 3], "baseline": {"dimensions": [2, 3]}}
+QUICK = {**MOVIES, "dimensions": [2, 3], "baselines": [{"kind": "pca", "dimensions": [2, 3]}, "popularity"]}
 """Two D, so that MLflow shows the dimension among what differs."""
 PATIENT = {**MOVIES, "training": {"max_epochs": 1_000_000, "patience": 1_000_000}}
 

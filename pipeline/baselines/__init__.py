@@ -1,5 +1,5 @@
-"""What a learned embedding has to beat, a file each: training examples enter, a `Fitted` leaves.
+"""What a learned embedding has to beat, a file each: a `Problem` enters, a `Fitted` leaves.
 
-PCA is one of them. Each file has a function `fit` and the type that it returns, which its weights can make again.
-Lightning and MLflow do not belong here.
+PCA is one of them. Each file has the settings, which know how to fit, and the type that a fit returns, which comes back
+from its weights. Lightning and MLflow do not belong here.
 """

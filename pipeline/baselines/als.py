@@ -3,18 +3,50 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 from scipy import sparse
 
-from pipeline.config.baselines import Als
+from pipeline.config.baseline import Baseline
 from pipeline.config.dataset import Dataset
-from pipeline.embedding import Embedding
+from pipeline.config.section import Integers, Numbers
+from pipeline.config.task import Task
+from pipeline.embedding import Embedding, Problem
 from pipeline.evaluation.selection import candidates, tuned
-from pipeline.examples.example_set import ExampleSet
+from pipeline.tasks.missing_tokens import MissingTokens
 from pipeline.vocabulary.vocabulary import Vocabulary
+
+Array = npt.NDArray[Any]
+
+
+class Als(Baseline):
+    """Matrix factorisation by alternating least squares, of the package `implicit`."""
+
+    of_task: ClassVar[type[Task]] = MissingTokens
+
+    kind: Literal["als"] = "als"
+    dimension: Integers = (64,)
+    """D; of several values validation chooses, as of all that follow."""
+    regularisation: Numbers = (1.0, 10.0)
+    """Of both factors."""
+    alpha: Numbers = (1.0, 5.0, 20.0)
+    """Weight of an observed token; one that is not observed weighs 1."""
+    iterations: int = Field(15, ge=1)
+    """Alternations."""
+
+    def fit(self, problem: Problem) -> "FittedAls":
+        """Factorise the training rows; D, regularisation and alpha are chosen on validation."""
+        conf, rows = problem.conf, problem.training.inputs.csr("float32")
+        make = partial(_fit, rows, problem.vocabulary, self.iterations, conf.seed, conf.dtype)
+        return tuned(make, candidates(self, ("dimension", "regularisation", "alpha")), problem)
+
+    @classmethod
+    def restore(cls, embedding: Embedding, weights: Mapping[str, Array], conf: Dataset) -> "FittedAls":
+        """Restore a fit from its embedding and its saved weights."""
+        return FittedAls(embedding, weights)
 
 
 @dataclass(frozen=True)
@@ -22,7 +54,7 @@ class FittedAls:
     """Item factors; a list's own factors are solved for when it is scored."""
 
     embedding: Embedding  # the item factors (V, D)
-    weights: Mapping[str, npt.NDArray[Any]]  # factors (V, D), regularisation, alpha
+    weights: Mapping[str, Array]  # factors (V, D), regularisation, alpha
     chosen: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
@@ -61,22 +93,6 @@ def _model(
         iterations=iterations,
         random_state=seed,
     )
-
-
-def fit(
-    training: ExampleSet,
-    vocabulary: Vocabulary,
-    conf: Dataset,
-    dimension: int | None = None,
-    validation: ExampleSet | None = None,
-    chosen: Mapping[str, Any] | None = None,
-) -> FittedAls:
-    """Factorise the training rows; D, regularisation and alpha are chosen on validation."""
-    settings = conf.rival("als")
-    assert isinstance(settings, Als)
-    among = candidates(settings, ("dimension", "regularisation", "alpha"))
-    make = partial(_fit, training.inputs.csr("float32"), vocabulary, settings.iterations, conf.seed, conf.dtype)
-    return tuned(make, among, conf, validation, chosen)
 
 
 def _fit(

@@ -3,19 +3,59 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 from scipy import linalg, sparse
 
+from pipeline.config.baseline import Baseline
 from pipeline.config.dataset import Dataset
-from pipeline.embedding import Embedding, nowhere
+from pipeline.config.section import Numbers
+from pipeline.config.task import Task
+from pipeline.embedding import Embedding, Problem, nowhere
+from pipeline.errors import PipelineError
 from pipeline.evaluation.selection import candidates, tuned
-from pipeline.examples.example_set import ExampleSet
+from pipeline.tasks.missing_tokens import MissingTokens
 from pipeline.vocabulary.vocabulary import Vocabulary
 
-Array = npt.NDArray[np.float64]
+Array = npt.NDArray[Any]
+
+
+class Ease(Baseline):
+    """A linear model from every token to every other, in closed form, where V x V numbers fit into memory."""
+
+    of_task: ClassVar[type[Task]] = MissingTokens
+
+    kind: Literal["ease"] = "ease"
+    regularisation: Numbers = (1000.0, 300.0, 100.0)
+    """Of the item weights; of several values validation chooses."""
+    max_tokens: int = Field(15_000, ge=1)
+    """A larger vocabulary is refused: V x V numbers of 8 bytes, three times."""
+
+    def require_room(self, most: int, n_tokens: int, where: str) -> None:
+        """Refuse a vocabulary that is too large.
+
+        Raises:
+            PipelineError: says how much memory it needs.
+        """
+        if n_tokens > self.max_tokens:
+            raise PipelineError(
+                f"{where}, baselines: ease needs a matrix of V x V numbers, and V = {n_tokens:,} is above its "
+                f"`max_tokens` of {self.max_tokens:,}. Leave it out, or raise that if "
+                f"{24 * n_tokens**2 / 1e9:,.1f} GB of memory are free."
+            )
+
+    def fit(self, problem: Problem) -> "FittedEase":
+        """Solve for the item weights; lambda is chosen on validation."""
+        make = partial(_fit, problem.training.inputs.csr(), problem.vocabulary)
+        return tuned(make, candidates(self, ("regularisation",)), problem)
+
+    @classmethod
+    def restore(cls, embedding: Embedding, weights: Mapping[str, Array], conf: Dataset) -> "FittedEase":
+        """Restore a fit from its embedding and its saved weights."""
+        return FittedEase(embedding, weights)
 
 
 @dataclass(frozen=True)
@@ -26,7 +66,7 @@ class FittedEase:
     """
 
     embedding: Embedding  # none: V x V weights are no latent space
-    weights: Mapping[str, npt.NDArray[Any]]  # indptr and indices of the training rows, regularisation
+    weights: Mapping[str, Array]  # indptr and indices of the training rows, regularisation
     chosen: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
@@ -83,25 +123,6 @@ class Inverse:
         if not self.is_factor:
             return np.asarray(lists @ self.matrix)
         return np.asarray(lists - (lists @ self.matrix.T) @ self.matrix) / self.regularisation
-
-
-def fit(
-    training: ExampleSet,
-    vocabulary: Vocabulary,
-    conf: Dataset,
-    dimension: int | None = None,
-    validation: ExampleSet | None = None,
-    chosen: Mapping[str, Any] | None = None,
-) -> FittedEase:
-    """Solve for the item weights; lambda is chosen on validation."""
-    settings = conf.rival("ease")
-    return tuned(
-        partial(_fit, training.inputs.csr(), vocabulary),
-        candidates(settings, ("regularisation",)),
-        conf,
-        validation,
-        chosen,
-    )
 
 
 def _fit(inputs: sparse.csr_matrix, vocabulary: Vocabulary, *, regularisation: float) -> FittedEase:

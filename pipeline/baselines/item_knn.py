@@ -3,25 +3,56 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import BeforeValidator
 from scipy import sparse
 
+from pipeline.config.baseline import Baseline
 from pipeline.config.dataset import Dataset
-from pipeline.embedding import Embedding, nowhere
+from pipeline.config.section import Integers, as_tuple
+from pipeline.config.task import Task
+from pipeline.embedding import Embedding, Problem, nowhere
 from pipeline.evaluation.selection import candidates, tuned
-from pipeline.examples.example_set import ExampleSet
+from pipeline.tasks.missing_tokens import MissingTokens
 from pipeline.vocabulary.vocabulary import Vocabulary
+
+Array = npt.NDArray[Any]
+
+
+class ItemKnn(Baseline):
+    """Item neighbours, of the package `implicit`: tokens that are similar to those that went in."""
+
+    of_task: ClassVar[type[Task]] = MissingTokens
+
+    kind: Literal["item_knn"] = "item_knn"
+    neighbours: Integers = (20, 100, 500)
+    """Kept of each token; of several values validation chooses, as of what follows."""
+    weighting: Annotated[tuple[Literal["cosine", "tfidf", "bm25"], ...], BeforeValidator(as_tuple)] = (
+        "cosine",
+        "tfidf",
+    )
+    """How a token's examples are weighted before they are compared."""
+
+    def fit(self, problem: Problem) -> "FittedItemKnn":
+        """Find each token's neighbours; how many and by which weighting is chosen on validation."""
+        make = partial(_fit, problem.training.inputs.csr(), problem.vocabulary)
+        return tuned(make, candidates(self, ("neighbours", "weighting")), problem)
+
+    @classmethod
+    def restore(cls, embedding: Embedding, weights: Mapping[str, Array], conf: Dataset) -> "FittedItemKnn":
+        """Restore a fit from its embedding and its saved weights."""
+        return FittedItemKnn(embedding, weights)
 
 
 @dataclass(frozen=True)
-class ItemKnn:
+class FittedItemKnn:
     """The similarities of each token to its nearest ones."""
 
     embedding: Embedding  # none: similarities are no latent space
-    weights: Mapping[str, npt.NDArray[Any]]  # indptr, indices and data of the similarities (V, V)
+    weights: Mapping[str, Array]  # indptr, indices and data of the similarities (V, V)
     chosen: Mapping[str, Any] = field(default_factory=dict)
 
     def score(self, inputs: sparse.csr_matrix, dense: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
@@ -31,20 +62,7 @@ class ItemKnn:
         return np.asarray((inputs @ similar).toarray(), np.float32)
 
 
-def fit(
-    training: ExampleSet,
-    vocabulary: Vocabulary,
-    conf: Dataset,
-    dimension: int | None = None,
-    validation: ExampleSet | None = None,
-    chosen: Mapping[str, Any] | None = None,
-) -> ItemKnn:
-    """Find each token's neighbours; how many and by which weighting is chosen on validation."""
-    among = candidates(conf.rival("item_knn"), ("neighbours", "weighting"))
-    return tuned(partial(_fit, training.inputs.csr(), vocabulary), among, conf, validation, chosen)
-
-
-def _fit(inputs: sparse.csr_matrix, vocabulary: Vocabulary, *, neighbours: int, weighting: str) -> ItemKnn:
+def _fit(inputs: sparse.csr_matrix, vocabulary: Vocabulary, *, neighbours: int, weighting: str) -> FittedItemKnn:
     from implicit.nearest_neighbours import all_pairs_knn, bm25_weight, normalize, tfidf_weight
 
     of_tokens = inputs.T  # (V, N)
@@ -55,4 +73,4 @@ def _fit(inputs: sparse.csr_matrix, vocabulary: Vocabulary, *, neighbours: int, 
     found = all_pairs_knn(sparse.csr_matrix(of_tokens.T), min(neighbours, inputs.shape[1]), show_progress=False)
     similar = sparse.csr_matrix(found)
     weights = {"indptr": similar.indptr, "indices": similar.indices, "data": similar.data}
-    return ItemKnn(nowhere(vocabulary), weights, {"neighbours": neighbours, "weighting": weighting})
+    return FittedItemKnn(nowhere(vocabulary), weights, {"neighbours": neighbours, "weighting": weighting})

@@ -1,22 +1,25 @@
 """PCA, the baseline: centred, of the same dimensions, on the same sparse rows as the learned embedding.
 
-D components give every token D loadings, its coordinates. Missing tokens are scored by the reconstruction of the row,
-numbers by least squares on the components and the dense features.
+D components give every token D loadings, its coordinates. Missing tokens are scored by the reconstruction of the row, a
+target by a linear head on the components and the dense features.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from pipeline.config.baseline import Baseline
 from pipeline.config.dataset import Dataset
-from pipeline.embedding import Embedding
-from pipeline.examples.example_set import ExampleSet
-from pipeline.examples.features import DenseScale, TargetScale
-from pipeline.vocabulary.vocabulary import Vocabulary
+from pipeline.config.section import Dimensions
+from pipeline.config.task import Task
+from pipeline.embedding import Embedding, Problem
+from pipeline.errors import PipelineError
+from pipeline.examples.features import DenseScale
+from pipeline.tasks.target import TargetTask
 
 Array = npt.NDArray[Any]
 
@@ -26,22 +29,81 @@ TURNS = 50
 """Of the randomised solver, at most."""
 
 
+class Pca(Baseline):
+    """Principal components: centred, on the same sparse rows."""
+
+    is_swept: ClassVar[bool] = True
+
+    kind: Literal["pca"] = "pca"
+    dimensions: Dimensions | None = None
+    """Each D of PCA. Default: the file's, and the powers of 2 above the smallest, up to four times the largest, so that
+    one can see how many dimensions of PCA are worth a learned one."""
+    solver: Literal["arpack", "covariance_eigh", "randomised"] = "arpack"
+    """arpack and covariance_eigh are scikit-learn's and exact; arpack never makes the rows dense. randomised is for
+    many dimensions of many tokens, on all cores, to a ten thousandth of the explained variance."""
+
+    def resolved(self, n_examples: int, n_tokens: int, dimensions: tuple[int, ...]) -> Self:
+        """With each D."""
+        room = min(n_examples, n_tokens) - 1
+        powers = (2**i for i in range(room.bit_length()))
+        above = {d for d in powers if min(dimensions, default=1) < d <= min(room, 4 * max(dimensions, default=1))}
+        return self.model_copy(update={"dimensions": self.dimensions or tuple(sorted({*dimensions, *above}))})
+
+    def fitted_at(self) -> tuple[int | None, ...]:
+        """Each D."""
+        assert self.dimensions is not None
+        return self.dimensions
+
+    def require_room(self, most: int, n_tokens: int, where: str) -> None:
+        """Refuse a D that the data has no room for.
+
+        Raises:
+            PipelineError: names the largest that it has.
+        """
+        largest = max(self.dimensions or (0,))
+        if largest > most:
+            raise PipelineError(
+                f"{where}, baselines: D={largest} of pca is larger than the data allows. Lower its `dimensions` to at "
+                f"most {most}."
+            )
+
+    def fit(self, problem: Problem) -> "FittedPca":
+        """Fit on the training rows; scikit-learn centres a sparse matrix implicitly."""
+        conf, training = problem.conf, problem.training
+        assert problem.dimension is not None
+        inputs = training.inputs.csr(conf.dtype)
+        pca = principal_components(inputs, problem.dimension, conf.seed, self.solver)
+        weights = {"mean": pca.mean.astype(conf.dtype), "components": pca.components.astype(conf.dtype)}
+        if isinstance(conf.task, TargetTask):
+            dense, scale = DenseScale.fit(training.dense), conf.task.scale(training)
+            latent = project(inputs, weights["mean"], weights["components"])
+            features = np.hstack([latent, dense.forward(training.dense)])
+            head = conf.task.linear(features, conf.task.learned(training.target, scale), scale)
+            weights |= {"head_weight": head[0], "head_bias": head[1]} | dense.weights | scale
+        return FittedPca(Embedding(problem.vocabulary, pca.loadings.astype(np.float32)), weights, conf.task)
+
+    @classmethod
+    def restore(cls, embedding: Embedding, weights: Mapping[str, Array], conf: Dataset) -> "FittedPca":
+        """Restore a fit from its embedding and its saved weights."""
+        return FittedPca(embedding, weights, conf.task)
+
+
 @dataclass(frozen=True)
 class FittedPca:
-    """Principal components of the training rows, and where the task is a number a linear head on them."""
+    """Principal components of the training rows, and where the task has a target a linear head on them."""
 
     embedding: Embedding  # loadings: component times the standard deviation of its scores
-    weights: Mapping[str, Array]  # mean (V,), components (D, V); head_* and the scales in a regression
+    weights: Mapping[str, Array]  # mean (V,), components (D, V); head_* and the scales where the task has a target
+    task: Task
     chosen: Mapping[str, Any] = field(default_factory=dict)  # nothing: D is all there is to choose
 
-    def score(self, inputs: sparse.csr_matrix, dense: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
-        """Missing tokens: the reconstruction mean + (x - mean) C^T C, (N, V). A number: its prediction, (N,)."""
+    def score(self, inputs: sparse.csr_matrix, dense: npt.NDArray[np.float64]) -> Array:
+        """Missing tokens: the reconstruction mean + (x - mean) C^T C, (N, V). A target: what the head answers."""
         latent = project(inputs, self.weights["mean"], self.weights["components"])  # (N, D)
-        if "head_weight" not in self.weights:
+        if not isinstance(self.task, TargetTask):
             return np.asarray(latent @ self.weights["components"] + self.weights["mean"], np.float32)
         features = np.hstack([latent, DenseScale.of(self.weights).forward(dense)])
-        learned = features @ self.weights["head_weight"] + self.weights["head_bias"]
-        return TargetScale.of(self.weights).inverse(learned)
+        return self.task.answers(features @ self.weights["head_weight"] + self.weights["head_bias"], self.weights)
 
 
 class Components(NamedTuple):
@@ -125,41 +187,3 @@ def _randomised(
 def project(inputs: sparse.csr_matrix, mean: Array, components: Array) -> Array:
     """Rows (N, V) onto the components (D, V) without densifying: x C^T - mean C^T, (N, D)."""
     return np.asarray(inputs @ components.T - mean @ components.T)
-
-
-def fit_pca(
-    training: ExampleSet,
-    vocabulary: Vocabulary,
-    conf: Dataset,
-    dimension: int,
-    validation: ExampleSet | None = None,
-    chosen: Mapping[str, Any] | None = None,
-) -> FittedPca:
-    """Fit PCA on the training rows; scikit-learn centres a sparse matrix implicitly.
-
-    Args:
-        training: the training examples, more than `dimension` of them.
-        vocabulary: of V tokens, more than `dimension` of them.
-        conf: the dataset.
-        dimension: D.
-        validation: not looked at; every method takes the same arguments.
-        chosen: nothing.
-    """
-    from sklearn.linear_model import LinearRegression
-
-    inputs = training.inputs.csr(conf.dtype)
-    pca = principal_components(inputs, dimension, conf.seed, conf.baseline.solver)
-    weights: dict[str, Array] = {
-        "mean": pca.mean.astype(conf.dtype),
-        "components": pca.components.astype(conf.dtype),
-    }
-    if conf.task.kind == "regression":
-        dense_scale = DenseScale.fit(training.dense)
-        target_scale = TargetScale.fit(training.target, conf.task.log)
-        latent = project(inputs, weights["mean"], weights["components"])
-        head = LinearRegression().fit(
-            np.hstack([latent, dense_scale.forward(training.dense)]), target_scale.forward(training.target)
-        )
-        weights |= {"head_weight": head.coef_, "head_bias": np.array(head.intercept_)}
-        weights |= dense_scale.weights | target_scale.weights
-    return FittedPca(Embedding(vocabulary, pca.loadings.astype(np.float32)), weights)

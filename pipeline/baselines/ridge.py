@@ -3,23 +3,52 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import BeforeValidator
 from scipy import sparse
 
+from pipeline.config.baseline import Baseline
 from pipeline.config.dataset import Dataset
-from pipeline.embedding import Embedding
+from pipeline.config.section import Numbers, as_tuple
+from pipeline.config.task import Task
+from pipeline.embedding import Embedding, Problem
 from pipeline.evaluation.selection import candidates, tuned
 from pipeline.examples.example_set import ExampleSet
 from pipeline.examples.features import DenseScale, TargetScale
+from pipeline.tasks.regression import Regression
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 Array = npt.NDArray[Any]
 
 TOLERANCE = {"float32": 1e-6, "float64": 1e-12}
 """Of the solver, by the type of numbers. Processors take other ways to the solution: it has to be that itself."""
+
+
+class Ridge(Baseline):
+    """Ridge regression on all tokens and the dense features."""
+
+    of_task: ClassVar[type[Task]] = Regression
+
+    kind: Literal["ridge"] = "ridge"
+    regularisation: Numbers = (30.0, 10.0, 3.0, 1.0, 0.3, 0.1)
+    """Of the squared coefficients; of several values validation chooses, as of what follows."""
+    weighting: Annotated[tuple[Literal["binary", "tfidf"], ...], BeforeValidator(as_tuple)] = ("binary", "tfidf")
+    """Of the tokens: 1 each, or tf-idf with rows of length 1."""
+
+    def fit(self, problem: Problem) -> "FittedRidge":
+        """Solve for the coefficients; regularisation and weighting are chosen on validation."""
+        conf = problem.conf
+        assert isinstance(conf.task, Regression)
+        make = partial(_fit, problem.training, problem.vocabulary, conf.task.log, TOLERANCE[conf.dtype])
+        return tuned(make, candidates(self, ("regularisation", "weighting")), problem)
+
+    @classmethod
+    def restore(cls, embedding: Embedding, weights: Mapping[str, Array], conf: Dataset) -> "FittedRidge":
+        """Restore a fit from its embedding and its saved weights."""
+        return FittedRidge(embedding, weights)
 
 
 @dataclass(frozen=True)
@@ -44,22 +73,6 @@ def weighted(inputs: sparse.csr_matrix, weight: Array, rows_of_length_1: bool) -
 
     rows = sparse.csr_matrix(inputs @ sparse.diags(weight))
     return normalize(rows) if rows_of_length_1 else rows
-
-
-def fit(
-    training: ExampleSet,
-    vocabulary: Vocabulary,
-    conf: Dataset,
-    dimension: int | None = None,
-    validation: ExampleSet | None = None,
-    chosen: Mapping[str, Any] | None = None,
-) -> FittedRidge:
-    """Solve for the coefficients; regularisation and weighting are chosen on validation."""
-    assert conf.task.kind == "regression"
-    among = candidates(conf.rival("ridge"), ("regularisation", "weighting"))
-    return tuned(
-        partial(_fit, training, vocabulary, conf.task.log, TOLERANCE[conf.dtype]), among, conf, validation, chosen
-    )
 
 
 def _fit(

@@ -1,15 +1,16 @@
 """One conf file as one object: one dataset, one complete experiment."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from pipeline.config.baselines import RIVALS, Baseline, Rival
-from pipeline.config.records import Source, Split, Tokens, VocabularySettings
-from pipeline.config.section import Dimensions, Section, as_tuple
-from pipeline.config.tasks import Task
-from pipeline.config.training import MANY_LOGITS, MissingTokensTraining, RegressionTraining
+from pipeline.config.baseline import Baseline
+from pipeline.config.records import Source, Split, VocabularySettings
+from pipeline.config.section import Dimensions, OneOf, Section, as_tuple
+from pipeline.config.task import Task
+from pipeline.config.tokens import Tokens
+from pipeline.config.training import Training
 
 LADDER = (1, 2, 3, 4, 8, 16, 32, 64, 128)
 """Each D of `dimensions: auto`."""
@@ -28,6 +29,12 @@ def _as_kind(value: Any) -> Any:
 class Dataset(Section):
     """One conf file: one dataset, one experiment, one asset group."""
 
+    model_config = ConfigDict(defer_build=True)  # the kinds of its sections stand in folders above this one
+    renamed: ClassVar = dict.fromkeys(
+        ("baseline", "rivals"),
+        "PCA and all others are in `baselines` now, such as `baselines: [{kind: pca, dimensions: [8]}, als]`",
+    )
+
     name: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
     """The file's name without its ending: letters, digits and `_`."""
     description: str
@@ -35,23 +42,24 @@ class Dataset(Section):
     source: Source
     example: str | None = None
     """The column whose value tells which rows make up one example, such as a user. Default: every row is an example."""
-    tokens: tuple[Tokens, ...] = Field(min_length=1)
+    tokens: tuple[Annotated[Tokens, OneOf()], ...] = Field(min_length=1)
     """How an example's rows become its sparse list of tokens."""
     split: Annotated[Split, BeforeValidator(lambda v: {"column": v} if isinstance(v, str) else v)] = Split()
     vocabulary: VocabularySettings = VocabularySettings()
-    task: Task
+    task: Annotated[Task, OneOf()]
     dimensions: Annotated[Dimensions | None, BeforeValidator(_auto)]
     """Each D to fit: the nodes of the hidden layer, the coordinates of a token. `auto`: 1, 2, 3, 4, 8, ... 128, as far
     as the data has room. The comparison tells which D to take. One D can also be written as `dimension: 8`."""
-    training: Annotated[MissingTokensTraining | RegressionTraining, Field(discriminator="kind")]
+    training: Annotated[Training, OneOf()]
     """How the network is trained; every setting has a default."""
-    baseline: Baseline = Baseline()
-    rivals: Annotated[tuple[Annotated[Rival, BeforeValidator(_as_kind)], ...], BeforeValidator(as_tuple)] = ()
-    """What else is compared, each by its name, or with settings as `{kind: als, regularisation: [1, 10]}`: of several
-    values validation chooses, and of those that are as good the first, so the simplest one should stand first.
-    Default: popularity for missing tokens, the mean for a number."""
+    baselines: Annotated[
+        tuple[Annotated[Baseline, OneOf(), BeforeValidator(_as_kind)], ...], BeforeValidator(as_tuple)
+    ] = ()
+    """What the embedding is compared with, each by its name, or with settings as `{kind: als, alpha: [1, 5]}`: of
+    several values validation chooses, and of those that are as good the first, so the simplest one should stand first.
+    PCA is always among them. Default: the quick one beside it, which gives every example the same answer."""
     refit: bool = False
-    """Once validation has decided (epochs, a rival's settings), fit on training and validation together before the
+    """Once validation has decided (epochs, a baseline's settings), fit on training and validation together before the
     test, as published figures mostly do; every method alike."""
     seed: int = Field(1, ge=0, lt=2**32)
     """Of the split, the fold-in and the training."""
@@ -67,25 +75,25 @@ class Dataset(Section):
             data = {"dimensions" if key == "dimension" else key: value for key, value in data.items()}
         task = data.get("task") if isinstance(data, dict) else None
         kind = task.get("kind") if isinstance(task, dict) else None
-        if isinstance(kind, str) and kind in RIVALS:
+        if isinstance(kind, str) and kind in Task.modules:
             training = {} if data.get("training") is None else data["training"]
             if isinstance(training, dict):
-                quick = RIVALS[kind][0].model_fields["kind"].default
-                data = {"rivals": [quick], **data, "training": {**training, "kind": kind}}
+                data = {**data, "training": {**training, "kind": kind}}
+            data = {**data, "baselines": _with_pca(data.get("baselines"), kind)}
         return data
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Dataset":
-        ours = [kind.model_fields["kind"].default for kind in RIVALS[self.task.kind]]
-        named = [rival.kind for rival in self.rivals]
-        if set(named) - set(ours):
-            raise PydanticCustomError("rivals", f"`rivals` of the task {self.task.kind} can be: {', '.join(ours)}")
-        if len(set(named)) < len(named):
-            raise PydanticCustomError("rivals", "`rivals` names one twice")
-        if "boosted_trees" in named and self.task.kind == "regression" and not self.task.dense:
+        possible = _baselines_of(type(self.task))
+        named = [baseline.kind for baseline in self.baselines]
+        if set(named) - set(possible):
             raise PydanticCustomError(
-                "rivals", "`rivals`: boosted_trees grow from the columns of `task.dense`: add some"
+                "baselines", f"`baselines` of the task {self.task.kind} can be: {', '.join(possible)}"
             )
+        if len(set(named)) < len(named):
+            raise PydanticCustomError("baselines", "`baselines` names one twice")
+        for baseline in self.baselines:
+            baseline.require_settings(self.task)
         return self
 
     @property
@@ -102,18 +110,11 @@ class Dataset(Section):
         """
         room = min(n_examples, n_tokens) - 1
         dimensions = tuple(d for d in LADDER if d <= room) if self.dimensions is None else self.dimensions
-        powers = (2**i for i in range(room.bit_length()))
-        above = {d for d in powers if min(dimensions, default=1) < d <= min(room, 4 * max(dimensions, default=1))}
-        baseline = self.baseline.dimensions or tuple(sorted({*dimensions, *above}))
-        task = self.task
-        if task.kind == "missing_tokens":
-            judged = task.judged or max(10_000, MANY_LOGITS // n_tokens)
-            task = task.model_copy(update={"judged": judged})
         return self.model_copy(
             update={
-                "task": task,
+                "task": self.task.resolved(n_examples, n_tokens),
                 "dimensions": dimensions,
-                "baseline": self.baseline.model_copy(update={"dimensions": baseline}),
+                "baselines": tuple(one.resolved(n_examples, n_tokens, dimensions) for one in self.baselines),
                 "training": self.training.resolved(n_examples, n_tokens),
                 "precision": self.precision or (64 if n_examples * n_tokens <= EXACT_LOGITS else 32),
             }
@@ -124,21 +125,27 @@ class Dataset(Section):
         """The type of the numbers that are computed with, as NumPy and PyTorch call it."""
         return f"float{self.precision or 64}"
 
-    @property
-    def judged(self) -> int | None:
-        """At most so many examples of a part are judged; None: all."""
-        return self.task.judged if self.task.kind == "missing_tokens" else None
-
-    @property
-    def logs(self) -> bool:
-        """Whether the target is trained on, and judged, as a logarithm too."""
-        return self.task.kind == "regression" and self.task.log
-
-    def rival(self, kind: str) -> Section:
-        """The settings of a rival."""
-        return next(rival for rival in self.rivals if rival.kind == kind)
+    def baseline(self, kind: str) -> Baseline:
+        """The settings of a baseline."""
+        return next(baseline for baseline in self.baselines if baseline.kind == kind)
 
     @property
     def token_columns(self) -> tuple[str, ...]:
         """Every column that makes tokens, in the order of conf."""
         return tuple(column for tokens in self.tokens for column in tokens.columns)
+
+
+def _baselines_of(task: type[Task]) -> list[str]:
+    return [kind for kind, baseline in Baseline.kinds().items() if issubclass(task, baseline.of_task)]
+
+
+def _with_pca(written: Any, task: str) -> Any:
+    """What a file says about baselines, with PCA among them; where it says nothing, the default."""
+    if written is None:
+        quick = (kind for kind in _baselines_of(Task.kinds()[task]) if Baseline.kinds()[kind].ignores_examples)
+        return ["pca", *quick]
+    listed = as_tuple(written)
+    if not isinstance(listed, list | tuple):
+        return written
+    names = [one.get("kind") if isinstance(one, dict) else one for one in listed]
+    return listed if "pca" in names else ["pca", *listed]

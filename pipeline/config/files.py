@@ -6,12 +6,11 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
-from pipeline.config.baselines import RIVALS
+from pipeline.config import kinds
 from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError
 
-_TAGS = {"missing_tokens", "regression", "value", "words", "items"}  # the kinds, which pydantic mixes into its paths
-_TAGS |= {kind.model_fields["kind"].default for kinds in RIVALS.values() for kind in kinds}
+_TAGS = {*kinds.TOKENS, *kinds.TASKS, *kinds.BASELINES}  # which pydantic mixes into its paths
 _MESSAGES = {  # pydantic's words for programmers -> ours
     "missing": "is missing",
     "model_attributes_type": "this should hold settings, each as `key: value`",

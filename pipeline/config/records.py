@@ -1,6 +1,6 @@
-"""Where records come from, how they become tokens, who trains on them, and which tokens get a place."""
+"""Where records come from, who trains on them, and which tokens get a place in the vocabulary."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -27,49 +27,6 @@ class Source(Section):
         if (self.sample is None) == (self.path is None):
             raise PydanticCustomError("source", "say either `sample` or `path`")
         return self
-
-
-class _Tokens(Section):
-    columns: Columns
-    """The column, or columns, of the raw records to make tokens from."""
-    qualified: bool | None = None
-    """Write tokens as `column=token`. Default: yes as soon as tokens come from more than one column."""
-
-
-class ValueTokens(_Tokens):
-    """One token a row and column: the column's value, as it stands."""
-
-    kind: Literal["value"]
-    lowercase: bool = False
-    """Lower-case the token."""
-    label: str | None = None
-    """What people read for the token: a column, or a template such as `{title} ({year})`. Default: the token."""
-    about: Columns | None = None
-    """Columns that describe the token: pages show them with it, and the first one colours the map (by the first value,
-    where it has several between `|`)."""
-
-
-class WordTokens(_Tokens):
-    """The words of a text column: runs of letters and digits."""
-
-    kind: Literal["words"]
-    lowercase: bool = True
-    """Lower-case the words."""
-    min_length: int = Field(2, ge=1)
-    """Shorter words are left out (characters)."""
-
-
-class ItemTokens(_Tokens):
-    """The items of a list: delimited text, a JSON array in text, or a list column."""
-
-    kind: Literal["items"]
-    lowercase: bool = False
-    """Lower-case the items."""
-    delimiter: str | None = Field(None, min_length=1)
-    """What separates the items of delimited text, such as `|`. Default: the text is a JSON array."""
-
-
-Tokens = Annotated[ValueTokens | WordTokens | ItemTokens, Field(discriminator="kind")]
 
 
 class Split(Section):

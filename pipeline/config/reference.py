@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from pipeline.config.baselines import RIVALS, Baseline
+from pipeline.config.baseline import Baseline
 from pipeline.config.dataset import Dataset
-from pipeline.config.records import ItemTokens, Source, Split, ValueTokens, VocabularySettings, WordTokens
+from pipeline.config.records import Source, Split, VocabularySettings
 from pipeline.config.section import Section
-from pipeline.config.tasks import MissingTokens, Regression
-from pipeline.config.training import MissingTokensTraining, RegressionTraining
+from pipeline.config.task import Task
+from pipeline.config.tokens import Tokens
+from pipeline.config.training import Training
 
 _HEAD = """\
 # Conf files
@@ -19,26 +20,24 @@ _HEAD = """\
 One file in `conf/` is one dataset and one complete experiment; its name is the dataset's. This page is written by
 `make docs` from `pipeline/config/`. A key that is not listed here is refused, with the nearest one that is.
 """
-_SECTIONS: dict[str, type[Section]] = {
-    "The file": Dataset,
-    "`source`": Source,
-    "`tokens`: `kind: value`": ValueTokens,
-    "`tokens`: `kind: words`": WordTokens,
-    "`tokens`: `kind: items`": ItemTokens,
-    "`split`": Split,
-    "`vocabulary`": VocabularySettings,
-    "`task`: `kind: missing_tokens`": MissingTokens,
-    "`task`: `kind: regression`": Regression,
-    "`training` of missing tokens": MissingTokensTraining,
-    "`training` of a regression": RegressionTraining,
-    "`baseline`": Baseline,
-    **{f"`rivals`: `{kind.model_fields['kind'].default}`": kind for kinds in RIVALS.values() for kind in kinds},
-}
 
 
 def reference() -> str:
     """All sections, each a table of its keys with default and meaning."""
-    return "\n".join([_HEAD, *(_section(title, model) for title, model in _SECTIONS.items())])
+    return "\n".join([_HEAD, *(_section(title, model) for title, model in _sections().items())])
+
+
+def _sections() -> dict[str, type[Section]]:
+    return {
+        "The file": Dataset,
+        "`source`": Source,
+        **{f"`tokens`: `kind: {kind}`": model for kind, model in Tokens.kinds().items()},
+        "`split`": Split,
+        "`vocabulary`": VocabularySettings,
+        **{f"`task`: `kind: {kind}`": model for kind, model in Task.kinds().items()},
+        **{f"`training` of the task `{kind}`": model for kind, model in Training.kinds().items()},
+        **{f"`baselines`: `{kind}`": model for kind, model in Baseline.kinds().items()},
+    }
 
 
 def _section(title: str, model: type[Section]) -> str:
@@ -49,9 +48,9 @@ def _section(title: str, model: type[Section]) -> str:
 
 def _rows(model: type[Section]) -> Iterator[str]:
     for name, field in sorted(model.model_fields.items(), key=lambda item: item[0] != "kind"):
-        if name == "name" or (name == "kind" and "Training" in model.__name__):
+        if name == "name" or (name == "kind" and issubclass(model, Training)):
             continue
-        default = "" if name in ("training", "rivals") else _default(field)  # those depend on the task
+        default = "" if name in ("training", "baselines") else _default(field)  # those depend on the task
         yield f"| `{name}` | {default} | {_said(field.description) or _see(name, field)} |"
 
 

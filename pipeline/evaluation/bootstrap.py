@@ -13,8 +13,9 @@ import numpy.typing as npt
 import polars as pl
 from scipy import special
 
+from pipeline.config.task import Task
 from pipeline.errors import PipelineError
-from pipeline.evaluation.evaluate import HIGHER_IS_BETTER, weighted_metrics
+from pipeline.evaluation.metrics import Metric
 
 Array = npt.NDArray[Any]
 Verdict = Literal["better", "worse", "no difference shown"]
@@ -43,7 +44,7 @@ class Interval:
 class Difference:
     """One metric of a fit minus that of another, on the same examples."""
 
-    metric: str
+    metric: Metric
     value: float
     low: float
     high: float
@@ -53,24 +54,25 @@ class Difference:
     def verdict(self) -> Verdict:
         """What the data shows, never more: an interval with 0 in it shows no difference.
 
-        >>> Difference("recall_at_20", 0.02, 0.01, 0.03, n_examples=500).verdict
+        >>> recall, error = Metric("recall", "the more the better"), Metric("error", "the less", higher_is_better=False)
+        >>> Difference(recall, 0.02, 0.01, 0.03, n_examples=500).verdict
         'better'
-        >>> Difference("rmse", 0.02, 0.01, 0.03, n_examples=500).verdict
+        >>> Difference(error, 0.02, 0.01, 0.03, n_examples=500).verdict
         'worse'
-        >>> Difference("rmse", 0.02, -0.01, 0.05, n_examples=500).verdict
+        >>> Difference(error, 0.02, -0.01, 0.05, n_examples=500).verdict
         'no difference shown'
         """
         if self.n_examples < FEWEST or not (self.low > 0 or self.high < 0):
             return "no difference shown"
-        return "better" if (self.low > 0) == HIGHER_IS_BETTER[self.metric] else "worse"
+        return "better" if (self.low > 0) == self.metric.higher_is_better else "worse"
 
 
-def resampled(scores: Sequence[pl.DataFrame], log: bool, seed: int = 0) -> list[Mapping[str, Array]]:
+def resampled(task: Task, scores: Sequence[pl.DataFrame], seed: int = 0) -> list[Mapping[str, Array]]:
     """The metrics of some fits over resampled examples, the same draws for all of them: N of the N examples, again.
 
     Args:
-        scores: what `evaluate` gave of each fit, on the same N examples.
-        log: the target was trained in logs.
+        task: what was learned.
+        scores: what its `evaluate` gave of each fit, on the same N examples.
         seed: of the draws.
 
     Returns:
@@ -83,12 +85,12 @@ def resampled(scores: Sequence[pl.DataFrame], log: bool, seed: int = 0) -> list[
         if not frame["example"].equals(scores[0]["example"]):
             raise PipelineError(
                 "the fits were judged on different examples, so their differences mean nothing: materialise the "
-                "embedding, the pca and the rivals again."
+                "embedding, the pca and the other baselines again."
             )
     found: list[dict[str, list[Array]]] = [{} for _ in scores]
     for weights in _draws(scores[0].height if scores else 0, seed):
         for of_fit, frame in zip(found, scores, strict=True):
-            for name, values in weighted_metrics(frame, log, weights).items():
+            for name, values in task.weighted_metrics(frame, weights).items():
                 of_fit.setdefault(name, []).append(values)
     return [{name: np.concatenate(values) for name, values in of_fit.items()} for of_fit in found]
 
@@ -121,7 +123,7 @@ def interval(values: Array, n_examples: int) -> Interval:
     return Interval(float(low), float(high))
 
 
-def difference(metric: str, ours: tuple[float, Array], theirs: tuple[float, Array], n_examples: int) -> Difference:
+def difference(metric: Metric, ours: tuple[float, Array], theirs: tuple[float, Array], n_examples: int) -> Difference:
     """Ours minus theirs, each the metric and its resampled values (R,) over the same draws; rounding is 0."""
     drawn = ours[1] - theirs[1]
     found = interval(np.where(np.abs(drawn) <= ROUNDING * np.abs(ours[1]), 0.0, drawn), n_examples)

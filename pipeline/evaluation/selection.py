@@ -5,7 +5,7 @@ data. Here they stand in a fixed order, and one takes the place of an earlier on
 hundredth of a standard error. What is kept is never worse than the best by more than that.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from itertools import product
 from typing import Any, TypeVar
 
@@ -13,12 +13,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from pipeline.config.dataset import Dataset
 from pipeline.config.section import Section
-from pipeline.embedding import Fitted
+from pipeline.config.task import Task
+from pipeline.embedding import Fitted, Problem
 from pipeline.evaluation.bootstrap import ROUNDING, resampled
-from pipeline.evaluation.evaluate import evaluate, measure, primary_score
-from pipeline.examples.example_set import ExampleSet
+from pipeline.evaluation.metrics import measure, primary_score
 
 Made = TypeVar("Made", bound=Fitted)
 
@@ -57,15 +56,15 @@ def first_of_the_best(values: npt.ArrayLike, errors: npt.ArrayLike) -> int:
     return kept
 
 
-def primary_score_and_error(scores: pl.DataFrame, log: bool) -> tuple[float, float]:
+def primary_score_and_error(task: Task, scores: pl.DataFrame) -> tuple[float, float]:
     """The primary score of a fit, and its standard error by a bootstrap.
 
     Args:
-        scores: what `evaluate` gave.
-        log: the target was trained in logs.
+        task: what was learned.
+        scores: what its `evaluate` gave.
     """
-    (drawn,) = resampled([scores], log)
-    return float(primary_score(measure(scores, log))), float(np.std(primary_score(drawn)))
+    (drawn,) = resampled(task, [scores])
+    return float(primary_score(task, measure(task, scores))), float(np.std(primary_score(task, drawn)))
 
 
 def candidates(settings: Section, names: Iterable[str]) -> list[dict[str, Any]]:
@@ -74,30 +73,24 @@ def candidates(settings: Section, names: Iterable[str]) -> list[dict[str, Any]]:
     return [dict(zip(names, values, strict=True)) for values in product(*(getattr(settings, name) for name in names))]
 
 
-def tuned(
-    fit: Callable[..., Made],
-    among: list[dict[str, Any]],
-    conf: Dataset,
-    validation: ExampleSet | None,
-    chosen: Mapping[str, Any] | None,
-) -> Made:
+def tuned(fit: Callable[..., Made], among: list[dict[str, Any]], problem: Problem) -> Made:
     """Fit with what was chosen before, or else with each candidate, and keep the one that validation prefers.
 
     Args:
         fit: takes a candidate's settings as keywords.
         among: the candidates; without validation the one in the middle is taken.
-        conf: the dataset.
-        validation: the examples that choose, by the most telling metric of the task.
-        chosen: settings that are given.
+        problem: its validation examples choose, by the primary metric of the task.
     """
-    if chosen is not None:
-        return fit(**chosen)
+    validation = problem.validation
+    if problem.chosen is not None:
+        return fit(**problem.chosen)
     if validation is None or not len(validation) or len(among) == 1:
         return fit(**among[len(among) // 2])
+    task = problem.conf.task
     kept, best = None, (-np.inf, 0.0)
     for candidate in among:
         fitted = fit(**candidate)
-        found = primary_score_and_error(evaluate(fitted, validation), conf.logs)
+        found = primary_score_and_error(task, task.evaluate(fitted, validation))
         if kept is None or is_preferred(found[0], *best):
             kept, best = fitted, found
     assert kept is not None

@@ -1,4 +1,4 @@
-"""Raw records and a vocabulary -> sparse examples: pairs become a CSR matrix, columns of numbers the dense features."""
+"""Raw records and a vocabulary -> sparse examples: pairs become a CSR matrix."""
 
 from typing import Any
 
@@ -12,9 +12,8 @@ from pipeline.examples.csr_builder import CsrBuilder
 from pipeline.examples.memory_mapped import Growing
 from pipeline.examples.sparse_examples import TEST, TRAIN, SparseExamples
 from pipeline.records.distinct import look_up
-from pipeline.records.sources import as_number
+from pipeline.records.pairs import pairs, with_example
 from pipeline.records.splitting import Assignment, assign
-from pipeline.records.tokens import EXAMPLE, pairs, with_example
 from pipeline.schemas import PARTS
 from pipeline.vocabulary.vocabulary import UNKNOWN, Vocabulary
 
@@ -30,30 +29,32 @@ def encode(records: pl.LazyFrame, vocabulary: Vocabulary, conf: Dataset) -> Spar
         PipelineError: a token is unknown and conf refuses it, or a number of the records is not one.
     """
     assignment = assign(records, conf)
-    folds_in = conf.task.kind == "missing_tokens" and not assignment.by_token
+    folds_in = conf.task.predicts_tokens and not assignment.by_token
     with CsrBuilder(len(assignment.examples)) as builder:
         n_unknown = _fill(builder, records, assignment, vocabulary, conf)
         random = np.random.default_rng(conf.seed)
         arrays = [Growing(dtype) for dtype in (np.int64, np.int32, np.uint32, np.uint8)]
         for indptr, indices, counts, parts in builder:
-            parts = _fold_in(indptr, conf.task.fold_in, random) if folds_in else parts  # type: ignore[union-attr]
+            parts = _fold_in(indptr, conf.task.share_in, random) if folds_in else parts
             for array, values in zip(arrays, (np.diff(indptr), indices, counts, parts), strict=True):
                 array.append(values)
         lengths, indices, counts, parts = (array.array() for array in arrays)
-    n_records, n_used = pl.collect_all([records.select(pl.len()), with_example(records, conf).select(pl.len())])
-    target, dense = _numbers(records, assignment.examples, conf)
+    used = with_example(records, conf)
+    n_records, n_used = pl.collect_all([records.select(pl.len()), used.select(pl.len())])
+    beside = conf.task.beside(used, assignment.examples["example"], conf.file)
     return SparseExamples(
         indptr=np.append(0, np.cumsum(lengths)),
         indices=indices,
         counts=counts,
         parts=parts,
-        dense=dense,
-        target=target,
+        dense=beside.dense,
+        target=beside.target,
         frame=assignment.examples,
         about={
             "vocabulary": vocabulary.fingerprint,
             "size": len(vocabulary),
-            "dense": list(conf.task.dense) if conf.task.kind == "regression" else [],
+            "dense": list(beside.names),
+            "classes": list(beside.classes),
             "by_token": assignment.by_token,
             "folds": conf.split.folds or 0,
             "left_out": {"unknown_tokens": n_unknown, "records": n_records.item() - n_used.item()},
@@ -106,54 +107,3 @@ def _fold_in(indptr: Array, share: float, random: np.random.Generator) -> Array:
     place[order] = np.arange(len(example)) - indptr[example]
     n_in = np.clip(np.rint(lengths * share), 1, np.maximum(lengths - 1, 1))
     return np.where(place < n_in[example], TRAIN, TEST).astype(np.uint8)
-
-
-def _numbers(records: pl.LazyFrame, examples: pl.DataFrame, conf: Dataset) -> tuple[Array, Array]:
-    """The target (N,) and the dense features (N, F) of the examples, NaN for what is missing.
-
-    Raises:
-        PipelineError: a text is not a number, the rows of one example disagree, or the target cannot be used.
-    """
-    if conf.task.kind != "regression":
-        return np.full(examples.height, np.nan), np.empty((examples.height, 0))
-    columns = {f"number_{i}": column for i, column in enumerate((conf.task.target, *conf.task.dense))}
-    used = with_example(records, conf)
-    schema = used.collect_schema()
-    rows = used.select(
-        example=EXAMPLE, **{name: as_number(column, schema[column]) for name, column in columns.items()}
-    ).collect(engine="streaming")
-    for name, column in columns.items():
-        odd = rows.filter(pl.col(name).is_nan())
-        if odd.height:
-            example = odd["example"][0]
-            said = used.filter(pl.col(EXAMPLE) == example).select(pl.col(column).cast(pl.String)).collect()[column][0]
-            raise PipelineError(
-                f"{conf.file}, task: column {column!r} should hold numbers, but example {example!r} has {said!r}."
-            )
-    rows = rows.fill_null(float("nan"))
-    rows = rows.unique(maintain_order=True)
-    differing = rows.filter(pl.col("example").is_duplicated())
-    if differing.height:
-        raise PipelineError(
-            f"{conf.file}, task: the rows of example {differing['example'][0]!r} differ in {conf.task.target!r} or in "
-            "a dense feature. Each example needs one value."
-        )
-    numbers = examples.select("example").join(rows, on="example", how="left", maintain_order="left")
-    matrix = numbers.drop("example").to_numpy().astype(np.float64)
-    _require_usable(matrix[:, 0], numbers["example"], conf)
-    return matrix[:, 0], np.where(np.isfinite(matrix[:, 1:]), matrix[:, 1:], np.nan)
-
-
-def _require_usable(target: Array, ids: pl.Series, conf: Dataset) -> None:
-    assert conf.task.kind == "regression"
-    finite = np.isfinite(target)
-    bad = ~finite | (target <= 0) if conf.task.log else ~finite
-    if not bad.any():
-        return
-    first = int(np.flatnonzero(bad)[0])
-    problem = "has no logarithm" if finite[first] else "is not a number to learn from"
-    cure = " or say `task.log: false`" if finite[first] else ""
-    raise PipelineError(
-        f"{conf.file}, task.target: {conf.task.target!r} of example {ids[first]!r} is {target[first]:g}, which "
-        f"{problem} ({int(bad.sum())} such in all). Leave such records out{cure}."
-    )

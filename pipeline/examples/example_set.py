@@ -123,9 +123,11 @@ class ExampleSet:
 
     ids: pl.Series  # (N,) ids of the examples
     inputs: SparseRows  # (N, V) the tokens that go in
-    labels: SparseRows  # (N, V) the held-out tokens; none in a regression
+    labels: SparseRows  # (N, V) the held-out tokens; none where the task predicts no tokens
     dense: Array  # (N, F) float64, NaN where a record has no value
-    target: Array  # (N,) float64, NaN where the task has no number
+    target: Array  # (N,) float64: a number, or the place of a class; NaN where the task has neither
+    classes: tuple[str, ...] = ()
+    """What the target counts, where that is classes."""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -133,5 +135,10 @@ class ExampleSet:
     def cut(self, some: slice) -> "ExampleSet":
         """Some of these examples."""
         return ExampleSet(
-            self.ids[some], self.inputs.cut(some), self.labels.cut(some), self.dense[some], self.target[some]
+            self.ids[some],
+            self.inputs.cut(some),
+            self.labels.cut(some),
+            self.dense[some],
+            self.target[some],
+            self.classes,
         )

@@ -38,9 +38,11 @@ class SparseExamples:
     counts: Array  # (P,) uint32: how often the token occurs in the example
     parts: Array  # (P,) uint8: TRAIN goes in and TEST is predicted, where the example is held out; or the split column
     dense: Array  # (N, F) float64: the dense features, NaN where a record has no value
-    target: Array  # (N,) float64: the number to predict, NaN where the task has none
+    target: Array  # (N,) float64: the number to predict, or the place of the class; NaN where the task has neither
     frame: dy.DataFrame[Examples]  # N rows: the id and the split of each example
-    about: Mapping[str, Any]  # vocabulary (its fingerprint), size V, dense (names), by_token, folds, left_out
+    about: Mapping[
+        str, Any
+    ]  # vocabulary (its fingerprint), size V, dense and classes (names), by_token, folds, left_out
 
     def __len__(self) -> int:
         return self.frame.height
@@ -64,7 +66,8 @@ class SparseExamples:
         for name in _ARRAYS:
             for block in blocks(getattr(self, name)):
                 hasher.update(block.tobytes())
-        for column in (*self.frame.get_columns(), pl.Series(self.about["dense"], dtype=pl.String)):
+        names = [*self.about["dense"], *self.about["classes"]]
+        for column in (*self.frame.get_columns(), pl.Series(names, dtype=pl.String)):
             hasher.update("\0".join(column.cast(pl.String).fill_null("")).encode())
         return hasher.hexdigest()[:16]
 
@@ -117,7 +120,7 @@ class SparseExamples:
     def held_out(self, part: Part, turn: int = 0, at_most: int | None = None, seed: int = 0) -> ExampleSet:
         """The examples that judge: of validation or test; what may be seen goes in, the rest is predicted.
 
-        In a regression all tokens go in and the number is predicted.
+        Where the task predicts no tokens, all of them go in.
 
         Args:
             part: validation or test.
@@ -147,6 +150,7 @@ class SparseExamples:
             labels=self._of_parts(rows, predicted),
             dense=self.dense[rows],
             target=self.target[rows],
+            classes=tuple(self.about["classes"]),
         )
 
     def _of_parts(self, rows: Array, parts: Iterable[int] | None) -> SparseRows:

@@ -10,12 +10,12 @@ import numpy as np
 import polars as pl
 
 from pipeline.config.dataset import Dataset
-from pipeline.embedding import Embedding, Fitted
+from pipeline.embedding import Embedding, Estimator, Fitted
 from pipeline.evaluation.bootstrap import interval, resampled
-from pipeline.evaluation.evaluate import measure
+from pipeline.evaluation.metrics import measure
 from pipeline.experiment.code_version import code_version
 from pipeline.experiment.fits import Fit
-from pipeline.experiment.registry import METHODS, Method, run_name
+from pipeline.experiment.registry import estimator_type, run_name
 from pipeline.experiment.run import FinishedRun, Run
 from pipeline.experiment.tracking import Tracker
 from pipeline.pictures.figures import draw_losses, draw_map, draw_norms
@@ -25,13 +25,13 @@ PICTURES_KEY = "pictures_key"
 _LOSSES = ("train_loss", "validation_loss")
 
 
-def keep_fit(fitted: Fitted, method: Method, conf: Dataset, run: Run, scores: Mapping[str, pl.DataFrame]) -> None:
+def keep_fit(fitted: Fitted, method: Estimator, conf: Dataset, run: Run, scores: Mapping[str, pl.DataFrame]) -> None:
     """Put metrics with their intervals, scores, embedding, weights and pictures into the run."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for part, frame in scores.items():
-            run.log_metrics({f"{part}_{metric}": value for metric, value in measure(frame, conf.logs).items()})
-            (values,) = resampled([frame], conf.logs)
+            run.log_metrics({f"{part}_{metric}": value for metric, value in measure(conf.task, frame).items()})
+            (values,) = resampled(conf.task, [frame])
             for metric, drawn in values.items():
                 found = interval(drawn, frame.height)
                 if np.isfinite(found.low):
@@ -39,11 +39,11 @@ def keep_fit(fitted: Fitted, method: Method, conf: Dataset, run: Run, scores: Ma
             frame.write_parquet(folder / f"{part}_examples.parquet")
         save_fitted(fitted, method.name, conf, run, folder)
         losses = {loss: run.history[loss] for loss in _LOSSES if loss in run.history}
-        _draw(fitted.embedding, method, conf.name, losses, folder)
+        _draw(fitted.embedding, method.name, conf.name, losses, folder)
         run.log_folder(folder)
 
 
-def redraw(method: Method, conf: Dataset, run: FinishedRun, tracker: Tracker) -> None:
+def redraw(method: str, conf: Dataset, run: FinishedRun, tracker: Tracker) -> None:
     """Draw the pictures of a finished run again, if they were drawn by other code than today's."""
     if run.tags.get(PICTURES_KEY) == pictures_key():
         return
@@ -59,10 +59,10 @@ def pictures_key() -> str:
     return code_version("pipeline.pictures.figures")
 
 
-def _draw(embedding: Embedding, method: Method, dataset: str, losses: Mapping[str, list[float]], folder: Path) -> None:
+def _draw(embedding: Embedding, method: str, dataset: str, losses: Mapping[str, list[float]], folder: Path) -> None:
     """Draw the map and the lengths of an embedding that has a latent space, and the losses of a training."""
-    title = f"{dataset}: {run_name(method.name, embedding.dimension)}"
-    if method.swept:
+    title = f"{dataset}: {run_name(method, embedding.dimension)}"
+    if estimator_type(method).is_swept:
         draw_map(embedding, title, folder / "map.png")
         draw_norms(embedding, title, folder / "norms.png")
     if losses:
@@ -91,7 +91,7 @@ def load_fitted(folder: Path) -> Fitted:
     embedding = Embedding.load(folder / "embedding.parquet")
     with np.load(folder / "weights.npz", allow_pickle=False) as file:
         weights = {name: file[name] for name in file.files}
-    return METHODS[about["method"]].restore(embedding, weights, Dataset.model_validate(about["conf"]))
+    return estimator_type(about["method"]).restore(embedding, weights, Dataset.model_validate(about["conf"]))
 
 
 def vocabulary_size(tracker: Tracker, fit: Fit) -> int:

@@ -6,34 +6,32 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.config.dataset import Dataset
+from pipeline.embedding import Estimator
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.code_version import code_version, library_versions
-from pipeline.experiment.registry import Method
+from pipeline.experiment.registry import EMBEDDING, modules
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 _JUDGE = "pipeline.experiment.cross_fitting"
 
 
-def fit_key(method: Method, conf: Dataset, examples: SparseExamples, dimension: int | None) -> str:
+def fit_key(method: Estimator, conf: Dataset, examples: SparseExamples, dimension: int | None) -> str:
     """What decides the result of a fit, as 16 hexadecimal digits: inputs, settings, code and library versions."""
+    decided_by = [_JUDGE, *modules(method.name, conf)]
     decides = {
         "method": method.name,
         "dimension": dimension,
         "examples": examples.fingerprint,
         "settings": conf.model_dump(mode="json", include={"task", "seed", "refit", "precision"}),
-        "own": _own_settings(method, conf),
-        "code": code_version(_JUDGE, f"pipeline.{method.module}"),
-        "libraries": library_versions(_JUDGE, f"pipeline.{method.module}"),
+        "own": method.settings(),
+        "code": code_version(*decided_by),
+        "libraries": library_versions(*decided_by),
     }
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _own_settings(method: Method, conf: Dataset) -> dict[str, Any]:
-    return method.settings(conf).model_dump(mode="json", exclude={"kind", "dimensions"})
-
-
 def run_params(
-    method: Method, conf: Dataset, vocabulary: Vocabulary, examples: SparseExamples, dimension: int | None
+    method: Estimator, conf: Dataset, vocabulary: Vocabulary, examples: SparseExamples, dimension: int | None
 ) -> dict[str, str]:
     """Every setting that could change the result, by its path in conf, and the fingerprints of the inputs.
 
@@ -43,9 +41,9 @@ def run_params(
     params: dict[str, Any] = {} if dimension is None else {"dimension": dimension}
     params |= {"method": method.name, "vocabulary_size": len(vocabulary)}
     params |= {"vocabulary_fingerprint": vocabulary.fingerprint, "examples_fingerprint": examples.fingerprint}
-    elsewhere = {"name", "description", "dimensions", "rivals", "baseline", "training"}
-    section = "training" if method.name == "embedding" else method.name
-    params |= _flat(conf.model_dump(mode="json", exclude=elsewhere) | {section: _own_settings(method, conf)})
+    elsewhere = {"name", "description", "dimensions", "baselines", "training"}
+    section = "training" if method.name == EMBEDDING else method.name
+    params |= _flat(conf.model_dump(mode="json", exclude=elsewhere) | {section: method.settings()})
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in params.items()}
 
 

@@ -1,6 +1,6 @@
 """All fits of a dataset side by side, measured on the same held-out examples, and what their differences show.
 
-Intervals and verdicts are made in `intervals`; here they are put together for people.
+Intervals and verdicts are made in `evaluation`; here they are put together for people.
 """
 
 import json
@@ -14,11 +14,12 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from pipeline.config.task import Task
 from pipeline.evaluation.bootstrap import ROUNDING, difference, interval, resampled
-from pipeline.evaluation.evaluate import HIGHER_IS_BETTER, METRICS, measure, primary_score
+from pipeline.evaluation.metrics import Metric, measure, primary_score
 from pipeline.evaluation.selection import first_of_the_best
 from pipeline.experiment.fits import Fit
-from pipeline.experiment.registry import METHODS
+from pipeline.experiment.registry import EMBEDDING, PCA, estimator_type
 from pipeline.pictures.figures import draw_sweep
 from pipeline.vocabulary.vocabulary import rule_of_thumb
 
@@ -35,14 +36,15 @@ class Comparison:
     differences: pl.DataFrame
     """One row a metric and ordered pair: fit, against, metric, difference, low, high, verdict."""
     about: Mapping[str, Any]
-    """part, n_examples, vocabulary_size, best and smallest (learned D, by validation), worth (learned D -> PCA's D)."""
+    """part, n_examples, vocabulary_size, metrics (name -> meaning, the primary one first), best and smallest (learned
+    D, by validation), worth (learned D -> PCA's D)."""
 
     @classmethod
     def of(
         cls,
         fits: Sequence[Fit],
         vocabulary_size: int,
-        logs: bool,
+        task: Task,
         scores: Mapping[str, Sequence[pl.DataFrame]],
     ) -> "Comparison":
         """Put finished fits side by side, by D and then in the order given.
@@ -50,8 +52,8 @@ class Comparison:
         Args:
             fits: at least one.
             vocabulary_size: V.
-            logs: the target was trained in logs.
-            scores: by part (validation, test) what `evaluate` gave of each fit, in their order, or nothing.
+            task: what was learned.
+            scores: by part (validation, test) what its `evaluate` gave of each fit, in their order, or nothing.
 
         Raises:
             PipelineError: the fits were not judged on the same examples.
@@ -61,8 +63,9 @@ class Comparison:
         judged = {part: [frames[i] for i in order] for part, frames in scores.items() if frames}
         part = next((part for part in ("test", "validation") if part in judged), "no")
         frames = judged.get(part, [])
-        drawn = resampled(frames, logs)
-        values = [measure(frame, logs) for frame in frames]
+        drawn = resampled(task, frames)
+        values = [measure(task, frame) for frame in frames]
+        metrics = [metric for metric in task.metrics if values and metric.name in values[0]]
         n_examples = frames[0].height if frames else 0
         rows = [_row(fit) for fit in fits]
         for row, of_fit, of_draws in zip(rows, values, drawn, strict=False):
@@ -70,25 +73,26 @@ class Comparison:
                 found = interval(of_draws[name], n_examples)
                 row |= {name: of_fit[name], f"{name}_low": found.low, f"{name}_high": found.high}
         pairs = [
-            {"fit": fits[i].name, "against": fits[j].name, "metric": name}
-            | _difference(name, (values[i][name], drawn[i][name]), (values[j][name], drawn[j][name]), n_examples)
+            {"fit": fits[i].name, "against": fits[j].name, "metric": metric.name}
+            | _difference(metric, _both(metric, values[i], drawn[i]), _both(metric, values[j], drawn[j]), n_examples)
             for i, j in permutations(range(len(values)), 2)
-            for name in _ordered(values[i])
+            for metric in metrics
         ]
-        chosen = _chosen(fits, judged.get("validation", []), logs)
+        chosen = _chosen(fits, judged.get("validation", []), task)
         about = {
             "part": part,
             "n_examples": n_examples,
             "vocabulary_size": vocabulary_size,
+            "metrics": {metric.name: metric.meaning for metric in metrics},
             **chosen,
-            "worth": _worth(fits, values),
+            "worth": _worth(fits, values, task),
         }
         return cls(pl.DataFrame(rows), pl.DataFrame(pairs, schema=_DIFFERENCES), about)
 
     @property
     def metrics(self) -> list[str]:
-        """The metrics of the task, the most telling first."""
-        return [name for name in HIGHER_IS_BETTER if name in self.frame.columns]
+        """The metrics of the task, the primary one first; none where nothing was held out."""
+        return list(self.about["metrics"])
 
     @property
     def fits(self) -> tuple[Fit, ...]:
@@ -105,12 +109,12 @@ class Comparison:
     @property
     def swept(self) -> tuple[Fit, ...]:
         """Those fits that have a latent space and a D to choose: the learned ones and PCA."""
-        return tuple(fit for fit in self.fits if METHODS[fit.method].swept)
+        return tuple(fit for fit in self.fits if estimator_type(fit.method).is_swept)
 
     @property
     def best(self) -> Fit:
         """The learned fit that is best on validation; where nothing was, the one with the most dimensions."""
-        return next(fit for fit in self.fits if fit.method == "embedding" and fit.dimension == self.about["best"])
+        return next(fit for fit in self.fits if fit.method == EMBEDDING and fit.dimension == self.about["best"])
 
     def verdict(self, fit: str, against: str, metric: str) -> dict[str, Any]:
         """The row of `differences` for two fits, by their names, and a metric."""
@@ -120,14 +124,14 @@ class Comparison:
         )
 
     def told_pairs(self) -> list[tuple[str, str]]:
-        """The pairs that people ask for: learned against PCA of the same D; the best learned one against each rival."""
-        learned = self.frame.filter(method="embedding")
+        """The pairs that people ask for: learned against PCA of the same D; the best learned one against the others."""
+        learned = self.frame.filter(method=EMBEDDING)
         same = [
             (f"embedding D={d}", f"pca D={d}") for d in learned["dimension"] if f"pca D={d}" in set(self.frame["fit"])
         ]
-        rivals = self.frame.filter(~pl.col("method").is_in(["embedding", "pca"]))["fit"]
+        others = self.frame.filter(~pl.col("method").is_in([EMBEDDING, PCA]))["fit"]
         best = self.about["best"]
-        return same + [(f"embedding D={best}", rival) for rival in rivals if best is not None]
+        return same + [(f"embedding D={best}", other) for other in others if best is not None]
 
     def save(self, folder: Path) -> None:
         """Write `comparison.parquet`, `differences.parquet` and the picture `sweep.png`."""
@@ -144,19 +148,26 @@ class Comparison:
         about["worth"] = {int(d): pca for d, pca in about["worth"].items()}
         return cls(pl.read_parquet(path), pl.read_parquet(folder / "differences.parquet"), about)
 
+    @property
+    def columns(self) -> dict[str, str]:
+        """What the columns of the frame hold."""
+        of_metrics = self.about["metrics"].items()
+        return COLUMNS | {
+            name: f"{what}; `{name}_low` and `{name}_high` end its 95 % interval" for name, what in of_metrics
+        }
+
 
 COLUMNS = {
     "dataset": "the dataset",
-    "method": "embedding, pca, or a rival",
-    "dimension": "D; 1 for a rival without one",
+    "method": "embedding, or the kind of a baseline",
+    "dimension": "D; 1 for a baseline without one",
     "fit": "the name of the fit",
     "run_id": "its run in MLflow",
     "experiment_id": "the experiment of that run",
     "reused": "whether it had been fitted before, and was unchanged",
     "fit_seconds": "seconds of fitting, selection included",
-    **{name: f"{what}; `{name}_low` and `{name}_high` end its 95 % interval" for name, what in METRICS.items()},
 }
-"""What the columns of a comparison's frame hold."""
+"""What the columns of every comparison's frame hold, beside the metrics."""
 
 _DIFFERENCES = {
     **dict.fromkeys(("fit", "against", "metric"), pl.String),
@@ -166,8 +177,8 @@ _DIFFERENCES = {
 
 
 def _place(fit: Fit) -> tuple[bool, int]:
-    """Where a fit stands in the table: rivals without a D to sweep first, then by D."""
-    swept = METHODS[fit.method].swept
+    """Where a fit stands in the table: those without a D to sweep first, then by D."""
+    swept = estimator_type(fit.method).is_swept
     return swept, fit.dimension if swept else 0
 
 
@@ -184,26 +195,28 @@ def _row(fit: Fit) -> dict[str, Any]:
     }
 
 
-def _ordered(metrics: Mapping[str, float]) -> list[str]:
-    return [name for name in HIGHER_IS_BETTER if name in metrics]
+def _both(metric: Metric, values: Mapping[str, float], drawn: Mapping[str, Array]) -> tuple[float, Array]:
+    return values[metric.name], drawn[metric.name]
 
 
-def _difference(name: str, ours: tuple[float, Array], theirs: tuple[float, Array], n_examples: int) -> dict[str, Any]:
-    found = difference(name, ours, theirs, n_examples)
+def _difference(
+    metric: Metric, ours: tuple[float, Array], theirs: tuple[float, Array], n_examples: int
+) -> dict[str, Any]:
+    found = difference(metric, ours, theirs, n_examples)
     return {"difference": found.value, "low": found.low, "high": found.high, "verdict": found.verdict}
 
 
-def _chosen(fits: Sequence[Fit], validation: Sequence[pl.DataFrame], logs: bool) -> dict[str, int | None]:
+def _chosen(fits: Sequence[Fit], validation: Sequence[pl.DataFrame], task: Task) -> dict[str, int | None]:
     """The learned D that is best on validation, and the smallest that is not worse by more than one standard error.
 
     The standard error is that of the paired difference to the best one (the rule: Breiman et al., 1984, section 3.4.3).
     """
-    learned = [i for i, fit in enumerate(fits) if fit.method == "embedding"]  # by D
+    learned = [i for i, fit in enumerate(fits) if fit.method == EMBEDDING]  # by D
     dimensions = [fits[i].dimension for i in learned]
     if not learned or not validation:
         return {"best": max(dimensions, default=None), "smallest": None}
-    values = [primary_score(measure(validation[i], logs)) for i in learned]
-    drawn = [primary_score(of_fit) for of_fit in resampled([validation[i] for i in learned], logs)]
+    values = [primary_score(task, measure(task, validation[i])) for i in learned]
+    drawn = [primary_score(task, of_fit) for of_fit in resampled(task, [validation[i] for i in learned])]
     best = first_of_the_best(values, np.std(drawn, axis=1))
     near = (
         d
@@ -213,12 +226,12 @@ def _chosen(fits: Sequence[Fit], validation: Sequence[pl.DataFrame], logs: bool)
     return {"best": dimensions[best], "smallest": min(near)}
 
 
-def _worth(fits: Sequence[Fit], values: Sequence[Mapping[str, float]]) -> dict[int, int | None]:
-    """For each learned D the smallest D of PCA whose most telling metric is not below it, but for rounding, or None."""
-    of = {(fit.method, fit.dimension): primary_score(found) for fit, found in zip(fits, values, strict=False)}
-    learned, pca = ([d for method, d in sorted(of) if method == name] for name in ("embedding", "pca"))
+def _worth(fits: Sequence[Fit], values: Sequence[Mapping[str, float]], task: Task) -> dict[int, int | None]:
+    """For each learned D the smallest D of PCA whose primary metric is not below it, but for rounding, or None."""
+    of = {(fit.method, fit.dimension): primary_score(task, found) for fit, found in zip(fits, values, strict=False)}
+    learned, pca = ([d for method, d in sorted(of) if method == name] for name in (EMBEDDING, PCA))
 
     def reaches(other: int, d: int) -> bool:
-        return of["pca", other] >= of["embedding", d] - ROUNDING * abs(of["embedding", d])
+        return of[PCA, other] >= of[EMBEDDING, d] - ROUNDING * abs(of[EMBEDDING, d])
 
     return {d: next((other for other in pca if reaches(other, d)), None) for d in learned if pca}

@@ -11,20 +11,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from pipeline.config.dataset import Dataset
-from pipeline.embedding import Fitted
-from pipeline.evaluation.evaluate import evaluate
+from pipeline.embedding import Estimator, Fitted, Problem, Watch
 from pipeline.examples.example_set import ExampleSet
 from pipeline.examples.sparse_examples import HELD_OUT, SparseExamples
 from pipeline.vocabulary.vocabulary import Vocabulary
-
-if TYPE_CHECKING:  # a method that is added must not change what was fitted by the others
-    from pipeline.experiment.registry import Method
 
 LogMetrics = Callable[[Mapping[str, float], int], None]
 """Gets numbers by name, and the epoch that they belong to."""
@@ -37,7 +33,7 @@ class CrossFitted:
     fitted: Fitted
     """The fit that is kept: the only one, or of several turns one on all examples."""
     scores: Mapping[str, pl.DataFrame]
-    """By part (validation, test) what `evaluate` gave of all turns; a part without examples is not there."""
+    """By part (validation, test) what the task's `evaluate` gave of all turns; a part without examples is not there."""
     chosen: Sequence[Mapping[str, Any]]
     """What validation chose in each turn."""
     seconds: float
@@ -45,7 +41,7 @@ class CrossFitted:
 
 
 def cross_fit(
-    method: "Method",
+    method: Estimator,
     name: str,
     conf: Dataset,
     vocabulary: Vocabulary,
@@ -72,55 +68,35 @@ def cross_fit(
         state: a folder for what a training that is interrupted goes on with.
     """
     clock, losses = _Clock(), _EpochLosses(log_losses, live=examples.turns == 1)
-    fit = partial(_fit, method, vocabulary, conf, dimension, losses, log, clock, state)
+
+    def fit(
+        whose: str,
+        training: ExampleSet,
+        validation: ExampleSet | None = None,
+        chosen: Mapping[str, Any] | None = None,
+    ) -> Fitted:
+        watch = Watch(f"{conf.name}: {whose}", log, losses.of(chosen is not None), clock.add, state)
+        with clock:
+            return method.fit(Problem(training, vocabulary, conf, dimension, validation, chosen, watch))
+
     scores: dict[str, list[pl.DataFrame]] = {part: [] for part in HELD_OUT}
     chosen = []
     for turn in range(examples.turns):
         whole = f"{name}, fold {turn + 1} of {examples.turns}" if examples.turns > 1 else name
-        validation, test = (examples.held_out(part, turn, conf.judged, conf.seed) for part in HELD_OUT)
+        validation, test = (examples.held_out(part, turn, conf.task.most_evaluated, conf.seed) for part in HELD_OUT)
         fitted = fit(whole, examples.training(turn), validation=validation if len(validation) else None)
         chosen.append(fitted.chosen)
         if len(validation):
-            scores["validation"].append(evaluate(fitted, validation))
+            scores["validation"].append(conf.task.evaluate(fitted, validation))
             if conf.refit:
                 fitted = fit(f"{whole}, refit", examples.training(turn, refit=True), chosen=fitted.chosen)
         if len(test):
-            scores["test"].append(evaluate(fitted, test))
+            scores["test"].append(conf.task.evaluate(fitted, test))
     if examples.turns > 1:
         fitted = fit(f"{name}, all", examples.everything(), chosen=typical(chosen))
     losses.flush()
     judged = {part: pl.concat(frames) for part, frames in scores.items() if frames}
     return CrossFitted(fitted, judged, chosen, clock.seconds)
-
-
-def _fit(
-    method: "Method",
-    vocabulary: Vocabulary,
-    conf: Dataset,
-    dimension: int | None,
-    losses: "_EpochLosses",
-    log: logging.Logger,
-    clock: "_Clock",
-    state: Path | None,
-    name: str,
-    training: ExampleSet,
-    validation: ExampleSet | None = None,
-    chosen: Mapping[str, Any] | None = None,
-) -> Fitted:
-    """Call the method's function, and measure the time that it takes."""
-    function = method.function()
-    if method.name == "embedding":
-        function = partial(
-            function,
-            name=f"{conf.name}: {name}",
-            on_epoch=losses.of(chosen is not None),
-            log=log,
-            checkpoints=state,
-            on_resume=clock.add,
-        )
-    with clock:
-        fitted: Fitted = function(training, vocabulary, conf, dimension, validation, chosen)
-    return fitted
 
 
 def typical(chosen: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

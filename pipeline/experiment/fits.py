@@ -22,7 +22,7 @@ class Fit:
 
     @property
     def name(self) -> str:
-        """`embedding D=8`; a rival that is not fitted at each D has no number in its name."""
+        """`embedding D=8`; a baseline that is not fitted at each D has no number in its name."""
         return run_name(self.method, self.dimension)
 
 

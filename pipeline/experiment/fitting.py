@@ -11,15 +11,15 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from pipeline.config.dataset import Dataset
-from pipeline.embedding import Fitted
+from pipeline.embedding import Estimator, Fitted
 from pipeline.errors import PipelineError
 from pipeline.examples.example_set import SparseRows
-from pipeline.examples.sparse_examples import HELD_OUT, SparseExamples
+from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.artifacts import PICTURES_KEY, keep_fit, pictures_key, redraw
 from pipeline.experiment.cache_key import fit_key, run_params
 from pipeline.experiment.cross_fitting import cross_fit
 from pipeline.experiment.fits import Fit, Fits
-from pipeline.experiment.registry import METHODS, Method, run_name
+from pipeline.experiment.registry import estimator, run_name
 from pipeline.experiment.run import FinishedRun, Run
 from pipeline.experiment.tracking import CURRENT, Tracker
 from pipeline.records import sources
@@ -42,7 +42,7 @@ def fit_all(
     """Fit one method at each of its dimensions, one MLflow run each; an unchanged fit is reused.
 
     Args:
-        method: `embedding`, `pca`, or a rival.
+        method: `embedding`, or the kind of a baseline.
         conf: the dataset.
         vocabulary: the one that encoded the examples.
         examples: all of them, with their splits.
@@ -58,20 +58,20 @@ def fit_all(
             no room for a setting.
     """
     log = log or logging.getLogger(__name__)
-    how = METHODS[method]
     vocabulary.require(examples.about["vocabulary"], f"{conf.name}: the sparse examples")
     _require_something_to_learn(examples, conf)
-    _require_something_to_predict(examples, conf)
+    conf.task.require_answers(examples, conf.file)
     require_room(conf, examples.n_training, len(vocabulary))
     conf = conf.resolved(examples.n_training, len(vocabulary))
     fits = []
-    for dimension in how.dimensions(conf):
+    how = estimator(method, conf)
+    for dimension in how.fitted_at():
         name = run_name(method, dimension)
         key = fit_key(how, conf, examples, dimension)
         found = None if force else tracker.finished(key)
         if found:
             log.info(f"{conf.name}: {name} is unchanged, its run {found.run_id} is reused")
-            redraw(how, conf, found, tracker)
+            redraw(method, conf, found, tracker)
             done = found
         else:
             run_tags = {"dataset": conf.name, "method": method, "fit_key": key, PICTURES_KEY: pictures_key()}
@@ -129,18 +129,8 @@ def _are_the_same(inputs: SparseRows) -> bool:
     return bool(np.isin(inputs.counts, (0, len(inputs))).all())
 
 
-def _require_something_to_predict(examples: SparseExamples, conf: Dataset) -> None:
-    for part in HELD_OUT if conf.task.kind == "missing_tokens" else ():
-        rows = examples.held_out(part)
-        if len(rows) and not rows.labels.lengths.any():
-            raise PipelineError(
-                f"{conf.file}, task: none of the {len(rows)} {part} examples has two known tokens, one to go in and "
-                "one to predict. Look at `example`, which says what rows are one, and at `vocabulary.min_count`."
-            )
-
-
 def fit_one(
-    method: Method,
+    method: Estimator,
     conf: Dataset,
     vocabulary: Vocabulary,
     examples: SparseExamples,

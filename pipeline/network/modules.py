@@ -1,19 +1,16 @@
-"""What Lightning trains: the loss and the optimiser of each task around its network, and the examples."""
+"""What Lightning trains: what the modules of all tasks share, and the examples."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Any, NamedTuple
 
 import numpy.typing as npt
 import pytorch_lightning as L  # noqa: N812 - the name that Lightning's own documentation uses
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812
 
-from pipeline.config.training import MissingTokensTraining, RegressionTraining
-from pipeline.network.batches import Batches, Lists, Loader
-from pipeline.network.losses import softmax_loss
-from pipeline.network.models import MissingTokensNetwork, RegressionNetwork
-from pipeline.network.sampled_softmax import NegativeSampler, RowWiseAdagrad, Touched, renumbered
+from pipeline.embedding import Problem
+from pipeline.network.batches import Batches, Loader
 
 Array = npt.NDArray[Any]
 
@@ -21,8 +18,33 @@ SCORED_AT_ONCE = 1024
 """Examples of a batch where nothing is learned from them."""
 
 
+class Prepared(NamedTuple):
+    """What a training begins with."""
+
+    module: "TaskModule"
+    sets: list[Batches]
+    """The training examples, and the validation ones where there are some."""
+    scales: dict[str, Array]
+    """Arrays that scoring needs beside the network."""
+
+
 class TaskModule(L.LightningModule):
-    """What both tasks share: losses that are logged by epoch, a learning rate along a cosine to 0."""
+    """What all tasks share: losses that are logged by epoch, a learning rate along a cosine to 0."""
+
+    @classmethod
+    def prepared(
+        cls, problem: Problem, settings: Any, steps: int, option: Mapping[str, Any], kept: Mapping[str, Tensor]
+    ) -> Prepared:
+        """The module at its start, or with the network that was kept.
+
+        Args:
+            problem: what is learned, from what.
+            settings: of the training, resolved.
+            steps: until the learning rate is 0.
+            option: the one of the settings' choices that is tried.
+            kept: state of the network where an earlier process stopped, or nothing.
+        """
+        raise AssertionError("a task says how its network starts")
 
     def __init__(self, network: nn.Module, settings: Any, steps: int) -> None:
         super().__init__()
@@ -74,102 +96,6 @@ class TaskModule(L.LightningModule):
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
-class MissingTokensModule(TaskModule):
-    """Learns which tokens are missing from a list."""
-
-    network: MissingTokensNetwork
-    settings: MissingTokensTraining
-
-    def __init__(self, network: nn.Module, settings: MissingTokensTraining, steps: int, counts: Array) -> None:
-        super().__init__(network, settings, steps)
-        self.proposal = NegativeSampler(torch.from_numpy(counts)) if settings.negatives else None
-        self.touched = Touched(len(counts))
-
-    def loss(self, batch: dict[str, Any]) -> Tensor:
-        """Softmax cross entropy; in training a share of each list goes in, by default all, and all of it is a label."""
-        settings = self.settings
-        whole: Lists = batch["inputs"]
-        inputs, labels = whole, whole if self.training else batch["labels"]
-        excluded = None if self.training else inputs
-        if settings.decoupled:
-            excluded = whole if self.training else inputs.joined(labels)
-        if self.training and settings.input_share != (1.0, 1.0):
-            inputs = whole.keep(_some_of(whole, *settings.input_share))
-        power = settings.label_power if self.training else 1.0
-        if self.proposal is None:
-            hidden = self.network.hidden_of(inputs.mean(self.network.table.weight))
-            bias = self.network.bias.weight[:, 0]
-            return softmax_loss(hidden, self.network.outputs(), bias, labels, power, excluded)
-        return self._loss_of_touched(inputs, labels, excluded, power)
-
-    def _loss_of_touched(self, inputs: Lists, labels: Lists, excluded: Lists | None, power: float) -> Tensor:
-        """The same loss, on the rows of the batch and of drawn tokens; always the same ones judge."""
-        network = self.network
-        assert self.settings.negatives
-        assert self.proposal is not None
-        generator = None if self.training else torch.Generator().manual_seed(0)
-        drawn = self.proposal.draw(self.settings.negatives, generator)
-        same = labels is inputs
-        touched, numbers = self.touched.number(drawn.tokens, inputs.tokens, *([] if same else [labels.tokens]))
-        lists = renumbered(inputs, numbers, len(touched))
-        places = network.table(touched)  # (U, D)
-        return softmax_loss(
-            network.hidden_of(lists.mean(places)),
-            network.lifted(places),
-            network.bias(touched)[:, 0],
-            lists if same else renumbered(labels, numbers, len(touched)),
-            power,
-            excluded._replace(tokens=numbers[excluded.tokens]) if excluded is not None else None,
-            drawn.at(numbers),
-        )
-
-    def configure_optimizers(self) -> Any:
-        """The biases have a learning rate of their own, the table alone has weight decay."""
-        groups = [
-            {"params": [self.network.table.weight], "weight_decay": self.settings.weight_decay},
-            {"params": [self.network.bias.weight], "weight_decay": 0.0, "lr": self.settings.bias_learning_rate},
-        ]
-        if self.proposal is not None:
-            assert self.settings.learning_rate is not None
-            return self._along_a_cosine(RowWiseAdagrad(groups, lr=self.settings.learning_rate))
-        return self._along_a_cosine(self._adamw(groups, betas=(0.9, 0.99)))
-
-
-class RegressionModule(TaskModule):
-    """Learns which number belongs to a list."""
-
-    network: RegressionNetwork
-    settings: RegressionTraining
-
-    def loss(self, batch: dict[str, Any]) -> Tensor:
-        """Huber loss of the standardised target."""
-        inputs: Lists = batch["inputs"]
-        assert self.settings.token_dropout is not None
-        predicted = self.network(inputs.tokens, inputs.offsets, batch["dense"], self.settings.token_dropout)
-        return F.huber_loss(predicted, batch["target"], delta=self.settings.huber)
-
-    def configure_optimizers(self) -> Any:
-        """Its own weight decay for the table and for the head's matrices, none for the rest."""
-        network = self.network
-        matrices = [network.first.weight, network.second.weight, network.outer.weight]
-        groups = [
-            {"params": [network.table.weight], "weight_decay": self.settings.table_weight_decay},
-            {"params": matrices, "weight_decay": self.settings.weight_decay},
-            {"params": [network.first.bias, network.second.bias, *network.line.parameters()], "weight_decay": 0.0},
-        ]
-        return self._along_a_cosine(self._adamw(groups))
-
-
-def _some_of(lists: Lists, low: float, high: float) -> Tensor:
-    """Marks (T,) a random share of each list, between low and high, and at least its first token."""
-    share = low + (high - low) * torch.rand(len(lists.offsets))
-    kept = torch.rand(len(lists.tokens)) < share[lists.rows]
-    nothing = torch.bincount(lists.rows[kept], minlength=len(lists.offsets)) == 0
-    lengths = torch.bincount(lists.rows, minlength=len(lists.offsets))
-    kept[lists.offsets[nothing & (lengths > 0)]] = True
-    return kept
-
-
 class ExamplesModule(L.LightningDataModule):
     """The training and the validation examples; each process reads a part of its own."""
 
@@ -212,3 +138,12 @@ class ExamplesModule(L.LightningDataModule):
     def _part(self, batches: Batches) -> Batches:
         n = self.trainer.world_size if self.trainer else 1
         return batches.part(self._process, n)
+
+
+def module_of(learner: str) -> type[TaskModule]:
+    """The class that Lightning trains, in a module by its full name."""
+    return next(
+        member
+        for member in vars(import_module(learner)).values()
+        if isinstance(member, type) and issubclass(member, TaskModule) and member.__module__ == learner
+    )

@@ -84,11 +84,11 @@ def draw_losses(losses: Mapping[str, Sequence[float]], title: str, path: Path) -
 
 
 def draw_sweep(frame: pl.DataFrame, metric: str, fourth_root: float, path: Path) -> None:
-    """Draw quality and cost against D for the learned embedding and PCA, with the other rivals as lines.
+    """Draw quality and cost against D for the learned embedding and PCA, with the other baselines as lines.
 
     Args:
         frame: that of a comparison: a row a fit, with the metric's interval.
-        metric: the most telling one of the task.
+        metric: the primary one of the task.
         fourth_root: of V, the rule of thumb for D, which is marked.
         path: of the PNG file.
     """

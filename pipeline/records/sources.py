@@ -2,8 +2,6 @@
 
 import glob
 import hashlib
-import re
-from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import polars as pl
 from pipeline.config.dataset import Dataset
 from pipeline.config.records import Source
 from pipeline.errors import PipelineError, nearest
+from pipeline.records.columns import named_columns
 
 _SAMPLES = {"movielens": ("dslabs", "movielens"), "ames": ("modeldata", "ames")}
 _FORMATS = {
@@ -51,7 +50,7 @@ def scan(conf: Dataset, conf_folder: Path) -> pl.LazyFrame:
         raise PipelineError(f"{where}: cannot be read as {_format(source, where)} ({_first_line(error)}).") from error
     if records.head(1).collect().is_empty():
         raise PipelineError(f"{where}: has columns, but not a single record. Bring a file with rows.")
-    for key, column in needed_columns(conf).items():
+    for key, column, _ in named_columns(conf):
         if column not in columns:
             raise PipelineError(
                 f"{conf.file}, {key}: there is no column {column!r} in {where}, {nearest(column, columns)}"
@@ -92,85 +91,6 @@ def files_state(source: Source, conf_folder: Path) -> dict[str, tuple[int, int]]
     """
     found = [Path(path) for path in _paths(source, conf_folder) if "://" not in path]
     return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in found}
-
-
-def roles(conf: Dataset) -> Mapping[str, str]:
-    """What each column of the raw records that a conf names is there for, in words."""
-    said: dict[str, list[str]] = {}
-
-    def note(column: str, role: str) -> None:
-        said.setdefault(column, []).append(role)
-
-    if conf.example:
-        note(conf.example, "says which example a row belongs to")
-    for tokens in conf.tokens:
-        of_kind = {"value": "its value is a token", "words": "its words are tokens", "items": "its items are tokens"}
-        for column in tokens.columns:
-            note(column, of_kind[tokens.kind])
-        for column in label_columns(getattr(tokens, "label", None) or "") if getattr(tokens, "label", None) else []:
-            note(column, "part of the label that people read for a token")
-        for column in getattr(tokens, "about", None) or ():
-            note(column, "describes a token on the pages")
-    if conf.split.column:
-        note(conf.split.column, "train, validation or test")
-    if conf.task.kind == "regression":
-        note(conf.task.target, "the number to predict")
-        for column in conf.task.dense:
-            note(column, "dense feature")
-    return {column: "; ".join(parts) for column, parts in said.items()}
-
-
-def needed_columns(conf: Dataset) -> dict[str, str]:
-    """Every column of the raw records that a conf names, by the key that names it."""
-    named: dict[str, str] = {}
-    if conf.example:
-        named["example"] = conf.example
-    for i, tokens in enumerate(conf.tokens):
-        named |= {f"tokens[{i}].columns[{j}]": column for j, column in enumerate(tokens.columns)}
-        label = getattr(tokens, "label", None)
-        if label:
-            named |= {f"tokens[{i}].label ({field})": field for field in label_columns(label)}
-        named |= {f"tokens[{i}].about": column for column in getattr(tokens, "about", None) or ()}
-    if conf.split.column:
-        named["split.column"] = conf.split.column
-    if conf.task.kind == "regression":
-        named["task.target"] = conf.task.target
-        named |= {f"task.dense[{i}]": column for i, column in enumerate(conf.task.dense)}
-    return named
-
-
-def is_missing(column: str, dtype: pl.DataType) -> pl.Expr:
-    """Whether a record has no value there: null, not a number, or one of the usual words for it."""
-    value = pl.col(column)
-    if dtype.is_float():
-        return value.is_null() | value.is_nan()
-    if dtype == pl.String:
-        return value.is_null() | value.str.strip_chars().str.to_lowercase().is_in(
-            ["", "na", "n/a", "nan", "null", "none"]
-        )
-    return value.is_null()
-
-
-def as_number(column: str, dtype: pl.DataType) -> pl.Expr:
-    """The value as float64: null where it is missing, NaN where it is no number.
-
-    Text may have a currency sign, commas between thousands, or a percent sign: `$1,145.00` is 1145.
-    """
-    value = pl.col(column)
-    if dtype == pl.String:
-        bare = value.str.replace_all(r"[\p{Sc}\s%]", "")
-        grouped = bare.str.contains(r"^[-+]?\d{1,3}(,\d{3})+(\.\d*)?$")
-        value = pl.when(grouped).then(bare.str.replace_all(",", "", literal=True)).otherwise(bare)
-    return pl.when(~is_missing(column, dtype)).then(value.cast(pl.Float64, strict=False).fill_null(float("nan")))
-
-
-def label_columns(label: str) -> list[str]:
-    """The columns that a label names: those in a template's braces, or the label itself.
-
-    >>> label_columns("{title} ({year})"), label_columns("title")
-    (['title', 'year'], ['title'])
-    """
-    return re.findall(r"{([^{}]+)}", label) or [label]
 
 
 def _sample(name: str) -> pl.LazyFrame:

@@ -10,11 +10,10 @@ import dataframely as dy
 import numpy as np
 import polars as pl
 
-from pipeline.config.baselines import Ease
 from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError
 from pipeline.records.distinct import distinct, look_up
-from pipeline.records.tokens import EXAMPLE, pairs, with_example
+from pipeline.records.pairs import EXAMPLE, pairs, with_example
 from pipeline.schemas import PARTS, Examples, PartType
 
 
@@ -100,9 +99,9 @@ def _by_column(records: pl.LazyFrame, conf: Dataset) -> Assignment:
         .collect(engine="streaming")
     )
     by_token = bool((of_example["first"] != of_example["last"]).any())
-    if by_token and conf.task.kind == "regression":
+    if by_token and not conf.task.predicts_tokens:
         raise PipelineError(
-            f"{conf.file}, split.column: {column!r} varies within an example, but a number belongs to a whole example. "
+            f"{conf.file}, split.column: {column!r} varies within an example, but an answer belongs to a whole one. "
             "Give all rows of an example the same part."
         )
     split = of_example["first"] * 0 if by_token else of_example["first"]
@@ -119,25 +118,20 @@ def _frame(ids: pl.Series, codes: pl.Series | None = None, fold: pl.Series | Non
 
 
 def require_room(conf: Dataset, n_training: int, n_tokens: int) -> None:
-    """N centred rows over V tokens span fewer than min(N, V) dimensions, and not every rival can take every V.
+    """N centred rows over V tokens span fewer than min(N, V) dimensions, and not every baseline can take every V.
 
     Raises:
-        PipelineError: a D of conf is larger than that, or the vocabulary too large for a rival.
+        PipelineError: a D of conf is larger than that, or the vocabulary too large for a baseline.
     """
     most = min(n_training, n_tokens) - 1
-    for key, dimensions in (("dimensions", conf.dimensions), ("baseline.dimensions", conf.baseline.dimensions)):
-        if max(dimensions or (0,)) > most:
-            raise PipelineError(
-                f"{conf.file}, {key}: D={max(dimensions or (0,))} is larger than the data allows: {n_training} "
-                f"training examples over {n_tokens} tokens have room for {most} dimensions. Lower it to at most {most}."
-            )
-    for rival in conf.rivals:
-        if isinstance(rival, Ease) and n_tokens > rival.max_tokens:
-            raise PipelineError(
-                f"{conf.file}, rivals: ease needs a matrix of V x V numbers, and V = {n_tokens:,} is above its "
-                f"`max_tokens` of {rival.max_tokens:,}. Leave it out, or raise that if "
-                f"{24 * n_tokens**2 / 1e9:,.1f} GB of memory are free."
-            )
+    largest = max(conf.dimensions or (0,))
+    if largest > most:
+        raise PipelineError(
+            f"{conf.file}, dimensions: D={largest} is larger than the data allows: {n_training} training examples over "
+            f"{n_tokens} tokens have room for {most} dimensions. Lower it to at most {most}."
+        )
+    for baseline in conf.baselines:
+        baseline.require_room(most, n_tokens, conf.file)
 
 
 def training_pairs(records: pl.LazyFrame, conf: Dataset, assignment: Assignment | None = None) -> pl.LazyFrame:

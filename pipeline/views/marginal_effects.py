@@ -1,9 +1,10 @@
-"""What a token does to the predicted number, with everything else held fixed."""
+"""What a token does to the prediction, with everything else held fixed."""
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from pipeline.config.task import Task
 from pipeline.embedding import Fitted
 from pipeline.examples.example_set import ExampleSet
 
@@ -13,26 +14,26 @@ _TRIALS = 100_000
 _ROWS_AT_ONCE = 20_000
 
 
-def token_effects(fitted: Fitted, rows: ExampleSet, logs: bool, seed: int, n_tokens: int) -> npt.NDArray[np.float64]:
+def token_effects(fitted: Fitted, rows: ExampleSet, task: Task, seed: int, n_tokens: int) -> npt.NDArray[np.float64]:
     """The mean change of the prediction when an example gets a token, over a seeded sample of examples.
 
-        effect_t = mean_i (f(x_i with t) - f(x_i without t)),     f in logs where the target is trained in logs
+        effect_t = mean_i (f(x_i with t) - f(x_i without t)),     f on the scale of the task's `effect`
 
     Args:
-        fitted: a fit of a regression.
+        fitted: any fit.
         rows: examples to try it on; their dense features and other tokens stay as they are.
-        logs: the effect is a relative change exp(effect) - 1; otherwise it has the target's unit.
+        task: what was learned; it does not predict tokens.
         seed: of the sample.
         n_tokens: for the first so many tokens.
 
     Returns:
-        (n_tokens,) the effects.
+        (n_tokens,) the effects, or (n_tokens, C) those on each class.
     """
     n_examples = int(np.clip(_TRIALS // max(n_tokens, 1), *EXAMPLES))
     chosen = np.sort(np.random.default_rng(seed).permutation(len(rows))[:n_examples])
     inputs, dense = rows.inputs[chosen], rows.dense[chosen]
     b, v = inputs.shape
-    effects = np.empty(n_tokens)
+    effects = []
     step = max(1, _ROWS_AT_ONCE // b)
     for start in range(0, n_tokens, step):
         tokens = np.arange(start, min(start + step, n_tokens))
@@ -44,7 +45,7 @@ def token_effects(fitted: Fitted, rows: ExampleSet, logs: bool, seed: int, n_tok
         without = sparse.csr_matrix(bags - bags.multiply(one))
         without.eliminate_zeros()
         every = np.tile(dense, (len(tokens), 1))
-        pair = [fitted.score(sparse.csr_matrix(x), every).astype(np.float64) for x in (without + one, without)]
-        after, before = (np.log(x) if logs else x for x in pair)
-        effects[tokens] = (after - before).reshape(len(tokens), b).mean(axis=1)
-    return np.expm1(effects) if logs else effects
+        scores = (fitted.score(sparse.csr_matrix(x), every).astype(np.float64) for x in (without + one, without))
+        after, before = map(task.effect, scores)
+        effects.append((after - before).reshape(len(tokens), b, *after.shape[1:]).mean(axis=1))
+    return np.concatenate(effects)

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
 from pipeline.config.dataset import Dataset
@@ -22,6 +21,7 @@ from pipeline.experiment.artifacts import load_fitted
 from pipeline.experiment.code_version import code_version
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import Fit
+from pipeline.experiment.registry import PCA
 from pipeline.experiment.tracking import Tracker
 from pipeline.pictures.figures import draw_sweep
 from pipeline.pictures.projection import SHOWN, View, neighbourhoods, plane, space
@@ -46,7 +46,7 @@ def draw_pages(
     Args:
         conf: the dataset.
         comparison: of all fits; the best learned one gets a map of neighbourhoods too, which takes longest.
-        described: what is shown with a token, as `tokens.described` gives it.
+        described: what is shown with a token, as `pairs.described` gives it.
         examples: what the effects of tokens on a number are tried on.
         tracker: of the runs.
         log: gets a line for each page.
@@ -56,11 +56,11 @@ def draw_pages(
     """
     swept, best = comparison.swept, comparison.best
     about = Embedding.load(tracker.file(swept[0].run_id, "embedding.parquet")).vocabulary.beside(described)
-    baseline = {fit.dimension: fit for fit in swept if fit.method == "pca"}
+    baseline = {fit.dimension: fit for fit in swept if fit.method == PCA}
     made = {}
     for fit in swept:
         is_best = fit.run_id == best.run_id
-        beside = baseline.get(fit.dimension) if fit.method == "embedding" and conf.task.kind == "regression" else None
+        beside = None if conf.task.predicts_tokens or fit.method == PCA else baseline.get(fit.dimension)
         key = _key(fit, is_best, beside, about)
         made[fit.name] = tracker.tag(fit.run_id, "page_key") != key
         if not made[fit.name]:
@@ -164,11 +164,11 @@ def _named(view: View, name: str) -> View:
 
 
 def _colour(conf: Dataset, fit: Fit, about: pl.DataFrame, examples: SparseExamples, tracker: Tracker) -> Colour | None:
-    if conf.task.kind == "regression":
-        fitted = load_fitted(tracker.folder(fit.run_id))
+    if not conf.task.predicts_tokens:
+        fitted, rows = load_fitted(tracker.folder(fit.run_id)), examples.everything()
         n = min(len(fitted.embedding.vocabulary), SHOWN)
-        effects = token_effects(fitted, examples.everything(), conf.logs, conf.seed, n)
-        return Colour(f"what it does to {conf.task.target}", np.asarray(effects))
+        effects = token_effects(fitted, rows, conf.task, conf.seed, n)
+        return Colour(*conf.task.effects_in_words(effects, rows.classes))
     if not about.width:
         return None
     name = about.columns[0]

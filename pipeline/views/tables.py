@@ -7,10 +7,11 @@ import numpy as np
 
 from pipeline.evaluation.bootstrap import LEVEL
 from pipeline.experiment.comparison import Comparison
+from pipeline.experiment.registry import PCA, estimator_type
 from pipeline.vocabulary.vocabulary import rule_of_thumb
 
 TOLD = 2
-"""So many metrics of a task, the most telling ones, get a verdict in what people read; the files have all."""
+"""So many metrics of a task, the first ones, get a verdict in what people read; the files have all."""
 
 
 def cells(comparison: Comparison, n_metrics: int | None = None) -> list[list[str]]:
@@ -57,7 +58,7 @@ def sentences(comparison: Comparison) -> list[str]:
         )
     else:
         said.append(thumb)
-    most = max(comparison.frame.filter(method="pca")["dimension"], default=0)
+    most = max(comparison.frame.filter(method=PCA)["dimension"], default=0)
     for learned, pca in comparison.about["worth"].items():
         reached = f"pca needs D={pca}" if pca else f"pca does not reach it up to D={most}"
         said.append(f"what {comparison.metrics[0]} embedding D={learned} has: {reached}")
@@ -65,8 +66,8 @@ def sentences(comparison: Comparison) -> list[str]:
 
 
 def _nothing_found(comparison: Comparison) -> list[str]:
-    """Says so where the best learned fit is not shown to be better than the rival that ignores the example."""
-    blind = [name for name in ("popularity", "mean") if name in set(comparison.frame["method"])]
+    """Says so where the best learned fit is not shown to be better than the baseline that ignores the example."""
+    blind = [name for name in comparison.frame["method"].unique() if estimator_type(name).ignores_examples]
     best = comparison.about["best"]
     if not blind or best is None:
         return []
@@ -76,7 +77,7 @@ def _nothing_found(comparison: Comparison) -> list[str]:
 
 
 def markdown(comparison: Comparison) -> str:
-    """The table for an asset's page: the most telling metrics."""
+    """The table for an asset's page: the first metrics."""
     return _markdown(cells(comparison, TOLD))
 
 

@@ -174,7 +174,7 @@ def build_vocabulary(training_pairs: pl.LazyFrame, conf: Dataset) -> Vocabulary:
         PipelineError: no token is frequent enough.
     """
     settings = conf.vocabulary
-    has_labels = any(getattr(tokens, "label", None) for tokens in conf.tokens)
+    has_labels = any(tokens.label_text() is not None for tokens in conf.tokens)
     found = distinct(training_pairs, "token", smallest=["label"] if has_labels else [])
     counted = found.select("token", label="label" if has_labels else "token", count="count").sort(
         ["count", "token"], descending=[True, False]

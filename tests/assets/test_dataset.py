@@ -27,7 +27,7 @@ CHAIN = [
     "sparse_examples",
     "embedding",
     "pca",
-    "rivals",
+    "other_baselines",
     "comparison",
     "pages",
     "report",
@@ -113,7 +113,7 @@ def test_a_conf_file_becomes_one_group_with_all_that_a_newcomer_reads(
         assert spec.kinds
         assert spec.code_version
         assert not spec.owners
-    assert {dep.asset_key.path[-1] for dep in specs["comparison"].deps} == {"embedding", "pca", "rivals"}
+    assert {dep.asset_key.path[-1] for dep in specs["comparison"].deps} == {"embedding", "pca", "other_baselines"}
 
 
 def test_a_changed_setting_makes_stale_what_it_concerns_and_nothing_else(movies: Dataset) -> None:
@@ -122,7 +122,7 @@ def test_a_changed_setting_makes_stale_what_it_concerns_and_nothing_else(movies:
 
     before = versions(movies)
     after = versions(movies.model_copy(update={"dimensions": (3,)}))
-    stale = {"embedding", "pca", "rivals", "comparison", "report"}
+    stale = {"embedding", "pca", "other_baselines", "comparison", "report"}
     assert {name for name in CHAIN if before[name] != after[name]} == stale
 
 
@@ -138,7 +138,7 @@ def test_a_group_materialises_end_to_end(
     examples = SparseExamples.load(value(home, conf, "sparse_examples"))
     assert examples.about["vocabulary"] == vocabulary.fingerprint
     comparison = Comparison.load(value(home, conf, "comparison")).frame
-    assert comparison["method"].to_list() == [*(rival.kind for rival in conf.rivals), "embedding", "pca"]
+    assert comparison["method"].to_list() == [*(baseline.kind for baseline in conf.baselines[1:]), "embedding", "pca"]
 
     client = MlflowClient(f"sqlite:///{home}/mlflow.db")
     (experiment,) = client.search_experiments(filter_string=f"name = '{conf.name}'")
@@ -209,7 +209,7 @@ def test_bad_input_is_told_and_leaves_the_earlier_results(made: Made, write_conf
         "split": {"validation": 0.2, "test": 0.2},
         "task": {"kind": "missing_tokens"},
         "dimensions": [2],
-        "baseline": {"dimensions": 2},
+        "baselines": [{"kind": "pca", "dimensions": 2}],
     }
     for change, sentence in cases:
         result = run(load(write_conf("planted_movies", {**settings, **change})), made.instance)

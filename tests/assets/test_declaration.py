@@ -1,6 +1,6 @@
 from assets.declaration import _used
 from pipeline.embedding import Embedding
-from pipeline.evaluation.evaluate import recall_at
+from pipeline.evaluation.ranking import recall_at
 from pipeline.records import sources
 
 
@@ -12,5 +12,5 @@ def test_what_a_function_uses_of_the_core_is_found_in_all_of_it() -> None:
     assert set(_used(uses.__code__, uses.__globals__)) == {
         "pipeline.records.sources",
         "pipeline.embedding",
-        "pipeline.evaluation.evaluate",
+        "pipeline.evaluation.ranking",
     }

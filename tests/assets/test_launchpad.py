@@ -3,9 +3,10 @@ from typing import Any
 import pytest
 
 from assets import launchpad
+from pipeline.baselines.pca import Pca
 from pipeline.config.dataset import Dataset
-from pipeline.config.training import MissingTokensTraining
 from pipeline.errors import PipelineError
+from pipeline.tasks.missing_tokens import MissingTokensTraining
 
 
 def test_every_setting_of_training_stands_there_with_its_value_and_meaning(movies: Dataset, homes: Dataset) -> None:
@@ -21,7 +22,7 @@ def test_every_setting_of_training_stands_there_with_its_value_and_meaning(movie
 
 
 def test_what_has_no_value_in_conf_is_shown_as_an_empty_list(movies: Dataset) -> None:
-    auto = movies.model_copy(update={"dimensions": None, "baseline": type(movies.baseline)()})
+    auto = movies.model_copy(update={"dimensions": None, "baselines": (Pca(),)})
     kind: Any = launchpad.embedding_config(auto)
     assert (kind().dimensions, kind().training.temperature) == ([], [])
     assert launchpad.with_config(auto, "embedding", kind()) == auto
@@ -36,9 +37,8 @@ def test_what_is_typed_there_counts_for_this_time(movies: Dataset) -> None:
     assert isinstance(conf.training, MissingTokensTraining)
     assert (conf.training.temperature, conf.training.max_epochs) == ((0.3,), 7)
     assert conf.training.learning_rate == movies.training.learning_rate
-    assert launchpad.with_config(movies, "pca", launchpad.pca_config(movies)(dimensions=[3])).baseline.dimensions == (
-        3,
-    )
+    conf = launchpad.with_config(movies, "pca", launchpad.pca_config(movies)(dimensions=[3]))
+    assert conf.baseline("pca").fitted_at() == (3,)
 
 
 def test_what_makes_no_sense_is_told(movies: Dataset) -> None:
@@ -48,7 +48,7 @@ def test_what_makes_no_sense_is_told(movies: Dataset) -> None:
 
 
 def test_fits_are_repeated_where_one_says_so(movies: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    kind = launchpad.rivals_config(movies)
+    kind = launchpad.other_baselines_config(movies)
     assert not launchpad.is_forced(kind())
     assert launchpad.is_forced(kind(force=True))
     monkeypatch.setenv("FORCE", "1")

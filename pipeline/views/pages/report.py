@@ -174,7 +174,7 @@ def _names(found: pl.DataFrame) -> str:
 
 def _sweep_in_words(comparison: Comparison) -> str:
     metric = comparison.metrics[0]
-    values = comparison.frame.filter(pl.col("method").is_in(["embedding", "pca"]))
+    values = comparison.frame.filter(pl.col("method").is_in([fit.method for fit in comparison.swept]))
     words = ", ".join(f"{name} {value:.4f}" for name, value in values.select("fit", metric).rows())
     return f"Quality ({metric}) and seconds of the fit against D: {words}."
 

@@ -1,4 +1,4 @@
-"""One suite for all rivals: each finds what was planted, uses nothing but its rows, and comes back from its weights."""
+"""One suite for all baselines: each finds what was planted, uses only its rows, and comes back from its weights."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,14 +8,17 @@ import polars as pl
 import pytest
 from scipy import sparse
 
-from pipeline.config.baselines import RIVALS, Ease, PcaBoostedTrees
+from pipeline.baselines.ease import Ease
+from pipeline.baselines.mean import Mean
+from pipeline.baselines.pca_boosted_trees import PcaBoostedTrees
+from pipeline.baselines.popularity import Popularity
+from pipeline.config.baseline import Baseline
 from pipeline.config.dataset import Dataset
-from pipeline.embedding import Embedding
-from pipeline.evaluation.evaluate import evaluate, measure
+from pipeline.embedding import Embedding, Problem
+from pipeline.evaluation.metrics import measure
 from pipeline.examples.encoding import encode
 from pipeline.examples.example_set import ExampleSet, SparseRows
 from pipeline.examples.sparse_examples import SparseExamples
-from pipeline.experiment.registry import METHODS
 from pipeline.records.splitting import training_pairs
 from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
 
@@ -24,10 +27,8 @@ PRICING = {"ridge": {}, "boosted_trees": {"max_trees": 60}, "pca_boosted_trees":
 BLIND = ["popularity", "mean"]
 
 
-def with_rivals(conf: Dataset) -> Dataset:
-    kinds = {kind.model_fields["kind"].default: kind for kind in RIVALS[conf.task.kind]}
-    settings = {**FINDING, **PRICING}
-    return conf.model_copy(update={"rivals": tuple(kind(**settings.get(name, {})) for name, kind in kinds.items())})
+def made(method: str) -> Baseline:
+    return Baseline.kinds()[method](**{**FINDING, **PRICING}.get(method, {}))
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def encoded(
     def make(method: str) -> tuple[Dataset, Vocabulary, SparseExamples]:
         finds = method in FINDING or method == "popularity"
         records, conf = (two_genres, "movies") if finds else (priced_words, "homes")
-        conf = with_rivals(request.getfixturevalue(conf))
+        conf = request.getfixturevalue(conf)
         vocabulary = build_vocabulary(training_pairs(records.lazy(), conf), conf)
         return conf, vocabulary, encode(records.lazy(), vocabulary, conf)
 
@@ -48,11 +49,9 @@ def encoded(
 def test_it_finds_what_was_planted_on_examples_that_it_has_not_seen(method: str, encoded: Callable) -> None:
     conf, vocabulary, examples = encoded(method)
     test = examples.held_out("test")
-    fitted = METHODS[method].function()(
-        examples.training(), vocabulary, conf, None, validation=examples.held_out("validation")
-    )
-    blind = METHODS[BLIND[method in PRICING]].function()(examples.training(), vocabulary, conf, None)
-    value, floor = (measure(evaluate(fit, test), conf.logs) for fit in (fitted, blind))
+    problem = Problem(examples.training(), vocabulary, conf, validation=examples.held_out("validation"))
+    fits = (made(name).fit(problem) for name in (method, BLIND[method in PRICING]))
+    value, floor = (measure(conf.task, conf.task.evaluate(fit, test)) for fit in fits)
     if method == "boosted_trees":  # sees the area alone, which explains little of the price
         assert floor["r2_log"] - 0.05 < value["r2_log"] < 0.3
     elif method in PRICING:
@@ -67,24 +66,22 @@ def test_it_comes_back_from_its_weights_and_the_same_choice_gives_the_same_fit(
 ) -> None:
     conf, vocabulary, examples = encoded(method)
     rows = examples.held_out("test")
-    how = METHODS[method]
-    fitted = how.function()(examples.training(), vocabulary, conf, None, validation=examples.held_out("validation"))
+    how = made(method)
+    fitted = how.fit(Problem(examples.training(), vocabulary, conf, validation=examples.held_out("validation")))
     scores = fitted.score(rows.inputs.csr(), rows.dense)
     np.savez(tmp_path / "weights.npz", allow_pickle=False, **fitted.weights)
     with np.load(tmp_path / "weights.npz", allow_pickle=False) as weights:
         again = how.restore(fitted.embedding, dict(weights), conf)
     assert again.score(rows.inputs.csr(), rows.dense) == pytest.approx(scores, rel=1e-5, abs=1e-6)
-    chosen = how.function()(examples.training(), vocabulary, conf, None, chosen=fitted.chosen)
+    chosen = how.fit(Problem(examples.training(), vocabulary, conf, chosen=fitted.chosen))
     assert chosen.score(rows.inputs.csr(), rows.dense) == pytest.approx(scores, rel=1e-5, abs=1e-6)
     assert isinstance(fitted.embedding, Embedding)
 
 
 def test_trees_have_as_many_components_as_there_is_room_for(encoded: Callable) -> None:
     conf, vocabulary, examples = encoded("pca_boosted_trees")
-    rivals = (PcaBoostedTrees(dimension=16, max_trees=5),)
-    conf = conf.model_copy(update={"rivals": rivals})
-    fit = METHODS["pca_boosted_trees"].function()
-    fitted = fit(examples.training(), vocabulary, conf, None, validation=examples.held_out("validation"))
+    problem = Problem(examples.training(), vocabulary, conf, validation=examples.held_out("validation"))
+    fitted = PcaBoostedTrees(dimension=16, max_trees=5).fit(problem)
     assert fitted.embedding.dimension == fitted.chosen["dimension"] == len(vocabulary) - 1
 
 
@@ -104,14 +101,14 @@ def rows_of(target: list[float]) -> ExampleSet:
 
 
 def test_popularity_ranks_by_the_examples_that_have_a_token(movies: Dataset) -> None:
-    fitted = METHODS["popularity"].function()(rows_of([np.nan] * 3), VOCABULARY, movies)
+    fitted = Popularity().fit(Problem(rows_of([np.nan] * 3), VOCABULARY, movies))
     scores = fitted.score(sparse.csr_matrix((2, 3), dtype=np.float32), np.empty((2, 0)))
     assert np.exp(scores).tolist() == pytest.approx(np.array([[4 / 4, 3 / 4, 2 / 4]] * 2))
     assert fitted.embedding.matrix.shape == (3, 1)
 
 
 def test_the_mean_of_a_logged_target_is_the_geometric_one(homes: Dataset) -> None:
-    fitted = METHODS["mean"].function()(rows_of([1.0, 10.0, 100.0]), VOCABULARY, homes)
+    fitted = Mean().fit(Problem(rows_of([1.0, 10.0, 100.0]), VOCABULARY, homes))
     assert fitted.score(sparse.csr_matrix((2, 3)), np.empty((2, 0))).tolist() == pytest.approx([10, 10])
     assert (fitted.embedding.matrix == 0).all()
 
@@ -122,8 +119,7 @@ def test_ease_is_ridge_regression_of_each_token_on_the_others(n: int, movies: Da
 
     So it does where the inverse is solved for by the rows, of which there are fewer than tokens.
     """
-    conf = movies.model_copy(update={"rivals": (Ease(regularisation=2.0),)})
-    fitted = METHODS["ease"].function()(rows_of([np.nan] * n), VOCABULARY, conf)
+    fitted = Ease(regularisation=2.0).fit(Problem(rows_of([np.nan] * n), VOCABULARY, movies))
     assert fitted.inverse.is_factor == (n < 3)
     item_weights = fitted.score(sparse.identity(3, format="csr"), np.empty((3, 0)))
     for j in range(3):

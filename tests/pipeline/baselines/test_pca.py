@@ -3,8 +3,9 @@ import polars as pl
 import pytest
 from scipy import sparse
 
-from pipeline.baselines.pca import fit_pca, principal_components
+from pipeline.baselines.pca import Pca, principal_components
 from pipeline.config.dataset import Dataset
+from pipeline.embedding import Problem
 from pipeline.examples.example_set import ExampleSet, SparseRows
 from pipeline.vocabulary.vocabulary import Vocabulary
 
@@ -34,7 +35,7 @@ def test_the_score_is_the_reconstruction_of_the_centred_row(
 ) -> None:
     """Against the textbook: centre, singular value decomposition, keep D, add the mean again."""
     rows, vocabulary = data
-    fitted = fit_pca(rows, vocabulary, movies, 3)
+    fitted = Pca().fit(Problem(rows, vocabulary, movies, 3))
     x = rows.inputs.csr().toarray()
     _, _, directions = np.linalg.svd(x - x.mean(axis=0))
     expected = x.mean(axis=0) + (x - x.mean(axis=0)) @ directions[:3].T @ directions[:3]
@@ -44,7 +45,7 @@ def test_the_score_is_the_reconstruction_of_the_centred_row(
 def test_the_embedding_is_the_loadings(data: tuple[ExampleSet, Vocabulary], movies: Dataset) -> None:
     """With all the room there is, inner products of loadings are the covariances of the tokens."""
     rows, vocabulary = data
-    matrix = fit_pca(rows, vocabulary, movies, 11).embedding.matrix
+    matrix = Pca().fit(Problem(rows, vocabulary, movies, 11)).embedding.matrix
     x = rows.inputs.csr().toarray()
     covariance = np.cov(x, rowvar=False)
     values, vectors = np.linalg.eigh(covariance)
@@ -60,7 +61,8 @@ def test_the_head_finds_a_linear_price(homes: Dataset) -> None:
     matrix = np.hstack([first, ~first, second])
     area = random.normal(size=(200, 1))
     target = np.exp(2 + first - second.astype(float) + area)[:, 0]
-    fitted = fit_pca(rows_of(matrix, target, area), Vocabulary.of({"a": 3, "b": 2, "c": 1}), homes, 2)
+    vocabulary = Vocabulary.of({"a": 3, "b": 2, "c": 1})
+    fitted = Pca().fit(Problem(rows_of(matrix, target, area), vocabulary, homes, 2))
     predicted = fitted.score(sparse.csr_matrix(matrix.astype(np.float32)), area)
     assert predicted == pytest.approx(target, rel=1e-3)
 

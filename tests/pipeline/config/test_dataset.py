@@ -18,7 +18,7 @@ def test_every_conf_file_of_the_project_loads_and_says_in_its_first_line_what_it
 
 def test_a_minimal_file_gets_the_defaults_of_its_task(minimal: dict[str, Any], write_conf: Callable[..., Path]) -> None:
     conf = load(write_conf("small", minimal))
-    assert [rival.kind for rival in conf.rivals] == ["popularity"]
+    assert [baseline.kind for baseline in conf.baselines] == ["pca", "popularity"]
     assert conf.training.kind == "missing_tokens"
     assert conf.tokens[0].columns == ("movie",)
 
@@ -30,18 +30,18 @@ def test_dimensions_can_be_one_or_several_or_left_to_the_data(
 
     def resolved(**settings: Any) -> tuple[Any, Any]:
         conf = load(write_conf("small", {**written, **settings})).resolved(100, 50)
-        return conf.dimensions, conf.baseline.dimensions
+        return conf.dimensions, conf.baseline("pca").fitted_at()
 
     assert resolved(dimensions=[8, 3]) == ((3, 8), (3, 4, 8, 16, 32))
     assert resolved(dimension=8) == resolved(dimensions=8) == ((8,), (8, 16, 32))
     assert resolved(dimensions="auto") == resolved(dimension="auto") == ((1, 2, 3, 4, 8, 16, 32),) * 2
-    assert resolved(dimension=8, baseline={"dimensions": [2]}) == ((8,), (2,))
+    assert resolved(dimension=8, baselines=[{"kind": "pca", "dimensions": [2]}]) == ((8,), (2,))
 
 
-def test_rivals_are_names_or_settings(minimal: dict[str, Any], write_conf: Callable[..., Path]) -> None:
-    conf = load(write_conf("small", {**minimal, "rivals": ["ease", {"kind": "als", "alpha": 3}]}))
-    assert [rival.kind for rival in conf.rivals] == ["ease", "als"]
-    assert conf.rival("als").alpha == (3.0,)  # type: ignore[attr-defined]
+def test_baselines_are_names_or_settings(minimal: dict[str, Any], write_conf: Callable[..., Path]) -> None:
+    conf = load(write_conf("small", {**minimal, "baselines": ["ease", {"kind": "als", "alpha": 3}]}))
+    assert [baseline.kind for baseline in conf.baselines] == ["pca", "ease", "als"]
+    assert conf.baseline("als").alpha == (3.0,)  # type: ignore[attr-defined]
 
 
 def test_a_split_can_be_named_by_its_column_alone(minimal: dict[str, Any], write_conf: Callable[..., Path]) -> None:

@@ -4,7 +4,12 @@ import pytest
 
 from pipeline.errors import PipelineError
 from pipeline.evaluation.bootstrap import RESAMPLES, Difference, difference, interval, resampled
-from pipeline.evaluation.evaluate import measure
+from pipeline.evaluation.metrics import measure
+from pipeline.tasks.missing_tokens import MissingTokens
+from pipeline.tasks.regression import Regression
+
+RANKING = MissingTokens(kind="missing_tokens")
+NUMBER = Regression(kind="regression", target="price", log=False)
 
 
 def ranked(recall: np.ndarray) -> pl.DataFrame:
@@ -15,10 +20,12 @@ def numbers(target: np.ndarray, predicted: np.ndarray) -> pl.DataFrame:
     return pl.DataFrame({"example": [f"e{i}" for i in range(len(target))], "target": target, "predicted": predicted})
 
 
-def compared(ours: pl.DataFrame, theirs: pl.DataFrame, metric: str) -> Difference:
-    drawn = resampled([ours, theirs], log=False)
-    values = [measure(frame, log=False)[metric] for frame in (ours, theirs)]
-    return difference(metric, (values[0], drawn[0][metric]), (values[1], drawn[1][metric]), ours.height)
+def compared(ours: pl.DataFrame, theirs: pl.DataFrame, name: str) -> Difference:
+    task = RANKING if name.startswith("recall") else NUMBER
+    drawn = resampled(task, [ours, theirs])
+    values = [measure(task, frame)[name] for frame in (ours, theirs)]
+    metric = next(metric for metric in task.metrics if metric.name == name)
+    return difference(metric, (values[0], drawn[0][name]), (values[1], drawn[1][name]), ours.height)
 
 
 def test_the_interval_of_a_mean_is_that_of_statistics_books() -> None:
@@ -26,7 +33,7 @@ def test_the_interval_of_a_mean_is_that_of_statistics_books() -> None:
     random = np.random.default_rng(1)
     for n, t in ((4000, 1.96), (10, 2.262)):
         values = random.normal(0.5, 0.1, n)
-        (drawn,) = resampled([ranked(values)], log=False)
+        (drawn,) = resampled(RANKING, [ranked(values)])
         found = interval(drawn["recall_at_20"], n)
         half = t * values.std(ddof=1) / np.sqrt(n)
         assert len(drawn["recall_at_20"]) == RESAMPLES
@@ -39,7 +46,7 @@ def test_it_holds_the_truth_in_about_95_of_100_data_sets() -> None:
     held = 0
     for _ in range(100):
         frame = numbers(random.normal(size=60), np.zeros(60))
-        (drawn,) = resampled([frame], log=False)
+        (drawn,) = resampled(NUMBER, [frame])
         found = interval(drawn["rmse"], 60)
         held += found.low <= 1 <= found.high
     assert 88 <= held <= 99
@@ -54,7 +61,7 @@ def test_a_small_difference_on_the_same_examples_shows_though_the_two_intervals_
     assert found.low > 0
     assert found.verdict == "better"
     assert compared(ranked(theirs), ranked(ours), "recall_at_20").verdict == "worse"
-    (drawn,) = resampled([ranked(theirs)], log=False)
+    (drawn,) = resampled(RANKING, [ranked(theirs)])
     alone = interval(drawn["recall_at_20"], 300)
     assert alone.high - alone.low > 10 * (found.high - found.low)
 
@@ -83,12 +90,12 @@ def test_a_handful_of_examples_shows_nothing_whatever_they_say() -> None:
 
 def test_fits_that_were_judged_on_different_examples_cannot_be_compared() -> None:
     with pytest.raises(PipelineError, match="judged on different examples"):
-        resampled([ranked(np.ones(3)), ranked(np.ones(4))], log=False)
+        resampled(RANKING, [ranked(np.ones(3)), ranked(np.ones(4))])
 
 
 def test_draws_come_in_blocks_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
     frame = ranked(np.random.default_rng(5).random(50))
-    (at_once,) = resampled([frame], log=False)
+    (at_once,) = resampled(RANKING, [frame])
     monkeypatch.setattr("pipeline.evaluation.bootstrap._BLOCK", 50 * 7)
-    (in_blocks,) = resampled([frame], log=False)
+    (in_blocks,) = resampled(RANKING, [frame])
     assert in_blocks["recall_at_20"] == pytest.approx(at_once["recall_at_20"])

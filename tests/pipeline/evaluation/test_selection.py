@@ -3,9 +3,9 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.baselines import ease
-from pipeline.config.baselines import Ease
+from pipeline.baselines.ease import Ease, FittedEase
 from pipeline.config.dataset import Dataset
+from pipeline.embedding import Problem
 from pipeline.evaluation.selection import SHARE, first_of_the_best, tuned
 from pipeline.examples.encoding import encode
 from pipeline.records.splitting import training_pairs
@@ -37,20 +37,19 @@ def test_of_two_candidates_that_only_rounding_tells_apart_the_first_is_kept(
     vocabulary = build_vocabulary(training_pairs(two_genres.lazy(), movies), movies)
     examples = encode(two_genres.lazy(), vocabulary, movies)
     for first, second in ((100.0, 100.0 + 1e-10), (100.0 + 1e-10, 100.0)):
-        conf = movies.model_copy(update={"rivals": (Ease(regularisation=(first, second)),)})
-        fitted = ease.fit(examples.training(), vocabulary, conf, validation=examples.held_out("validation"))
+        problem = Problem(examples.training(), vocabulary, movies, validation=examples.held_out("validation"))
+        fitted = Ease(regularisation=(first, second)).fit(problem)
         assert fitted.chosen == {"regularisation": first}
 
 
 def test_a_candidate_that_is_better_is_kept_wherever_it_stands(movies: Dataset, two_genres: pl.DataFrame) -> None:
     vocabulary = build_vocabulary(training_pairs(two_genres.lazy(), movies), movies)
     examples = encode(two_genres.lazy(), vocabulary, movies)
-    training, validation = examples.training(), examples.held_out("validation")
+    problem = Problem(examples.training(), vocabulary, movies, validation=examples.held_out("validation"))
 
-    def fit(regularisation: float) -> ease.FittedEase:
-        conf = movies.model_copy(update={"rivals": (Ease(regularisation=regularisation),)})
-        return ease.fit(training, vocabulary, conf)
+    def fit(regularisation: float) -> FittedEase:
+        return Ease(regularisation=regularisation).fit(problem)
 
     for order in ((1e-3, 100.0), (100.0, 1e-3)):
-        kept = tuned(fit, [{"regularisation": value} for value in order], movies, validation, None)
+        kept = tuned(fit, [{"regularisation": value} for value in order], problem)
         assert kept.chosen == {"regularisation": 100.0}

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.config.dataset import Dataset
 from pipeline.experiment.code_version import dependencies, library_versions
+from pipeline.experiment.registry import modules
 
 PROJECT = Path(__file__).parents[3]
-TRAINING, JUDGE, FIGURES = "network.training", "experiment.cross_fitting", "pictures.figures"
+TRAINING, JUDGE, FIGURES = "network.missing_tokens", "experiment.cross_fitting", "pictures.figures"
 
 
 @pytest.fixture(scope="module")
@@ -44,11 +46,12 @@ def test_a_version_changes_with_the_code_behind_it_and_with_nothing_else(copy: P
         return [ours != theirs for ours, theirs in zip(now, before, strict=True)]
 
     assert changed("network/losses.py", "FARTHEST = 80.0", "FARTHEST = 81.0") == [True, False, False]
-    assert changed("evaluation/evaluate.py", "LEAST_ROWS = 64", "LEAST_ROWS = 65") == [True, True, False]
+    assert changed("evaluation/ranking.py", "LEAST_ROWS = 64", "LEAST_ROWS = 65") == [True, False, False]
+    assert changed("experiment/cross_fitting.py", "median_low", "median_high") == [False, True, False]
     assert changed("pictures/figures.py", "LABELLED = 40", "LABELLED = 41") == [False, False, True]
     assert changed("network/losses.py", '^"""Softmax', '"""The softmax') == [False] * 3
     assert changed("network/losses.py", "import torch\n", "import math\nimport torch\n") == [False] * 3
-    assert changed("experiment/registry.py", 'Method\\("mean"', 'Method("median"') == [False] * 3
+    assert changed("config/kinds.py", '"mean"', '"median"') == [False] * 3
 
 
 def test_a_template_is_code_of_the_page_that_it_makes(copy: Path) -> None:
@@ -68,3 +71,19 @@ def test_dependencies_are_those_of_the_imports_and_libraries_those_that_they_use
     assert {"numpy", "scipy"} <= set(library_versions("pipeline.baselines.ease"))
     assert "pytorch-lightning" not in library_versions("pipeline.baselines.ease")
     assert "pytorch-lightning" in library_versions("pipeline.network.training")
+
+
+def test_a_fit_depends_on_the_code_of_its_method_and_of_the_kinds_that_conf_names(
+    movies: Dataset, homes: Dataset
+) -> None:
+    """And on that of no other: a change of a loss repeats no baseline, a change of a baseline no training."""
+
+    def behind(name: str, conf: Dataset) -> set[str]:
+        return {module.removeprefix("pipeline.") for module in dependencies(*modules(name, conf))}
+
+    learned, numbers, pca = behind("embedding", movies), behind("embedding", homes), behind("pca", movies)
+    assert {"tasks.missing_tokens", "evaluation.ranking", "network.losses", "network.trainer"} <= learned
+    assert {"tasks.regression", "network.target_network", "network.trainer"} <= numbers
+    assert not {"network.losses", "tasks.missing_tokens", "evaluation.ranking"} & numbers
+    assert {"baselines.pca", "tasks.missing_tokens"} <= pca
+    assert not any(module.startswith("network") for module in pca)

@@ -6,8 +6,10 @@ import pytest
 
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import Fit
+from pipeline.tasks.missing_tokens import MissingTokens
 from pipeline.views import tables
 
+TASK = MissingTokens(kind="missing_tokens")
 N = 400
 BASE = np.random.default_rng(0).uniform(0.1, 0.6, N)
 
@@ -37,10 +39,10 @@ FITS, SCORES = [fit for fit, _ in PLANTED], [frame for _, frame in PLANTED]
 
 @pytest.fixture(scope="module")
 def planted() -> Comparison:
-    return Comparison.of(FITS, 10_000, False, {"validation": SCORES, "test": SCORES})
+    return Comparison.of(FITS, 10_000, TASK, {"validation": SCORES, "test": SCORES})
 
 
-def test_the_table_puts_rivals_first_and_equal_d_side_by_side(planted: Comparison) -> None:
+def test_the_table_puts_other_baselines_first_and_equal_d_side_by_side(planted: Comparison) -> None:
     head, rule, *rows = tables.text(planted).splitlines()
     assert head.split() == ["films", "recall_at_20", "ndcg_at_20", "fit,", "s"]
     assert set(rule) == {"-"}
@@ -50,7 +52,9 @@ def test_the_table_puts_rivals_first_and_equal_d_side_by_side(planted: Compariso
     assert f"{recall:.4f} ±.01" in rows[0]  # sd of the examples .14, so 1.96 x .14 / sqrt(400)
 
 
-def test_learned_is_told_against_pca_of_the_same_d_and_the_best_against_each_rival(planted: Comparison) -> None:
+def test_learned_is_told_against_pca_of_the_same_d_and_the_best_against_each_other_baseline(
+    planted: Comparison,
+) -> None:
     assert planted.told_pairs() == [
         ("embedding D=2", "pca D=2"),
         ("embedding D=8", "pca D=8"),
@@ -84,7 +88,7 @@ def test_the_smallest_d_that_is_not_worse_by_one_standard_error_is_chosen_on_val
     fits = [fit("embedding", d) for d in (2, 4, 8, 16)]
     validation = [scores(shift, seed=i) for i, shift in enumerate((0.1, 0.1995, 0.2, 0.198))]
     test = [scores(0.0, seed=9)] * 4
-    about = Comparison.of(fits, 10_000, False, {"validation": validation, "test": test}).about
+    about = Comparison.of(fits, 10_000, TASK, {"validation": validation, "test": test}).about
     assert (about["best"], about["smallest"]) == (8, 4)
 
 
@@ -92,7 +96,7 @@ def test_no_signal_is_said(planted: Comparison) -> None:
     assert "no signal shown" not in tables.text(planted)
     fits = [fit("embedding", 8), fit("popularity", 1)]
     frames = [scores(0.0, seed=2), scores(0.0, seed=3)]
-    text = tables.text(Comparison.of(fits, 16, False, {"validation": frames, "test": frames}))
+    text = tables.text(Comparison.of(fits, 16, TASK, {"validation": frames, "test": frames}))
     assert "no signal shown: no learned embedding is shown to be better than popularity" in text
 
 
@@ -104,13 +108,13 @@ def test_the_markdown_is_short_enough_to_show_inline(planted: Comparison) -> Non
 
 
 def test_without_test_examples_the_validation_ones_are_shown_and_named() -> None:
-    comparison = Comparison.of(FITS, 16, False, {"validation": SCORES, "test": []})
+    comparison = Comparison.of(FITS, 16, TASK, {"validation": SCORES, "test": []})
     assert comparison.about["part"] == "validation"
     assert f"measured on the {N} validation examples" in tables.text(comparison)
 
 
 def test_without_any_held_out_example_the_table_says_so() -> None:
-    comparison = Comparison.of(FITS, 16, False, {"validation": [], "test": []})
+    comparison = Comparison.of(FITS, 16, TASK, {"validation": [], "test": []})
     assert "no example is held out, so nothing was measured" in tables.text(comparison)
     assert comparison.differences.is_empty()
 

@@ -6,13 +6,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipeline.baselines.pca import fit_pca
-from pipeline.config.baselines import Baseline, Ease
+from pipeline.baselines.ease import Ease
+from pipeline.baselines.pca import Pca
 from pipeline.config.dataset import Dataset
 from pipeline.config.records import Split
-from pipeline.embedding import Embedding
+from pipeline.embedding import Embedding, Problem
 from pipeline.errors import PipelineError
-from pipeline.evaluation.evaluate import evaluate
 from pipeline.examples.encoding import encode
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.artifacts import load_fitted, load_scores
@@ -123,9 +122,8 @@ def test_an_unchanged_fit_is_reused_and_a_changed_one_is_not(
     assert (forced != first, reused) == (True, False)
     assert fit(conf) == (forced, True)
     assert current() == [forced]
-    solver = conf.baseline.model_copy(update={"solver": "covariance_eigh"})
-    assert not fit(conf.model_copy(update={"baseline": solver}))[1]
-    assert not fit(conf.model_copy(update={"baseline": Baseline(dimensions=(3,))}))[1]
+    for pca in (Pca(dimensions=2, solver="covariance_eigh"), Pca(dimensions=3)):
+        assert not fit(conf.model_copy(update={"baselines": (pca,)}))[1]
     assert not fit(conf.model_copy(update={"refit": True}))[1]
 
 
@@ -156,8 +154,8 @@ def test_pictures_of_a_reused_fit_are_drawn_again_by_code_that_has_changed(
 def test_in_folds_every_example_is_judged_once_and_the_fit_on_all_of_them_is_kept(
     method: str, two_genres: pl.DataFrame, movies: Dataset, tracker: Tracker, encoded: Callable
 ) -> None:
-    rivals = (Ease(regularisation=(3.0, 30.0)),)
-    conf = movies.model_copy(update={"split": Split(folds=3), "refit": True, "rivals": rivals})
+    baselines = (Ease(regularisation=(3.0, 30.0)),)
+    conf = movies.model_copy(update={"split": Split(folds=3), "refit": True, "baselines": baselines})
     vocabulary, examples = encoded(two_genres, conf)
     (fit,) = fit_all(method, conf, vocabulary, examples, tracker).fits
     for part in ("validation", "test"):
@@ -184,12 +182,11 @@ def test_a_refit_learns_from_validation_too_before_the_test(
     vocabulary, examples = encoded(two_genres, conf)
     (fit,) = fit_all("pca", conf, vocabulary, examples, tracker).fits
     (scores,) = load_scores(tracker, [fit], "test")
-    refitted = fit_pca(examples.training(refit=True), vocabulary, conf, 2)
-    assert scores.equals(evaluate(refitted, examples.held_out("test")))
+    refitted = Pca().fit(Problem(examples.training(refit=True), vocabulary, conf, 2))
+    assert scores.equals(conf.task.evaluate(refitted, examples.held_out("test")))
     (validated,) = load_scores(tracker, [fit], "validation")
-    assert validated.equals(
-        evaluate(fit_pca(examples.training(), vocabulary, conf, 2), examples.held_out("validation"))
-    )
+    first = Pca().fit(Problem(examples.training(), vocabulary, conf, 2))
+    assert validated.equals(conf.task.evaluate(first, examples.held_out("validation")))
 
 
 def test_other_inputs_are_another_fit(
@@ -204,7 +201,7 @@ def test_other_inputs_are_another_fit(
 def test_a_d_larger_than_the_data_allows_is_refused_before_anything_runs(
     two_genres: pl.DataFrame, movies: Dataset, tracker: Tracker, encoded: Callable
 ) -> None:
-    conf = movies.model_copy(update={"dimensions": (2, 40), "baseline": Baseline(), "seed": 13})
+    conf = movies.model_copy(update={"dimensions": (2, 40), "baselines": (Pca(),), "seed": 13})
     runs = len(tracker.client.search_runs([tracker.experiment_id]))
     with pytest.raises(PipelineError, match=r"planted_movies.yaml, dimensions: D=40 .* at most 39"):
         fit_all("pca", conf, *encoded(two_genres, conf), tracker)
@@ -247,7 +244,7 @@ def test_a_fit_that_raises_ends_failed_and_leaves_the_others(
     def broken(*_: object) -> None:
         raise MemoryError("no room")
 
-    monkeypatch.setattr("pipeline.baselines.pca.fit_pca", broken)
+    monkeypatch.setattr("pipeline.baselines.pca.Pca.fit", broken)
     conf = movies.model_copy(update={"seed": 14})
     with pytest.raises(MemoryError):
         fit_all("pca", conf, *encoded(two_genres, conf), tracker)

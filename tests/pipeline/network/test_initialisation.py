@@ -5,11 +5,13 @@ import torch
 from scipy import sparse
 
 from pipeline.baselines.pca import principal_components
-from pipeline.config.training import MissingTokensTraining, RegressionTraining
 from pipeline.examples.example_set import ExampleSet, SparseRows
-from pipeline.network import initialisation
+from pipeline.network import missing_tokens
 from pipeline.network.batches import Lists
-from pipeline.network.initialisation import missing_tokens_network, regression_network
+from pipeline.network.missing_tokens import missing_tokens_network
+from pipeline.network.target_start import target_network
+from pipeline.tasks.missing_tokens import MissingTokensTraining
+from pipeline.tasks.regression import RegressionTraining
 
 
 @pytest.fixture
@@ -41,7 +43,7 @@ def test_missing_tokens_start_at_pca_s_places_of_length_1_between_covariance_and
 
 def test_a_regression_starts_with_hidden_nodes_of_variance_1_and_predicts_the_mean(rows: ExampleSet) -> None:
     dense, target = np.empty((200, 0)), np.random.default_rng(1).normal(size=200)
-    network = regression_network(rows, RegressionTraining(), 3, 0, dense, target).eval()
+    network = target_network(rows, RegressionTraining(), 3, 0, dense, target).eval()
     weighted = rows.inputs.csr() @ sparse.diags(network.weight.numpy())
     hidden = weighted @ network.table.weight.detach().numpy()
     assert hidden.var(axis=0) == pytest.approx(np.ones(3), rel=0.01)
@@ -58,7 +60,7 @@ def test_its_first_dimension_starts_at_what_the_tokens_add_beside_the_dense_feat
     has = rows.inputs.csr().toarray()
     dense = has[:, [3]] + np.random.default_rng(2).normal(0, 0.5, (200, 1))
     target = 0.8 * has[:, 3] - 0.8 * has[:, 7] + 2 * dense[:, 0]
-    network = regression_network(rows, RegressionTraining(), dimension, 0, dense, target)
+    network = target_network(rows, RegressionTraining(), dimension, 0, dense, target)
     added = (network.table.weight[:, 0] * network.weight).detach().numpy()
     assert network.table.weight.shape == (50, dimension)
     assert (added.argmax(), added.argmin()) == (3, 7)
@@ -66,7 +68,7 @@ def test_its_first_dimension_starts_at_what_the_tokens_add_beside_the_dense_feat
 
 
 def test_tokens_that_say_nothing_start_at_0(rows: ExampleSet) -> None:
-    network = regression_network(rows, RegressionTraining(), 1, 0, np.empty((200, 0)), np.zeros(200))
+    network = target_network(rows, RegressionTraining(), 1, 0, np.empty((200, 0)), np.zeros(200))
     assert (network.table.weight == 0).all()
 
 
@@ -84,8 +86,8 @@ def test_of_many_pairs_a_sample_tells_where_to_start(monkeypatch: pytest.MonkeyP
         np.full(n, np.nan),
     )
     settings = MissingTokensTraining(negatives=8).resolved(n, 40)
-    monkeypatch.setattr(initialisation, "MOST_PAIRS", lists.nnz // 4)
-    assert initialisation._some_of(rows.inputs, 1).shape[0] == 100
+    monkeypatch.setattr(missing_tokens, "MOST_PAIRS", lists.nnz // 4)
+    assert missing_tokens._sample_of(rows.inputs, 1).shape[0] == 100
     table = missing_tokens_network(rows, settings, 1, 0.2, 1).table.weight.detach().numpy()
     assert len(set(np.sign(table[:20, 0]))) == len(set(np.sign(table[20:, 0]))) == 1
     assert np.sign(table[0, 0]) != np.sign(table[20, 0])

@@ -16,13 +16,13 @@ from filelock import FileLock
 
 from pipeline.config.dataset import Dataset
 from pipeline.config.files import load
-from pipeline.evaluation.evaluate import evaluate, measure
+from pipeline.embedding import Problem, Watch
+from pipeline.evaluation.metrics import measure
 from pipeline.examples.encoding import encode
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.fitting import fit_all
 from pipeline.experiment.tracking import Tracker
-from pipeline.network.fitted_network import FittedNetwork
-from pipeline.network.training import fit_network
+from pipeline.network.learned import LearnedEmbedding
 from pipeline.records.splitting import training_pairs
 from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
 from tests.conftest import with_training
@@ -160,8 +160,8 @@ def test_a_checkpoint_that_cannot_be_read_costs_time_and_no_more(movies: Dataset
     (temperature,) = conf.training.temperature  # type: ignore[union-attr, misc]
     broken.parent.rename(broken.parent.with_name(f"a-temperature={temperature}"))
     found = [
-        fit_network(
-            examples.training(), vocabulary, conf, 2, name="a", on_epoch=lambda *_: None, log=log, checkpoints=folder
+        LearnedEmbedding(conf).fit(
+            Problem(examples.training(), vocabulary, conf, 2, watch=Watch("a", log, checkpoints=folder))
         )
         for folder in (tmp_path / "checkpoints", None)
     ]
@@ -176,17 +176,8 @@ def test_who_trains_the_same_at_the_same_time_is_left_alone(movies: Dataset, tmp
     folder = tmp_path / "checkpoints" / f"a-temperature={temperature}"
     folder.mkdir(parents=True)
     with FileLock(folder / "lock"):
-        fit_network(
-            examples.training(),
-            vocabulary,
-            conf,
-            2,
-            examples.held_out("validation"),
-            name="a",
-            on_epoch=lambda *_: None,
-            log=LOG,
-            checkpoints=folder.parent,
-        )
+        watch, validation = Watch("a", LOG, checkpoints=folder.parent), examples.held_out("validation")
+        LearnedEmbedding(conf).fit(Problem(examples.training(), vocabulary, conf, 2, validation, watch=watch))
     assert [path.name for path in folder.iterdir()] == ["lock"]
 
 
@@ -206,18 +197,11 @@ def test_two_processes_learn_what_one_learns(
         settings = conf.training.model_copy(update={**training, "devices": devices})
         asked = conf.model_copy(update={"training": settings}).resolved(examples.n_training, len(vocabulary))
         epochs: list[int] = []
-        fitted: FittedNetwork = fit_network(
-            examples.training(),
-            vocabulary,
-            asked,
-            2,
-            examples.held_out("validation"),
-            name="planted",
-            on_epoch=lambda losses, epoch, epochs=epochs: epochs.append(epoch),  # type: ignore[misc]
-            log=LOG,
-        )
+        watch = Watch("planted", LOG, lambda losses, epoch, epochs=epochs: epochs.append(epoch))  # type: ignore[misc]
+        problem = Problem(examples.training(), vocabulary, asked, 2, examples.held_out("validation"), watch=watch)
+        fitted = LearnedEmbedding(asked).fit(problem)
         assert epochs == list(range(1, asked.training.max_epochs + 1))
-        scores.append(measure(evaluate(fitted, test), conf.logs))
+        scores.append(measure(conf.task, conf.task.evaluate(fitted, test)))
     metric = "recall_at_20" if name == "movies" else "r2_log"
     assert scores[1][metric] == pytest.approx(scores[0][metric], abs=0.03)
     assert scores[1][metric] > 0.8

@@ -9,20 +9,21 @@ import pytest
 import torch
 from scipy import sparse
 
-from pipeline.baselines.pca import fit_pca
+from pipeline.baselines.pca import Pca
 from pipeline.config.dataset import Dataset
 from pipeline.config.records import Split
+from pipeline.embedding import Problem, Watch
 from pipeline.errors import PipelineError
-from pipeline.evaluation.evaluate import evaluate, measure
+from pipeline.evaluation.metrics import measure
 from pipeline.examples.encoding import encode
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.network.batches import Batches, Lists
 from pipeline.network.callbacks import CLEARLY, BestEpoch
 from pipeline.network.fitted_network import FittedNetwork
+from pipeline.network.learned import LearnedEmbedding
 from pipeline.network.losses import softmax_loss
-from pipeline.network.models import MissingTokensNetwork
-from pipeline.network.modules import MissingTokensModule
-from pipeline.network.training import fit_network
+from pipeline.network.missing_tokens import MissingTokensModule
+from pipeline.network.missing_tokens_network import MissingTokensNetwork
 from pipeline.records.splitting import training_pairs
 from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
 
@@ -61,24 +62,24 @@ def trained(
     examples, vocabulary = encoded(records, conf)
     training = examples.training()
     epochs: list[Any] = []
-    network = fit_network(
-        training,
-        vocabulary,
-        conf.resolved(len(training), len(vocabulary)),
-        dimension,
-        validation=examples.held_out("validation"),
-        name="planted",
-        on_epoch=lambda losses, epoch: epochs.append((epoch, losses)),
-        log=LOG,
-    )
+    conf = conf.resolved(len(training), len(vocabulary))
+    watch = Watch("planted", LOG, lambda losses, epoch: epochs.append((epoch, losses)))
+    validation = examples.held_out("validation")
+    network = learned(Problem(training, vocabulary, conf, dimension, validation, watch=watch))
     return network, examples, epochs
+
+
+def learned(problem: Problem) -> FittedNetwork:
+    network = LearnedEmbedding(problem.conf).fit(problem)
+    assert isinstance(network, FittedNetwork)
+    return network
 
 
 def test_neighbours_are_of_the_planted_genre_for_the_network_and_for_pca(
     two_genres: pl.DataFrame, movies: Dataset
 ) -> None:
     network, examples, _ = fitted(two_genres, movies)
-    pca = fit_pca(examples.training(), network.embedding.vocabulary, movies, 2)
+    pca = Pca().fit(Problem(examples.training(), network.embedding.vocabulary, movies, 2))
     for embedding in (network.embedding, pca.embedding):
         for token in embedding.vocabulary.tokens["token"]:
             nearest = embedding.neighbours(token, k=5)["token"]
@@ -91,7 +92,7 @@ def test_words_are_ordered_by_their_planted_worth_for_the_network_and_for_pca(
     """What a word does to the price: held-out homes with it against the same homes without it."""
     network, examples, _ = fitted(priced_words, homes)
     vocabulary = network.embedding.vocabulary
-    pca = fit_pca(examples.training(), vocabulary, homes, len(vocabulary) - 1)
+    pca = Pca().fit(Problem(examples.training(), vocabulary, homes, len(vocabulary) - 1))
     rows = examples.held_out("test")
     for fit in (network, pca):
         worth = {}
@@ -170,7 +171,7 @@ def test_numbers_of_32_bits_learn_what_those_of_64_do(data: str, name: str, requ
         network, examples, _ = fitted(records, conf.model_copy(update={"precision": precision}))
         assert network.weights["table.weight"].dtype == f"float{precision or 64}"
         assert network.embedding.matrix.dtype == "float32"
-        found.append(measure(evaluate(network, examples.held_out("test")), conf.logs))
+        found.append(measure(conf.task, conf.task.evaluate(network, examples.held_out("test"))))
     metric = "recall_at_20" if name == "movies" else "r2_log"
     assert found[0][metric] == pytest.approx(found[1][metric], abs=0.02)
 
@@ -195,9 +196,9 @@ def test_training_without_validation_keeps_the_last_epoch(two_genres: pl.DataFra
     examples, vocabulary = encoded(two_genres, movies)
     training = examples.training()
     conf = movies.resolved(len(training), len(vocabulary))
-    network = fit_network(training, vocabulary, conf, 2, name="planted", on_epoch=lambda losses, epoch: None, log=LOG)
+    network = learned(Problem(training, vocabulary, conf, 2))
     assert network.chosen == {"epochs": conf.training.max_epochs, "temperature": conf.training.temperature[0]}
-    assert evaluate(network, examples.held_out("test"))["recall_at_20"].mean() > 0.5
+    assert movies.task.evaluate(network, examples.held_out("test"))["recall_at_20"].mean() > 0.5
 
 
 def test_what_validation_chose_is_followed_as_far_as_that_and_to_the_same_bits(
@@ -208,16 +209,8 @@ def test_what_validation_chose_is_followed_as_far_as_that_and_to_the_same_bits(
     vocabulary = network.embedding.vocabulary
     conf = movies.resolved(len(training), len(vocabulary))
     losses: list[int] = []
-    again = fit_network(
-        training,
-        vocabulary,
-        conf,
-        2,
-        chosen=network.chosen,
-        name="again",
-        on_epoch=lambda _, e: losses.append(e),
-        log=LOG,
-    )
+    watch = Watch("again", LOG, lambda _, epoch: losses.append(epoch))
+    again = learned(Problem(training, vocabulary, conf, 2, chosen=network.chosen, watch=watch))
     assert len(losses) == network.chosen["epochs"] <= len(epochs)
     assert (again.embedding.matrix == network.embedding.matrix).all()
 
@@ -229,7 +222,7 @@ def test_of_several_temperatures_validation_chooses(two_genres: pl.DataFrame, mo
 
     both, examples, epochs = trained(0.2, 5.0)
     rows = examples.held_out("validation")
-    recall = {t: measure(evaluate(trained(t)[0], rows), log=False)["recall_at_20"] for t in (0.2, 5.0)}
+    recall = {t: movies.task.evaluate(trained(t)[0], rows)["recall_at_20"].mean() for t in (0.2, 5.0)}
     assert both.chosen["temperature"] == max(recall, key=recall.get)  # type: ignore[arg-type]
     assert [epoch for epoch, _ in epochs] == list(range(1, 9))  # the losses are those of the one that is kept
 
@@ -239,7 +232,7 @@ def test_a_network_with_sampled_negatives_and_a_share_of_the_input_learns_too(
 ) -> None:
     settings = movies.training.model_copy(update={"negatives": 8, "input_share": (0.3, 0.8), "dropout": 0.1})
     network, examples, _ = fitted(two_genres, movies.model_copy(update={"training": settings}))
-    assert measure(evaluate(network, examples.held_out("test")), log=False)["ndcg_at_20"] > 0.5
+    assert movies.task.evaluate(network, examples.held_out("test"))["ndcg_at_20"].mean() > 0.5
 
 
 @pytest.mark.parametrize(("data", "name"), [("two_genres", "movies"), ("priced_words", "homes")])

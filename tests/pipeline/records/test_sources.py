@@ -8,7 +8,8 @@ import pytest
 
 from pipeline.config.files import load
 from pipeline.errors import PipelineError
-from pipeline.records.sources import as_number, scan
+from pipeline.records.columns import as_number
+from pipeline.records.sources import scan
 
 BASE: dict[str, Any] = {
     "description": "d",

@@ -5,7 +5,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from pipeline.config.baselines import Ease
+from pipeline.baselines.ease import Ease
 from pipeline.config.dataset import Dataset
 from pipeline.config.files import load
 from pipeline.config.records import Split
@@ -108,7 +108,7 @@ def test_a_refit_counts_the_tokens_of_validation_too(two_genres: pl.DataFrame, m
     assert counted == {example for example, split in splits(two_genres, conf).items() if split != "test"}
 
 
-def test_a_vocabulary_that_is_too_large_for_a_rival_is_told_before_it_is_tried(movies: Dataset) -> None:
-    conf = movies.model_copy(update={"rivals": (Ease(max_tokens=1000),)})
-    with pytest.raises(PipelineError, match=r"rivals: ease needs a matrix .* V = 20,000 .* 9.6 GB of memory"):
+def test_a_vocabulary_that_is_too_large_for_a_baseline_is_told_before_it_is_tried(movies: Dataset) -> None:
+    conf = movies.model_copy(update={"baselines": (Ease(max_tokens=1000),)})
+    with pytest.raises(PipelineError, match=r"baselines: ease needs a matrix .* V = 20,000 .* 9.6 GB of memory"):
         require_room(conf, 10_000, 20_000)

@@ -8,6 +8,7 @@ from scipy import sparse
 
 from pipeline.embedding import Embedding, nowhere
 from pipeline.examples.example_set import ExampleSet, SparseRows
+from pipeline.tasks.regression import Regression
 from pipeline.views.marginal_effects import token_effects
 from pipeline.vocabulary.vocabulary import Vocabulary
 
@@ -36,5 +37,7 @@ def test_the_planted_effect_is_found_whatever_else_an_example_has(logs: bool) ->
     rows = ExampleSet(
         pl.Series(map(str, range(80))), of(inputs), of(inputs[:0]), random.normal(size=(80, 1)), np.ones(80)
     )
-    found = token_effects(Planted(adds, logs), rows, logs, seed=1, n_tokens=3)
+    task = Regression(kind="regression", target="price", log=logs)
+    name, found = task.effects_in_words(token_effects(Planted(adds, logs), rows, task, seed=1, n_tokens=3), ())
+    assert name == "what it does to price"
     assert found == pytest.approx(np.expm1(adds) if logs else adds, abs=1e-6)

@@ -21,8 +21,8 @@ from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fitting import fit_all
 from pipeline.experiment.tracking import Tracker
 from pipeline.records import sources
+from pipeline.records.pairs import described
 from pipeline.records.splitting import training_pairs
-from pipeline.records.tokens import described
 from pipeline.views import tables
 from pipeline.views.publish import PAGE, draw_pages, write_report
 from pipeline.vocabulary.vocabulary import build_vocabulary
@@ -46,17 +46,22 @@ def fitted(
     settings, raw = {"movies": (MOVIES, two_genres), "homes": (HOMES, priced_words)}[request.param]
     folder = tmp_path_factory.mktemp(request.param)
     raw.write_csv(folder / "records.csv")
-    settings = {**settings, "dimensions": [2, 3], "baseline": {"dimensions": [2, 3]}, "source": {"path": "records.csv"}}
+    settings = {
+        **settings,
+        "dimensions": [2, 3],
+        "baselines": [{"kind": "pca", "dimensions": [2, 3]}],
+        "source": {"path": "records.csv"},
+    }
     (folder / f"{request.param}.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
     conf = load(folder / f"{request.param}.yaml")
     records = sources.scan(conf, folder)
     vocabulary = build_vocabulary(training_pairs(records, conf), conf)
     examples = encode(records, vocabulary, conf)
     tracker = Tracker(fresh_database(folder), folder / "artifacts", conf.name)
-    methods = ("embedding", "pca", *(rival.kind for rival in conf.rivals))
+    methods = ("embedding", *(baseline.kind for baseline in conf.baselines))
     fits = [fit for method in methods for fit in fit_all(method, conf, vocabulary, examples, tracker).fits]
     scores = {part: load_scores(tracker, fits, part) for part in HELD_OUT}
-    comparison = Comparison.of(fits, len(vocabulary), conf.logs, scores)
+    comparison = Comparison.of(fits, len(vocabulary), conf.task, scores)
     return conf, comparison, described(records, conf), examples, tracker
 
 

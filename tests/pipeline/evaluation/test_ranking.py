@@ -3,11 +3,14 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 import pytest
-from numpy.typing import ArrayLike
 from scipy import sparse
 
-from pipeline.evaluation.evaluate import evaluate, measure, ndcg_at, recall_at, weighted_metrics
+from pipeline.evaluation.metrics import measure
+from pipeline.evaluation.ranking import ndcg_at, recall_at
 from pipeline.examples.example_set import ExampleSet, SparseRows
+from pipeline.tasks.missing_tokens import MissingTokens
+
+TASK = MissingTokens(kind="missing_tokens")
 
 HITS = np.array(
     [
@@ -54,12 +57,12 @@ def test_ndcg_by_hand() -> None:
 
 def test_tokens_that_went_in_are_never_ranked() -> None:
     """Token 0 went in and has the best logit: the held-out token 1 is then the first of the ranking."""
-    judged = evaluate(Scores(np.array([[9.0, 5.0, 1.0]])), rows([[1, 0, 0]], [[0, 1, 0]]))  # type: ignore[arg-type]
-    assert measure(judged, log=False) == {"recall_at_20": 1, "recall_at_50": 1, "ndcg_at_20": 1, "ndcg_at_100": 1}
+    judged = TASK.evaluate(Scores(np.array([[9.0, 5.0, 1.0]])), rows([[1, 0, 0]], [[0, 1, 0]]))  # type: ignore[arg-type]
+    assert measure(TASK, judged) == {"recall_at_20": 1, "recall_at_50": 1, "ndcg_at_20": 1, "ndcg_at_100": 1}
 
 
 def test_an_example_without_held_out_tokens_is_not_counted() -> None:
-    judged = evaluate(
+    judged = TASK.evaluate(
         Scores(np.array([[1.0, 2.0], [1.0, 2.0]])),  # type: ignore[arg-type]
         rows([[1, 0], [1, 0]], [[0, 0], [0, 1]]),
     )
@@ -77,40 +80,13 @@ def test_a_vocabulary_of_any_size_is_ranked_in_blocks_like_at_once(monkeypatch: 
         def score(self, inputs: sparse.csr_matrix, dense: np.ndarray) -> np.ndarray:
             return np.asarray(inputs @ weight)
 
-    at_once = evaluate(Linear(), rows(inputs.tolist(), labels.tolist()))  # type: ignore[arg-type]
-    monkeypatch.setattr("pipeline.evaluation.evaluate.BLOCK_BYTES", 4 * v * 7)
-    in_blocks = evaluate(Linear(), rows(inputs.tolist(), labels.tolist()))  # type: ignore[arg-type]
+    at_once = TASK.evaluate(Linear(), rows(inputs.tolist(), labels.tolist()))  # type: ignore[arg-type]
+    monkeypatch.setattr("pipeline.evaluation.ranking.BLOCK_BYTES", 4 * v * 7)
+    in_blocks = TASK.evaluate(Linear(), rows(inputs.tolist(), labels.tolist()))  # type: ignore[arg-type]
     assert in_blocks.equals(at_once)
 
     # and like the plainest way to say it
     logits = np.where(inputs > 0, -np.inf, inputs @ weight)
     order = np.argsort(-logits, axis=1)[:, :20]
     expected = np.take_along_axis(labels, order, axis=1).sum(axis=1) / labels.sum(axis=1)
-    assert measure(at_once, log=False)["recall_at_20"] == pytest.approx(expected.mean())
-
-
-def numbers(target: ArrayLike, predicted: ArrayLike) -> pl.DataFrame:
-    target, predicted = np.asarray(target), np.asarray(predicted)
-    return pl.DataFrame({"example": [f"e{i}" for i in range(len(target))], "target": target, "predicted": predicted})
-
-
-def test_regression_metrics_by_hand() -> None:
-    """Errors 0, 1 and 2: rmse sqrt(5/3), mae 1; the spread around the mean 2 is 1 + 0 + 1."""
-    metrics = measure(numbers([1.0, 2.0, 3.0], [1.0, 3.0, 1.0]), log=False)
-    assert metrics == pytest.approx({"rmse": (5 / 3) ** 0.5, "mae": 1.0, "r2": 1 - 5 / 2})
-
-
-def test_log_metrics_are_those_of_the_logarithms() -> None:
-    target, predicted = np.array([1.0, 2.0, 4.0]), np.array([2.0, 2.0, 2.0])
-    metrics = measure(numbers(target, predicted), log=True)
-    plain = measure(numbers(np.log(target), np.log(predicted)), log=False)
-    assert (metrics["rmse_log"], metrics["r2_log"]) == pytest.approx((plain["rmse"], plain["r2"]))
-
-
-def test_a_weight_counts_an_example_as_often_as_it_says() -> None:
-    """Weights (2, 0, 1) are the same as the first example twice and the last one once."""
-    ranked = pl.DataFrame({"example": ["a", "b", "c"], "recall_at_20": [0.5, 1.0, 0.2], "ndcg_at_20": [0.1, 0.2, 0.4]})
-    for scores, log in ((ranked, False), (numbers([1.0, 2.0, 4.0], [2.0, 2.0, 3.0]), True)):
-        weighted = weighted_metrics(scores, log, np.array([[2.0, 0.0, 1.0]]))
-        repeated = measure(scores[[0, 0, 2]], log)
-        assert {name: values[0] for name, values in weighted.items()} == pytest.approx(repeated)
+    assert measure(TASK, at_once)["recall_at_20"] == pytest.approx(expected.mean())

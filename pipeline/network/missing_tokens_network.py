@@ -1,15 +1,24 @@
-"""The networks: one embedding table between the sparse input and a hidden layer of D nodes, and a head for each task.
+"""The network for missing tokens: one embedding table is the input and the output of a hidden layer of D nodes.
 
-Letters: B examples in a batch, T their tokens in one row, V vocabulary, D dimensions, F dense features, H nodes of a
-layer of the head. A batch of lists is `tokens` (T,) and `offsets` (B,): list i begins at offsets[i]. Losses do not
-belong here.
+Letters: B examples in a batch, T their tokens in one row, V vocabulary, D dimensions. A batch of lists is `tokens` (T,)
+and `offsets` (B,): list i begins at offsets[i]. Losses do not belong here.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name that PyTorch's own documentation uses
 from torch import Tensor, nn
+
+from pipeline.config.task import Task
+from pipeline.network.batches import Lists
+from pipeline.network.fitted_network import Scorer
+from pipeline.network.layers import Dropout, embedding_layer, tensors
+
+Array = npt.NDArray[Any]
 
 
 class MissingTokensNetwork(nn.Module):
@@ -37,11 +46,11 @@ class MissingTokensNetwork(nn.Module):
             sparse: gradients of table and bias have the rows that were looked up, and no others.
         """
         super().__init__()
-        self.table = _layer(table, sparse)  # V -> D
-        self.bias = _layer(bias[:, None], sparse)  # V -> 1
+        self.table = embedding_layer(table, sparse)  # V -> D
+        self.bias = embedding_layer(bias[:, None], sparse)  # V -> 1
         self.register_buffer("lift", torch.tensor(lift, dtype=table.dtype))
         self.register_buffer("temperature", torch.tensor(temperature, dtype=table.dtype))
-        self.dropout = _Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def hidden(self, tokens: Tensor, offsets: Tensor) -> Tensor:
         """Lists -> where they are on the sphere, divided by the temperature."""
@@ -67,28 +76,6 @@ class MissingTokensNetwork(nn.Module):
         return torch.addmm(self.bias.weight[:, 0], self.hidden(tokens, offsets), outputs.T)  # (B, V)
 
 
-def _layer(weights: Tensor, sparse: bool = False) -> nn.Embedding:
-    """An embedding layer with these weights, which are learned from here on."""
-    layer: nn.Embedding = nn.Embedding.from_pretrained(weights, freeze=False, sparse=sparse)  # type: ignore[no-untyped-call]
-    return layer
-
-
-class _Dropout(nn.Module):
-    """Leaves nodes out at random while training, by numbers that are the same on every processor.
-
-    PyTorch's own draws them by Intel's library where the processor is Intel's, and by another one elsewhere.
-    """
-
-    def __init__(self, share: float) -> None:
-        super().__init__()
-        self.share = share
-
-    def forward(self, nodes: Tensor) -> Tensor:
-        if not (self.training and self.share):
-            return nodes
-        return nodes * (torch.rand(nodes.shape) >= self.share) / (1 - self.share)
-
-
 class _Lifted(torch.autograd.Function):
     """(p, c) / |(p, c)| and its gradient, in one go: autograd would keep four copies of the places."""
 
@@ -107,40 +94,33 @@ class _Lifted(torch.autograd.Function):
         return torch.addcmul(by[:, :-1], lifted[:, :-1], along, value=-1).mul_(inverse), None
 
 
-class RegressionNetwork(nn.Module):
-    """Which number belongs to this list? Bag -> D nodes, and dense features -> two layers beside a straight line."""
+def network_of(state: Mapping[str, Tensor], dropout: float = 0.0, sparse: bool = False) -> MissingTokensNetwork:
+    """The network whose state this is.
 
-    weight: Tensor  # (V,) of each token in the bag
-    mean_bag: Tensor  # (V,) mean weight of each token over the training examples
+    Args:
+        state: what its `state_dict` gave.
+        dropout: share of nodes that is left out while it is trained on.
+        sparse: whether it is trained by the rows that are touched.
+    """
+    lift, temperature = float(state["lift"]), float(state["temperature"])
+    table, bias = state["table.weight"], state["bias.weight"][:, 0]
+    network = MissingTokensNetwork(table, bias, lift, temperature, dropout, sparse)
+    network.load_state_dict(state)
+    return network
 
-    def __init__(
-        self, table: Tensor, weight: Tensor, mean_bag: Tensor, n_dense: int, hidden: int, dropout: float
-    ) -> None:
-        super().__init__()
-        inputs = table.shape[1] + n_dense
-        self.table = _layer(table)  # V -> D
-        self.register_buffer("weight", weight)
-        self.register_buffer("mean_bag", mean_bag)
-        self.first = nn.Linear(inputs, hidden, dtype=table.dtype)
-        self.second = nn.Linear(hidden, hidden, dtype=table.dtype)
-        self.dropout = _Dropout(dropout)
-        self.outer = nn.Linear(hidden, 1, bias=False, dtype=table.dtype)
-        self.line = nn.Linear(inputs, 1, dtype=table.dtype)
-        for layer in (self.first, self.second):
-            nn.init.normal_(layer.weight, std=layer.in_features**-0.5)
-            nn.init.zeros_(layer.bias)
-        for parameter in (self.outer.weight, self.line.weight, self.line.bias):
-            nn.init.zeros_(parameter)  # the start is the mean of the targets
 
-    def forward(self, tokens: Tensor, offsets: Tensor, dense: Tensor, token_dropout: float = 0.0) -> Tensor:
-        """A standardised number for each example; while training, tokens are left out at random."""
-        weight = self.weight[tokens]  # (T,)
-        if self.training and token_dropout:
-            weight = weight * (torch.rand_like(weight) >= token_dropout) / (1 - token_dropout)  # (T,)
-        table = self.table.weight
-        bag = F.embedding_bag(tokens, table, offsets, mode="sum", per_sample_weights=weight)  # (B, D)
-        features = torch.cat([bag - self.mean_bag @ table, dense], dim=1)  # (B, D + F)
-        nodes = self.dropout(F.silu(self.first(features)))  # (B, H)
-        nodes = self.dropout(F.silu(self.second(nodes)))  # (B, H)
-        number: Tensor = (self.outer(nodes) + self.line(features)).squeeze(1)  # (B,)
-        return number
+def scorer(weights: Mapping[str, Array], task: Task) -> Scorer:
+    """Scores lists with a trained network: logits (N, V) of every token.
+
+    Args:
+        weights: the state of the network.
+        task: what it has learned.
+    """
+    network = network_of(tensors(weights)).eval()
+    with torch.inference_mode():
+        outputs = network.outputs()
+
+    def score(lists: Lists, dense: Array) -> Array:
+        return np.asarray(network(lists.tokens, lists.offsets, outputs).float().numpy())
+
+    return score

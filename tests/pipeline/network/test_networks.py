@@ -1,6 +1,7 @@
 import torch
 
-from pipeline.network.models import MissingTokensNetwork, RegressionNetwork
+from pipeline.network.missing_tokens_network import MissingTokensNetwork
+from pipeline.network.target_network import TargetNetwork
 
 TOKENS, OFFSETS = torch.tensor([0, 1, 1]), torch.tensor([0, 2, 2])  # the lists (0, 1), () and (1,)
 TABLE = torch.tensor([[1.0, 0.0], [0.0, 2.0]])
@@ -27,15 +28,19 @@ def test_a_bag_is_the_mean_of_its_tokens_places() -> None:
 
 def test_a_number_is_a_sum_over_the_words_where_the_line_alone_speaks() -> None:
     """Weights 1 and 1/2: the sums are (1, 1), (0, 0), (0, 1); the line adds up its inputs, dense feature included."""
-    network = RegressionNetwork(TABLE, torch.tensor([1.0, 0.5]), torch.zeros(2), n_dense=1, hidden=4, dropout=0.0)
+    network = TargetNetwork(
+        TABLE, torch.tensor([1.0, 0.5]), torch.zeros(2), n_dense=1, hidden=4, dropout=0.0, outputs=1
+    )
     torch.nn.init.ones_(network.line.weight)
     dense = torch.tensor([[10.0], [20.0], [30.0]])
-    assert network(TOKENS, OFFSETS, dense).tolist() == [12.0, 20.0, 31.0]
+    assert network(TOKENS, OFFSETS, dense).tolist() == [[12.0], [20.0], [31.0]]
 
 
 def test_words_are_dropped_in_training_only_and_the_sum_keeps_its_mean() -> None:
     torch.manual_seed(0)
-    network = RegressionNetwork(torch.ones(1, 1), torch.ones(1), torch.zeros(1), n_dense=0, hidden=1, dropout=0.0)
+    network = TargetNetwork(
+        torch.ones(1, 1), torch.ones(1), torch.zeros(1), n_dense=0, hidden=1, dropout=0.0, outputs=1
+    )
     torch.nn.init.ones_(network.line.weight)
     many, starts, dense = torch.zeros(10_000, dtype=torch.long), torch.arange(10_000), torch.empty(10_000, 0)
     assert (network.eval()(many, starts, dense, 0.5) == 1).all()

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.config.files import load
 from pipeline.errors import PipelineError
-from pipeline.records.tokens import pairs
+from pipeline.records.pairs import pairs
 
 
 @pytest.fixture

@@ -1,0 +1,26 @@
+"""Every kind of token, task and baseline that a conf file can name, and the module that holds all there is to it.
+
+A new kind is a file of its own and one line here. The modules stand in folders above this one: they are imported by
+their names, when the first conf file is read.
+"""
+
+TOKENS = {
+    "value": "records.tokens.value",
+    "words": "records.tokens.words",
+    "items": "records.tokens.items",
+}
+TASKS = {
+    "missing_tokens": "tasks.missing_tokens",
+    "regression": "tasks.regression",
+}
+BASELINES = {
+    "pca": "baselines.pca",
+    "popularity": "baselines.popularity",
+    "als": "baselines.als",
+    "ease": "baselines.ease",
+    "item_knn": "baselines.item_knn",
+    "mean": "baselines.mean",
+    "ridge": "baselines.ridge",
+    "boosted_trees": "baselines.boosted_trees",
+    "pca_boosted_trees": "baselines.pca_boosted_trees",
+}

@@ -1,0 +1,44 @@
+"""What a kind of token is to the rest of the pipeline; each stands in a file of its own in `records.tokens`."""
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar
+
+from pipeline.config import kinds
+from pipeline.config.section import Columns, Kind
+from pipeline.config.task import Column
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+class Tokens(Kind, ABC):
+    """One way from columns of the raw records to tokens."""
+
+    modules: ClassVar = kinds.TOKENS
+    gives_lists: ClassVar[bool]
+    """Whether a row gives a list of tokens; otherwise it gives one."""
+    role: ClassVar[str]
+    """What a column is there for, in words."""
+
+    columns: Columns
+    """The column, or columns, of the raw records to make tokens from."""
+    qualified: bool | None = None
+    """Write tokens as `column=token`. Default: yes as soon as tokens come from more than one column."""
+    lowercase: bool
+    """Lower-case the tokens."""
+
+    @abstractmethod
+    def texts(self, column: str, dtype: "pl.DataType") -> "pl.Expr | None":
+        """The text, or list of texts, of each row; None where the kind cannot be made of such a column."""
+
+    def label_text(self) -> "pl.Expr | None":
+        """What people read for a row's token; None: the token itself."""
+        return None
+
+    def described_by(self) -> tuple[str, ...]:
+        """The columns that describe a token on the pages."""
+        return ()
+
+    def named_columns(self) -> list[Column]:
+        """Every column of the raw records that this names, by the key that names it."""
+        return [Column(f"columns[{i}]", column, self.role) for i, column in enumerate(self.columns)]

@@ -1,0 +1,40 @@
+"""What a metric is, and which one of a task decides."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from pipeline.config.task import Task
+
+Array = npt.NDArray[Any]
+Number = TypeVar("Number", float, Array)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One way to say how well a fit does."""
+
+    name: str
+    meaning: str
+    higher_is_better: bool = True
+
+
+def primary_score(task: Task, metrics: Mapping[str, Number]) -> Number:
+    """The task's primary metric, with its sign turned where less is better: choices are made by it."""
+    primary = task.metrics[0]
+    return metrics[primary.name] if primary.higher_is_better else -metrics[primary.name]
+
+
+def measure(task: Task, scores: pl.DataFrame) -> dict[str, float]:
+    """The metrics of a fit over all examples that were evaluated.
+
+    Args:
+        task: what was learned.
+        scores: what its `evaluate` gave.
+    """
+    once = np.ones((1, scores.height))
+    return {name: float(values[0]) for name, values in task.weighted_metrics(scores, once).items()}

@@ -1,0 +1,101 @@
+"""Rankings of tokens against those that were held out: which of the first were right, and what that is worth.
+
+Which tokens are held out is decided in `splitting` and `encoding`, never here.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from pipeline.embedding import Fitted
+from pipeline.examples.example_set import ExampleSet
+
+Array = npt.NDArray[Any]
+
+FIRST = 100
+"""So many of the first tokens of a ranking are looked at."""
+BLOCK_BYTES = 64 * 2**20
+"""Logits are made in blocks of examples of this size, or of LEAST_ROWS where that is more."""
+LEAST_ROWS = 64
+"""With fewer rows a product with all tokens waits for memory."""
+
+
+def hits_of(fitted: Fitted, rows: ExampleSet) -> tuple[Array, Array]:
+    """Whether each of an example's first tokens was held out (N, K <= FIRST), and how many were (N,)."""
+    n, v = rows.labels.shape
+    k = min(FIRST, v)
+    hits = np.zeros((n, k), bool)
+    block = max(LEAST_ROWS, BLOCK_BYTES // (4 * v))
+    for start in range(0, n, block):
+        some = slice(start, min(start + block, n))
+        scores = fitted.score(rows.inputs[some], rows.dense[some])
+        hits[some] = _top_hits(scores, rows.inputs[some], rows.labels[some], k)
+    return hits, rows.labels.lengths
+
+
+def _top_hits(scores: Array, inputs: sparse.csr_matrix, labels: sparse.csr_matrix, k: int) -> Array:
+    """Rank each row's tokens by score, without those that went in, and look which of the first k are labels."""
+    at = np.arange(len(scores))[:, None]
+    went_in = (np.repeat(at[:, 0], np.diff(inputs.indptr)), inputs.indices)
+    scores[went_in] = -np.inf
+    top = _first(scores, k)
+    wanted = np.zeros(scores.shape, bool)
+    wanted[np.repeat(at[:, 0], np.diff(labels.indptr)), labels.indices] = True
+    return wanted[at, top] & np.isfinite(scores[at, top])
+
+
+def _first(scores: Array, k: int) -> Array:
+    """The k tokens (N, k) with the highest scores (N, V) of each row, the highest first; of equals the first token."""
+    import torch
+
+    top = np.sort(torch.from_numpy(scores).topk(k, sorted=False).indices.numpy(), axis=1)
+    at = np.arange(len(scores))[:, None]
+    return np.asarray(top[at, np.argsort(-scores[at, top], axis=1, kind="stable")])
+
+
+def recall_at(k: int, hits: Array, held_out: Array) -> Array:
+    """Share of an example's held-out tokens that are among its first k.
+
+        recall_at_k = hits in the top k / number of held-out tokens
+
+    Args:
+        k: length of the list that is looked at.
+        hits: (N, K) whether the token at each rank was held out.
+        held_out: (N,) how many tokens were held out, at least 1.
+
+    Returns:
+        (N,) between 0 and 1.
+
+    Two of four held-out tokens are among the first three:
+
+    >>> recall_at(3, np.array([[True, False, True, True]]), np.array([4]))
+    array([0.5])
+    """
+    return np.asarray(hits[:, :k].sum(axis=1) / held_out)
+
+
+def ndcg_at(k: int, hits: Array, held_out: Array) -> Array:
+    """Discounted gain of the first k against that of the best order (Järvelin and Kekäläinen, 2002; binary gain).
+
+        ndcg_at_k = sum_{r <= k} hit_r / log2(r + 1)  /  sum_{r <= min(k, held-out)} 1 / log2(r + 1)
+
+    Args:
+        k: length of the list that is looked at.
+        hits: (N, K) whether the token at each rank was held out.
+        held_out: (N,) how many tokens were held out, at least 1.
+
+    Returns:
+        (N,) between 0 and 1.
+
+    Hits at ranks 1 and 3 of two held-out tokens: (1 + 1/2) / (1 + 1/log2(3)) = 1.5 / 1.63093:
+
+    >>> ndcg_at(3, np.array([[True, False, True, False]]), np.array([2])).round(5)
+    array([0.91972])
+    """
+    discount = 1 / np.log2(np.arange(k) + 2)
+    best = np.append(0, np.cumsum(discount))[np.minimum(held_out, k)]
+    found = hits[:, :k]
+    gain = np.cumsum(found * discount[: found.shape[1]], axis=1)[:, -1]  # summed as `best` is: perfect is exactly 1
+    return np.asarray(gain / best)

@@ -1,0 +1,81 @@
+"""What an example has beside its tokens: dense features, and what is to be predicted, read from the raw records."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from pipeline.errors import PipelineError
+from pipeline.records.columns import as_number
+from pipeline.records.pairs import EXAMPLE
+
+Array = npt.NDArray[Any]
+
+
+class Beside(NamedTuple):
+    """Dense features and target of N examples."""
+
+    target: Array  # (N,) float64: a number, or the place of a class; NaN where the task has none
+    dense: Array  # (N, F) float64: NaN where a record has no value
+    names: tuple[str, ...] = ()
+    """Of the features."""
+    classes: tuple[str, ...] = ()
+    """What the target counts, where that is classes."""
+
+
+def nothing(n: int) -> Beside:
+    """Of n examples that have tokens only."""
+    return Beside(np.full(n, np.nan), np.empty((n, 0)))
+
+
+def numbers_of(used: pl.LazyFrame, ids: pl.Series, columns: Sequence[str], where: str) -> Array:
+    """The numbers (N, K) that the examples have in some columns, NaN where one is missing.
+
+    Args:
+        used: the raw records that are used, with their example's id.
+        ids: (N,) of the examples.
+        columns: K names.
+        where: the conf file's name, for a message.
+
+    Raises:
+        PipelineError: a text is not a number, or the rows of one example disagree.
+    """
+    named = {f"number_{i}": column for i, column in enumerate(columns)}
+    schema = used.collect_schema()
+    rows = used.select(
+        example=EXAMPLE, **{name: as_number(column, schema[column]) for name, column in named.items()}
+    ).collect(engine="streaming")
+    for name, column in named.items():
+        odd = rows.filter(pl.col(name).is_nan())
+        if odd.height:
+            example = odd["example"][0]
+            text = used.filter(pl.col(EXAMPLE) == example).select(pl.col(column).cast(pl.String)).collect()[column][0]
+            raise PipelineError(
+                f"{where}, task: column {column!r} should hold numbers, but example {example!r} has {text!r}."
+            )
+    found = one_row_each(rows.fill_null(float("nan")), ids, columns, where)
+    return found.to_numpy().astype(np.float64)
+
+
+def one_row_each(rows: pl.DataFrame, ids: pl.Series, columns: Sequence[str], where: str) -> pl.DataFrame:
+    """The values of each example, in the order of the ids; null for an example without a row.
+
+    Args:
+        rows: the column `example`, then one for each of `columns`.
+        ids: (N,) of the examples.
+        columns: what the others are called in the raw records.
+        where: the conf file's name, for a message.
+
+    Raises:
+        PipelineError: the rows of one example disagree.
+    """
+    rows = rows.unique(maintain_order=True)
+    differing = rows.filter(pl.col("example").is_duplicated())
+    if differing.height:
+        raise PipelineError(
+            f"{where}, task: the rows of example {differing['example'][0]!r} differ in {columns[0]!r} or in "
+            "a dense feature. Each example needs one value."
+        )
+    return ids.to_frame("example").join(rows, on="example", how="left", maintain_order="left").drop("example")

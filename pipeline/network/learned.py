@@ -1,0 +1,50 @@
+"""The learned embedding as one of the ways to a fit. It loads no PyTorch until it fits."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy.typing as npt
+
+from pipeline.config.dataset import Dataset
+from pipeline.embedding import Embedding, Fitted, Problem
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class LearnedEmbedding:
+    """An embedding layer of D nodes, trained for the task of a dataset."""
+
+    NAME: ClassVar[str] = "embedding"
+    is_swept: ClassVar[bool] = True
+    ignores_examples: ClassVar[bool] = False
+
+    conf: Dataset
+
+    @property
+    def name(self) -> str:
+        """What the runs and the tables call it."""
+        return self.NAME
+
+    def fitted_at(self) -> tuple[int | None, ...]:
+        """Each D."""
+        assert self.conf.dimensions is not None
+        return self.conf.dimensions
+
+    def settings(self) -> dict[str, Any]:
+        """Those of `training`."""
+        return self.conf.training.model_dump(mode="json", exclude={"kind"})
+
+    def fit(self, problem: Problem) -> Fitted:
+        """Train the network of the task."""
+        from pipeline.network.training import fit_network
+
+        return fit_network(problem, self.conf.training, self.conf.task.learner, self.conf.task.network)
+
+    @classmethod
+    def restore(cls, embedding: Embedding, weights: Mapping[str, Array], conf: Dataset) -> Fitted:
+        """Restore a fit from its embedding and its saved weights."""
+        from pipeline.network.fitted_network import FittedNetwork
+
+        return FittedNetwork(embedding, weights, conf.task, conf.task.network)

@@ -1,0 +1,17 @@
+"""How a number is learned: the loss of the network's one output."""
+
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+from pipeline.network.target_module import TargetModule
+from pipeline.tasks.regression import RegressionTraining
+
+
+class RegressionModule(TargetModule):
+    """Learns which number belongs to a list."""
+
+    settings: RegressionTraining
+
+    def loss_of(self, outputs: Tensor, target: Tensor) -> Tensor:
+        """Huber loss of the standardised target (B,)."""
+        return F.huber_loss(outputs.squeeze(1), target, delta=self.settings.huber)

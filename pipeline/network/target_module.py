@@ -1,0 +1,95 @@
+"""How a number or a class is learned: all but the loss."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy.typing as npt
+from torch import Tensor
+
+from pipeline.embedding import Problem
+from pipeline.examples.features import DenseScale
+from pipeline.network.batches import Batches, Lists
+from pipeline.network.modules import Prepared, TaskModule
+from pipeline.network.target_network import TargetNetwork, network_of
+from pipeline.network.target_start import target_network
+from pipeline.tasks.target import TargetTask, TargetTraining
+
+Array = npt.NDArray[Any]
+
+
+class TargetModule(TaskModule):
+    """Learns a column of the records from the tokens and the dense features."""
+
+    network: TargetNetwork
+    settings: TargetTraining
+
+    @classmethod
+    def prepared(
+        cls, problem: Problem, settings: Any, steps: int, option: Mapping[str, Any], kept: Mapping[str, Tensor]
+    ) -> Prepared:
+        """The module at its start, or with the network that was kept."""
+        training, conf = problem.training, problem.conf
+        assert isinstance(conf.task, TargetTask)
+        assert problem.dimension is not None
+        dense, scale = DenseScale.fit(training.dense), conf.task.scale(training)
+        sets = [
+            Batches(
+                rows,
+                dense.forward(rows.dense).astype(conf.dtype),
+                cls.as_learned(conf.task.learned(rows.target, scale), conf.dtype),
+            )
+            for rows in (training, problem.validation)
+            if rows is not None
+        ]
+        network = (
+            network_of(kept, settings.dropout)
+            if kept
+            else target_network(
+                training,
+                settings,
+                problem.dimension,
+                conf.seed,
+                sets[0].dense,
+                cls.directions(sets[0].target, scale),
+                conf.dtype,
+                cls.outputs(scale),
+            )
+        )
+        return Prepared(cls(network, settings, steps), sets, dense.weights | scale)
+
+    @classmethod
+    def outputs(cls, scale: Mapping[str, Array]) -> int:
+        """C, how many outputs the network has."""
+        return 1
+
+    @classmethod
+    def as_learned(cls, learned: Array, dtype: str) -> Array:
+        """What is learned (N,) in the type that the loss takes."""
+        return learned.astype(dtype)
+
+    @classmethod
+    def directions(cls, learned: Array, scale: Mapping[str, Array]) -> Array:
+        """(N,) or (N, K) what the first directions of the table are to tell, where it starts."""
+        return learned
+
+    def loss(self, batch: dict[str, Any]) -> Tensor:
+        """The loss of a batch; while training, tokens are left out."""
+        inputs: Lists = batch["inputs"]
+        assert self.settings.token_dropout is not None
+        outputs = self.network(inputs.tokens, inputs.offsets, batch["dense"], self.settings.token_dropout)
+        return self.loss_of(outputs, batch["target"])
+
+    def loss_of(self, outputs: Tensor, target: Tensor) -> Tensor:
+        """The loss of outputs (B, C)."""
+        raise AssertionError("a task says what its loss is")
+
+    def configure_optimizers(self) -> Any:
+        """Its own weight decay for the table and for the head's matrices, none for the rest."""
+        network = self.network
+        matrices = [network.first.weight, network.second.weight, network.outer.weight]
+        groups = [
+            {"params": [network.table.weight], "weight_decay": self.settings.table_weight_decay},
+            {"params": matrices, "weight_decay": self.settings.weight_decay},
+            {"params": [network.first.bias, network.second.bias, *network.line.parameters()], "weight_decay": 0.0},
+        ]
+        return self._along_a_cosine(self._adamw(groups))

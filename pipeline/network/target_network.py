@@ -1,0 +1,107 @@
+"""The network for a number or a class: an embedding table, dense features, and a head.
+
+Letters: B examples in a batch, T their tokens in one row, V vocabulary, D dimensions, F dense features, H nodes of a
+layer of the head, C outputs. A batch of lists is `tokens` (T,) and `offsets` (B,): list i begins at offsets[i]. Losses
+do not belong here.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name that PyTorch's own documentation uses
+from torch import Tensor, nn
+
+from pipeline.config.task import Task
+from pipeline.examples.features import DenseScale
+from pipeline.network.batches import Lists
+from pipeline.network.fitted_network import Scorer
+from pipeline.network.layers import Dropout, embedding_layer, tensors
+from pipeline.tasks.target import TargetTask
+
+Array = npt.NDArray[Any]
+
+
+class TargetNetwork(nn.Module):
+    """Bag -> D nodes, and with the dense features -> two layers beside a straight line -> C outputs."""
+
+    weight: Tensor  # (V,) of each token in the bag
+    mean_bag: Tensor  # (V,) mean weight of each token over the training examples
+
+    def __init__(
+        self, table: Tensor, weight: Tensor, mean_bag: Tensor, n_dense: int, hidden: int, dropout: float, outputs: int
+    ) -> None:
+        """A network that starts at 0 for every example.
+
+        Args:
+            table: (V, D).
+            weight: (V,) of each token in the bag.
+            mean_bag: (V,) mean weight of each token over the training examples.
+            n_dense: F.
+            hidden: H.
+            dropout: share of the head's nodes that is left out while training.
+            outputs: C.
+        """
+        super().__init__()
+        inputs = table.shape[1] + n_dense
+        self.table = embedding_layer(table)  # V -> D
+        self.register_buffer("weight", weight)
+        self.register_buffer("mean_bag", mean_bag)
+        self.first = nn.Linear(inputs, hidden, dtype=table.dtype)
+        self.second = nn.Linear(hidden, hidden, dtype=table.dtype)
+        self.dropout = Dropout(dropout)
+        self.outer = nn.Linear(hidden, outputs, bias=False, dtype=table.dtype)
+        self.line = nn.Linear(inputs, outputs, dtype=table.dtype)
+        for layer in (self.first, self.second):
+            nn.init.normal_(layer.weight, std=layer.in_features**-0.5)
+            nn.init.zeros_(layer.bias)
+        for parameter in (self.outer.weight, self.line.weight, self.line.bias):
+            nn.init.zeros_(parameter)  # the start is the mean of the targets
+
+    def forward(self, tokens: Tensor, offsets: Tensor, dense: Tensor, token_dropout: float = 0.0) -> Tensor:
+        """The outputs (B, C) for each example; while training, tokens are left out at random."""
+        weight = self.weight[tokens]  # (T,)
+        if self.training and token_dropout:
+            weight = weight * (torch.rand_like(weight) >= token_dropout) / (1 - token_dropout)  # (T,)
+        table = self.table.weight
+        bag = F.embedding_bag(tokens, table, offsets, mode="sum", per_sample_weights=weight)  # (B, D)
+        features = torch.cat([bag - self.mean_bag @ table, dense], dim=1)  # (B, D + F)
+        nodes = self.dropout(F.silu(self.first(features)))  # (B, H)
+        nodes = self.dropout(F.silu(self.second(nodes)))  # (B, H)
+        outputs: Tensor = self.outer(nodes) + self.line(features)  # (B, C)
+        return outputs
+
+
+def network_of(state: Mapping[str, Tensor], dropout: float = 0.0) -> TargetNetwork:
+    """The network whose state this is.
+
+    Args:
+        state: what its `state_dict` gave.
+        dropout: share of nodes that is left out while it is trained on.
+    """
+    table = state["table.weight"]
+    hidden, inputs = state["first.weight"].shape
+    outputs, n_dense = len(state["outer.weight"]), inputs - table.shape[1]
+    network = TargetNetwork(table, state["weight"], state["mean_bag"], n_dense, hidden, dropout, outputs)
+    network.load_state_dict(state)
+    return network
+
+
+def scorer(weights: Mapping[str, Array], task: Task) -> Scorer:
+    """Scores lists and their dense features with a trained network: what the task answers.
+
+    Args:
+        weights: the state of the network, and the scales of the dense features and of the task.
+        task: what it has learned.
+    """
+    assert isinstance(task, TargetTask)
+    network = network_of(tensors(weights)).eval()
+    scale, dtype = DenseScale.of(weights), weights["table.weight"].dtype
+
+    def score(lists: Lists, dense: Array) -> Array:
+        scaled = torch.from_numpy(scale.forward(dense).astype(dtype))
+        outputs = network(lists.tokens, lists.offsets, scaled).double().numpy()
+        return task.answers(outputs[:, 0] if outputs.shape[1] == 1 else outputs, weights)
+
+    return score

@@ -1,0 +1,76 @@
+"""Where the network for a number or a class starts: at a place that is solved for, so that few steps are needed."""
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from pipeline.baselines.pca import principal_components
+from pipeline.examples.example_set import ExampleSet
+from pipeline.network.layers import tensor
+from pipeline.network.target_network import TargetNetwork
+from pipeline.tasks.target import TargetTraining
+
+Array = npt.NDArray[Any]
+
+TOLERANCE = {"float32": 1e-4, "float64": 1e-12}
+"""Of the ridge regression, by the type of numbers: processors take other ways to the solution."""
+
+
+def target_network(
+    rows: ExampleSet,
+    settings: TargetTraining,
+    dimension: int,
+    seed: int,
+    dense: Array,
+    target: Array,
+    dtype: str = "float64",
+    outputs: int = 1,
+) -> TargetNetwork:
+    """Table at the directions of a ridge regression and at PCA's components, so that each hidden node has variance 1.
+
+    A token weighs its inverse document frequency log((1 + N) / (1 + n)) + 1; one more factor brings the mean squared
+    distance of a bag from the mean bag to 1. The bag is a sum: a word adds what it adds, whatever stands beside it.
+
+    Args:
+        rows: the training examples.
+        settings: of the training.
+        dimension: D; the first ones are ridge's, the others are PCA's.
+        seed: of PCA.
+        dense: (N, F) the dense features as they are learned.
+        target: (N,) the target as it is learned, or (N, K) several that stand for it.
+        dtype: of the network.
+        outputs: C.
+    """
+    n = rows.inputs.counts  # (V,)
+    idf = np.where(n > 0, np.log((1 + len(rows)) / (1 + n)) + 1, 0.0)
+    bags = sparse.csr_matrix(rows.inputs.csr() @ sparse.diags(idf))  # (N, V)
+    mean_bag = np.asarray(bags.mean(axis=0)).ravel()
+    spread = bags.power(2).sum() / len(rows) - (mean_bag**2).sum()
+    scale = 1 / math.sqrt(max(spread, 1e-12))
+    targets = [target] if target.ndim == 1 else list(target.T)
+    columns = [_ridge_direction(bags * scale, dense, one, TOLERANCE[dtype]) for one in targets[:dimension]]
+    if dimension > len(columns):
+        pca = principal_components(bags * scale, dimension - len(columns), seed)
+        columns.append(pca.components.T / np.sqrt(np.maximum(pca.variance, 1e-12)))  # (V, the other dimensions)
+    return TargetNetwork(
+        tensor(np.column_stack(columns), dtype),
+        tensor(idf * scale, dtype),
+        tensor(mean_bag * scale, dtype),
+        dense.shape[1],
+        settings.hidden,
+        settings.dropout,
+        outputs,
+    )
+
+
+def _ridge_direction(bags: sparse.csr_matrix, dense: Array, target: Array, tolerance: float) -> Array:
+    """(V,) what each token adds to the target beside the dense features, as a direction along which bags vary by 1."""
+    from sklearn.linear_model import Ridge
+
+    features = sparse.hstack([bags, sparse.csr_matrix(dense)], format="csr")
+    coefficients = Ridge(1.0, solver="sparse_cg", tol=tolerance).fit(features, target).coef_[: bags.shape[1]]
+    spread = np.asarray(bags @ coefficients).std()
+    return np.asarray(coefficients / spread if spread > 1e-9 else coefficients * 0)

@@ -1,0 +1,31 @@
+"""Tokens that are the words of a text."""
+
+from typing import ClassVar, Literal
+
+import polars as pl
+from pydantic import Field
+
+from pipeline.config.tokens import Tokens
+
+WORD = "[\\p{L}\\p{M}\\p{N}]+(?:['\u2019][\\p{L}\\p{M}]+)*"
+"""A run of letters, marks and digits, with apostrophes inside: `two`, `owner's`, `Öl`, `1920`."""
+
+
+class WordTokens(Tokens):
+    """The words of a text column: runs of letters and digits."""
+
+    gives_lists: ClassVar[bool] = True
+    role: ClassVar[str] = "its words are tokens"
+
+    kind: Literal["words"]
+    lowercase: bool = True
+    """Lower-case the words."""
+    min_length: int = Field(2, ge=1)
+    """Shorter words are left out (characters)."""
+
+    def texts(self, column: str, dtype: pl.DataType) -> pl.Expr | None:
+        """The words of each text; None of a column that holds no text."""
+        if dtype != pl.String:
+            return None
+        text = pl.col(column).str.to_lowercase() if self.lowercase else pl.col(column)
+        return text.str.extract_all(WORD).list.filter(pl.element().str.len_chars() >= self.min_length)

@@ -1,0 +1,171 @@
+"""Which tokens are missing from a list? Of a held-out example some tokens go in, the others are its labels."""
+
+import math
+from typing import Any, ClassVar, Literal, Self
+
+import dataframely as dy
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from pydantic import Field
+
+from pipeline.config.section import Numbers
+from pipeline.config.task import Task
+from pipeline.config.training import Training
+from pipeline.embedding import Fitted
+from pipeline.errors import PipelineError
+from pipeline.evaluation.metrics import Metric
+from pipeline.evaluation.ranking import hits_of, ndcg_at, recall_at
+from pipeline.examples.beside import Beside, nothing
+from pipeline.examples.example_set import ExampleSet
+from pipeline.examples.sparse_examples import HELD_OUT, SparseExamples
+
+Array = npt.NDArray[Any]
+
+MANY_LOGITS = 2 * 10**9
+"""Examples x tokens: more than so many are neither trained on in an epoch nor evaluated."""
+
+
+class RankingScores(dy.Schema):
+    """How well the missing tokens of one held-out example were found."""
+
+    example = dy.String(primary_key=True, description="id of the example")
+    held_out = dy.UInt32(min=1, description="its held-out tokens")
+    recall_at_20 = dy.Float64(min=0, max=1, description="held-out tokens in the top 20 / held-out tokens")
+    recall_at_50 = dy.Float64(min=0, max=1, description="held-out tokens in the top 50 / held-out tokens")
+    ndcg_at_20 = dy.Float64(min=0, max=1, description="discounted gain of the top 20 / the best possible")
+    ndcg_at_100 = dy.Float64(min=0, max=1, description="discounted gain of the top 100 / the best possible")
+
+
+class MissingTokens(Task):
+    """Which tokens are missing from this list? Softmax over the whole vocabulary."""
+
+    network: ClassVar[str] = "pipeline.network.missing_tokens_network"
+    learner: ClassVar[str] = "pipeline.network.missing_tokens"
+    predicts_tokens: ClassVar[bool] = True
+
+    kind: Literal["missing_tokens"]
+    fold_in: float = Field(0.3, gt=0, lt=1)
+    """Share of a held-out example's tokens that goes in; the others are its ground-truth labels (3 in, 7 out)."""
+    judged: int | None = Field(None, ge=1)
+    """At most so many of the validation examples, and of the test examples, are judged: a seeded sample. Default:
+    10,000, or as many as make 2 billion logits where that is more."""
+
+    def resolved(self, n_examples: int, n_tokens: int) -> Self:
+        """With the number of examples that are judged."""
+        return self.model_copy(update={"judged": self.judged or max(10_000, MANY_LOGITS // n_tokens)})
+
+    @property
+    def share_in(self) -> float:
+        """`fold_in`."""
+        return self.fold_in
+
+    @property
+    def most_evaluated(self) -> int | None:
+        """`judged`."""
+        return self.judged
+
+    def beside(self, used: pl.LazyFrame, ids: pl.Series, where: str) -> Beside:
+        """Nothing: an example has tokens only."""
+        return nothing(len(ids))
+
+    def require_answers(self, examples: SparseExamples, where: str) -> None:
+        """Refuse held-out examples of which none has two tokens.
+
+        Raises:
+            PipelineError: names the part.
+        """
+        for part in HELD_OUT:
+            rows = examples.held_out(part)
+            if len(rows) and not rows.labels.lengths.any():
+                raise PipelineError(
+                    f"{where}, task: none of the {len(rows)} {part} examples has two known tokens, one to go in and "
+                    "one to predict. Look at `example`, which says what rows are one, and at `vocabulary.min_count`."
+                )
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """Of the ranking of all tokens, without those that went in."""
+        return (
+            Metric("recall_at_20", "held-out tokens among the first 20 / held-out tokens, mean over examples"),
+            Metric("ndcg_at_20", "discounted gain of the first 20 / the best possible, mean over examples"),
+            Metric("recall_at_50", "held-out tokens among the first 50 / held-out tokens, mean over examples"),
+            Metric("ndcg_at_100", "discounted gain of the first 100 / the best possible, mean over examples"),
+        )
+
+    def evaluate(self, fitted: Fitted, rows: ExampleSet) -> pl.DataFrame:
+        """A frame of `RankingScores`; an example without a held-out token is not counted."""
+        hits, held_out = hits_of(fitted, rows)
+        counted = held_out > 0
+        hits, held_out = hits[counted], held_out[counted]
+        columns = {f"recall_at_{k}": recall_at(k, hits, held_out) for k in (20, 50)} | {
+            f"ndcg_at_{k}": ndcg_at(k, hits, held_out) for k in (20, 100)
+        }
+        ids = rows.ids.filter(pl.Series(counted))
+        return RankingScores.validate(pl.DataFrame({"example": ids, "held_out": held_out.astype(np.uint32), **columns}))
+
+    def weighted_metrics(self, scores: pl.DataFrame, weights: Array) -> dict[str, Array]:
+        """The weighted means over the examples."""
+        names = [metric.name for metric in self.metrics if metric.name in scores.columns]
+        means = weights @ scores.select(names).to_numpy() / weights.sum(axis=1, keepdims=True)  # (R, metrics)
+        return dict(zip(names, means.T, strict=True))
+
+
+class MissingTokensTraining(Training):
+    """How the network for missing tokens is trained."""
+
+    kind: Literal["missing_tokens"] = Field("missing_tokens", repr=False)
+    learning_rate: float | None = Field(None, gt=0)
+    """At the start; it falls to 0 along a cosine. Default: 0.03, of AdamW; where negatives are drawn 0.7, of Adagrad by
+    row."""
+    bias_learning_rate: float | None = Field(None, gt=0)
+    """Of the tokens' biases, which learn how popular each is. Default: 0.06; where negatives are drawn 0.1."""
+    weight_decay: float = Field(0.0, ge=0)
+    """Of the table: each step shrinks it by learning rate x this."""
+    temperature: Numbers | None = None
+    """The cosines are divided by it: the smaller, the sharper the softmax. Of several values validation chooses.
+    Default: by the number of training examples N, 0.1 + 1 / sqrt(N): the fewer, the softer; where negatives are drawn
+    0.12."""
+    lift: float = Field(1.0, gt=0)
+    """The constant that is appended to a place before its length is brought to 1; tokens have length 1 at the start."""
+    dropout: float = Field(0.0, ge=0, lt=1)
+    """Share of the hidden nodes that is left out at each step."""
+    input_share: tuple[float, float] = (1.0, 1.0)
+    """Between these shares of a training list go in, drawn anew for each example and epoch; all of it is predicted."""
+    decoupled: bool = True
+    """A label competes with the tokens outside its list only, not with the list's other ones."""
+    label_power: float = Field(0.5, ge=0, le=1)
+    """An example with n labels has the weight n^(1 - this): 1 weighs all examples alike, 0 all labels."""
+    negatives: int | None = Field(None, ge=0)
+    """Sampled softmax: so many tokens, drawn anew at each step, stand for all that a label competes with, and a step
+    learns from the rows of the table that it touches. 0: all compete. Default: 0 up to N x V = 2 billion, beyond that
+    4,096."""
+
+    def resolved(self, n_examples: int, n_tokens: int) -> Self:
+        """With every default that the data decides.
+
+        N / 8 examples a step, between 64 and 1,024; 10 epochs, or as many as make 300 steps. Where negatives are drawn
+        3 epochs come as far.
+        """
+        size = self.batch_size or min(max(round(n_examples / 8), 64), 1024)
+        negatives = self.negatives
+        if negatives is None:
+            negatives = 4096 if n_examples * n_tokens > MANY_LOGITS else 0
+        if negatives >= n_tokens:
+            negatives = 0
+        softness = 0.12 if negatives else round(0.1 + 1 / math.sqrt(n_examples), 4)
+        epochs = max(3 if negatives else 10, math.ceil(300 / math.ceil(n_examples / size)))
+        return self.model_copy(
+            update={
+                "batch_size": size,
+                "max_epochs": self.max_epochs or epochs,
+                "temperature": self.temperature or (softness,),
+                "negatives": negatives,
+                "learning_rate": self.learning_rate or (0.7 if negatives else 0.03),
+                "bias_learning_rate": self.bias_learning_rate or (0.1 if negatives else 0.06),
+            }
+        )
+
+    def choices(self) -> list[dict[str, Any]]:
+        """Each temperature."""
+        return [{"temperature": value} for value in self.temperature or ()]

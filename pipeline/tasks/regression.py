@@ -1,0 +1,173 @@
+"""Which number belongs to a list?"""
+
+from collections.abc import Iterator
+from typing import Any, ClassVar, Literal
+
+import dataframely as dy
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from pydantic import Field
+
+from pipeline.embedding import Fitted
+from pipeline.errors import PipelineError
+from pipeline.evaluation.metrics import Metric
+from pipeline.examples.beside import Beside, numbers_of
+from pipeline.examples.example_set import ExampleSet
+from pipeline.examples.features import TargetScale
+from pipeline.tasks.target import TargetTask, TargetTraining, Weights
+
+Array = npt.NDArray[Any]
+
+
+class RegressionScores(dy.Schema):
+    """What was predicted for one held-out example, in the target's unit."""
+
+    example = dy.String(primary_key=True, description="id of the example")
+    target = dy.Float64(description="the true number")
+    predicted = dy.Float64(description="the predicted number")
+
+
+class Regression(TargetTask):
+    """Which number belongs to this list?"""
+
+    learner: ClassVar[str] = "pipeline.network.regression"
+    answer_role: ClassVar[str] = "the number to predict"
+
+    kind: Literal["regression"]
+    target: str
+    """The column with the number to predict."""
+    log: bool = True
+    """Train on the logarithm: for prices and other numbers above 0."""
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """Of the number in its unit, and first of its logarithm where that is what is learned."""
+        of_log = (
+            Metric("rmse_log", "root mean squared error of the target's logarithm", higher_is_better=False),
+            Metric("r2_log", "share of the variance of the target's logarithm that is explained"),
+        )
+        of_number = (
+            Metric("rmse", "root mean squared error, in the target's unit", higher_is_better=False),
+            Metric("mae", "mean absolute error, in the target's unit", higher_is_better=False),
+            Metric("r2", "share of the target's variance that is explained"),
+        )
+        return of_log + of_number if self.log else of_number
+
+    def beside(self, used: pl.LazyFrame, ids: pl.Series, where: str) -> Beside:
+        """The number and the dense features.
+
+        Raises:
+            PipelineError: a text is not a number, the rows of one example disagree, or the target cannot be used.
+        """
+        numbers = numbers_of(used, ids, (self.target, *self.dense), where)
+        self._require_usable(numbers[:, 0], ids, where)
+        dense = np.where(np.isfinite(numbers[:, 1:]), numbers[:, 1:], np.nan)
+        return Beside(numbers[:, 0], dense, self.dense)
+
+    def _require_usable(self, target: Array, ids: pl.Series, where: str) -> None:
+        finite = np.isfinite(target)
+        bad = ~finite | (target <= 0) if self.log else ~finite
+        if not bad.any():
+            return
+        first = int(np.flatnonzero(bad)[0])
+        problem = "has no logarithm" if finite[first] else "is not a number to learn from"
+        cure = " or say `task.log: false`" if finite[first] else ""
+        raise PipelineError(
+            f"{where}, task.target: {self.target!r} of example {ids[first]!r} is {target[first]:g}, which "
+            f"{problem} ({int(bad.sum())} such in all). Leave such records out{cure}."
+        )
+
+    def scale(self, training: ExampleSet) -> dict[str, Array]:
+        """The target's mean and standard deviation, in logs where conf says so."""
+        return TargetScale.fit(training.target, self.log).weights
+
+    def learned(self, target: Array, scale: Weights) -> Array:
+        """(N,) with mean 0 and standard deviation 1."""
+        return TargetScale.of(scale).forward(target)
+
+    def answers(self, outputs: Array, scale: Weights) -> Array:
+        """(N,) in the target's unit; of a logged target this is the median, not the mean."""
+        return TargetScale.of(scale).inverse(outputs)
+
+    def linear(self, features: Array, learned: Array, scale: Weights) -> tuple[Array, Array]:
+        """Least squares."""
+        from sklearn.linear_model import LinearRegression
+
+        head = LinearRegression().fit(features, learned)
+        return head.coef_, np.array(head.intercept_)
+
+    def trees(self, **settings: Any) -> Any:
+        """scikit-learn's regressor."""
+        from sklearn.ensemble import HistGradientBoostingRegressor
+
+        return HistGradientBoostingRegressor(**settings)
+
+    def answers_of_trees(self, trees: Any, features: Array, scale: Weights) -> Array:
+        """(N,) in the target's unit."""
+        return self.answers(trees.predict(features), scale)
+
+    def losses_of_trees(self, trees: Any, features: Array, learned: Array) -> Iterator[Array]:
+        """The squared error."""
+        return (np.square(predicted - learned) for predicted in trees.staged_predict(features))
+
+    def evaluate(self, fitted: Fitted, rows: ExampleSet) -> pl.DataFrame:
+        """A frame of `RegressionScores`."""
+        predicted = fitted.score(rows.inputs.csr(), rows.dense).astype(np.float64)
+        return RegressionScores.validate(
+            pl.DataFrame({"example": rows.ids, "target": rows.target, "predicted": predicted})
+        )
+
+    def weighted_metrics(self, scores: pl.DataFrame, weights: Array) -> dict[str, Array]:
+        """Those of `regression_metrics`."""
+        return regression_metrics(scores["target"].to_numpy(), scores["predicted"].to_numpy(), self.log, weights)
+
+    def effect(self, answers: Array) -> npt.NDArray[np.float64]:
+        """The number, or its logarithm where that is what is learned."""
+        return np.log(answers) if self.log else answers
+
+    def effects_in_words(
+        self, effects: npt.NDArray[np.float64], classes: tuple[str, ...]
+    ) -> tuple[str, list[str] | npt.NDArray[np.float64]]:
+        """The change of the number, relative where its logarithm is learned."""
+        return f"what it does to {self.target}", np.expm1(effects) if self.log else effects
+
+
+class RegressionTraining(TargetTraining):
+    """How the network for a number is trained."""
+
+    kind: Literal["regression"] = Field("regression", repr=False)
+    huber: float = Field(1.0, gt=0)
+    """Errors above it (standard deviations of the target) count linearly, not squared."""
+
+
+def regression_metrics(target: Array, predicted: Array, log: bool, weights: Array) -> dict[str, Array]:
+    """Errors of numbers, in the target's unit, and of their logarithms where that is what was trained.
+
+        rmse = sqrt(mean (y - p)^2)     mae = mean |y - p|     r2 = 1 - sum (y - p)^2 / sum (y - mean y)^2
+
+    Args:
+        target: (N,) the true numbers y.
+        predicted: (N,) the predicted ones p.
+        log: adds rmse_log and r2_log, the same of log y and log p.
+        weights: (R, N) how often each example counts.
+
+    Returns:
+        For each metric (R,).
+
+    >>> regression_metrics(np.array([1.0, 3.0]), np.array([1.0, 2.0]), log=False, weights=np.array([[1.0, 1.0]]))
+    {'rmse': array([0.70710678]), 'mae': array([0.5]), 'r2': array([0.5])}
+    """
+    total = weights.sum(axis=1)
+
+    def rmse_and_r2(y: Array, p: Array) -> tuple[Array, Array]:
+        squared = weights @ np.square(y - p) / total
+        centred = y - y.mean()  # keeps the digits of large numbers
+        spread = weights @ np.square(centred) / total - np.square(weights @ centred / total)
+        return np.sqrt(squared), 1 - squared / np.where(spread > 0, spread, np.nan)
+
+    rmse, r2 = rmse_and_r2(target, predicted)
+    metrics = {"rmse": rmse, "mae": weights @ np.abs(target - predicted) / total, "r2": r2}
+    if log:
+        metrics["rmse_log"], metrics["r2_log"] = rmse_and_r2(np.log(target), np.log(predicted))
+    return metrics
