@@ -168,7 +168,8 @@ def _colour(conf: Dataset, fit: Fit, about: pl.DataFrame, examples: SparseExampl
         fitted, rows = load_fitted(tracker.folder(fit.run_id)), examples.everything()
         n = min(len(fitted.embedding.vocabulary), SHOWN)
         effects = token_effects(fitted, rows, conf.task, conf.seed, n)
-        return Colour(*conf.task.effects_in_words(effects, rows.classes))
+        name, values = conf.task.effects_in_words(effects, rows.classes)
+        return Colour(name, categories(values, separator="\0") if isinstance(values, list) else values)
     if not about.width:
         return None
     name = about.columns[0]

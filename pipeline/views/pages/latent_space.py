@@ -81,13 +81,13 @@ def latent_space_page(
     )
 
 
-def categories(values: Sequence[str | None]) -> list[str]:
-    """The first of several values between `|`, and the rare ones together as `other`.
+def categories(values: Sequence[str | None], separator: str = "|") -> list[str]:
+    """The first of several values between `|`, or another separator, and the rare ones together as `other`.
 
     >>> categories(["Drama|War", None, "Drama"])
     ['Drama', 'other', 'Drama']
     """
-    first = [(value or "").split("|")[0] or "other" for value in values]
+    first = [(value or "").split(separator)[0] or "other" for value in values]
     counts = pl.Series(first, dtype=pl.String).value_counts(sort=True)
     kept = set(counts.head(_MOST_COLOURS)[counts.columns[0]])
     return [value if value in kept else "other" for value in first]
