@@ -165,7 +165,7 @@ LEARNERS: dict[str, Callable[[Task], Learned]] = {
 
 
 NEEDED = {
-    OURS: ("pipeline.network.training", "pipeline.network.missing_tokens", "sklearn.decomposition"),
+    OURS: ("pipeline.network.training", "pipeline.network.missing_tokens_module", "sklearn.decomposition"),
     "als": ("pipeline.baselines.als", "implicit.als"),
     "pca": ("pipeline.baselines.pca", "sklearn.decomposition"),
     "plain": ("torch.utils.data",),

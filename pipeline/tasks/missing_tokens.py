@@ -41,7 +41,7 @@ class MissingTokens(Task):
     """Which tokens are missing from this list? Softmax over the whole vocabulary."""
 
     network: ClassVar[str] = "pipeline.network.missing_tokens_network"
-    learner: ClassVar[str] = "pipeline.network.missing_tokens"
+    learner: ClassVar[str] = "pipeline.network.missing_tokens_module"
     predicts_tokens: ClassVar[bool] = True
 
     kind: Literal["missing_tokens"]

@@ -31,7 +31,7 @@ class RegressionScores(dy.Schema):
 class Regression(TargetTask):
     """Which number belongs to this list?"""
 
-    learner: ClassVar[str] = "pipeline.network.regression"
+    learner: ClassVar[str] = "pipeline.network.regression_module"
     answer_role: ClassVar[str] = "the number to predict"
 
     kind: Literal["regression"]

@@ -12,7 +12,7 @@ from pipeline.experiment.code_version import dependencies, library_versions
 from pipeline.experiment.registry import modules
 
 PROJECT = Path(__file__).parents[3]
-TRAINING, JUDGE, FIGURES = "network.missing_tokens", "experiment.cross_fitting", "pictures.figures"
+TRAINING, JUDGE, FIGURES = "network.missing_tokens_module", "experiment.cross_fitting", "pictures.figures"
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from pipeline.network.callbacks import CLEARLY, BestEpoch
 from pipeline.network.fitted_network import FittedNetwork
 from pipeline.network.learned import LearnedEmbedding
 from pipeline.network.losses import softmax_loss
-from pipeline.network.missing_tokens import MissingTokensModule
+from pipeline.network.missing_tokens_module import MissingTokensModule
 from pipeline.network.missing_tokens_network import MissingTokensNetwork
 from pipeline.records.splitting import training_pairs
 from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
