@@ -25,6 +25,8 @@ class Baseline(Kind, ABC):
     """Whether it is fitted at each D; the others have no D, or choose it as a setting of theirs."""
     ignores_examples: ClassVar[bool] = False
     """Whether its answer is the same for every example. It is quick, and the default."""
+    in_words: ClassVar[str] = ""
+    """What people should know who compare with it, as a sentence that stands below the table."""
 
     @property
     def name(self) -> str:

@@ -112,6 +112,12 @@ class Comparison:
         return tuple(fit for fit in self.fits if estimator_type(fit.method).is_swept)
 
     @property
+    def swept_methods(self) -> list[str]:
+        """The methods with a D to choose: the learned embedding, then PCA, then others."""
+        found = {fit.method for fit in self.swept} - {EMBEDDING, PCA}
+        return [EMBEDDING, PCA, *sorted(found)]
+
+    @property
     def best(self) -> Fit:
         """The learned fit that is best on validation; where nothing was, the one with the most dimensions."""
         return next(fit for fit in self.fits if fit.method == EMBEDDING and fit.dimension == self.about["best"])
@@ -124,21 +130,29 @@ class Comparison:
         )
 
     def told_pairs(self) -> list[tuple[str, str]]:
-        """The pairs that people ask for: learned against PCA of the same D; the best learned one against the others."""
-        learned = self.frame.filter(method=EMBEDDING)
+        """The pairs that people ask for: learned against others of the same D, and the best one against the rest."""
+        learned, fits = self.frame.filter(method=EMBEDDING)["dimension"], set(self.frame["fit"])
         same = [
-            (f"embedding D={d}", f"pca D={d}") for d in learned["dimension"] if f"pca D={d}" in set(self.frame["fit"])
+            (f"{EMBEDDING} D={d}", f"{method} D={d}")
+            for method in self.swept_methods[1:]
+            for d in learned
+            if f"{method} D={d}" in fits
         ]
-        others = self.frame.filter(~pl.col("method").is_in([EMBEDDING, PCA]))["fit"]
+        others = self.frame.filter(~pl.col("method").is_in(self.swept_methods))["fit"]
         best = self.about["best"]
-        return same + [(f"embedding D={best}", other) for other in others if best is not None]
+        return same + [(f"{EMBEDDING} D={best}", other) for other in others if best is not None]
 
     def save(self, folder: Path) -> None:
         """Write `comparison.parquet`, `differences.parquet` and the picture `sweep.png`."""
         self.frame.write_parquet(folder / "comparison.parquet", metadata={"about": json.dumps(self.about)})
         self.differences.write_parquet(folder / "differences.parquet")
+        self.draw_sweep(folder / "sweep.png")
+
+    def draw_sweep(self, path: Path) -> None:
+        """Draw quality and cost against D; nothing where nothing was held out."""
         if self.metrics:
-            draw_sweep(self.frame, self.metrics[0], rule_of_thumb(self.about["vocabulary_size"]), folder / "sweep.png")
+            thumb = rule_of_thumb(self.about["vocabulary_size"])
+            draw_sweep(self.frame, self.swept_methods, self.metrics[0], thumb, path)
 
     @classmethod
     def load(cls, folder: Path) -> "Comparison":

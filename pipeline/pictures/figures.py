@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 LABELLED = 40
 """So many of the most frequent tokens are named on a map, as far as they don't cover each other."""
 _INK, _BLUE, _ORANGE = "#222222", "#2563a8", "#d9730d"
+_COLOURS = (_BLUE, _ORANGE, "#3b8a3e", "#8a4fa3")
 
 
 def draw_map(embedding: Embedding, title: str, path: Path) -> None:
@@ -83,11 +84,12 @@ def draw_losses(losses: Mapping[str, Sequence[float]], title: str, path: Path) -
     _save(axes, path)
 
 
-def draw_sweep(frame: pl.DataFrame, metric: str, fourth_root: float, path: Path) -> None:
-    """Draw quality and cost against D for the learned embedding and PCA, with the other baselines as lines.
+def draw_sweep(frame: pl.DataFrame, methods: Sequence[str], metric: str, fourth_root: float, path: Path) -> None:
+    """Draw quality and cost against D for the methods that have a D to choose, with the others as lines.
 
     Args:
         frame: that of a comparison: a row a fit, with the metric's interval.
+        methods: those with a D to choose, the learned embedding first.
         metric: the primary one of the task.
         fourth_root: of V, the rule of thumb for D, which is marked.
         path: of the PNG file.
@@ -96,13 +98,13 @@ def draw_sweep(frame: pl.DataFrame, metric: str, fourth_root: float, path: Path)
 
     figure = Figure(figsize=(11, 5), layout="constrained")
     quality, cost = figure.subplots(1, 2, width_ratios=(3, 2))
-    for name, color in (("embedding", _BLUE), ("pca", _ORANGE)):
+    for name, color in zip(methods, _COLOURS, strict=False):
         swept = frame.filter(method=name).sort("dimension")
         d, value = swept["dimension"].to_numpy(), swept[metric].to_numpy()
         ends = np.abs(swept.select(f"{metric}_low", f"{metric}_high").to_numpy().T - value)
         quality.errorbar(d, value, yerr=ends, color=color, marker="o", capsize=3, label=name)
         cost.plot(d, np.maximum(swept["fit_seconds"].to_numpy(), 1e-3), color=color, marker="o", label=name)
-    for i, row in enumerate(frame.filter(~pl.col("method").is_in(["embedding", "pca"])).iter_rows(named=True)):
+    for i, row in enumerate(frame.filter(~pl.col("method").is_in(methods)).iter_rows(named=True)):
         style = ("--", ":", "-.", (0, (5, 1)))[i % 4]
         quality.axhline(row[metric], color=_INK, linewidth=0.8, linestyle=style, label=row["fit"])
     cost.set_yscale("log")

@@ -23,12 +23,10 @@ from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import Fit
 from pipeline.experiment.registry import PCA
 from pipeline.experiment.tracking import Tracker
-from pipeline.pictures.figures import draw_sweep
 from pipeline.pictures.projection import SHOWN, View, neighbourhoods, plane, space
 from pipeline.views.marginal_effects import token_effects
 from pipeline.views.pages.latent_space import Colour, categories, latent_space_page
 from pipeline.views.pages.report import Report, Shown, report_page
-from pipeline.vocabulary.vocabulary import rule_of_thumb
 
 PAGE = "latent_space.html"
 
@@ -113,8 +111,7 @@ def write_report(
     size = len(embedding.vocabulary)
     with tempfile.TemporaryDirectory() as name:
         sweep = Path(name) / "sweep.png"
-        if comparison.metrics:
-            draw_sweep(comparison.frame, comparison.metrics[0], rule_of_thumb(size), sweep)
+        comparison.draw_sweep(sweep)
         report = report_page(
             conf.resolved(examples.n_training, size),
             examples,

@@ -62,7 +62,8 @@ def sentences(comparison: Comparison) -> list[str]:
     for learned, pca in comparison.about["worth"].items():
         reached = f"pca needs D={pca}" if pca else f"pca does not reach it up to D={most}"
         said.append(f"what {comparison.metrics[0]} embedding D={learned} has: {reached}")
-    return said + _nothing_found(comparison)
+    methods = [estimator_type(name) for name in comparison.frame["method"].unique(maintain_order=True)]
+    return said + [method.in_words for method in methods if method.in_words] + _nothing_found(comparison)
 
 
 def _nothing_found(comparison: Comparison) -> list[str]:
