@@ -120,9 +120,7 @@ def of_comparison(comparison: Comparison, mlflow: MLflow) -> dict[str, Any]:
     chosen = {"best D on validation": about["best"], "smallest D not worse": about["smallest"]}
     return {
         "what it means": dg.MetadataValue.md("\n".join(f"- {said}" for said in tables.sentences(comparison))),
-        "compare in MLflow": _link(
-            "embedding and what has the same D, side by side", mlflow.compare_link(comparison.swept)
-        ),
+        "compare in MLflow": _link("embedding and PCA side by side", mlflow.compare_link(comparison.swept)),
         "compare all in MLflow": _link("all of them", mlflow.compare_link(comparison.fits)),
         "table": dg.MetadataValue.md(tables.markdown(comparison)),
         "verdicts": dg.MetadataValue.md(tables.verdicts_markdown(comparison)),
