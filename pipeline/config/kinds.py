@@ -17,6 +17,7 @@ TASKS = {
 BASELINES = {
     "pca": "baselines.pca",
     "popularity": "baselines.popularity",
+    "course_network": "network.course",
     "als": "baselines.als",
     "ease": "baselines.ease",
     "item_knn": "baselines.item_knn",

@@ -1,0 +1,85 @@
+"""The network of the course as a baseline: its settings. What it looks like and how it learns stands beside it."""
+
+import math
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, Self
+
+import numpy.typing as npt
+from pydantic import Field
+
+from pipeline.config.baseline import Baseline
+from pipeline.config.dataset import Dataset
+from pipeline.config.section import Dimensions
+from pipeline.config.task import Task
+from pipeline.config.training import Schedule
+from pipeline.embedding import Embedding, Fitted, Problem
+from pipeline.errors import PipelineError
+from pipeline.tasks.missing_tokens import MissingTokens
+
+LEARNER, NETWORK = "pipeline.network.course_module", "pipeline.network.course_network"
+
+
+class CourseNetwork(Baseline, Schedule):
+    """The textbook's network: of ten tokens of a list three go in, and the other seven are the labels of a softmax.
+
+    An embedding of D nodes, a hidden layer, a logit for each token; Adam, dropout, early stopping on validation.
+    """
+
+    of_task: ClassVar[type[Task]] = MissingTokens
+    is_swept: ClassVar[bool] = True
+    in_words: ClassVar[str] = (
+        "course_network is the network of the textbooks, where three of ten tokens predict the other seven; the "
+        "embedding learns the whole list from the whole list, so that each step teaches all of its tokens, and starts "
+        "at PCA's places"
+    )
+
+    kind: Literal["course_network"] = "course_network"
+    dimensions: Dimensions | None = None
+    """Each D. Default: those of the learned embedding."""
+    drawn: int = Field(10, ge=2)
+    """Tokens of a list that are drawn anew at each step; `task.fold_in` of them go in, the others are the labels."""
+    hidden: int = Field(64, ge=1)
+    """Nodes of the hidden layer."""
+    dropout: float = Field(0.2, ge=0, lt=1)
+    """Share of the hidden layer's nodes that is left out at each step."""
+    learning_rate: float = Field(0.01, gt=0)
+    """Of Adam."""
+    max_tokens: int = Field(100_000, ge=1)
+    """A larger vocabulary is refused: each step makes batch size x V logits."""
+
+    def resolved(self, n_examples: int, n_tokens: int, dimensions: tuple[int, ...]) -> Self:
+        """With each D; 64 examples a step, 10 epochs or as many as make 1,000 steps, and 10 without a better loss."""
+        size = self.batch_size or 64
+        epochs = max(10, math.ceil(1000 / math.ceil(n_examples / size)))
+        defaults = {"dimensions": dimensions, "batch_size": size, "max_epochs": epochs, "patience": 10}
+        return self.model_copy(update={name: getattr(self, name) or value for name, value in defaults.items()})
+
+    def fitted_at(self) -> tuple[int | None, ...]:
+        """Each D."""
+        assert self.dimensions is not None
+        return self.dimensions
+
+    def require_room(self, most: int, n_tokens: int, where: str) -> None:
+        """Refuse a vocabulary that is too large.
+
+        Raises:
+            PipelineError: says what to do.
+        """
+        if n_tokens > self.max_tokens:
+            raise PipelineError(
+                f"{where}, baselines: course_network makes a logit for each token at each step, and V = {n_tokens:,} "
+                f"is above its `max_tokens` of {self.max_tokens:,}. Leave it out, or raise that."
+            )
+
+    def fit(self, problem: Problem) -> Fitted:
+        """Train until validation finds no better epoch."""
+        from pipeline.network.training import fit_network
+
+        return fit_network(problem, self, LEARNER, NETWORK)
+
+    @classmethod
+    def restore(cls, embedding: Embedding, weights: Mapping[str, npt.NDArray[Any]], conf: Dataset) -> Fitted:
+        """Restore a fit from its embedding and its saved weights."""
+        from pipeline.network.fitted_network import FittedNetwork
+
+        return FittedNetwork(embedding, weights, conf.task, NETWORK)

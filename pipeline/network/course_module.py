@@ -1,0 +1,77 @@
+"""How the network of the course learns: of some tokens of a list a few predict the others."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pipeline.embedding import Problem
+from pipeline.network.batches import Batches, Lists
+from pipeline.network.course import CourseNetwork as Settings
+from pipeline.network.course_network import CourseNetwork, network_of, table_of
+from pipeline.network.modules import Prepared, TaskModule
+
+
+class CourseModule(TaskModule):
+    """Learns which tokens are missing from a list, as the course tells it."""
+
+    network: CourseNetwork
+    settings: Settings
+    share_in: float
+
+    @classmethod
+    def prepared(
+        cls, problem: Problem, settings: Any, steps: int, option: Mapping[str, Any], kept: Mapping[str, Tensor]
+    ) -> Prepared:
+        """The module at a random start, or with the network that was kept."""
+        assert isinstance(settings, Settings)
+        assert problem.dimension is not None
+        conf = problem.conf
+        network = (
+            network_of(kept, settings.dropout)
+            if kept
+            else CourseNetwork(
+                table_of(len(problem.vocabulary), problem.dimension, conf.dtype), settings.hidden, settings.dropout
+            )
+        )
+        module = cls(network, settings, steps)
+        module.share_in = conf.task.share_in
+        both = [rows for rows in (problem.training, problem.validation) if rows is not None]
+        return Prepared(module, [Batches(rows, rows.dense, rows.target) for rows in both], {})
+
+    def loss(self, batch: dict[str, Any]) -> Tensor:
+        """Softmax cross entropy of the labels, the mean over those of an example, and over the examples that have some.
+
+        While training both are drawn from the list; of a validation example what goes in is given.
+        """
+        inputs, labels = batch["inputs"], batch["labels"]
+        if self.training:
+            inputs, labels = drawn_from(inputs, self.settings.drawn, self.share_in)
+        shares = torch.log_softmax(self.network(inputs), dim=1)  # (B, V)
+        of_each = shares.new_zeros(len(inputs.offsets)).index_add(0, labels.rows, -shares[labels.rows, labels.tokens])
+        n = torch.bincount(labels.rows, minlength=len(inputs.offsets))
+        loss: Tensor = (of_each / n.clamp(min=1)).sum() / (n > 0).sum().clamp(min=1)
+        return loss
+
+    def configure_optimizers(self) -> Any:
+        """Adam."""
+        return torch.optim.Adam(self.network.parameters(), lr=self.settings.learning_rate)
+
+
+def drawn_from(lists: Lists, n: int, share_in: float) -> tuple[Lists, Lists]:
+    """At most n tokens of each list, at random: those that go in, and those that are its labels.
+
+    Args:
+        lists: of which tokens are drawn.
+        n: tokens of a list.
+        share_in: of those that are drawn; at least one goes in, and one of two or more does not.
+    """
+    lengths = torch.bincount(lists.rows, minlength=len(lists.offsets))
+    order = (lists.rows + torch.rand(len(lists.rows), dtype=torch.float64)).argsort()
+    place = torch.empty_like(order)
+    place[order] = torch.arange(len(order)) - lists.offsets[lists.rows]
+    n_drawn = lengths.clamp(max=n)
+    n_in = (n_drawn * share_in).round().long().clamp(min=1).minimum((n_drawn - 1).clamp(min=1))
+    goes_in = place < n_in[lists.rows]
+    return lists.keep(goes_in), lists.keep(~goes_in & (place < n_drawn[lists.rows]))

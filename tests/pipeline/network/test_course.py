@@ -1,0 +1,77 @@
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.config.dataset import Dataset
+from pipeline.embedding import Problem
+from pipeline.errors import PipelineError
+from pipeline.examples.encoding import encode
+from pipeline.network.batches import Lists
+from pipeline.network.course import CourseNetwork
+from pipeline.network.course_module import CourseModule, drawn_from
+from pipeline.records.splitting import training_pairs
+from pipeline.vocabulary.vocabulary import build_vocabulary
+from tests.conftest import genre_of
+
+
+@given(lengths=st.lists(st.integers(0, 30), min_size=1, max_size=8), seed=st.integers(0, 1000))
+def test_of_ten_tokens_of_a_list_three_go_in_and_seven_are_labels(lengths: list[int], seed: int) -> None:
+    tokens = np.arange(sum(lengths))
+    lists = Lists.after_each_other(tokens, np.array(lengths))
+    torch.manual_seed(seed)
+    inputs, labels = drawn_from(lists, 10, 0.3)
+    seen = torch.cat([inputs.tokens, labels.tokens]).tolist()
+    assert len(set(seen)) == len(seen)
+    for i, length in enumerate(lengths):
+        n = min(length, 10)
+        n_in, n_labels = (int((part.rows == i).sum()) for part in (inputs, labels))
+        assert n_in + n_labels == n
+        assert n_in == (min(max(round(0.3 * n), 1), max(n - 1, 1)) if n else 0)
+        own = set(range(sum(lengths[:i]), sum(lengths[: i + 1])))
+        assert set(inputs.tokens[inputs.rows == i].tolist()) <= own
+
+
+def test_its_loss_is_the_mean_over_the_labels_of_an_example_and_then_over_the_examples() -> None:
+    """Two examples, one with one label and one with two: the means of minus the log shares, by hand."""
+    logits = torch.tensor([[1.0, 2.0, 3.0], [0.5, 0.0, 1.0]])
+    module = CourseModule.__new__(CourseModule)
+    torch.nn.Module.__init__(module)
+    module.network = lambda lists: logits  # type: ignore[assignment]
+    module.eval()
+    inputs = Lists.after_each_other(np.array([0, 1]), np.array([1, 1]))
+    labels = Lists.after_each_other(np.array([2, 0, 2]), np.array([1, 2]))
+    shares = torch.log_softmax(logits, dim=1)
+    expected = -(shares[0, 2] + (shares[1, 0] + shares[1, 2]) / 2) / 2
+    assert float(module.loss({"inputs": inputs, "labels": labels})) == pytest.approx(float(expected))
+
+
+def test_it_learns_the_planted_genres_and_comes_back_from_its_weights(
+    two_genres: pl.DataFrame, movies: Dataset
+) -> None:
+    vocabulary = build_vocabulary(training_pairs(two_genres.lazy(), movies), movies)
+    examples = encode(two_genres.lazy(), vocabulary, movies)
+    course = CourseNetwork(max_epochs=150).resolved(examples.n_training, len(vocabulary), (2,))
+    problem = Problem(examples.training(), vocabulary, movies, 2, examples.held_out("validation"))
+    fitted = course.fit(problem)
+    rows = examples.held_out("test")
+    assert movies.task.evaluate(fitted, rows)["ndcg_at_20"].mean() > 0.5
+    near = [
+        genre_of(found) == genre_of(token)
+        for token in vocabulary.tokens["token"]
+        for found in fitted.embedding.neighbours(token, k=5)["token"]
+    ]
+    assert np.mean(near) > 0.65  # by chance it is half
+    again = CourseNetwork.restore(fitted.embedding, fitted.weights, movies)
+    assert again.score(rows.inputs.csr(), rows.dense) == pytest.approx(fitted.score(rows.inputs.csr(), rows.dense))
+    refitted = course.fit(Problem(examples.training(), vocabulary, movies, 2, chosen=fitted.chosen))
+    assert (refitted.embedding.matrix == fitted.embedding.matrix).all()
+
+
+def test_it_has_the_d_of_the_learned_embedding_and_refuses_what_does_not_fit() -> None:
+    assert CourseNetwork().resolved(100, 50, (2, 8)).fitted_at() == (2, 8)
+    assert CourseNetwork(dimensions=4).resolved(100, 50, (2, 8)).fitted_at() == (4,)
+    with pytest.raises(PipelineError, match=r"a.yaml, baselines: course_network makes a logit .* V = 1,000,000"):
+        CourseNetwork().require_room(10, 10**6, "a.yaml")
