@@ -81,7 +81,7 @@ def with_config(conf: Dataset, asset: str, config: Any) -> Dataset:
         return Dataset.model_validate(settings)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(step) for step in first["loc"] if step not in (conf.task.kind,))
+        where = ".".join(map(str, first["loc"]))
         raise PipelineError(f"launchpad of {conf.name}/{asset}, {where}: {first['msg']}.") from error
 
 

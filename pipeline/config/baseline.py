@@ -24,7 +24,7 @@ class Baseline(Kind, ABC):
     is_swept: ClassVar[bool] = False
     """Whether it is fitted at each D; the others have no D, or choose it as a setting of theirs."""
     ignores_examples: ClassVar[bool] = False
-    """Whether its answer is the same for every example. It is quick, and the default."""
+    """Whether its answer is the same for every example. It is quick."""
     in_words: ClassVar[str] = ""
     """What people should know who compare with it, as a sentence that stands below the table."""
 

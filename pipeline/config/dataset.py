@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from pipeline.config.baseline import Baseline
@@ -29,7 +29,6 @@ def _as_kind(value: Any) -> Any:
 class Dataset(Section):
     """One conf file: one dataset, one experiment, one asset group."""
 
-    model_config = ConfigDict(defer_build=True)  # the kinds of its sections stand in folders above this one
     renamed: ClassVar = dict.fromkeys(
         ("baseline", "rivals"),
         "PCA and all others are in `baselines` now, such as `baselines: [{kind: pca, dimensions: [8]}, als]`",
@@ -84,9 +83,9 @@ class Dataset(Section):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Dataset":
-        possible = _baselines_of(type(self.task))
         named = [baseline.kind for baseline in self.baselines]
-        if set(named) - set(possible):
+        if not all(isinstance(self.task, baseline.of_task) for baseline in self.baselines):
+            possible = (kind for kind, one in Baseline.kinds().items() if isinstance(self.task, one.of_task))
             raise PydanticCustomError(
                 "baselines", f"`baselines` of the task {self.task.kind} can be: {', '.join(possible)}"
             )
@@ -135,15 +134,10 @@ class Dataset(Section):
         return tuple(column for tokens in self.tokens for column in tokens.columns)
 
 
-def _baselines_of(task: type[Task]) -> list[str]:
-    return [kind for kind, baseline in Baseline.kinds().items() if issubclass(task, baseline.of_task)]
-
-
 def _with_pca(written: Any, task: str) -> Any:
     """What a file says about baselines, with PCA among them; where it says nothing, the default."""
     if written is None:
-        quick = (kind for kind in _baselines_of(Task.kinds()[task]) if Baseline.kinds()[kind].ignores_examples)
-        return ["pca", *quick]
+        return ["pca", Task.named(task).quick_baseline]
     listed = as_tuple(written)
     if not isinstance(listed, list | tuple):
         return written

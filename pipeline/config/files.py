@@ -6,16 +6,12 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
-from pipeline.config import kinds
 from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError
 
-_TAGS = {*kinds.TOKENS, *kinds.TASKS, *kinds.BASELINES}  # which pydantic mixes into its paths
 _MESSAGES = {  # pydantic's words for programmers -> ours
     "missing": "is missing",
     "model_attributes_type": "this should hold settings, each as `key: value`",
-    "union_tag_not_found": "say which `kind` it is",
-    "union_tag_invalid": "no such `kind`: {tag!r}, there is: {expected_tags}",
 }
 
 
@@ -65,7 +61,7 @@ def _explain(error: ValidationError, root: yaml.Node | None, path: Path) -> str:
     """One of pydantic's errors as a sentence: a misspelt key if there is one, since others follow from it."""
     first = min(error.errors(), key=lambda found: found["type"] != "unknown_key")
     context = first.get("ctx", {})
-    where = [step for step in first["loc"] if step not in _TAGS]
+    where = [*first["loc"]]
     if first["type"] == "unknown_key":
         where.append(context["key"])
     line, keys = _locate(root, where)

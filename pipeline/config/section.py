@@ -2,9 +2,7 @@
 
 import typing
 from collections.abc import Mapping
-from functools import reduce
 from importlib import import_module
-from operator import or_
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import (
@@ -14,9 +12,10 @@ from pydantic import (
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
+    SerializationInfo,
     model_validator,
 )
-from pydantic_core import CoreSchema, PydanticCustomError
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from pipeline.errors import nearest
 
@@ -66,15 +65,17 @@ class Kind(Section):
 
     @classmethod
     def kinds(cls) -> dict[str, type[Self]]:
-        """The class of each kind, by its name; imports their modules.
-
-        Raises:
-            LookupError: a module has no class of that kind.
-        """
-        return {kind: cls._found(kind, import_module(f"pipeline.{module}")) for kind, module in cls.modules.items()}
+        """The class of each kind, by its name; imports all their modules."""
+        return {kind: cls.named(kind) for kind in cls.modules}
 
     @classmethod
-    def _found(cls, kind: str, module: Any) -> type[Self]:
+    def named(cls, kind: str) -> type[Self]:
+        """The class of a kind; imports its module.
+
+        Raises:
+            LookupError: the module has no class of that kind.
+        """
+        module = import_module(f"pipeline.{cls.modules[kind]}")
         for member in vars(module).values():
             if isinstance(member, type) and issubclass(member, cls) and member.kind_name() == kind:
                 return member
@@ -87,11 +88,29 @@ class Kind(Section):
 
 
 class OneOf:
-    """Annotates a field of a base class: its value is of the class that `kind` names."""
+    """Annotates a field of a base class: its value is of the class that `kind` names, which is imported where it is."""
 
-    def __get_pydantic_core_schema__(self, source: type[Kind], handler: GetCoreSchemaHandler) -> CoreSchema:
-        kinds: Any = reduce(or_, source.kinds().values())
-        return handler.generate_schema(Annotated[kinds, Field(discriminator="kind")])
+    def __get_pydantic_core_schema__(self, base: type[Kind], _: GetCoreSchemaHandler) -> CoreSchema:
+        """How pydantic reads and writes such a field."""
+
+        def read(value: Any) -> Kind:
+            if isinstance(value, base):
+                return value
+            if not isinstance(value, dict):
+                raise PydanticCustomError("no_section", "this should hold settings, each as `key: value`")
+            kind = value.get("kind")
+            if kind is None:
+                raise PydanticCustomError("no_kind", "say which `kind` it is")
+            if not isinstance(kind, str) or kind not in base.modules:
+                there = ", ".join(map(repr, base.modules))
+                raise PydanticCustomError("odd_kind", f"no such `kind`: {kind!r}, there is: {there}")
+            return base.named(kind).model_validate(value)
+
+        def write(value: Kind, info: SerializationInfo) -> dict[str, Any]:
+            return value.model_dump(mode=info.mode)
+
+        written = core_schema.plain_serializer_function_ser_schema(write, info_arg=True)
+        return core_schema.no_info_plain_validator_function(read, serialization=written)
 
 
 Columns = Annotated[tuple[str, ...], BeforeValidator(as_tuple), Field(min_length=1)]

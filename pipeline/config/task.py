@@ -36,6 +36,8 @@ class Task(Kind, ABC):
     """The module of the task's network, which is loaded when it scores."""
     learner: ClassVar[str]
     """The module with what Lightning trains, which is loaded when the network learns."""
+    quick_baseline: ClassVar[str]
+    """The baseline, beside PCA, that a conf has which names none."""
     predicts_tokens: ClassVar[bool]
     """Whether tokens are what is predicted: a part of a held-out example's tokens is then kept back as its labels."""
 

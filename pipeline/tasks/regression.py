@@ -31,6 +31,7 @@ class RegressionScores(dy.Schema):
 class Regression(TargetTask):
     """Which number belongs to this list?"""
 
+    quick_baseline: ClassVar[str] = "mean"
     learner: ClassVar[str] = "pipeline.network.regression_module"
     answer_role: ClassVar[str] = "the number to predict"
 
