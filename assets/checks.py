@@ -18,7 +18,6 @@ from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import Fit
 from pipeline.experiment.tracking import Tracker
-from pipeline.records.pairs import pairs
 from pipeline.schemas import Examples, Tokens
 from pipeline.vocabulary.vocabulary import Vocabulary, drift
 
@@ -71,9 +70,9 @@ def of_vocabulary(vocabulary: Vocabulary, before: Vocabulary | None) -> list[dg.
     return [_schema(vocabulary.tokens, Tokens), _result("drift", found.distance <= DRIFT_WARNS, said)]
 
 
-def of_examples(examples: SparseExamples, records: pl.LazyFrame, conf: Dataset) -> list[dg.AssetCheckResult]:
-    """Of the sparse examples, beside the raw records."""
-    n_raw = pairs(records, conf).select(pl.len()).collect(engine="streaming").item()
+def of_examples(examples: SparseExamples) -> list[dg.AssetCheckResult]:
+    """Of the sparse examples, beside the pairs of the raw records."""
+    n_raw = examples.about["pairs"]
     n_stored, n_left_out = int(examples.counts.sum()), examples.about["left_out"]["unknown_tokens"]
     said = {"in the records": n_raw, "stored": n_stored, "left out, without a place in the vocabulary": n_left_out}
     return [_schema(examples.frame, Examples), _result("no_token_lost", n_raw == n_stored + n_left_out, said)]

@@ -7,12 +7,12 @@ from typing import Any
 import dagster as dg
 import dataframely as dy
 import numpy as np
-import polars as pl
 
 from assets.resources import MLflow
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import Fit
+from pipeline.records.ingest import Records
 from pipeline.schemas import PARTS, EmbeddingRows, Examples, Tokens
 from pipeline.views import tables
 from pipeline.views.neighbours import NeighbourIndex
@@ -25,19 +25,17 @@ _SHOWN_AT_ONCE = 1000
 _VERSION, _INPUT = "dagster/data_version", "dagster/input_data_version/"
 
 
-def of_records(
-    records: pl.LazyFrame, n_records: int, checksums: Mapping[str, str], roles: Mapping[str, str]
-) -> dict[str, Any]:
+def of_records(records: Records, roles: Mapping[str, str]) -> dict[str, Any]:
     """Rows, columns with what they are for, and what the records were read from."""
     columns = [
         dg.TableColumn(name, str(dtype), roles.get(name, "not used by this dataset"))
-        for name, dtype in records.collect_schema().items()
+        for name, dtype in records.frame.collect_schema().items()
     ]
     return {
-        "dagster/row_count": n_records,
+        "dagster/row_count": len(records),
         SCHEMA: dg.TableSchema(columns),
-        "source": _table(["file", "checksum"], [(name, digest) for name, digest in checksums.items()][:10]),
-        "files": len(checksums),
+        "source": _table(["file", "checksum"], list(records.checksums.items())[:10]),
+        "files": len(records.checksums),
     }
 
 

@@ -7,17 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import polars as pl
 
 from assets import checks, metadata
 from assets.declaration import RECORDS, TOKENS, asset, data_version
 from assets.storage import for_people, values
 from pipeline.config.dataset import Dataset
 from pipeline.examples.encoding import encode
-from pipeline.records import sources
 from pipeline.records.columns import roles
-from pipeline.records.splitting import assign, require_room, training_pairs
-from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
+from pipeline.records.ingest import Records, ingest
+from pipeline.vocabulary.counted import Counted, count
+from pipeline.vocabulary.vocabulary import Vocabulary
 
 
 def raw_records_asset(conf: Dataset, conf_folder: Path) -> dg.AssetsDefinition:
@@ -30,16 +29,14 @@ def raw_records_asset(conf: Dataset, conf_folder: Path) -> dg.AssetsDefinition:
         kinds={"polars", "parquet"},
         settings=RECORDS,
     )
-    def raw_records() -> dg.MaterializeResult[Any]:
+    def raw_records(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         with for_people(conf.file):
-            records = sources.scan(conf, conf_folder)
-            sums = sources.checksums(conf.source, conf_folder)
-            n_records = records.select(pl.len()).collect(engine="streaming").item()
+            records = ingest(conf, conf_folder, values().scratch(context.asset_key))
         return dg.MaterializeResult(
             value=records,
-            data_version=data_version(sums),
-            metadata=metadata.of_records(records, n_records, sums, roles(conf)),
-            check_results=checks.of_records(n_records),
+            data_version=data_version(records.checksums),
+            metadata=metadata.of_records(records, roles(conf)),
+            check_results=checks.of_records(len(records)),
         )
 
     return raw_records
@@ -52,20 +49,20 @@ def vocabulary_asset(conf: Dataset) -> dg.AssetsDefinition:
         conf,
         "vocabulary",
         description="The dictionary that gives every token an integer 0..V-1, the most frequent first, counted on the "
-        "training examples only. Its fingerprint travels with everything that is made with it.",
+        "training examples only. Its fingerprint travels with everything that is made with it. Beside it "
+        "lies the table of all pairs of an example and a token.",
         kinds={"polars", "parquet"},
         settings=TOKENS,
         upstream=("raw_records",),
     )
-    def vocabulary(context: dg.AssetExecutionContext, raw_records: pl.LazyFrame) -> dg.MaterializeResult[Any]:
+    def vocabulary(context: dg.AssetExecutionContext, raw_records: Records) -> dg.MaterializeResult[Any]:
         with for_people(conf.file):
-            assignment = assign(raw_records, conf)
-            built = build_vocabulary(training_pairs(raw_records, conf, assignment), conf)
-            require_room(conf, assignment.n_training, len(built))
+            counted = count(raw_records, conf)
+        built = counted.vocabulary
         context.log.info(f"{conf.name}: the vocabulary has {len(built):,} tokens")
         before = values().previous(context.asset_key, Vocabulary)
         return dg.MaterializeResult(
-            value=built,
+            value=counted,
             data_version=dg.DataVersion(built.fingerprint),
             metadata=metadata.of_vocabulary(built) | metadata.made_from(context),
             check_results=checks.of_vocabulary(built, before),
@@ -87,16 +84,17 @@ def sparse_examples_asset(conf: Dataset) -> dg.AssetsDefinition:
         upstream=("raw_records", "vocabulary"),
     )
     def sparse_examples(
-        context: dg.AssetExecutionContext, raw_records: pl.LazyFrame, vocabulary: Vocabulary
+        context: dg.AssetExecutionContext, raw_records: Records, vocabulary: Counted
     ) -> dg.MaterializeResult[Any]:
         with for_people(conf.file):
-            examples = encode(raw_records, vocabulary, conf)
+            table = vocabulary.table_of(raw_records, conf)
+            examples = encode(raw_records.frame, vocabulary.vocabulary, conf, table)
         context.log.info(f"{conf.name}: {len(examples):,} sparse examples, {len(examples.indices):,} stored entries")
         return dg.MaterializeResult(
             value=examples,
             data_version=dg.DataVersion(examples.fingerprint),
-            metadata=metadata.of_examples(examples, vocabulary) | metadata.made_from(context),
-            check_results=checks.of_examples(examples, raw_records, conf),
+            metadata=metadata.of_examples(examples, vocabulary.vocabulary) | metadata.made_from(context),
+            check_results=checks.of_examples(examples),
         )
 
     return sparse_examples

@@ -18,7 +18,8 @@ from pipeline.examples.sparse_examples import HELD_OUT, SparseExamples
 from pipeline.experiment.artifacts import load_scores, vocabulary_size
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import Fits
-from pipeline.records.pairs import described
+from pipeline.records.ingest import Records
+from pipeline.records.token_texts import described
 from pipeline.views import tables
 from pipeline.views.exports import Exports
 from pipeline.views.pages.report import FILE as REPORT
@@ -71,13 +72,15 @@ def pages_asset(conf: Dataset) -> dg.AssetsDefinition:
     def pages(
         context: dg.AssetExecutionContext,
         mlflow: MLflow,
-        raw_records: pl.LazyFrame,
+        raw_records: Records,
         sparse_examples: SparseExamples,
         comparison: Comparison,
     ) -> dg.MaterializeResult[Any]:
         with for_people(conf.file):
             tracker = mlflow.tracker(conf, context.instance)
-            made = draw_pages(conf, comparison, described(raw_records, conf), sparse_examples, tracker, context.log)
+            made = draw_pages(
+                conf, comparison, described(raw_records.frame, conf), sparse_examples, tracker, context.log
+            )
         fits = comparison.swept
         return dg.MaterializeResult(
             value=Fits(fits),
@@ -136,13 +139,13 @@ def exports_asset(conf: Dataset) -> dg.AssetsDefinition:
         upstream=("raw_records", "comparison"),
     )
     def exports(
-        context: dg.AssetExecutionContext, mlflow: MLflow, raw_records: pl.LazyFrame, comparison: Comparison
+        context: dg.AssetExecutionContext, mlflow: MLflow, raw_records: Records, comparison: Comparison
     ) -> dg.MaterializeResult[Any]:
         best = comparison.best
         with for_people(conf.file):
             tracker = mlflow.tracker(conf, context.instance)
             learned = Embedding.load(tracker.file(best.run_id, "embedding.parquet"))
-            about = learned.vocabulary.beside(described(raw_records, conf))
+            about = learned.vocabulary.beside(described(raw_records.frame, conf))
             made = Exports(learned, about)
         return dg.MaterializeResult(
             value=made, metadata=metadata.of_exports(best, made.neighbours) | metadata.made_from(context)

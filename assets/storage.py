@@ -82,9 +82,9 @@ def for_people(where: str) -> Iterator[None]:
 class FolderIOManager(dg.ConfigurableIOManager):
     """Keeps the value of each asset in a folder of its own: `data/<dataset>/<asset>/` in the home.
 
-    A value is a LazyFrame (Parquet), or has `save(folder)` and a class method `load(folder)`. A folder is replaced
-    whole, once the new one is complete: a failure leaves the earlier value as it was. Where there is a store, the value
-    that counts is there, and the folder a copy.
+    A value has `save(folder)` and a class method `load(folder)`. A folder is replaced whole, once the new one is
+    complete: a failure leaves the earlier value as it was. Where there is a store, the value that counts is there, and
+    the folder a copy.
     """
 
     root: str
@@ -102,10 +102,7 @@ class FolderIOManager(dg.ConfigurableIOManager):
         new.mkdir(parents=True)
         try:
             with for_people(context.asset_key.to_user_string()):
-                if isinstance(obj, pl.LazyFrame):
-                    context.add_output_metadata(_sink(obj, new / "records.parquet"))
-                else:
-                    obj.save(new)  # type: ignore[attr-defined]
+                obj.save(new)  # type: ignore[attr-defined]
                 if self.store:
                     Store(self.store).put(new, "/".join(context.asset_key.path))
             if folder.exists():
@@ -114,7 +111,16 @@ class FolderIOManager(dg.ConfigurableIOManager):
         finally:
             shutil.rmtree(new, ignore_errors=True)
             shutil.rmtree(old, ignore_errors=True)
-        context.add_output_metadata({"path": dg.MetadataValue.path(str(folder))})
+        size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+        megabytes = dg.MetadataValue.float(round(size / 1e6, 2))
+        context.add_output_metadata({"path": dg.MetadataValue.path(str(folder)), "megabytes": megabytes})
+
+    def scratch(self, key: dg.AssetKey) -> Path:
+        """A folder, not made yet, in which an asset's value can grow that is too large for memory."""
+        folder = self.folder(key)
+        scratch = folder.with_name(f".{folder.name}.scratch-{os.getpid()}")
+        shutil.rmtree(scratch, ignore_errors=True)
+        return scratch
 
     def current(self, key: dg.AssetKey) -> Path:
         """The folder of an asset with the value that counts, fetched from the store if another machine made it.
@@ -138,17 +144,10 @@ class FolderIOManager(dg.ConfigurableIOManager):
         """Read the value of an upstream asset as the type that the asset function asks for."""
         kind = context.dagster_type.typing_type
         with for_people(context.asset_key.to_user_string()):
-            folder = self.current(context.asset_key)
-            return pl.scan_parquet(folder / "records.parquet") if kind is pl.LazyFrame else kind.load(folder)
+            return kind.load(self.current(context.asset_key))
 
 
 def values() -> FolderIOManager:
     """Where this environment keeps the values of its assets."""
     shared = store()
     return FolderIOManager(root=str(home() / "data"), store=shared.url if shared else "")
-
-
-def _sink(frame: pl.LazyFrame, path: Path) -> dict[str, dg.MetadataValue]:
-    """Stream a frame to Parquet and say how large it is."""
-    frame.sink_parquet(path)
-    return {"megabytes": dg.MetadataValue.float(round(path.stat().st_size / 1e6, 2))}

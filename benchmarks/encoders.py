@@ -21,23 +21,19 @@ dimensions: [32]
 
 def ours(csv: Path, out: Path) -> tuple[int, ...]:
     """The way of the pipeline: Parquet, split, vocabulary on the training examples, CSR on disk."""
-    import polars as pl
-
     from pipeline.config.files import load
     from pipeline.examples.encoding import encode
-    from pipeline.records import sources
-    from pipeline.records.splitting import assign, training_pairs
-    from pipeline.vocabulary.vocabulary import build_vocabulary
+    from pipeline.records.ingest import ingest
+    from pipeline.vocabulary.counted import count
 
     path = out / "generated.yaml"
     path.write_text(_CONF)
     conf = load(path)
-    sources.scan(conf, csv.parent).sink_parquet(out / "records.parquet")
-    records = pl.scan_parquet(out / "records.parquet")
-    vocabulary = build_vocabulary(training_pairs(records, conf, assign(records, conf)), conf)
-    examples = encode(records, vocabulary, conf)
+    records = ingest(conf, csv.parent, out / "records")
+    counted = count(records, conf)
+    examples = encode(records.frame, counted.vocabulary, conf, counted.table_of(records, conf))
     examples.save(out)
-    vocabulary.save(out)
+    counted.save(out)
     return (*examples.shape, len(examples.indices) + examples.about["left_out"]["unknown_tokens"])
 
 

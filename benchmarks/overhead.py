@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-import polars as pl
 import yaml
 
 from pipeline.config.files import load
@@ -30,12 +29,11 @@ from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fitting import fit_all
 from pipeline.experiment.run import FinishedRun, Run
 from pipeline.experiment.tracking import Tracker
-from pipeline.records import sources
-from pipeline.records.pairs import described
-from pipeline.records.splitting import assign, require_room, training_pairs
+from pipeline.records.ingest import Records, ingest
+from pipeline.records.token_texts import described
 from pipeline.views.exports import Exports
 from pipeline.views.publish import draw_pages, write_report
-from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
+from pipeline.vocabulary.counted import Counted, count
 
 SAMPLES = Path(__file__).resolve().parent.parent / "conf"
 
@@ -98,16 +96,12 @@ class _FolderTracker(Tracker):
 def alone(path: Path, out: Path) -> None:
     """The library's calls, one after the other."""
     conf, log = load(path), logging.getLogger("overhead")
-    records_file = out / "records.parquet"
-    sources.checksums(conf.source, path.parent)
-    sources.scan(conf, path.parent).sink_parquet(records_file)
-    records = pl.scan_parquet(records_file)
-    assignment = assign(records, conf)
-    vocabulary = build_vocabulary(training_pairs(records, conf, assignment), conf)
-    require_room(conf, assignment.n_training, len(vocabulary))
-    _kept(vocabulary, out / "vocabulary")
-    vocabulary = Vocabulary.load(out / "vocabulary")
-    _kept(encode(records, vocabulary, conf), out / "examples")
+    _kept(ingest(conf, path.parent, out / "read"), out / "records")
+    records = Records.load(out / "records")
+    _kept(count(records, conf), out / "vocabulary")
+    counted = Counted.load(out / "vocabulary")
+    vocabulary = counted.vocabulary
+    _kept(encode(records.frame, vocabulary, conf, counted.table_of(records, conf)), out / "examples")
     examples = SparseExamples.load(out / "examples")
     tracker = _FolderTracker(out / "runs")
     methods = ["embedding", *(baseline.kind for baseline in conf.baselines)]
@@ -121,10 +115,10 @@ def alone(path: Path, out: Path) -> None:
     scores = {part: load_scores(tracker, fits, part) for part in HELD_OUT}
     comparison = Comparison.of(fits, vocabulary_size(tracker, fits[0]), conf.task, scores)
     _kept(comparison, out / "comparison")
-    draw_pages(conf, comparison, described(records, conf), examples, tracker, log)
+    draw_pages(conf, comparison, described(records.frame, conf), examples, tracker, log)
     _kept(write_report(conf, comparison, examples, tracker, {})[0], out / "report")
     learned = Embedding.load(tracker.file(comparison.best.run_id, "embedding.parquet"))
-    _kept(Exports(learned, learned.vocabulary.beside(described(records, conf))), out / "exports")
+    _kept(Exports(learned, learned.vocabulary.beside(described(records.frame, conf))), out / "exports")
 
 
 def _kept(value: object, folder: Path) -> None:

@@ -17,7 +17,7 @@ from pipeline.experiment.artifacts import load_scores
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fitting import fit_all
 from pipeline.experiment.tracking import Tracker
-from pipeline.records.splitting import training_pairs
+from pipeline.records.pairs import pair_table
 from pipeline.views import tables
 from pipeline.vocabulary.vocabulary import build_vocabulary
 
@@ -48,7 +48,7 @@ def contest(
 
     def make(settings: dict[str, Any], records: pl.DataFrame) -> Comparison:
         conf: Dataset = load(write_conf("planted", settings, records))
-        vocabulary = build_vocabulary(training_pairs(records.lazy(), conf), conf)
+        vocabulary = build_vocabulary(pair_table(records.lazy(), conf), conf)
         examples = encode(records.lazy(), vocabulary, conf)
         tracker = Tracker(fresh_database(tmp_path), tmp_path / "artifacts", "planted")
         methods = ["embedding", *(baseline.kind for baseline in conf.baselines)]

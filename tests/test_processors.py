@@ -23,7 +23,7 @@ from pipeline.evaluation.metrics import measure
 from pipeline.examples.encoding import encode
 from pipeline.examples.sparse_examples import HELD_OUT
 from pipeline.experiment.registry import estimator, estimator_type
-from pipeline.records.splitting import training_pairs
+from pipeline.records.pairs import pair_table
 from pipeline.vocabulary.vocabulary import build_vocabulary
 
 KERNELS = {
@@ -54,7 +54,7 @@ CALLED = {"Prescott": "Katmai", "ARMV8": "armv8"}
 
 def figures(conf: Dataset, records: pl.DataFrame) -> dict[str, float]:
     """Every metric of every method, and what validation chose."""
-    vocabulary = build_vocabulary(training_pairs(records.lazy(), conf), conf)
+    vocabulary = build_vocabulary(pair_table(records.lazy(), conf), conf)
     examples = encode(records.lazy(), vocabulary, conf)
     conf = conf.resolved(examples.n_training, len(vocabulary))
     validation, test = (examples.held_out(part) for part in HELD_OUT)

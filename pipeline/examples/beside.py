@@ -9,7 +9,7 @@ import polars as pl
 
 from pipeline.errors import PipelineError
 from pipeline.records.columns import as_number
-from pipeline.records.pairs import EXAMPLE
+from pipeline.records.used_records import EXAMPLE
 
 Array = npt.NDArray[Any]
 

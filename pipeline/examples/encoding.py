@@ -1,4 +1,4 @@
-"""Raw records and a vocabulary -> sparse examples: pairs become a CSR matrix."""
+"""Raw records and a vocabulary -> sparse examples: the table of pairs becomes a CSR matrix."""
 
 from typing import Any
 
@@ -9,29 +9,35 @@ import polars as pl
 from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError
 from pipeline.examples.csr_builder import CsrBuilder
-from pipeline.examples.memory_mapped import Growing
 from pipeline.examples.sparse_examples import TEST, TRAIN, SparseExamples
-from pipeline.records.distinct import look_up
-from pipeline.records.pairs import pairs, with_example
+from pipeline.records.growing import Growing
+from pipeline.records.pairs import PairTable, pair_table
 from pipeline.records.splitting import Assignment, assign
-from pipeline.schemas import PARTS
-from pipeline.vocabulary.vocabulary import UNKNOWN, Vocabulary
+from pipeline.records.used_records import with_example
+from pipeline.vocabulary.vocabulary import Vocabulary
 
 Array = npt.NDArray[Any]
-_BATCH = 1_000_000
-"""Pairs that are in memory at once while they are encoded."""
 
 
-def encode(records: pl.LazyFrame, vocabulary: Vocabulary, conf: Dataset) -> SparseExamples:
+def encode(
+    records: pl.LazyFrame, vocabulary: Vocabulary, conf: Dataset, table: PairTable | None = None
+) -> SparseExamples:
     """Turn the raw records into sparse examples.
 
+    Args:
+        records: the raw records.
+        vocabulary: the integer of each token.
+        conf: the dataset.
+        table: the pairs of these records, where they are known already.
+
     Raises:
-        PipelineError: a token is unknown and conf refuses it, or a number of the records is not one.
+        PipelineError: a token is unknown and conf refuses it, or what is to be predicted cannot be used.
     """
-    assignment = assign(records, conf)
+    table = pair_table(records, conf) if table is None else table
+    assignment = assign(table, conf)
     folds_in = conf.task.predicts_tokens and not assignment.by_token
     with CsrBuilder(len(assignment.examples)) as builder:
-        n_unknown = _fill(builder, records, assignment, vocabulary, conf)
+        n_unknown = _fill(builder, table, assignment, vocabulary, conf)
         random = np.random.default_rng(conf.seed)
         arrays = [Growing(dtype) for dtype in (np.int64, np.int32, np.uint32, np.uint8)]
         for indptr, indices, counts, parts in builder:
@@ -39,9 +45,8 @@ def encode(records: pl.LazyFrame, vocabulary: Vocabulary, conf: Dataset) -> Spar
             for array, values in zip(arrays, (np.diff(indptr), indices, counts, parts), strict=True):
                 array.append(values)
         lengths, indices, counts, parts = (array.array() for array in arrays)
-    used = with_example(records, conf)
-    n_records, n_used = pl.collect_all([records.select(pl.len()), used.select(pl.len())])
-    beside = conf.task.beside(used, assignment.examples["example"], conf.file)
+    beside = conf.task.beside(with_example(records, conf), assignment.examples["example"], conf.file)
+    n_records = records.select(pl.len()).collect(engine="streaming").item()
     return SparseExamples(
         indptr=np.append(0, np.cumsum(lengths)),
         indices=indices,
@@ -57,38 +62,31 @@ def encode(records: pl.LazyFrame, vocabulary: Vocabulary, conf: Dataset) -> Spar
             "classes": list(beside.classes),
             "by_token": assignment.by_token,
             "folds": conf.split.folds or 0,
-            "left_out": {"unknown_tokens": n_unknown, "records": n_records.item() - n_used.item()},
+            "pairs": len(table),
+            "left_out": {"unknown_tokens": n_unknown, "records": n_records - table.n_used},
         },
     )
 
 
-def _fill(
-    builder: CsrBuilder, records: pl.LazyFrame, assignment: Assignment, vocabulary: Vocabulary, conf: Dataset
-) -> int:
-    """Put every pair with a place in the vocabulary into the builder, batch by batch; how many have none."""
-    part = pl.lit(TRAIN, pl.UInt8)
-    if assignment.by_token:
-        part = pl.col("part").replace_strict({name: i for i, name in enumerate(PARTS)}, return_dtype=pl.UInt8)
-    unknown = pl.col("index").is_null()
-    found = look_up(pairs(records, conf), "token", vocabulary.tokens["token"], "index")
-    if conf.vocabulary.unknown == "share":
-        found = found.with_columns(pl.col("index").fill_null(vocabulary.index(UNKNOWN)))
-    elif conf.vocabulary.unknown == "refuse":
-        first = found.filter(unknown).select("example", "token").head(1).collect()
-        if first.height:
-            example, token = first.row(0)
+def _fill(builder: CsrBuilder, table: PairTable, assignment: Assignment, vocabulary: Vocabulary, conf: Dataset) -> int:
+    """Put every pair with a place in the vocabulary into the builder, block by block; how many have none."""
+    index = vocabulary.encode(table.tokens["token"])  # by the token's number, -1 for one without a place
+    n_unknown = 0
+    for block in table.blocks():
+        place = index[block.token]
+        known = place >= 0
+        if known.all():
+            builder.add(assignment.row[block.example], place, block.part)
+            continue
+        if conf.vocabulary.unknown == "refuse":
+            first = int(np.flatnonzero(~known)[0])
+            token, example = table.tokens["token"][int(block.token[first])], table.ids[int(block.example[first])]
             raise PipelineError(
                 f"{conf.file}, vocabulary.unknown: the token {token!r} of example {example!r} has no place in the "
                 "vocabulary, and conf refuses such tokens. Say `drop` or `share`, or lower `min_count`."
             )
-    n_unknown = 0
-    entries = look_up(found, "example", assignment.examples["example"], "row", "inner").select(
-        "row", "index", part=part
-    )
-    for batch in entries.collect_batches(chunk_size=_BATCH, maintain_order=False):
-        known = batch.drop_nulls("index")
-        n_unknown += batch.height - known.height
-        builder.add(*(known[name].to_numpy() for name in ("row", "index", "part")))
+        n_unknown += len(known) - int(known.sum())
+        builder.add(assignment.row[block.example[known]], place[known], block.part[known])
     return n_unknown
 
 
@@ -102,8 +100,9 @@ def _fold_in(indptr: Array, share: float, random: np.random.Generator) -> Array:
     """
     lengths = np.diff(indptr)
     example = np.repeat(np.arange(len(lengths)), lengths)
-    order = np.argsort(example + random.random(len(example)))  # a block has few examples: enough digits are left
-    place = np.empty(len(example), np.int64)
-    place[order] = np.arange(len(example)) - indptr[example]
-    n_in = np.clip(np.rint(lengths * share), 1, np.maximum(lengths - 1, 1))
-    return np.where(place < n_in[example], TRAIN, TEST).astype(np.uint8)
+    drawn = example + random.random(len(example))  # a block has few examples: enough digits are left
+    n_in = np.clip(np.rint(lengths * share), 1, np.maximum(lengths - 1, 1)).astype(np.int64)
+    some = lengths > 0
+    last = np.empty(len(lengths))  # the largest number of each example that goes in
+    last[some] = np.sort(drawn)[(indptr[:-1] + n_in - 1)[some]]
+    return np.where(drawn <= last[example], TRAIN, TEST).astype(np.uint8)

@@ -1,7 +1,6 @@
-"""Arrays that may be larger than memory: written block by block, read as memory maps, gone through block by block."""
+"""Arrays that may be larger than memory: read as memory maps, gone through and written block by block."""
 
 import mmap
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,36 +11,6 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 BLOCK_BYTES = 2**25
-
-
-class Growing:
-    """A one-dimensional array that grows in a nameless temporary file, which is gone with the array.
-
-    >>> growing = Growing(np.int32)
-    >>> growing.append(np.array([1, 2])), growing.append(np.array([3]))
-    (None, None)
-    >>> growing.array().tolist()
-    [1, 2, 3]
-    """
-
-    def __init__(self, dtype: npt.DTypeLike) -> None:
-        """An empty one."""
-        self._dtype = np.dtype(dtype)
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the array grows)
-        self._length = 0
-
-    def append(self, values: Array) -> None:
-        """Add values at the end."""
-        values.astype(self._dtype, copy=False).tofile(self._file)
-        self._length += len(values)
-
-    def array(self) -> Array:
-        """All of it, memory-mapped."""
-        with self._file as file:
-            file.flush()
-            if not self._length:
-                return np.empty(0, self._dtype)
-            return np.memmap(file, self._dtype, mode="r+", shape=(self._length,))
 
 
 @dataclass(frozen=True)

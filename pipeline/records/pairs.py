@@ -1,87 +1,214 @@
-"""Raw records -> (example, token) pairs, by the kinds of tokens that conf declares.
+"""Raw records -> one table of (example, token, part) pairs, by numbers: the records are gone through once.
 
-Which tokens get an integer is the vocabulary's business, and which integers an example has is encoding's.
+The split, the vocabulary and the sparse examples are made from this table. Which integer a token gets in the end is the
+vocabulary's business.
+
+Letters: P pairs, E numbers of examples.
 """
 
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from pipeline.config.dataset import Dataset
-from pipeline.config.tokens import Tokens
-from pipeline.errors import PipelineError
+from pipeline.records.growing import Growing
+from pipeline.records.text_numbers import TextNumbers
+from pipeline.records.token_texts import texts_of, written
+from pipeline.records.used_records import EXAMPLE, with_example
+from pipeline.schemas import PARTS
 
-EXAMPLE = "_example"
-"""The column that says which example a record belongs to; the raw records may have an `example` of their own."""
+Array = npt.NDArray[Any]
 
-
-def with_example(records: pl.LazyFrame, conf: Dataset) -> pl.LazyFrame:
-    """The records that can be used, with the column `EXAMPLE` added: the id as text.
-
-    Where every row is an example its id is the row's number in the raw records. A record without an id, or without
-    what is to be predicted, is left out.
-    """
-    if conf.example is None:
-        records = records.with_row_index(EXAMPLE).with_columns(pl.col(EXAMPLE).cast(pl.String))
-    else:
-        named = pl.col(conf.example).cast(pl.String).alias(EXAMPLE)
-        records = records.with_columns(named).filter(pl.col(EXAMPLE).is_not_null())
-    lacks_answer = conf.task.lacks_answer(records.collect_schema())
-    return records if lacks_answer is None else records.filter(~lacks_answer)
+NO_PART, NO_RECORD = len(PARTS), 255
+"""The part of a record that says none of the three, and of a number that no record has."""
+_ROWS, _ROWS_OF_LISTS = 1_000_000, 20_000
+"""Records that are in memory at once; of long lists fewer."""
+_BLOCK = 500_000
+"""Pairs that are in memory at once."""
+_ARRAYS = ("example", "token", "part", "first", "last")
 
 
-def pairs(records: pl.LazyFrame, conf: Dataset) -> pl.LazyFrame:
-    """The tokens of every record, lazily: a frame of `schemas.Pairs`.
+class Block(NamedTuple):
+    """Some of the pairs."""
+
+    example: Array  # (b,) uint32, the number of the example
+    token: Array  # (b,) uint32, the number of the token
+    part: Array  # (b,) uint8, place in schemas.PARTS; 0 where no column splits
+
+
+@dataclass(frozen=True)
+class PairTable:
+    """Every pair of a dataset: a token that stands twice in an example is two pairs."""
+
+    example: Array  # (P,) uint32, on disk
+    token: Array  # (P,) uint32, on disk
+    part: Array  # (P,) uint8, on disk; empty where no column splits
+    first: Array  # (E,) uint8, the earliest part of each example's records; NO_RECORD where it has none
+    last: Array  # (E,) uint8, the latest one
+    ids: pl.Series  # (E,) the id of each example
+    tokens: pl.DataFrame  # token and label by number
+    n_used: int  # records that could be used
+    odd_part: str | None = None
+    """What a record says instead of a part, if one does."""
+
+    def __len__(self) -> int:
+        return len(self.token)
+
+    def blocks(self) -> Iterator[Block]:
+        """All pairs, some at a time."""
+        for start in range(0, len(self), _BLOCK):
+            some = slice(start, start + _BLOCK)
+            example, token = np.asarray(self.example[some]), np.asarray(self.token[some])
+            part = np.asarray(self.part[some]) if len(self.part) else np.zeros(len(token), np.uint8)
+            yield Block(example, token, part)
+
+    def save(self, folder: Path) -> None:
+        """Write one `.npy` an array, `ids.parquet`, `tokens.parquet` and `about.json`."""
+        for name in _ARRAYS:
+            np.save(folder / f"{name}.npy", getattr(self, name))
+        self.ids.to_frame("id").write_parquet(folder / "ids.parquet")
+        self.tokens.write_parquet(folder / "tokens.parquet")
+        (folder / "about.json").write_text(json.dumps({"n_used": self.n_used, "odd_part": self.odd_part}))
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote; the arrays stay on disk, memory-mapped."""
+        arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS}
+        ids = pl.read_parquet(folder / "ids.parquet")["id"]
+        tokens = pl.read_parquet(folder / "tokens.parquet")
+        return cls(**arrays, ids=ids, tokens=tokens, **json.loads((folder / "about.json").read_text()))
+
+    def frame(self) -> pl.DataFrame:
+        """All pairs as texts, in memory: a frame of `schemas.Pairs`."""
+        parts = pl.Series(self.part).replace_strict(dict(enumerate(PARTS)), return_dtype=pl.String)
+        nothing = pl.repeat(None, len(self), dtype=pl.String, eager=True)
+        return pl.DataFrame({"example": self.ids.gather(np.array(self.example))}).with_columns(
+            *self.tokens[np.array(self.token)], part=parts if len(self.part) else nothing
+        )
+
+
+def pair_table(records: pl.LazyFrame, conf: Dataset) -> PairTable:
+    """Go through the records once, and number examples and tokens as they come.
 
     Raises:
         PipelineError: a column has a dtype from which such tokens cannot be made.
     """
-    records = with_example(records, conf)
-    part = pl.col(conf.split.column).cast(pl.String) if conf.split.column else pl.lit(None, pl.String)
-    schema = records.collect_schema()
-    frames = []
-    for tokens in conf.tokens:
-        for column in tokens.columns:
-            texts = _texts(tokens, column, schema[column], conf)
-            label = tokens.label_text()
-            label = pl.lit(None, pl.String) if label is None else label
-            frame = records.select(example=EXAMPLE, token=texts, label=label, part=part)
+    builder = _Builder(conf)
+    used = with_example(records, conf)
+    batches = used.select(builder.columns(used.collect_schema())).collect_batches(
+        chunk_size=builder.rows_at_once, maintain_order=False
+    )
+    for batch in batches:
+        for some in batch.iter_slices(builder.rows_at_once):
+            builder.add(some)
+    return builder.table()
+
+
+class _Builder:
+    """Collects pairs batch by batch."""
+
+    def __init__(self, conf: Dataset) -> None:
+        self.conf = conf
+        self.kinds = [(tokens, column) for tokens in conf.tokens for column in tokens.columns]
+        self.examples, self.tokens = TextNumbers(), TextNumbers()
+        self.arrays = [Growing(dtype) for dtype in (np.uint32, np.uint32, np.uint8)]
+        self.first, self.last = np.empty(0, np.uint8), np.empty(0, np.uint8)
+        self.labels: list[pl.DataFrame] = []
+        self.odd: list[str] = []
+        self.n_used = self.n_tokens = 0
+
+    @property
+    def rows_at_once(self) -> int:
+        return _ROWS_OF_LISTS if any(tokens.gives_lists for tokens, _ in self.kinds) else _ROWS
+
+    def columns(self, schema: pl.Schema) -> list[pl.Expr]:
+        """The example's number, the part, and of each column that makes tokens these and their labels."""
+        has_ids = self.conf.example is not None
+        example = self.examples.of(pl.col(EXAMPLE)) if has_ids else pl.col(EXAMPLE).cast(pl.UInt32)
+        columns = [example.alias("example")]
+        if self.conf.split.column is not None:
+            part, places = pl.col(self.conf.split.column).cast(pl.String), {name: i for i, name in enumerate(PARTS)}
+            columns.append(part.replace_strict(places, default=NO_PART, return_dtype=pl.UInt8).alias("part"))
+            columns.append(pl.when(~part.is_in(PARTS).fill_null(False)).then(part.fill_null("None")).alias("odd"))
+        for i, (tokens, column) in enumerate(self.kinds):
+            texts = texts_of(tokens, column, schema[column], self.conf)
             if tokens.gives_lists:
-                frame = frame.explode("token", empty_as_null=False, keep_nulls=False)
-            frame = frame.filter(pl.col("token").is_not_null())
-            frames.append(frame.with_columns(_written(tokens, column, many=len(conf.token_columns) > 1)))
-    return pl.concat(frames).with_columns(label=pl.coalesce("label", "token"))
+                columns.append(texts.alias(f"texts_{i}"))
+                continue
+            token = written(tokens, column, self.conf, texts)
+            columns.append(self.tokens.of(token).alias(f"token_{i}"))
+            label = tokens.label_text()
+            if label is not None:
+                columns.append(pl.coalesce(label, token).alias(f"label_{i}"))
+        return columns
 
+    def add(self, batch: pl.DataFrame) -> None:
+        """Take the pairs of a batch of records."""
+        splits = "part" in batch.columns
+        part = batch["part"].to_numpy() if splits else np.zeros(batch.height, np.uint8)
+        self._note_examples(batch["example"].to_numpy(), part)
+        if splits and (part == NO_PART).any():
+            self.odd.append(str(batch["odd"].min()))
+        self.n_used += batch.height
+        for i, (tokens, column) in enumerate(self.kinds):
+            own = [name for name in ("example", "part") if name in batch.columns]
+            if tokens.gives_lists:
+                exploded = batch.select(*own, text=f"texts_{i}").explode("text", empty_as_null=False, keep_nulls=False)
+                token = self.tokens.of(written(tokens, column, self.conf, pl.col("text")))
+                pairs = exploded.select(*own, token=token).drop_nulls("token")
+            else:
+                label = [pl.col(f"label_{i}").alias("label")] if f"label_{i}" in batch.columns else []
+                pairs = batch.select(*own, *label, token=f"token_{i}").drop_nulls("token")
+                if label:
+                    self._note_labels(pairs)
+            for name, array in zip(("example", "token", "part"), self.arrays, strict=True):
+                if name in pairs.columns:
+                    array.append(pairs[name].to_numpy())
+            if pairs.height:
+                self.n_tokens = max(self.n_tokens, int(pairs["token"].max()) + 1)  # type: ignore[arg-type]
 
-def described(records: pl.LazyFrame, conf: Dataset) -> pl.DataFrame:
-    """What conf says about tokens (`about`), as text: a row a token, with `token` and then each column that is named.
+    def _note_examples(self, example: Array, part: Array) -> None:
+        missing = (int(example.max()) + 1 if len(example) else 0) - len(self.first)
+        if missing > 0:
+            more = max(missing, len(self.first))  # twice as many: it grows seldom
+            self.first = np.append(self.first, np.full(more, NO_RECORD, np.uint8))
+            self.last = np.append(self.last, np.zeros(more, np.uint8))
+        if self.conf.split.column is None:
+            self.first[example] = 0
+        else:
+            np.minimum.at(self.first, example, part)
+            np.maximum.at(self.last, example, part)
 
-    Where the rows of a token differ, the smallest text stands for all; where no row says anything, null.
-    """
-    columns = list(dict.fromkeys(column for tokens in conf.tokens for column in tokens.described_by()))
-    frames = [
-        records.select(pl.col(column).cast(pl.String).alias("token"), *(pl.col(c).cast(pl.String) for c in columns))
-        .filter(pl.col("token").is_not_null())
-        .with_columns(_written(tokens, column, many=len(conf.token_columns) > 1))
-        for tokens in conf.tokens
-        if tokens.described_by()
-        for column in tokens.columns
-    ]
-    if not frames:
-        return pl.DataFrame(schema={"token": pl.String})
-    return pl.concat(frames).group_by("token").agg(pl.col(columns).min()).collect(engine="streaming")
+    def _note_labels(self, pairs: pl.DataFrame) -> None:
+        """The smallest label of each token so far."""
+        self.labels.append(pairs.group_by("token").agg(pl.col("label").min()))
+        if sum(frame.height for frame in self.labels[1:]) > max(_ROWS, self.labels[0].height):
+            self.labels = [self._smallest_labels()]
 
+    def _smallest_labels(self) -> pl.DataFrame:
+        return pl.concat(self.labels).group_by("token").agg(pl.col("label").min())
 
-def _texts(tokens: Tokens, column: str, dtype: pl.DataType, conf: Dataset) -> pl.Expr:
-    """A row's text, or list of texts."""
-    texts = tokens.texts(column, dtype)
-    if texts is None:
-        cure = "`kind: items`" if isinstance(dtype, pl.List | pl.Array) else "`kind: value`"
-        raise PipelineError(f"{conf.file}, tokens: column {column!r} holds {dtype}: make its tokens with {cure}.")
-    return texts
-
-
-def _written(tokens: Tokens, column: str, many: bool) -> pl.Expr:
-    """The token as it is written into the vocabulary: qualified with its column, lower-cased, or as it is."""
-    token = pl.col("token")
-    if tokens.qualified or (tokens.qualified is None and many):
-        token = pl.format("{}={}", pl.lit(column), token)
-    return (token.str.to_lowercase() if tokens.lowercase else token).alias("token")
+    def table(self) -> PairTable:
+        """All pairs."""
+        numbers = int(np.flatnonzero(self.first != NO_RECORD).max(initial=-1)) + 1
+        ids = (
+            pl.int_range(numbers, eager=True).cast(pl.String)
+            if self.conf.example is None
+            else self.examples.texts(numbers)
+        )
+        tokens = pl.DataFrame({"token": self.tokens.texts(self.n_tokens)})
+        if self.labels:
+            labels = self._smallest_labels().rename({"token": "number"})
+            numbered = tokens.with_row_index("number").join(labels, on="number", how="left", maintain_order="left")
+            tokens = numbered.select("token", pl.coalesce("label", "token"))
+        else:
+            tokens = tokens.with_columns(label="token")
+        example, token, part = (array.array() for array in self.arrays)
+        odd = min(self.odd, default=None)
+        return PairTable(example, token, part, self.first[:numbers], self.last[:numbers], ids, tokens, self.n_used, odd)

@@ -4,17 +4,21 @@ No leakage: an example has one split or one fold, fixed by the seed and its id b
 and a token that is predicted never goes in. The order of the raw records plays no part.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import dataframely as dy
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError
-from pipeline.records.distinct import distinct, look_up
-from pipeline.records.pairs import EXAMPLE, pairs, with_example
+from pipeline.records.pairs import NO_RECORD, PairTable
 from pipeline.schemas import PARTS, Examples, PartType
+
+Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,8 @@ class Assignment:
     """Every example with its split."""
 
     examples: dy.DataFrame[Examples]  # N rows: in the records' order where each row is an example, else sorted by id
+    row: Array
+    """(E,) the row of each number of an example in a table of pairs; -1 for a number without a record."""
     by_token: bool = False
     """A column of the records splits the tokens within the examples: every example is then trained on."""
 
@@ -35,22 +41,22 @@ class Assignment:
         return len(fold) - int((sizes + np.roll(sizes, -1)).max())
 
 
-def assign(records: pl.LazyFrame, conf: Dataset) -> Assignment:
+def assign(table: PairTable, conf: Dataset) -> Assignment:
     """Split the examples as conf says.
 
     Raises:
         PipelineError: there are too few examples, or the split column says something else than the three parts.
     """
-    records = with_example(records, conf)
+    numbers = np.flatnonzero(table.first != NO_RECORD)
+    if conf.example is not None:
+        numbers = numbers[table.ids.gather(numbers).arg_sort().to_numpy()]
+    row = np.full(len(table.first), -1, np.int64)
+    row[numbers] = np.arange(len(numbers))
+    ids = table.ids.gather(numbers)
     if conf.split.column is not None:
-        return _by_column(records, conf)
-    named = records.select(example=EXAMPLE)
-    if conf.example is None:
-        ids = named.collect(engine="streaming").to_series()
-    else:
-        ids = distinct(named, "example")["example"].sort()
+        return _by_column(table, ids, numbers, row, conf)
     if conf.split.folds is not None:
-        return Assignment(_frame(ids, fold=_folds(len(ids), conf.split.folds, conf)))
+        return Assignment(_frame(ids, fold=_folds(len(ids), conf.split.folds, conf)), row)
     n = len(ids)
     n_validation, n_test = (
         max(1, round(n * share)) if share else 0 for share in (conf.split.validation, conf.split.test)
@@ -63,7 +69,7 @@ def assign(records: pl.LazyFrame, conf: Dataset) -> Assignment:
         )
     split = np.repeat(np.arange(3), (n_train, n_validation, n_test))
     np.random.default_rng(conf.seed).shuffle(split)
-    return Assignment(_frame(ids, pl.Series(split)))
+    return Assignment(_frame(ids, pl.Series(split)), row)
 
 
 def _folds(n: int, k: int, conf: Dataset) -> pl.Series:
@@ -78,34 +84,20 @@ def _folds(n: int, k: int, conf: Dataset) -> pl.Series:
     return pl.Series(fold)
 
 
-def _by_column(records: pl.LazyFrame, conf: Dataset) -> Assignment:
-    column = conf.split.column
-    assert column is not None
-    part = pl.col(column).cast(pl.String)
-    parts = records.select(part.unique()).collect(engine="streaming").to_series()
-    odd = sorted(str(value) for value in parts if value not in PARTS)
-    if odd or "train" not in parts:
+def _by_column(table: PairTable, ids: pl.Series, numbers: Array, row: Array, conf: Dataset) -> Assignment:
+    first, last = table.first[numbers].astype(np.int64), table.last[numbers].astype(np.int64)
+    if table.odd_part is not None or not (first == 0).any():
         raise PipelineError(
-            f"{conf.file}, split.column: {column!r} must say train, validation or test in every row, "
-            + (f"but it says {odd[0]!r}." if odd else "but no row says train.")
+            f"{conf.file}, split.column: {conf.split.column!r} must say train, validation or test in every row, "
+            + (f"but it says {table.odd_part!r}." if table.odd_part is not None else "but no row says train.")
         )
-    code = part.replace_strict({name: i for i, name in enumerate(PARTS)}, return_dtype=pl.Int64)
-    row = pl.int_range(pl.len()) if conf.example is None else pl.lit(0)
-    of_example = (
-        records.select(example=EXAMPLE, code=code, row=row)
-        .group_by("example")
-        .agg(first=pl.col("code").min(), last=pl.col("code").max(), row=pl.col("row").min())
-        .sort("row", "example")
-        .collect(engine="streaming")
-    )
-    by_token = bool((of_example["first"] != of_example["last"]).any())
+    by_token = bool((first != last).any())
     if by_token and not conf.task.predicts_tokens:
         raise PipelineError(
-            f"{conf.file}, split.column: {column!r} varies within an example, but an answer belongs to a whole one. "
-            "Give all rows of an example the same part."
+            f"{conf.file}, split.column: {conf.split.column!r} varies within an example, but an answer belongs to a "
+            "whole one. Give all rows of an example the same part."
         )
-    split = of_example["first"] * 0 if by_token else of_example["first"]
-    return Assignment(_frame(of_example["example"], split), by_token)
+    return Assignment(_frame(ids, pl.Series(first * 0 if by_token else first)), row, by_token)
 
 
 def _frame(ids: pl.Series, codes: pl.Series | None = None, fold: pl.Series | None = None) -> dy.DataFrame[Examples]:
@@ -134,25 +126,19 @@ def require_room(conf: Dataset, n_training: int, n_tokens: int) -> None:
         baseline.require_room(most, n_tokens, conf.file)
 
 
-def training_pairs(records: pl.LazyFrame, conf: Dataset, assignment: Assignment | None = None) -> pl.LazyFrame:
-    """The (example, token) pairs from which the vocabulary is counted: those that some fit learns from, and no others.
+def learned_from(table: PairTable, assignment: Assignment, conf: Dataset) -> Iterator[Array]:
+    """The numbers of the tokens from which the vocabulary is counted, some at a time: those that some fit learns from.
 
     That is training; with `refit` validation too; with folds everything, as every example trains in some turn and all
     of them in the fit that is kept. A fit still counts and learns from nothing but its own rows.
-
-    Args:
-        records: the raw records.
-        conf: the dataset.
-        assignment: of these records, where it is known already.
-
-    Raises:
-        PipelineError: the examples cannot be split as conf says.
     """
-    assignment = assignment or assign(records, conf)
-    learned = PARTS[:2] if conf.refit else PARTS[:1]
-    if assignment.by_token:
-        return pairs(records, conf).filter(pl.col("part").is_in(learned))
-    trained_on = assignment.examples.filter(pl.col("split").is_in(learned) | pl.col("fold").is_not_null())
-    if trained_on.height == assignment.examples.height:
-        return pairs(records, conf)
-    return look_up(pairs(records, conf), "example", trained_on["example"], "_row", "inner").drop("_row")
+    last = PARTS.index("validation" if conf.refit else "train")
+    split = assignment.examples["split"].to_physical().fill_null(0).to_numpy()  # of folds all are learned from
+    learns = np.append(split <= last, False)[assignment.row]  # (E,); the number -1 is the last
+    for block in table.blocks():
+        if assignment.by_token:
+            yield block.token[block.part <= last]
+        elif learns.all():
+            yield block.token
+        else:
+            yield block.token[learns[block.example]]

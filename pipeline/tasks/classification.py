@@ -16,7 +16,7 @@ from pipeline.evaluation.classification import classification_metrics, roc_auc
 from pipeline.evaluation.metrics import Metric
 from pipeline.examples.beside import Beside, numbers_of, one_row_each
 from pipeline.examples.example_set import ExampleSet
-from pipeline.records.pairs import EXAMPLE
+from pipeline.records.used_records import EXAMPLE
 from pipeline.tasks.target import TargetTask, TargetTraining, Weights
 
 Array = npt.NDArray[Any]

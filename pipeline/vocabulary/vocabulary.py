@@ -16,7 +16,8 @@ import polars as pl
 
 from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError, nearest
-from pipeline.records.distinct import distinct
+from pipeline.records.pairs import PairTable
+from pipeline.records.splitting import Assignment, assign, learned_from
 from pipeline.schemas import Tokens
 
 UNKNOWN = "<unknown>"
@@ -163,21 +164,25 @@ def drift(before: Vocabulary, now: Vocabulary) -> Drift:
     return Drift(added, removed, distance)
 
 
-def build_vocabulary(training_pairs: pl.LazyFrame, conf: Dataset) -> Vocabulary:
+def build_vocabulary(table: PairTable, conf: Dataset, assignment: Assignment | None = None) -> Vocabulary:
     """Count the tokens of the training examples and keep the frequent ones, ties in the order of the tokens.
 
     Args:
-        training_pairs: a frame of `schemas.Pairs`, training examples only.
+        table: the pairs of all examples.
         conf: its section `vocabulary` has the minimum count, the maximum size, and what becomes of the unknown.
+        assignment: of the table's examples, where it is known already.
 
     Raises:
-        PipelineError: no token is frequent enough.
+        PipelineError: no token is frequent enough, or the examples cannot be split as conf says.
     """
     settings = conf.vocabulary
-    has_labels = any(tokens.label_text() is not None for tokens in conf.tokens)
-    found = distinct(training_pairs, "token", smallest=["label"] if has_labels else [])
-    counted = found.select("token", label="label" if has_labels else "token", count="count").sort(
-        ["count", "token"], descending=[True, False]
+    counts = np.zeros(table.tokens.height, np.int64)
+    for tokens in learned_from(table, assignment or assign(table, conf), conf):
+        counts += np.bincount(tokens, minlength=len(counts))
+    counted = (
+        table.tokens.with_columns(count=pl.Series(counts, dtype=pl.UInt32))
+        .filter(pl.col("count") > 0)
+        .sort(["count", "token"], descending=[True, False])
     )
     kept = counted.filter(pl.col("count") >= settings.min_count).head(settings.max_size or counted.height)
     if kept.is_empty():

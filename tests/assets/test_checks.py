@@ -1,4 +1,5 @@
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from pipeline.examples.encoding import encode
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import Fit
 from pipeline.experiment.tracking import Tracker
+from pipeline.records.pairs import pair_table
 from pipeline.records.sources import scan
-from pipeline.records.splitting import training_pairs
+from pipeline.tasks.missing_tokens import MissingTokens
 from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
 
 
@@ -37,11 +39,11 @@ def test_a_vocabulary_that_drifts_warns() -> None:
 
 def test_a_lost_token_is_an_error(movies: Dataset, tmp_path: Path) -> None:
     records = scan(movies, tmp_path / "conf")
-    vocabulary = build_vocabulary(training_pairs(records, movies), movies)
+    vocabulary = build_vocabulary(pair_table(records, movies), movies)
     examples = encode(records, vocabulary, movies)
-    assert all(result.passed for result in checks.of_examples(examples, records, movies))
-    more = pl.concat([records, records.head(1)])
-    lost = by_name(checks.of_examples(examples, more, movies))["no_token_lost"]
+    assert all(result.passed for result in checks.of_examples(examples))
+    more = replace(examples, about={**examples.about, "pairs": examples.about["pairs"] + 1})
+    lost = by_name(checks.of_examples(more))["no_token_lost"]
     assert (lost.passed, lost.severity) == (False, dg.AssetCheckSeverity.ERROR)
 
 
@@ -72,7 +74,7 @@ def test_a_learned_embedding_that_is_not_better_than_pca_warns() -> None:
             pl.DataFrame({"example": [f"u{i:02d}" for i in range(40)], "held_out": [5] * 40, "recall_at_20": values})
             for values in ([recall] * 40, [0.2] * 40)
         ]
-        return Comparison.of(fits, 100, False, {"test": judged})
+        return Comparison.of(fits, 100, MissingTokens(kind="missing_tokens"), {"test": judged})
 
     (better,) = checks.of_comparison(comparison(0.6))
     (equal,) = checks.of_comparison(comparison(0.2))

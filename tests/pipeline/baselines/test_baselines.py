@@ -19,7 +19,7 @@ from pipeline.evaluation.metrics import measure
 from pipeline.examples.encoding import encode
 from pipeline.examples.example_set import ExampleSet, SparseRows
 from pipeline.examples.sparse_examples import SparseExamples
-from pipeline.records.splitting import training_pairs
+from pipeline.records.pairs import pair_table
 from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
 
 FINDING = {"als": {"dimension": 4}, "ease": {}, "item_knn": {}}
@@ -39,7 +39,7 @@ def encoded(
         finds = method in FINDING or method == "popularity"
         records, conf = (two_genres, "movies") if finds else (priced_words, "homes")
         conf = request.getfixturevalue(conf)
-        vocabulary = build_vocabulary(training_pairs(records.lazy(), conf), conf)
+        vocabulary = build_vocabulary(pair_table(records.lazy(), conf), conf)
         return conf, vocabulary, encode(records.lazy(), vocabulary, conf)
 
     return make

@@ -8,7 +8,7 @@ from pipeline.config.dataset import Dataset
 from pipeline.embedding import Problem
 from pipeline.evaluation.selection import SHARE, first_of_the_best, tuned
 from pipeline.examples.encoding import encode
-from pipeline.records.splitting import training_pairs
+from pipeline.records.pairs import pair_table
 from pipeline.vocabulary.vocabulary import build_vocabulary
 
 ERROR = 0.25
@@ -34,7 +34,7 @@ def test_what_is_kept_is_hardly_worse_than_the_best_and_comes_before_what_is_as_
 def test_of_two_candidates_that_only_rounding_tells_apart_the_first_is_kept(
     movies: Dataset, two_genres: pl.DataFrame
 ) -> None:
-    vocabulary = build_vocabulary(training_pairs(two_genres.lazy(), movies), movies)
+    vocabulary = build_vocabulary(pair_table(two_genres.lazy(), movies), movies)
     examples = encode(two_genres.lazy(), vocabulary, movies)
     for first, second in ((100.0, 100.0 + 1e-10), (100.0 + 1e-10, 100.0)):
         problem = Problem(examples.training(), vocabulary, movies, validation=examples.held_out("validation"))
@@ -43,7 +43,7 @@ def test_of_two_candidates_that_only_rounding_tells_apart_the_first_is_kept(
 
 
 def test_a_candidate_that_is_better_is_kept_wherever_it_stands(movies: Dataset, two_genres: pl.DataFrame) -> None:
-    vocabulary = build_vocabulary(training_pairs(two_genres.lazy(), movies), movies)
+    vocabulary = build_vocabulary(pair_table(two_genres.lazy(), movies), movies)
     examples = encode(two_genres.lazy(), vocabulary, movies)
     problem = Problem(examples.training(), vocabulary, movies, validation=examples.held_out("validation"))
 

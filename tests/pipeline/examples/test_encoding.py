@@ -15,7 +15,7 @@ from pipeline.config.records import Split
 from pipeline.errors import PipelineError
 from pipeline.examples.encoding import encode
 from pipeline.examples.sparse_examples import HELD_OUT, TRAIN, SparseExamples
-from pipeline.records.splitting import training_pairs
+from pipeline.records.pairs import pair_table
 from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
 
 ITEMS: dict[str, Any] = {
@@ -30,7 +30,7 @@ texts = st.text().map(str.strip).filter(bool)  # items are stripped, and empty o
 
 
 def encoded(records: pl.DataFrame, conf: Dataset) -> tuple[SparseExamples, Vocabulary]:
-    vocabulary = build_vocabulary(training_pairs(records.lazy(), conf), conf)
+    vocabulary = build_vocabulary(pair_table(records.lazy(), conf), conf)
     return encode(records.lazy(), vocabulary, conf), vocabulary
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from pipeline.examples import memory_mapped
-from pipeline.examples.memory_mapped import Growing, blocks, save
+from pipeline.examples.memory_mapped import blocks, save
+from pipeline.records.growing import Growing
 
 
 @pytest.mark.parametrize("shape", [(0,), (7,), (5, 3), (4, 0)])

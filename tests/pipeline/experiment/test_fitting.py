@@ -18,7 +18,7 @@ from pipeline.experiment.artifacts import load_fitted, load_scores
 from pipeline.experiment.fits import Fits
 from pipeline.experiment.fitting import fit_all
 from pipeline.experiment.tracking import Tracker
-from pipeline.records.splitting import training_pairs
+from pipeline.records.pairs import pair_table
 from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
 
 RANKING = {"recall_at_20", "recall_at_50", "ndcg_at_20", "ndcg_at_100"}
@@ -34,7 +34,7 @@ def tracker(tmp_path: Path, fresh_database: Callable[[Path], str]) -> Tracker:
 @pytest.fixture
 def encoded() -> Callable[[pl.DataFrame, Dataset], tuple[Vocabulary, SparseExamples]]:
     def make(records: pl.DataFrame, conf: Dataset) -> tuple[Vocabulary, SparseExamples]:
-        vocabulary = build_vocabulary(training_pairs(records.lazy(), conf), conf)
+        vocabulary = build_vocabulary(pair_table(records.lazy(), conf), conf)
         return vocabulary, encode(records.lazy(), vocabulary, conf)
 
     return make

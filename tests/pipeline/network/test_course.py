@@ -12,7 +12,7 @@ from pipeline.examples.encoding import encode
 from pipeline.network.batches import Lists
 from pipeline.network.course import CourseNetwork
 from pipeline.network.course_module import CourseModule, drawn_from
-from pipeline.records.splitting import training_pairs
+from pipeline.records.pairs import pair_table
 from pipeline.vocabulary.vocabulary import build_vocabulary
 from tests.conftest import genre_of
 
@@ -51,7 +51,7 @@ def test_its_loss_is_the_mean_over_the_labels_of_an_example_and_then_over_the_ex
 def test_it_learns_the_planted_genres_and_comes_back_from_its_weights(
     two_genres: pl.DataFrame, movies: Dataset
 ) -> None:
-    vocabulary = build_vocabulary(training_pairs(two_genres.lazy(), movies), movies)
+    vocabulary = build_vocabulary(pair_table(two_genres.lazy(), movies), movies)
     examples = encode(two_genres.lazy(), vocabulary, movies)
     course = CourseNetwork(max_epochs=150).resolved(examples.n_training, len(vocabulary), (2,))
     problem = Problem(examples.training(), vocabulary, movies, 2, examples.held_out("validation"))

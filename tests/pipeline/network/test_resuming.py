@@ -23,7 +23,7 @@ from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.fitting import fit_all
 from pipeline.experiment.tracking import Tracker
 from pipeline.network.learned import LearnedEmbedding
-from pipeline.records.splitting import training_pairs
+from pipeline.records.pairs import pair_table
 from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
 from tests.conftest import with_training
 
@@ -37,7 +37,7 @@ KILLED = """
     from pipeline.config.files import load
     from pipeline.examples.encoding import encode
     from pipeline.experiment.fitting import fit_all
-    from pipeline.records.splitting import training_pairs
+    from pipeline.records.pairs import pair_table
     from pipeline.experiment.tracking import Tracker
     from pipeline.vocabulary.vocabulary import build_vocabulary
 
@@ -55,7 +55,7 @@ KILLED = """
         callbacks.CheckpointWriter._write = then_die
         home, conf = Path(home), load(Path(conf))
         records = pl.scan_csv(csv, infer_schema=numbers)
-        vocabulary = build_vocabulary(training_pairs(records, conf), conf)
+        vocabulary = build_vocabulary(pair_table(records, conf), conf)
         tracker = Tracker(f"sqlite:///{home}/mlflow.db", home / "artifacts", conf.name)
         examples = encode(records, vocabulary, conf)
         fit_all("embedding", conf, vocabulary, examples, tracker, checkpoints=home / "checkpoints")
@@ -88,7 +88,7 @@ def killed_fit() -> Iterator[Callable[..., int]]:
 
 def encoded(path: Path, conf: Dataset) -> tuple[Vocabulary, SparseExamples]:
     records = pl.scan_csv(path.with_suffix(".csv"), infer_schema=conf.task.kind == "regression")
-    vocabulary = build_vocabulary(training_pairs(records, conf), conf)
+    vocabulary = build_vocabulary(pair_table(records, conf), conf)
     return vocabulary, encode(records, vocabulary, conf)
 
 

@@ -24,7 +24,7 @@ from pipeline.network.learned import LearnedEmbedding
 from pipeline.network.losses import softmax_loss
 from pipeline.network.missing_tokens_module import MissingTokensModule
 from pipeline.network.missing_tokens_network import MissingTokensNetwork
-from pipeline.records.splitting import training_pairs
+from pipeline.records.pairs import pair_table
 from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
 
 LOG = logging.getLogger("test")
@@ -42,7 +42,7 @@ WORTH = list(WORDS)  # most to least, as `conftest` plants it
 
 
 def encoded(records: pl.DataFrame, conf: Dataset) -> tuple[SparseExamples, Vocabulary]:
-    vocabulary = build_vocabulary(training_pairs(records.lazy(), conf), conf)
+    vocabulary = build_vocabulary(pair_table(records.lazy(), conf), conf)
     return encode(records.lazy(), vocabulary, conf), vocabulary
 
 

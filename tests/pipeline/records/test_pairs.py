@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.config.files import load
 from pipeline.errors import PipelineError
-from pipeline.records.pairs import pairs
+from pipeline.records.pairs import pair_table
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def tokens_of(write_conf: Callable[..., Path]) -> Callable[..., list[list[str]]]
             "dimensions": [1],
         }
         frame = pl.DataFrame(records)
-        found = pairs(frame.lazy(), load(write_conf("some", settings))).collect()
+        found = pair_table(frame.lazy(), load(write_conf("some", settings))).frame()
         return [found.filter(pl.col("example") == str(row))[column].to_list() for row in range(frame.height)]
 
     return make

@@ -10,7 +10,8 @@ from pipeline.config.dataset import Dataset
 from pipeline.config.files import load
 from pipeline.config.records import Split
 from pipeline.errors import PipelineError
-from pipeline.records.splitting import assign, require_room, training_pairs
+from pipeline.records.pairs import pair_table
+from pipeline.records.splitting import assign, learned_from, require_room
 
 BASE: dict[str, Any] = {
     "description": "d",
@@ -23,11 +24,18 @@ BASE: dict[str, Any] = {
 
 
 def splits(records: pl.DataFrame, conf: Dataset) -> dict[str, str]:
-    return dict(assign(records.lazy(), conf).examples.select("example", "split").iter_rows())
+    return dict(assign(pair_table(records.lazy(), conf), conf).examples.select("example", "split").iter_rows())
+
+
+def counted(records: pl.DataFrame, conf: Dataset) -> list[str]:
+    """The tokens from which the vocabulary is counted, each as often as it stands there."""
+    table = pair_table(records.lazy(), conf)
+    blocks = learned_from(table, assign(table, conf), conf)
+    return sorted(token for numbers in blocks for token in table.tokens["token"].gather(numbers))
 
 
 def test_shares_are_of_the_examples_and_every_example_has_one_split(two_genres: pl.DataFrame, movies: Dataset) -> None:
-    examples = assign(two_genres.lazy(), movies).examples
+    examples = assign(pair_table(two_genres.lazy(), movies), movies).examples
     assert dict(examples["split"].value_counts().iter_rows()) == {"train": 96, "validation": 32, "test": 32}
     assert examples["example"].to_list() == sorted(two_genres["user"].unique())
 
@@ -40,7 +48,8 @@ def test_the_order_of_the_records_plays_no_part_but_the_seed_does(two_genres: pl
 
 def test_only_training_examples_are_counted(two_genres: pl.DataFrame, movies: Dataset) -> None:
     trained = {example for example, split in splits(two_genres, movies).items() if split == "train"}
-    assert set(training_pairs(two_genres.lazy(), movies).collect()["example"]) == trained
+    expected = two_genres.filter(pl.col("user").is_in(trained))["movie"].to_list()
+    assert counted(two_genres, movies) == sorted(expected)
 
 
 def test_a_column_that_is_constant_per_example_splits_the_examples(write_conf: Callable[..., Path]) -> None:
@@ -48,10 +57,10 @@ def test_a_column_that_is_constant_per_example_splits_the_examples(write_conf: C
     records = pl.DataFrame(
         {"user": ["a", "a", "b", "c"], "movie": [1, 2, 3, 4], "part": ["train", "train", "test", "validation"]}
     )
-    assignment = assign(records.lazy(), conf)
+    assignment = assign(pair_table(records.lazy(), conf), conf)
     assert splits(records, conf) == {"a": "train", "b": "test", "c": "validation"}
     assert not assignment.by_token
-    assert training_pairs(records.lazy(), conf).collect()["token"].to_list() == ["1", "2"]
+    assert counted(records, conf) == ["1", "2"]
 
 
 def test_a_column_that_varies_within_an_example_splits_its_tokens(write_conf: Callable[..., Path]) -> None:
@@ -59,9 +68,9 @@ def test_a_column_that_varies_within_an_example_splits_its_tokens(write_conf: Ca
     records = pl.DataFrame(
         {"user": ["a", "a", "b", "b"], "movie": [1, 2, 3, 4], "part": ["train", "test", "train", "validation"]}
     )
-    assert assign(records.lazy(), conf).by_token
+    assert assign(pair_table(records.lazy(), conf), conf).by_token
     assert splits(records, conf) == {"a": "train", "b": "train"}
-    assert training_pairs(records.lazy(), conf).collect()["token"].to_list() == ["1", "3"]
+    assert counted(records, conf) == ["1", "3"]
 
 
 @pytest.mark.parametrize(
@@ -78,34 +87,34 @@ def test_a_split_column_that_says_something_else_is_refused(
     conf = load(write_conf("some", {**BASE, "split": "part"}))
     records = pl.DataFrame({"user": ["a", "b"], "movie": [1, 2], "part": parts})
     with pytest.raises(PipelineError, match=sentence):
-        assign(records.lazy(), conf)
+        assign(pair_table(records.lazy(), conf), conf)
 
 
 def test_too_few_examples_are_refused(write_conf: Callable[..., Path]) -> None:
     records = pl.DataFrame({"user": ["a", "b"], "movie": [1, 2]})
     with pytest.raises(PipelineError, match="2 examples are too few: 1 validate, 1 are held out, 0 train"):
-        assign(records.lazy(), load(write_conf("some", BASE)))
+        splits(records, load(write_conf("some", BASE)))
 
 
 def test_folds_are_of_equal_size_and_everything_is_counted(two_genres: pl.DataFrame, movies: Dataset) -> None:
     conf = movies.model_copy(update={"split": Split(folds=7)})
-    assignment = assign(two_genres.lazy(), conf)
+    assignment = assign(pair_table(two_genres.lazy(), conf), conf)
     assert sorted(assignment.examples["fold"].value_counts()["count"]) == [22] + [23] * 6
     assert assignment.examples["split"].null_count() == 160
     assert assignment.n_training == 160 - 2 * 23  # one fold is held out and one validates
-    assert training_pairs(two_genres.lazy(), conf).collect().height == two_genres.height
+    assert len(counted(two_genres, conf)) == two_genres.height
 
 
 def test_fewer_examples_than_folds_are_refused(two_genres: pl.DataFrame, movies: Dataset) -> None:
     conf = movies.model_copy(update={"split": Split(folds=100)})
     with pytest.raises(PipelineError, match=r"split.folds: 80 examples are too few for 100 folds"):
-        assign(two_genres.filter(pl.col("user") < "u080").lazy(), conf)
+        assign(pair_table(two_genres.filter(pl.col("user") < "u080").lazy(), conf), conf)
 
 
 def test_a_refit_counts_the_tokens_of_validation_too(two_genres: pl.DataFrame, movies: Dataset) -> None:
     conf = movies.model_copy(update={"refit": True})
-    counted = set(training_pairs(two_genres.lazy(), conf).collect()["example"])
-    assert counted == {example for example, split in splits(two_genres, conf).items() if split != "test"}
+    trained = [example for example, split in splits(two_genres, conf).items() if split != "test"]
+    assert counted(two_genres, conf) == sorted(two_genres.filter(pl.col("user").is_in(trained))["movie"])
 
 
 def test_a_vocabulary_that_is_too_large_for_a_baseline_is_told_before_it_is_tried(movies: Dataset) -> None:

@@ -13,7 +13,7 @@ from pipeline.evaluation.metrics import measure
 from pipeline.examples.encoding import encode
 from pipeline.examples.sparse_examples import HELD_OUT, SparseExamples
 from pipeline.experiment.registry import estimator, estimator_type
-from pipeline.records.splitting import training_pairs
+from pipeline.records.pairs import pair_table
 from pipeline.views.marginal_effects import token_effects
 from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
 from tests.conftest import NOTED, NOTES
@@ -22,7 +22,7 @@ PLACES = ("sea", "town", "woods")
 
 
 def encoded(records: pl.DataFrame, conf: Dataset) -> tuple[SparseExamples, Vocabulary]:
-    vocabulary = build_vocabulary(training_pairs(records.lazy(), conf), conf)
+    vocabulary = build_vocabulary(pair_table(records.lazy(), conf), conf)
     return encode(records.lazy(), vocabulary, conf), vocabulary
 
 

@@ -21,8 +21,8 @@ from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fitting import fit_all
 from pipeline.experiment.tracking import Tracker
 from pipeline.records import sources
-from pipeline.records.pairs import described
-from pipeline.records.splitting import training_pairs
+from pipeline.records.pairs import pair_table
+from pipeline.records.token_texts import described
 from pipeline.views import tables
 from pipeline.views.publish import PAGE, draw_pages, write_report
 from pipeline.vocabulary.vocabulary import build_vocabulary
@@ -55,7 +55,7 @@ def fitted(
     (folder / f"{request.param}.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
     conf = load(folder / f"{request.param}.yaml")
     records = sources.scan(conf, folder)
-    vocabulary = build_vocabulary(training_pairs(records, conf), conf)
+    vocabulary = build_vocabulary(pair_table(records, conf), conf)
     examples = encode(records, vocabulary, conf)
     tracker = Tracker(fresh_database(folder), folder / "artifacts", conf.name)
     methods = ("embedding", *(baseline.kind for baseline in conf.baselines))

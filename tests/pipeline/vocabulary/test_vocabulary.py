@@ -7,14 +7,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.config.dataset import Dataset
+from pipeline.config.records import Split
 from pipeline.errors import PipelineError
+from pipeline.records.pairs import pair_table
 from pipeline.vocabulary.vocabulary import UNKNOWN, Vocabulary, build_vocabulary
 
 counts = st.dictionaries(st.text(), st.integers(1, 1000), min_size=1, max_size=30)
 
 
-def pairs_of(tokens: list[str]) -> pl.LazyFrame:
-    return pl.LazyFrame({"example": ["a"] * len(tokens), "token": tokens, "label": tokens})
+def built(tokens: list[str], conf: Dataset) -> Vocabulary:
+    """The vocabulary of two examples that train and have these tokens, and of one that validates and has others."""
+    conf = conf.model_copy(update={"split": Split(column="part")})
+    rows = [("a", token, "train") for token in tokens] + [("b", None, "train"), ("c", "z", "test"), ("c", "z", "test")]
+    records = pl.LazyFrame(rows, schema=dict.fromkeys(("user", "movie", "part"), pl.String), orient="row")
+    return build_vocabulary(pair_table(records.with_columns(title="movie"), conf), conf)
 
 
 def with_settings(conf: Dataset, **settings: object) -> Dataset:
@@ -50,13 +56,13 @@ def test_a_token_without_a_place_is_minus_1_and_asking_for_it_by_name_is_loud() 
 
 
 def test_rare_tokens_are_left_out_and_ties_go_by_the_token(movies: Dataset) -> None:
-    records = pairs_of(["b", "b", "a", "a", "c"])
-    assert build_vocabulary(records, with_settings(movies, min_count=2)).tokens["token"].to_list() == ["a", "b"]
-    assert build_vocabulary(records, with_settings(movies, max_size=1)).tokens["token"].to_list() == ["a"]
+    tokens = ["b", "b", "a", "a", "c"]
+    assert built(tokens, with_settings(movies, min_count=2)).tokens["token"].to_list() == ["a", "b"]
+    assert built(tokens, with_settings(movies, max_size=1)).tokens["token"].to_list() == ["a"]
 
 
 def test_unknown_tokens_can_share_one_place(movies: Dataset) -> None:
-    vocabulary = build_vocabulary(pairs_of(["b", "b", "a", "c"]), with_settings(movies, min_count=2, unknown="share"))
+    vocabulary = built(["b", "b", "a", "c"], with_settings(movies, min_count=2, unknown="share"))
     assert vocabulary.tokens.select("token", "count").rows() == [(UNKNOWN, 2), ("b", 2)]
     assert vocabulary.encode(["b", "never seen"]).tolist() == [1, 0]
 
@@ -65,9 +71,9 @@ def test_a_vocabulary_without_tokens_is_refused(movies: Dataset) -> None:
     with pytest.raises(
         PipelineError, match=r"planted_movies.yaml: no token is left of 1.*Lower `vocabulary.min_count`"
     ):
-        build_vocabulary(pairs_of(["a"]), with_settings(movies, min_count=2))
+        built(["a"], with_settings(movies, min_count=2))
     with pytest.raises(PipelineError, match="no token at all"):
-        build_vocabulary(pairs_of([]), movies)
+        built([], movies)
 
 
 def test_saving_and_loading_keeps_the_fingerprint(tmp_path: Path) -> None:

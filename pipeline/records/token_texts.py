@@ -1,0 +1,49 @@
+"""How a token is written, and what conf says about it beside that.
+
+Which tokens get an integer is the vocabulary's business, and which integers an example has is encoding's.
+"""
+
+import polars as pl
+
+from pipeline.config.dataset import Dataset
+from pipeline.config.tokens import Tokens
+from pipeline.errors import PipelineError
+
+
+def described(records: pl.LazyFrame, conf: Dataset) -> pl.DataFrame:
+    """What conf says about tokens (`about`), as text: a row a token, with `token` and then each column that is named.
+
+    Where the rows of a token differ, the smallest text stands for all; where no row says anything, null.
+    """
+    columns = list(dict.fromkeys(column for tokens in conf.tokens for column in tokens.described_by()))
+    frames = [
+        records.select(pl.col(column).cast(pl.String).alias("token"), *(pl.col(c).cast(pl.String) for c in columns))
+        .filter(pl.col("token").is_not_null())
+        .with_columns(token=written(tokens, column, conf, pl.col("token")))
+        for tokens in conf.tokens
+        if tokens.described_by()
+        for column in tokens.columns
+    ]
+    if not frames:
+        return pl.DataFrame(schema={"token": pl.String})
+    return pl.concat(frames).group_by("token").agg(pl.col(columns).min()).collect(engine="streaming")
+
+
+def texts_of(tokens: Tokens, column: str, dtype: pl.DataType, conf: Dataset) -> pl.Expr:
+    """A row's text, or list of texts.
+
+    Raises:
+        PipelineError: the column has a dtype from which such tokens cannot be made.
+    """
+    texts = tokens.texts(column, dtype)
+    if texts is None:
+        cure = "`kind: items`" if isinstance(dtype, pl.List | pl.Array) else "`kind: value`"
+        raise PipelineError(f"{conf.file}, tokens: column {column!r} holds {dtype}: make its tokens with {cure}.")
+    return texts
+
+
+def written(tokens: Tokens, column: str, conf: Dataset, text: pl.Expr) -> pl.Expr:
+    """A text as the token that is written into the vocabulary: qualified with its column, lower-cased, or as it is."""
+    if tokens.qualified or (tokens.qualified is None and len(conf.token_columns) > 1):
+        text = pl.format("{}={}", pl.lit(column), text)
+    return text.str.to_lowercase() if tokens.lowercase else text

@@ -1,0 +1,54 @@
+"""A vocabulary with the table of pairs that it was counted in, from which the sparse examples are made too."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from pipeline.config.dataset import Dataset
+from pipeline.records.ingest import Records
+from pipeline.records.pairs import PairTable, pair_table
+from pipeline.records.splitting import assign, require_room
+from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
+
+_PAIRS, _VERSION = "pairs", "records_version"
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What came of going through the records once."""
+
+    vocabulary: Vocabulary
+    table: PairTable
+    version: str
+    """Of the records."""
+
+    def table_of(self, records: Records, conf: Dataset) -> PairTable:
+        """The pairs of these records: the table that is kept, if it is of them, or else another one."""
+        return self.table if records.version == self.version else pair_table(records.frame, conf)
+
+    def save(self, folder: Path) -> None:
+        """Write what `Vocabulary.save` writes, and the table."""
+        self.vocabulary.save(folder)
+        (folder / _PAIRS).mkdir()
+        self.table.save(folder / _PAIRS)
+        (folder / _VERSION).write_text(self.version)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote."""
+        vocabulary, table = Vocabulary.load(folder), PairTable.load(folder / _PAIRS)
+        return cls(vocabulary, table, (folder / _VERSION).read_text())
+
+
+def count(records: Records, conf: Dataset) -> Counted:
+    """Go through the records and build the vocabulary of the training examples.
+
+    Raises:
+        PipelineError: no token is frequent enough, the examples cannot be split as conf says, or the data has no room
+            for a D of conf.
+    """
+    table = pair_table(records.frame, conf)
+    assignment = assign(table, conf)
+    vocabulary = build_vocabulary(table, conf, assignment)
+    require_room(conf, assignment.n_training, len(vocabulary))
+    return Counted(vocabulary, table, records.version)

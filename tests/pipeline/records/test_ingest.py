@@ -1,0 +1,61 @@
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from pipeline.config.files import load
+from pipeline.errors import PipelineError
+from pipeline.examples.encoding import encode
+from pipeline.records import pairs as module
+from pipeline.records.ingest import Records, ingest
+from pipeline.vocabulary.counted import Counted, count
+
+
+def test_records_come_as_they_are_with_their_number_and_checksum(
+    minimal: dict[str, Any], write_conf: Callable[..., Path], tmp_path: Path
+) -> None:
+    conf = load(path := write_conf("films", minimal))
+    text = "movie,year\n007,1962\nAlien,\n"
+    (path.parent / "records.csv").write_text(text)
+    read = ingest(conf, path.parent, tmp_path / "read")
+    assert list(read.checksums.values()) == [hashlib.sha256(text.encode()).hexdigest()[:16]]
+    assert (len(read), read.frame.collect().rows()) == (2, [("007", "1962"), ("Alien", None)])
+    (tmp_path / "kept").mkdir()
+    read.save(tmp_path / "kept")
+    assert not (tmp_path / "read").exists()
+    kept = Records.load(tmp_path / "kept")
+    assert kept.frame.collect().height == 2
+    assert kept.version != ingest(conf, path.parent, tmp_path / "again").version
+
+
+def test_a_source_that_is_refused_leaves_nothing(
+    minimal: dict[str, Any], write_conf: Callable[..., Path], tmp_path: Path
+) -> None:
+    conf = load(path := write_conf("films", minimal))
+    (path.parent / "records.csv").write_text("film\nAlien\n")
+    with pytest.raises(PipelineError, match="there is no column 'movie'"):
+        ingest(conf, path.parent, tmp_path / "read")
+    assert not (tmp_path / "read").exists()
+
+
+def test_the_table_of_pairs_is_used_again_for_its_own_records_only(
+    two_genres: pl.DataFrame, movies: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conf_folder = tmp_path / "conf"
+    records = ingest(movies, conf_folder, tmp_path / "read")
+    (tmp_path / "kept").mkdir()
+    count(records, movies).save(tmp_path / "kept")
+    counted = Counted.load(tmp_path / "kept")
+    again = ingest(movies, conf_folder, tmp_path / "again")
+    own, other = counted.table_of(records, movies), counted.table_of(again, movies)
+    assert own is counted.table
+    assert other is not counted.table
+    encoded = [encode(records.frame, counted.vocabulary, movies, table) for table in (own, other, None)]
+    assert len({examples.fingerprint for examples in encoded}) == 1
+    monkeypatch.setattr(module, "_BLOCK", 100)
+    assert encode(records.frame, counted.vocabulary, movies, own).fingerprint == encoded[0].fingerprint
+    monkeypatch.setattr(module, "_ROWS", 100)
+    assert encode(records.frame, counted.vocabulary, movies).fingerprint == encoded[0].fingerprint
