@@ -9,7 +9,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -74,8 +73,8 @@ def latent_space_page(
     )
     return filled(
         "latent_space.html",
-        title=escape(title),
-        subtitle=escape(f"{shown} tokens, D = {embedding.dimension}; larger = more frequent"),
+        title=title,
+        subtitle=f"{shown} tokens, D = {embedding.dimension}; larger = more frequent",
         data=_script(data),
         plotly=_plotly(),
     )

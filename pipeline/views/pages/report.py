@@ -6,7 +6,6 @@ One file that can be mailed. It says what the comparison says, and of axes no mo
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Self
 
@@ -20,7 +19,7 @@ from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.comparison import Comparison
 from pipeline.pictures.projection import View, ends
 from pipeline.views import tables
-from pipeline.views.pages.template import filled, table
+from pipeline.views.pages.template import filled
 from pipeline.vocabulary.vocabulary import rule_of_thumb
 
 _FREQUENT = 10
@@ -78,26 +77,26 @@ def report_page(
         links: addresses by name, to where the parts can be looked at.
         made: when, and from what.
     """
-    said = "".join(
-        f"<li>{escape(sentence)}</li>" for sentence in [*_headline(comparison), *tables.sentences(comparison)]
-    )
-    further = " · ".join(f'<a href="{escape(address)}">{escape(name)}</a>' for name, address in links.items())
     return Report(
         filled(
             "report.html",
-            title=escape(f"{conf.name}: a learned embedding, and what it is worth"),
-            description=escape(conf.description),
-            said=said,
+            title=f"{conf.name}: a learned embedding, and what it is worth",
+            description=conf.description,
+            sentences=[*_headline(comparison), *tables.sentences(comparison)],
             facts=_facts(examples),
             frequent=_frequent(shown.embedding),
-            space=_space(shown),
-            contest=table(tables.cells(comparison), f"Measured on the {comparison.about['part']} examples"),
-            verdicts=table(
-                tables.verdict_cells(comparison), "Paired differences on the same examples, with 95 % intervals"
-            ),
-            sweep=_figure(sweep, _sweep_in_words(comparison)) if sweep else "<p>Nothing was held out.</p>",
-            settings=escape(yaml.safe_dump(_settings(conf), sort_keys=False, allow_unicode=True, width=100)),
-            made=f"{escape(made)} {further}",
+            shown=shown,
+            pictures={words: _base64(path) for words, path in shown.pictures.items()},
+            axes=_axes(shown),
+            neighbours=_neighbours(shown),
+            part=comparison.about["part"],
+            contest=tables.cells(comparison),
+            verdicts=tables.verdict_cells(comparison),
+            sweep=_base64(sweep) if sweep else None,
+            sweep_in_words=_sweep_in_words(comparison) if sweep else "",
+            settings=yaml.safe_dump(_settings(conf), sort_keys=False, allow_unicode=True, width=100),
+            made=made,
+            links=links,
         )
     )
 
@@ -116,10 +115,10 @@ def _headline(comparison: Comparison) -> list[str]:
     return [f"the learned embedding against PCA of the same D, by {metric}: {told}"]
 
 
-def _facts(examples: SparseExamples) -> str:
+def _facts(examples: SparseExamples) -> dict[str, str]:
     n, v = examples.shape
     lengths = np.diff(examples.indptr)
-    facts = {
+    return {
         "examples N": f"{n:,}",
         "vocabulary V": f"{v:,}",
         "stored entries": f"{len(examples.indices):,}",
@@ -129,43 +128,26 @@ def _facts(examples: SparseExamples) -> str:
         "held out in": f"{examples.turns} turns" if examples.turns > 1 else "one split",
         "fingerprint": examples.fingerprint,
     }
-    return "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in facts.items())
 
 
-def _frequent(embedding: Embedding) -> str:
+def _frequent(embedding: Embedding) -> list[list[str]]:
     top = embedding.vocabulary.tokens.head(_FREQUENT)
-    rows = [[label, f"{count:,}"] for label, count in top.select("label", "count").rows()]
-    return table([["token", "count in training"], *rows], "The most frequent tokens")
+    return [["token", "count in training"], *([label, f"{count:,}"] for label, count in top["label", "count"].rows())]
 
 
-def _space(shown: Shown) -> str:
-    parts = [f"<p>Here is {escape(shown.name)}: each token at the place that its weights give it.</p>"]
-    parts += [_figure(path, words) for words, path in shown.pictures.items()]
-    told = [
-        f"<li>{escape(axis)}: from {escape(', '.join(low))} to {escape(', '.join(high))}</li>"
-        for axis, (low, high) in zip(
-            shown.plane.axes, ends(shown.plane, shown.embedding.vocabulary.labels), strict=True
-        )
-    ]
-    parts.append(
-        "<h3>What the axes seem to be about</h3><p>The frequent tokens at their two ends, the outermost first. What "
-        f"they have in common is for the reader to judge.</p><ul>{''.join(told)}</ul>"
-    )
-    parts.append(_neighbours(shown))
-    parts.append(
-        "<h3>Look around</h3><p>Search a token, pick it, change the view.</p>"
-        f'<iframe title="The space of {escape(shown.name)}" loading="lazy" srcdoc="{escape(shown.page)}"></iframe>'
-    )
-    return "".join(parts)
+def _axes(shown: Shown) -> list[tuple[str, str, str]]:
+    """Each axis, and the frequent tokens at its low and at its high end."""
+    both = ends(shown.plane, shown.embedding.vocabulary.labels)
+    return [(axis, ", ".join(low), ", ".join(high)) for axis, (low, high) in zip(shown.plane.axes, both, strict=True)]
 
 
-def _neighbours(shown: Shown) -> str:
+def _neighbours(shown: Shown) -> list[list[str]]:
     methods = {shown.name: shown.embedding} | ({"pca of the same D": shown.baseline} if shown.baseline else {})
     rows = []
     for token, label in shown.embedding.vocabulary.tokens.head(_FREQUENT).select("token", "label").rows():
         near = [_names(embedding.neighbours(token, _NEIGHBOURS)) for embedding in methods.values()]
         rows.append([label, *near])
-    return f"<h3>Nearest tokens</h3>{table([['token', *methods], *rows], 'By angle, nearest first', texts=True)}"
+    return [["token", *methods], *rows]
 
 
 def _names(found: pl.DataFrame) -> str:
@@ -179,10 +161,8 @@ def _sweep_in_words(comparison: Comparison) -> str:
     return f"Quality ({metric}) and seconds of the fit against D: {words}."
 
 
-def _figure(path: Path, words: str) -> str:
-    data = base64.b64encode(path.read_bytes()).decode()
-    text = escape(words)
-    return f'<figure><img alt="{text}" src="data:image/png;base64,{data}"><figcaption>{text}</figcaption></figure>'
+def _base64(picture: Path) -> str:
+    return base64.b64encode(picture.read_bytes()).decode()
 
 
 def _settings(conf: Dataset) -> Mapping[str, object]:
