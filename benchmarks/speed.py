@@ -141,7 +141,7 @@ def added(size: str, csv: Path, repeats: int) -> dict[str, Any]:
             ours(csv, Path(folder))
             confs = [Path(folder) / "generated.yaml"]
             text = confs[0].read_text().replace("path: watched.csv", f"path: {csv}")
-            confs[0].write_text(text + f"baselines: [{{kind: pca, dimensions: [{D}]}}]\n")
+            confs[0].write_text(text + f"baselines: [{{kind: pca, dimensions: [{D}]}}, popularity]\n")
         cells = [["conf", "the library alone, s", "inside Dagster with MLflow, s", "added"]]
         for conf in confs:
             alone, inside = overhead(conf, repeats)

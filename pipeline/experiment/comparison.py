@@ -10,14 +10,13 @@ from itertools import permutations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from pipeline.config.task import Task
-from pipeline.evaluation.bootstrap import ROUNDING, difference, interval, resampled
-from pipeline.evaluation.metrics import Metric, measure, primary_score
-from pipeline.evaluation.selection import first_of_the_best
+from pipeline.evaluation.bootstrap import difference, interval, resampled
+from pipeline.evaluation.metrics import Metric, measure
+from pipeline.experiment.dimensions import chosen_dimensions, worth_in_pca
 from pipeline.experiment.fits import Fit
 from pipeline.experiment.registry import EMBEDDING, PCA, estimator_type
 from pipeline.pictures.figures import draw_sweep
@@ -78,14 +77,14 @@ class Comparison:
             for i, j in permutations(range(len(values)), 2)
             for metric in metrics
         ]
-        chosen = _chosen(fits, judged.get("validation", []), task)
+        chosen = chosen_dimensions(fits, judged.get("validation", []), task)
         about = {
             "part": part,
             "n_examples": n_examples,
             "vocabulary_size": vocabulary_size,
             "metrics": {metric.name: metric.meaning for metric in metrics},
             **chosen,
-            "worth": _worth(fits, values, task),
+            "worth": worth_in_pca(fits, values, task),
         }
         return cls(pl.DataFrame(rows), pl.DataFrame(pairs, schema=_DIFFERENCES), about)
 
@@ -218,34 +217,3 @@ def _difference(
 ) -> dict[str, Any]:
     found = difference(metric, ours, theirs, n_examples)
     return {"difference": found.value, "low": found.low, "high": found.high, "verdict": found.verdict}
-
-
-def _chosen(fits: Sequence[Fit], validation: Sequence[pl.DataFrame], task: Task) -> dict[str, int | None]:
-    """The learned D that is best on validation, and the smallest that is not worse by more than one standard error.
-
-    The standard error is that of the paired difference to the best one (the rule: Breiman et al., 1984, section 3.4.3).
-    """
-    learned = [i for i, fit in enumerate(fits) if fit.method == EMBEDDING]  # by D
-    dimensions = [fits[i].dimension for i in learned]
-    if not learned or not validation:
-        return {"best": max(dimensions, default=None), "smallest": None}
-    values = [primary_score(task, measure(task, validation[i])) for i in learned]
-    drawn = [primary_score(task, of_fit) for of_fit in resampled(task, [validation[i] for i in learned])]
-    best = first_of_the_best(values, np.std(drawn, axis=1))
-    near = (
-        d
-        for d, value, of_fit in zip(dimensions, values, drawn, strict=True)
-        if values[best] - value <= np.std(drawn[best] - of_fit)
-    )
-    return {"best": dimensions[best], "smallest": min(near)}
-
-
-def _worth(fits: Sequence[Fit], values: Sequence[Mapping[str, float]], task: Task) -> dict[int, int | None]:
-    """For each learned D the smallest D of PCA whose primary metric is not below it, but for rounding, or None."""
-    of = {(fit.method, fit.dimension): primary_score(task, found) for fit, found in zip(fits, values, strict=False)}
-    learned, pca = ([d for method, d in sorted(of) if method == name] for name in (EMBEDDING, PCA))
-
-    def reaches(other: int, d: int) -> bool:
-        return of[PCA, other] >= of[EMBEDDING, d] - ROUNDING * abs(of[EMBEDDING, d])
-
-    return {d: next((other for other in pca if reaches(other, d)), None) for d in learned if pca}

@@ -91,7 +91,8 @@ def test_the_cost_is_told_step_by_step(csv: Path) -> None:
 def test_the_library_alone_does_all_that_the_assets_do(csv: Path, tmp_path: Path, encoded: Path) -> None:
     conf = csv.parent / "generated.yaml"
     conf.write_text(
-        (encoded / "generated.yaml").read_text().replace("[32]", "[4]") + "baselines: [{kind: pca, dimensions: [4]}]\n"
+        (encoded / "generated.yaml").read_text().replace("[32]", "[4]")
+        + "baselines: [{kind: pca, dimensions: [4]}, popularity]\n"
     )
     alone(conf, tmp_path)
     comparison = Comparison.load(tmp_path / "comparison")
