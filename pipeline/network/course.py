@@ -38,19 +38,21 @@ class CourseNetwork(Baseline, Schedule):
     """Each D. Default: those of the learned embedding."""
     drawn: int = Field(10, ge=2)
     """Tokens of a list that are drawn anew at each step; `task.fold_in` of them go in, the others are the labels."""
-    hidden: int = Field(64, ge=1)
+    draws: int = Field(4, ge=1)
+    """How often each list is drawn from at a step."""
+    hidden: int = Field(32, ge=1)
     """Nodes of the hidden layer."""
     dropout: float = Field(0.2, ge=0, lt=1)
     """Share of the hidden layer's nodes that is left out at each step."""
-    learning_rate: float = Field(0.01, gt=0)
+    learning_rate: float = Field(0.02, gt=0)
     """Of Adam."""
     max_tokens: int = Field(100_000, ge=1)
     """A larger vocabulary is refused: each step makes batch size x V logits."""
 
     def resolved(self, n_examples: int, n_tokens: int, dimensions: tuple[int, ...]) -> Self:
-        """With each D; 64 examples a step, 10 epochs or as many as make 1,000 steps, and 10 without a better loss."""
+        """With each D; 64 examples a step, 10 epochs or as many as make 200 steps, and 10 without a better loss."""
         size = self.batch_size or 64
-        epochs = max(10, math.ceil(1000 / math.ceil(n_examples / size)))
+        epochs = max(10, math.ceil(200 / math.ceil(n_examples / size)))
         defaults = {"dimensions": dimensions, "batch_size": size, "max_epochs": epochs, "patience": 10}
         return self.model_copy(update={name: getattr(self, name) or value for name, value in defaults.items()})
 

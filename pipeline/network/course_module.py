@@ -10,6 +10,7 @@ from pipeline.embedding import Problem
 from pipeline.network.batches import Batches, Lists
 from pipeline.network.course import CourseNetwork as Settings
 from pipeline.network.course_network import CourseNetwork, network_of, table_of
+from pipeline.network.losses import softmax_loss
 from pipeline.network.modules import Prepared, TaskModule
 
 
@@ -47,16 +48,13 @@ class CourseModule(TaskModule):
         """
         inputs, labels = batch["inputs"], batch["labels"]
         if self.training:
-            inputs, labels = drawn_from(inputs, self.settings.drawn, self.share_in)
-        shares = torch.log_softmax(self.network(inputs), dim=1)  # (B, V)
-        of_each = shares.new_zeros(len(inputs.offsets)).index_add(0, labels.rows, -shares[labels.rows, labels.tokens])
-        n = torch.bincount(labels.rows, minlength=len(inputs.offsets))
-        loss: Tensor = (of_each / n.clamp(min=1)).sum() / (n > 0).sum().clamp(min=1)
-        return loss
+            inputs, labels = drawn_from(repeated(inputs, self.settings.draws), self.settings.drawn, self.share_in)
+        output = self.network.output
+        return softmax_loss(self.network.nodes(inputs), output.weight, output.bias, labels, power=1.0)
 
     def configure_optimizers(self) -> Any:
         """Adam."""
-        return torch.optim.Adam(self.network.parameters(), lr=self.settings.learning_rate)
+        return torch.optim.Adam(self.network.parameters(), lr=self.settings.learning_rate, fused=True)
 
 
 def drawn_from(lists: Lists, n: int, share_in: float) -> tuple[Lists, Lists]:
@@ -75,3 +73,10 @@ def drawn_from(lists: Lists, n: int, share_in: float) -> tuple[Lists, Lists]:
     n_in = (n_drawn * share_in).round().long().clamp(min=1).minimum((n_drawn - 1).clamp(min=1))
     goes_in = place < n_in[lists.rows]
     return lists.keep(goes_in), lists.keep(~goes_in & (place < n_drawn[lists.rows]))
+
+
+def repeated(lists: Lists, n: int) -> Lists:
+    """All lists n times, one time after the other."""
+    offsets = torch.cat([lists.offsets + i * len(lists.tokens) for i in range(n)])
+    rows = torch.cat([lists.rows + i * len(lists.offsets) for i in range(n)])
+    return Lists(lists.tokens.repeat(n), offsets, rows)

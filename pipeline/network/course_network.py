@@ -41,10 +41,14 @@ class CourseNetwork(nn.Module):
             nn.init.normal_(layer.weight, std=layer.in_features**-0.5)
             nn.init.zeros_(layer.bias)
 
+    def nodes(self, lists: Lists) -> Tensor:
+        """(B, H) the hidden layer."""
+        nodes: Tensor = self.dropout(F.relu(self.hidden(lists.mean(self.table.weight))))
+        return nodes
+
     def forward(self, lists: Lists) -> Tensor:
-        """Logits (B, V) of every token."""
-        nodes = self.dropout(F.relu(self.hidden(lists.mean(self.table.weight))))  # (B, H)
-        logits: Tensor = self.output(nodes)
+        """(B, V) a logit for each token."""
+        logits: Tensor = self.output(self.nodes(lists))
         return logits
 
 
