@@ -69,6 +69,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 		(echo "error: $(PYTHON) is older than Python 3.11: make PYTHON=python3.12 ..." && exit 1)
 	@echo "setting up .venv from requirements.lock (a few minutes, once)"
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
+	@# --no-compile takes half the time: Python compiles what it imports, when it does
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-compile -r requirements.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@

@@ -11,7 +11,8 @@ from pipeline.errors import PipelineError
 from pipeline.examples.csr_builder import CsrBuilder
 from pipeline.examples.sparse_examples import TEST, TRAIN, SparseExamples
 from pipeline.records.growing import Growing
-from pipeline.records.pairs import PairTable, pair_table
+from pipeline.records.pairs import Block, PairTable, pair_table
+from pipeline.records.side_by_side import side_by_side
 from pipeline.records.splitting import Assignment, assign
 from pipeline.records.used_records import with_example
 from pipeline.vocabulary.vocabulary import Vocabulary
@@ -36,13 +37,18 @@ def encode(
     table = pair_table(records, conf) if table is None else table
     assignment = assign(table, conf)
     folds_in = conf.task.predicts_tokens and not assignment.by_token
-    with CsrBuilder(len(assignment.examples)) as builder:
+    with CsrBuilder(len(assignment.examples), len(vocabulary)) as builder:
         n_unknown = _fill(builder, table, assignment, vocabulary, conf)
         random = np.random.default_rng(conf.seed)
+
+        def finished(indptr: Array, indices: Array, counts: Array, parts: Array, drawn: Array) -> tuple[Array, ...]:
+            parts = _fold_in(indptr, conf.task.share_in, drawn) if folds_in else parts
+            return np.diff(indptr), indices, counts, parts
+
         arrays = [Growing(dtype) for dtype in (np.int64, np.int32, np.uint32, np.uint8)]
-        for indptr, indices, counts, parts in builder:
-            parts = _fold_in(indptr, conf.task.share_in, random) if folds_in else parts
-            for array, values in zip(arrays, (np.diff(indptr), indices, counts, parts), strict=True):
+        buckets = ((*bucket, random.random(len(bucket[1]))) for bucket in builder)
+        for found in side_by_side(finished, buckets):
+            for array, values in zip(arrays, found, strict=True):
                 array.append(values)
         lengths, indices, counts, parts = (array.array() for array in arrays)
     beside = conf.task.beside(with_example(records, conf), assignment.examples["example"], conf.file)
@@ -71,13 +77,13 @@ def encode(
 def _fill(builder: CsrBuilder, table: PairTable, assignment: Assignment, vocabulary: Vocabulary, conf: Dataset) -> int:
     """Put every pair with a place in the vocabulary into the builder, block by block; how many have none."""
     index = vocabulary.encode(table.tokens["token"])  # by the token's number, -1 for one without a place
-    n_unknown = 0
-    for block in table.blocks():
+
+    def add(block: Block) -> int:
         place = index[block.token]
         known = place >= 0
         if known.all():
             builder.add(assignment.row[block.example], place, block.part)
-            continue
+            return 0
         if conf.vocabulary.unknown == "refuse":
             first = int(np.flatnonzero(~known)[0])
             token, example = table.tokens["token"][int(block.token[first])], table.ids[int(block.example[first])]
@@ -85,22 +91,23 @@ def _fill(builder: CsrBuilder, table: PairTable, assignment: Assignment, vocabul
                 f"{conf.file}, vocabulary.unknown: the token {token!r} of example {example!r} has no place in the "
                 "vocabulary, and conf refuses such tokens. Say `drop` or `share`, or lower `min_count`."
             )
-        n_unknown += len(known) - int(known.sum())
         builder.add(assignment.row[block.example[known]], place[known], block.part[known])
-    return n_unknown
+        return len(known) - int(known.sum())
+
+    return sum(side_by_side(add, ((block,) for block in table.blocks())))
 
 
-def _fold_in(indptr: Array, share: float, random: np.random.Generator) -> Array:
+def _fold_in(indptr: Array, share: float, random: Array) -> Array:
     """Parts (P,): of each example, when it is held out, a random share goes in (TRAIN), the rest is predicted (TEST).
 
     Args:
         indptr: (N + 1,) where each example's pairs begin.
         share: of the tokens that goes in; at least one does, and at least one of two or more is predicted.
-        random: of the choice.
+        random: (P,) between 0 and 1, of the choice.
     """
     lengths = np.diff(indptr)
     example = np.repeat(np.arange(len(lengths)), lengths)
-    drawn = example + random.random(len(example))  # a block has few examples: enough digits are left
+    drawn = example + random  # a block has few examples: enough digits are left
     n_in = np.clip(np.rint(lengths * share), 1, np.maximum(lengths - 1, 1)).astype(np.int64)
     some = lengths > 0
     last = np.empty(len(lengths))  # the largest number of each example that goes in

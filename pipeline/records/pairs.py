@@ -20,7 +20,7 @@ from pipeline.config.dataset import Dataset
 from pipeline.records.growing import Growing
 from pipeline.records.text_numbers import TextNumbers
 from pipeline.records.token_texts import texts_of, written
-from pipeline.records.used_records import EXAMPLE, with_example
+from pipeline.records.used_records import EXAMPLE, with_any_example
 from pipeline.schemas import PARTS
 
 Array = npt.NDArray[Any]
@@ -100,13 +100,13 @@ def pair_table(records: pl.LazyFrame, conf: Dataset) -> PairTable:
         PipelineError: a column has a dtype from which such tokens cannot be made.
     """
     builder = _Builder(conf)
-    used = with_example(records, conf)
+    used = with_any_example(records, conf)
     batches = used.select(builder.columns(used.collect_schema())).collect_batches(
         chunk_size=builder.rows_at_once, maintain_order=False
     )
     for batch in batches:
         for some in batch.iter_slices(builder.rows_at_once):
-            builder.add(some)
+            builder.add(some.drop_nulls("example") if some["example"].null_count() else some)
     return builder.table()
 
 
@@ -164,7 +164,8 @@ class _Builder:
                 pairs = exploded.select(*own, token=token).drop_nulls("token")
             else:
                 label = [pl.col(f"label_{i}").alias("label")] if f"label_{i}" in batch.columns else []
-                pairs = batch.select(*own, *label, token=f"token_{i}").drop_nulls("token")
+                pairs = batch.select(*own, *label, token=f"token_{i}")
+                pairs = pairs.drop_nulls("token") if pairs["token"].null_count() else pairs
                 if label:
                     self._note_labels(pairs)
             for name, array in zip(("example", "token", "part"), self.arrays, strict=True):

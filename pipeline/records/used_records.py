@@ -14,10 +14,14 @@ def with_example(records: pl.LazyFrame, conf: Dataset) -> pl.LazyFrame:
     Where every row is an example its id is the row's number in the raw records. A record without an id, or without
     what is to be predicted, is left out.
     """
+    return with_any_example(records, conf).filter(pl.col(EXAMPLE).is_not_null())
+
+
+def with_any_example(records: pl.LazyFrame, conf: Dataset) -> pl.LazyFrame:
+    """The same with the records that have no id, which is null."""
     if conf.example is None:
-        records = records.with_row_index(EXAMPLE).with_columns(pl.col(EXAMPLE).cast(pl.String))
+        named = records.with_row_index(EXAMPLE).with_columns(pl.col(EXAMPLE).cast(pl.String))
     else:
-        named = pl.col(conf.example).cast(pl.String).alias(EXAMPLE)
-        records = records.with_columns(named).filter(pl.col(EXAMPLE).is_not_null())
-    lacks_answer = conf.task.lacks_answer(records.collect_schema())
-    return records if lacks_answer is None else records.filter(~lacks_answer)
+        named = records.with_columns(pl.col(conf.example).cast(pl.String).alias(EXAMPLE))
+    lacks_answer = conf.task.lacks_answer(named.collect_schema())
+    return named if lacks_answer is None else named.filter(~lacks_answer)

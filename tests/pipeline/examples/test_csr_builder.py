@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.examples.csr_builder import BUCKETS, MOST_ROWS, CsrBuilder
+from pipeline.examples.csr_builder import BUCKETS, MOST_COLUMNS, MOST_ROWS, CsrBuilder
 
 ENTRIES = st.lists(st.tuples(st.integers(0, 199), st.integers(0, 2**31 - 1) | st.integers(0, 3), st.integers(0, 2)))
 
@@ -19,11 +19,12 @@ def collected(builder: CsrBuilder) -> tuple[np.ndarray, ...]:
     return np.repeat(np.arange(len(lengths)), lengths), *entries
 
 
-@given(batches=st.lists(ENTRIES, max_size=4))
+@given(batches=st.lists(ENTRIES, max_size=4), n_columns=st.sampled_from([4, 100, MOST_COLUMNS]))
 def test_entries_come_back_sorted_and_counted_with_the_smallest_part(
-    batches: list[list[tuple[int, int, int]]],
+    batches: list[list[tuple[int, int, int]]], n_columns: int
 ) -> None:
-    with CsrBuilder(n_rows=200) as builder:
+    batches = [[(row, index % n_columns, part) for row, index, part in batch] for batch in batches]
+    with CsrBuilder(200, n_columns) as builder:
         for batch in batches:
             rows, indices, parts = np.array(batch, np.int64).reshape(-1, 3).T
             builder.add(rows, indices, parts)
@@ -37,21 +38,30 @@ def test_entries_come_back_sorted_and_counted_with_the_smallest_part(
 
 @pytest.mark.parametrize("n_rows", [0, 1, BUCKETS - 1, BUCKETS + 1, 1000])
 def test_every_row_has_its_place_even_where_it_is_empty(n_rows: int) -> None:
-    with CsrBuilder(n_rows) as builder:
+    with CsrBuilder(n_rows, 3) as builder:
         lengths = [len(indptr) - 1 for indptr, *_ in builder]
     assert sum(lengths) == n_rows
     assert len(lengths) <= BUCKETS
 
 
-def test_the_last_row_and_index_that_there_can_be_fit_into_a_key() -> None:
-    with CsrBuilder(MOST_ROWS) as builder:
-        builder.add(np.array([MOST_ROWS - 1]), np.array([2**31 - 1]), np.array([2]))
+@pytest.mark.parametrize(("n_rows", "n_columns"), [(MOST_ROWS, MOST_COLUMNS), (2**16, 2**20), (2**16 + 1, 2**20)])
+def test_the_last_row_and_index_that_there_can_be_come_back(n_rows: int, n_columns: int) -> None:
+    """With keys of 64 bits, of 32 bits that are all in use, and of one bit more."""
+    with CsrBuilder(n_rows, n_columns) as builder:
+        builder.add(np.array([n_rows - 1]), np.array([n_columns - 1]), np.array([2]))
         (path,) = [path for path in builder._paths if path.exists()]
-        assert np.fromfile(path, np.uint64).tolist() == [2**64 - 2]
+        last = n_rows - builder._paths.index(path) * 2**builder._row_bits
+        indptr, indices, counts, parts = builder._sorted(path, min(last, 2**builder._row_bits))
+    assert (indptr[-2:].tolist(), indices.tolist(), counts.tolist(), parts.tolist()) == (
+        [0, 1],
+        [n_columns - 1],
+        [1],
+        [2],
+    )
 
 
 def test_its_files_are_gone_after_it() -> None:
-    with CsrBuilder(3) as builder:
+    with CsrBuilder(3, 3) as builder:
         builder.add(np.array([1]), np.array([1]), np.array([0]))
         (path,) = [path for path in builder._paths if path.exists()]
     assert not path.parent.exists()
