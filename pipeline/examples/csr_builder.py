@@ -19,9 +19,8 @@ from pipeline.records.side_by_side import side_by_side
 
 Array = npt.NDArray[Any]
 
-BUCKETS = 64
-"""So many files at most: one holds about a 64th of the entries, where rows are about equally long."""
-_PART_BITS = 2
+BUCKETS = 128
+"""So many files at most: one holds about a 128th of the entries, where rows are about equally long."""
 MOST_ROWS, MOST_COLUMNS = 2**31, 2**31
 
 
@@ -36,19 +35,22 @@ class CsrBuilder:
     [0 2] [3 7] [1 2] [1 1]
     """
 
-    def __init__(self, n_rows: int, n_columns: int) -> None:
+    def __init__(self, n_rows: int, n_columns: int, n_parts: int = 4) -> None:
         """Make room for rows and columns, in files of a temporary folder that is gone after the context.
 
         Args:
             n_rows: at most MOST_ROWS.
             n_columns: at most MOST_COLUMNS.
+            n_parts: at most 4.
         """
         assert n_rows <= MOST_ROWS
         assert n_columns <= MOST_COLUMNS
+        assert n_parts <= 4
         self.n_rows = n_rows
         self._row_bits = max(0, (n_rows - 1).bit_length() - (BUCKETS - 1).bit_length())  # of a row in its bucket
         self._column_bits = max(1, (n_columns - 1).bit_length())
-        bits = self._row_bits + self._column_bits + _PART_BITS
+        self._part_bits = (n_parts - 1).bit_length()
+        bits = self._row_bits + self._column_bits + self._part_bits
         self._dtype: type[Any] = np.uint32 if bits <= 32 else np.uint64  # short keys are sorted in half the time
         self._folder = tempfile.TemporaryDirectory(prefix="csr-")
         n_buckets = -(-n_rows >> self._row_bits)
@@ -67,11 +69,11 @@ class CsrBuilder:
         Args:
             rows: (B,) integers 0..n_rows-1.
             indices: (B,) integers 0..n_columns-1.
-            parts: (B,) integers 0..3; of equal entries the smallest is kept.
+            parts: (B,) integers 0..n_parts-1; of equal entries the smallest is kept.
         """
         bucket = (rows >> self._row_bits).astype(np.uint8)
-        keys = (rows & (2**self._row_bits - 1)).astype(self._dtype) << self._dtype(self._column_bits + _PART_BITS)
-        keys |= indices.astype(self._dtype) << self._dtype(_PART_BITS)
+        keys = (rows & (2**self._row_bits - 1)).astype(self._dtype) << self._dtype(self._column_bits + self._part_bits)
+        keys |= indices.astype(self._dtype) << self._dtype(self._part_bits)
         keys |= parts.astype(self._dtype)
         keys = keys[np.argsort(bucket, kind="stable")]  # of small integers: in time that is linear
         ends = np.cumsum(np.bincount(bucket, minlength=len(self._paths)))
@@ -93,7 +95,7 @@ class CsrBuilder:
         """The entries of a bucket, whose keys are in a file."""
         keys = np.fromfile(path, self._dtype) if path.exists() else np.empty(0, self._dtype)
         keys.sort()
-        entries = keys >> self._dtype(_PART_BITS)
+        entries = keys >> self._dtype(self._part_bits)
         starts = np.flatnonzero(np.append(True, entries[1:] != entries[:-1])) if len(keys) else np.empty(0, int)
         entries = entries[starts]
         rows = (entries >> self._dtype(self._column_bits)).astype(np.int64)
@@ -101,5 +103,5 @@ class CsrBuilder:
             np.searchsorted(rows, np.arange(n_rows + 1)),
             (entries & self._dtype(2**self._column_bits - 1)).astype(np.int32),
             np.diff(np.append(starts, len(keys))).astype(np.uint32),
-            (keys[starts] & self._dtype(2**_PART_BITS - 1)).astype(np.uint8),
+            (keys[starts] & self._dtype(2**self._part_bits - 1)).astype(np.uint8),
         )

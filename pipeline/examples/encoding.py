@@ -15,6 +15,7 @@ from pipeline.records.pairs import Block, PairTable, pair_table
 from pipeline.records.side_by_side import side_by_side
 from pipeline.records.splitting import Assignment, assign
 from pipeline.records.used_records import with_example
+from pipeline.schemas import PARTS
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 Array = npt.NDArray[Any]
@@ -37,7 +38,7 @@ def encode(
     table = pair_table(records, conf) if table is None else table
     assignment = assign(table, conf)
     folds_in = conf.task.predicts_tokens and not assignment.by_token
-    with CsrBuilder(len(assignment.examples), len(vocabulary)) as builder:
+    with CsrBuilder(len(assignment.examples), len(vocabulary), len(PARTS) if assignment.by_token else 1) as builder:
         n_unknown = _fill(builder, table, assignment, vocabulary, conf)
         random = np.random.default_rng(conf.seed)
 
@@ -78,11 +79,14 @@ def _fill(builder: CsrBuilder, table: PairTable, assignment: Assignment, vocabul
     """Put every pair with a place in the vocabulary into the builder, block by block; how many have none."""
     index = vocabulary.encode(table.tokens["token"])  # by the token's number, -1 for one without a place
 
+    def part_of(block: Block) -> Array:
+        return block.part if assignment.by_token else np.zeros(len(block.part), np.uint8)
+
     def add(block: Block) -> int:
         place = index[block.token]
         known = place >= 0
         if known.all():
-            builder.add(assignment.row[block.example], place, block.part)
+            builder.add(assignment.row[block.example], place, part_of(block))
             return 0
         if conf.vocabulary.unknown == "refuse":
             first = int(np.flatnonzero(~known)[0])
@@ -91,7 +95,7 @@ def _fill(builder: CsrBuilder, table: PairTable, assignment: Assignment, vocabul
                 f"{conf.file}, vocabulary.unknown: the token {token!r} of example {example!r} has no place in the "
                 "vocabulary, and conf refuses such tokens. Say `drop` or `share`, or lower `min_count`."
             )
-        builder.add(assignment.row[block.example[known]], place[known], block.part[known])
+        builder.add(assignment.row[block.example[known]], place[known], part_of(block)[known])
         return len(known) - int(known.sum())
 
     return sum(side_by_side(add, ((block,) for block in table.blocks())))

@@ -121,7 +121,7 @@ class _Builder:
         self.first, self.last = np.empty(0, np.uint8), np.empty(0, np.uint8)
         self.labels: list[pl.DataFrame] = []
         self.odd: list[str] = []
-        self.n_used = self.n_tokens = 0
+        self.n_used = 0
 
     @property
     def rows_at_once(self) -> int:
@@ -130,8 +130,7 @@ class _Builder:
     def columns(self, schema: pl.Schema) -> list[pl.Expr]:
         """The example's number, the part, and of each column that makes tokens these and their labels."""
         has_ids = self.conf.example is not None
-        example = self.examples.of(pl.col(EXAMPLE)) if has_ids else pl.col(EXAMPLE).cast(pl.UInt32)
-        columns = [example.alias("example")]
+        columns = [(pl.col(EXAMPLE) if has_ids else pl.col(EXAMPLE).cast(pl.UInt32)).alias("example")]
         if self.conf.split.column is not None:
             part, places = pl.col(self.conf.split.column).cast(pl.String), {name: i for i, name in enumerate(PARTS)}
             columns.append(part.replace_strict(places, default=NO_PART, return_dtype=pl.UInt8).alias("part"))
@@ -142,7 +141,7 @@ class _Builder:
                 columns.append(texts.alias(f"texts_{i}"))
                 continue
             token = written(tokens, column, self.conf, texts)
-            columns.append(self.tokens.of(token).alias(f"token_{i}"))
+            columns.append(token.alias(f"token_{i}"))
             label = tokens.label_text()
             if label is not None:
                 columns.append(pl.coalesce(label, token).alias(f"label_{i}"))
@@ -152,6 +151,8 @@ class _Builder:
         """Take the pairs of a batch of records."""
         splits = "part" in batch.columns
         part = batch["part"].to_numpy() if splits else np.zeros(batch.height, np.uint8)
+        if self.conf.example is not None:
+            batch = batch.with_columns(example=pl.Series(self.examples.of(batch["example"])))
         self._note_examples(batch["example"].to_numpy(), part)
         if splits and (part == NO_PART).any():
             self.odd.append(str(batch["odd"].min()))
@@ -160,19 +161,18 @@ class _Builder:
             own = [name for name in ("example", "part") if name in batch.columns]
             if tokens.gives_lists:
                 exploded = batch.select(*own, text=f"texts_{i}").explode("text", empty_as_null=False, keep_nulls=False)
-                token = self.tokens.of(written(tokens, column, self.conf, pl.col("text")))
-                pairs = exploded.select(*own, token=token).drop_nulls("token")
+                pairs = exploded.select(*own, token=written(tokens, column, self.conf, pl.col("text")))
+                pairs = pairs.drop_nulls("token")
             else:
                 label = [pl.col(f"label_{i}").alias("label")] if f"label_{i}" in batch.columns else []
                 pairs = batch.select(*own, *label, token=f"token_{i}")
                 pairs = pairs.drop_nulls("token") if pairs["token"].null_count() else pairs
-                if label:
-                    self._note_labels(pairs)
+            pairs = pairs.with_columns(token=pl.Series(self.tokens.of(pairs["token"]), dtype=pl.UInt32))
+            if "label" in pairs.columns:
+                self._note_labels(pairs)
             for name, array in zip(("example", "token", "part"), self.arrays, strict=True):
                 if name in pairs.columns:
                     array.append(pairs[name].to_numpy())
-            if pairs.height:
-                self.n_tokens = max(self.n_tokens, int(pairs["token"].max()) + 1)  # type: ignore[arg-type]
 
     def _note_examples(self, example: Array, part: Array) -> None:
         missing = (int(example.max()) + 1 if len(example) else 0) - len(self.first)
@@ -198,12 +198,8 @@ class _Builder:
     def table(self) -> PairTable:
         """All pairs."""
         numbers = int(np.flatnonzero(self.first != NO_RECORD).max(initial=-1)) + 1
-        ids = (
-            pl.int_range(numbers, eager=True).cast(pl.String)
-            if self.conf.example is None
-            else self.examples.texts(numbers)
-        )
-        tokens = pl.DataFrame({"token": self.tokens.texts(self.n_tokens)})
+        ids = pl.int_range(numbers, eager=True).cast(pl.String) if self.conf.example is None else self.examples.texts()
+        tokens = pl.DataFrame({"token": self.tokens.texts()})
         if self.labels:
             labels = self._smallest_labels().rename({"token": "number"})
             numbered = tokens.with_row_index("number").join(labels, on="number", how="left", maintain_order="left")

@@ -1,29 +1,106 @@
 """Numbers for texts, given as the texts come: what pandas calls factorize, and Arrow dictionary encoding."""
 
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 import polars as pl
+
+Array = npt.NDArray[Any]
+
+FIRST_BITS = 16
+"""A table begins with 2 to the power of this many places, and grows with the texts."""
+_EMPTY = np.uint32(2**32 - 1)
 
 
 class TextNumbers:
     """Gives each different text a number, 0, 1, 2 and so on, over all batches that it sees.
 
-    Memory is bounded by the different texts, not by the rows. Which text gets which number depends on the order in
-    which threads come to them: nothing that is kept may depend on it.
+    Texts are told apart by 64-bit hashes: that two of n share one has a chance of n^2 / 2^65, of a million texts 3 in a
+    hundred million. Memory is bounded by the different texts, not by the rows. Which text gets which number depends on
+    the order in which they come: nothing that is kept may depend on it.
 
     >>> numbers = TextNumbers()
-    >>> frame = pl.DataFrame({"text": ["b", "a", None, "b"]}).select(numbers.of(pl.col("text")))
-    >>> frame["text"].to_list(), numbers.texts(2).to_list()
-    ([0, 1, None, 0], ['b', 'a'])
+    >>> numbers.of(pl.Series(["b", "a", "b"])).tolist(), numbers.of(pl.Series(["c", "a"])).tolist()
+    ([0, 1, 0], [2, 1])
+    >>> numbers.texts().to_list()
+    ['b', 'a', 'c']
     """
 
     def __init__(self) -> None:
         """Begin without any text."""
-        self._dtype = pl.Categorical(pl.Categories.random())
-        self._alive = pl.Series([], dtype=self._dtype)  # Polars forgets the texts when no column has them any more
+        self._hashes = np.empty(0, np.uint64)
+        self._texts: list[pl.Series] = []
+        self._places = [_Places(FIRST_BITS, shift) for shift in (0, 32)]
+        self._others, self._others_numbers = np.empty(0, np.uint64), np.empty(0, np.uint32)
 
-    def of(self, text: pl.Expr) -> pl.Expr:
-        """The number (uint32) of each text; null where it is null."""
-        return text.cast(self._dtype).to_physical()
+    def __len__(self) -> int:
+        return len(self._hashes)
 
-    def texts(self, n: int) -> pl.Series:
-        """The texts of the numbers 0..n-1."""
-        return pl.int_range(n, dtype=pl.UInt32, eager=True).cat.to(self._dtype).cast(pl.String)
+    def of(self, texts: pl.Series) -> Array:
+        """The number (n,) uint32 of each of n texts, of which none is null."""
+        hashes = texts.hash().to_numpy()
+        numbers = self._look_up(hashes)
+        new = np.flatnonzero(numbers == _EMPTY)
+        if len(new):
+            different, first, which = np.unique(hashes[new], return_index=True, return_inverse=True)
+            order = np.argsort(np.argsort(first))  # in the order in which they come
+            numbers[new] = len(self) + order[which]
+            by_order = np.argsort(first)
+            self._add(different[by_order], texts.gather(new[first[by_order]]))
+        return numbers
+
+    def texts(self) -> pl.Series:
+        """All texts, in the order of their numbers."""
+        return pl.concat(self._texts) if self._texts else pl.Series([], dtype=pl.String)
+
+    def _look_up(self, hashes: Array) -> Array:
+        numbers = self._places[0].look_up(hashes)
+        rest = np.flatnonzero(numbers == _EMPTY)
+        if len(rest):
+            numbers[rest] = self._places[1].look_up(hashes[rest])
+        if len(self._others):
+            rest = rest[numbers[rest] == _EMPTY]
+            at = np.searchsorted(self._others, hashes[rest]).clip(max=len(self._others) - 1)
+            numbers[rest] = np.where(self._others[at] == hashes[rest], self._others_numbers[at], _EMPTY)
+        return numbers
+
+    def _add(self, hashes: Array, texts: pl.Series) -> None:
+        start = len(self)
+        self._hashes = np.append(self._hashes, hashes)
+        self._texts.append(texts)
+        if 4 * len(self) > len(self._places[0].keys):
+            bits = max(FIRST_BITS, (8 * len(self)).bit_length())
+            self._places = [_Places(bits, shift) for shift in (0, 32)]
+            self._others, self._others_numbers = np.empty(0, np.uint64), np.empty(0, np.uint32)
+            hashes, start = self._hashes, 0
+        numbers = np.arange(start, start + len(hashes), dtype=np.uint32)
+        for places in self._places:
+            placed = places.put(hashes, numbers)
+            hashes, numbers = hashes[~placed], numbers[~placed]
+        others, others_numbers = np.append(self._others, hashes), np.append(self._others_numbers, numbers)
+        order = np.argsort(others)
+        self._others, self._others_numbers = others[order], others_numbers[order]
+
+
+class _Places:
+    """A hash table without chains: a hash has one place, by some of its bits, or none where that is taken."""
+
+    def __init__(self, bits: int, shift: int) -> None:
+        self.mask, self.shift = np.uint64(2**bits - 1), np.uint64(shift)
+        self.keys, self.numbers = np.zeros(2**bits, np.uint64), np.full(2**bits, _EMPTY, np.uint32)
+
+    def look_up(self, hashes: Array) -> Array:
+        """The number of each hash; _EMPTY for one that is not here."""
+        place = self._place(hashes)
+        return np.where(self.keys[place] == hashes, self.numbers[place], _EMPTY)
+
+    def put(self, hashes: Array, numbers: Array) -> Array:
+        """Put different hashes where nothing is yet: whether each found a place."""
+        place = self._place(hashes)
+        free = self.numbers[place] == _EMPTY
+        self.keys[place[free]], self.numbers[place[free]] = hashes[free], numbers[free]
+        return np.asarray(free & (self.keys[place] == hashes))  # of several for one place the last one has it
+
+    def _place(self, hashes: Array) -> Array:
+        return ((hashes >> self.shift) & self.mask).astype(np.int64)
