@@ -8,6 +8,7 @@ Letters: P pairs, E numbers of examples.
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -27,7 +28,7 @@ Array = npt.NDArray[Any]
 
 NO_PART, NO_RECORD = len(PARTS), 255
 """The part of a record that says none of the three, and of a number that no record has."""
-_ROWS, _ROWS_OF_LISTS = 1_000_000, 20_000
+_ROWS, _ROWS_OF_LISTS = 250_000, 20_000
 """Records that are in memory at once; of long lists fewer."""
 _BLOCK = 500_000
 """Pairs that are in memory at once."""
@@ -151,8 +152,7 @@ class _Builder:
         """Take the pairs of a batch of records."""
         splits = "part" in batch.columns
         part = batch["part"].to_numpy() if splits else np.zeros(batch.height, np.uint8)
-        if self.conf.example is not None:
-            batch = batch.with_columns(example=pl.Series(self.examples.of(batch["example"])))
+        batch = self._numbered(batch)
         self._note_examples(batch["example"].to_numpy(), part)
         if splits and (part == NO_PART).any():
             self.odd.append(str(batch["odd"].min()))
@@ -163,16 +163,28 @@ class _Builder:
                 exploded = batch.select(*own, text=f"texts_{i}").explode("text", empty_as_null=False, keep_nulls=False)
                 pairs = exploded.select(*own, token=written(tokens, column, self.conf, pl.col("text")))
                 pairs = pairs.drop_nulls("token")
+                pairs = pairs.with_columns(token=pl.Series(self.tokens.of(pairs["token"]), dtype=pl.UInt32))
             else:
                 label = [pl.col(f"label_{i}").alias("label")] if f"label_{i}" in batch.columns else []
                 pairs = batch.select(*own, *label, token=f"token_{i}")
                 pairs = pairs.drop_nulls("token") if pairs["token"].null_count() else pairs
-            pairs = pairs.with_columns(token=pl.Series(self.tokens.of(pairs["token"]), dtype=pl.UInt32))
-            if "label" in pairs.columns:
-                self._note_labels(pairs)
+                if label:
+                    self._note_labels(pairs)
             for name, array in zip(("example", "token", "part"), self.arrays, strict=True):
                 if name in pairs.columns:
                     array.append(pairs[name].to_numpy())
+
+    def _numbered(self, batch: pl.DataFrame) -> pl.DataFrame:
+        """The batch with numbers instead of texts where a row has one; examples and tokens side by side."""
+        tokens = [f"token_{i}" for i, (kind, _) in enumerate(self.kinds) if not kind.gives_lists]
+        example = []
+        with ThreadPoolExecutor(1) as beside:
+            if self.conf.example is not None:
+                example.append(beside.submit(self.examples.of, batch["example"]))
+            numbers = [_of_all(self.tokens, batch[name]) for name in tokens]
+        return batch.with_columns(
+            *(pl.Series("example", found.result(), dtype=pl.UInt32) for found in example), *numbers
+        )
 
     def _note_examples(self, example: Array, part: Array) -> None:
         missing = (int(example.max()) + 1 if len(example) else 0) - len(self.first)
@@ -209,3 +221,11 @@ class _Builder:
         example, token, part = (array.array() for array in self.arrays)
         odd = min(self.odd, default=None)
         return PairTable(example, token, part, self.first[:numbers], self.last[:numbers], ids, tokens, self.n_used, odd)
+
+
+def _of_all(numbers: TextNumbers, texts: pl.Series) -> pl.Series:
+    """The number of each text, null where it is null."""
+    if not texts.null_count():
+        return pl.Series(texts.name, numbers.of(texts), dtype=pl.UInt32)
+    found = pl.repeat(None, len(texts), dtype=pl.UInt32, eager=True).alias(texts.name)
+    return found.scatter(texts.is_not_null().arg_true(), pl.Series(numbers.of(texts.drop_nulls()), dtype=pl.UInt32))
