@@ -69,8 +69,8 @@ class TextNumbers:
         start = len(self)
         self._hashes = np.append(self._hashes, hashes)
         self._texts.append(texts)
-        if 4 * len(self) > len(self._places[0].keys):
-            bits = max(FIRST_BITS, (8 * len(self)).bit_length())
+        if 2 * len(self) > len(self._places[0].keys):
+            bits = max(FIRST_BITS, (4 * len(self)).bit_length())
             self._places = [_Places(bits, shift) for shift in (0, 32)]
             self._others, self._others_numbers = np.empty(0, np.uint64), np.empty(0, np.uint32)
             hashes, start = self._hashes, 0
