@@ -21,7 +21,7 @@ def estimator(name: str, conf: Dataset) -> Estimator:
 
 def estimator_type(name: str) -> type[LearnedEmbedding] | type[Baseline]:
     """The class of a way to a fit."""
-    return LearnedEmbedding if name == EMBEDDING else Baseline.kinds()[name]
+    return LearnedEmbedding if name == EMBEDDING else Baseline.named(name)
 
 
 def modules(name: str, conf: Dataset) -> list[str]:

@@ -66,14 +66,18 @@ def ingest(conf: Dataset, conf_folder: Path, folder: Path) -> Records:
         PipelineError: a file is missing, empty, unreadable or lacks a column.
     """
     records = sources.scan(conf, conf_folder)
+    is_short = not any(tokens.gives_lists for tokens in conf.tokens)
     folder.mkdir(parents=True)
-    with ThreadPoolExecutor(1) as beside:
-        checksums = beside.submit(sources.checksums, conf.source, conf_folder)
-        is_short = not any(tokens.gives_lists for tokens in conf.tokens)
-        records.sink_parquet(
-            folder / FILE,
-            compression="lz4",
-            row_group_size=_SHORT_ROWS if is_short else None,
-            metadata={_VERSION: uuid4().hex},
-        )
+    try:
+        with ThreadPoolExecutor(1) as beside:
+            checksums = beside.submit(sources.checksums, conf.source, conf_folder)
+            records.sink_parquet(
+                folder / FILE,
+                compression="lz4",
+                row_group_size=_SHORT_ROWS if is_short else None,
+                metadata={_VERSION: uuid4().hex},
+            )
         return Records(folder / FILE, checksums.result())
+    except BaseException:
+        shutil.rmtree(folder)
+        raise

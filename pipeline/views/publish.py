@@ -44,7 +44,7 @@ def draw_pages(
     Args:
         conf: the dataset.
         comparison: of all fits; the best learned one gets a map of neighbourhoods too, which takes longest.
-        described: what is shown with a token, as `pairs.described` gives it.
+        described: what is shown with a token, as `token_texts.described` gives it.
         examples: what the effects of tokens on a number are tried on.
         tracker: of the runs.
         log: gets a line for each page.

@@ -10,7 +10,9 @@ from pipeline.records.pairs import PairTable, pair_table
 from pipeline.records.splitting import assign, require_room
 from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
 
-_PAIRS, _VERSION = "pairs", "records_version"
+_PAIRS, _MADE_FROM = "pairs", "made_from"
+_DECIDE = {"example", "tokens", "split", "task"}
+"""Sections of conf that decide which pairs there are."""
 
 
 @dataclass(frozen=True)
@@ -19,25 +21,25 @@ class Counted:
 
     vocabulary: Vocabulary
     table: PairTable
-    version: str
-    """Of the records."""
+    made_from: str
+    """What decided the table: the version of the records, and conf."""
 
     def table_of(self, records: Records, conf: Dataset) -> PairTable:
-        """The pairs of these records: the table that is kept, if it is of them, or else another one."""
-        return self.table if records.version == self.version else pair_table(records.frame, conf)
+        """The pairs of these records as conf has them: the table that is kept, if it is that one, or else another."""
+        return self.table if _made_from(records, conf) == self.made_from else pair_table(records.frame, conf)
 
     def save(self, folder: Path) -> None:
         """Write what `Vocabulary.save` writes, and the table."""
         self.vocabulary.save(folder)
         (folder / _PAIRS).mkdir()
         self.table.save(folder / _PAIRS)
-        (folder / _VERSION).write_text(self.version)
+        (folder / _MADE_FROM).write_text(self.made_from)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
         vocabulary, table = Vocabulary.load(folder), PairTable.load(folder / _PAIRS)
-        return cls(vocabulary, table, (folder / _VERSION).read_text())
+        return cls(vocabulary, table, (folder / _MADE_FROM).read_text())
 
 
 def count(records: Records, conf: Dataset) -> Counted:
@@ -51,4 +53,8 @@ def count(records: Records, conf: Dataset) -> Counted:
     assignment = assign(table, conf)
     vocabulary = build_vocabulary(table, conf, assignment)
     require_room(conf, assignment.n_training, len(vocabulary))
-    return Counted(vocabulary, table, records.version)
+    return Counted(vocabulary, table, _made_from(records, conf))
+
+
+def _made_from(records: Records, conf: Dataset) -> str:
+    return f"{records.version} {conf.model_dump_json(include=_DECIDE)}"

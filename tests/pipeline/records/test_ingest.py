@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from pipeline.config.files import load
+from pipeline.config.records import Split
 from pipeline.errors import PipelineError
 from pipeline.examples.encoding import encode
 from pipeline.records import pairs as module
@@ -41,7 +42,18 @@ def test_a_source_that_is_refused_leaves_nothing(
     assert not (tmp_path / "read").exists()
 
 
-def test_the_table_of_pairs_is_used_again_for_its_own_records_only(
+def test_a_file_that_breaks_off_leaves_nothing(
+    minimal: dict[str, Any], write_conf: Callable[..., Path], tmp_path: Path
+) -> None:
+    conf = load(path := write_conf("films", minimal))
+    rows = "".join(f"m{i}\n" for i in range(200_000))
+    (path.parent / "records.csv").write_text(f"movie\n{rows}a,b,c\n")
+    with pytest.raises(pl.exceptions.PolarsError):
+        ingest(conf, path.parent, tmp_path / "read")
+    assert not (tmp_path / "read").exists()
+
+
+def test_the_table_of_pairs_is_used_again_for_its_own_records_and_conf_only(
     two_genres: pl.DataFrame, movies: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     conf_folder = tmp_path / "conf"
@@ -53,6 +65,8 @@ def test_the_table_of_pairs_is_used_again_for_its_own_records_only(
     own, other = counted.table_of(records, movies), counted.table_of(again, movies)
     assert own is counted.table
     assert other is not counted.table
+    by_column = movies.model_copy(update={"split": Split(column="title")})
+    assert counted.table_of(records, by_column) is not counted.table
     encoded = [encode(records.frame, counted.vocabulary, movies, table) for table in (own, other, None)]
     assert len({examples.fingerprint for examples in encoded}) == 1
     monkeypatch.setattr(module, "_BLOCK", 100)
