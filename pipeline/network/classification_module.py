@@ -20,16 +20,6 @@ class ClassificationModule(TargetModule):
     settings: ClassificationTraining
 
     @classmethod
-    def outputs(cls, scale: Mapping[str, Array]) -> int:
-        """One a class."""
-        return len(scale["target_classes"])
-
-    @classmethod
-    def first_outputs(cls, scale: Mapping[str, Array]) -> Array:
-        """The logarithms of the classes' shares."""
-        return np.log(scale["target_share"])
-
-    @classmethod
     def as_learned(cls, learned: Array, dtype: str) -> Array:
         """The places of the classes are no numbers to compute with."""
         return learned

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
@@ -54,23 +53,13 @@ class TargetModule(TaskModule):
                 sets[0].dense,
                 cls.directions(sets[0].target, scale),
                 conf.dtype,
-                cls.outputs(scale),
+                len(conf.task.prior(scale)),
             )
         )
         if not kept:
             with torch.no_grad():
-                network.line.bias.add_(torch.from_numpy(cls.first_outputs(scale).astype(conf.dtype)))
+                network.line.bias.add_(torch.from_numpy(conf.task.prior(scale).astype(conf.dtype)))
         return Prepared(cls(network, settings, steps), sets, dense.weights | scale)
-
-    @classmethod
-    def outputs(cls, scale: Mapping[str, Array]) -> int:
-        """C, how many outputs the network has."""
-        return 1
-
-    @classmethod
-    def first_outputs(cls, scale: Mapping[str, Array]) -> Array:
-        """(C,) what the network puts out for every example before it has learned."""
-        return np.zeros(1)
 
     @classmethod
     def as_learned(cls, learned: Array, dtype: str) -> Array:

@@ -102,6 +102,6 @@ def scorer(weights: Mapping[str, Array], task: Task) -> Scorer:
     def score(lists: Lists, dense: Array) -> Array:
         scaled = torch.from_numpy(scale.forward(dense).astype(dtype))
         outputs = network(lists.tokens, lists.offsets, scaled).double().numpy()
-        return task.answers(outputs[:, 0] if outputs.shape[1] == 1 else outputs, weights)
+        return task.answers(outputs, weights)
 
     return score

@@ -44,10 +44,9 @@ class TextNumbers:
         new = np.flatnonzero(numbers == _EMPTY)
         if len(new):
             different, first, which = np.unique(hashes[new], return_index=True, return_inverse=True)
-            order = np.argsort(np.argsort(first))  # in the order in which they come
-            numbers[new] = len(self) + order[which]
-            by_order = np.argsort(first)
-            self._add(different[by_order], texts.gather(new[first[by_order]]))
+            order = np.argsort(first)  # in which they come
+            numbers[new] = len(self) + np.argsort(order)[which]
+            self._add(different[order], texts.gather(new[first[order]]))
         return numbers
 
     def texts(self) -> pl.Series:

@@ -87,6 +87,10 @@ class Classification(TargetTask):
         """(N,) the place of each class."""
         return target.astype(np.int64)
 
+    def prior(self, scale: Weights) -> Array:
+        """The logarithms of the classes' shares."""
+        return np.log(scale["target_share"])
+
     def answers(self, outputs: Array, scale: Weights) -> Array:
         """Logits (N, C) as probabilities (N, C), none below `LEAST`."""
         return _at_least(special.softmax(outputs, axis=1))

@@ -87,9 +87,13 @@ class Regression(TargetTask):
         """(N,) with mean 0 and standard deviation 1."""
         return TargetScale.of(scale).forward(target)
 
+    def prior(self, scale: Weights) -> Array:
+        """0, the mean of what is learned."""
+        return np.zeros(1)
+
     def answers(self, outputs: Array, scale: Weights) -> Array:
         """(N,) in the target's unit; of a logged target this is the median, not the mean."""
-        return TargetScale.of(scale).inverse(outputs)
+        return TargetScale.of(scale).inverse(outputs.reshape(len(outputs)))
 
     def linear(self, features: Array, learned: Array, scale: Weights) -> tuple[Array, Array]:
         """Least squares."""

@@ -51,8 +51,12 @@ class TargetTask(Task):
         """Targets (N,) as they are learned."""
 
     @abstractmethod
+    def prior(self, scale: Weights) -> Array:
+        """(C,) what a model puts out for every example before it has learned."""
+
+    @abstractmethod
     def answers(self, outputs: Array, scale: Weights) -> Array:
-        """Outputs (N,) or (N, C) of a model as the answer: numbers in the target's unit, or probabilities."""
+        """Outputs (N, C) of a model, or (N,) of one with one, as numbers in the target's unit, or as probabilities."""
 
     @abstractmethod
     def linear(self, features: Array, learned: Array, scale: Weights) -> tuple[Array, Array]:
