@@ -76,7 +76,7 @@ def of_examples(examples: SparseExamples, vocabulary: Vocabulary) -> dict[str, A
     split, fold = examples.frame["split"].drop_nulls(), examples.frame["fold"].drop_nulls()
     sizes = {f"{part} examples": int((split == part).sum()) for part in PARTS} if len(split) else {}
     if len(fold):
-        sizes = {"folds": examples.turns, "smallest fold": int(fold.value_counts()["count"].min())}  # type: ignore[arg-type]
+        sizes = {"folds": examples.n_folds, "smallest fold": int(fold.value_counts()["count"].min())}  # type: ignore[arg-type]
     return {
         "examples N": len(examples),
         "vocabulary V": examples.shape[1],

@@ -1,7 +1,7 @@
 """Who learns from the sparse examples: ours, what people use, and what most people write themselves.
 
-Each takes the encoded examples and ends in something that scores; all are judged on the same held-out examples. Where
-ours splits off validation examples it stays with the settings that it has by default: nobody is tuned here, but
+Each takes the encoded examples and ends in something that scores; all are evaluated on the same held-out examples.
+Where ours splits off validation examples it stays with the settings that it has by default: nobody is tuned here, but
 implicit's ALS has the weight of an observed pair (alpha 50) that did best of 5, 20 and 50 on these data.
 """
 

@@ -1,7 +1,7 @@
 """What Dagster and MLflow add: the library's calls alone, and the same inside assets with runs, warm, in one process.
 
 Alone means plain function calls in the place of Dagster, and a folder in the place of MLflow: everything is fitted,
-judged, drawn and written in both.
+evaluated, drawn and written in both.
 """
 
 import contextlib

@@ -61,7 +61,7 @@ $ make bench CONTEST=encode       # one of encode, learn, scale, overhead: a min
 
 **encode**: where a CSV becomes a CSR matrix ours does more than the others: it splits the examples, counts the
 vocabulary on the training ones only, marks what goes in and what is predicted, and keeps the raw records as Parquet.
-**learn**: where the matrix becomes an embedding all learn from the same training examples and are judged on the same
+**learn**: where the matrix becomes an embedding all learn from the same training examples and are evaluated on the same
 held-out ones; nobody is tuned, but ALS has the alpha that did best of 5, 20 and 50 on such data. The plain loop is
 there for its pace: its recall is that of 100 steps. Libraries are loaded before the clock starts. The floor is the time
 that the bytes take which each has to move, or the multiply-adds that it has to do, whichever is more, at what the

@@ -1,4 +1,4 @@
-"""Sparse records to judged embeddings.
+"""Sparse records to evaluated embeddings.
 
 The way of the data, a folder a step:
 
@@ -6,7 +6,7 @@ The way of the data, a folder a step:
     records      files and samples -> (example, token, label, part) pairs
     vocabulary   pairs of the training examples -> the dictionary token <-> 0..V-1
     examples     pairs and vocabulary -> sparse examples, a CSR matrix on disk
-    embedding    what every fit ends in: places of tokens, and a `Fitted` that scores
+    embedding    what every fit ends in: vectors of tokens, and a `Fitted` that scores
     evaluation   a fit and held-out examples -> metrics, intervals, choices
     pictures     embeddings and tables -> pictures
     tasks        what is particular to each thing that can be learned

@@ -23,7 +23,7 @@ from pipeline.vocabulary.vocabulary import Vocabulary
 
 @dataclass(frozen=True)
 class Embedding:
-    """Places of tokens: row i of the matrix is where token i lies in a latent space of D dimensions."""
+    """Vectors of tokens: row i of the matrix is token i in a latent space of D dimensions."""
 
     vocabulary: Vocabulary
     matrix: npt.NDArray[np.float32]  # (V, D)
@@ -42,7 +42,7 @@ class Embedding:
         return int(self.matrix.shape[1])
 
     def neighbours(self, token: str, k: int = 10) -> pl.DataFrame:
-        """The k tokens whose places have the smallest angle to that of `token` (cosine similarity), nearest first.
+        """The k tokens whose vectors have the smallest angle to that of `token` (cosine similarity), nearest first.
 
         Returns:
             token, label, count, cosine.
@@ -96,7 +96,7 @@ class Fitted(Protocol):
 
     @property
     def embedding(self) -> Embedding:
-        """The places of the tokens."""
+        """The vectors of the tokens."""
         ...
 
     @property

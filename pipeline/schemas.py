@@ -39,4 +39,4 @@ class EmbeddingRows(dy.Schema):
     token = dy.String(primary_key=True, description="the token, as in the raw records")
     label = dy.String(description="what people read for it")
     count = dy.UInt32(description="how often it occurs in the training examples")
-    vector = dy.List(dy.Float32(), description="its place: D coordinates (in the file a list of fixed size)")
+    vector = dy.List(dy.Float32(), description="its D coordinates (in the file a list of fixed size)")

@@ -106,12 +106,12 @@ def test_the_map_puts_films_among_their_kind(first_run: tuple[Path, str]) -> Non
     page = json.loads(text)
     ((view,), *_) = page["views"]
     assert view["name"] == "neighbourhoods (t-SNE)"
-    places = np.frombuffer(base64.b64decode(view["places"]), "<f4").reshape(-1, 2)
+    points = np.frombuffer(base64.b64decode(view["points"]), "<f4").reshape(-1, 2)
     genres = [set(names.split("|")) for names in page["about"]["genres"]]
     shared = 0
     for film in films:
         own = page["labels"].index(film)
-        nearest = np.argsort(np.linalg.norm(places - places[own], axis=1))[1:11]
+        nearest = np.argsort(np.linalg.norm(points - points[own], axis=1))[1:11]
         shared += sum(bool(genres[own] & genres[other]) for other in nearest)
     assert shared >= 70
 

@@ -79,12 +79,12 @@ def resampled(task: Task, scores: Sequence[pl.DataFrame], seed: int = 0) -> list
         For each fit and metric its RESAMPLES values.
 
     Raises:
-        PipelineError: the fits were not judged on the same examples.
+        PipelineError: the fits were not evaluated on the same examples.
     """
     for frame in scores[1:]:
         if not frame["example"].equals(scores[0]["example"]):
             raise PipelineError(
-                "the fits were judged on different examples, so their differences mean nothing: materialise the "
+                "the fits were evaluated on different examples, so their differences mean nothing: materialise the "
                 "embedding, the pca and the other baselines again."
             )
     found: list[dict[str, list[Array]]] = [{} for _ in scores]

@@ -17,7 +17,7 @@ Array = npt.NDArray[Any]
 class Beside(NamedTuple):
     """Dense features and target of N examples."""
 
-    target: Array  # (N,) float64: a number, or the place of a class; NaN where the task has none
+    target: Array  # (N,) float64: a number, or the index of a class; NaN where the task has none
     dense: Array  # (N, F) float64: NaN where a record has no value
     names: tuple[str, ...] = ()
     """Of the features."""

@@ -125,7 +125,7 @@ class ExampleSet:
     inputs: SparseRows  # (N, V) the tokens that go in
     labels: SparseRows  # (N, V) the held-out tokens; none where the task predicts no tokens
     dense: Array  # (N, F) float64, NaN where a record has no value
-    target: Array  # (N,) float64: a number, or the place of a class; NaN where the task has neither
+    target: Array  # (N,) float64: a number, or the index of a class; NaN where the task has neither
     classes: tuple[str, ...] = ()
     """What the target counts, where that is classes."""
 

@@ -38,7 +38,7 @@ class SparseExamples:
     counts: Array  # (P,) uint32: how often the token occurs in the example
     parts: Array  # (P,) uint8: TRAIN goes in and TEST is predicted, where the example is held out; or the split column
     dense: Array  # (N, F) float64: the dense features, NaN where a record has no value
-    target: Array  # (N,) float64: the number to predict, or the place of the class; NaN where the task has neither
+    target: Array  # (N,) float64: the number to predict, or the index of the class; NaN where the task has neither
     frame: dy.DataFrame[Examples]  # N rows: the id and the split of each example
     about: Mapping[
         str, Any
@@ -59,7 +59,7 @@ class SparseExamples:
 
     @cached_property
     def fingerprint(self) -> str:
-        """16 hexadecimal digits that change with any token, split, target or dense feature; kept with what is saved."""
+        """16 hexadecimal digits that change with any token, split, target or dense feature; `save` stores them."""
         if "fingerprint" in self.about:
             return str(self.about["fingerprint"])
         hasher = hashlib.sha256(self.about["vocabulary"].encode())
@@ -72,7 +72,7 @@ class SparseExamples:
         return hasher.hexdigest()[:16]
 
     def decode(self, vocabulary: Vocabulary) -> pl.DataFrame:
-        """The records again: each example with its list of tokens, by integer, repeated as often as they occur.
+        """Decode the examples: each with its list of tokens, by integer, repeated as often as they occur.
 
         Raises:
             PipelineError: the vocabulary is not the one that encoded the examples.
@@ -90,51 +90,51 @@ class SparseExamples:
         )
 
     @property
-    def turns(self) -> int:
-        """How often some examples are held out and the others train: once, or once a fold."""
+    def n_folds(self) -> int:
+        """Number of times that some examples are held out while the others train: 1 without folds."""
         return self.about["folds"] or 1
 
     @property
     def n_training(self) -> int:
-        """How many examples train, in the turn with the fewest."""
-        return min(int((self.split(turn) == TRAIN).sum()) for turn in range(self.turns))
+        """Number of training examples; with folds, of the fold that leaves the fewest."""
+        return min(int((self.split(fold) == TRAIN).sum()) for fold in range(self.n_folds))
 
-    def split(self, turn: int = 0) -> Array:
-        """(N,) the part of each example (index into schemas.PARTS); of folds one is held out and the next validates."""
+    def split(self, fold: int = 0) -> Array:
+        """(N,) part of each example (index into schemas.PARTS); the fold is held out, and the next one validates."""
         if not self.about["folds"]:
             return self.frame["split"].to_physical().to_numpy()
-        after = (self.frame["fold"].to_numpy().astype(np.int64) - turn) % self.turns
+        after = (self.frame["fold"].to_numpy().astype(np.int64) - fold) % self.n_folds
         return np.select([after == 0, after == 1], [TEST, VALIDATION], TRAIN)
 
-    def training(self, turn: int = 0, refit: bool = False) -> ExampleSet:
-        """The training examples, with all that may be seen of them; for a refit those of validation too."""
+    def training(self, fold: int = 0, refit: bool = False) -> ExampleSet:
+        """Training examples, with all that may be seen of them; for a refit also those of validation."""
         last = VALIDATION if refit else TRAIN
         if self.about["by_token"]:
             return self._rows(np.arange(len(self)), seen=range(last + 1), predicted=())
-        return self._whole(np.flatnonzero(self.split(turn) <= last))
+        return self._whole(np.flatnonzero(self.split(fold) <= last))
 
     def everything(self) -> ExampleSet:
-        """All examples with all their tokens: what is kept of folds is fitted on them."""
+        """All examples with all their tokens: with folds, the fit that is kept learns from them."""
         return self._whole(np.arange(len(self)))
 
-    def held_out(self, part: Part, turn: int = 0, at_most: int | None = None, seed: int = 0) -> ExampleSet:
-        """The examples that judge: of validation or test; what may be seen goes in, the rest is predicted.
+    def held_out(self, part: Part, fold: int = 0, at_most: int | None = None, seed: int = 0) -> ExampleSet:
+        """Held-out examples, of validation or test: tokens that may be seen are inputs, the others are labels.
 
-        Where the task predicts no tokens, all of them go in.
+        Where the task predicts no tokens, all of them are inputs.
 
         Args:
             part: validation or test.
-            turn: of folds, which of them is held out.
-            at_most: of more examples than that, in all turns together, a sample is taken.
+            fold: the fold that is held out.
+            at_most: take a sample where there are more examples than this, in all folds together.
             seed: of the sample.
         """
         code = PARTS.index(part)
         if self.about["by_token"]:
             rows = np.flatnonzero(self._of_parts(np.arange(len(self)), (code,)).lengths)
         else:
-            rows = np.flatnonzero(self.split(turn) == code)
-        if at_most is not None and len(rows) > -(-at_most // self.turns):
-            chosen = np.random.default_rng([seed, code]).permutation(len(rows))[: -(-at_most // self.turns)]
+            rows = np.flatnonzero(self.split(fold) == code)
+        if at_most is not None and len(rows) > -(-at_most // self.n_folds):
+            chosen = np.random.default_rng([seed, code]).permutation(len(rows))[: -(-at_most // self.n_folds)]
             rows = rows[np.sort(chosen)]
         if self.about["by_token"]:
             return self._rows(rows, seen=range(code), predicted=(code,))
@@ -154,7 +154,7 @@ class SparseExamples:
         )
 
     def _of_parts(self, rows: Array, parts: Iterable[int] | None) -> SparseRows:
-        """These rows, of each the pairs of some parts; None: all its pairs."""
+        """A view of these rows, with the pairs of some parts; None: with all pairs."""
         wanted = np.isin(np.arange(len(PARTS)), [] if parts is None else list(parts))
         of_pairs = None if parts is None else self.parts
         return SparseRows(rows, self.indptr, self.indices, of_pairs, wanted, self.about["size"])

@@ -55,13 +55,13 @@ class Comparison:
             scores: by part (validation, test) what its `evaluate` gave of each fit, in their order, or nothing.
 
         Raises:
-            PipelineError: the fits were not judged on the same examples.
+            PipelineError: the fits were not evaluated on the same examples.
         """
         order = sorted(range(len(fits)), key=lambda i: _place(fits[i]))
         fits = [fits[i] for i in order]
-        judged = {part: [frames[i] for i in order] for part, frames in scores.items() if frames}
-        part = next((part for part in ("test", "validation") if part in judged), "no")
-        frames = judged.get(part, [])
+        evaluated = {part: [frames[i] for i in order] for part, frames in scores.items() if frames}
+        part = next((part for part in ("test", "validation") if part in evaluated), "no")
+        frames = evaluated.get(part, [])
         drawn = resampled(task, frames)
         values = [measure(task, frame) for frame in frames]
         metrics = [metric for metric in task.metrics if values and metric.name in values[0]]
@@ -77,7 +77,7 @@ class Comparison:
             for i, j in permutations(range(len(values)), 2)
             for metric in metrics
         ]
-        chosen = chosen_dimensions(fits, judged.get("validation", []), task)
+        chosen = chosen_dimensions(fits, evaluated.get("validation", []), task)
         about = {
             "part": part,
             "n_examples": n_examples,

@@ -1,7 +1,7 @@
-"""One method at one D, fitted and judged in each turn of the examples: once, or once a fold.
+"""Fit and evaluate one method at one D: once, or once for each fold.
 
-Every method goes the same way: fit on the training examples, let validation choose, be judged on the test examples.
-What the methods do is in their own modules; where the result is kept does not belong here.
+Every method takes the same steps: fit on the training examples, let validation choose, evaluate on the test examples.
+What a method does stands in its own module; storing the result does not belong here.
 """
 
 import logging
@@ -28,14 +28,14 @@ LogMetrics = Callable[[Mapping[str, float], int], None]
 
 @dataclass(frozen=True)
 class CrossFitted:
-    """What came out of all turns."""
+    """The outcome of all folds."""
 
     fitted: Fitted
-    """The fit that is kept: the only one, or of several turns one on all examples."""
+    """The fit that is kept: the only one, or with folds a fit on all examples."""
     scores: Mapping[str, pl.DataFrame]
-    """By part (validation, test) what the task's `evaluate` gave of all turns; a part without examples is not there."""
+    """The scores of all folds by part (validation, test), from the task's `evaluate`; parts without examples are absent."""
     chosen: Sequence[Mapping[str, Any]]
-    """What validation chose in each turn."""
+    """What validation chose in each fold."""
     seconds: float
     """Seconds of fitting, those of an earlier process included."""
 
@@ -51,10 +51,10 @@ def cross_fit(
     log: logging.Logger,
     state: Path | None = None,
 ) -> CrossFitted:
-    """Fit and judge a method in each turn of the examples.
+    """Fit a method and evaluate it, once or once for each fold.
 
-    Validation chooses; then, where conf says `refit`, the same is fitted on training and validation together; then the
-    test examples judge. Of several turns (folds) the fit that is kept is one on all examples, with the typical choice.
+    Validation chooses; then, where conf says `refit`, the choice is fitted on training and validation together; then it
+    is evaluated on the test examples. With folds, the fit that is kept is one on all examples, with the typical choice.
 
     Args:
         method: how to fit.
@@ -63,11 +63,11 @@ def cross_fit(
         vocabulary: of the examples.
         examples: all of them, with their splits.
         dimension: D; None where the method has none to sweep.
-        log_losses: gets the losses of each epoch; of several turns their means, at the end.
-        log: gets lines of progress.
-        state: a folder for what a training that is interrupted goes on with.
+        log_losses: gets the losses of each epoch; with folds their means, at the end.
+        log: receives lines of progress.
+        state: folder of the checkpoints from which an interrupted training goes on.
     """
-    clock, losses = _Clock(), _EpochLosses(log_losses, live=examples.turns == 1)
+    clock, losses = _Clock(), _EpochLosses(log_losses, live=examples.n_folds == 1)
 
     def fit(
         whose: str,
@@ -81,26 +81,26 @@ def cross_fit(
 
     scores: dict[str, list[pl.DataFrame]] = {part: [] for part in HELD_OUT}
     chosen = []
-    for turn in range(examples.turns):
-        whole = f"{name}, fold {turn + 1} of {examples.turns}" if examples.turns > 1 else name
-        validation, test = (examples.held_out(part, turn, conf.task.most_evaluated, conf.seed) for part in HELD_OUT)
-        fitted = fit(whole, examples.training(turn), validation=validation if len(validation) else None)
+    for fold in range(examples.n_folds):
+        whole = f"{name}, fold {fold + 1} of {examples.n_folds}" if examples.n_folds > 1 else name
+        validation, test = (examples.held_out(part, fold, conf.task.most_evaluated, conf.seed) for part in HELD_OUT)
+        fitted = fit(whole, examples.training(fold), validation=validation if len(validation) else None)
         chosen.append(fitted.chosen)
         if len(validation):
             scores["validation"].append(conf.task.evaluate(fitted, validation))
             if conf.refit:
-                fitted = fit(f"{whole}, refit", examples.training(turn, refit=True), chosen=fitted.chosen)
+                fitted = fit(f"{whole}, refit", examples.training(fold, refit=True), chosen=fitted.chosen)
         if len(test):
             scores["test"].append(conf.task.evaluate(fitted, test))
-    if examples.turns > 1:
+    if examples.n_folds > 1:
         fitted = fit(f"{name}, all", examples.everything(), chosen=typical(chosen))
     losses.flush()
-    judged = {part: pl.concat(frames) for part, frames in scores.items() if frames}
-    return CrossFitted(fitted, judged, chosen, clock.seconds)
+    evaluated = {part: pl.concat(frames) for part, frames in scores.items() if frames}
+    return CrossFitted(fitted, evaluated, chosen, clock.seconds)
 
 
 def typical(chosen: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What several turns chose, as one: the median of numbers (one that was chosen), the most frequent of names.
+    """The typical choice of several folds: the median of numbers (one that was chosen), the most frequent of names.
 
     >>> typical([{"epochs": 30, "weighting": "cosine"}, {"epochs": 50, "weighting": "tfidf"}, {"epochs": 31,
     ...     "weighting": "cosine"}])
@@ -114,13 +114,13 @@ def typical(chosen: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 class _Clock:
-    """Adds up the seconds of what happens `with` it."""
+    """Adds up the seconds that are spent inside its context."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
 
     def add(self, seconds: float) -> None:
-        """Count seconds of an earlier process too."""
+        """Add the seconds of an earlier process."""
         self.seconds += seconds
 
     def __enter__(self) -> None:
@@ -132,14 +132,14 @@ class _Clock:
 
 @dataclass
 class _EpochLosses:
-    """Losses by epoch: as they come, or of several turns their mean; those of a refit by another name."""
+    """Losses by epoch, sent as they come, or with folds as means at the end; those of a refit have another name."""
 
     log_metrics: LogMetrics
     live: bool
     seen: dict[tuple[str, int], list[float]] = field(default_factory=dict)
 
     def of(self, refit: bool) -> Any:
-        """What a network's training calls at the end of each epoch."""
+        """The function that a network's training calls at the end of each epoch."""
         return partial(self._note, "refit_" if refit else "")
 
     def _note(self, prefix: str, losses: Mapping[str, float], epoch: int) -> None:
@@ -149,6 +149,6 @@ class _EpochLosses:
             self.log_metrics({prefix + name: value for name, value in losses.items()}, epoch)
 
     def flush(self) -> None:
-        """Send the means, where the losses were not sent as they came."""
+        """Send the means, unless the losses were sent as they came."""
         for (name, epoch), values in sorted(self.seen.items() if not self.live else [], key=lambda item: item[0][1]):
             self.log_metrics({name: float(np.mean(values))}, epoch)

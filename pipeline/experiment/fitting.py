@@ -54,8 +54,8 @@ def fit_all(
             was; what is there of a fit is gone once it is done.
 
     Raises:
-        PipelineError: the vocabulary is another one, all examples are the same, nothing can be judged, or the data has
-            no room for a setting.
+        PipelineError: the vocabulary is another one, all examples are the same, nothing can be evaluated, or the
+            data has no room for a setting.
     """
     log = log or logging.getLogger(__name__)
     vocabulary.require(examples.about["vocabulary"], f"{conf.name}: the sparse examples")
@@ -116,8 +116,8 @@ def _profile(examples: SparseExamples) -> dict[str, int]:
 
 
 def _require_something_to_learn(examples: SparseExamples, conf: Dataset) -> None:
-    for turn in range(examples.turns):
-        inputs = examples.training(turn).inputs
+    for fold in range(examples.n_folds):
+        inputs = examples.training(fold).inputs
         if _are_the_same(inputs.cut(slice(1000))) and _are_the_same(inputs):  # the first ones nearly always tell
             raise PipelineError(
                 f"{conf.file}, tokens: all {len(inputs)} training examples have the same tokens, so nothing tells one "
@@ -139,7 +139,7 @@ def fit_one(
     log: logging.Logger,
     state: Path | None = None,
 ) -> Fitted:
-    """Fit and judge a method at one D, and leave everything in the run; the fit that is kept."""
+    """Fit a method at one D, evaluate it, and store everything in the run; returns the fit that is kept."""
     name = run_name(method.name, dimension)
     done = cross_fit(method, name, conf, vocabulary, examples, dimension, run.log_metrics, log, state)
     run.log_metrics({"fit_seconds": done.seconds})

@@ -46,20 +46,20 @@ class Lists(NamedTuple):
         n = torch.bincount(self.tokens, minlength=size)
         return self._replace(by_token=(self.rows[order], n.cumsum(0) - n))
 
-    def sum(self, places: Tensor) -> Tensor:
-        """For each list the sum (B, D) of its tokens' rows of `places` (V, D)."""
-        if places.dtype == torch.float64:
-            exact: Tensor = _ExactSum.apply(places, self)  # type: ignore[no-untyped-call]
+    def sum(self, table: Tensor) -> Tensor:
+        """For each list the sum (B, D) of its tokens' rows of `table` (V, D)."""
+        if table.dtype == torch.float64:
+            exact: Tensor = _ExactSum.apply(table, self)  # type: ignore[no-untyped-call]
             return exact
         if self.by_token is None:
-            return F.embedding_bag(self.tokens, places, self.offsets, mode="sum")
-        summed: Tensor = _Sum.apply(places, self)  # type: ignore[no-untyped-call]
+            return F.embedding_bag(self.tokens, table, self.offsets, mode="sum")
+        summed: Tensor = _Sum.apply(table, self)  # type: ignore[no-untyped-call]
         return summed
 
-    def mean(self, places: Tensor) -> Tensor:
-        """For each list the mean (B, D) of its tokens' rows of `places` (V, D); 0 where it is empty."""
+    def mean(self, table: Tensor) -> Tensor:
+        """For each list the mean (B, D) of its tokens' rows of `table` (V, D); 0 where it is empty."""
         lengths = torch.bincount(self.rows, minlength=len(self.offsets)).clamp(min=1)
-        return self.sum(places) / lengths[:, None]
+        return self.sum(table) / lengths[:, None]
 
     def joined(self, other: "Lists") -> "Lists":
         """Each list with the other's of the same row behind it."""
@@ -78,9 +78,9 @@ class _Sum(torch.autograd.Function):
     """The gradient of a sum over the tokens of a list is a sum over the lists of a token: the same fast kernel."""
 
     @staticmethod
-    def forward(ctx: Any, places: Tensor, lists: Lists) -> Tensor:
+    def forward(ctx: Any, table: Tensor, lists: Lists) -> Tensor:
         ctx.by_token = lists.by_token
-        return F.embedding_bag(lists.tokens, places, lists.offsets, mode="sum")
+        return F.embedding_bag(lists.tokens, table, lists.offsets, mode="sum")
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
@@ -92,11 +92,11 @@ class _ExactSum(torch.autograd.Function):
     """A product with SciPy's sparse matrix of the lists: PyTorch's bags are fast with numbers of 32 bits only."""
 
     @staticmethod
-    def forward(ctx: Any, places: Tensor, lists: Lists) -> Tensor:
+    def forward(ctx: Any, table: Tensor, lists: Lists) -> Tensor:
         indptr = np.append(lists.offsets.numpy(), len(lists.tokens))
         ones = np.ones(len(lists.tokens))
-        ctx.matrix = sparse.csr_matrix((ones, lists.tokens.numpy(), indptr), shape=(len(lists.offsets), len(places)))
-        return torch.from_numpy(ctx.matrix @ places.detach().numpy())
+        ctx.matrix = sparse.csr_matrix((ones, lists.tokens.numpy(), indptr), shape=(len(lists.offsets), len(table)))
+        return torch.from_numpy(ctx.matrix @ table.detach().numpy())
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:

@@ -21,7 +21,7 @@ class ClassificationModule(TargetModule):
 
     @classmethod
     def as_learned(cls, learned: Array, dtype: str) -> Array:
-        """The places of the classes are no numbers to compute with."""
+        """The indices of the classes are no numbers to compute with."""
         return learned
 
     @classmethod

@@ -77,7 +77,7 @@ class MissingTokensModule(TaskModule):
         return self._loss_of_touched(inputs, labels, excluded, power)
 
     def _loss_of_touched(self, inputs: Lists, labels: Lists, excluded: Lists | None, power: float) -> Tensor:
-        """The same loss, on the rows of the batch and of drawn tokens; always the same ones judge."""
+        """The same loss, on the rows of the batch and of drawn tokens; validation always draws the same ones."""
         network = self.network
         assert self.settings.negatives
         assert self.proposal is not None
@@ -86,10 +86,10 @@ class MissingTokensModule(TaskModule):
         same = labels is inputs
         touched, numbers = self.touched.number(drawn.tokens, inputs.tokens, *([] if same else [labels.tokens]))
         lists = renumbered(inputs, numbers, len(touched))
-        places = network.table(touched)  # (U, D)
+        vectors = network.table(touched)  # (U, D)
         return softmax_loss(
-            network.hidden_of(lists.mean(places)),
-            network.lifted(places),
+            network.hidden_of(lists.mean(vectors)),
+            network.augmented(vectors),
             network.bias(touched)[:, 0],
             lists if same else renumbered(labels, numbers, len(touched)),
             power,

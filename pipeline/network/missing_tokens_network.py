@@ -24,9 +24,9 @@ Array = npt.NDArray[Any]
 class MissingTokensNetwork(nn.Module):
     """Which tokens are missing from this list? One table is input and output: bag -> D nodes -> V logits.
 
-    Places in D dimensions, of bags and of tokens alike, are lifted onto a sphere: a constant is appended as one more
-    coordinate, and the length brought to 1. Logits are cosines there, divided by the temperature: no token wins by its
-    length, and all D coordinates count, at D = 1 too.
+    Vectors in D dimensions, of bags and of tokens alike, are augmented: a constant is appended as one more coordinate,
+    and the length is brought to 1, so that they lie on a sphere. Logits are cosines there, divided by the temperature:
+    no token wins by its length, and all D coordinates count, at D = 1 too.
     """
 
     lift: Tensor  # ()
@@ -40,7 +40,7 @@ class MissingTokensNetwork(nn.Module):
         Args:
             table: (V, D).
             bias: (V,).
-            lift: the constant that is appended to a place.
+            lift: the constant that is appended to a vector.
             temperature: what cosines are divided by.
             dropout: share of the hidden nodes that is left out while training.
             sparse: gradients of table and bias have the rows that were looked up, and no others.
@@ -53,22 +53,22 @@ class MissingTokensNetwork(nn.Module):
         self.dropout = Dropout(dropout)
 
     def hidden(self, tokens: Tensor, offsets: Tensor) -> Tensor:
-        """Lists -> where they are on the sphere, divided by the temperature."""
+        """(B, D + 1) the lists as points of the sphere, divided by the temperature."""
         return self.hidden_of(F.embedding_bag(tokens, self.table.weight, offsets, mode="mean"))
 
     def hidden_of(self, bags: Tensor) -> Tensor:
-        """Mean places of lists (B, D) -> where they are on the sphere, divided by the temperature."""
-        hidden: Tensor = self.dropout(self.lifted(bags)) / self.temperature  # (B, D + 1)
+        """(B, D + 1) points of the sphere, divided by the temperature, of the mean vectors of lists (B, D)."""
+        hidden: Tensor = self.dropout(self.augmented(bags)) / self.temperature  # (B, D + 1)
         return hidden
 
     def outputs(self) -> Tensor:
-        """Where the tokens are on the sphere."""
-        return self.lifted(self.table.weight)  # (V, D + 1)
+        """(V, D + 1) the tokens as points of the sphere."""
+        return self.augmented(self.table.weight)  # (V, D + 1)
 
-    def lifted(self, places: Tensor) -> Tensor:
-        """Places in D dimensions -> on the sphere in D + 1."""
-        lifted: Tensor = _Lifted.apply(places, self.lift)  # type: ignore[no-untyped-call]
-        return lifted
+    def augmented(self, vectors: Tensor) -> Tensor:
+        """(., D + 1) points of the sphere, of vectors (., D)."""
+        augmented: Tensor = _Augmented.apply(vectors, self.lift)  # type: ignore[no-untyped-call]
+        return augmented
 
     def forward(self, tokens: Tensor, offsets: Tensor, outputs: Tensor | None = None) -> Tensor:
         """Logits of every token of the vocabulary; `outputs` are this network's, where they are known already."""
@@ -76,22 +76,22 @@ class MissingTokensNetwork(nn.Module):
         return torch.addmm(self.bias.weight[:, 0], self.hidden(tokens, offsets), outputs.T)  # (B, V)
 
 
-class _Lifted(torch.autograd.Function):
-    """(p, c) / |(p, c)| and its gradient, in one go: autograd would keep four copies of the places."""
+class _Augmented(torch.autograd.Function):
+    """(p, c) / |(p, c)| and its gradient, in one go: autograd would keep four copies of the vectors."""
 
     @staticmethod
-    def forward(ctx: Any, places: Tensor, lift: Tensor) -> Tensor:
-        inverse = (torch.einsum("ij,ij->i", places, places) + lift * lift).rsqrt()[:, None]  # (., 1)
-        lifted = torch.cat([places * inverse, lift * inverse], dim=1)  # (., D + 1)
-        ctx.save_for_backward(lifted, inverse)
-        return lifted
+    def forward(ctx: Any, vectors: Tensor, lift: Tensor) -> Tensor:
+        inverse = (torch.einsum("ij,ij->i", vectors, vectors) + lift * lift).rsqrt()[:, None]  # (., 1)
+        augmented = torch.cat([vectors * inverse, lift * inverse], dim=1)  # (., D + 1)
+        ctx.save_for_backward(augmented, inverse)
+        return augmented
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        lifted, inverse = ctx.saved_tensors
+        augmented, inverse = ctx.saved_tensors
         (by,) = gradients
-        along = torch.einsum("ij,ij->i", by, lifted)[:, None]  # (., 1)
-        return torch.addcmul(by[:, :-1], lifted[:, :-1], along, value=-1).mul_(inverse), None
+        along = torch.einsum("ij,ij->i", by, augmented)[:, None]  # (., 1)
+        return torch.addcmul(by[:, :-1], augmented[:, :-1], along, value=-1).mul_(inverse), None
 
 
 def network_of(state: Mapping[str, Tensor], dropout: float = 0.0, sparse: bool = False) -> MissingTokensNetwork:

@@ -22,9 +22,9 @@ class Negatives(NamedTuple):
     tokens: Tensor  # (n,) int64, ascending, each once
     log_weight: Tensor  # (n,) the logarithm of how many tokens each stands for
 
-    def at(self, places: Tensor) -> "Negatives":
-        """The same tokens by other numbers: `places` (V,) has the new number of each."""
-        return Negatives(places[self.tokens], self.log_weight)
+    def at(self, numbers: Tensor) -> "Negatives":
+        """The same tokens by other numbers: `numbers` (V,) has the new number of each."""
+        return Negatives(numbers[self.tokens], self.log_weight)
 
 
 class NegativeSampler:

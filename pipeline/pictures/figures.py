@@ -29,12 +29,12 @@ def draw_map(embedding: Embedding, title: str, path: Path) -> None:
     A latent space of two dimensions is drawn as it is, one of more by its two principal axes, one of one along a line.
     """
     view = plane(embedding, SHOWN)
-    places, axes_names = view.places, view.axes
-    counts = embedding.vocabulary.tokens["count"].to_numpy()[: len(places)]
+    points, axes_names = view.points, view.axes
+    counts = embedding.vocabulary.tokens["count"].to_numpy()[: len(points)]
     axes = _axes(title)
     size = 4 + 120 * np.sqrt(counts / counts.max())
-    axes.scatter(places[:, 0], places[:, 1], s=size, color=_BLUE, alpha=0.35, linewidths=0)
-    _name_some(axes, places, embedding.vocabulary.labels)
+    axes.scatter(points[:, 0], points[:, 1], s=size, color=_BLUE, alpha=0.35, linewidths=0)
+    _name_some(axes, points, embedding.vocabulary.labels)
     axes.set_xlabel(axes_names[0])
     axes.set_ylabel(axes_names[1])
     axes.text(0, -0.13, f"{_shown(embedding)}, larger = more frequent", transform=axes.transAxes)
@@ -127,12 +127,12 @@ def _shown(embedding: Embedding) -> str:
     return f"the {SHOWN:,} most frequent of {n:,} tokens" if n > SHOWN else f"{n:,} tokens"
 
 
-def _name_some(axes: "Axes", places: np.ndarray, labels: Sequence[str]) -> None:
+def _name_some(axes: "Axes", points: np.ndarray, labels: Sequence[str]) -> None:
     """Name frequent tokens, the most frequent first, each only where no name stands yet."""
-    low, high = places.min(axis=0), places.max(axis=0)
-    scaled = (places - low) / np.maximum(high - low, np.finfo(np.float32).tiny)
+    low, high = points.min(axis=0), points.max(axis=0)
+    scaled = (points - low) / np.maximum(high - low, np.finfo(np.float32).tiny)
     taken: list[np.ndarray] = []
-    for place, spot, label in zip(places[: 5 * LABELLED], scaled, labels, strict=False):
+    for place, spot, label in zip(points[: 5 * LABELLED], scaled, labels, strict=False):
         if len(taken) < LABELLED and all(abs(spot[0] - x) > 0.18 or abs(spot[1] - y) > 0.025 for x, y in taken):
             taken.append(spot)
             name = label if len(label) <= 28 else label[:27] + "…"

@@ -27,7 +27,7 @@ class View:
     """Tokens in two or three dimensions."""
 
     name: str
-    places: Array  # (n, 2) or (n, 3), of the n most frequent tokens
+    points: Array  # (n, 2) or (n, 3), of the n most frequent tokens
     axes: tuple[str, ...]
     """What each axis is."""
     has_axes: bool = True
@@ -58,13 +58,13 @@ def neighbourhoods(embedding: Embedding, seed: int, n: int = SHOWN) -> View | No
 
     unit = matrix / np.maximum(np.linalg.norm(matrix, axis=1, keepdims=True), 1e-12)
     perplexity = min(30.0, (len(unit) - 1) / 3)
-    places = TSNE(2, perplexity=perplexity, init="pca", max_iter=750, random_state=seed).fit_transform(unit)
-    return View("neighbourhoods (t-SNE)", places, ("", ""), has_axes=False)
+    points = TSNE(2, perplexity=perplexity, init="pca", max_iter=750, random_state=seed).fit_transform(unit)
+    return View("neighbourhoods (t-SNE)", points, ("", ""), has_axes=False)
 
 
 def ends(view: View, labels: Sequence[str], k: int = 4) -> list[tuple[list[str], list[str]]]:
     """For each axis the k frequent tokens at its low and at its high end, the outermost first."""
-    frequent = view.places[:_LABELLED]
+    frequent = view.points[:_LABELLED]
     orders = [np.argsort(frequent[:, axis], kind="stable") for axis in range(frequent.shape[1])]
     return [([labels[i] for i in order[:k]], [labels[i] for i in order[::-1][:k]]) for order in orders]
 

@@ -33,7 +33,7 @@ class Assignment:
 
     @property
     def n_training(self) -> int:
-        """How many examples are trained on; with folds, in the turn with the fewest."""
+        """How many examples are trained on; with folds, of the fold that leaves the fewest."""
         fold = self.examples["fold"].drop_nulls()
         if not len(fold):
             return int((self.examples["split"] == "train").sum())
@@ -129,7 +129,7 @@ def require_room(conf: Dataset, n_training: int, n_tokens: int) -> None:
 def learned_from(table: PairTable, assignment: Assignment, conf: Dataset) -> Iterator[Array]:
     """The numbers of the tokens from which the vocabulary is counted, some at a time: those that some fit learns from.
 
-    That is training; with `refit` validation too; with folds everything, as every example trains in some turn and all
+    That is training; with `refit` validation too; with folds everything, as every example trains in some fold and all
     of them in the fit that is kept. A fit still counts and learns from nothing but its own rows.
     """
     last = PARTS.index("validation" if conf.refit else "train")

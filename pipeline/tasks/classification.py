@@ -57,7 +57,7 @@ class Classification(TargetTask):
         )
 
     def beside(self, used: pl.LazyFrame, ids: pl.Series, where: str) -> Beside:
-        """The place of the class among all, in the order of their names, and the dense features.
+        """The index of each class, in the order of their names, and the dense features.
 
         Raises:
             PipelineError: the rows of one example disagree, or the classes tell nothing.
@@ -71,10 +71,10 @@ class Classification(TargetTask):
                 f"{where}, task.target: {self.target!r} has {len(classes)} classes in {len(texts)} rows: {problem}. "
                 "Name a column of which several examples share a value; for a number say `kind: regression`."
             )
-        place = texts.replace_strict(classes, pl.int_range(len(classes), eager=True), return_dtype=pl.Float64)
+        index = texts.replace_strict(classes, pl.int_range(len(classes), eager=True), return_dtype=pl.Float64)
         dense = numbers_of(used, ids, self.dense, where) if self.dense else np.empty((len(ids), 0))
         return Beside(
-            place.to_numpy(), np.where(np.isfinite(dense), dense, np.nan), self.dense, tuple(classes.to_list())
+            index.to_numpy(), np.where(np.isfinite(dense), dense, np.nan), self.dense, tuple(classes.to_list())
         )
 
     def scale(self, training: ExampleSet) -> dict[str, Array]:
@@ -84,7 +84,7 @@ class Classification(TargetTask):
         return {"target_classes": np.array(training.classes), "target_share": share}
 
     def learned(self, target: Array, scale: Weights) -> Array:
-        """(N,) the place of each class."""
+        """(N,) the index of each class."""
         return target.astype(np.int64)
 
     def prior(self, scale: Weights) -> Array:

@@ -44,17 +44,18 @@ class MissingTokens(Task):
     quick_baseline: ClassVar[str] = "popularity"
     learner: ClassVar[str] = "pipeline.network.missing_tokens_module"
     predicts_tokens: ClassVar[bool] = True
+    renamed: ClassVar = {"judged": "it is `evaluated` now"}
 
     kind: Literal["missing_tokens"]
     fold_in: float = Field(0.3, gt=0, lt=1)
     """Share of a held-out example's tokens that goes in; the others are its ground-truth labels (3 in, 7 out)."""
-    judged: int | None = Field(None, ge=1)
-    """At most so many of the validation examples, and of the test examples, are judged: a seeded sample. Default:
-    10,000, or as many as make 2 billion logits where that is more."""
+    evaluated: int | None = Field(None, ge=1)
+    """At most so many validation examples, and test examples, are evaluated: of more a seeded sample. Default: 10,000,
+    or as many as make 2 billion logits where that is more."""
 
     def resolved(self, n_examples: int, n_tokens: int) -> Self:
-        """With the number of examples that are judged."""
-        return self.model_copy(update={"judged": self.judged or max(10_000, MANY_LOGITS // n_tokens)})
+        """With the number of examples that are evaluated."""
+        return self.model_copy(update={"evaluated": self.evaluated or max(10_000, MANY_LOGITS // n_tokens)})
 
     @property
     def share_in(self) -> float:
@@ -63,8 +64,8 @@ class MissingTokens(Task):
 
     @property
     def most_evaluated(self) -> int | None:
-        """`judged`."""
-        return self.judged
+        """`evaluated`."""
+        return self.evaluated
 
     def beside(self, used: pl.LazyFrame, ids: pl.Series, where: str) -> Beside:
         """Nothing: an example has tokens only."""
@@ -128,7 +129,7 @@ class MissingTokensTraining(Training):
     Default: by the number of training examples N, 0.1 + 1 / sqrt(N): the fewer, the softer; where negatives are drawn
     0.12."""
     lift: float = Field(1.0, gt=0)
-    """The constant that is appended to a place before its length is brought to 1; tokens have length 1 at the start."""
+    """The constant that is appended to a vector before its length is brought to 1; tokens start with length 1."""
     dropout: float = Field(0.0, ge=0, lt=1)
     """Share of the hidden nodes that is left out at each step."""
     input_share: tuple[float, float] = (1.0, 1.0)

@@ -69,11 +69,11 @@ def _word2vec(embedding: Embedding, path: Path) -> None:
 def _atlas(embedding: Embedding, about: pl.DataFrame, path: Path) -> None:
     """A row a token: label, token, count, what describes it, x and y on the plane, vector."""
     view = plane(embedding, len(embedding.vocabulary))
-    n = len(view.places)
+    n = len(view.points)
     tokens: pl.DataFrame = pl.concat([embedding.vocabulary.tokens, about], how="horizontal").head(n)
     vectors = pl.Series("vector", embedding.matrix[:n], dtype=pl.Array(pl.Float32, embedding.dimension))
-    places = view.places.astype(np.float32)
-    tokens.with_columns(x=places[:, 0], y=places[:, 1]).with_columns(vectors).write_parquet(path)
+    points = view.points.astype(np.float32)
+    tokens.with_columns(x=points[:, 0], y=points[:, 1]).with_columns(vectors).write_parquet(path)
 
 
 def _numbers(embedding: Embedding, n: int) -> pl.DataFrame:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from pipeline.embedding import Embedding
 
-Places = npt.NDArray[np.float32]
+Vectors = npt.NDArray[np.float32]
 Tokens = npt.NDArray[np.int64]
 
 CONNECTIVITY = 16
@@ -46,12 +46,12 @@ class NeighbourIndex:
             order = np.random.default_rng(0).permutation(len(self._tokens))
             self._index.add(self._tokens[order], self._unit[order])
 
-    def nearest(self, places: Places, k: int = 10) -> Tokens:
-        """The integers (Q, k) of the tokens nearest to each place (Q, D), nearest first; -1 where there are fewer."""
-        found = np.full((len(places), k), -1)
-        if len(self._tokens) and len(places):
-            matches = self._index.search(np.asarray(places, np.float32), min(k, len(self._tokens)))
-            keys = np.asarray(matches.keys, np.int64).reshape(len(places), -1)
+    def nearest(self, vectors: Vectors, k: int = 10) -> Tokens:
+        """(Q, k) integers of the tokens nearest to each vector (Q, D), nearest first; -1 where there are fewer."""
+        found = np.full((len(vectors), k), -1)
+        if len(self._tokens) and len(vectors):
+            matches = self._index.search(np.asarray(vectors, np.float32), min(k, len(self._tokens)))
+            keys = np.asarray(matches.keys, np.int64).reshape(len(vectors), -1)
             found[:, : keys.shape[1]] = keys
         return found
 

@@ -157,7 +157,7 @@ def _page(
 
 
 def _named(view: View, name: str) -> View:
-    return View(name, view.places, view.axes, view.has_axes)
+    return View(name, view.points, view.axes, view.has_axes)
 
 
 def _colour(conf: Dataset, fit: Fit, about: pl.DataFrame, examples: SparseExamples, tracker: Tracker) -> Colour | None:

@@ -70,11 +70,11 @@ def test_a_learned_embedding_that_is_not_better_than_pca_warns() -> None:
     def comparison(recall: float) -> Comparison:
         metrics: dict[str, Any] = {"fit_seconds": 1.0, "test_recall_at_20": 0.5}
         fits = [Fit("movies", method, 2, method, "1", False, metrics) for method in ("embedding", "pca")]
-        judged = [
+        evaluated = [
             pl.DataFrame({"example": [f"u{i:02d}" for i in range(40)], "held_out": [5] * 40, "recall_at_20": values})
             for values in ([recall] * 40, [0.2] * 40)
         ]
-        return Comparison.of(fits, 100, MissingTokens(kind="missing_tokens"), {"test": judged})
+        return Comparison.of(fits, 100, MissingTokens(kind="missing_tokens"), {"test": evaluated})
 
     (better,) = checks.of_comparison(comparison(0.6))
     (equal,) = checks.of_comparison(comparison(0.2))

@@ -106,8 +106,8 @@ def _view(view: View, labels: Sequence[str]) -> dict[str, Any]:
         "name": view.name,
         "axes": view.axes,
         "hints": hints,
-        "width": view.places.shape[1],
-        "places": _floats(view.places),
+        "width": view.points.shape[1],
+        "points": _floats(view.points),
     }
 
 

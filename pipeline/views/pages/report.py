@@ -125,7 +125,7 @@ def _facts(examples: SparseExamples) -> dict[str, str]:
         "density": f"{examples.density:.2%}",
         "tokens of an example, median": f"{np.median(lengths):,.0f}",
         "fourth root of V": f"{rule_of_thumb(v):.1f}",
-        "held out in": f"{examples.turns} turns" if examples.turns > 1 else "one split",
+        "held out in": f"{examples.n_folds} folds" if examples.n_folds > 1 else "one split",
         "fingerprint": examples.fingerprint,
     }
 

@@ -39,6 +39,7 @@ from pipeline.errors import PipelineError
         ),
         ({"baselines": ["pca", {"kind": "ease", "lambda": 3}]}, r"baselines\[1\].lambda: unknown key"),
         ({"baselines": ["ease", "ease"]}, "`baselines` names one twice"),
+        ({"task": {"kind": "missing_tokens", "judged": 5}}, "task.judged: unknown key, it is `evaluated` now"),
         ({"rivals": ["ease"]}, "rivals: unknown key, PCA and all others are in `baselines` now, such as `baselines: "),
         ({"baseline": {"dimensions": [8]}}, r"baseline: unknown key, PCA and all .* `baselines: \[\{kind: pca, dim"),
         (

@@ -88,8 +88,8 @@ def test_a_handful_of_examples_shows_nothing_whatever_they_say() -> None:
     assert np.isnan(interval(np.array([0.5]), 1).low)
 
 
-def test_fits_that_were_judged_on_different_examples_cannot_be_compared() -> None:
-    with pytest.raises(PipelineError, match="judged on different examples"):
+def test_fits_that_were_evaluated_on_different_examples_cannot_be_compared() -> None:
+    with pytest.raises(PipelineError, match="evaluated on different examples"):
         resampled(RANKING, [ranked(np.ones(3)), ranked(np.ones(4))])
 
 

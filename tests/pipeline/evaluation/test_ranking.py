@@ -57,16 +57,16 @@ def test_ndcg_by_hand() -> None:
 
 def test_tokens_that_went_in_are_never_ranked() -> None:
     """Token 0 went in and has the best logit: the held-out token 1 is then the first of the ranking."""
-    judged = TASK.evaluate(Scores(np.array([[9.0, 5.0, 1.0]])), rows([[1, 0, 0]], [[0, 1, 0]]))  # type: ignore[arg-type]
-    assert measure(TASK, judged) == {"recall_at_20": 1, "recall_at_50": 1, "ndcg_at_20": 1, "ndcg_at_100": 1}
+    evaluated = TASK.evaluate(Scores(np.array([[9.0, 5.0, 1.0]])), rows([[1, 0, 0]], [[0, 1, 0]]))  # type: ignore[arg-type]
+    assert measure(TASK, evaluated) == {"recall_at_20": 1, "recall_at_50": 1, "ndcg_at_20": 1, "ndcg_at_100": 1}
 
 
 def test_an_example_without_held_out_tokens_is_not_counted() -> None:
-    judged = TASK.evaluate(
+    evaluated = TASK.evaluate(
         Scores(np.array([[1.0, 2.0], [1.0, 2.0]])),  # type: ignore[arg-type]
         rows([[1, 0], [1, 0]], [[0, 0], [0, 1]]),
     )
-    assert judged["example"].to_list() == ["e1"]
+    assert evaluated["example"].to_list() == ["e1"]
 
 
 def test_a_vocabulary_of_any_size_is_ranked_in_blocks_like_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -93,12 +93,12 @@ def test_in_folds_every_example_is_held_out_once_and_trains_in_the_other_turns(
     two_genres: pl.DataFrame, movies: Dataset
 ) -> None:
     examples, _ = encoded(two_genres, movies.model_copy(update={"split": Split(folds=5)}))
-    assert examples.turns == 5
+    assert examples.n_folds == 5
     tested: list[str] = []
     validated: list[str] = []
-    for turn in range(5):
-        training, refit = examples.training(turn), examples.training(turn, refit=True)
-        validation, test = (examples.held_out(part, turn) for part in HELD_OUT)
+    for fold in range(5):
+        training, refit = examples.training(fold), examples.training(fold, refit=True)
+        validation, test = (examples.held_out(part, fold) for part in HELD_OUT)
         assert set(refit.ids) == set(training.ids) | set(validation.ids)
         assert not set(refit.ids) & set(test.ids)
         assert len(refit) + len(test) == 160

@@ -151,7 +151,7 @@ def test_pictures_of_a_reused_fit_are_drawn_again_by_code_that_has_changed(
 
 
 @pytest.mark.parametrize("method", ["embedding", "ease"])
-def test_in_folds_every_example_is_judged_once_and_the_fit_on_all_of_them_is_kept(
+def test_in_folds_every_example_is_evaluated_once_and_the_fit_on_all_of_them_is_kept(
     method: str, two_genres: pl.DataFrame, movies: Dataset, tracker: Tracker, encoded: Callable
 ) -> None:
     baselines = (Ease(regularisation=(3.0, 30.0)),)

@@ -28,10 +28,10 @@ def test_the_sum_over_grouped_lists_and_its_gradient_are_those_of_plain_ones() -
     weight = torch.from_numpy(random.normal(size=(6, 3)))
     found = []
     for some in (lists, lists.grouped(8)):
-        places = values.clone().requires_grad_()
-        total = some.sum(places)
+        table = values.clone().requires_grad_()
+        total = some.sum(table)
         (total * weight).sum().backward()  # type: ignore[no-untyped-call]
-        found.append((total.detach(), places.grad))
+        found.append((total.detach(), table.grad))
     torch.testing.assert_close(found[1], found[0])
 
 

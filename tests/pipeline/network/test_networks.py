@@ -21,9 +21,9 @@ def test_logits_by_hand() -> None:
 
 def test_a_bag_is_the_mean_of_its_tokens_places() -> None:
     network = MissingTokensNetwork(TABLE, torch.zeros(2), lift=2.0, temperature=1.0, dropout=0.0)
-    places = network.hidden(TOKENS, OFFSETS).detach()  # means (1/2, 1), (0, 0), (0, 2), each with a 2
+    vectors = network.hidden(TOKENS, OFFSETS).detach()  # means (1/2, 1), (0, 0), (0, 2), each with a 2
     expected = torch.nn.functional.normalize(torch.tensor([[0.5, 1.0, 2.0], [0.0, 0.0, 2.0], [0.0, 2.0, 2.0]]), dim=1)
-    torch.testing.assert_close(places, expected)
+    torch.testing.assert_close(vectors, expected)
 
 
 def test_a_number_is_a_sum_over_the_words_where_the_line_alone_speaks() -> None:
@@ -51,11 +51,11 @@ def test_words_are_dropped_in_training_only_and_the_sum_keeps_its_mean() -> None
 
 def test_nodes_are_left_out_by_plain_random_numbers_and_the_others_make_up_for_them() -> None:
     """By `torch.rand`, which draws the same everywhere; PyTorch's own dropout draws other numbers on Intel's."""
-    places = torch.ones(4, 1)
+    vectors = torch.ones(4, 1)
     network = MissingTokensNetwork(torch.ones(2, 1), torch.zeros(2), lift=1.0, temperature=1.0, dropout=0.25)
     torch.manual_seed(0)
-    dropped = network.hidden_of(places).detach()
+    dropped = network.hidden_of(vectors).detach()
     torch.manual_seed(0)
     kept = torch.rand(4, 2) >= 0.25
     torch.testing.assert_close(dropped, kept * 2**-0.5 / 0.75)
-    torch.testing.assert_close(network.eval().hidden_of(places).detach(), torch.full((4, 2), 2**-0.5))
+    torch.testing.assert_close(network.eval().hidden_of(vectors).detach(), torch.full((4, 2), 2**-0.5))

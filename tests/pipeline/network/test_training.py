@@ -110,9 +110,9 @@ def test_the_direction_of_the_price_orders_the_words_in_the_latent_space(
     """There is a line through two dimensions on which all eight words lie in the order of their worth."""
     network, _, _ = fitted(priced_words, homes)
     embedding = network.embedding
-    places = embedding.matrix[embedding.vocabulary.encode(WORTH)]
-    direction, *_ = np.linalg.lstsq(places, [WORDS[word] for word in WORTH], rcond=None)
-    along = places @ direction
+    vectors = embedding.matrix[embedding.vocabulary.encode(WORTH)]
+    direction, *_ = np.linalg.lstsq(vectors, [WORDS[word] for word in WORTH], rcond=None)
+    along = vectors @ direction
     assert along.tolist() == sorted(along, reverse=True)
 
 

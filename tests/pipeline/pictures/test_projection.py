@@ -22,7 +22,7 @@ def test_two_dimensions_are_shown_as_they_are_and_three_too() -> None:
     random = np.random.default_rng(0)
     for d, view in ((2, plane), (3, space)):
         matrix = random.normal(size=(9, d)).astype(np.float32)
-        assert np.array_equal(view(embedding(matrix)).places, matrix)
+        assert np.array_equal(view(embedding(matrix)).points, matrix)
 
 
 def test_principal_axes_keep_what_varies_most() -> None:
@@ -30,20 +30,20 @@ def test_principal_axes_keep_what_varies_most() -> None:
     matrix = random.normal(size=(200, 6)) * np.array([0.1, 9, 0.1, 3, 0.1, 1])
     flat, deep = plane(embedding(matrix)), space(embedding(matrix))
     for axis, column in enumerate((1, 3)):
-        assert abs(np.corrcoef(flat.places[:, axis], matrix[:, column])[0, 1]) > 0.99
-    assert deep.places.shape == (200, 3)
-    assert np.allclose(deep.places[:, :2], flat.places)
+        assert abs(np.corrcoef(flat.points[:, axis], matrix[:, column])[0, 1]) > 0.99
+    assert deep.points.shape == (200, 3)
+    assert np.allclose(deep.points[:, :2], flat.points)
     assert flat.axes[0].startswith("principal axis 1 of 6 dimensions (8")
 
 
 def test_only_the_most_frequent_tokens_are_shown(clusters: np.ndarray) -> None:
-    assert plane(embedding(clusters), n=50).places.shape == (50, 2)
+    assert plane(embedding(clusters), n=50).points.shape == (50, 2)
 
 
 def test_neighbours_stay_neighbours_on_the_map(clusters: np.ndarray) -> None:
     view = neighbourhoods(embedding(clusters), seed=1)
     assert view is not None
-    distance = np.linalg.norm(view.places[:, None] - view.places[None], axis=2)
+    distance = np.linalg.norm(view.points[:, None] - view.points[None], axis=2)
     np.fill_diagonal(distance, np.inf)
     nearest = np.argsort(distance, axis=1)[:, :10]
     assert (nearest % 3 == np.arange(120)[:, None] % 3).all()

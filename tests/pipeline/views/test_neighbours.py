@@ -33,7 +33,7 @@ def test_recall_counts_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     learned = embedding(np.random.default_rng(0).normal(size=(300, 8)))
     index = NeighbourIndex(learned)
     whole = index.nearest
-    monkeypatch.setattr(index, "nearest", lambda places, k: np.where(np.arange(k) > k // 2, -1, whole(places, k)))
+    monkeypatch.setattr(index, "nearest", lambda vectors, k: np.where(np.arange(k) > k // 2, -1, whole(vectors, k)))
     assert index.recall == pytest.approx(0.5, abs=0.02)
 
 

@@ -90,7 +90,7 @@ def test_a_token_is_found_by_name_with_its_weights_and_neighbours(
     marked = browser.execute_script(
         "const t = document.getElementById('plot').data.find(t => t.name === 'picked'); return [t.x[0], t.y[0]]"
     )
-    assert marked == pytest.approx(plane(embedding).places[place].tolist(), abs=1e-5)
+    assert marked == pytest.approx(plane(embedding).points[place].tolist(), abs=1e-5)
     browser.find_elements(By.CSS_SELECTOR, "#token ol button")[0].click()
     assert browser.find_element(By.CSS_SELECTOR, "#token h2").text == named[0]
     assert console_errors(browser) == []
@@ -98,7 +98,7 @@ def test_a_token_is_found_by_name_with_its_weights_and_neighbours(
 
 def test_two_spaces_turn_side_by_side_coloured_by_effect(browser: Chrome, embedding: Embedding, tmp_path: Path) -> None:
     one = space(embedding)
-    other = View("pca D=3", -one.places, one.axes)
+    other = View("pca D=3", -one.points, one.axes)
     colour = Colour("what it does to price", np.linspace(-0.2, 0.3, 60))
     page = latent_space_page(embedding, "homes", [[one, other], [plane(embedding)]], colour=colour)
     look(browser, page, tmp_path)
