@@ -33,7 +33,7 @@ class CrossFitted:
     fitted: Fitted
     """The fit that is kept: the only one, or with folds a fit on all examples."""
     scores: Mapping[str, pl.DataFrame]
-    """The scores of all folds by part (validation, test), from the task's `evaluate`; parts without examples are absent."""
+    """By part (validation, test) the scores of all folds, from the task's `evaluate`; empty parts are absent."""
     chosen: Sequence[Mapping[str, Any]]
     """What validation chose in each fold."""
     seconds: float
