@@ -69,7 +69,8 @@ $(INSTALLED): requirements.lock pyproject.toml
 		(echo "error: $(PYTHON) is older than Python 3.11: make PYTHON=python3.12 ..." && exit 1)
 	@echo "setting up .venv from requirements.lock (a few minutes, once)"
 	@$(PYTHON) -m venv .venv
-	@# --no-compile takes half the time: Python compiles what it imports, when it does
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-compile -r requirements.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@# pip compiles on one core, this on all. Some packages bring files that are no Python of this version.
+	@$(BIN)/python -m compileall -q -j 0 .venv/lib > /dev/null 2>&1 || true
 	@touch $@

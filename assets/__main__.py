@@ -10,7 +10,7 @@ from pipeline.errors import PipelineError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what the command line asks for and return the exit code; a mistake of the reader's ends in one sentence."""
+    """Do what the command line asks for and return the exit code; a mistake of the user ends with one sentence."""
     parser = argparse.ArgumentParser(prog="python -m assets", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     run_command = commands.add_parser("run", help="materialise every asset, then print the table of results")

@@ -18,7 +18,7 @@ ALL = "all_datasets"
 DAILY = "0 6 * * *"
 SECONDS_BETWEEN_LOOKS = 30
 SETTLED_SECONDS = 5.0
-"""A file that changed more recently may still be being written."""
+"""A file that changed less than this long ago may still be being written."""
 
 
 def jobs(datasets: Sequence[Dataset]) -> list[Any]:
@@ -35,7 +35,7 @@ def jobs(datasets: Sequence[Dataset]) -> list[Any]:
 
 
 def schedules(datasets: Sequence[Dataset]) -> list[dg.ScheduleDefinition]:
-    """A schedule for each dataset: every morning, where it is switched on."""
+    """A schedule for each dataset: every morning, once it is switched on."""
     return [
         dg.ScheduleDefinition(
             name=f"{conf.name}_daily",
@@ -49,7 +49,7 @@ def schedules(datasets: Sequence[Dataset]) -> list[dg.ScheduleDefinition]:
 
 
 def sensors(datasets: Sequence[Dataset], conf_folder: Path) -> list[dg.SensorDefinition]:
-    """A sensor for the source files of each dataset that has some, and one that closes lost runs in MLflow."""
+    """A sensor for each dataset with local source files, and one that closes lost runs in MLflow."""
     watched = [conf for conf in datasets if any("://" not in path for path in conf.source.path or ())]
     return [*(_source_changed(conf, conf_folder) for conf in watched), _lost_runs(datasets)]
 
@@ -65,7 +65,7 @@ def _source_changed(conf: Dataset, conf_folder: Path) -> dg.SensorDefinition:
     def source_changed(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         try:
             state = sources.files_state(conf.source, conf_folder)
-        except (PipelineError, OSError) as error:  # it may be being replaced: look again
+        except (PipelineError, OSError) as error:  # a file may be being replaced: look again
             return dg.SkipReason(str(error))
         if time.time() - max(changed for _, changed in state.values()) / 1e9 < SETTLED_SECONDS:
             return dg.SkipReason("a source file has just changed: it may still be being written")

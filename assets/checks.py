@@ -1,7 +1,7 @@
-"""What is checked each time an asset is made: that its frames keep their schemas, and that what came out makes sense.
+"""The checks that run each time an asset is made: its frames follow their schemas, and its value makes sense.
 
-A check that fails as an error means that the asset is wrong; one that warns, that a person should look. Each runs in
-its asset's step, on the value at hand: none reads it again.
+A check that fails as an error means that the asset is wrong; one that warns means that a person should look. Each check
+runs in the step of its asset, on the value at hand; only the embeddings of fits are read from their runs.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from pipeline.schemas import Examples, Tokens
 from pipeline.vocabulary.vocabulary import Vocabulary, drift
 
 DRIFT_WARNS = 0.1
-"""Total variation distance to the vocabulary before, above which the drift is worth a look."""
+"""Total variation distance to the vocabulary before; a larger drift is worth a look."""
 
 _DESCRIPTIONS = {
     "raw_records": {
@@ -57,12 +57,12 @@ def specs(conf: Dataset, asset: str) -> list[dg.AssetCheckSpec]:
 
 
 def of_records(n_records: int) -> list[dg.AssetCheckResult]:
-    """Of the raw records, which were read with the columns of conf."""
+    """Check the raw records; the columns that conf names were checked while reading them."""
     return [_result("has_records", n_records > 0, {"records": n_records})]
 
 
 def of_vocabulary(vocabulary: Vocabulary, before: Vocabulary | None) -> list[dg.AssetCheckResult]:
-    """Of the vocabulary, beside the one that it replaces."""
+    """Check the vocabulary, and compare it with the one that it replaces."""
     if before is None:
         return [_schema(vocabulary.tokens, Tokens), _result("drift", True, {"before": "there was none"})]
     found = drift(before, vocabulary)
@@ -71,7 +71,7 @@ def of_vocabulary(vocabulary: Vocabulary, before: Vocabulary | None) -> list[dg.
 
 
 def of_examples(examples: SparseExamples) -> list[dg.AssetCheckResult]:
-    """Of the sparse examples, beside the pairs of the raw records."""
+    """Check the sparse examples, and compare them with the pairs of the raw records."""
     n_raw = examples.about["pairs"]
     n_stored, n_left_out = int(examples.counts.sum()), examples.about["left_out"]["unknown_tokens"]
     said = {"in the records": n_raw, "stored": n_stored, "left out, without a place in the vocabulary": n_left_out}
@@ -79,7 +79,7 @@ def of_examples(examples: SparseExamples) -> list[dg.AssetCheckResult]:
 
 
 def of_fits(asset: str, fits: Sequence[Fit], tracker: Tracker) -> list[dg.AssetCheckResult]:
-    """Of the fits of an asset."""
+    """Check the fits of an asset."""
     odd = []
     for fit in fits:
         embedding = Embedding.load(tracker.file(fit.run_id, "embedding.parquet"))
@@ -95,7 +95,7 @@ def of_fits(asset: str, fits: Sequence[Fit], tracker: Tracker) -> list[dg.AssetC
 
 
 def of_comparison(comparison: Comparison) -> list[dg.AssetCheckResult]:
-    """Of the comparison: the verdicts of the same D."""
+    """Check the comparison: the verdicts of the learned embedding against PCA at the same D."""
     pairs_of_same = [(fit, against) for fit, against in comparison.told_pairs() if against.startswith("pca D=")]
     metric = comparison.metrics[0] if comparison.metrics else None
     told = {fit: comparison.verdict(fit, against, metric) for fit, against in pairs_of_same} if metric else {}

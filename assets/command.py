@@ -1,4 +1,4 @@
-"""Materialise from the command line: everything, or one dataset, and end with the table of results."""
+"""Materialise every dataset, or only one, from the command line, and print the table of results at the end."""
 
 import os
 import sys
@@ -16,7 +16,7 @@ from pipeline.errors import PipelineError, nearest
 from pipeline.experiment.comparison import Comparison
 from pipeline.views import tables
 
-# The terminal is the log here: what is captured into files could not show a progress bar.
+# The terminal is the log here: output that is captured into files cannot show a progress bar.
 _UNCAPTURED = {
     "compute_logs": {
         "module": "dagster._core.storage.noop_compute_log_manager",
@@ -27,7 +27,7 @@ _UNCAPTURED = {
 
 
 def chosen(name: str | None) -> list[Dataset]:
-    """The datasets of the conf folder, or the one of this name; the other files are then not even read.
+    """All datasets of the conf folder, or only the one with this name; then the other files are not even read.
 
     Raises:
         PipelineError: there is no such dataset, or a conf file is not valid.
@@ -41,10 +41,10 @@ def chosen(name: str | None) -> list[Dataset]:
 
 
 def run(name: str | None = None) -> int:
-    """Materialise one dataset or all, print what came out and where to look next.
+    """Materialise one dataset or all, then print the results and where to look next.
 
     Returns:
-        0; 1 where a step failed, which has been told in a sentence; 130 where it was stopped.
+        0; 1 if a step failed, after printing the reason; 130 if it was stopped.
     """
     datasets = chosen(name)
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
@@ -62,7 +62,7 @@ def run(name: str | None = None) -> int:
     if any(_was_interrupted(event) for event in failures):
         print("\nstopped; what was finished is kept, and not repeated next time", file=sys.stderr)
         return 130
-    for sentence in dict.fromkeys(_sentence(event) for event in failures):  # three fits can have one cause
+    for sentence in dict.fromkeys(_sentence(event) for event in failures):  # several steps can fail for one reason
         print(f"\nerror: {sentence}", file=sys.stderr)
     if failures or not result.success:
         return 1
@@ -83,7 +83,7 @@ def _was_interrupted(event: dg.DagsterEvent) -> bool:
 
 
 def _sentence(event: dg.DagsterEvent) -> str:
-    """What went wrong in a step: our own sentence, or for a defect of ours the whole story."""
+    """Why a step failed: our own message for users, or the full error if it is a defect of the pipeline."""
     failure = event.step_failure_data
     if failure.user_failure_data and failure.user_failure_data.description:
         return str(failure.user_failure_data.description)

@@ -13,11 +13,11 @@ from pipeline.experiment.registry import EMBEDDING, PCA
 
 
 def dataset_assets(conf: Dataset, conf_folder: Path) -> list[dg.AssetsDefinition]:
-    """The assets of one dataset, in the order of the data's way, as a group that is named as the dataset.
+    """The assets of one dataset, in the order of the pipeline, in a group with the name of the dataset.
 
     Args:
         conf: the dataset.
-        conf_folder: where its file is, the start of relative paths in it.
+        conf_folder: the folder of its file, from which relative paths in it start.
     """
     dimensions = ", ".join(map(str, conf.dimensions or ("1", "2", "4 and so on")))
     others = [baseline.kind for baseline in conf.baselines if baseline.kind != PCA]

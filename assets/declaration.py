@@ -15,7 +15,7 @@ from pipeline.experiment.code_version import code_version
 RECORDS = {"source"}
 TOKENS = {"example", "tokens", "split", "vocabulary", "task", "refit", "seed"}
 FITS = {"dimensions", "baselines", "training", "task", "refit", "seed"}
-"""Sections of conf; a change of those that an asset names makes it stale."""
+"""RECORDS, TOKENS and FITS: sections of conf; a change of a section that an asset names makes the asset stale."""
 
 
 def asset(
@@ -29,7 +29,7 @@ def asset(
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     """A decorator that makes a function an asset of a dataset.
 
-    What the function uses of `pipeline` decides its value: a change of the code behind it makes the asset stale.
+    A change of the code that the function uses from `pipeline` makes the asset stale, because it decides its value.
 
     Args:
         conf: the dataset.
@@ -44,7 +44,7 @@ def asset(
 
     def declare(function: Callable[..., Any]) -> dg.AssetsDefinition:
         assert isinstance(function, FunctionType)
-        # Dagster would take the type of a result with checks to mean that no value is kept
+        # from the return type of a result with checks, Dagster would conclude that no value is kept
         function.__annotations__.pop("return", None)
         code = code_version(*sorted({*modules, *_kinds(conf), *_used(function.__code__, function.__globals__)}))
         return dg.asset(
@@ -62,12 +62,12 @@ def asset(
 
 
 def _kinds(conf: Dataset) -> Iterator[str]:
-    """The modules of the kinds that conf names."""
+    """The modules of the kinds of task and tokens that conf names."""
     return (type(section).__module__ for section in (conf.task, *conf.tokens))
 
 
 def _used(code: CodeType, names: Mapping[str, Any]) -> Iterator[str]:
-    """The modules of `pipeline` that a function uses something of, in its comprehensions too."""
+    """The modules of `pipeline` from which a function uses something, also in its comprehensions."""
     for name in code.co_names:
         used = names.get(name)
         module = used.__name__ if isinstance(used, ModuleType) else getattr(used, "__module__", None) or ""
@@ -79,5 +79,5 @@ def _used(code: CodeType, names: Mapping[str, Any]) -> Iterator[str]:
 
 
 def data_version(made_of: Any) -> dg.DataVersion:
-    """A data version that changes with what a value is made of."""
+    """The data version of a value: a hash of what it is made of."""
     return dg.DataVersion(hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:16])

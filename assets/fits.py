@@ -1,4 +1,4 @@
-"""The assets that fit: learned embedding, PCA and the other baselines, each fit a run in MLflow."""
+"""The assets that fit: the learned embedding, PCA and the other baselines; each fit is a run in MLflow."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -25,7 +25,7 @@ def fits_asset(
     description: str,
     kinds: set[str],
 ) -> dg.AssetsDefinition:
-    """An asset that fits some methods, each fit a run of the dataset's experiment."""
+    """An asset that fits some methods; each fit is a run of the dataset's experiment."""
     kind = config_of(conf)
     modules = [module for method in methods for module in registry.modules(method, conf)]
 

@@ -1,6 +1,6 @@
 """What the launchpad offers: the settings of conf as fields with their values and meaning, for one materialisation.
 
-Nothing is written into the conf file; MLflow records the settings that a run had.
+Nothing is written into the conf file; MLflow records the settings of each run.
 """
 
 import os
@@ -63,7 +63,7 @@ def _pca(conf: Dataset) -> Pca:
 
 
 def with_config(conf: Dataset, asset: str, config: Any) -> Dataset:
-    """The dataset with what the launchpad says about one asset.
+    """The dataset with the launchpad's settings for one asset.
 
     Raises:
         PipelineError: a value is not valid.
@@ -105,7 +105,7 @@ def _section(name: str, section: Section) -> type[dg.Config]:
 
 
 def _plain(annotation: Any) -> Any:
-    """A type that Dagster's config knows: a tuple becomes a list, which is empty where nothing is said.
+    """A type that Dagster's config knows: a tuple becomes a list, which is empty if the setting has no value.
 
     The launchpad shows an empty list, but leaves out a setting without a value.
     """

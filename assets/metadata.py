@@ -9,6 +9,7 @@ import dataframely as dy
 import numpy as np
 
 from assets.resources import MLflow
+from pipeline.config.task import Task
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import Fit
@@ -112,14 +113,19 @@ def of_fits(fits: Sequence[Fit], mlflow: MLflow, vocabulary: Vocabulary) -> dict
     }
 
 
-def of_comparison(comparison: Comparison, mlflow: MLflow) -> dict[str, Any]:
-    """What it means, the table, the verdicts, and links to the runs side by side: those of each D, and all."""
+def of_comparison(comparison: Comparison, task: Task, mlflow: MLflow) -> dict[str, Any]:
+    """What it means, the table, the verdicts, and links to the runs: those of each D, all, and a list of them."""
     about = comparison.about
     chosen = {"best D on validation": about["best"], "smallest D not worse": about["smallest"]}
+    metric = task.metrics[0]
+    runs = mlflow.runs_link(
+        comparison.fits[0].experiment_id, f"{about['part']}_{metric.name}", ascending=not metric.higher_is_better
+    )
     return {
         "what it means": dg.MetadataValue.md("\n".join(f"- {said}" for said in tables.sentences(comparison))),
         "compare in MLflow": _link("embedding and PCA side by side", mlflow.compare_link(comparison.swept)),
         "compare all in MLflow": _link("all of them", mlflow.compare_link(comparison.fits)),
+        "runs in MLflow": _link("the current runs, the best first", runs),
         "table": dg.MetadataValue.md(tables.markdown(comparison)),
         "verdicts": dg.MetadataValue.md(tables.verdicts_markdown(comparison)),
         "measured on": about["part"],

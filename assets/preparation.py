@@ -1,6 +1,7 @@
 """The assets before a fit: raw records, the vocabulary, sparse examples.
 
-An asset here is names, metadata and one call into `pipeline`. What the call does, and how its value is kept, is not.
+An asset here has names, metadata and one call into `pipeline`. What the call does, and how its value is kept, does not
+belong here.
 """
 
 from pathlib import Path

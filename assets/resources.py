@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import dagster as dg
 
@@ -14,7 +14,7 @@ from assets.storage import home, store
 from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError
 from pipeline.experiment.fits import Fit
-from pipeline.experiment.tracking import Tracker, prepare
+from pipeline.experiment.tracking import CURRENT, Tracker, prepare
 
 _TRAINING = "workflowType=machine_learning"
 """Makes MLflow's UI show runs and their charts, where it would show the traces of language models."""
@@ -75,6 +75,15 @@ class MLflow(dg.ConfigurableResource[Any]):
         runs = json.dumps([fit.run_id for fit in fits], separators=(",", ":"))
         experiments = json.dumps([fits[0].experiment_id])
         return f"{self.ui}/#/compare-runs?{urlencode({'runs': runs, 'experiments': experiments})}&{_TRAINING}"
+
+    def runs_link(self, experiment_id: str, metric: str, ascending: bool) -> str:
+        """The address at which MLflow's UI lists an experiment's current runs, ordered by a metric."""
+        query = {
+            "searchFilter": f"tags.{CURRENT} = 'yes'",
+            "orderByKey": f"metrics.`{metric}`",
+            "orderByAsc": str(ascending).lower(),
+        }
+        return f"{self.ui}/#/experiments/{experiment_id}/runs?{_TRAINING}&{urlencode(query, quote_via=quote)}"
 
     @property
     def start(self) -> str:

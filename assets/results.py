@@ -1,6 +1,7 @@
 """The assets after the fits: their comparison, pages, report, exports.
 
-An asset here is names, metadata and one call into `pipeline`. What the call does, and how its value is kept, is not.
+An asset here has names, metadata and one call into `pipeline`. What the call does, and how its value is kept, does not
+belong here.
 """
 
 from typing import Any
@@ -50,7 +51,7 @@ def comparison_asset(conf: Dataset) -> dg.AssetsDefinition:
         return dg.MaterializeResult(
             value=table,
             data_version=data_version([fit.run_id for fit in fits]),
-            metadata=metadata.of_comparison(table, mlflow) | metadata.made_from(context),
+            metadata=metadata.of_comparison(table, conf.task, mlflow) | metadata.made_from(context),
             check_results=checks.of_comparison(table),
         )
 
@@ -92,7 +93,7 @@ def pages_asset(conf: Dataset) -> dg.AssetsDefinition:
 
 
 def report_asset(conf: Dataset) -> dg.AssetsDefinition:
-    """The page that can be mailed."""
+    """The report: one page that can be mailed."""
 
     @asset(
         conf,

@@ -1,4 +1,4 @@
-"""Dagster's and MLflow's pages together: both start, both addresses are printed, one Ctrl-C ends both."""
+"""Dagster's and MLflow's pages together: start both servers, print both addresses, end both on Ctrl-C."""
 
 import os
 import signal
@@ -31,7 +31,7 @@ def serve() -> int:
         **os.environ,
         "DAGSTER_HOME": str(dagster_home()),
         "MLFLOW_DISABLE_TELEMETRY": "true",
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # three more processes, for what nobody here asks MLflow to do
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # saves three processes that nothing here uses
     }
     commands = {
         f"http://{HOST}:{dagster_port}": [
@@ -46,11 +46,11 @@ def serve() -> int:
         ]
     for address in commands:
         _require_free(int(address.rpartition(":")[2]))
-    for asked_to_end in (signal.SIGINT, signal.SIGTERM):  # a script's background job would ignore the first
+    for asked_to_end in (signal.SIGINT, signal.SIGTERM):  # a script's background job would ignore SIGINT
         signal.signal(asked_to_end, signal.default_int_handler)
     servers: list[subprocess.Popen[bytes]] = []
     try:
-        # a group of its own each: Ctrl-C reaches us alone, and we end each group, children included
+        # each has its own process group: Ctrl-C reaches only this process, which ends each group with its children
         servers.extend(
             subprocess.Popen(command, cwd=PROJECT, env=environment, start_new_session=True)
             for command in commands.values()

@@ -1,4 +1,4 @@
-"""Where everything is written, and how an asset's value gets there and back: atomically, or not at all."""
+"""Where everything is written, and how an asset's value is saved and loaded: atomically, or not at all."""
 
 import os
 import shutil
@@ -35,7 +35,7 @@ def conf_folder() -> Path:
 
 
 def store() -> Store | None:
-    """Where values lie that several machines share: PIPELINE_STORE, a URL such as `s3://bucket/folder`; or None.
+    """The store of values that several machines share: PIPELINE_STORE, a URL such as `s3://bucket/folder`; or None.
 
     Raises:
         PipelineError: it is no URL.
@@ -52,7 +52,7 @@ def _folder(variable: str, default: str) -> Path:
 
 
 def dagster_home() -> Path:
-    """Dagster's own folder in the home, made where it is missing, with telemetry switched off."""
+    """Dagster's own folder in the home, made if it is missing, with telemetry switched off."""
     folder = home() / "dagster"
     folder.mkdir(parents=True, exist_ok=True)
     settings = folder / "dagster.yaml"
@@ -63,10 +63,10 @@ def dagster_home() -> Path:
 
 @contextmanager
 def for_people(where: str) -> Iterator[None]:
-    """Turn a mistake that the reader can cure into a Dagster failure that says so.
+    """Turn a mistake that the user can correct into a Dagster failure with a message about it.
 
     Args:
-        where: what the reader knows the place by, such as the conf file.
+        where: the place as the user knows it, such as the conf file.
     """
     try:
         yield
@@ -83,8 +83,8 @@ class FolderIOManager(dg.ConfigurableIOManager):
     """Keeps the value of each asset in a folder of its own: `data/<dataset>/<asset>/` in the home.
 
     A value has `save(folder)` and a class method `load(folder)`. A folder is replaced whole, once the new one is
-    complete: a failure leaves the earlier value as it was. Where there is a store, the value that counts is there, and
-    the folder a copy.
+    complete: a failure leaves the earlier value as it was. If there is a store, the current value is there, and the
+    folder is a copy.
     """
 
     root: str
@@ -116,14 +116,14 @@ class FolderIOManager(dg.ConfigurableIOManager):
         context.add_output_metadata({"path": dg.MetadataValue.path(str(folder)), "megabytes": megabytes})
 
     def scratch(self, key: dg.AssetKey) -> Path:
-        """A folder, not made yet, in which an asset's value can grow that is too large for memory."""
+        """A folder, not made yet, in which an asset's value that is too large for memory can grow."""
         folder = self.folder(key)
         scratch = folder.with_name(f".{folder.name}.scratch-{os.getpid()}")
         shutil.rmtree(scratch, ignore_errors=True)
         return scratch
 
     def current(self, key: dg.AssetKey) -> Path:
-        """The folder of an asset with the value that counts, fetched from the store if another machine made it.
+        """The folder of an asset with its current value, fetched from the store if another machine made it.
 
         Raises:
             PipelineError: it was never materialised, or the store cannot be read.
@@ -135,8 +135,8 @@ class FolderIOManager(dg.ConfigurableIOManager):
         return folder
 
     def previous(self, key: dg.AssetKey, kind: Any) -> Any | None:
-        """The value of an asset as it was made last, or None where there is none that can be read."""
-        with suppress(Exception):  # of an older version, or damaged: it is about to be replaced
+        """The value of an asset as it was last made, or None if there is none that can be read."""
+        with suppress(Exception):  # it may be of an older version or damaged, and is about to be replaced
             return kind.load(self.current(key))
         return None
 

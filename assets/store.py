@@ -1,7 +1,7 @@
-"""An object store behind the home: what one machine has made another one finds there. Any URL that fsspec knows.
+"""An object store behind the home, at any URL that fsspec knows: values that one machine has made, others find there.
 
-A value lies in a folder of its own version, and a small file names the version that counts. That file is written last,
-in one go, so that a reader sees the earlier value or the new one, and never half of either.
+Each version of a value has its own folder, and a small file names the current version. That file is written last, in
+one go, so that a reader sees the earlier value or the new one, and never half of either.
 """
 
 import os
@@ -17,7 +17,7 @@ from pipeline.errors import PipelineError
 
 _CURRENT = "current"
 MARK = ".version"
-"""The file in a local folder that says which version it is a copy of."""
+"""The file in a local folder that names the version of which the folder is a copy."""
 
 
 @dataclass(frozen=True)
@@ -36,17 +36,17 @@ class Store:
             raise PipelineError(f"PIPELINE_STORE={self.url} cannot be used: {error}") from error
 
     def version(self, name: str) -> str | None:
-        """The version of a value that counts; None where there is no value."""
+        """The current version of a value; None if there is no value."""
         files, root = self._root
         try:
             return str(files.cat_file(f"{root}/{name}/{_CURRENT}").decode())
         except FileNotFoundError:
             return None
-        except Exception as error:  # each kind of store has its own
+        except Exception as error:  # each kind of store raises its own
             raise PipelineError(f"PIPELINE_STORE={self.url} cannot be read: {error}") from error
 
     def put(self, folder: Path, name: str) -> None:
-        """Make a local folder the value that counts, and mark it as a copy of that."""
+        """Make a local folder the current version of a value, and mark the folder as a copy of it."""
         files, root = self._root
         before, version = self.version(name), uuid4().hex
         try:
@@ -60,11 +60,11 @@ class Store:
             raise PipelineError(f"PIPELINE_STORE={self.url} cannot be written: {error}") from error
         (folder / MARK).write_text(version)
         if before:
-            with suppress(Exception):  # it does not count any more: what is left of it only takes room
+            with suppress(Exception):  # it is no longer current: what is left of it only takes up space
                 files.rm(f"{root}/{name}/{before}", recursive=True)
 
     def get(self, name: str, folder: Path) -> bool:
-        """Bring a local folder to the version that counts; False where there is no value."""
+        """Update a local folder to the current version of a value; False if there is no value."""
         version = self.version(name)
         if version is None:
             return False

@@ -19,7 +19,7 @@ HERE = Path(__file__).resolve().parent
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run what can be run and write the page."""
+    """Run the data sets whose files are there, then write README.md."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("dataset", nargs="?", help="only this one, by the name of its conf file")
     parser.add_argument("--tables-only", action="store_true", help="write README.md from the results that are there")

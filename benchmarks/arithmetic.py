@@ -17,15 +17,15 @@ from benchmarks.scale import TRAINING
 from pipeline.examples.csr_builder import BUCKETS
 
 CSR = {"indices": np.int32, "counts": np.uint32, "parts": np.uint8}
-"""What is stored of a pair."""
+"""Arrays that hold an entry for each pair, by the type of the entry."""
 TEXT = 40
-"""Bytes of a token in memory: its text of 8 letters, its label, its count, and its hash while they are looked up."""
+"""Bytes that a token takes in memory: its text of 8 letters, its label, its count, and its hash for look-ups."""
 KEY = 8
-"""Bytes of a pair while it is sorted into its row, on disk."""
+"""Bytes that a pair takes on disk while it is sorted into its row."""
 
 
 def rows(users: float, movies: float, pairs: float, dimension: int, machines: int) -> list[tuple[str, str]]:
-    """Each thing, and how much of it there is."""
+    """Each quantity with its amount, as text: bytes on disk or in memory, or hours."""
     cost = json.loads((RESULTS / "speed_scale_course.json").read_text())["costs"]["pairs"][-1]
     epochs = TRAINING["max_epochs"]
     stored = sum(np.dtype(kind).itemsize for kind in CSR.values())

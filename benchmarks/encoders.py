@@ -1,4 +1,4 @@
-"""Who makes a CSR matrix of a CSV of text ids: ours, what people use, and the floor that nothing can do without."""
+"""Encoders from a CSV of text ids to a CSR matrix: ours, what people use, and a floor of work that none can avoid."""
 
 import tempfile
 import time
@@ -103,16 +103,19 @@ NEEDED = {
     "polars": ("polars", "numpy"),
     "floor": ("polars",),
 }
-"""What is loaded before the clock starts."""
+"""Modules that are imported before the clock starts."""
 
 
 def encode(name: str, csv: Path) -> tuple[float, dict[str, Any]]:
-    """One encoder: its seconds, the pairs it found, to see that all found the same, and the least that it moves."""
+    """Run one encoder: its seconds, the number of pairs it found, and the bytes that it has to move at least.
+
+    The number of pairs shows whether all encoders found the same.
+    """
     for module in NEEDED[name]:
         import_module(module)
     with tempfile.TemporaryDirectory() as out:
         start = time.perf_counter()
         found = ENCODERS[name](csv, Path(out))
         seconds = time.perf_counter() - start
-    moved = csv.stat().st_size + 4 * found[-1] * (name != "floor")  # the file in, an integer a pair out
+    moved = csv.stat().st_size + 4 * found[-1] * (name != "floor")  # the file in, an integer of 4 bytes per pair out
     return seconds, {"pairs": found[-1], "bytes": moved, "multiply_adds": 0}

@@ -25,29 +25,29 @@ TASTES_OF_A_USER = 3
 EVERYONE = 0.15
 """Share of the pairs that are drawn from all movies instead of the user's tastes."""
 POWER = 0.85
-"""Of the popularity inside a taste: the movie of rank r is drawn with a density of (r + 1) ** -POWER."""
+"""Exponent of the popularity inside a taste: the movie of rank r is drawn with a density of (r + 1) ** -POWER."""
 SPREAD = 0.8
-"""Standard deviation of the logarithm of how many movies a user watches, and of how large a taste is."""
+"""Standard deviation of the logarithm of the number of movies per user, and of the size of a taste."""
 
 
 @dataclass(frozen=True)
 class Generated:
-    """Who watched what, and the truth behind it."""
+    """Pairs of users and movies, and the tastes from which they were drawn."""
 
     user: Array
     """(P,) integers 0..users-1, in shuffled order, each pair once."""
     movie: Array
     """(P,) integers 0..movies-1."""
     taste_of_movie: Array
-    """(movies,) the taste that a movie is of."""
+    """(movies,) the taste of each movie."""
     tastes_of_user: Array
-    """(users, TASTES_OF_A_USER) the tastes of a user."""
+    """(users, TASTES_OF_A_USER) the tastes of each user."""
 
 
 def generate(n_users: int, n_movies: int, n_pairs: int, seed: int = 1) -> Generated:
-    """Draw about so many pairs; a movie that a user draws twice counts once, so there are some percent fewer.
+    """Draw about `n_pairs` pairs; a movie that a user draws twice counts once, so there are some percent fewer.
 
-    There are as many tastes as the square root of half the movies. Memory: some 40 bytes a pair.
+    The number of tastes is the square root of half the number of movies. Memory: about 40 bytes per pair.
     """
     random = np.random.default_rng(seed)
     n_tastes = max(1, int(np.sqrt(n_movies / 2)))
@@ -69,7 +69,7 @@ def generate(n_users: int, n_movies: int, n_pairs: int, seed: int = 1) -> Genera
 
     pairs = np.unique(user.astype(np.int64) * n_movies + movie)
     random.shuffle(pairs)
-    # a movie's number must not tell its rank or its taste, nor a user's number anything
+    # the number of a movie must not tell its rank or its taste, and that of a user must tell nothing
     of_movie, of_user = random.permutation(n_movies), random.permutation(n_users)
     taste_of_movie, tastes_of_user = np.empty(n_movies, np.int64), np.empty_like(tastes)
     taste_of_movie[of_movie] = np.repeat(np.arange(n_tastes), sizes)
@@ -78,7 +78,7 @@ def generate(n_users: int, n_movies: int, n_pairs: int, seed: int = 1) -> Genera
 
 
 def _ranks(random: np.random.Generator, sizes: Array) -> Array:
-    """A rank 0..size-1 for each taste of that size: the inverse of the power law's cumulative distribution."""
+    """Draw a rank 0..size-1 for each size, by the inverse of the power law's cumulative distribution."""
     power = 1 - POWER
     u = random.random(len(sizes), dtype=np.float32)
     drawn = (u * ((sizes + 1.0) ** power - 1) + 1) ** (1 / power) - 1
@@ -86,22 +86,22 @@ def _ranks(random: np.random.Generator, sizes: Array) -> Array:
 
 
 def _anyone_s(random: np.random.Generator, starts: Array, sizes: Array, n: int) -> Array:
-    """Movies of the tastes that everyone knows: a taste by the power law too, then a movie of it."""
+    """Draw n movies that everyone may watch: a taste by the power law too, then a movie of this taste."""
     taste = _ranks(random, np.full(n, len(sizes)))
     return starts[taste] + _ranks(random, sizes[taste])
 
 
 def write(made: Generated, folder: Path, n_files: int = 1, kind: str = "csv") -> list[Path]:
-    """Write the pairs as text, `u000123,m0045678`, in so many files.
+    """Write the pairs as text, such as `u000123,m0045678`, to `n_files` files.
 
     Args:
         made: the pairs.
-        folder: made where it is missing.
-        n_files: how many.
+        folder: created if it is missing.
+        n_files: number of files.
         kind: csv or parquet.
 
     Returns:
-        The files.
+        The paths of the files.
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
@@ -121,7 +121,7 @@ def write(made: Generated, folder: Path, n_files: int = 1, kind: str = "csv") ->
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the files and say where."""
+    """Write the files, and print their paths and what they hold."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.generate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,8 +1,8 @@
-"""Who learns from the sparse examples: ours, what people use, and what most people write themselves.
+"""Learners that fit the sparse examples: ours, what people use, and what most people write themselves.
 
-Each takes the encoded examples and ends in something that scores; all are evaluated on the same held-out examples.
-Where ours splits off validation examples it stays with the settings that it has by default: nobody is tuned here, but
-implicit's ALS has the weight of an observed pair (alpha 50) that did best of 5, 20 and 50 on these data.
+Each takes the encoded examples and returns a fit that scores; all are evaluated on the same held-out examples. None is
+tuned on the validation examples, and ours keeps its default settings. Only implicit's ALS has the weight of an observed
+pair (alpha 50) that did best of 5, 20 and 50 on these data.
 """
 
 import time
@@ -30,12 +30,12 @@ from pipeline.vocabulary.vocabulary import Vocabulary
 
 D = 32
 STEPS = 100
-"""Of the plain loop: enough to see how fast it is."""
+"""Steps of the plain loop: enough to measure its speed."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """What all are given."""
+    """The input that all learners get."""
 
     conf: Dataset
     vocabulary: Vocabulary
@@ -45,20 +45,20 @@ class Task:
 
 @dataclass(frozen=True)
 class Learned:
-    """What each gives back."""
+    """The fit of a learner, and the least work that it takes."""
 
     fitted: Fitted
     pairs: int
-    """Learned from, each as often as it was: ALS goes over all of them 15 times."""
+    """Number of pairs learned from, each counted as often as it was used: ALS goes over all of them 15 times."""
     bytes: float
-    """That have to be read or written at the least, where the memory's caches are of no help."""
+    """Least number of bytes to read or write in memory, where caches do not help."""
     multiply_adds: float
-    """That have to be done at the least."""
+    """Least number of multiply-adds to do."""
 
 
 @dataclass(frozen=True)
 class _Plain:
-    """Scores, and nothing else."""
+    """A fit that can score, and nothing else."""
 
     logits: Callable[[sparse.csr_matrix], npt.NDArray[np.float32]]
     embedding: Embedding
@@ -152,7 +152,7 @@ def plain(task: Task) -> Learned:
 
 
 def _pairs(task: Task) -> int:
-    """Of the training examples."""
+    """Number of pairs in the training examples."""
     return int(task.training.inputs.lengths.sum())
 
 
@@ -170,11 +170,11 @@ NEEDED = {
     "pca": ("pipeline.baselines.pca", "sklearn.decomposition"),
     "plain": ("torch.utils.data",),
 }
-"""What is loaded before the clock starts."""
+"""Modules that are imported before the clock starts."""
 
 
 def task_of(folder: Path, training: Mapping[str, Any] | None = None) -> Task:
-    """The task that `encoders.ours` left in a folder, with some settings of the training."""
+    """Load the task that `encoders.ours` left in a folder, and replace some training settings."""
     conf, vocabulary = load(folder / "generated.yaml"), Vocabulary.load(folder)
     conf = conf.model_copy(update={"training": conf.training.model_copy(update=dict(training or {}))})
     examples = SparseExamples.load(folder)
@@ -183,7 +183,7 @@ def task_of(folder: Path, training: Mapping[str, Any] | None = None) -> Task:
 
 
 def learn(name: str, folder: Path) -> tuple[float, dict[str, Any]]:
-    """One learner: its seconds, what it comes to, and the least that it has to do."""
+    """Run one learner: its seconds, its recall, its pairs per second, and the least work that it takes."""
     for module in NEEDED[name]:
         import_module(module)
     task = task_of(folder)

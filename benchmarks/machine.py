@@ -1,4 +1,4 @@
-"""What the machine can do at most: the floor under everything that is measured on it."""
+"""Peak rates of the machine, which give the floor of everything that is measured on it."""
 
 import time
 from collections.abc import Callable
@@ -7,7 +7,7 @@ REPEATS = 5
 
 
 def bandwidth() -> float:
-    """Bytes a second that all cores together read from memory."""
+    """Bytes per second that all cores together read from memory."""
     import torch
 
     many = torch.ones(2**28)  # 1 GB, more than any cache holds
@@ -15,7 +15,7 @@ def bandwidth() -> float:
 
 
 def gemm() -> float:
-    """Multiply-adds a second of a product of two matrices of 32-bit numbers, on all cores."""
+    """Multiply-adds per second in a product of two matrices of 32-bit numbers, on all cores."""
     import torch
 
     n = 4096

@@ -1,7 +1,7 @@
-"""What Dagster and MLflow add: the library's calls alone, and the same inside assets with runs, warm, in one process.
+"""The time that Dagster and MLflow add: the library alone, and inside assets with runs, warm, in one process.
 
-Alone means plain function calls in the place of Dagster, and a folder in the place of MLflow: everything is fitted,
-evaluated, drawn and written in both.
+Alone means plain function calls instead of Dagster, and a folder instead of MLflow. Both ways fit, evaluate, draw and
+write everything.
 """
 
 import contextlib
@@ -40,7 +40,7 @@ SAMPLES = Path(__file__).resolve().parent.parent / "conf"
 
 @dataclass
 class _FolderRun(Run):
-    """A run that is a folder."""
+    """A run that keeps its files in a plain folder."""
 
     folder: Path = Path()
 
@@ -59,7 +59,7 @@ class _FolderRun(Run):
 
 
 class _FolderTracker(Tracker):
-    """The runs of a dataset as plain folders."""
+    """A tracker that keeps the runs of a dataset in plain folders."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -94,7 +94,7 @@ class _FolderTracker(Tracker):
 
 
 def alone(path: Path, out: Path) -> None:
-    """The library's calls, one after the other."""
+    """Make the library's calls, one after the other."""
     conf, log = load(path), logging.getLogger("overhead")
     _kept(ingest(conf, path.parent, out / "read"), out / "records")
     records = Records.load(out / "records")
@@ -127,7 +127,7 @@ def _kept(value: object, folder: Path) -> None:
 
 
 def inside(path: Path, home: Path) -> None:
-    """What `make run` does, in this process."""
+    """Do what `make run` does, in this process."""
     from assets.command import run
 
     os.environ |= {"PIPELINE_CONF": str(path.parent), "PIPELINE_HOME": str(home), "FORCE": "1"}
@@ -137,9 +137,9 @@ def inside(path: Path, home: Path) -> None:
 
 
 def overhead(path: Path, repeats: int) -> tuple[float, float]:
-    """Seconds of the library alone, and inside Dagster with MLflow: medians of interleaved rounds.
+    """Median seconds of the library alone, and inside Dagster with MLflow, over interleaved rounds.
 
-    What is loaded once is loaded before: a round of small fits of both tasks warms up.
+    A round of small fits of both tasks comes first, so that everything that is loaded only once is loaded before.
     """
     seconds: tuple[list[float], list[float]] = ([], [])
     with tempfile.TemporaryDirectory() as name:
@@ -157,7 +157,7 @@ def overhead(path: Path, repeats: int) -> tuple[float, float]:
 
 
 def _small(folder: Path) -> Iterator[Path]:
-    """The samples' confs, with one fit of each method and no folds."""
+    """Write the samples' confs with one fit of each method and no folds: their paths."""
     for path in (SAMPLES / "movies.yaml", SAMPLES / "homes.yaml"):
         settings = yaml.safe_load(path.read_text()) | {
             "dimensions": [2],

@@ -1,4 +1,4 @@
-"""README.md of the benchmarks, and the results that it is made of: each with its machine, day and versions."""
+"""The README.md of the benchmarks, and the results behind it, each with its machine, day and package versions."""
 
 import datetime as dt
 import json
@@ -71,7 +71,7 @@ the other with a folder in the place of MLflow, and the same inside Dagster with
 
 
 def keep(name: str, found: dict[str, Any], packages: Sequence[str]) -> None:
-    """Write a result with the day, the machine and the versions that it is of."""
+    """Write a result with the day, the machine and the versions of these packages."""
     RESULTS.mkdir(exist_ok=True)
     result = {
         **found,
@@ -83,7 +83,7 @@ def keep(name: str, found: dict[str, Any], packages: Sequence[str]) -> None:
 
 
 def _machine() -> str:
-    """Processor, cores and memory."""
+    """Processor, number of cores and memory, as text."""
     names = [line.split(":")[1].strip() for line in _lines(Path("/proc/cpuinfo")) if line.startswith("model name")]
     memory = psutil.virtual_memory().total / 2**30
     return f"{names[0] if names else platform.processor()}, {os.cpu_count()} cores, {memory:.0f} GB"
@@ -103,7 +103,7 @@ def write() -> Path:
 
 
 def _speed() -> list[str]:
-    """The section about time and memory, of each size that was measured."""
+    """Lines of the section about time and memory, with each size that was measured."""
     lines = ["## Speed\n", _SPEED]
     for contest in SPEED:
         for path in sorted(RESULTS.glob(f"speed_{contest}_*.json")):

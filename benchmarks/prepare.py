@@ -29,7 +29,7 @@ SEED = 1
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the Parquet file of one data set and say where."""
+    """Write the Parquet file of one data set, and print its path."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.prepare", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def gowalla(path: Path) -> pl.DataFrame:
-    """LightGCN's split: lines of a user and the places; a tenth of each user's training places validates."""
+    """LightGCN's split, from lines of a user and places; a tenth of each user's training places validates."""
     if path.suffix == ".parquet":
         frame = pl.read_parquet(path, columns=["user", "place", "split"])
         if (frame["split"] == "test").any():
@@ -66,7 +66,7 @@ def gowalla(path: Path) -> pl.DataFrame:
 
 
 def _lists(path: Path) -> pl.DataFrame:
-    """Lines such as `7 12 3`: user 7 visited the places 12 and 3."""
+    """Read lines such as `7 12 3`: user 7 visited the places 12 and 3."""
     numbers = pl.read_csv(path, has_header=False, separator="\n", new_columns=["line"], schema={"line": pl.String})
     parts = numbers.select(pl.col("line").str.strip_chars().str.split(" ").cast(pl.List(pl.Int64)))
     return (
@@ -99,7 +99,7 @@ def movielens_1m(path: Path) -> pl.DataFrame:
 
 
 def movielens_20m(path: Path) -> pl.DataFrame:
-    """Ratings of 4 and more, of users with five such (Liang et al., 2018, arXiv:1802.05814)."""
+    """Ratings of 4 or more, by users with at least five of them (Liang et al., 2018, arXiv:1802.05814)."""
     if path.suffix == ".parquet":
         ratings = pl.read_parquet(path, columns=["user", "movie"])
     else:
@@ -119,7 +119,7 @@ def _with_users_held_out(ratings: pl.DataFrame, n_validation: int, n_test: int) 
 
 
 def edinburgh(path: Path) -> pl.DataFrame:
-    """The listings with a price, of which those between 1 % and 99 % are kept: the others are typing errors."""
+    """Listings with a price between the 1 % and 99 % quantiles: the other prices are typing errors."""
     read = pl.read_csv(path, infer_schema_length=None)
     price = pl.col("price").cast(pl.String).str.replace_all(r"[$,]", "").cast(pl.Float64, strict=False)
     read = read.with_columns(price=price).filter(pl.col("price") > 0)
@@ -132,7 +132,7 @@ def reviews(path: Path | None) -> pl.DataFrame:
 
 
 def artworks(path: Path | None) -> pl.DataFrame:
-    """Works of art with title, artist and year, of the media that have a hundred works or more."""
+    """Works of art with title, artist and year, in media that have a hundred works or more."""
     works = _packaged("modeldata", "tate_text")
     return works.filter(pl.len().over("medium") >= 100)
 
@@ -144,7 +144,7 @@ def _packaged(package: str, name: str) -> pl.DataFrame:
 
 
 PACKAGED = ("reviews", "artworks")
-"""These come with a package, and need no files."""
+"""Data sets that come with a package and need no files."""
 LOADERS: dict[str, Callable[[Path], pl.DataFrame]] = {
     "reviews": reviews,
     "artworks": artworks,

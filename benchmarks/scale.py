@@ -1,4 +1,4 @@
-"""How the cost grows from a CSV to an embedding: four sizes of one thing, each in a process of its own."""
+"""How the cost from a CSV to an embedding grows: four sizes of pairs or vocabulary, each in a process of its own."""
 
 import resource
 import subprocess
@@ -19,16 +19,16 @@ from pipeline.network.learned import LearnedEmbedding
 
 HERE = Path(__file__).resolve().parent
 FACTORS = (0.1, 0.316, 1, 3)
-"""Of users and their pairs, the movies fixed."""
+"""Factors of the users and their pairs, while the movies stay fixed."""
 SHARES = (0.0316, 0.1, 0.316, 1)
-"""Of the movies, users and pairs fixed at a third."""
+"""Shares of the movies, while users and pairs stay fixed at about a third."""
 TRAINING = {"max_epochs": 3, "negatives": 4096}
-"""The same for all sizes: by default it depends on the size."""
+"""Training settings that are the same for all sizes: their defaults depend on the size."""
 STEPS = ("encode", "start", "epoch")
 
 
 def sizes(users: int, movies: int, pairs: int) -> dict[str, list[tuple[int, int, int]]]:
-    """What is generated: users, movies and pairs, by what grows."""
+    """Users, movies and pairs to generate for each size, by what grows."""
     return {
         "pairs": [(round(users * f), movies, round(pairs * f)) for f in FACTORS],
         "vocabulary": [(round(users * 0.316), round(movies * f), round(pairs * 0.316)) for f in SHARES],
@@ -36,7 +36,10 @@ def sizes(users: int, movies: int, pairs: int) -> dict[str, list[tuple[int, int,
 
 
 def cost(csv: Path) -> dict[str, float]:
-    """CSV to CSR, to the start of the training, and an epoch of it: seconds of each, in this process."""
+    """Measure one size in this process: seconds of each step, peak memory in MB, and what was encoded.
+
+    The steps are from the CSV to the CSR matrix, from there to the start of the training, and one epoch of it.
+    """
     at = [time.perf_counter()]
     with tempfile.TemporaryDirectory() as name:
         users, vocabulary, pairs = ours(csv, Path(name))
@@ -61,13 +64,13 @@ def cost(csv: Path) -> dict[str, float]:
 
 
 def grow(users: int, movies: int, pairs: int, measure: Callable[[Path], dict[str, float]]) -> dict[str, Any]:
-    """Generate each size, measure it, and throw the data away.
+    """Generate each size, measure it, and delete its data.
 
     Args:
-        users: of the whole size.
-        movies: of the whole size.
-        pairs: of the whole size.
-        measure: `cost` in a process of its own.
+        users: number of users where the factor is 1.
+        movies: number of movies where the factor is 1.
+        pairs: number of pairs where the factor is 1.
+        measure: runs `cost` in a process of its own.
     """
     found: dict[str, Any] = {}
     data = HERE / "data"  # where there is room for it; a temporary folder may be in memory
@@ -85,14 +88,17 @@ def grow(users: int, movies: int, pairs: int, measure: Callable[[Path], dict[str
 
 
 def exponent(found: Sequence[Mapping[str, float]], of: str, step: str) -> float:
-    """The slope of log(seconds) against log(size): 1 is linear. With a vocabulary, seconds are those for each pair."""
+    """The slope of log(seconds) against log(size): 1 is linear.
+
+    Where the vocabulary grows, these are the seconds per pair.
+    """
     per = [row["pairs"] if of == "vocabulary" else 1.0 for row in found]
     seconds = np.array([row[step] for row in found]) / np.array(per)
     return float(np.polyfit(np.log([row[of] for row in found]), np.log(seconds), 1)[0])
 
 
 def tables(found: Mapping[str, Sequence[Mapping[str, float]]]) -> list[list[list[str]]]:
-    """For each thing that grows: the sizes, the seconds of each step, and what ten times as much costs."""
+    """A table for each quantity that grows: the sizes, the seconds of each step, and the cost of ten times as much."""
     made = []
     for grows, rows in found.items():
         cells = [[f"the {grows} grow" if grows == "pairs" else f"the {grows} grows", "users", "vocabulary", "pairs",

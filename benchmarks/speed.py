@@ -29,7 +29,7 @@ from benchmarks.learners import LEARNERS, D, learn
 
 HERE = Path(__file__).resolve().parent
 SIZES = {"small": (100_000, 50_000, 5_200_000), "course": (500_000, 1_000_000, 59_000_000)}
-"""Users, movies, and pairs that are asked for."""
+"""Number of users, movies and pairs that each size asks for."""
 CONTESTANTS: dict[str, Mapping[str, Callable[..., Any]]] = {"encode": ENCODERS, "learn": LEARNERS}
 TITLES = {"encode": "CSV to CSR", "learn": f"CSR to embedding, D={D}"}
 CONTESTS = ("encode", "learn", "scale", "overhead")
@@ -43,7 +43,10 @@ PACKAGES = {
 
 
 def measure(contest: str, name: str, path: Path) -> dict[str, float]:
-    """One contestant in this process: seconds, peak memory in MB, and what else there is to tell."""
+    """Measure one contestant in this process: seconds, peak memory in MB, and its other figures.
+
+    The rates of the machine, and the cost of one size of `scale`, are measured here too.
+    """
     if contest == "machine":
         return {"bytes": machine.bandwidth(), "multiply_adds": machine.gemm()}
     if contest == "scale":
@@ -53,10 +56,12 @@ def measure(contest: str, name: str, path: Path) -> dict[str, float]:
 
 
 def elsewhere(contest: str, name: str, path: Path) -> dict[str, float]:
-    """`measure` in a fresh process. This one has to stay small: its own memory would count as the other's peak.
+    """Call `measure` in a fresh process.
+
+    This process has to stay small: its own memory would count as the peak of the other one.
 
     Raises:
-        RuntimeError: it failed.
+        RuntimeError: the fresh process failed.
     """
     command = [sys.executable, "-m", "benchmarks.speed", "--one", contest, name, str(path)]
     done = subprocess.run(command, cwd=HERE.parent, capture_output=True, text=True, check=False)
@@ -67,10 +72,10 @@ def elsewhere(contest: str, name: str, path: Path) -> dict[str, float]:
 
 
 def hold(contest: str, path: Path, repeats: int) -> dict[str, dict[str, float]]:
-    """All contestants in turn, so often: the medians.
+    """Measure all contestants in turn, `repeats` times: the medians of each.
 
     Raises:
-        RuntimeError: one of them failed, or found other pairs.
+        RuntimeError: one of them failed, or found another number of pairs.
     """
     measured: dict[str, list[dict[str, float]]] = {name: [] for name in CONTESTANTS[contest]}
     for repeat in range(repeats):
@@ -87,7 +92,7 @@ def hold(contest: str, path: Path, repeats: int) -> dict[str, dict[str, float]]:
 
 
 def table(contest: str, medians: Mapping[str, Mapping[str, float]], rates: Mapping[str, float]) -> list[list[str]]:
-    """The medians, their ratios to ours, and the floor of each."""
+    """The table of a contest: the medians, the ratios of ours to each, and the floor of each."""
     best = medians[OURS]
     rows = [[TITLES[contest], "seconds", "ours / theirs", "floor, s", "peak memory, MB", "ours / theirs"]]
     if contest == "learn":
@@ -103,7 +108,7 @@ def table(contest: str, medians: Mapping[str, Mapping[str, float]], rates: Mappi
 
 
 def side_by_side(contest: str, size: str, csv: Path, repeats: int) -> dict[str, Any]:
-    """A contest between those who encode, or learn."""
+    """Hold a contest between encoders, or between learners."""
     rates = elsewhere("machine", "rates", csv)
     with tempfile.TemporaryDirectory() as folder:
         if contest == "learn":
@@ -120,7 +125,7 @@ def side_by_side(contest: str, size: str, csv: Path, repeats: int) -> dict[str, 
 
 
 def growing(size: str) -> dict[str, Any]:
-    """What ten times as much costs."""
+    """Measure how the cost grows with the pairs and with the vocabulary."""
     found = scale.grow(*SIZES[size], measure=partial(elsewhere, "scale", "ours"))
     return {
         "title": f"scale, {size}: around {_said(size)}",
@@ -131,8 +136,8 @@ def growing(size: str) -> dict[str, Any]:
 
 
 def added(size: str, csv: Path, repeats: int) -> dict[str, Any]:
-    """What Dagster and MLflow add: on the samples, and on the generated data of the course's size."""
-    from benchmarks.overhead import overhead  # loads what no contestant needs: their memory is measured
+    """Measure what Dagster and MLflow add: on the samples, or on the generated data of the course's size."""
+    from benchmarks.overhead import overhead  # imports what no contestant needs: their memory is measured
 
     logging.disable(logging.INFO)
     confs = [HERE.parent / "conf" / f"{name}.yaml" for name in ("movies", "homes")]

@@ -1,6 +1,7 @@
-"""The README's path of clicks, in a real browser: from the list of assets to which D to take.
+"""The README's path of clicks in a real browser, from the list of assets to the choice of D.
 
-The tests walk it on planted data. `make pictures` walks it on what `make run` made, and keeps a picture of each stop.
+The tests walk it on planted data. `make pictures` walks it on the results of `make run`, and keeps a picture of each
+stop.
 """
 
 import os
@@ -25,25 +26,25 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 FOLDER = Path(__file__).parent
 WAIT = 600
-"""Seconds for a page to show what it shall, at most: a busy machine takes long."""
+"""Most seconds to wait for an element of a page, or for `make dev` to end: a busy machine takes long."""
 SETTLED = 4.0
-"""Seconds until what moves on a page has come to rest."""
+"""Seconds until nothing on a page moves any more."""
 STILL = 0.5
-"""Seconds for which something that is clicked has not moved."""
+"""Seconds for which an element has to stay in its place before it is clicked."""
 _DRAWS = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader")  # WebGL without a graphics card
 NOT_OURS = ("users/current", "go.apollo.dev")
-"""What the two UIs themselves leave in the console: MLflow asks who is logged in, Dagster's GraphQL client warns."""
+"""Console messages of the two UIs themselves: MLflow asks who is logged in, Dagster's GraphQL client warns."""
 
 
 def open_browser(profile: Path, draws: bool = True) -> Chrome:
-    """A browser without a window, offline but for this machine.
+    """Start a browser without a window, which makes no requests of its own in the background.
 
     Args:
         profile: an empty folder.
-        draws: it has WebGL, without a graphics card: half of a processor, as long as anything moves.
+        draws: whether it has WebGL without a graphics card: this takes half a processor as long as anything moves.
 
     Raises:
-        FileNotFoundError: there is none.
+        FileNotFoundError: Chromium or its driver is not installed.
     """
     chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if not (chromium and driver):
@@ -61,14 +62,14 @@ def open_browser(profile: Path, draws: bool = True) -> Chrome:
 
 
 def console_errors(browser: Chrome) -> list[Any]:
-    """What stands in the browser's console as an error since the last call, and is none of the two UIs' own."""
+    """Errors in the browser's console since the last call, without those of the two UIs themselves."""
     entries = [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
     return [entry for entry in entries if not any(known in entry["message"] for known in NOT_OURS)]
 
 
 def free_port() -> int:
-    """A port that nothing listens on, and that no other program is given by chance until it is used."""
-    for port in random.SystemRandom().sample(range(10_000, 32_000), 100):  # below those that systems give out
+    """A free port, which no other program gets by chance before it is used."""
+    for port in random.SystemRandom().sample(range(10_000, 32_000), 100):  # below the ports that systems give out
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
@@ -77,7 +78,7 @@ def free_port() -> int:
 
 @contextmanager
 def served(**environment: str) -> Iterator[str]:
-    """`make dev` as long as the context lasts: the address of Dagster's page."""
+    """Run `make dev` as long as the context lasts, and yield the address of Dagster's page."""
     ports = {"DAGSTER_PORT": str(free_port()), "MLFLOW_PORT": str(free_port())}
     settings = {**os.environ, **ports, **environment}
     with TemporaryDirectory() as folder:
@@ -100,14 +101,14 @@ def served(**environment: str) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Tour:
-    """A person with a browser, before the pages of `make dev`."""
+    """A person who clicks through the pages of `make dev` in a browser."""
 
     browser: Chrome
     dagster: str
     dataset: str
 
     def find(self, xpath: str) -> WebElement:
-        """What is shown first at a path, as soon as it is."""
+        """The first element that is shown at an XPath, as soon as there is one."""
 
         def shown(browser: Chrome) -> WebElement | bool:
             return next(
@@ -119,7 +120,7 @@ class Tour:
         return found
 
     def click(self, xpath: str) -> None:
-        """Click what is shown at a path, once it stays where it is: while a page is built, a click may go beside it."""
+        """Click the element at an XPath once it stays in its place: while a page is built, a click may miss it."""
         before, now = None, self.find(xpath).rect
         while now != before:
             time.sleep(STILL)
@@ -155,21 +156,21 @@ class Tour:
         return f"//a[contains(@href, 'asset-groups~group') and contains(@href, '{self.dataset}%2Fcomparison')]"
 
     def job(self) -> None:
-        """*Jobs*, then the dataset: its assets, to be made with one click."""
+        """Open *Jobs*, then the dataset: its assets can be made with one click."""
         self.browser.get(self.dagster)
         self.click("//a[normalize-space()='Jobs']")
         self.click(f"//a[normalize-space()='{self.dataset}']")
         self.find("//*[name()='svg']//*[text()='raw_records']")
 
     def materialize(self) -> None:
-        """*Materialize all* on the page of the job, then the tab *Runs* and the run that is there."""
+        """Click *Materialize all* on the page of the job, then the tab *Runs* and the run in it."""
         self.click("//button[contains(., 'Materialize all') and not(@disabled)]")
         self.find(self._run)
         self.click(f"//a[contains(@href, '/jobs/{self.dataset}/runs')]")
         self.click(self._run)
 
     def terminate(self) -> None:
-        """*Terminate* on the page of a run, and again in the question that it asks."""
+        """Click *Terminate* on the page of a run, and again in the dialog that asks for confirmation."""
         self.click("//button[contains(., 'Terminate')]")
         self.click("//*[@role='dialog' or contains(@class, 'Dialog')]//button[contains(., 'Terminate')]")
 
@@ -184,8 +185,8 @@ class Tour:
 
 
 def main() -> int:
-    """Walk the path on what `make run` made, and keep a picture of each stop in this folder."""
-    ports = {"DAGSTER_PORT": "3000", "MLFLOW_PORT": "5000"}  # to which the links lead that `make run` wrote
+    """Walk the path on the results of `make run`, and keep a picture of each stop in this folder."""
+    ports = {"DAGSTER_PORT": "3000", "MLFLOW_PORT": "5000"}  # the links that `make run` wrote lead to these
     with TemporaryDirectory() as profile:
         try:
             browser = open_browser(Path(profile))

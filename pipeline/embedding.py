@@ -1,6 +1,6 @@
-"""What every fit begins with, a Problem, and ends in: an Embedding, and a Fitted that scores with it.
+"""The input of every fit, a Problem, and its results: an Embedding, and a Fitted that scores with it.
 
-Nothing after the fit can tell who made it. How an embedding is learned does not belong here.
+They look the same whichever method made them. How an embedding is learned does not belong here.
 """
 
 import json
@@ -23,12 +23,12 @@ from pipeline.vocabulary.vocabulary import Vocabulary
 
 @dataclass(frozen=True)
 class Embedding:
-    """Vectors of tokens: row i of the matrix is token i in a latent space of D dimensions."""
+    """Vectors of tokens: row i of the matrix is the vector of token i in a latent space of D dimensions."""
 
     vocabulary: Vocabulary
     matrix: npt.NDArray[np.float32]  # (V, D)
     provenance: Mapping[str, str] = field(default_factory=dict)
-    """Who made it: dataset, method, dimension, and the fingerprints of its inputs."""
+    """Where it comes from: dataset, method, dimension, MLflow run, and the fingerprint of the vocabulary."""
 
     def __post_init__(self) -> None:
         if self.matrix.ndim != 2 or len(self.matrix) != len(self.vocabulary):
@@ -45,7 +45,7 @@ class Embedding:
         """The k tokens whose vectors have the smallest angle to that of `token` (cosine similarity), nearest first.
 
         Returns:
-            token, label, count, cosine.
+            A frame with the columns token, label, count, cosine.
 
         Raises:
             PipelineError: the token is not in the vocabulary.
@@ -60,7 +60,7 @@ class Embedding:
         return found.with_columns(cosine=pl.Series(cosine[nearest]))
 
     def save(self, path: Path) -> None:
-        """Write Parquet: token, label, count, vector (D float32), one row a token; the provenance is its metadata."""
+        """Write Parquet: one row per token with token, label, count, vector (D float32); provenance as its metadata."""
         vectors = pl.Series("vector", self.matrix.astype(np.float32), dtype=pl.Array(pl.Float32, self.dimension))
         self.vocabulary.tokens.with_columns(vectors).write_parquet(
             path,
@@ -87,12 +87,12 @@ class Embedding:
 
 
 def nowhere(vocabulary: Vocabulary) -> Embedding:
-    """For a method without a latent space: D = 1 and every token at 0."""
+    """A placeholder embedding for a method without a latent space: D = 1 and every token at 0."""
     return Embedding(vocabulary, np.zeros((len(vocabulary), 1), np.float32))
 
 
 class Fitted(Protocol):
-    """A finished fit, whoever made it."""
+    """A finished fit, whichever method made it."""
 
     @property
     def embedding(self) -> Embedding:
@@ -101,75 +101,75 @@ class Fitted(Protocol):
 
     @property
     def weights(self) -> Mapping[str, npt.NDArray[Any]]:
-        """All arrays that `score` needs, by name: enough to make this object again."""
+        """All arrays that `score` needs, by name; they are saved, and the fit is restored from them."""
         ...
 
     @property
     def chosen(self) -> Mapping[str, Any]:
-        """What validation decided, such as the number of epochs: enough to fit the same on other rows."""
+        """Settings that validation chose, such as the number of epochs: enough to repeat the fit on other examples."""
         ...
 
     def score(self, inputs: sparse.csr_matrix, dense: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
         """Score examples.
 
         Args:
-            inputs: (N, V) 1 for each token that goes in.
-            dense: (N, F) dense features, NaN where missing; F is 0 for missing tokens.
+            inputs: (N, V) with 1 for each token that goes in.
+            dense: (N, F) dense features, NaN where missing; F is 0 for the task of missing tokens.
 
         Returns:
-            What the task predicts: (N, V) a logit for each token, (N,) a number for each example, in the target's unit,
-            or (N, C) the probability of each class.
+            The predictions: (N, V) a logit for each token, (N,) a number for each example in the target's unit, or
+            (N, C) the probability of each class.
         """
         ...
 
 
 @dataclass(frozen=True)
 class Watch:
-    """Who hears of a training that takes long, and where its state is kept meanwhile."""
+    """Who is told about the progress of a long training, and where its state is saved."""
 
     name: str = "training"
-    """What lines of progress begin with."""
+    """What lines of progress begin with; the folder of its checkpoints is named after it."""
     log: logging.Logger = field(default_factory=lambda: logging.getLogger(__name__))
-    """Gets lines of progress where there is no terminal."""
+    """Receives lines of progress if there is no terminal."""
     on_epoch: Callable[[Mapping[str, float], int], None] = lambda losses, epoch: None
-    """Gets the losses of each epoch by name, and the epoch from 1."""
+    """Called with the losses of each epoch by name, and the number of the epoch, counted from 1."""
     on_resume: Callable[[float], None] = lambda seconds: None
-    """Gets the seconds that an earlier process had spent, where this one goes on."""
+    """Called with the seconds that an earlier process spent, when this one resumes its training."""
     checkpoints: Path | None = None
-    """A folder for the state of a long training; the same fit goes on from what it finds there."""
+    """A folder for the state of a long training; the same fit resumes from the state that it finds there."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """What a fit gets to solve."""
+    """Everything that a fit gets as its input."""
 
     training: ExampleSet
     vocabulary: Vocabulary
     conf: Dataset
-    """Resolved, where the fit has settings that the data decides."""
+    """The dataset; resolved, if the fit has settings whose defaults depend on the data."""
     dimension: int | None = None
-    """D; None where the method has none to sweep."""
+    """D; None for a method without a D to sweep."""
     validation: ExampleSet | None = None
-    """The examples that choose; without any a middle setting, or the last epoch, is kept."""
+    """Examples on which settings are chosen; without any, a fixed choice is made, such as the middle value."""
     chosen: Mapping[str, Any] | None = None
-    """What validation chose before: the same is fitted again, on other examples."""
+    """Settings that validation chose in an earlier fit; they are used again, on other examples."""
     watch: Watch = Watch()
 
 
 class Estimator(Protocol):
-    """A way to a fit: the learned embedding, or a baseline."""
+    """A method that can be fitted: the learned embedding, or a baseline."""
 
     @property
     def name(self) -> str:
-        """What the runs and the tables call it."""
+        """Its name in the runs and the tables."""
         ...
 
     def fitted_at(self) -> tuple[int | None, ...]:
-        """Each D to fit, of a conf that is resolved; None where there is none to sweep."""
+        """Each D to fit, once conf is resolved; None for a method without a D to sweep."""
         ...
 
     def settings(self) -> dict[str, Any]:
-        """The settings of its own that can change the result, as plain data."""
+        """Its own settings that can change the result, as plain data."""
         ...
 
     def fit(self, problem: Problem) -> Fitted:

@@ -1,15 +1,15 @@
-"""The one exception that people are meant to read. Everything else that is raised is a defect of ours."""
+"""The one exception whose message is for users. Any other exception is a defect of the pipeline."""
 
 import difflib
 from collections.abc import Iterable
 
 
 class PipelineError(Exception):
-    """A mistake that the reader can cure: its message says what is wrong, where, and what to do."""
+    """A mistake that the user can correct: its message says what is wrong, where, and what to do."""
 
 
 def nearest(word: str, words: Iterable[str]) -> str:
-    """A hint for a word that is not among `words`: the one that was meant, or what there is.
+    """A hint for a word that is not among `words`: the one that was probably meant, or a list of them.
 
     >>> nearest("sead", ["seed", "split"])
     "did you mean 'seed'?"

@@ -1,15 +1,15 @@
-"""Columns and dtypes of every frame that leaves a module, written once."""
+"""Columns and dtypes of every frame that leaves a module, defined once."""
 
 import dataframely as dy
 import polars as pl
 
 PARTS = ("train", "validation", "test")
-"""When a token may be seen, in this order: train tokens always, test tokens last."""
+"""The parts, in the order in which their tokens may be seen: train tokens always, test tokens last."""
 PartType = pl.Enum(PARTS)
 
 
 class Pairs(dy.Schema):
-    """One row a token of an example, as the raw records have it (a token can stand there more than once)."""
+    """One row for each token of an example, as in the raw records, where a token can occur more than once."""
 
     example = dy.String(description="id of the example")
     token = dy.String(description="the token")
@@ -18,7 +18,7 @@ class Pairs(dy.Schema):
 
 
 class Examples(dy.Schema):
-    """One row an example."""
+    """One row for each example."""
 
     example = dy.String(primary_key=True, description="id of the example")
     split = dy.Enum(PARTS, nullable=True, description="whether it trains, validates or is held out; null with folds")
@@ -26,7 +26,7 @@ class Examples(dy.Schema):
 
 
 class Tokens(dy.Schema):
-    """The vocabulary: one row a token, the row's number is the token's integer."""
+    """The vocabulary: one row for each token; the row's number is the token's integer."""
 
     token = dy.String(primary_key=True, description="the token, as in the raw records")
     label = dy.String(description="what people read for it")
@@ -34,7 +34,7 @@ class Tokens(dy.Schema):
 
 
 class EmbeddingRows(dy.Schema):
-    """`embedding.parquet`: one row a token, in the order of the vocabulary."""
+    """`embedding.parquet`: one row for each token, in the order of the vocabulary."""
 
     token = dy.String(primary_key=True, description="the token, as in the raw records")
     label = dy.String(description="what people read for it")

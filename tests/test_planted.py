@@ -1,4 +1,4 @@
-"""The contest where the truth is known: PCA must fail and the learned embedding win, or nothing is to be found."""
+"""Contests where the truth is known: PCA must fail and the learned embedding win, or there is no signal to find."""
 
 import math
 from collections.abc import Callable
@@ -60,7 +60,7 @@ def contest(
 
 
 def test_pca_keeps_what_varies_most_and_misses_the_groups_of_rare_items(contest: Callable[..., Comparison]) -> None:
-    """12 items that every second user has by chance; 8 groups of 6 rare items, and a user likes one group.
+    """12 items, each of which a user has with probability 1/2; 8 groups of 6 rare items, and a user likes one group.
 
     A coin's variance is .25. A group's six items have .06 each and covariances of .03: .2 in all. The twelve coins come
     first, and PCA's four dimensions hold nothing but coins; what can be predicted are the rare items.
@@ -103,7 +103,7 @@ def test_pca_keeps_the_frequent_words_and_misses_the_rare_ones_that_make_the_pri
 
 @pytest.mark.parametrize("task", ["missing tokens", "a number"])
 def test_where_there_is_no_signal_the_comparison_says_so(task: str, contest: Callable[..., Comparison]) -> None:
-    """Every item by chance, the popular ones more often; a price that no word changes."""
+    """Users have items by chance, popular ones more often; no word changes the price."""
     random = np.random.default_rng(3)
     if task == "missing tokens":
         popular = 0.5 / np.sqrt(np.arange(1, 61))

@@ -56,7 +56,7 @@ def test_no_file_is_long(folder: str) -> None:
 
 
 def test_an_arrow_that_is_turned_round_is_refused(tmp_path: Path) -> None:
-    """In a copy of the project, a module imports from further down the way of the data."""
+    """In a copy of the project, a module imports a later step of the way of the data, or a library of another place."""
     for folder in ("pipeline", "assets"):
         shutil.copytree(PROJECT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(PROJECT / "pyproject.toml", tmp_path)
@@ -80,7 +80,7 @@ def test_an_arrow_that_is_turned_round_is_refused(tmp_path: Path) -> None:
 
 
 def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
-    """What the linter of imports says of a project."""
+    """Run the linter of imports on a project."""
     command = [Path(sys.executable).parent / "lint-imports", "--no-cache"]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 

@@ -1,4 +1,4 @@
-"""`make dev` as a person with a browser has it: make a dataset, see what it is worth, compare in MLflow, stop a run."""
+"""`make dev` as a person in a browser uses it: make a dataset, see what it is worth, compare in MLflow, stop a run."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +13,7 @@ from docs.tour import Tour, console_errors, served
 from tests.conftest import MOVIES, statuses, wait_until
 
 QUICK = {**MOVIES, "dimensions": [2, 3], "baselines": [{"kind": "pca", "dimensions": [2, 3]}, "popularity"]}
-"""Two D, so that MLflow shows the dimension among what differs."""
+"""Two values of D, so that MLflow shows the dimension among the settings that differ."""
 PATIENT = {**MOVIES, "training": {"max_epochs": 1_000_000, "patience": 1_000_000}}
 
 pytestmark = pytest.mark.slow
@@ -26,7 +26,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def dagster(home: Path, two_genres: pl.DataFrame, fresh_database: Callable[[Path], str]) -> Iterator[str]:
-    """`make dev` on two planted datasets, of which one would train for days: the address of Dagster's page."""
+    """Run `make dev` on two planted datasets, one of which would train for days: the address of Dagster's page."""
     fresh_database(home / "var")
     (home / "conf").mkdir()
     two_genres.write_csv(home / "conf" / "records.csv")
@@ -43,7 +43,7 @@ def test_a_newcomer_makes_a_dataset_and_compares_its_runs(reader: Chrome, dagste
     tour.job()
     tour.materialize()
     expected = dict.fromkeys(("embedding D=2", "embedding D=3", "pca D=2", "pca D=3", "popularity"), "FINISHED")
-    reader.get("about:blank")  # Dagster's page of a run is busy as long as the run is
+    reader.get("about:blank")  # Dagster's page of a run is busy until the run ends
     wait_until(lambda: statuses(home / "var" / "mlflow.db", "quick") == expected)
     reader.back()
     tour.find("//*[contains(text(), 'Success')]")

@@ -1,5 +1,5 @@
-"""What a learned embedding has to beat, a file each: a `Problem` enters, a `Fitted` leaves.
+"""The baselines that a learned embedding has to beat, one file each: a `Problem` enters, a `Fitted` leaves.
 
-PCA is one of them. Each file has the settings, which know how to fit, and the type that a fit returns, which comes back
-from its weights. Lightning and MLflow do not belong here.
+PCA is one of them. Each file has the class of the settings, which knows how to fit, and the class of the fit, which can
+be restored from its saved weights. Lightning and MLflow do not belong here.
 """

@@ -1,4 +1,4 @@
-"""Matrix factorisation by alternating least squares (Hu, Koren and Volinsky, 2008), of the package `implicit`."""
+"""Matrix factorisation by alternating least squares (Hu, Koren and Volinsky, 2008), with the package `implicit`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,19 +23,19 @@ Array = npt.NDArray[Any]
 
 
 class Als(Baseline):
-    """Matrix factorisation by alternating least squares, of the package `implicit`."""
+    """Matrix factorisation by alternating least squares, with the package `implicit`."""
 
     of_task: ClassVar[type[Task]] = MissingTokens
 
     kind: Literal["als"] = "als"
     dimension: Integers = (64,)
-    """D; of several values validation chooses, as of all that follow."""
+    """D. Validation chooses among several values, also of `regularisation` and `alpha`."""
     regularisation: Numbers = (1.0, 10.0)
-    """Of both factors."""
+    """L2 regularisation of both factors."""
     alpha: Numbers = (1.0, 5.0, 20.0)
-    """Weight of an observed token; one that is not observed weighs 1."""
+    """Weight of an observed token; a token that is not observed has the weight 1."""
     iterations: int = Field(15, ge=1)
-    """Alternations."""
+    """Number of alternations."""
 
     def fit(self, problem: Problem) -> "FittedAls":
         """Factorise the training rows; D, regularisation and alpha are chosen on validation."""
@@ -51,7 +51,7 @@ class Als(Baseline):
 
 @dataclass(frozen=True)
 class FittedAls:
-    """Item factors; a list's own factors are solved for when it is scored."""
+    """Item factors; the factors of a list are solved for when it is scored."""
 
     embedding: Embedding  # the item factors (V, D)
     weights: Mapping[str, Array]  # factors (V, D), regularisation, alpha
@@ -67,14 +67,14 @@ class FittedAls:
         return model
 
     def score(self, inputs: sparse.csr_matrix, dense: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
-        """(N, V) the products of the lists' factors and the tokens'."""
+        """(N, V) the products of the lists' factors and the tokens' factors."""
         with _own_threads():
             users = self._model.recalculate_user(np.arange(inputs.shape[0]), inputs)  # (N, D)
         return np.asarray(users @ self.weights["factors"].T, np.float32)
 
 
 def _own_threads() -> Any:
-    """`implicit` has threads of its own, which those of BLAS would only disturb."""
+    """A context with a single BLAS thread: `implicit` has its own threads, which BLAS threads would only disturb."""
     from threadpoolctl import threadpool_limits
 
     return threadpool_limits(1, "blas")

@@ -1,4 +1,4 @@
-"""Boosted trees (scikit-learn's histogram ones) on the dense features alone."""
+"""Boosted trees (scikit-learn's histogram gradient boosting) on the dense features alone."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,25 +23,25 @@ from pipeline.tasks.target import TargetTask
 
 Array = npt.NDArray[Any]
 TREES = 100
-"""Without validation so many, as scikit-learn has it."""
+"""Number of trees without validation: scikit-learn's default."""
 
 
 class Trees(Baseline):
-    """Boosted trees: what all kinds of them share."""
+    """What all baselines of boosted trees share."""
 
     of_task: ClassVar[type[Task]] = TargetTask  # type: ignore[type-abstract]
     searched: ClassVar[tuple[str, ...]] = ("leaves",)
-    """The settings of whose values validation chooses."""
+    """The settings whose values validation chooses."""
 
     leaves: Integers = (8, 31)
-    """Of a tree; of several values validation chooses."""
+    """Most leaves of a tree. Validation chooses among several values."""
     learning_rate: float = Field(0.05, gt=0)
-    """Share of each tree that is added."""
+    """Learning rate: the share of each tree's answer that is added."""
     max_trees: int = Field(1000, ge=1)
-    """At most; validation chooses how many."""
+    """Largest number of trees; validation chooses how many are kept."""
 
     def fit(self, problem: Problem) -> "FittedTrees":
-        """Grow with each candidate as many trees as are best on validation; without it 100."""
+        """Grow the candidate and number of trees that are best on validation; without it, the first and at most 100."""
         among, validation, chosen = candidates(self, self.searched), problem.validation, problem.chosen
         if chosen is None:
             chosen = {**among[0], "trees": min(self.max_trees, TREES)}
@@ -50,7 +50,7 @@ class Trees(Baseline):
                 best, trees = divmod(first_of_the_best(-losses[:, 0], losses[:, 1]), self.max_trees)
                 chosen = {**among[best], "trees": trees + 1}
         fitted = self._grown(problem, **chosen)
-        _ = fitted.model  # part of the fit
+        _ = fitted.model  # growing the trees is part of the fit
         return fitted
 
     @classmethod
@@ -74,7 +74,7 @@ class Trees(Baseline):
         features = training.dense
         if dimension is not None:
             inputs = training.inputs.csr()
-            dimension = max(1, min(dimension, min(inputs.shape) - 1))  # as many as there is room for
+            dimension = max(1, min(dimension, min(inputs.shape) - 1))  # as many as the data has room for
             pca = principal_components(inputs, dimension, conf.seed)
             embedding = Embedding(problem.vocabulary, pca.loadings.astype(np.float32))
             weights |= {"mean": pca.mean, "components": pca.components}
@@ -110,17 +110,18 @@ class BoostedTrees(Trees):
 
 @dataclass(frozen=True)
 class FittedTrees:
-    """What the trees grow from, and how: the same trees grow again when they are needed, so no pickle is kept."""
+    """What the trees are grown from, and how: the same trees are grown again when needed, so no pickle is kept."""
 
-    embedding: Embedding  # PCA's loadings, or none
+    embedding: Embedding  # PCA's loadings, or a placeholder
     weights: Mapping[str, Array]
-    """features (N, F), learned (N,), leaves, trees, learning_rate, seed, the task's scale; mean and components."""
+    """features (N, F) or (N, D + F), learned (N,), leaves, trees, learning_rate, seed, and the task's scale; with PCA
+    also its mean and components."""
     task: TargetTask
     chosen: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def model(self) -> Any:
-        """scikit-learn's trees, grown."""
+        """scikit-learn's trees, fitted."""
         trees = self.task.trees(
             learning_rate=float(self.weights["learning_rate"]),
             max_iter=int(self.weights["trees"]),
@@ -131,11 +132,11 @@ class FittedTrees:
         return trees.fit(self.weights["features"], self.weights["learned"])
 
     def features(self, inputs: sparse.csr_matrix, dense: Array) -> Array:
-        """(N, F) or (N, D + F)."""
+        """(N, F) the dense features, or (N, D + F) with the scores on PCA's components first."""
         if "components" not in self.weights:
             return dense
         return np.hstack([project(inputs, self.weights["mean"], self.weights["components"]), dense])
 
     def score(self, inputs: sparse.csr_matrix, dense: npt.NDArray[np.float64]) -> Array:
-        """What the trees answer."""
+        """The answers of the trees."""
         return self.task.answers_of_trees(self.model, self.features(inputs, dense), self.weights)

@@ -1,4 +1,4 @@
-"""Baselines that do not look at the example: what the mean and the most frequent class share."""
+"""What the mean and the most frequent class share: they are baselines that do not look at the example."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ Array = npt.NDArray[Any]
 
 
 class Constant(Baseline):
-    """Every example gets the answer of a model that has learned nothing but how the targets lie."""
+    """Every example gets the same answer, which depends only on the distribution of the training targets."""
 
     ignores_examples: ClassVar[bool] = True
 
@@ -36,9 +36,9 @@ class Constant(Baseline):
 
 @dataclass(frozen=True)
 class FittedConstant:
-    """How the training targets lie."""
+    """The distribution of the training targets, which decides the one answer."""
 
-    embedding: Embedding  # none: no token changes the answer
+    embedding: Embedding  # a placeholder: no token changes the answer
     weights: Mapping[str, Array]  # the task's scale
     task: TargetTask
     chosen: Mapping[str, Any] = field(default_factory=dict)

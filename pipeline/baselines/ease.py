@@ -24,21 +24,21 @@ Array = npt.NDArray[Any]
 
 
 class Ease(Baseline):
-    """A linear model from every token to every other, in closed form, where V x V numbers fit into memory."""
+    """A linear model from every token to every other, in closed form; V x V numbers have to fit into memory."""
 
     of_task: ClassVar[type[Task]] = MissingTokens
 
     kind: Literal["ease"] = "ease"
     regularisation: Numbers = (1000.0, 300.0, 100.0)
-    """Of the item weights; of several values validation chooses."""
+    """L2 regularisation of the item weights. Validation chooses among several values."""
     max_tokens: int = Field(15_000, ge=1)
-    """A larger vocabulary is refused: V x V numbers of 8 bytes, three times."""
+    """A larger vocabulary is refused, because the fit needs three matrices of V x V numbers of 8 bytes."""
 
     def require_room(self, most: int, n_tokens: int, where: str) -> None:
         """Refuse a vocabulary that is too large.
 
         Raises:
-            PipelineError: says how much memory it needs.
+            PipelineError: it is; the message says how much memory it needs.
         """
         if n_tokens > self.max_tokens:
             raise PipelineError(
@@ -62,31 +62,31 @@ class Ease(Baseline):
 class FittedEase:
     """Item weights B = I - P / diag(P), where P = (X^T X + lambda I)^-1 for the training rows X (N, V).
 
-    B is V x V and never made: it is solved for P from the training rows, which are smaller, when a list is scored.
+    B (V, V) is never stored: the training rows, which are smaller, are kept, and P is computed from them.
     """
 
-    embedding: Embedding  # none: V x V weights are no latent space
+    embedding: Embedding  # a placeholder: V x V weights are no latent space
     weights: Mapping[str, Array]  # indptr and indices of the training rows, regularisation
     chosen: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def inverse(self) -> "Inverse":
-        """P."""
+        """P, computed from the training rows."""
         indptr, indices = self.weights["indptr"], self.weights["indices"]
         shape = (len(indptr) - 1, len(self.embedding.vocabulary))
         rows = sparse.csr_matrix((np.ones(len(indices)), indices, indptr), shape=shape)
         return Inverse.of(rows, float(self.weights["regularisation"]))
 
     def score(self, inputs: sparse.csr_matrix, dense: Array) -> npt.NDArray[np.float32]:
-        """(N, V) the sums of the item weights of what went in."""
+        """(N, V) the sums of the item weights of the tokens that went in."""
         return np.asarray(inputs - self.inverse.times(inputs) / self.inverse.diagonal, np.float32)
 
 
 @dataclass(frozen=True)
 class Inverse:
-    """P = (X^T X + lambda I)^-1, as the matrix itself or, of fewer rows than columns, by the rows.
+    """P = (X^T X + lambda I)^-1, as the matrix itself or, if X has fewer rows than columns, as a factor A.
 
-    There P = (I - A^T A) / lambda, where L A = X and L L^T = X X^T + lambda I (Woodbury's identity).
+    Then P = (I - A^T A) / lambda, where L A = X and L L^T = X X^T + lambda I (Woodbury's identity).
     """
 
     matrix: Array  # P (V, V), or A (N, V)
@@ -95,7 +95,7 @@ class Inverse:
 
     @classmethod
     def of(cls, rows: sparse.csr_matrix, regularisation: float) -> "Inverse":
-        """Solve for it in the smaller of both spaces.
+        """Solve for P in the smaller space: that of the rows or that of the columns.
 
         Args:
             rows: X (N, V).
@@ -108,18 +108,18 @@ class Inverse:
         if n < v:
             solved = linalg.solve_triangular(factor, rows.toarray(order="F"), lower=True, overwrite_b=True)
             return cls(solved, regularisation, True)
-        inverse, _ = linalg.lapack.dpotri(factor, lower=True, overwrite_c=True)  # its lower triangle
+        inverse, _ = linalg.lapack.dpotri(factor, lower=True, overwrite_c=True)  # the lower triangle
         return cls(np.tril(inverse) + np.tril(inverse, -1).T, regularisation, False)
 
     @cached_property
     def diagonal(self) -> Array:
-        """(V,)."""
+        """(V,) the diagonal of P."""
         if not self.is_factor:
             return np.diag(self.matrix)
         return np.asarray(1 - np.einsum("ij,ij->j", self.matrix, self.matrix)) / self.regularisation
 
     def times(self, lists: sparse.csr_matrix) -> Array:
-        """Lists (B, V) times P, (B, V)."""
+        """(B, V) the product of the lists (B, V) and P."""
         if not self.is_factor:
             return np.asarray(lists @ self.matrix)
         return np.asarray(lists - (lists @ self.matrix.T) @ self.matrix) / self.regularisation
@@ -128,5 +128,5 @@ class Inverse:
 def _fit(inputs: sparse.csr_matrix, vocabulary: Vocabulary, *, regularisation: float) -> FittedEase:
     weights = {"indptr": inputs.indptr, "indices": inputs.indices, "regularisation": np.array(regularisation)}
     fitted = FittedEase(nowhere(vocabulary), weights, {"regularisation": regularisation})
-    _ = fitted.inverse  # part of the fit
+    _ = fitted.inverse  # computing P is part of the fit
     return fitted

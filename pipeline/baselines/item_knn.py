@@ -1,4 +1,4 @@
-"""Item neighbours (Sarwar et al., 2001), of `implicit`: tokens with examples like those of what went in."""
+"""Item neighbours (Sarwar et al., 2001), with `implicit`: tokens whose examples are like those of the input tokens."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,21 +23,21 @@ Array = npt.NDArray[Any]
 
 
 class ItemKnn(Baseline):
-    """Item neighbours, of the package `implicit`: tokens that are similar to those that went in."""
+    """Item neighbours, with the package `implicit`: tokens that are similar to the tokens that went in."""
 
     of_task: ClassVar[type[Task]] = MissingTokens
 
     kind: Literal["item_knn"] = "item_knn"
     neighbours: Integers = (20, 100, 500)
-    """Kept of each token; of several values validation chooses, as of what follows."""
+    """Neighbours that are kept for each token. Validation chooses among several values, also of `weighting`."""
     weighting: Annotated[tuple[Literal["cosine", "tfidf", "bm25"], ...], BeforeValidator(as_tuple)] = (
         "cosine",
         "tfidf",
     )
-    """How a token's examples are weighted before they are compared."""
+    """How the examples of a token are weighted before tokens are compared."""
 
     def fit(self, problem: Problem) -> "FittedItemKnn":
-        """Find each token's neighbours; how many and by which weighting is chosen on validation."""
+        """Find the neighbours of each token; their number and the weighting are chosen on validation."""
         make = partial(_fit, problem.training.inputs.csr(), problem.vocabulary)
         return tuned(make, candidates(self, ("neighbours", "weighting")), problem)
 
@@ -49,14 +49,14 @@ class ItemKnn(Baseline):
 
 @dataclass(frozen=True)
 class FittedItemKnn:
-    """The similarities of each token to its nearest ones."""
+    """The similarities of each token to its nearest neighbours."""
 
-    embedding: Embedding  # none: similarities are no latent space
+    embedding: Embedding  # a placeholder: similarities are no latent space
     weights: Mapping[str, Array]  # indptr, indices and data of the similarities (V, V)
     chosen: Mapping[str, Any] = field(default_factory=dict)
 
     def score(self, inputs: sparse.csr_matrix, dense: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
-        """(N, V) the sums of the similarities to what went in."""
+        """(N, V) the sums of the similarities to the tokens that went in."""
         v = len(self.embedding.vocabulary)
         similar = sparse.csr_matrix(tuple(self.weights[name] for name in ("data", "indices", "indptr")), shape=(v, v))
         return np.asarray((inputs @ similar).toarray(), np.float32)

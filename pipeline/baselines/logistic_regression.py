@@ -1,4 +1,4 @@
-"""Logistic regression on all tokens and the dense features: what straight lines make of the words."""
+"""Logistic regression, a linear model on all tokens and the dense features."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -30,9 +30,9 @@ class LogisticRegression(Baseline):
 
     kind: Literal["logistic_regression"] = "logistic_regression"
     regularisation: Numbers = (10.0, 3.0, 1.0, 0.3, 0.1)
-    """Of the squared coefficients; of several values validation chooses, as of what follows."""
+    """Weight of the squared coefficients in the loss. Validation chooses among several values, also of `weighting`."""
     weighting: Annotated[tuple[Literal["binary", "tfidf"], ...], BeforeValidator(as_tuple)] = ("binary", "tfidf")
-    """Of the tokens: 1 each, or tf-idf with rows of length 1."""
+    """Weights of the tokens: 1 each, or tf-idf with rows scaled to length 1."""
 
     def fit(self, problem: Problem) -> "FittedLogisticRegression":
         """Solve for the coefficients; regularisation and weighting are chosen on validation."""
@@ -47,11 +47,11 @@ class LogisticRegression(Baseline):
 
 @dataclass(frozen=True)
 class FittedLogisticRegression:
-    """Coefficients for each token and for each piece of a dense feature, one a class."""
+    """Coefficients for each token, each dense feature and each of its pieces, one for each class."""
 
-    embedding: Embedding  # D = C, of two classes D = 1: what a token adds to the logits
+    embedding: Embedding  # D = C, or D = 1 for two classes: what a token adds to the logits
     weights: Mapping[str, Array]
-    """token_weight (V,), token_coefficient (V, C), rows_of_length_1, head_*, and the scales."""
+    """token_weight (V,), token_coefficient (V, C), rows_of_length_1, head_*, and the scales of features and target."""
     task: Classification
     chosen: Mapping[str, Any] = field(default_factory=dict)
 

@@ -1,4 +1,4 @@
-"""The mean number; of a logged target that is the geometric mean."""
+"""The mean of the target; for a logged target, the geometric mean."""
 
 from typing import ClassVar, Literal
 
@@ -8,7 +8,7 @@ from pipeline.tasks.regression import Regression
 
 
 class Mean(Constant):
-    """Every example gets the mean of the training targets."""
+    """Every example gets the mean of the training targets; for a logged target, the geometric mean."""
 
     of_task: ClassVar[type[Task]] = Regression
 

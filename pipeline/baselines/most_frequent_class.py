@@ -1,4 +1,4 @@
-"""The most frequent class, with the share that each class has."""
+"""The most frequent class, with the share of each class as its probability."""
 
 from typing import ClassVar, Literal
 
@@ -8,7 +8,7 @@ from pipeline.tasks.classification import Classification
 
 
 class MostFrequentClass(Constant):
-    """Every example gets the classes with the shares that they have in training."""
+    """Every example gets the same probabilities: the share of each class in the training examples."""
 
     of_task: ClassVar[type[Task]] = Classification
 

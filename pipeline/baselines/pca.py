@@ -1,7 +1,7 @@
-"""PCA, the baseline: centred, of the same dimensions, on the same sparse rows as the learned embedding.
+"""The baseline PCA: centred, with the same dimensions and on the same sparse rows as the learned embedding.
 
-D components give every token D loadings, its coordinates. Missing tokens are scored by the reconstruction of the row, a
-target by a linear head on the components and the dense features.
+D components give every token D loadings, its coordinates. Missing tokens are scored by the reconstruction of the row; a
+target is predicted by a linear head on the components and the dense features.
 """
 
 from collections.abc import Mapping
@@ -24,41 +24,42 @@ from pipeline.tasks.target import TargetTask
 Array = npt.NDArray[Any]
 
 TOLERANCE = 1e-4
-"""Of the randomised solver."""
+"""Tolerance of the randomised solver."""
 TURNS = 50
-"""Of the randomised solver, at most."""
+"""Most iterations of the randomised solver."""
 
 
 class Pca(Baseline):
-    """Principal components: centred, on the same sparse rows."""
+    """Principal components of the same sparse rows, centred."""
 
     is_swept: ClassVar[bool] = True
 
     kind: Literal["pca"] = "pca"
     dimensions: Dimensions | None = None
-    """Each D of PCA. Default: the file's, and the powers of 2 above the smallest, up to four times the largest, so that
-    one can see how many dimensions of PCA are worth a learned one."""
+    """Each D of PCA. Default: the `dimensions` of the file, and the powers of 2 above the smallest of them, up to
+    four times the largest, to show how many dimensions of PCA a learned embedding is worth."""
     solver: Literal["arpack", "covariance_eigh", "randomised"] = "arpack"
-    """arpack and covariance_eigh are scikit-learn's and exact; arpack never makes the rows dense. randomised is for
-    many dimensions of many tokens, on all cores, to a ten thousandth of the explained variance."""
+    """arpack and covariance_eigh are exact solvers of scikit-learn; arpack never makes the rows dense. randomised is
+    for many dimensions of many tokens: it uses all cores, and stops when an iteration adds at most a ten-thousandth of
+    the explained variance."""
 
     def resolved(self, n_examples: int, n_tokens: int, dimensions: tuple[int, ...]) -> Self:
-        """With each D."""
+        """A copy with the default of `dimensions` filled in."""
         room = min(n_examples, n_tokens) - 1
         powers = (2**i for i in range(room.bit_length()))
         above = {d for d in powers if min(dimensions, default=1) < d <= min(room, 4 * max(dimensions, default=1))}
         return self.model_copy(update={"dimensions": self.dimensions or tuple(sorted({*dimensions, *above}))})
 
     def fitted_at(self) -> tuple[int | None, ...]:
-        """Each D."""
+        """Each D to fit."""
         assert self.dimensions is not None
         return self.dimensions
 
     def require_room(self, most: int, n_tokens: int, where: str) -> None:
-        """Refuse a D that the data has no room for.
+        """Refuse a D that is too large for the data.
 
         Raises:
-            PipelineError: names the largest that it has.
+            PipelineError: there is one; the message names the largest D that is possible.
         """
         largest = max(self.dimensions or (0,))
         if largest > most:
@@ -68,7 +69,7 @@ class Pca(Baseline):
             )
 
     def fit(self, problem: Problem) -> "FittedPca":
-        """Fit on the training rows; scikit-learn centres a sparse matrix implicitly."""
+        """Fit on the training rows, which are sparse and centred implicitly."""
         conf, training = problem.conf, problem.training
         assert problem.dimension is not None
         inputs = training.inputs.csr(conf.dtype)
@@ -90,15 +91,15 @@ class Pca(Baseline):
 
 @dataclass(frozen=True)
 class FittedPca:
-    """Principal components of the training rows, and where the task has a target a linear head on them."""
+    """Principal components of the training rows and, if the task has a target, a linear head on them."""
 
     embedding: Embedding  # loadings: component times the standard deviation of its scores
-    weights: Mapping[str, Array]  # mean (V,), components (D, V); head_* and the scales where the task has a target
+    weights: Mapping[str, Array]  # mean (V,), components (D, V); with a target also head_* and the scales
     task: Task
-    chosen: Mapping[str, Any] = field(default_factory=dict)  # nothing: D is all there is to choose
+    chosen: Mapping[str, Any] = field(default_factory=dict)  # empty: there is only D to choose
 
     def score(self, inputs: sparse.csr_matrix, dense: npt.NDArray[np.float64]) -> Array:
-        """Missing tokens: the reconstruction mean + (x - mean) C^T C, (N, V). A target: what the head answers."""
+        """For missing tokens, the reconstruction mean + (x - mean) C^T C, (N, V); for a target, the head's answers."""
         latent = project(inputs, self.weights["mean"], self.weights["components"])  # (N, D)
         if not isinstance(self.task, TargetTask):
             return np.asarray(latent @ self.weights["components"] + self.weights["mean"], np.float32)
@@ -109,13 +110,13 @@ class FittedPca:
 class Components(NamedTuple):
     """The D directions along which rows vary most."""
 
-    components: Array  # (D, V), of length 1, the first varies most
-    variance: Array  # (D,) of the rows along each
-    mean: Array  # (V,) of the rows
+    components: Array  # (D, V) vectors of length 1, by decreasing variance
+    variance: Array  # (D,) variance of the rows along each component
+    mean: Array  # (V,) mean of the rows
 
     @property
     def loadings(self) -> Array:
-        """(V, D) components times the standard deviation along each."""
+        """(V, D) the components, each times the standard deviation along it."""
         return np.asarray(self.components.T * np.sqrt(self.variance))
 
 
@@ -132,10 +133,10 @@ def principal_components(
     Args:
         inputs: (N, V).
         dimension: D, 0 < D < min(N, V).
-        seed: of the start of an iterative solver.
-        solver: `arpack` and `covariance_eigh` are scikit-learn's, exact; `randomised` is roughly there much sooner.
-        weight: (V,) what each column is multiplied by.
-        tolerance: the randomised solver rests when a turn adds a smaller share of the explained variance.
+        seed: of the random start of an iterative solver.
+        solver: `arpack` and `covariance_eigh` are scikit-learn's and exact; `randomised` is approximate and faster.
+        weight: (V,) the factor by which each column is multiplied.
+        tolerance: the randomised solver stops when an iteration adds a smaller share of the explained variance.
     """
     if solver == "randomised":
         return _randomised(inputs, dimension, seed, weight, tolerance)
@@ -151,8 +152,8 @@ def _randomised(
 ) -> Components:
     """Subspace iteration from a random start (Halko, Martinsson and Tropp, 2011, algorithms 4.4 and 5.3).
 
-    With A = X diag(w) - 1 m^T, where X has ones only, A Q and A^T Y are sums over lists: PyTorch's embedding bag, on
-    all cores. Oversamples by half the dimensions.
+    With A = X diag(w) - 1 m^T, where X has only ones, A Q and A^T Y are sums over lists, which PyTorch's embedding bag
+    computes on all cores. The iteration oversamples by half the dimensions, and by 10 at least.
     """
     import torch
     from torch.nn.functional import embedding_bag
@@ -185,5 +186,5 @@ def _randomised(
 
 
 def project(inputs: sparse.csr_matrix, mean: Array, components: Array) -> Array:
-    """Rows (N, V) onto the components (D, V) without densifying: x C^T - mean C^T, (N, D)."""
+    """Project rows (N, V) onto the components (D, V) without making them dense: x C^T - mean C^T, (N, D)."""
     return np.asarray(inputs @ components.T - mean @ components.T)

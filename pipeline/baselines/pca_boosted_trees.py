@@ -13,4 +13,4 @@ class PcaBoostedTrees(Trees):
 
     kind: Literal["pca_boosted_trees"] = "pca_boosted_trees"
     dimension: Integers = (16,)
-    """D of the PCA; of several values validation chooses."""
+    """D of the PCA. Validation chooses among several values."""

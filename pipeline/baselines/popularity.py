@@ -1,4 +1,4 @@
-"""The most popular tokens: does not look at the example."""
+"""The most popular tokens; this baseline does not look at the example."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ class Popularity(Baseline):
     kind: Literal["popularity"] = "popularity"
 
     def fit(self, problem: Problem) -> "FittedPopularity":
-        """Count in how many training examples each token is: log((examples with the token + 1) / (N + 1))."""
+        """Count the training examples with each token: its logit is log((examples with the token + 1) / (N + 1))."""
         n = problem.training.inputs.counts
         logits = np.log((n + 1) / (len(problem.training) + 1)).astype(np.float32)
         return FittedPopularity(Embedding(problem.vocabulary, logits[:, None]), {"logits": logits})
@@ -39,7 +39,7 @@ class Popularity(Baseline):
 
 @dataclass(frozen=True)
 class FittedPopularity:
-    """How many training examples have each token."""
+    """The logarithm of the share of training examples that have each token."""
 
     embedding: Embedding  # D = 1: the logarithm of the popularity, the same for every example
     weights: Mapping[str, Array]  # logits (V,)

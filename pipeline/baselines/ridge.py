@@ -1,4 +1,4 @@
-"""Ridge regression on all tokens and the dense features: what a straight line makes of the words."""
+"""Ridge regression, a linear model on all tokens and the dense features."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ from pipeline.vocabulary.vocabulary import Vocabulary
 Array = npt.NDArray[Any]
 
 TOLERANCE = {"float32": 1e-6, "float64": 1e-12}
-"""Of the solver, by the type of numbers. Processors take other ways to the solution: it has to be that itself."""
+"""Tolerance of the solver, by dtype: tight, because on other processors it takes other steps to the same solution."""
 
 
 class Ridge(Baseline):
@@ -34,9 +34,9 @@ class Ridge(Baseline):
 
     kind: Literal["ridge"] = "ridge"
     regularisation: Numbers = (30.0, 10.0, 3.0, 1.0, 0.3, 0.1)
-    """Of the squared coefficients; of several values validation chooses, as of what follows."""
+    """Weight of the squared coefficients in the loss. Validation chooses among several values, also of `weighting`."""
     weighting: Annotated[tuple[Literal["binary", "tfidf"], ...], BeforeValidator(as_tuple)] = ("binary", "tfidf")
-    """Of the tokens: 1 each, or tf-idf with rows of length 1."""
+    """Weights of the tokens: 1 each, or tf-idf with rows scaled to length 1."""
 
     def fit(self, problem: Problem) -> "FittedRidge":
         """Solve for the coefficients; regularisation and weighting are chosen on validation."""
@@ -53,7 +53,7 @@ class Ridge(Baseline):
 
 @dataclass(frozen=True)
 class FittedRidge:
-    """A coefficient for each token and for each piece of a dense feature."""
+    """A coefficient for each token, each dense feature and each of its pieces."""
 
     embedding: Embedding  # D = 1: what a token adds to the learned number
     weights: Mapping[str, Array]  # token_weight (V,), token_coefficient (V,), rows_of_length_1, head_*, the scales
@@ -68,7 +68,7 @@ class FittedRidge:
 
 
 def weighted(inputs: sparse.csr_matrix, weight: Array, rows_of_length_1: bool) -> sparse.csr_matrix:
-    """Rows (N, V) with the weight (V,) of each token; of length 1 where that is asked for."""
+    """Rows (N, V) times the weight (V,) of each token, scaled to length 1 if that is asked for."""
     from sklearn.preprocessing import normalize
 
     rows = sparse.csr_matrix(inputs @ sparse.diags(weight))

@@ -1,4 +1,4 @@
-"""What a baseline is to the rest of the pipeline; each stands in a file of its own in `baselines`."""
+"""What the rest of the pipeline asks of a baseline; each has its own file, nearly all of them in `baselines`."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -16,33 +16,39 @@ if TYPE_CHECKING:
 
 
 class Baseline(Kind, ABC):
-    """What a learned embedding is compared with: settings that know how to fit."""
+    """A method that the learned embedding is compared with: its settings, and how to fit it."""
 
     modules: ClassVar = kinds.BASELINES
     of_task: ClassVar[type[Task]] = Task  # type: ignore[type-abstract]
-    """The tasks for which it is one."""
+    """The class of the tasks that it can be a baseline for."""
     is_swept: ClassVar[bool] = False
-    """Whether it is fitted at each D; the others have no D, or choose it as a setting of theirs."""
+    """Whether it is fitted at each D; other baselines have no D, or choose it as one of their settings."""
     ignores_examples: ClassVar[bool] = False
-    """Whether its answer is the same for every example. It is quick."""
+    """Whether it gives every example the same answer; such a baseline is quick."""
     in_words: ClassVar[str] = ""
-    """What people should know who compare with it, as a sentence that stands below the table."""
+    """A sentence below the table, for people who compare with it."""
 
     @property
     def name(self) -> str:
-        """What conf, the runs and the tables call it."""
+        """Its name in conf files, runs and tables."""
         return self.kind
 
     def resolved(self, n_examples: int, n_tokens: int, dimensions: tuple[int, ...]) -> Self:
-        """With every default that the data decides: N training examples, V tokens, each D of the learned embedding."""
+        """These settings, with the defaults that depend on the data filled in.
+
+        Args:
+            n_examples: N, the number of training examples.
+            n_tokens: V, the size of the vocabulary.
+            dimensions: each D of the learned embedding.
+        """
         return self
 
     def fitted_at(self) -> tuple[int | None, ...]:
-        """Each D to fit; None where there is none to sweep."""
+        """Each D to fit; a single None if it has no D to sweep."""
         return (None,)
 
     def require_settings(self, task: Task) -> None:
-        """Refuse settings of the task that do not go with it.
+        """Refuse a task whose settings do not go with this baseline.
 
         Raises:
             PydanticCustomError: says what to write instead.
@@ -53,7 +59,7 @@ class Baseline(Kind, ABC):
 
         Args:
             most: the most dimensions that the data has room for.
-            n_tokens: V.
+            n_tokens: V, the size of the vocabulary.
             where: the conf file's name, for a message.
 
         Raises:
@@ -70,5 +76,5 @@ class Baseline(Kind, ABC):
         """Restore a fit from its embedding and its saved weights."""
 
     def settings(self) -> dict[str, Any]:
-        """All settings but its D, as plain data."""
+        """All settings but its kind and its D, as plain data."""
         return self.model_dump(mode="json", exclude={"kind", "dimensions"})

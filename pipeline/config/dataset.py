@@ -13,9 +13,9 @@ from pipeline.config.tokens import Tokens
 from pipeline.config.training import Training
 
 LADDER = (1, 2, 3, 4, 8, 16, 32, 64, 128)
-"""Each D of `dimensions: auto`."""
+"""The dimensions D that `dimensions: auto` tries, as far as the data has room."""
 EXACT_LOGITS = 10**8
-"""Examples x tokens: up to so many are learned from in 64 bits."""
+"""Up to this many training examples x tokens (N x V), the default precision is 64 bits."""
 
 
 def _auto(value: Any) -> Any:
@@ -47,25 +47,28 @@ class Dataset(Section):
     vocabulary: VocabularySettings = VocabularySettings()
     task: Annotated[Task, OneOf()]
     dimensions: Annotated[Dimensions | None, BeforeValidator(_auto)]
-    """Each D to fit: the nodes of the hidden layer, the coordinates of a token. `auto`: 1, 2, 3, 4, 8, ... 128, as far
-    as the data has room. The comparison tells which D to take. One D can also be written as `dimension: 8`."""
+    """Each D to fit: D is the number of hidden nodes and the number of coordinates of a token. `auto`: 1, 2, 3, 4, 8,
+    ... 128, as far as the data has room. The comparison tells which D to take. A single D can also be written as
+    `dimension: 8`."""
     training: Annotated[Training, OneOf()]
     """How the network is trained; every setting has a default."""
     baselines: Annotated[
         tuple[Annotated[Baseline, OneOf(), BeforeValidator(_as_kind)], ...], BeforeValidator(as_tuple)
     ] = ()
-    """What the embedding is compared with, each by its name, or with settings as `{kind: als, alpha: [1, 5]}`: of
-    several values validation chooses, and of those that are as good the first, so the simplest one should stand first.
-    PCA is always among them. Default: the quick one beside it, which gives every example the same answer."""
+    """The baselines that the embedding is compared with, each by its name, or with settings as in
+    `{kind: als, alpha: [1, 5]}`. Validation chooses among several values, and takes the first of those that are equally
+    good, so write the simplest first. PCA is always included. Default: PCA and the task's quick baseline, which gives
+    every example the same answer."""
     refit: bool = False
-    """Once validation has decided (epochs, a baseline's settings), fit on training and validation together before the
-    test, as published figures mostly do; every method alike."""
+    """After validation has chosen (epochs, a baseline's settings), fit every method again on training and validation
+    together, before the test. Most published figures are made like this."""
     seed: int = Field(1, ge=0, lt=2**32)
-    """Of the split, the fold-in and the training."""
+    """Seed of the split, the fold-in and the training."""
     precision: Literal[32, 64] | None = None
-    """Bits of the numbers that every method computes with. Processors round differently, but the last bits of 64 are
-    far below any digit that is shown: the figures are the same on all of them. 32 is faster, needs half the memory, and
-    moves figures by a small part of their intervals. Default: 64 up to N x V = 100 million, beyond that 32."""
+    """Bits of the numbers that every method computes with. Processors round the last bits differently. With 64 bits
+    the difference is far below any digit shown, so the figures are the same on every processor. 32 bits are faster,
+    need half the memory, and move figures by a small part of their intervals. Default: 64 up to N x V = 100 million,
+    32 beyond."""
 
     @model_validator(mode="before")
     @classmethod
@@ -97,15 +100,15 @@ class Dataset(Section):
 
     @property
     def file(self) -> str:
-        """What messages call it: the file's name."""
+        """The file's name, as messages show it."""
         return f"{self.name}.yaml"
 
     def resolved(self, n_examples: int, n_tokens: int) -> Self:
-        """With every setting that has no value in the file and depends on the size of the data.
+        """These settings, with the defaults that depend on the size of the data filled in.
 
         Args:
-            n_examples: N, those of training.
-            n_tokens: V.
+            n_examples: N, the number of training examples.
+            n_tokens: V, the size of the vocabulary.
         """
         room = min(n_examples, n_tokens) - 1
         dimensions = tuple(d for d in LADDER if d <= room) if self.dimensions is None else self.dimensions
@@ -121,21 +124,21 @@ class Dataset(Section):
 
     @property
     def dtype(self) -> str:
-        """The type of the numbers that are computed with, as NumPy and PyTorch call it."""
+        """The dtype that all methods compute with, by its name in NumPy and PyTorch."""
         return f"float{self.precision or 64}"
 
     def baseline(self, kind: str) -> Baseline:
-        """The settings of a baseline."""
+        """The settings of the baseline of this kind."""
         return next(baseline for baseline in self.baselines if baseline.kind == kind)
 
     @property
     def token_columns(self) -> tuple[str, ...]:
-        """Every column that makes tokens, in the order of conf."""
+        """Every column that tokens are made from, in the order of the conf file."""
         return tuple(column for tokens in self.tokens for column in tokens.columns)
 
 
 def _with_pca(written: Any, task: str) -> Any:
-    """What a file says about baselines, with PCA among them; where it says nothing, the default."""
+    """The `baselines` of a file, with PCA added if it is missing; the default if the file names none."""
     if written is None:
         return ["pca", Task.named(task).quick_baseline]
     listed = as_tuple(written)

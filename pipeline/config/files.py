@@ -1,4 +1,4 @@
-"""conf/*.yaml -> config.Dataset, or a sentence that names the file, the line, the path to the key, and the cure."""
+"""Reads conf/*.yaml as config.Dataset; an error names the file, the line, the path to the key, and the cure."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,14 +9,14 @@ from pydantic import ValidationError
 from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError
 
-_MESSAGES = {  # pydantic's words for programmers -> ours
+_MESSAGES = {  # pydantic's type of an error -> our words
     "missing": "is missing",
     "model_attributes_type": "this should hold settings, each as `key: value`",
 }
 
 
 def conf_files(folder: Path) -> list[Path]:
-    """The dataset files of the conf folder, by name.
+    """The dataset files of the conf folder, sorted by name.
 
     Raises:
         PipelineError: there is no such folder, or it holds no `.yaml` file.
@@ -58,7 +58,7 @@ def load(path: Path) -> Dataset:
 
 
 def _explain(error: ValidationError, root: yaml.Node | None, path: Path) -> str:
-    """One of pydantic's errors as a sentence: a misspelt key if there is one, since others follow from it."""
+    """One of pydantic's errors as a sentence: an unknown key if there is one, since other errors follow from it."""
     first = min(error.errors(), key=lambda found: found["type"] != "unknown_key")
     context = first.get("ctx", {})
     where = [*first["loc"]]
@@ -71,7 +71,7 @@ def _explain(error: ValidationError, root: yaml.Node | None, path: Path) -> str:
 
 
 def _refuse_repeated_keys(node: yaml.Node | None, path: Path) -> None:
-    """YAML's own rule, which PyYAML doesn't check: the last of two equal keys would win silently."""
+    """Refuse a repeated key, as YAML's own rule does: PyYAML does not check, and the last value would win silently."""
     for child in _mappings(node):
         seen: set[str] = set()
         for key, _ in child.value:
@@ -91,7 +91,7 @@ def _mappings(node: yaml.Node | None) -> Iterator[yaml.MappingNode]:
 
 
 def _locate(node: yaml.Node | None, where: list[int | str]) -> tuple[int, str]:
-    """The line (from 1) and the readable path of a key; a key that is missing is placed at what should hold it."""
+    """The line (from 1) and the readable path of a key; a missing key gets the line of what should hold it."""
     line, path = 1, ""
     for step in where:
         if isinstance(node, yaml.MappingNode):

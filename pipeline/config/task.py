@@ -1,4 +1,4 @@
-"""What a task is to the rest of the pipeline; all that is particular to one stands in its own file in `tasks`."""
+"""What the rest of the pipeline asks of a task; everything particular to one task is in its own file in `tasks`."""
 
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
@@ -25,55 +25,55 @@ class Column(NamedTuple):
     """The key of the section that names it."""
     name: str
     role: str
-    """What it is there for, in words."""
+    """What the column is for, in words."""
 
 
 class Task(Kind, ABC):
-    """What is learned."""
+    """What is learned from the examples, and how a fit is evaluated."""
 
     modules: ClassVar = kinds.TASKS
     network: ClassVar[str]
-    """The module of the task's network, which is loaded when it scores."""
+    """The module of the task's network, imported when the network scores."""
     learner: ClassVar[str]
-    """The module with what Lightning trains, which is loaded when the network learns."""
+    """The module with the class that Lightning trains, imported when the network learns."""
     quick_baseline: ClassVar[str]
-    """The baseline, beside PCA, that a conf has which names none."""
+    """The baseline that a conf file without `baselines` gets, beside PCA."""
     predicts_tokens: ClassVar[bool]
-    """Whether tokens are what is predicted: a part of a held-out example's tokens is then kept back as its labels."""
+    """Whether tokens are predicted: some tokens of a held-out example are then kept back as its labels."""
 
     def resolved(self, n_examples: int, n_tokens: int) -> Self:
-        """With every default that the data decides, N training examples and V tokens."""
+        """These settings, with the defaults that depend on N training examples and V tokens filled in."""
         return self
 
     # the records
 
     def named_columns(self) -> list[Column]:
-        """Every column of the raw records that this names, by the key that names it."""
+        """Every column of the raw records that this section names, with the key that names it."""
         return []
 
     def lacks_answer(self, schema: "pl.Schema") -> "pl.Expr | None":
-        """Whether a record lacks what is to be predicted, and is left out; None where a record has nothing such."""
+        """Whether a record lacks its target and is left out; None if the task has no target column."""
         return None
 
     # the examples
 
     @property
     def share_in(self) -> float:
-        """Share of a held-out example's tokens that goes in, where tokens are what is predicted."""
+        """Share of a held-out example's tokens that goes in, if tokens are predicted."""
         return 1.0
 
     @property
     def most_evaluated(self) -> int | None:
-        """At most so many examples of a part are evaluated; None: all."""
+        """The largest number of examples of a part that are evaluated; None: all."""
         return None
 
     @abstractmethod
     def beside(self, used: "pl.LazyFrame", ids: "pl.Series", where: str) -> "Beside":
-        """What an example has beside its tokens: dense features, and what is to be predicted.
+        """What the examples have beside their tokens: dense features and targets.
 
         Args:
-            used: the raw records that are used, with their example's id.
-            ids: (N,) of the examples.
+            used: the raw records that can be used, each with the id of its example.
+            ids: (N,) the ids of the examples.
             where: the conf file's name, for a message.
 
         Raises:
@@ -81,10 +81,10 @@ class Task(Kind, ABC):
         """
 
     def require_answers(self, examples: "SparseExamples", where: str) -> None:
-        """Refuse examples of which none can be evaluated.
+        """Refuse the examples if a held-out part has none that can be evaluated.
 
         Raises:
-            PipelineError: there is a held-out part, and nothing in it can be predicted.
+            PipelineError: a held-out part has examples, but nothing to predict in any of them.
         """
 
     # the evaluation
@@ -92,32 +92,32 @@ class Task(Kind, ABC):
     @property
     @abstractmethod
     def metrics(self) -> "tuple[Metric, ...]":
-        """How well a fit does, the primary metric first: choices are made by it, and people are told it first."""
+        """The metrics of a fit, the primary one first: validation chooses by it, and people are told it first."""
 
     @abstractmethod
     def evaluate(self, fitted: "Fitted", rows: "ExampleSet") -> "pl.DataFrame":
-        """A row a held-out example: how well the fit did on it. The column `example` has its id."""
+        """How well a fit does on held-out examples: one row per example, with its id in the column `example`."""
 
     @abstractmethod
     def weighted_metrics(self, scores: "pl.DataFrame", weights: "npt.NDArray[Any]") -> "dict[str, npt.NDArray[Any]]":
-        """The metrics with each example counted as often as a row of weights says, which is what a bootstrap needs.
+        """The metrics with each example counted as often as a row of weights says; a bootstrap needs this.
 
         Args:
-            scores: what `evaluate` gave, N examples.
+            scores: the frame that `evaluate` gave, N examples.
             weights: (R, N) how often each example counts.
 
         Returns:
-            For each metric (R,).
+            The values (R,) of each metric, by its name.
         """
 
     # the views
 
     def effect(self, answers: "npt.NDArray[Any]") -> "npt.NDArray[np.float64]":
-        """Answers (N,) or (N, C) on the scale on which a token adds to them; not where tokens are predicted."""
+        """Answers (N,) or (N, C) on the scale on which tokens add to them; not for a task that predicts tokens."""
         raise AssertionError("a task whose tokens have effects says on which scale")
 
     def effects_in_words(
         self, effects: "npt.NDArray[np.float64]", classes: "tuple[str, ...]"
     ) -> "tuple[str, list[str] | npt.NDArray[np.float64]]":
-        """What people read for the effects of tokens (n,) or (n, C): a name, and a number or a word for each token."""
+        """What people read for the effects (n,) or (n, C) of tokens: a name, and a number or a word for each token."""
         raise AssertionError("a task whose tokens have effects says what they are")

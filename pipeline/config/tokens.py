@@ -1,4 +1,4 @@
-"""What a kind of token is to the rest of the pipeline; each stands in a file of its own in `records.tokens`."""
+"""What the rest of the pipeline asks of a kind of tokens; each kind has a file of its own in `records.tokens`."""
 
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 
 class Tokens(Kind, ABC):
-    """One way from columns of the raw records to tokens."""
+    """One way to make tokens from columns of the raw records."""
 
     modules: ClassVar = kinds.TOKENS
     gives_lists: ClassVar[bool]
-    """Whether a row gives a list of tokens; otherwise it gives one."""
+    """Whether a row gives a list of tokens, instead of one token."""
     role: ClassVar[str]
-    """What a column is there for, in words."""
+    """What a column of this kind is for, in words."""
 
     columns: Columns
     """The column, or columns, of the raw records to make tokens from."""
@@ -29,10 +29,10 @@ class Tokens(Kind, ABC):
 
     @abstractmethod
     def texts(self, column: str, dtype: "pl.DataType") -> "pl.Expr | None":
-        """The text, or list of texts, of each row; None where the kind cannot be made of such a column."""
+        """The text, or list of texts, of each row; None if this kind cannot be made from such a column."""
 
     def label_text(self) -> "pl.Expr | None":
-        """What people read for a row's token; None: the token itself."""
+        """The label that people read for a row's token; None if they read the token itself."""
         return None
 
     def described_by(self) -> tuple[str, ...]:
@@ -40,5 +40,5 @@ class Tokens(Kind, ABC):
         return ()
 
     def named_columns(self) -> list[Column]:
-        """Every column of the raw records that this names, by the key that names it."""
+        """Every column of the raw records that this section names, with the key that names it."""
         return [Column(f"columns[{i}]", column, self.role) for i, column in enumerate(self.columns)]

@@ -1,5 +1,5 @@
-"""One evaluation for every fit: a `Fitted` and held-out examples enter; scores, metrics, intervals, verdicts leave.
+"""One evaluation for every fit: a `Fitted` and held-out examples enter; scores, metrics, intervals and verdicts leave.
 
-Each metric has its formula and an example done by hand. Which examples are held out is decided in `records`; how a fit
-came about does not matter here.
+Each metric has its formula and an example worked out by hand. `records` decides which examples are held out; how a fit
+was made does not matter here.
 """

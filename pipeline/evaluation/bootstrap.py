@@ -1,7 +1,7 @@
-"""How sure a figure is: bootstrap intervals over the held-out examples, and paired differences between two fits.
+"""How certain a metric is: bootstrap intervals over the held-out examples, and paired differences between two fits.
 
-An interval tells what other examples of the same kind would show; that another seed or another training set would give
-another fit is not in it. Examples that were cross-fitted are taken as independent.
+An interval says how the metric would vary over other examples of the same kind; it does not cover the other fits that
+another seed or another training set would give. Examples that were cross-fitted are treated as independent.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,18 +23,18 @@ Verdict = Literal["better", "worse", "no difference shown"]
 LEVEL = 0.95
 """Confidence level of the intervals."""
 RESAMPLES = 2000
-"""How often the examples are drawn anew."""
+"""How many times the examples are resampled."""
 FEWEST = 10
-"""With fewer examples a bootstrap shows nothing."""
+"""Fewest examples for a verdict: with fewer, a bootstrap shows nothing."""
 ROUNDING = 1e-9
-"""A smaller share of a metric is no difference between two fits but one between two ways to add up."""
+"""A difference below this share of a metric is no difference between two fits, only one of rounding."""
 _BLOCK = 2**22
-"""Weights in a block of resamples."""
+"""Most weights in a block of resamples."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """Where a figure lies."""
+    """The confidence interval of a metric, or of a difference."""
 
     low: float
     high: float
@@ -42,7 +42,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Difference:
-    """One metric of a fit minus that of another, on the same examples."""
+    """A metric of one fit minus the same metric of another fit, on the same examples."""
 
     metric: Metric
     value: float
@@ -52,7 +52,7 @@ class Difference:
 
     @property
     def verdict(self) -> Verdict:
-        """What the data shows, never more: an interval with 0 in it shows no difference.
+        """What the data shows, and no more: an interval that contains 0 shows no difference.
 
         >>> recall, error = Metric("recall", "the more the better"), Metric("error", "the less", higher_is_better=False)
         >>> Difference(recall, 0.02, 0.01, 0.03, n_examples=500).verdict
@@ -68,15 +68,15 @@ class Difference:
 
 
 def resampled(task: Task, scores: Sequence[pl.DataFrame], seed: int = 0) -> list[Mapping[str, Array]]:
-    """The metrics of some fits over resampled examples, the same draws for all of them: N of the N examples, again.
+    """The metrics of several fits over resamples of N examples: N draws with replacement, the same for all fits.
 
     Args:
         task: what was learned.
-        scores: what its `evaluate` gave of each fit, on the same N examples.
+        scores: what the task's `evaluate` returned for each fit, on the same N examples.
         seed: of the draws.
 
     Returns:
-        For each fit and metric its RESAMPLES values.
+        For each fit, the RESAMPLES values of each metric.
 
     Raises:
         PipelineError: the fits were not evaluated on the same examples.
@@ -96,7 +96,7 @@ def resampled(task: Task, scores: Sequence[pl.DataFrame], seed: int = 0) -> list
 
 
 def _draws(n: int, seed: int) -> Iterator[Array]:
-    """How often each of n examples is drawn, (R, n) at a time, RESAMPLES times in all."""
+    """How often each of n examples is drawn, in blocks (R, n) that add up to RESAMPLES rows."""
     random = np.random.default_rng(seed)
     block = max(1, min(RESAMPLES, _BLOCK // max(n, 1)))
     for start in range(0, RESAMPLES, block):
@@ -109,7 +109,7 @@ def interval(values: Array, n_examples: int) -> Interval:
     """The percentile interval of a resampled metric, widened for few examples (Hesterberg, 2014, arXiv:1411.5279).
 
     A percentile interval of n examples is too narrow, as a normal interval with the plain standard deviation is. The
-    quantiles are those at which a normal one would be as wide as Student's: Phi(-sqrt(n / (n - 1)) t_{n - 1}).
+    quantiles are those at which a normal one is as wide as Student's: Phi(-sqrt(n / (n - 1)) t_{n - 1}).
 
     Args:
         values: (R,) the resampled metric, or the difference of two.
@@ -124,7 +124,7 @@ def interval(values: Array, n_examples: int) -> Interval:
 
 
 def difference(metric: Metric, ours: tuple[float, Array], theirs: tuple[float, Array], n_examples: int) -> Difference:
-    """Ours minus theirs, each the metric and its resampled values (R,) over the same draws; rounding is 0."""
+    """Ours minus theirs, each a metric and its resampled values (R,) over the same draws; rounding counts as 0."""
     drawn = ours[1] - theirs[1]
     found = interval(np.where(np.abs(drawn) <= ROUNDING * np.abs(ours[1]), 0.0, drawn), n_examples)
     return Difference(metric, ours[0] - theirs[0], found.low, found.high, n_examples)

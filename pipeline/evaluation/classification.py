@@ -1,4 +1,4 @@
-"""Metrics of predicted classes and their probabilities, each with its formula and an example done by hand."""
+"""Metrics of predicted classes and their probabilities, each with its formula and an example worked out by hand."""
 
 from typing import Any
 
@@ -18,14 +18,14 @@ def classification_metrics(target: Array, predicted: Array, probability: Array, 
 
     Args:
         target: (N,) the true classes.
-        predicted: (N,) the most probable ones.
-        probability: (N,) p, that of the true class.
+        predicted: (N,) the most probable classes.
+        probability: (N,) p, the probability of the true class.
         weights: (R, N) how often each example counts.
 
     Returns:
-        For each metric (R,).
+        The values (R,) of each metric.
 
-    Of a, a and b the second is taken for b: F1 of a is 2 / (1 + 2), and so is that of b.
+    Of a, a and b, the second is predicted to be b: F1 of a is 2 / (1 + 2), and so is F1 of b.
 
     >>> a, b, c = np.array(["a", "a", "b"]), np.array(["a", "b", "b"]), np.array([1, 0.5, 0.5])
     >>> {name: float(v[0].round(4)) for name, v in classification_metrics(a, b, c, np.ones((1, 3))).items()}
@@ -50,7 +50,7 @@ def roc_auc(positive: Array, score: Array, weights: Array) -> Array:
 
     Args:
         positive: (N,) whether an example is of the class that the score is for.
-        score: (N,).
+        score: (N,) the score of each example for that class.
         weights: (R, N) how often each example counts.
 
     Returns:

@@ -1,4 +1,4 @@
-"""What a metric is, and which one of a task decides."""
+"""What a metric is, and the primary metric of a task, by which choices are made."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ Number = TypeVar("Number", float, Array)
 
 @dataclass(frozen=True)
 class Metric:
-    """One way to say how well a fit does."""
+    """One measure of how good a fit is."""
 
     name: str
     meaning: str
@@ -24,7 +24,7 @@ class Metric:
 
 
 def primary_score(task: Task, metrics: Mapping[str, Number]) -> Number:
-    """The task's primary metric, with its sign turned where less is better: choices are made by it."""
+    """The task's primary metric, negated if lower is better, so that higher is always better."""
     primary = task.metrics[0]
     return metrics[primary.name] if primary.higher_is_better else -metrics[primary.name]
 
@@ -34,7 +34,7 @@ def measure(task: Task, scores: pl.DataFrame) -> dict[str, float]:
 
     Args:
         task: what was learned.
-        scores: what its `evaluate` gave.
+        scores: what the task's `evaluate` returned.
     """
     once = np.ones((1, scores.height))
     return {name: float(values[0]) for name, values in task.weighted_metrics(scores, once).items()}

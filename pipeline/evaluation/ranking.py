@@ -1,4 +1,4 @@
-"""Rankings of tokens against those that were held out: which of the first were right, and what that is worth.
+"""Metrics of rankings: which of the first tokens were held out, and how much each of them counts.
 
 Which tokens are held out is decided in `splitting` and `encoding`, never here.
 """
@@ -15,15 +15,15 @@ from pipeline.examples.example_set import ExampleSet
 Array = npt.NDArray[Any]
 
 FIRST = 100
-"""So many of the first tokens of a ranking are looked at."""
+"""How many of the first tokens of a ranking are evaluated."""
 BLOCK_BYTES = 64 * 2**20
-"""Logits are made in blocks of examples of this size, or of LEAST_ROWS where that is more."""
+"""Logits are computed in blocks of this size, or for LEAST_ROWS examples at a time if that is more."""
 LEAST_ROWS = 64
-"""With fewer rows a product with all tokens waits for memory."""
+"""With fewer rows, a product with the vectors of all tokens spends its time waiting for memory."""
 
 
 def hits_of(fitted: Fitted, rows: ExampleSet) -> tuple[Array, Array]:
-    """Whether each of an example's first tokens was held out (N, K <= FIRST), and how many were (N,)."""
+    """Whether each of the first K <= FIRST tokens was held out (N, K), and how many tokens were held out (N,)."""
     n, v = rows.labels.shape
     k = min(FIRST, v)
     hits = np.zeros((n, k), bool)
@@ -36,7 +36,7 @@ def hits_of(fitted: Fitted, rows: ExampleSet) -> tuple[Array, Array]:
 
 
 def _top_hits(scores: Array, inputs: sparse.csr_matrix, labels: sparse.csr_matrix, k: int) -> Array:
-    """Rank each row's tokens by score, without those that went in, and look which of the first k are labels."""
+    """Rank each row's tokens by score, without those that went in, and mark which of the first k are labels."""
     at = np.arange(len(scores))[:, None]
     went_in = (np.repeat(at[:, 0], np.diff(inputs.indptr)), inputs.indices)
     scores[went_in] = -np.inf
@@ -47,7 +47,7 @@ def _top_hits(scores: Array, inputs: sparse.csr_matrix, labels: sparse.csr_matri
 
 
 def _first(scores: Array, k: int) -> Array:
-    """The k tokens (N, k) with the highest scores (N, V) of each row, the highest first; of equals the first token."""
+    """The k tokens (N, k) with the highest scores (N, V) of each row, highest first, ties in token order."""
     import torch
 
     top = np.sort(torch.from_numpy(scores).topk(k, sorted=False).indices.numpy(), axis=1)
@@ -61,7 +61,7 @@ def recall_at(k: int, hits: Array, held_out: Array) -> Array:
         recall_at_k = hits in the top k / number of held-out tokens
 
     Args:
-        k: length of the list that is looked at.
+        k: how many of the first tokens count.
         hits: (N, K) whether the token at each rank was held out.
         held_out: (N,) how many tokens were held out, at least 1.
 
@@ -77,12 +77,12 @@ def recall_at(k: int, hits: Array, held_out: Array) -> Array:
 
 
 def ndcg_at(k: int, hits: Array, held_out: Array) -> Array:
-    """Discounted gain of the first k against that of the best order (Järvelin and Kekäläinen, 2002; binary gain).
+    """Discounted gain of the first k, divided by that of the best order (Järvelin and Kekäläinen, 2002; binary gain).
 
         ndcg_at_k = sum_{r <= k} hit_r / log2(r + 1)  /  sum_{r <= min(k, held-out)} 1 / log2(r + 1)
 
     Args:
-        k: length of the list that is looked at.
+        k: how many of the first tokens count.
         hits: (N, K) whether the token at each rank was held out.
         held_out: (N,) how many tokens were held out, at least 1.
 
@@ -97,5 +97,5 @@ def ndcg_at(k: int, hits: Array, held_out: Array) -> Array:
     discount = 1 / np.log2(np.arange(k) + 2)
     best = np.append(0, np.cumsum(discount))[np.minimum(held_out, k)]
     found = hits[:, :k]
-    gain = np.cumsum(found * discount[: found.shape[1]], axis=1)[:, -1]  # summed as `best` is: perfect is exactly 1
+    gain = np.cumsum(found * discount[: found.shape[1]], axis=1)[:, -1]  # summed like `best`, so a perfect one is 1
     return np.asarray(gain / best)

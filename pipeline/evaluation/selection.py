@@ -1,8 +1,8 @@
-"""Where there are several candidates, validation chooses: by a rule that the last bits of a score cannot tip.
+"""How validation chooses among several candidates: by a rule that does not depend on the last bits of a score.
 
-Processors round differently, so candidates that are equal, or nearly, would be told apart by the machine and not by the
-data. Here they stand in a fixed order, and one takes the place of an earlier one only where it is better by more than a
-hundredth of a standard error. What is kept is never worse than the best by more than that.
+Processors round differently, so the machine, and not the data, would choose between candidates whose scores are equal
+or nearly so. Therefore candidates have a fixed order, and one replaces an earlier one only if it is better by more than
+a hundredth of a standard error. The candidate that is kept is never worse than the best one by more than that.
 """
 
 from collections.abc import Callable, Iterable
@@ -22,15 +22,15 @@ from pipeline.evaluation.metrics import measure, primary_score
 Made = TypeVar("Made", bound=Fitted)
 
 SHARE = 0.01
-"""Of a standard error: a smaller difference decides nothing."""
+"""Share of a standard error; a smaller difference does not decide."""
 
 
 def is_preferred(value: float, kept: float, error: float) -> bool:
-    """Whether a candidate takes the place of the one that was kept so far.
+    """Whether a candidate replaces the one that is kept so far.
 
     Args:
-        value: its primary score, more is better.
-        kept: the score of the one that was kept.
+        value: the primary score of the candidate, higher is better.
+        kept: the primary score of the one that is kept so far.
         error: the standard error of that score.
 
     >>> is_preferred(0.3 + 1e-16, 0.3, error=0.0), is_preferred(0.3004, 0.3, error=0.05)
@@ -40,10 +40,10 @@ def is_preferred(value: float, kept: float, error: float) -> bool:
 
 
 def first_of_the_best(values: npt.ArrayLike, errors: npt.ArrayLike) -> int:
-    """Which candidate is kept in the end.
+    """The index of the candidate that is kept in the end.
 
     Args:
-        values: the primary score of each, in a fixed order; more is better.
+        values: the primary score of each, in a fixed order; higher is better.
         errors: the standard error of each.
 
     >>> first_of_the_best([0.1, 0.3, 0.3004, 0.2], [0.05] * 4)
@@ -61,25 +61,25 @@ def primary_score_and_error(task: Task, scores: pl.DataFrame) -> tuple[float, fl
 
     Args:
         task: what was learned.
-        scores: what its `evaluate` gave.
+        scores: what the task's `evaluate` returned.
     """
     (drawn,) = resampled(task, [scores])
     return float(primary_score(task, measure(task, scores))), float(np.std(primary_score(task, drawn)))
 
 
 def candidates(settings: Section, names: Iterable[str]) -> list[dict[str, Any]]:
-    """Every combination of the values that the settings of these names hold."""
+    """Every combination of the values of the settings with these names."""
     names = list(names)
     return [dict(zip(names, values, strict=True)) for values in product(*(getattr(settings, name) for name in names))]
 
 
 def tuned(fit: Callable[..., Made], among: list[dict[str, Any]], problem: Problem) -> Made:
-    """Fit with what was chosen before, or else with each candidate, and keep the one that validation prefers.
+    """Fit with the settings chosen before, or else with each candidate, and keep the fit that validation prefers.
 
     Args:
-        fit: takes a candidate's settings as keywords.
+        fit: a function that takes a candidate's settings as keywords.
         among: the candidates; without validation the one in the middle is taken.
-        problem: its validation examples choose, by the primary metric of the task.
+        problem: what is fitted; its validation examples decide, by the primary metric of the task.
     """
     validation = problem.validation
     if problem.chosen is not None:

@@ -1,5 +1,5 @@
 """Sparse examples: pairs and a vocabulary enter, a CSR matrix (N, V) on disk leaves, memory-mapped.
 
-Beside it stand the dense features, the target, and views of some rows: those that train and those that are held out.
-Nothing here learns, and nothing here knows PyTorch.
+The dense features and the target are kept beside it. Its rows are viewed as sets of examples: those that train, and
+those that are held out. Nothing here learns an embedding, and nothing here imports PyTorch.
 """

@@ -1,4 +1,4 @@
-"""What an example has beside its tokens: dense features, and what is to be predicted, read from the raw records."""
+"""Reads what examples have beside their tokens, dense features and targets, from the raw records."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -20,23 +20,23 @@ class Beside(NamedTuple):
     target: Array  # (N,) float64: a number, or the index of a class; NaN where the task has none
     dense: Array  # (N, F) float64: NaN where a record has no value
     names: tuple[str, ...] = ()
-    """Of the features."""
+    """Names of the features."""
     classes: tuple[str, ...] = ()
-    """What the target counts, where that is classes."""
+    """The names of the classes, if the target is the index of a class."""
 
 
 def nothing(n: int) -> Beside:
-    """Of n examples that have tokens only."""
+    """The empty `Beside` of n examples that have tokens only."""
     return Beside(np.full(n, np.nan), np.empty((n, 0)))
 
 
 def numbers_of(used: pl.LazyFrame, ids: pl.Series, columns: Sequence[str], where: str) -> Array:
-    """The numbers (N, K) that the examples have in some columns, NaN where one is missing.
+    """The numbers (N, K) that N examples have in K columns; NaN if one is missing.
 
     Args:
-        used: the raw records that are used, with their example's id.
-        ids: (N,) of the examples.
-        columns: K names.
+        used: the raw records that can be used, each with the id of its example.
+        ids: (N,) the ids of the examples.
+        columns: the names of the K columns.
         where: the conf file's name, for a message.
 
     Raises:
@@ -64,8 +64,8 @@ def one_row_each(rows: pl.DataFrame, ids: pl.Series, columns: Sequence[str], whe
 
     Args:
         rows: the column `example`, then one for each of `columns`.
-        ids: (N,) of the examples.
-        columns: what the others are called in the raw records.
+        ids: (N,) the ids of the examples.
+        columns: the names of those other columns in the raw records.
         where: the conf file's name, for a message.
 
     Raises:

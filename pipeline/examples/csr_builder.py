@@ -1,8 +1,8 @@
 """Builds a CSR matrix from (row, index) entries in any order.
 
-Memory is bounded by a batch and a few buckets. An external sort: entries arrive in batches, each becomes a key of 32 or
-64 bits, a bucket of neighbouring rows is a file of keys, and each bucket is sorted alone. What rows and indices mean
-does not belong here.
+Memory is bounded by a batch and a few buckets. This is an external sort: entries arrive in batches, and each becomes a
+key of 32 or 64 bits. The keys of a bucket of neighbouring rows are in one file, and each bucket is sorted alone. What
+rows and indices mean does not belong here.
 """
 
 import tempfile
@@ -20,7 +20,7 @@ from pipeline.records.side_by_side import side_by_side
 Array = npt.NDArray[Any]
 
 BUCKETS = 128
-"""So many files at most: one holds about a 128th of the entries, where rows are about equally long."""
+"""Largest number of files; of many rows of about equal length, each holds between a 128th and a 64th of the entries."""
 MOST_ROWS, MOST_COLUMNS = 2**31, 2**31
 
 
@@ -36,7 +36,7 @@ class CsrBuilder:
     """
 
     def __init__(self, n_rows: int, n_columns: int, n_parts: int = 4) -> None:
-        """Make room for rows and columns, in files of a temporary folder that is gone after the context.
+        """Prepare for rows and columns, with files in a temporary folder that is removed after the context.
 
         Args:
             n_rows: at most MOST_ROWS.
@@ -47,7 +47,7 @@ class CsrBuilder:
         assert n_columns <= MOST_COLUMNS
         assert n_parts <= 4
         self.n_rows = n_rows
-        self._row_bits = max(0, (n_rows - 1).bit_length() - (BUCKETS - 1).bit_length())  # of a row in its bucket
+        self._row_bits = max(0, (n_rows - 1).bit_length() - (BUCKETS - 1).bit_length())  # of a row within its bucket
         self._column_bits = max(1, (n_columns - 1).bit_length())
         self._part_bits = (n_parts - 1).bit_length()
         bits = self._row_bits + self._column_bits + self._part_bits
@@ -64,18 +64,18 @@ class CsrBuilder:
         self._folder.cleanup()
 
     def add(self, rows: Array, indices: Array, parts: Array) -> None:
-        """Take a batch of entries, in any order.
+        """Add a batch of entries, in any order.
 
         Args:
             rows: (B,) integers 0..n_rows-1.
             indices: (B,) integers 0..n_columns-1.
-            parts: (B,) integers 0..n_parts-1; of equal entries the smallest is kept.
+            parts: (B,) integers 0..n_parts-1; of several with the same row and index, the smallest is kept.
         """
         bucket = (rows >> self._row_bits).astype(np.uint8)
         keys = (rows & (2**self._row_bits - 1)).astype(self._dtype) << self._dtype(self._column_bits + self._part_bits)
         keys |= indices.astype(self._dtype) << self._dtype(self._part_bits)
         keys |= parts.astype(self._dtype)
-        keys = keys[np.argsort(bucket, kind="stable")]  # of small integers: in time that is linear
+        keys = keys[np.argsort(bucket, kind="stable")]  # a stable sort of small integers takes linear time
         ends = np.cumsum(np.bincount(bucket, minlength=len(self._paths)))
         for path, start, end in zip(self._paths, np.append(0, ends), ends, strict=False):
             if end > start:
@@ -83,16 +83,16 @@ class CsrBuilder:
                     keys[start:end].tofile(file)
 
     def __iter__(self) -> Iterator[tuple[Array, Array, Array, Array]]:
-        """Bucket after bucket, rows ascending: indptr (rows + 1,); index, count and part of each different entry.
+        """Yield bucket after bucket, rows ascending: indptr (rows + 1,); index, count and part of each different entry.
 
-        The next buckets are sorted while one is looked at.
+        The next buckets are sorted while the caller works on one.
         """
         size = 2**self._row_bits
         lengths = (min(size, self.n_rows - i * size) for i in range(len(self._paths)))
         yield from side_by_side(self._sorted, zip(self._paths, lengths, strict=True))
 
     def _sorted(self, path: Path, n_rows: int) -> tuple[Array, Array, Array, Array]:
-        """The entries of a bucket, whose keys are in a file."""
+        """The sorted entries of the bucket whose keys are in a file."""
         keys = np.fromfile(path, self._dtype) if path.exists() else np.empty(0, self._dtype)
         keys.sort()
         entries = keys >> self._dtype(self._part_bits)

@@ -30,7 +30,7 @@ def encode(
         records: the raw records.
         vocabulary: the integer of each token.
         conf: the dataset.
-        table: the pairs of these records, where they are known already.
+        table: the pairs of these records, if they are known already.
 
     Raises:
         PipelineError: a token is unknown and conf refuses it, or what is to be predicted cannot be used.
@@ -76,8 +76,8 @@ def encode(
 
 
 def _fill(builder: CsrBuilder, table: PairTable, assignment: Assignment, vocabulary: Vocabulary, conf: Dataset) -> int:
-    """Put every pair with a place in the vocabulary into the builder, block by block; how many have none."""
-    index = vocabulary.encode(table.tokens["token"])  # by the token's number, -1 for one without a place
+    """Put every pair whose token has a place into the builder, block by block; the number of the other pairs."""
+    index = vocabulary.encode(table.tokens["token"])  # the integer of each token number, -1 for a token without a place
 
     def part_of(block: Block) -> Array:
         return block.part if assignment.by_token else np.zeros(len(block.part), np.uint8)
@@ -102,18 +102,18 @@ def _fill(builder: CsrBuilder, table: PairTable, assignment: Assignment, vocabul
 
 
 def _fold_in(indptr: Array, share: float, random: Array) -> Array:
-    """Parts (P,): of each example, when it is held out, a random share goes in (TRAIN), the rest is predicted (TEST).
+    """Parts (P,) for held-out examples: a random share of the tokens goes in (TRAIN), the others are labels (TEST).
 
     Args:
         indptr: (N + 1,) where each example's pairs begin.
-        share: of the tokens that goes in; at least one does, and at least one of two or more is predicted.
-        random: (P,) between 0 and 1, of the choice.
+        share: share of the tokens that goes in; at least one goes in, and of two or more at least one is predicted.
+        random: (P,) random numbers between 0 and 1, which decide what goes in.
     """
     lengths = np.diff(indptr)
     example = np.repeat(np.arange(len(lengths)), lengths)
-    drawn = example + random  # a block has few examples: enough digits are left
+    drawn = example + random  # a block has few examples, so enough digits of the random number are left
     n_in = np.clip(np.rint(lengths * share), 1, np.maximum(lengths - 1, 1)).astype(np.int64)
     some = lengths > 0
-    last = np.empty(len(lengths))  # the largest number of each example that goes in
+    last = np.empty(len(lengths))  # the largest drawn number of each example that still goes in
     last[some] = np.sort(drawn)[(indptr[:-1] + n_in - 1)[some]]
     return np.where(drawn <= last[example], TRAIN, TEST).astype(np.uint8)

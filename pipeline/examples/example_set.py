@@ -18,26 +18,26 @@ from pipeline.examples.memory_mapped import reference, referred
 
 Array = npt.NDArray[Any]
 _BATCH = 1_000_000
-"""Pairs that are in memory at once while all rows are gone through."""
+"""Pairs that are in memory at once during a pass through all rows."""
 
 
 @dataclass(frozen=True)
 class SparseRows:
     """A view of selected rows and parts of a CSR matrix on disk: a matrix of ones.
 
-    An index cuts rows out, `rows[3:5]` or `rows[[7, 2]]`, as a SciPy matrix in memory.
+    Indexing, as in `rows[3:5]` or `rows[[7, 2]]`, gives those rows as a SciPy matrix in memory.
     """
 
-    rows: Array  # (N,) which of the rows on disk
-    indptr: Array  # of all rows on disk
-    indices: Array  # (P,) their tokens
-    parts: Array | None  # (P,) their parts; None: all pairs belong
-    wanted: Array  # by part, whether its pairs belong
+    rows: Array  # (N,) the numbers of the selected rows on disk
+    indptr: Array  # where the pairs of each row on disk begin, and the end
+    indices: Array  # (P,) the token of each pair
+    parts: Array | None  # (P,) the part of each pair; None: all pairs belong to the view
+    wanted: Array  # for each part, whether its pairs belong to the view
     size: int  # V
 
     @classmethod
     def of(cls, matrix: sparse.csr_matrix) -> Self:
-        """Rows that are in memory already: whatever the matrix stores counts as 1."""
+        """A view of a matrix in memory; every stored entry counts as 1."""
         return cls(np.arange(matrix.shape[0]), matrix.indptr, matrix.indices, None, np.empty(0), matrix.shape[1])
 
     def __len__(self) -> int:
@@ -64,7 +64,7 @@ class SparseRows:
         return total
 
     def csr(self, dtype: str = "float64") -> sparse.csr_matrix:
-        """All rows in memory (N, V): 12 bytes a pair, or 8 as float32."""
+        """All rows in memory (N, V): 12 bytes per pair, or 8 as float32."""
         indptr = np.append(0, np.cumsum(self.lengths))
         indices = np.empty(indptr[-1], np.int32)
         start = 0
@@ -78,15 +78,15 @@ class SparseRows:
         return self._ones(tokens, np.append(0, np.cumsum(lengths)))
 
     def tokens(self, chosen: slice | Sequence[int] | Array) -> tuple[Array, Array]:
-        """The tokens of some rows, one row after the other, and how many each has."""
+        """The tokens of the chosen rows, one row after the other, and the number of tokens in each row."""
         return self._cut(self.rows[chosen])
 
     def cut(self, some: slice) -> Self:
-        """Some of these rows; they stay on disk."""
+        """A view of some of these rows; they stay on disk."""
         return replace(self, rows=self.rows[some])
 
     def __getstate__(self) -> dict[str, Any]:
-        """For another process of this machine: it maps the same files, nothing is copied."""
+        """State for another process on this machine: it maps the same files instead of copying them."""
         return {field.name: reference(getattr(self, field.name)) for field in fields(self)}
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
@@ -103,7 +103,7 @@ class SparseRows:
             yield self._cut(self.rows[start:stop])
 
     def _cut(self, rows: Array) -> tuple[Array, Array]:
-        """Tokens of these rows on disk, one row after the other, and how many each has."""
+        """The tokens of these rows on disk, one row after the other, and the number of tokens in each row."""
         if self.parts is not None and not self.wanted.any():
             return np.empty(0, np.int32), np.zeros(len(rows), np.int64)
         starts = self.indptr[rows].astype(np.int64)
@@ -119,15 +119,15 @@ class SparseRows:
 
 @dataclass(frozen=True)
 class ExampleSet:
-    """Examples to learn from or to be evaluated on: what goes in, and what is to be predicted."""
+    """Examples to learn from or to evaluate on: what goes in, and what is to be predicted."""
 
     ids: pl.Series  # (N,) ids of the examples
     inputs: SparseRows  # (N, V) the tokens that go in
-    labels: SparseRows  # (N, V) the held-out tokens; none where the task predicts no tokens
+    labels: SparseRows  # (N, V) the held-out tokens; none if the task predicts no tokens
     dense: Array  # (N, F) float64, NaN where a record has no value
     target: Array  # (N,) float64: a number, or the index of a class; NaN where the task has neither
     classes: tuple[str, ...] = ()
-    """What the target counts, where that is classes."""
+    """The names of the classes, if the target is the index of a class."""
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -1,6 +1,6 @@
-"""Numbers beside the tokens: dense features made comparable, and the target on the scale that is learned.
+"""Scales for the numbers beside the tokens: dense features made comparable, and the target as it is learned.
 
-Everything here is fitted on training examples only and is nothing but small arrays.
+Every scale is fitted on training examples only, and consists of small arrays.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class TargetScale:
-    """The target as it is learned: logged where conf says so, then with mean 0 and standard deviation 1."""
+    """The scale on which the target is learned: logged if conf says so, then mean 0 and standard deviation 1."""
 
     log: bool
     mean: float
@@ -23,7 +23,7 @@ class TargetScale:
 
     @classmethod
     def fit(cls, target: Array, log: bool) -> Self:
-        """Measure the training targets (N,)."""
+        """Fit the scale to the training targets (N,)."""
         values = np.log(target) if log else target
         return cls(log, float(values.mean()), float(values.std()) or 1.0)
 
@@ -38,22 +38,23 @@ class TargetScale:
 
     @property
     def weights(self) -> dict[str, Array]:
-        """As arrays, by name."""
+        """The scale as arrays, by name."""
         return {"target_log": np.array(self.log), "target_mean": np.array(self.mean), "target_std": np.array(self.std)}
 
     @classmethod
     def of(cls, weights: Mapping[str, Array]) -> Self:
-        """From what `weights` gave."""
+        """Restore a scale from its `weights`."""
         return cls(bool(weights["target_log"]), float(weights["target_mean"]), float(weights["target_std"]))
 
 
 @dataclass(frozen=True)
 class DenseScale:
-    """Dense features as they are learned: comparable, tame, and able to bend.
+    """The scale on which dense features are learned: standardised, clipped, and in pieces that allow for curves.
 
-    A missing one is at the median; a skewed one that is never negative is logged; all have mean 0 and standard
-    deviation 1 and are cut at 5. Beside itself each feature gives its pieces between quantiles, 0 below a piece and 1
-    above it: a straight line on those is a piecewise linear curve (Gorishniy et al., 2022, arXiv:2203.05556).
+    A missing value becomes the median; a skewed feature that is never negative is logged, as log(1 + x); all features
+    get mean 0 and standard deviation 1, and are clipped to -5..5. In addition, each feature gives a column for each
+    piece between its quantiles, 0 below the piece, 1 above it and linear between: a linear function of these columns is
+    a piecewise linear curve (Gorishniy et al., 2022, arXiv:2203.05556).
     """
 
     median: Array  # (F,)
@@ -65,7 +66,10 @@ class DenseScale:
 
     @classmethod
     def fit(cls, dense: Array) -> Self:
-        """Measure the training features (N, F); there are Q <= 16 pieces a feature, and 16 examples a piece or more."""
+        """Fit the scale to the training features (N, F).
+
+        Each feature has Q <= 16 pieces, as many as N >= 16 * F * Q allows; without room for two there are none.
+        """
         n, f = dense.shape
         some = np.where(np.isfinite(dense).any(axis=0), dense, 0.0)  # a feature without any value is 0
         median = np.nanmedian(some, axis=0)
@@ -96,12 +100,12 @@ class DenseScale:
 
     @property
     def weights(self) -> dict[str, Array]:
-        """As arrays, by name."""
+        """The scale as arrays, by name."""
         return {f"dense_{field.name}": getattr(self, field.name) for field in fields(self)}
 
     @classmethod
     def of(cls, weights: Mapping[str, Array]) -> Self:
-        """From what `weights` gave."""
+        """Restore a scale from its `weights`."""
         return cls(**{field.name: weights[f"dense_{field.name}"] for field in fields(cls)})
 
 

@@ -1,4 +1,4 @@
-"""Arrays that may be larger than memory: read as memory maps, gone through and written block by block."""
+"""Arrays that may be larger than memory: mapped from disk, read and written block by block."""
 
 import mmap
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ BLOCK_BYTES = 2**25
 
 @dataclass(frozen=True)
 class Reference:
-    """Where a memory-mapped array is: what another process needs to map it too."""
+    """Where a memory-mapped array is on disk; with it another process can map the array too."""
 
     path: str
     dtype: str
@@ -24,21 +24,21 @@ class Reference:
 
 
 def reference(value: Any) -> Any:
-    """A reference to a whole array that is mapped from a file; any other value as it is."""
+    """A reference, if the value is a whole array mapped from a file; any other value as it is."""
     if isinstance(value, np.memmap) and isinstance(value.base, mmap.mmap) and value.filename is not None:
         return Reference(str(value.filename), value.dtype.str, value.offset, value.shape)
     return value
 
 
 def referred(value: Any) -> Any:
-    """What `reference` was made of."""
+    """The array that a reference stands for, mapped again; any other value as it is."""
     if isinstance(value, Reference):
         return np.memmap(value.path, value.dtype, mode="r", offset=value.offset, shape=value.shape)
     return value
 
 
 def blocks(array: Array) -> Iterator[Array]:
-    """The rows of an array in blocks; of a memory map, memory holds no more than one of them."""
+    """The rows of an array in blocks; of a memory map, at most one block at a time stays in memory."""
     step = max(1, BLOCK_BYTES // max(1, array.nbytes // max(1, len(array))))
     mapped = getattr(array, "_mmap", None)
     for start in range(0, len(array), step):

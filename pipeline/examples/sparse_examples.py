@@ -1,7 +1,7 @@
-"""Sparse examples: a CSR matrix (N, V) on disk, memory-mapped, that never travels without its indexes.
+"""Sparse examples: a memory-mapped CSR matrix (N, V), with the ids of its rows and its vocabulary's fingerprint.
 
-Letters: N examples, V vocabulary, P pairs (the stored entries: a token of an example), F dense features. An example is
-a bag: a token that occurs twice is one pair with the count 2, and the order of the records is not kept.
+Letters: N examples, V vocabulary, P pairs (the stored entries: one token of one example), F dense features. An example
+is a bag: a token that occurs twice is one pair with the count 2, and the order of the records is not kept.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ class SparseExamples:
     indptr: Array  # (N + 1,) int64: the pairs of example i are indptr[i]:indptr[i + 1]
     indices: Array  # (P,) int32: the token's integer, ascending within an example
     counts: Array  # (P,) uint32: how often the token occurs in the example
-    parts: Array  # (P,) uint8: TRAIN goes in and TEST is predicted, where the example is held out; or the split column
+    parts: Array  # (P,) uint8: if the example is held out, TRAIN goes in and TEST is predicted; or the split column
     dense: Array  # (N, F) float64: the dense features, NaN where a record has no value
     target: Array  # (N,) float64: the number to predict, or the index of the class; NaN where the task has neither
     frame: dy.DataFrame[Examples]  # N rows: the id and the split of each example
@@ -72,7 +72,7 @@ class SparseExamples:
         return hasher.hexdigest()[:16]
 
     def decode(self, vocabulary: Vocabulary) -> pl.DataFrame:
-        """Decode the examples: each with its list of tokens, by integer, repeated as often as they occur.
+        """The examples, each with its list of tokens by ascending integer, repeated as often as they occur.
 
         Raises:
             PipelineError: the vocabulary is not the one that encoded the examples.
@@ -91,23 +91,23 @@ class SparseExamples:
 
     @property
     def n_folds(self) -> int:
-        """Number of times that some examples are held out while the others train: 1 without folds."""
+        """Number of folds; without folds 1, for the one split."""
         return self.about["folds"] or 1
 
     @property
     def n_training(self) -> int:
-        """Number of training examples; with folds, of the fold that leaves the fewest."""
+        """Number of training examples; with folds, the fewest that a fold leaves."""
         return min(int((self.split(fold) == TRAIN).sum()) for fold in range(self.n_folds))
 
     def split(self, fold: int = 0) -> Array:
-        """(N,) part of each example (index into schemas.PARTS); the fold is held out, and the next one validates."""
+        """(N,) the part of each example (index into schemas.PARTS); `fold` is held out, and the next one validates."""
         if not self.about["folds"]:
             return self.frame["split"].to_physical().to_numpy()
         after = (self.frame["fold"].to_numpy().astype(np.int64) - fold) % self.n_folds
         return np.select([after == 0, after == 1], [TEST, VALIDATION], TRAIN)
 
     def training(self, fold: int = 0, refit: bool = False) -> ExampleSet:
-        """Training examples, with all that may be seen of them; for a refit also those of validation."""
+        """The training examples with all their tokens that may be seen; a refit includes validation."""
         last = VALIDATION if refit else TRAIN
         if self.about["by_token"]:
             return self._rows(np.arange(len(self)), seen=range(last + 1), predicted=())
@@ -118,15 +118,15 @@ class SparseExamples:
         return self._whole(np.arange(len(self)))
 
     def held_out(self, part: Part, fold: int = 0, at_most: int | None = None, seed: int = 0) -> ExampleSet:
-        """Held-out examples, of validation or test: tokens that may be seen are inputs, the others are labels.
+        """The held-out examples of a part: tokens that may be seen are inputs, tokens to predict are labels.
 
-        Where the task predicts no tokens, all of them are inputs.
+        If the task predicts no tokens, all of them are inputs.
 
         Args:
             part: validation or test.
             fold: the fold that is held out.
-            at_most: take a sample where there are more examples than this, in all folds together.
-            seed: of the sample.
+            at_most: take a sample if there are more examples than this; with folds, `at_most` is divided among them.
+            seed: seed of the sample.
         """
         code = PARTS.index(part)
         if self.about["by_token"]:
@@ -154,13 +154,13 @@ class SparseExamples:
         )
 
     def _of_parts(self, rows: Array, parts: Iterable[int] | None) -> SparseRows:
-        """A view of these rows, with the pairs of some parts; None: with all pairs."""
+        """A view of these rows, with the pairs of the given parts; None: with all pairs."""
         wanted = np.isin(np.arange(len(PARTS)), [] if parts is None else list(parts))
         of_pairs = None if parts is None else self.parts
         return SparseRows(rows, self.indptr, self.indices, of_pairs, wanted, self.about["size"])
 
     def save(self, folder: Path) -> None:
-        """Write one `.npy` an array, `examples.parquet` and `about.json`."""
+        """Write one `.npy` file per array, `examples.parquet` and `about.json`."""
         for name in _ARRAYS:
             save(folder / f"{name}.npy", getattr(self, name))
         self.frame.write_parquet(folder / "examples.parquet")

@@ -21,7 +21,7 @@ from pipeline.experiment.tracking import Tracker
 from pipeline.pictures.figures import draw_losses, draw_map, draw_norms
 
 PICTURES_KEY = "pictures_key"
-"""The tag of a run that says by which code its pictures were drawn."""
+"""Tag of a run: key of the code that drew its pictures."""
 _LOSSES = ("train_loss", "validation_loss")
 
 
@@ -44,7 +44,7 @@ def keep_fit(fitted: Fitted, method: Estimator, conf: Dataset, run: Run, scores:
 
 
 def redraw(method: str, conf: Dataset, run: FinishedRun, tracker: Tracker) -> None:
-    """Draw the pictures of a finished run again, if they were drawn by other code than today's."""
+    """Draw the pictures of a finished run again, if other code than today's drew them."""
     if run.tags.get(PICTURES_KEY) == pictures_key():
         return
     losses = {loss: values for loss in _LOSSES if (values := tracker.history(run.run_id, loss))}
@@ -55,7 +55,7 @@ def redraw(method: str, conf: Dataset, run: FinishedRun, tracker: Tracker) -> No
 
 
 def pictures_key() -> str:
-    """What the pictures of a run are drawn by, as a key."""
+    """A key that changes with the code that draws the pictures of a run."""
     return code_version("pipeline.pictures.figures")
 
 
@@ -101,7 +101,7 @@ def vocabulary_size(tracker: Tracker, fit: Fit) -> int:
 
 
 def load_scores(tracker: Tracker, fits: Sequence[Fit], part: str) -> list[pl.DataFrame]:
-    """What each held-out example of a part scored in each fit; nothing where the part has no examples."""
+    """The scores of each held-out example of a part, one frame for each fit; [] if a fit has none of the part."""
     if not all(any(name.startswith(f"{part}_") and not name.endswith("_loss") for name in fit.metrics) for fit in fits):
         return []
     return [pl.read_parquet(tracker.file(fit.run_id, f"{part}_examples.parquet")) for fit in fits]

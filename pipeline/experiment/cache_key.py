@@ -16,7 +16,7 @@ _JUDGE = "pipeline.experiment.cross_fitting"
 
 
 def fit_key(method: Estimator, conf: Dataset, examples: SparseExamples, dimension: int | None) -> str:
-    """What decides the result of a fit, as 16 hexadecimal digits: inputs, settings, code and library versions."""
+    """16 hexadecimal digits that change with all that decides a fit: inputs, settings, code and library versions."""
     decided_by = [_JUDGE, *modules(method.name, conf)]
     decides = {
         "method": method.name,
@@ -35,8 +35,9 @@ def run_params(
 ) -> dict[str, str]:
     """Every setting that could change the result, by its path in conf, and the fingerprints of the inputs.
 
-    What validation decides comes later, as `selected.*`; and so does the dimension where that is among it. MLflow's
-    Compare page starts with the first names that differ: among embeddings and PCA these are `dimension` and `method`.
+    What validation decides is logged later, as `selected.*`, and so is the dimension of a method without a D to sweep.
+    MLflow's Compare page starts with the first names that differ: among embeddings and PCA these are `dimension` and
+    `method`.
     """
     params: dict[str, Any] = {} if dimension is None else {"dimension": dimension}
     params |= {"method": method.name, "vocabulary_size": len(vocabulary)}
@@ -48,7 +49,7 @@ def run_params(
 
 
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings by dotted path; what is not set is left out."""
+    """Nested settings by dotted path, without those that are not set."""
     flat: dict[str, Any] = {}
     for key, value in settings.items():
         if isinstance(value, list) and value and isinstance(value[0], dict):

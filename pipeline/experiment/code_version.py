@@ -1,4 +1,4 @@
-"""What code a result depends on, as a key: read off the imports, so that nobody has to keep a list of modules."""
+"""A key of the code that a result depends on: found from the imports, so that nobody has to list the modules."""
 
 import ast
 import hashlib
@@ -19,11 +19,11 @@ NUMERICAL = {
     "sklearn": "scikit-learn",
     "torch": "torch",
 }
-"""Libraries whose version can change a figure: the name that is imported, and the name of the package."""
+"""Libraries whose version can change a figure: name in an import -> name of the package."""
 
 
 NOT_CODE = {"pipeline.config.kinds"}
-"""Says only what there is: a kind that is added must not change what was made with the others."""
+"""Modules that only list what there is: a new kind must not change the keys of results of the other kinds."""
 
 
 def dependencies(*modules: str) -> frozenset[str]:
@@ -36,11 +36,11 @@ def dependencies(*modules: str) -> frozenset[str]:
 def code_version(*modules: str) -> str:
     """16 hexadecimal digits that change with the code that these modules depend on.
 
-    Comments, docstrings and import lines are not code: a module that is documented better or moved stays the same. The
-    templates beside a module are.
+    Comments, docstrings and import lines are not code: better documentation or a moved module changes nothing. The
+    templates beside a module count as code.
 
     Args:
-        modules: by their full names, such as `pipeline.embedding`.
+        modules: their full names, such as `pipeline.embedding`.
     """
     hashes = sorted(_hash(module) for module in dependencies(*modules) - NOT_CODE)
     return hashlib.sha256("".join(hashes).encode()).hexdigest()[:16]

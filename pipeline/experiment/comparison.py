@@ -1,6 +1,6 @@
 """All fits of a dataset side by side, measured on the same held-out examples, and what their differences show.
 
-Intervals and verdicts are made in `evaluation`; here they are put together for people.
+Intervals and verdicts come from `evaluation`; this module puts them together for people.
 """
 
 import json
@@ -27,13 +27,13 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Comparison:
-    """What the fits are worth, and against each other."""
+    """The metrics of all fits, and the differences between them."""
 
     frame: pl.DataFrame
-    """One row a fit: dataset, method, dimension, fit (its name), run_id, experiment_id, reused, fit_seconds, then each
-    metric, with `_low` and `_high`, the ends of its 95 % interval."""
+    """One row for each fit: dataset, method, dimension, fit (its name), run_id, experiment_id, reused, fit_seconds,
+    then each metric, with `_low` and `_high`, the ends of its 95 % interval."""
     differences: pl.DataFrame
-    """One row a metric and ordered pair: fit, against, metric, difference, low, high, verdict."""
+    """One row for each metric and ordered pair of fits: fit, against, metric, difference, low, high, verdict."""
     about: Mapping[str, Any]
     """part, n_examples, vocabulary_size, metrics (name -> meaning, the primary one first), best and smallest (learned
     D, by validation), worth (learned D -> PCA's D)."""
@@ -46,13 +46,14 @@ class Comparison:
         task: Task,
         scores: Mapping[str, Sequence[pl.DataFrame]],
     ) -> "Comparison":
-        """Put finished fits side by side, by D and then in the order given.
+        """Put finished fits side by side, sorted by D and then in the order given.
 
         Args:
             fits: at least one.
             vocabulary_size: V.
             task: what was learned.
-            scores: by part (validation, test) what its `evaluate` gave of each fit, in their order, or nothing.
+            scores: by part (validation, test) the results of the task's `evaluate`, one for each fit in their order, or
+                none.
 
         Raises:
             PipelineError: the fits were not evaluated on the same examples.
@@ -90,7 +91,7 @@ class Comparison:
 
     @property
     def metrics(self) -> list[str]:
-        """The metrics of the task, the primary one first; none where nothing was held out."""
+        """Names of the task's metrics, the primary one first; none if nothing was held out."""
         return list(self.about["metrics"])
 
     @property
@@ -107,7 +108,7 @@ class Comparison:
 
     @property
     def swept(self) -> tuple[Fit, ...]:
-        """Those fits that have a latent space and a D to choose: the learned ones and PCA."""
+        """The fits that have a latent space and a D to choose: the learned ones, PCA and others."""
         return tuple(fit for fit in self.fits if estimator_type(fit.method).is_swept)
 
     @property
@@ -118,7 +119,7 @@ class Comparison:
 
     @property
     def best(self) -> Fit:
-        """The learned fit that is best on validation; where nothing was, the one with the most dimensions."""
+        """The learned fit that is best on validation; without validation, the one with the most dimensions."""
         return next(fit for fit in self.fits if fit.method == EMBEDDING and fit.dimension == self.about["best"])
 
     def verdict(self, fit: str, against: str, metric: str) -> dict[str, Any]:
@@ -129,7 +130,7 @@ class Comparison:
         )
 
     def told_pairs(self) -> list[tuple[str, str]]:
-        """The pairs that people ask for: learned against others of the same D, and the best one against the rest."""
+        """Pairs that people ask for: learned against others of the same D, and the best against fits without a D."""
         learned, fits = self.frame.filter(method=EMBEDDING)["dimension"], set(self.frame["fit"])
         same = [
             (f"{EMBEDDING} D={d}", f"{method} D={d}")
@@ -148,7 +149,7 @@ class Comparison:
         self.draw_sweep(folder / "sweep.png")
 
     def draw_sweep(self, path: Path) -> None:
-        """Draw quality and cost against D; nothing where nothing was held out."""
+        """Draw quality and cost against D, unless nothing was held out."""
         if self.metrics:
             thumb = rule_of_thumb(self.about["vocabulary_size"])
             draw_sweep(self.frame, self.swept_methods, self.metrics[0], thumb, path)
@@ -163,7 +164,7 @@ class Comparison:
 
     @property
     def columns(self) -> dict[str, str]:
-        """What the columns of the frame hold."""
+        """What each column of the frame holds."""
         of_metrics = self.about["metrics"].items()
         return COLUMNS | {
             name: f"{what}; `{name}_low` and `{name}_high` end its 95 % interval" for name, what in of_metrics
@@ -180,7 +181,7 @@ COLUMNS = {
     "reused": "whether it had been fitted before, and was unchanged",
     "fit_seconds": "seconds of fitting, selection included",
 }
-"""What the columns of every comparison's frame hold, beside the metrics."""
+"""What each column of every comparison's frame holds, except the metrics."""
 
 _DIFFERENCES = {
     **dict.fromkeys(("fit", "against", "metric"), pl.String),
@@ -190,7 +191,7 @@ _DIFFERENCES = {
 
 
 def _place(fit: Fit) -> tuple[bool, int]:
-    """Where a fit stands in the table: those without a D to sweep first, then by D."""
+    """Sort key of a fit in the table: fits without a D to sweep come first, then the others by D."""
     swept = estimator_type(fit.method).is_swept
     return swept, fit.dimension if swept else 0
 

@@ -31,13 +31,13 @@ class CrossFitted:
     """The outcome of all folds."""
 
     fitted: Fitted
-    """The fit that is kept: the only one, or with folds a fit on all examples."""
+    """The fit to keep: the only one, or, with folds, a fit on all examples."""
     scores: Mapping[str, pl.DataFrame]
     """By part (validation, test) the scores of all folds, from the task's `evaluate`; empty parts are absent."""
     chosen: Sequence[Mapping[str, Any]]
     """What validation chose in each fold."""
     seconds: float
-    """Seconds of fitting, those of an earlier process included."""
+    """Seconds of fitting, including those of an earlier process."""
 
 
 def cross_fit(
@@ -53,16 +53,17 @@ def cross_fit(
 ) -> CrossFitted:
     """Fit a method and evaluate it, once or once for each fold.
 
-    Validation chooses; then, where conf says `refit`, the choice is fitted on training and validation together; then it
-    is evaluated on the test examples. With folds, the fit that is kept is one on all examples, with the typical choice.
+    Validation chooses. Where conf says `refit`, the choice is then fitted again on training and validation examples
+    together. The fit is evaluated on the test examples. With folds, the fit to keep is one on all examples, with the
+    typical choice.
 
     Args:
         method: how to fit.
-        name: what people read for the fit.
+        name: the name of the fit, for people.
         conf: the dataset, resolved.
-        vocabulary: of the examples.
+        vocabulary: the vocabulary of the examples.
         examples: all of them, with their splits.
-        dimension: D; None where the method has none to sweep.
+        dimension: D; None for a method without a D to sweep.
         log_losses: gets the losses of each epoch; with folds their means, at the end.
         log: receives lines of progress.
         state: folder of the checkpoints from which an interrupted training goes on.
@@ -100,7 +101,7 @@ def cross_fit(
 
 
 def typical(chosen: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The typical choice of several folds: the median of numbers (one that was chosen), the most frequent of names.
+    """The typical choice of several folds: of numbers the lower median, of names the most frequent.
 
     >>> typical([{"epochs": 30, "weighting": "cosine"}, {"epochs": 50, "weighting": "tfidf"}, {"epochs": 31,
     ...     "weighting": "cosine"}])
@@ -132,7 +133,7 @@ class _Clock:
 
 @dataclass
 class _EpochLosses:
-    """Losses by epoch, sent as they come, or with folds as means at the end; those of a refit have another name."""
+    """Losses by epoch, sent as they come, or, with folds, as means at the end; losses of a refit have another name."""
 
     log_metrics: LogMetrics
     live: bool

@@ -1,4 +1,4 @@
-"""Which D to take: what validation finds best, and how many dimensions of PCA a learned one is worth."""
+"""Which D to take: the best on validation, and how many dimensions of PCA a learned D is worth."""
 
 from collections.abc import Mapping, Sequence
 
@@ -34,7 +34,7 @@ def chosen_dimensions(fits: Sequence[Fit], validation: Sequence[pl.DataFrame], t
 
 
 def worth_in_pca(fits: Sequence[Fit], values: Sequence[Mapping[str, float]], task: Task) -> dict[int, int | None]:
-    """For each learned D the smallest D of PCA whose primary metric is not below it, but for rounding, or None."""
+    """For each learned D the smallest D of PCA that is no worse in the primary metric, up to rounding, or None."""
     of = {(fit.method, fit.dimension): primary_score(task, found) for fit, found in zip(fits, values, strict=False)}
     learned, pca = ([d for method, d in sorted(of) if method == name] for name in (EMBEDDING, PCA))
 

@@ -1,4 +1,4 @@
-"""Fits that are done: which they are, where they are, and what they are worth."""
+"""Finished fits: what they are, where their runs are, and their metrics."""
 
 import json
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from pipeline.experiment.registry import run_name
 
 @dataclass(frozen=True)
 class Fit:
-    """A fit that is done: which, where it is, and what it is worth."""
+    """A finished fit: what it is, where its run is, and its metrics."""
 
     dataset: str
     method: str

@@ -1,4 +1,4 @@
-"""One fit, from settings to a finished MLflow run; or the reuse of the run that already did exactly that."""
+"""Fits, from settings to finished MLflow runs, or the reuse of a run that already did exactly the same."""
 
 import logging
 import shutil
@@ -50,8 +50,8 @@ def fit_all(
         tags: more tags for the runs, such as `dagster.run_id`.
         force: repeat a fit even if it is unchanged.
         log: gets a line for each fit and a few for its epochs.
-        checkpoints: a folder in which a fit that takes long leaves its state, so that a killed one goes on where it
-            was; what is there of a fit is gone once it is done.
+        checkpoints: a folder where a long fit leaves its state, so that a killed fit goes on where it stopped; the
+            state is removed once the fit is done.
 
     Raises:
         PipelineError: the vocabulary is another one, all examples are the same, nothing can be evaluated, or the
@@ -102,7 +102,7 @@ def fit_all(
 
 
 def _remove(state: Path) -> None:
-    """Remove the checkpoints of a fit that is done, but not those of another process that is at it just now."""
+    """Remove the checkpoints of a finished fit, except those that another process is using."""
     for folder in state.glob("*/"):
         with suppress(Timeout), FileLock(folder / "lock", timeout=0):
             shutil.rmtree(folder)
@@ -118,7 +118,7 @@ def _profile(examples: SparseExamples) -> dict[str, int]:
 def _require_something_to_learn(examples: SparseExamples, conf: Dataset) -> None:
     for fold in range(examples.n_folds):
         inputs = examples.training(fold).inputs
-        if _are_the_same(inputs.cut(slice(1000))) and _are_the_same(inputs):  # the first ones nearly always tell
+        if _are_the_same(inputs.cut(slice(1000))) and _are_the_same(inputs):  # the first ones nearly always differ
             raise PipelineError(
                 f"{conf.file}, tokens: all {len(inputs)} training examples have the same tokens, so nothing tells one "
                 "from another. Look at `example`, which says what rows are one, and at the columns of `tokens`."
@@ -139,7 +139,7 @@ def fit_one(
     log: logging.Logger,
     state: Path | None = None,
 ) -> Fitted:
-    """Fit a method at one D, evaluate it, and store everything in the run; returns the fit that is kept."""
+    """Fit a method at one D, evaluate it, and store everything in the run; return the fit to keep."""
     name = run_name(method.name, dimension)
     done = cross_fit(method, name, conf, vocabulary, examples, dimension, run.log_metrics, log, state)
     run.log_metrics({"fit_seconds": done.seconds})

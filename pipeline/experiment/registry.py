@@ -1,4 +1,4 @@
-"""Every way to a fit, by name: the learned embedding and the baselines."""
+"""Every estimator, by name: the learned embedding and the baselines."""
 
 from pipeline.config.baseline import Baseline
 from pipeline.config.dataset import Dataset
@@ -10,7 +10,7 @@ PCA = "pca"
 
 
 def estimator(name: str, conf: Dataset) -> Estimator:
-    """The way to a fit, with the settings of a dataset.
+    """The estimator with this name, with the settings of a dataset.
 
     Args:
         name: `embedding`, or the kind of one of the dataset's baselines.
@@ -20,18 +20,18 @@ def estimator(name: str, conf: Dataset) -> Estimator:
 
 
 def estimator_type(name: str) -> type[LearnedEmbedding] | type[Baseline]:
-    """The class of a way to a fit."""
+    """The class of the estimator with this name."""
     return LearnedEmbedding if name == EMBEDDING else Baseline.named(name)
 
 
 def modules(name: str, conf: Dataset) -> list[str]:
-    """The modules whose code decides a fit, beside what they import: those of the method and of what conf names."""
+    """The modules whose code decides a fit, apart from what they import: those of the method and of the task."""
     found = [estimator_type(name).__module__, type(conf.task).__module__]
     return [*found, conf.task.learner, conf.task.network] if name == EMBEDDING else found
 
 
 def run_name(name: str, dimension: int | None) -> str:
-    """What people read for a fit.
+    """The name of a fit, for people.
 
     >>> run_name("pca", 8), run_name("mean", None)
     ('pca D=8', 'mean')

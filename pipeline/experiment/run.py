@@ -1,4 +1,4 @@
-"""One run of MLflow: open, while its fit is at work, and finished."""
+"""One MLflow run: open while its fit is running, then finished."""
 
 import json
 import time
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 FLUSH_SECONDS = 5.0
-"""Losses go out at most this often while a fit runs: a call costs milliseconds, an epoch may take less."""
+"""Least seconds between two calls that send losses: a call costs milliseconds, an epoch may take less."""
 
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """A run that ended well, as MLflow has it."""
+    """A run that ended well, as MLflow stores it."""
 
     run_id: str
     experiment_id: str
@@ -43,7 +43,7 @@ class Run:
         return {name: values[-1] for name, values in self.history.items()}
 
     def log_metrics(self, metrics: Mapping[str, float], epoch: int = 0) -> None:
-        """Note metrics of an epoch; they are sent in batches, the rest when the run ends."""
+        """Log metrics of an epoch; they are sent in batches, the last of them when the run ends."""
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
@@ -54,7 +54,7 @@ class Run:
             self.flush()
 
     def log_params(self, params: Mapping[str, str]) -> None:
-        """Note settings."""
+        """Log settings."""
         from mlflow.entities import Param
 
         for start in range(0, len(params), 100):  # the most that MLflow takes in a batch
@@ -62,13 +62,13 @@ class Run:
             self.client.log_batch(self.run_id, params=[Param(key, value) for key, value in some])
 
     def log_input(self, name: str, digest: str, source: str, profile: Mapping[str, int]) -> None:
-        """Note what was learned from, as MLflow's lineage of datasets shows it.
+        """Log the dataset that the fit learns from, which MLflow shows as its lineage.
 
         Args:
-            name: of the dataset.
+            name: the name of the dataset.
             digest: fingerprint of the sparse examples.
-            source: what the raw records were read from.
-            profile: sizes.
+            source: where the raw records were read from.
+            profile: sizes of the examples, by name.
         """
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
@@ -80,7 +80,7 @@ class Run:
         self.client.log_inputs(self.run_id, datasets=[DatasetInput(entity, [context])])
 
     def flush(self) -> None:
-        """Send what waits."""
+        """Send the metrics that wait."""
         for start in range(0, len(self._waiting), 1000):  # the most that MLflow takes in a batch
             self.client.log_batch(self.run_id, metrics=self._waiting[start : start + 1000])
         self._waiting.clear()

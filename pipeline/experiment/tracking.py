@@ -1,4 +1,4 @@
-"""MLflow: one top-level run for each fit, which ends FINISHED, FAILED or KILLED and never lies.
+"""MLflow: one top-level run for each fit, which ends as the fit did: FINISHED, FAILED or KILLED.
 
 Only `MlflowClient` is used, with an explicit address: no global state, nothing that depends on the working directory.
 """
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 SYSTEM_SECONDS = 2
-"""Between two looks at what the machine does."""
+"""Seconds between two looks at the load of the machine."""
 CURRENT = "current"
-"""The tag of runs that tells which of several with the same name counts: yes or no."""
+"""Tag that tells which of several runs with the same name counts: yes or no."""
 _SQLITE = "sqlite:///"
-_NOTE = "mlflow.note.content"  # what MLflow's page shows as the description
+_NOTE = "mlflow.note.content"  # MLflow's page shows it as the description
 
 
 def prepare(uri: str) -> None:
-    """Make the database of a local address where it is missing; a server has its own.
+    """Make the database of a local address if it is missing; a server has its own.
 
     Args:
         uri: `sqlite:///` and an absolute path, or a server's address.
@@ -54,7 +54,7 @@ def _client(uri: str) -> "MlflowClient":
 
 @contextmanager
 def _alone(uri: str) -> Iterator[None]:
-    """Two processes that open a fresh SQLite database at once break it: one makes it, the other waits."""
+    """Lock a SQLite database: two processes that open a fresh one at once break it, so the second one waits."""
     if not uri.startswith(_SQLITE):
         yield
         return
@@ -68,12 +68,12 @@ class Tracker:
     """The MLflow experiment of one dataset."""
 
     def __init__(self, uri: str, artifacts: Path | str, experiment: str, description: str = "") -> None:
-        """Open the experiment, making the database and the experiment where they are missing.
+        """Open the experiment; make the database and the experiment if they are missing.
 
         Args:
             uri: where MLflow keeps runs: `sqlite:///` and an absolute path, or a server's address.
             artifacts: folder or URL for the files of the runs; a server keeps them itself.
-            experiment: its name, that of the dataset.
+            experiment: the name of the experiment, which is that of the dataset.
             description: shown above the experiment's runs.
 
         Raises:
@@ -130,7 +130,7 @@ class Tracker:
         return value
 
     def keep(self, run_id: str, folder: Path, tags: Mapping[str, str]) -> None:
-        """Add the files of a folder to a finished run, then the tags that say so."""
+        """Add the files of a folder to a finished run, then set the tags that record it."""
         self.client.log_artifacts(run_id, str(folder))
         for name, value in tags.items():
             self.client.set_tag(run_id, name, value)
@@ -146,7 +146,7 @@ class Tracker:
 
     @contextmanager
     def run(self, name: str, tags: Mapping[str, str], params: Mapping[str, str]) -> Iterator[Run]:
-        """One fit's run. It ends FINISHED, or FAILED on an exception, or KILLED on an interruption."""
+        """Open the run of one fit. It ends FINISHED, or FAILED on an exception, or KILLED on an interruption."""
         created = self.client.create_run(
             self.experiment_id,
             run_name=name,
@@ -165,14 +165,14 @@ class Tracker:
             self.client.set_tag(run.run_id, "error", f"{type(error).__name__}: {error}"[:5000])
             raise
         finally:
-            if status != "FINISHED":  # what was learned until then still tells why
+            if status != "FINISHED":  # metrics until then still help to tell why
                 with suppress(Exception):
                     run.flush()
             self.client.set_terminated(run.run_id, status)
 
     @contextmanager
     def _system_metrics(self, run_id: str) -> Iterator[None]:
-        """MLflow's own monitor of processor, memory, disk and network, for what takes longer than its interval."""
+        """Run MLflow's own monitor of processor, memory, disk and network, for fits longer than its interval."""
         from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
         logging.getLogger("mlflow.system_metrics.system_metrics_monitor").setLevel(logging.WARNING)
@@ -184,10 +184,10 @@ class Tracker:
             monitor.finish()
 
     def close_orphans(self, is_over: Callable[[str], bool]) -> list[str]:
-        """Close the runs that lost their process: KILLED where the process is gone, or its Dagster run is over.
+        """Close, as KILLED, the open runs whose process is gone or whose Dagster run is over.
 
         Args:
-            is_over: tells whether a Dagster run has ended; False for one that is not known here.
+            is_over: tells whether a Dagster run has ended; False for a Dagster run that is not known here.
 
         Returns:
             The ids of the closed runs.
@@ -208,7 +208,7 @@ def _this_process() -> str:
 
 
 def _is_gone(process: str) -> bool:
-    """Whether a process of this machine has ended; of another machine's nothing is known here."""
+    """Whether a process of this machine has ended; False for a process of another machine, which cannot be seen."""
     host, _, rest = process.partition(" ")
     if host != socket.gethostname():
         return False

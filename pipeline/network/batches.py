@@ -1,6 +1,6 @@
 """Rows of a CSR matrix as PyTorch takes them, a batch at a time: no Python for each example, no copies by workers.
 
-Letters: B examples in a batch, T their tokens in one row.
+Letters: B examples in a batch, T tokens of all of them, one list after the other.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,13 +20,13 @@ Array = npt.NDArray[Any]
 
 
 class Lists(NamedTuple):
-    """Rows of a CSR matrix as PyTorch's embedding bag takes them; Lightning moves a tuple to its device."""
+    """Rows of a CSR matrix as PyTorch's embedding bag takes them."""
 
     tokens: Tensor  # (T,) int64
     offsets: Tensor  # (B,) where each list begins
     rows: Tensor  # (T,) the list that each token belongs to
     by_token: tuple[Tensor, Tensor] | None = None
-    """The lists that each token is in, one token after the other (T,), and where each token's begin (V,)."""
+    """The lists of each token, one token after the other (T,), and where the lists of each token begin (V,)."""
 
     @classmethod
     def of(cls, matrix: sparse.csr_matrix) -> "Lists":
@@ -41,13 +41,13 @@ class Lists(NamedTuple):
         return cls(torch.from_numpy(tokens.astype(np.int64)), of_each.cumsum(0) - of_each, rows)
 
     def grouped(self, size: int) -> "Lists":
-        """The same with `by_token`, over tokens 0..size-1: sums of few tokens then have a fast gradient."""
+        """The same lists with `by_token`, for tokens 0..size-1: sums over few tokens then have a fast gradient."""
         order = self.tokens.sort(stable=True).indices
         n = torch.bincount(self.tokens, minlength=size)
         return self._replace(by_token=(self.rows[order], n.cumsum(0) - n))
 
     def sum(self, table: Tensor) -> Tensor:
-        """For each list the sum (B, D) of its tokens' rows of `table` (V, D)."""
+        """(B, D) for each list, the sum of its tokens' rows of `table` (V, D)."""
         if table.dtype == torch.float64:
             exact: Tensor = _ExactSum.apply(table, self)  # type: ignore[no-untyped-call]
             return exact
@@ -57,25 +57,25 @@ class Lists(NamedTuple):
         return summed
 
     def mean(self, table: Tensor) -> Tensor:
-        """For each list the mean (B, D) of its tokens' rows of `table` (V, D); 0 where it is empty."""
+        """(B, D) for each list, the mean of its tokens' rows of `table` (V, D); 0 if the list is empty."""
         lengths = torch.bincount(self.rows, minlength=len(self.offsets)).clamp(min=1)
         return self.sum(table) / lengths[:, None]
 
     def joined(self, other: "Lists") -> "Lists":
-        """Each list with the other's of the same row behind it."""
+        """Each list, followed by the list of the same row in `other`."""
         rows, order = torch.cat([self.rows, other.rows]).sort(stable=True)
         lengths = torch.bincount(rows, minlength=len(self.offsets))
         return Lists(torch.cat([self.tokens, other.tokens])[order], lengths.cumsum(0) - lengths, rows)
 
     def keep(self, kept: Tensor) -> "Lists":
-        """Only the tokens that `kept` (T,) marks."""
+        """The lists with only the tokens that `kept` (T,) marks."""
         rows = self.rows[kept]
         lengths = torch.bincount(rows, minlength=len(self.offsets))
         return Lists(self.tokens[kept], lengths.cumsum(0) - lengths, rows)
 
 
 class _Sum(torch.autograd.Function):
-    """The gradient of a sum over the tokens of a list is a sum over the lists of a token: the same fast kernel."""
+    """Sums over the tokens of each list; the gradient sums over the lists of each token, with the same fast kernel."""
 
     @staticmethod
     def forward(ctx: Any, table: Tensor, lists: Lists) -> Tensor:
@@ -89,7 +89,7 @@ class _Sum(torch.autograd.Function):
 
 
 class _ExactSum(torch.autograd.Function):
-    """A product with SciPy's sparse matrix of the lists: PyTorch's bags are fast with numbers of 32 bits only."""
+    """Sums by a product with SciPy's sparse matrix of the lists: PyTorch's bags are fast only for 32-bit numbers."""
 
     @staticmethod
     def forward(ctx: Any, table: Tensor, lists: Lists) -> Tensor:
@@ -104,7 +104,7 @@ class _ExactSum(torch.autograd.Function):
 
 
 class Batches(Dataset[dict[str, Any]]):
-    """Item [i, j, ...] is one batch of the examples i, j, ..."""
+    """Examples for PyTorch's loaders: item [i, j, ...] is one batch of the examples i, j, ..."""
 
     def __init__(self, rows: ExampleSet, dense: Array, target: Array) -> None:
         self.rows, self.dense, self.target = rows, dense, target
@@ -121,9 +121,9 @@ class Batches(Dataset[dict[str, Any]]):
         }
 
     def part(self, i: int, n: int) -> "Batches":
-        """The i-th of n processes' part: neighbouring examples, in each part as many, so that all take as many steps.
+        """The part of process i of n: neighbouring examples, as many in each part, so that all take as many steps.
 
-        Where n does not divide the examples, neighbouring parts share one.
+        Where n does not divide the number of examples, some neighbouring parts share an example.
         """
         size = -(-len(self) // n)
         start = (len(self) - size) * i // max(n - 1, 1)
@@ -131,12 +131,12 @@ class Batches(Dataset[dict[str, Any]]):
         return Batches(self.rows.cut(some), self.dense[some], self.target[some])
 
     def loader(self, size: int, generator: torch.Generator | None = None) -> "Loader":
-        """Batches of this size; shuffled anew in each epoch where there is a generator."""
+        """Batches of this size; with a generator they are shuffled anew in each epoch."""
         return Loader(self, size, generator)
 
 
 class Loader(DataLoader[dict[str, Any]]):
-    """Batches that can be taken up again in the middle of an epoch: Lightning keeps the state with a checkpoint's."""
+    """Batches that can resume in the middle of an epoch: Lightning saves their state in its checkpoints."""
 
     def __init__(self, batches: Batches, size: int, generator: torch.Generator | None) -> None:
         order = RandomSampler(batches, generator=generator) if generator else SequentialSampler(batches)
@@ -144,7 +144,7 @@ class Loader(DataLoader[dict[str, Any]]):
             batches,
             batch_size=None,
             sampler=_Order(order, size, drop_last=False),
-            generator=generator or torch.Generator(),  # a loader draws a number: not from the one that drops nodes
+            generator=generator or torch.Generator(),  # a loader draws a number: not from dropout's generator
         )
 
     def __iter__(self) -> Any:
@@ -154,7 +154,7 @@ class Loader(DataLoader[dict[str, Any]]):
         return super().__iter__()
 
     def state_dict(self) -> dict[str, Any]:
-        """Seed of the epoch's order and number of batches done; at the end of an epoch, those of the next."""
+        """Random state of the epoch's order, and number of batches done; at an epoch's end, those of the next one."""
         order = self.sampler
         assert isinstance(order, _Order)
         assert self.generator is not None
@@ -163,7 +163,7 @@ class Loader(DataLoader[dict[str, Any]]):
         return {"random": self._began, "done": order.done}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from there in the next iteration."""
+        """Go on from a saved state in the next iteration."""
         assert isinstance(self.sampler, _Order)
         assert self.generator is not None
         self.generator.set_state(state["random"])
@@ -171,7 +171,7 @@ class Loader(DataLoader[dict[str, Any]]):
 
 
 class _Order(BatchSampler):
-    """Batches of examples, and how many were given; an iteration can begin behind the first ones."""
+    """Batches of indices; counts those that are done, and can skip the first ones in an iteration."""
 
     behind = done = 0
 

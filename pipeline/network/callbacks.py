@@ -1,4 +1,4 @@
-"""What happens beside the steps of a training: losses, the best epoch, checkpoints, progress."""
+"""What happens beside the steps of a training: reports of losses, the best epoch, checkpoints, progress."""
 
 import math
 import sys
@@ -15,20 +15,20 @@ from pipeline.network.modules import TaskModule
 from pipeline.network.progress import Pace
 
 OnEpoch = Callable[[Mapping[str, float], int], None]
-"""Gets the losses of an epoch by name, and the epoch from 1."""
+"""Gets the losses of an epoch by name, and the number of the epoch, counted from 1."""
 OnResume = Callable[[float], None]
 """Gets the seconds that an earlier process spent."""
 CHECKPOINT_SECONDS = 15.0
-"""Seconds between two checkpoints, at least."""
+"""Least seconds between two checkpoints."""
 CHECKPOINT_STEPS = 20
 """Steps between two looks at the clock."""
 CLEARLY = 1e-4
-"""Share of a validation loss by which another one has to be lower to count as such. The loss of a few hundred examples
-is known to about a hundredth of itself: this is a hundredth of that, and far more than processors differ by."""
+"""A validation loss counts as lower if it is lower by more than this share of the other. The loss of a few hundred
+examples is known to about a hundredth of itself: this is a hundredth of that, and far more than processors differ."""
 
 
 class LossesByEpoch(Callback):
-    """Hands on the losses of each epoch; of a training that goes on, those of the earlier process first."""
+    """Reports the losses of each epoch; a resumed training first reports those of the earlier process."""
 
     def __init__(self, on_epoch: OnEpoch) -> None:
         self.on_epoch = on_epoch
@@ -52,11 +52,11 @@ class LossesByEpoch(Callback):
 
 
 class CheckpointWriter(Callback):
-    """Now and then writes all that is needed to go on: weights, optimiser, order of the examples, random numbers."""
+    """Writes checkpoints with all that a resumed training needs: weights, optimiser, example order, random numbers."""
 
     def __init__(self, path: Path, on_resume: OnResume) -> None:
         self.path, self.on_resume = path, on_resume
-        self.seconds = 0.0  # of earlier processes
+        self.seconds = 0.0  # spent by earlier processes
         self.start = self.written = time.monotonic()
         self.pause = CHECKPOINT_SECONDS
 
@@ -65,13 +65,13 @@ class CheckpointWriter(Callback):
             self._write(trainer, self.pause)
 
     def on_train_epoch_end(self, trainer: L.Trainer, _: L.LightningModule) -> None:
-        # the end is kept where another training of the same fit may still be interrupted
+        # keep the end of a long training: another training of the same fit may still be interrupted
         is_last = trainer.current_epoch + 1 == trainer.max_epochs
         long = time.monotonic() - self.start + self.seconds > CHECKPOINT_SECONDS
         self._write(trainer, 0.0 if is_last and long else self.pause)
 
     def _write(self, trainer: L.Trainer, pause: float) -> None:
-        """Write if the last time is long ago, and the time that writing takes short against it."""
+        """Write a checkpoint if the last one is `pause` seconds old; slow writing makes the next pause longer."""
         begin = time.monotonic()
         if trainer.strategy.broadcast(begin - self.written >= pause):  # the clocks of processes differ
             trainer.save_checkpoint(self.path)
@@ -88,7 +88,7 @@ class CheckpointWriter(Callback):
 
 
 class BestEpoch(Callback):
-    """Keeps the network of the first epoch that no later one has a clearly lower validation loss than."""
+    """Keeps the network of the best epoch; a later epoch is better only if its validation loss is clearly lower."""
 
     def __init__(self, path: Path, patience: int | None) -> None:
         self.path, self.patience = path, patience
@@ -111,7 +111,7 @@ class BestEpoch(Callback):
 
 
 class ProgressBar(TQDMProgressBar):
-    """In a terminal."""
+    """A progress bar in a terminal, with the pace and the time left."""
 
     def __init__(self) -> None:
         super().__init__(leave=False)
@@ -155,7 +155,7 @@ class ProgressLines(Callback):
 
 
 def _steps(trainer: L.Trainer) -> int:
-    """How many there are to do; some are done already where a training goes on."""
+    """Steps left in the schedule; a resumed training has done some already."""
     return int(trainer.num_training_batches * (trainer.max_epochs or 1)) - trainer.global_step
 
 

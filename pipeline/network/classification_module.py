@@ -1,4 +1,4 @@
-"""How a class is learned: the loss of the network's outputs, one a class, and where its table starts."""
+"""How a class is learned: the loss of the network's outputs, one for each class, and where its table starts."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,15 +21,15 @@ class ClassificationModule(TargetModule):
 
     @classmethod
     def as_learned(cls, learned: Array, dtype: str) -> Array:
-        """The indices of the classes are no numbers to compute with."""
+        """The class indices (N,) unchanged: they name classes and are not numbers to compute with."""
         return learned
 
     @classmethod
     def directions(cls, learned: Array, scale: Mapping[str, Array]) -> Array:
-        """(N, K) what tells the most frequent class from the others, the next one from those that are left, and so on.
+        """(N, K) contrasts: the most frequent class against the others, the next one against those left, and so on.
 
-        Orthogonal contrasts of variance 1, by Gram and Schmidt from the classes' indicators: K is one less than the
-        number of classes that training has.
+        The contrasts are orthogonal and have variance 1, by Gram-Schmidt from the indicators of the classes. K is one
+        less than the number of classes in training.
         """
         counts = np.bincount(learned, minlength=len(scale["target_classes"]))
         order = np.argsort(-counts, kind="stable")[: np.count_nonzero(counts) - 1]

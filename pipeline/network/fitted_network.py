@@ -1,4 +1,4 @@
-"""A trained network as a `Fitted`: it scores, without Lightning. How it was trained does not belong here."""
+"""A trained network as a `Fitted`, which scores without Lightning. How it was trained does not belong here."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from pipeline.network.batches import Lists
 
 Array = npt.NDArray[Any]
 Scorer = Callable[[Lists, Array], Array]
-"""Scores lists and their dense features (N, F): what the task predicts."""
+"""Gets lists and their dense features (N, F), and returns what the task predicts."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class FittedNetwork:
     weights: Mapping[str, Array]  # the network's state, and the scales of the task
     task: Task
     network: str
-    """The full name of its module, which has a function `scorer`."""
-    chosen: Mapping[str, Any] = field(default_factory=dict)  # epochs
+    """Full name of the network's module, which has a function `scorer`."""
+    chosen: Mapping[str, Any] = field(default_factory=dict)  # epochs, and the option that was fitted
 
     @cached_property
     def _scorer(self) -> Scorer:
@@ -37,6 +37,6 @@ class FittedNetwork:
         return scorer
 
     def score(self, inputs: sparse.csr_matrix, dense: npt.NDArray[np.float64]) -> Array:
-        """What the network predicts, see `Fitted`."""
+        """What the network predicts; see `Fitted.score`."""
         with torch.inference_mode():
             return self._scorer(Lists.of(inputs), dense)

@@ -10,15 +10,15 @@ from torch import Tensor, nn
 
 
 def embedding_layer(weights: Tensor, sparse: bool = False) -> nn.Embedding:
-    """An embedding layer with these weights, which are learned from here on."""
+    """An embedding layer that starts with these weights and learns them further."""
     layer: nn.Embedding = nn.Embedding.from_pretrained(weights, freeze=False, sparse=sparse)  # type: ignore[no-untyped-call]
     return layer
 
 
 class Dropout(nn.Module):
-    """Leaves nodes out at random while training, by numbers that are the same on every processor.
+    """Leaves nodes out at random in training; the random numbers are the same on every processor.
 
-    PyTorch's own draws them by Intel's library where the processor is Intel's, and by another one elsewhere.
+    PyTorch's own dropout draws them with Intel's library on Intel's processors, and with another one elsewhere.
     """
 
     def __init__(self, share: float) -> None:
@@ -27,19 +27,19 @@ class Dropout(nn.Module):
         self.share = share
 
     def forward(self, nodes: Tensor) -> Tensor:
-        """The nodes; while training those that are left out are 0, and the others larger by as much."""
+        """The nodes; in training those left out are 0, and the others are divided by the share that stays."""
         if not (self.training and self.share):
             return nodes
         return nodes * (torch.rand(nodes.shape) >= self.share) / (1 - self.share)
 
 
 def tensor(array: npt.NDArray[Any], dtype: str) -> Tensor:
-    """A tensor of this type, of which the rows lie side by side."""
+    """A tensor of this type, in row-major order."""
     return torch.from_numpy(np.array(array, dtype, order="C"))
 
 
 def tensors(weights: Mapping[str, npt.NDArray[Any]]) -> dict[str, Tensor]:
-    """The state of a network among saved weights: the others, of which it has no layer, are scales."""
+    """The network's state among saved weights: all but those named `dense_*` and `target_*`, which are scales."""
     return {
         name: torch.from_numpy(np.array(array))
         for name, array in weights.items()

@@ -1,4 +1,4 @@
-"""The learned embedding as one of the ways to a fit. It loads no PyTorch until it fits."""
+"""The learned embedding as an estimator. It loads PyTorch only when it fits or restores a fit."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,16 +25,16 @@ class LearnedEmbedding:
 
     @property
     def name(self) -> str:
-        """What the runs and the tables call it."""
+        """Its name in the runs and the tables."""
         return self.NAME
 
     def fitted_at(self) -> tuple[int | None, ...]:
-        """Each D."""
+        """Each D that conf lists."""
         assert self.conf.dimensions is not None
         return self.conf.dimensions
 
     def settings(self) -> dict[str, Any]:
-        """Those of `training`."""
+        """The settings under `training`."""
         return self.conf.training.model_dump(mode="json", exclude={"kind"})
 
     def fit(self, problem: Problem) -> Fitted:

@@ -13,11 +13,11 @@ from pipeline.network.batches import Lists
 from pipeline.network.sampled_softmax import Negatives
 
 BLOCK_BYTES = 64 * 2**20
-"""Logits are made in blocks of examples of this size."""
+"""Most bytes of logits in a block of examples."""
 FARTHEST = 80.0
-"""exp(-80) is still a normal number of 32 bits."""
+"""Logits must lie less than this below the number that none exceeds: exp(-80) is still a normal 32-bit number."""
 SMALL_BLOCK_BYTES = 4 * 2**20
-"""Where the tokens are few: a block that stays in a core's cache."""
+"""Most bytes of logits in a block where tokens are drawn: the block stays in a core's cache."""
 
 
 def softmax_loss(
@@ -29,7 +29,7 @@ def softmax_loss(
     excluded: Lists | None = None,
     drawn: Negatives | None = None,
 ) -> Tensor:
-    """Softmax cross entropy a label, over the batch; an example with n labels has the weight n^(1 - power).
+    """Mean softmax cross entropy of a label in the batch; an example with n labels has the weight n^(1 - power).
 
         sum_i n_i^-power sum_j (log Z_i - s_ij) / sum_i n_i^(1 - power),     s = h T^T + b,     Z_i = sum_k exp s_ik
 
@@ -38,12 +38,12 @@ def softmax_loss(
         table: T (V, D).
         bias: b (V,).
         labels: B lists.
-        power: of the number of labels that an example's loss is divided by: 1 gives each example the same weight, 0
-            each label.
-        excluded: B lists of tokens that Z leaves out. A token that went in cannot be drawn; and where the labels are
-            left out too, each of them competes with the tokens outside the list only, not with the other labels
+        power: an example's loss is divided by its number of labels to this power: 1 gives all examples the same
+            weight, 0 all labels.
+        excluded: B lists of tokens that Z leaves out. A token that went in cannot be predicted. Where the labels are
+            left out too, each label competes only with the tokens outside the list, not with the other labels
             (decoupled contrastive loss: Yeh et al., 2022, arXiv:2110.06848).
-        drawn: the tokens that Z is a sum over, with the number of tokens that each stands for. None: all V.
+        drawn: the tokens that Z sums over, with the number of tokens that each stands for. None: all V.
     """
     count = torch.bincount(labels.rows, minlength=len(hidden)).to(hidden.dtype)  # (B,)
     weight = count.clamp(min=1) ** -power  # (B,)
@@ -63,8 +63,8 @@ def softmax_loss(
 class _LogPartition(torch.autograd.Function):
     """sum_i a_i log Z_i and its gradients in one go: autograd would keep four copies of the logits.
 
-    The matrix of logits is passed over four times, three of them by a product: the sums over a row and a column are
-    those with one more column of ones.
+    With a safe shift, it passes over the matrix of logits four times, three of them in a matrix product: one more
+    column in the factors of a product gives the sums over a row, or over a column, along with it.
     """
 
     @staticmethod
@@ -73,7 +73,7 @@ class _LogPartition(torch.autograd.Function):
     ) -> Tensor:
         learns = any(ctx.needs_input_grad[:3])
         value, d_hidden = hidden.new_zeros(()), torch.zeros_like(hidden)
-        d_outputs = hidden.new_zeros(hidden.shape[1] + 1, len(table))  # of the table and the bias, transposed
+        d_outputs = hidden.new_zeros(hidden.shape[1] + 1, len(table))  # gradients of the table and the bias, transposed
         with_one = torch.cat([table, table.new_ones(len(table), 1)], dim=1)  # (V, D + 1)
         shift = _safe_shift(hidden, table, bias)
         with_bias = torch.cat([table, (bias if shift is None else bias - shift)[:, None]], dim=1)  # (V, D + 1)
@@ -88,7 +88,7 @@ class _LogPartition(torch.autograd.Function):
             most = shift
             if most is None:
                 most = odds.amax(dim=1, keepdim=True)
-                most = torch.where(torch.isinf(most), torch.zeros_like(most), most)  # all tokens are left out
+                most = torch.where(torch.isinf(most), torch.zeros_like(most), most)  # where all tokens are left out
                 odds.sub_(most)
             odds.exp_()  # (b, V)
             sums = odds @ with_one  # (b, D + 1)
@@ -110,14 +110,14 @@ class _LogPartition(torch.autograd.Function):
 
 
 def _safe_shift(hidden: Tensor, table: Tensor, bias: Tensor) -> Tensor | None:
-    """A number that no logit exceeds, if none lies so far below it that its exponential vanishes; or None."""
+    """A number that no logit exceeds; None if a logit may lie so far below it that its exponential vanishes."""
     reach = torch.linalg.vector_norm(hidden, dim=1).max() * torch.linalg.vector_norm(table, dim=1).max()
     low, high = bias.aminmax()
     return reach + high if bool(2 * reach + high - low < FARTHEST) else None
 
 
 def _within(lists: Lists, some: slice) -> tuple[Tensor, Tensor]:
-    """Rows, counted from the first of `some`, and tokens of these lists."""
+    """For each token in the lists of `some`: its row, counted from the first of `some`, and the token."""
     low, high = (
         int(lists.offsets[i]) if i < len(lists.offsets) else len(lists.tokens) for i in (some.start, some.stop)
     )
@@ -125,7 +125,7 @@ def _within(lists: Lists, some: slice) -> tuple[Tensor, Tensor]:
 
 
 def _among(lists: Lists, drawn: Tensor, size: int) -> Lists:
-    """The lists without the tokens that were not drawn, the others by their place among the drawn ones."""
+    """The lists with only their drawn tokens, each replaced by its place among the drawn tokens."""
     place = torch.full((size,), -1)
     place[drawn] = torch.arange(len(drawn))
     found = place[lists.tokens]

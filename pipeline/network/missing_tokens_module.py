@@ -24,9 +24,9 @@ from pipeline.tasks.missing_tokens import MissingTokensTraining
 Array = npt.NDArray[Any]
 
 ROUGHLY = 0.1
-"""A start need not be exact: tolerance of PCA where it is randomised."""
+"""Tolerance of the randomised PCA: a start need not be exact."""
 MOST_PAIRS = 20_000_000
-"""Of more pairs a seeded sample of the examples tells where to start: they are in memory, 8 bytes each."""
+"""With more pairs, a seeded sample of the examples decides the start: its pairs are in memory, 12 bytes each."""
 
 
 class MissingTokensModule(TaskModule):
@@ -44,7 +44,7 @@ class MissingTokensModule(TaskModule):
     def prepared(
         cls, problem: Problem, settings: Any, steps: int, option: Mapping[str, Any], kept: Mapping[str, Tensor]
     ) -> Prepared:
-        """The module at its start, or with the network that was kept."""
+        """The module at its start, or with the state of its network that an earlier process kept."""
         assert isinstance(settings, MissingTokensTraining)
         assert problem.dimension is not None
         training, conf = problem.training, problem.conf
@@ -60,7 +60,7 @@ class MissingTokensModule(TaskModule):
         return Prepared(cls(network, settings, steps, training.inputs.counts), sets, {})
 
     def loss(self, batch: dict[str, Any]) -> Tensor:
-        """Softmax cross entropy; in training a share of each list goes in, by default all, and all of it is a label."""
+        """Softmax cross entropy; in training a share of each list goes in, by default all; all tokens are labels."""
         settings = self.settings
         whole: Lists = batch["inputs"]
         inputs, labels = whole, whole if self.training else batch["labels"]
@@ -77,7 +77,7 @@ class MissingTokensModule(TaskModule):
         return self._loss_of_touched(inputs, labels, excluded, power)
 
     def _loss_of_touched(self, inputs: Lists, labels: Lists, excluded: Lists | None, power: float) -> Tensor:
-        """The same loss, on the rows of the batch and of drawn tokens; validation always draws the same ones."""
+        """The same loss, on the rows of the batch and of drawn tokens; validation always draws the same tokens."""
         network = self.network
         assert self.settings.negatives
         assert self.proposal is not None
@@ -98,7 +98,7 @@ class MissingTokensModule(TaskModule):
         )
 
     def configure_optimizers(self) -> Any:
-        """The biases have a learning rate of their own, the table alone has weight decay."""
+        """An optimiser with a learning rate of its own for the biases, and weight decay for the table only."""
         groups = [
             {"params": [self.network.table.weight], "weight_decay": self.settings.weight_decay},
             {"params": [self.network.bias.weight], "weight_decay": 0.0, "lr": self.settings.bias_learning_rate},
@@ -110,7 +110,7 @@ class MissingTokensModule(TaskModule):
 
 
 def _share_of(lists: Lists, low: float, high: float) -> Tensor:
-    """Marks (T,) a random share of each list, between low and high, and at least its first token."""
+    """Mark (T,) a random share of each list, between low and high; the first token where no token was drawn."""
     share = low + (high - low) * torch.rand(len(lists.offsets))
     kept = torch.rand(len(lists.tokens)) < share[lists.rows]
     nothing = torch.bincount(lists.rows[kept], minlength=len(lists.offsets)) == 0
@@ -127,17 +127,18 @@ def missing_tokens_network(
     seed: int,
     dtype: str = "float64",
 ) -> MissingTokensNetwork:
-    """Table at PCA's loadings, of mean squared length 1 a token; bias at 0, of many tokens at their log popularity.
+    """The network at its start: its table has PCA's loadings, scaled to a mean squared length of 1.
 
-    Each token's column is divided by the fourth root of its count n. PCA of the columns as they are is led by the most
-    frequent tokens; divided by sqrt(n), nearly PCA of the correlations, by the rare ones: this is half-way.
+    The biases are 0, or the log popularity of the tokens where negatives are drawn. Before PCA, each token's column is
+    divided by the fourth root of its count n. Undivided, the most frequent tokens lead PCA; divided by sqrt(n), which
+    is nearly PCA of the correlations, the rare tokens do. The fourth root is half-way.
     """
     n = np.maximum(rows.inputs.counts, 1)  # (V,)
     solver = "randomised" if settings.negatives else "arpack"
     some = _sample_of(rows.inputs, seed) if settings.negatives else rows.inputs.csr(dtype)
     table = principal_components(some, dimension, seed, solver, n**-0.25, ROUGHLY).loadings  # (V, D)
     table /= max(math.sqrt(np.square(table).sum(axis=1).mean()), 1e-12)
-    # where few tokens compete at a step, the biases have not the steps to go all the way from 0
+    # where few tokens compete at a step, the biases get too few steps to move all the way from 0
     bias = np.log(n / n.mean()) if settings.negatives else np.zeros(len(n))
     return MissingTokensNetwork(
         tensor(table, dtype),
@@ -150,7 +151,7 @@ def missing_tokens_network(
 
 
 def _sample_of(rows: SparseRows, seed: int) -> sparse.csr_matrix:
-    """As many examples as have `MOST_PAIRS` pairs, in their order, or all."""
+    """All examples, or a random sample with about `MOST_PAIRS` pairs, in the order of the examples."""
     share = MOST_PAIRS / max(int(rows.lengths.sum()), 1)
     if share >= 1:
         return rows.csr()

@@ -1,6 +1,6 @@
 """The network for missing tokens: one embedding table is the input and the output of a hidden layer of D nodes.
 
-Letters: B examples in a batch, T their tokens in one row, V vocabulary, D dimensions. A batch of lists is `tokens` (T,)
+Letters: B examples in a batch, T tokens of all of them, V vocabulary, D dimensions. A batch of lists is `tokens` (T,)
 and `offsets` (B,): list i begins at offsets[i]. Losses do not belong here.
 """
 
@@ -24,9 +24,9 @@ Array = npt.NDArray[Any]
 class MissingTokensNetwork(nn.Module):
     """Which tokens are missing from this list? One table is input and output: bag -> D nodes -> V logits.
 
-    Vectors in D dimensions, of bags and of tokens alike, are augmented: a constant is appended as one more coordinate,
-    and the length is brought to 1, so that they lie on a sphere. Logits are cosines there, divided by the temperature:
-    no token wins by its length, and all D coordinates count, at D = 1 too.
+    Vectors of bags and of tokens, in D dimensions, are augmented: a constant is appended as one more coordinate, and
+    the length is brought to 1, so that they lie on a sphere. A logit is the cosine there, divided by the temperature,
+    plus the token's bias: no token wins by its length, and all D coordinates count, even at D = 1.
     """
 
     lift: Tensor  # ()
@@ -35,15 +35,15 @@ class MissingTokensNetwork(nn.Module):
     def __init__(
         self, table: Tensor, bias: Tensor, lift: float, temperature: float, dropout: float, sparse: bool = False
     ) -> None:
-        """A network whose weights are these.
+        """Make a network with these weights.
 
         Args:
             table: (V, D).
             bias: (V,).
             lift: the constant that is appended to a vector.
-            temperature: what cosines are divided by.
-            dropout: share of the hidden nodes that is left out while training.
-            sparse: gradients of table and bias have the rows that were looked up, and no others.
+            temperature: the number that cosines are divided by.
+            dropout: share of the hidden nodes that is left out in training.
+            sparse: whether gradients of table and bias have only the rows that were looked up.
         """
         super().__init__()
         self.table = embedding_layer(table, sparse)  # V -> D
@@ -53,25 +53,25 @@ class MissingTokensNetwork(nn.Module):
         self.dropout = Dropout(dropout)
 
     def hidden(self, tokens: Tensor, offsets: Tensor) -> Tensor:
-        """(B, D + 1) the lists as points of the sphere, divided by the temperature."""
+        """(B, D + 1) the lists as points on the sphere, divided by the temperature."""
         return self.hidden_of(F.embedding_bag(tokens, self.table.weight, offsets, mode="mean"))
 
     def hidden_of(self, bags: Tensor) -> Tensor:
-        """(B, D + 1) points of the sphere, divided by the temperature, of the mean vectors of lists (B, D)."""
+        """(B, D + 1) points on the sphere, divided by the temperature, for the mean vectors of lists (B, D)."""
         hidden: Tensor = self.dropout(self.augmented(bags)) / self.temperature  # (B, D + 1)
         return hidden
 
     def outputs(self) -> Tensor:
-        """(V, D + 1) the tokens as points of the sphere."""
+        """(V, D + 1) the tokens as points on the sphere."""
         return self.augmented(self.table.weight)  # (V, D + 1)
 
     def augmented(self, vectors: Tensor) -> Tensor:
-        """(., D + 1) points of the sphere, of vectors (., D)."""
+        """(., D + 1) points on the sphere, for vectors (., D)."""
         augmented: Tensor = _Augmented.apply(vectors, self.lift)  # type: ignore[no-untyped-call]
         return augmented
 
     def forward(self, tokens: Tensor, offsets: Tensor, outputs: Tensor | None = None) -> Tensor:
-        """Logits of every token of the vocabulary; `outputs` are this network's, where they are known already."""
+        """(B, V) a logit for every token; `outputs` can be passed if this network's are known already."""
         outputs = self.outputs() if outputs is None else outputs
         return torch.addmm(self.bias.weight[:, 0], self.hidden(tokens, offsets), outputs.T)  # (B, V)
 
@@ -95,12 +95,12 @@ class _Augmented(torch.autograd.Function):
 
 
 def network_of(state: Mapping[str, Tensor], dropout: float = 0.0, sparse: bool = False) -> MissingTokensNetwork:
-    """The network whose state this is.
+    """The network with this state.
 
     Args:
-        state: what its `state_dict` gave.
-        dropout: share of nodes that is left out while it is trained on.
-        sparse: whether it is trained by the rows that are touched.
+        state: the network's `state_dict`.
+        dropout: share of the hidden nodes that is left out if it is trained further.
+        sparse: whether gradients of table and bias have only the rows that were looked up.
     """
     lift, temperature = float(state["lift"]), float(state["temperature"])
     table, bias = state["table.weight"], state["bias.weight"][:, 0]
@@ -110,11 +110,11 @@ def network_of(state: Mapping[str, Tensor], dropout: float = 0.0, sparse: bool =
 
 
 def scorer(weights: Mapping[str, Array], task: Task) -> Scorer:
-    """Scores lists with a trained network: logits (N, V) of every token.
+    """A scorer of lists with a trained network; it gives logits (N, V) of every token.
 
     Args:
         weights: the state of the network.
-        task: what it has learned.
+        task: the task that the network has learned.
     """
     network = network_of(tensors(weights)).eval()
     with torch.inference_mode():

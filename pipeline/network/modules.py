@@ -1,4 +1,4 @@
-"""What Lightning trains: what the modules of all tasks share, and the examples."""
+"""What Lightning trains: the base class of the modules of all tasks, and the examples."""
 
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -15,7 +15,7 @@ from pipeline.network.batches import Batches, Loader
 Array = npt.NDArray[Any]
 
 SCORED_AT_ONCE = 1024
-"""Examples of a batch where nothing is learned from them."""
+"""Examples in a validation batch, from which nothing is learned."""
 
 
 class Prepared(NamedTuple):
@@ -23,55 +23,55 @@ class Prepared(NamedTuple):
 
     module: "TaskModule"
     sets: list[Batches]
-    """The training examples, and the validation ones where there are some."""
+    """The training examples, and the validation examples if there are any."""
     scales: dict[str, Array]
     """Arrays that scoring needs beside the network."""
 
 
 class TaskModule(L.LightningModule):
-    """What all tasks share: losses that are logged by epoch, a learning rate along a cosine to 0."""
+    """What all tasks share: losses logged by epoch, and optimisers whose learning rate falls along a cosine to 0."""
 
     @classmethod
     def prepared(
         cls, problem: Problem, settings: Any, steps: int, option: Mapping[str, Any], kept: Mapping[str, Tensor]
     ) -> Prepared:
-        """The module at its start, or with the network that was kept.
+        """The module at its start, or with the state of its network that an earlier process kept.
 
         Args:
-            problem: what is learned, from what.
-            settings: of the training, resolved.
-            steps: until the learning rate is 0.
-            option: the one of the settings' choices that is tried.
-            kept: state of the network where an earlier process stopped, or nothing.
+            problem: what to learn, and from which examples.
+            settings: the training settings, resolved.
+            steps: number of steps until the learning rate is 0.
+            option: which of the settings' choices to try.
+            kept: state of the network where an earlier process stopped; empty if there is none.
         """
         raise AssertionError("a task says how its network starts")
 
     def __init__(self, network: nn.Module, settings: Any, steps: int) -> None:
         super().__init__()
         self.network, self.settings, self.steps = network, settings, steps
-        self.loss_so_far = self.examples_so_far = 0.0  # of the epoch
+        self.loss_so_far = self.examples_so_far = 0.0  # in this epoch
 
     def _log_loss(self, name: str, loss: Tensor | float, size: int) -> None:
         together = self.trainer.world_size > 1
         self.log(name, loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=size, sync_dist=together)
 
     def on_train_start(self) -> None:
-        """Each process draws random numbers of its own."""
+        """Let each process draw random numbers of its own."""
         if self.global_rank:
             torch.manual_seed(torch.initial_seed() + self.global_rank)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """The state of the random numbers goes with the weights, and what the epoch has come to."""
+        """Save the state of the random numbers and the epoch's sums so far, beside the weights."""
         checkpoint["random"] = torch.get_rng_state()
         checkpoint["so_far"] = self.loss_so_far, self.examples_so_far
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Go on with the same random numbers, from there."""
+        """Go on with the saved random numbers and sums."""
         torch.set_rng_state(checkpoint["random"])
         self.loss_so_far, self.examples_so_far = checkpoint["so_far"]
 
     def training_step(self, batch: dict[str, Any], _: int) -> Tensor:
-        """One batch of training examples; the epoch's mean loss is logged once, as logging takes longer than a step."""
+        """The loss of a training batch; the epoch's mean loss is logged once, as logging takes longer than a step."""
         loss = self.loss(batch)
         self.loss_so_far += float(loss.detach()) * len(batch["target"])
         self.examples_so_far += len(batch["target"])
@@ -81,7 +81,7 @@ class TaskModule(L.LightningModule):
         return loss
 
     def validation_step(self, batch: dict[str, Any], _: int) -> None:
-        """One batch of validation examples."""
+        """Log the loss of a validation batch."""
         self._log_loss("validation_loss", self.loss(batch), len(batch["target"]))
 
     def loss(self, batch: dict[str, Any]) -> Tensor:
@@ -97,7 +97,7 @@ class TaskModule(L.LightningModule):
 
 
 class ExamplesModule(L.LightningDataModule):
-    """The training and the validation examples; each process reads a part of its own."""
+    """The training and the validation examples; each process reads its own part."""
 
     def __init__(self, sets: Sequence[Batches], size: int, seed: int) -> None:
         super().__init__()
@@ -107,28 +107,28 @@ class ExamplesModule(L.LightningDataModule):
         self._state: dict[str, Any] = {}
 
     def train_dataloader(self) -> Loader:
-        """Batches in another order in each epoch and in each process."""
+        """Training batches, in another order in each epoch and in each process."""
         assert self.training is not None
         random = torch.Generator().manual_seed(self.seed + self._process)
         self._loader = self._part(self.training).loader(self.size, random)
-        if self._state:  # Lightning itself hands a loader its state within an epoch only, not between two
+        if self._state:  # Lightning itself restores the state of a loader only within an epoch, not between two
             self._loader.load_state_dict(self._state)
         return self._loader
 
     def state_dict(self) -> dict[str, Any]:
-        """How far the epoch has come in the order of the training examples."""
+        """The order of the training examples in this epoch, and how far the epoch has come."""
         return self._loader.state_dict() if self._loader else {}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from there."""
+        """Go on from a saved state."""
         self._state = state_dict
 
     def val_dataloader(self) -> Any:
-        """Batches in the order of the examples."""
+        """Validation batches, in the order of the examples."""
         return self._part(self.validation).loader(SCORED_AT_ONCE) if self.validation is not None else []
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
-        """The batch as it is: it is on the right device already."""
+        """The batch as it is: batches are already on the right device."""
         return batch
 
     @property
@@ -141,7 +141,7 @@ class ExamplesModule(L.LightningDataModule):
 
 
 def module_of(learner: str) -> type[TaskModule]:
-    """The class that Lightning trains, in a module by its full name."""
+    """The class that Lightning trains, from the module with this full name."""
     return next(
         member
         for member in vars(import_module(learner)).values()

@@ -1,4 +1,4 @@
-"""The process around a training: calls from other processes, signals, threads, and less of Lightning's advice."""
+"""The process around a training: calls from other processes, signals, threads, and a quieter Lightning."""
 
 import logging
 import signal
@@ -12,12 +12,12 @@ from typing import Any
 import torch
 
 WORK_OF_ONE_THREAD = 10**9
-"""Examples of a batch x tokens x dimensions: below it a step has one thread."""
+"""Multiplications in a step (examples in a batch x V x (D + 1)): below this number a step gets one thread."""
 
 
 @contextmanager
 def called_from_other_processes(functions: Mapping[str, Callable[..., Any]]) -> Iterator[dict[str, Callable[..., Any]]]:
-    """The same functions for other processes to call: what they are called with comes here through a queue."""
+    """The same functions for other processes to call: a queue sends the arguments to this process, which calls them."""
     calls = torch.multiprocessing.get_context("spawn").SimpleQueue()
     failed: list[Exception] = []
 
@@ -26,7 +26,7 @@ def called_from_other_processes(functions: Mapping[str, Callable[..., Any]]) -> 
             name, arguments = call
             try:
                 functions[name](*arguments)
-            except Exception as error:  # of whoever wanted to know, such as a database that is gone
+            except Exception as error:  # from the function itself, such as a lost database
                 failed.append(error)
 
     thread = threading.Thread(target=answer, daemon=True)
@@ -49,7 +49,7 @@ _LOGGERS = ("pytorch_lightning", "lightning_fabric", "lightning.fabric")
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Lightning's advice is for people who write loops, not for those who read a pipeline's log."""
+    """Silence Lightning: its advice is for people who write loops, not for those who read a pipeline's log."""
     levels = {name: logging.getLogger(name).level for name in _LOGGERS}
     with warnings.catch_warnings():
         _silence()
@@ -66,19 +66,19 @@ def _silence() -> None:
     for message in (
         ".*LeafSpec.*is deprecated.*",  # Lightning's own use of PyTorch
         ".*does not have many workers.*",  # one batch is one slice of a matrix: workers would only copy it
-        ".*Checkpoint directory .* exists and is not empty.*",  # it is there to go on from
+        ".*Checkpoint directory .* exists and is not empty.*",  # its checkpoint is there to go on from
         ".*number of training batches .* is smaller than the logging interval.*",
     ):
         warnings.filterwarnings("ignore", message=message)
 
 
-if torch.multiprocessing.current_process().name != "MainProcess":  # one of several that train: their parent speaks
+if torch.multiprocessing.current_process().name != "MainProcess":  # one of several that train: only the parent speaks
     _silence()
 
 
 @contextmanager
 def threads_for(work: int) -> Iterator[None]:
-    """One thread for steps of few multiplications: more would wait for each other most of the time."""
+    """Use one thread for steps with few multiplications: more threads would mostly wait for each other."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1 if work < WORK_OF_ONE_THREAD else threads)
     try:
@@ -89,7 +89,7 @@ def threads_for(work: int) -> Iterator[None]:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Lightning turns Ctrl-C into SystemExit and leaves SIGINT ignored; here it stays an interruption."""
+    """Let Ctrl-C stay an interruption: Lightning turns it into SystemExit and leaves SIGINT ignored."""
     handler = signal.getsignal(signal.SIGINT)
     try:
         yield

@@ -5,39 +5,39 @@ from collections.abc import Mapping
 from typing import Any
 
 LINE_SECONDS = 5.0
-"""Where there is no terminal for a progress bar, a line is logged at most this often."""
+"""Least seconds between two lines of progress, where there is no terminal for a progress bar."""
 
 
 class Pace:
-    """Pairs that were learned from since the start, and what that says of the rest."""
+    """Counts steps and pairs since the start, and estimates the time left."""
 
     def __init__(self, steps: int) -> None:
         self.steps, self.steps_done, self.pairs, self.start = steps, 0, 0, time.monotonic()
         self._told = self.start
 
     def count(self, batch: Mapping[str, Any], processes: int = 1) -> None:
-        """One more step is done, in so many processes on about as many pairs each."""
+        """Count one more step, done by several processes on about as many pairs each."""
         self.steps_done += 1
         self.pairs += len(batch["inputs"].tokens) * processes
 
     @property
     def seconds(self) -> float:
-        """Since the start."""
+        """Seconds since the start."""
         return time.monotonic() - self.start
 
     @property
     def pairs_per_second(self) -> str:
-        """As people read it."""
+        """Pairs per second since the start, as text."""
         return f"{self.pairs / max(self.seconds, 1e-9):,.0f} pairs/s"
 
     @property
     def left(self) -> str:
-        """Minutes and seconds until the last step, if all of them are as the ones before."""
+        """Minutes and seconds until the last step, if the remaining steps take as long as those before."""
         minutes, seconds = divmod(round(self.seconds * (self.steps / max(self.steps_done, 1) - 1)), 60)
         return f"{minutes} min {seconds:02d} s left" if minutes else f"{seconds} s left"
 
     def is_due(self) -> bool:
-        """Whether it is time for another line: the longer it takes, the rarer they are."""
+        """Whether another line is due: the longer the training has run, the rarer the lines."""
         if time.monotonic() - self._told < max(LINE_SECONDS, self.seconds / 10):
             return False
         self._told = time.monotonic()

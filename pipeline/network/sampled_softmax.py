@@ -1,9 +1,9 @@
-"""Sampled softmax: a step on the rows that a batch touches, so that it costs as the batch does, not as the vocabulary.
+"""Sampled softmax: a step works only on the rows that a batch touches, so its cost does not grow with the vocabulary.
 
-Tokens are drawn that stand for all which a label competes with; the table's rows of these and of the batch's own tokens
-are taken out, learned from as if they were the whole table, and put back.
+Drawn tokens stand for all tokens that a label competes with. A step takes the rows of the drawn tokens and of the
+batch's own tokens out of the table, learns as if they were the whole table, and puts them back.
 
-Letters: V vocabulary, U tokens that are touched, D dimensions.
+Letters: V vocabulary, U touched tokens, D dimensions.
 """
 
 from collections.abc import Callable
@@ -23,25 +23,25 @@ class Negatives(NamedTuple):
     log_weight: Tensor  # (n,) the logarithm of how many tokens each stands for
 
     def at(self, numbers: Tensor) -> "Negatives":
-        """The same tokens by other numbers: `numbers` (V,) has the new number of each."""
+        """The same tokens under other numbers: `numbers` (V,) has the new number of each token."""
         return Negatives(numbers[self.tokens], self.log_weight)
 
 
 class NegativeSampler:
-    """Draws tokens in proportion to how often they occur, at even steps along the vocabulary.
+    """Draws tokens in proportion to their counts plus 1, at even steps along the vocabulary.
 
-    A frequent token is drawn in nearly every step and stands for itself, a rare one seldom and stands for many like it.
-    The sum over the drawn tokens of weight x f(token) has the sum over all tokens as its mean, whatever f is: with
-    exp(logit) for f it is the logQ correction of sampled softmax (Bengio and Senécal, 2008).
+    A frequent token is drawn in nearly every step and stands for itself; a rare one is seldom drawn and stands for many
+    like it. For any function f, the sum of weight x f(token) over the drawn tokens has as its mean the sum of f(token)
+    over all tokens. With f = exp(logit) this is the logQ correction of sampled softmax (Bengio and Senécal, 2008).
     """
 
     def __init__(self, counts: Tensor) -> None:
-        """Of the tokens' counts (V,); one that does not occur counts as one that occurs once."""
+        """Sample by the tokens' counts (V,); 1 is added to each, so that tokens that do not occur can be drawn, too."""
         self.share = (counts + 1.0).double() / (counts + 1.0).double().sum()  # (V,)
         self.ends = self.share.cumsum(0)  # (V,)
 
     def draw(self, n: int, generator: torch.Generator | None = None) -> Negatives:
-        """So many draws, one from each n-th of the distribution; a token drawn twice comes once, with its weight."""
+        """Draw once from each n-th of the distribution; a token drawn twice appears once, with twice the weight."""
         even = (torch.arange(n) + torch.rand(n, generator=generator, dtype=torch.float64)) / n
         drawn = torch.searchsorted(self.ends, even).clamp(max=len(self.ends) - 1)
         tokens, times = torch.unique_consecutive(drawn, return_counts=True)
@@ -49,34 +49,34 @@ class NegativeSampler:
 
 
 class Touched:
-    """The rows of a batch: every token by its number among those that are touched."""
+    """Numbers the tokens that a batch touches, from 0 to U - 1."""
 
     def __init__(self, size: int) -> None:
         self.size = size
 
     @cached_property
     def _numbers(self) -> Tensor:
-        """(V,) written where it is read, never cleared; made where it is needed, as processes would share it."""
+        """(V,) valid only at touched tokens, never cleared; made at first use, or processes would share it."""
         return torch.empty(self.size, dtype=torch.int64)
 
     def number(self, *tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """The tokens (U,) that are among these, ascending, and a table (V,) of the number 0..U-1 of each."""
+        """The distinct tokens (U,) among these, ascending, and a table (V,) with the number 0..U-1 of each."""
         touched = torch.unique_consecutive(torch.cat(tokens).sort().values)
         self._numbers[touched] = torch.arange(len(touched))
         return touched, self._numbers
 
 
 def renumbered(lists: Lists, numbers: Tensor, size: int) -> Lists:
-    """Lists of touched tokens by their numbers 0..size-1, grouped by token."""
+    """The lists with their touched tokens replaced by their numbers 0..size-1, grouped by token."""
     return lists._replace(tokens=numbers[lists.tokens]).grouped(size)
 
 
 class RowWiseAdagrad(torch.optim.Optimizer):
-    """Adagrad with one sum of squares a row (Duchi et al., 2011): touches the rows that have a gradient, and no other.
+    """Adagrad with one sum of squares per row (Duchi et al., 2011); it touches only the rows that have a gradient.
 
         s_r += mean_d g_rd^2,     w_r -= rate g_r / sqrt(s_r) + rate decay w_r
 
-    A row that is touched seldom takes large steps when it is, and a frequent one comes to rest.
+    A row that is seldom touched takes large steps, and one that is often touched comes to rest.
     """
 
     def __init__(self, params: Any, lr: float, weight_decay: float = 0.0) -> None:
@@ -84,7 +84,7 @@ class RowWiseAdagrad(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """One step on all parameters, whose gradients are sparse."""
+        """Take one step on all parameters, whose gradients are sparse."""
         with torch.enable_grad():
             loss = closure() if closure is not None else None
         for group in self.param_groups:
@@ -104,7 +104,10 @@ class RowWiseAdagrad(torch.optim.Optimizer):
 
 
 def _rows(gradient: Tensor) -> tuple[Tensor, Tensor]:
-    """The rows (U,) of a sparse gradient, each once, and their values; autograd forgets that ours are sorted."""
+    """The rows (U,) of a sparse gradient, each once, and their values.
+
+    Autograd does not mark a gradient as coalesced even if its rows are distinct and sorted, as ours are.
+    """
     tokens = gradient._indices()[0]
     if not gradient.is_coalesced() and not bool((tokens[1:] > tokens[:-1]).all()):
         gradient = gradient.coalesce()

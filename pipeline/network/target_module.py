@@ -1,4 +1,4 @@
-"""How a number or a class is learned: all but the loss."""
+"""How a number or a class is learned: everything except the loss."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -28,7 +28,7 @@ class TargetModule(TaskModule):
     def prepared(
         cls, problem: Problem, settings: Any, steps: int, option: Mapping[str, Any], kept: Mapping[str, Tensor]
     ) -> Prepared:
-        """The module at its start, or with the network that was kept."""
+        """The module at its start, or with the state of its network that an earlier process kept."""
         training, conf = problem.training, problem.conf
         assert isinstance(conf.task, TargetTask)
         assert problem.dimension is not None
@@ -63,16 +63,16 @@ class TargetModule(TaskModule):
 
     @classmethod
     def as_learned(cls, learned: Array, dtype: str) -> Array:
-        """What is learned (N,) in the type that the loss takes."""
+        """(N,) the target on the scale that is learned, in the type that the loss takes."""
         return learned.astype(dtype)
 
     @classmethod
     def directions(cls, learned: Array, scale: Mapping[str, Array]) -> Array:
-        """(N,) or (N, K) what the first directions of the table are to tell, where it starts."""
+        """(N,) or (N, K) what the first directions of the table predict at the start."""
         return learned
 
     def loss(self, batch: dict[str, Any]) -> Tensor:
-        """The loss of a batch; while training, tokens are left out."""
+        """The loss of a batch; in training, tokens are left out at random."""
         inputs: Lists = batch["inputs"]
         assert self.settings.token_dropout is not None
         outputs = self.network(inputs.tokens, inputs.offsets, batch["dense"], self.settings.token_dropout)
@@ -83,7 +83,7 @@ class TargetModule(TaskModule):
         raise AssertionError("a task says what its loss is")
 
     def configure_optimizers(self) -> Any:
-        """Its own weight decay for the table and for the head's matrices, none for the rest."""
+        """AdamW with one weight decay for the table, one for the head's matrices, and none for the other parameters."""
         network = self.network
         matrices = [network.first.weight, network.second.weight, network.outer.weight]
         groups = [

@@ -1,6 +1,6 @@
 """The network for a number or a class: an embedding table, dense features, and a head.
 
-Letters: B examples in a batch, T their tokens in one row, V vocabulary, D dimensions, F dense features, H nodes of a
+Letters: B examples in a batch, T tokens of all of them, V vocabulary, D dimensions, F dense features, H nodes of a
 layer of the head, C outputs. A batch of lists is `tokens` (T,) and `offsets` (B,): list i begins at offsets[i]. Losses
 do not belong here.
 """
@@ -24,23 +24,23 @@ Array = npt.NDArray[Any]
 
 
 class TargetNetwork(nn.Module):
-    """Bag -> D nodes, and with the dense features -> two layers beside a straight line -> C outputs."""
+    """Bag -> D nodes; with the dense features -> two hidden layers beside a straight line -> C outputs."""
 
-    weight: Tensor  # (V,) of each token in the bag
+    weight: Tensor  # (V,) weight of each token in the bag
     mean_bag: Tensor  # (V,) mean weight of each token over the training examples
 
     def __init__(
         self, table: Tensor, weight: Tensor, mean_bag: Tensor, n_dense: int, hidden: int, dropout: float, outputs: int
     ) -> None:
-        """A network that starts at 0 for every example.
+        """Make a network whose outputs are 0 for every example.
 
         Args:
             table: (V, D).
-            weight: (V,) of each token in the bag.
+            weight: (V,) weight of each token in the bag.
             mean_bag: (V,) mean weight of each token over the training examples.
             n_dense: F.
             hidden: H.
-            dropout: share of the head's nodes that is left out while training.
+            dropout: share of the head's nodes that is left out in training.
             outputs: C.
         """
         super().__init__()
@@ -57,10 +57,10 @@ class TargetNetwork(nn.Module):
             nn.init.normal_(layer.weight, std=layer.in_features**-0.5)
             nn.init.zeros_(layer.bias)
         for parameter in (self.outer.weight, self.line.weight, self.line.bias):
-            nn.init.zeros_(parameter)  # the start is the mean of the targets
+            nn.init.zeros_(parameter)  # outputs start at 0, the mean of standardised targets
 
     def forward(self, tokens: Tensor, offsets: Tensor, dense: Tensor, token_dropout: float = 0.0) -> Tensor:
-        """The outputs (B, C) for each example; while training, tokens are left out at random."""
+        """(B, C) the outputs for each example; in training, tokens are left out at random."""
         weight = self.weight[tokens]  # (T,)
         if self.training and token_dropout:
             weight = weight * (torch.rand_like(weight) >= token_dropout) / (1 - token_dropout)  # (T,)
@@ -74,11 +74,11 @@ class TargetNetwork(nn.Module):
 
 
 def network_of(state: Mapping[str, Tensor], dropout: float = 0.0) -> TargetNetwork:
-    """The network whose state this is.
+    """The network with this state.
 
     Args:
-        state: what its `state_dict` gave.
-        dropout: share of nodes that is left out while it is trained on.
+        state: the network's `state_dict`.
+        dropout: share of the head's nodes that is left out if it is trained further.
     """
     table = state["table.weight"]
     hidden, inputs = state["first.weight"].shape
@@ -89,11 +89,11 @@ def network_of(state: Mapping[str, Tensor], dropout: float = 0.0) -> TargetNetwo
 
 
 def scorer(weights: Mapping[str, Array], task: Task) -> Scorer:
-    """Scores lists and their dense features with a trained network: what the task answers.
+    """A scorer of lists and their dense features with a trained network; it gives the task's answers.
 
     Args:
         weights: the state of the network, and the scales of the dense features and of the task.
-        task: what it has learned.
+        task: the task that the network has learned.
     """
     assert isinstance(task, TargetTask)
     network = network_of(tensors(weights)).eval()

@@ -1,4 +1,4 @@
-"""Where the network for a number or a class starts: at a place that is solved for, so that few steps are needed."""
+"""The start of the network for a number or a class: it is solved for, so that training needs few steps."""
 
 import math
 from typing import Any
@@ -16,7 +16,7 @@ from pipeline.tasks.target import TargetTraining
 Array = npt.NDArray[Any]
 
 TOLERANCE = {"float32": 1e-4, "float64": 1e-12}
-"""Of the ridge regression, by the type of numbers: processors take other ways to the solution."""
+"""Tolerance of the ridge regression, by type of number: processors approach the solution along different paths."""
 
 
 def target_network(
@@ -29,20 +29,21 @@ def target_network(
     dtype: str = "float64",
     outputs: int = 1,
 ) -> TargetNetwork:
-    """Table at the directions of a ridge regression and at PCA's components, so that each hidden node has variance 1.
+    """The network at its start: a table of ridge directions, then PCA's components; each of the D nodes has variance 1.
 
-    A token weighs its inverse document frequency log((1 + N) / (1 + n)) + 1; one more factor brings the mean squared
-    distance of a bag from the mean bag to 1. The bag is a sum: a word adds what it adds, whatever stands beside it.
+    A token's weight is its inverse document frequency log((1 + N) / (1 + n)) + 1, where n of the N examples have the
+    token, times a factor that brings the mean squared distance of a bag from the mean bag to 1. The bag is a sum: a
+    token adds the same, whatever stands beside it.
 
     Args:
         rows: the training examples.
-        settings: of the training.
-        dimension: D; the first ones are ridge's, the others are PCA's.
-        seed: of PCA.
-        dense: (N, F) the dense features as they are learned.
-        target: (N,) the target as it is learned, or (N, K) several that stand for it.
-        dtype: of the network.
-        outputs: C.
+        settings: the training settings.
+        dimension: D; the first directions come from ridge regressions, the others from PCA.
+        seed: the seed of PCA.
+        dense: (N, F) the dense features on the scale that is learned.
+        target: (N,) the target on the scale that is learned, or (N, K) several targets that stand for it.
+        dtype: the number type of the network.
+        outputs: C, the number of outputs.
     """
     n = rows.inputs.counts  # (V,)
     idf = np.where(n > 0, np.log((1 + len(rows)) / (1 + n)) + 1, 0.0)
@@ -67,7 +68,7 @@ def target_network(
 
 
 def _ridge_direction(bags: sparse.csr_matrix, dense: Array, target: Array, tolerance: float) -> Array:
-    """(V,) what each token adds to the target beside the dense features, as a direction along which bags vary by 1."""
+    """(V,) ridge coefficients of the tokens, fitted beside the dense features, scaled so that bags have variance 1."""
     from sklearn.linear_model import Ridge
 
     features = sparse.hstack([bags, sparse.csr_matrix(dense)], format="csr")

@@ -19,7 +19,7 @@ BEST = "best.ckpt"
 
 @dataclass(frozen=True)
 class TrainedState:
-    """A network after an epoch (from 1)."""
+    """The state of a network after an epoch, counted from 1."""
 
     network: Mapping[str, Tensor]
     epoch: int
@@ -35,16 +35,16 @@ def train(
     checkpoint: Path | None,
     where: str,
 ) -> TrainedState | None:
-    """Run Lightning to the end of the schedule; the network of the best epoch, None where nothing validates.
+    """Run Lightning to the end of the schedule; return the network of the best epoch, or None without validation.
 
     Args:
-        module: what learns; it is left as it is after the last epoch.
-        epochs: at most.
-        examples: training and validation.
-        keeper: writes the checkpoints; the best network lies beside them.
-        callbacks: what else happens.
-        work: multiplications of a step, by which it has one thread or all.
-        checkpoint: where to go on from.
+        module: the module to train; afterwards it is in the state of the last epoch.
+        epochs: the most epochs to run.
+        examples: the training and validation examples.
+        keeper: writes the checkpoints; the best network is saved beside them.
+        callbacks: more callbacks of Lightning.
+        work: multiplications in a step, which decide whether it gets one thread or all.
+        checkpoint: the checkpoint to go on from, if there is one.
         where: the conf file's name, for a message.
 
     Raises:
@@ -55,12 +55,12 @@ def train(
     with quiet(), interruptible():
         best = keeper.path.parent / BEST
         if examples.validation is not None:
-            callbacks = [BestEpoch(best, settings.patience), *callbacks]  # before the one that writes the state of all
+            callbacks = [BestEpoch(best, settings.patience), *callbacks]  # before the keeper, which saves all states
         trainer = L.Trainer(
-            accelerator="cpu",  # the same bits everywhere; a GPU or a Mac's MPS would be taken by "auto"
+            accelerator="cpu",  # the same bits everywhere; "auto" would take a GPU or a Mac's MPS
             devices=settings.devices,
             strategy=settings.strategy if settings.devices > 1 else "auto",
-            use_distributed_sampler=False,  # each process has its part of the examples already
+            use_distributed_sampler=False,  # each process already has its part of the examples
             max_epochs=epochs,
             limit_val_batches=None if examples.validation is not None else 0,
             logger=False,
@@ -76,11 +76,11 @@ def train(
         _require_finite(trainer.callback_metrics, where)
         if examples.validation is None:
             return None
-        return TrainedState(**torch.load(best, weights_only=True))  # several processes have only the file in common
+        return TrainedState(**torch.load(best, weights_only=True))  # several processes share only the file
 
 
 def _require_finite(losses: Mapping[str, Tensor], where: str) -> None:
-    """A training that diverged has learned nothing, whatever it scores."""
+    """Refuse a training that diverged: it has learned nothing, whatever it scores."""
     if not all(torch.isfinite(loss) for name, loss in losses.items() if name.endswith("_loss")):
         raise PipelineError(
             f"{where}, training: the loss is no number any more, the training diverged. Lower `training.learning_rate`."

@@ -1,8 +1,7 @@
 """The learned fit: an embedding layer of D nodes, trained for the task.
 
-Batches are cut straight from the CSR matrix, there is no Python per example. The same seed gives the same bits on a CPU
-with the same number of threads. What a network looks like and where it starts is in the modules of its
-task.
+Batches are cut straight from the CSR matrix, without Python for each example. The same seed gives the same bits on a
+CPU with the same number of threads. The modules of a task define its network and where it starts.
 """
 
 import math
@@ -38,13 +37,15 @@ CHECKPOINT = "last.ckpt"
 def fit_network(problem: Problem, settings: Schedule, learner: str, network: str) -> FittedNetwork:
     """Train a network to the end of its schedule.
 
-    The last epoch is kept, where learning has come to rest; an earlier one only if validation shows that it is better.
+    The fit keeps the last epoch, where learning has come to rest, and an earlier one only if validation shows that it
+    is better. With `patience` it keeps the epoch with the best validation loss.
 
     Args:
-        problem: what is learned, from what; what was chosen has the epochs, the same schedule is followed as far.
-        settings: of the training, resolved.
-        learner: the module with what Lightning trains.
-        network: the module of the network, with which the fit scores.
+        problem: what to learn, and from which examples; where it says what was chosen before, training follows the same
+            schedule for the chosen number of epochs.
+        settings: the training settings, resolved.
+        learner: full name of the module whose class Lightning trains.
+        network: full name of the network's module, with which the fit scores.
 
     Raises:
         PipelineError: the training diverged.
@@ -69,9 +70,9 @@ def fit_network(problem: Problem, settings: Schedule, learner: str, network: str
 
 @contextmanager
 def _folder(watch: Watch, option: Mapping[str, Any]) -> Iterator[Path]:
-    """Where the checkpoints of one training are; gone with a training that diverged.
+    """The folder for the checkpoints of one training; a training that diverged removes its checkpoints.
 
-    Another process that trains the very same at the same time has the folder for itself: this one uses a passing one.
+    If another process runs the same training at the same time, it holds the folder, and this one uses a temporary one.
     """
     own = "-".join([watch.name, *(f"{key}={value}" for key, value in option.items())])
     with tempfile.TemporaryDirectory() as passing, ExitStack() as held:
@@ -104,7 +105,7 @@ def _fit(
     assert settings.batch_size is not None
     assert settings.max_epochs is not None
     assert problem.dimension is not None
-    size = math.ceil(settings.batch_size / settings.devices)  # of one process: all of them together take a batch
+    size = math.ceil(settings.batch_size / settings.devices)  # per process: together they take one batch
     steps = math.ceil(math.ceil(len(problem.training) / settings.devices) / size) * settings.max_epochs
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(conf.seed)
@@ -148,14 +149,14 @@ def _fit(
 
 
 def _going_on(folder: Path, watch: Watch) -> tuple[Path | None, Mapping[str, Tensor]]:
-    """The checkpoint of an earlier process and the state of its network, if there is one that can be read."""
+    """The checkpoint of an earlier process and the state of its network; None and {} without a readable one."""
     path = folder / CHECKPOINT
     if not path.exists():
         return None, {}
     try:
         kept = torch.load(path, weights_only=True, mmap=True)
         epoch, network = int(kept["epoch"]), _network_in(kept)
-    except Exception:  # cut short, or of another version: whatever it is, it is no loss but of time
+    except Exception:  # cut short, or of another version: starting anew costs only time
         path.unlink()
         watch.log.info(f"{watch.name}: the checkpoint in {folder} cannot be read, training begins anew")
         return None, {}
@@ -169,7 +170,7 @@ def _network_in(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
 
 
 def _is_better(fitted: Fitted, other: Fitted, validation: ExampleSet, task: Task) -> bool:
-    """Whether the validation examples show a difference in the primary metric."""
+    """Whether the validation examples show that a fit is better than the other in the primary metric."""
     scores = [task.evaluate(one, validation) for one in (fitted, other)]
     values, drawn = [measure(task, frame) for frame in scores], resampled(task, scores)
     metric = task.metrics[0]

@@ -1,4 +1,4 @@
-"""Pictures: the map of an embedding, its lengths, the losses of a fit, the sweep over D, as PNG files.
+"""PNG pictures: the map of an embedding, the lengths of its vectors, the losses of a fit, the sweep over D.
 
 What they show is computed elsewhere.
 """
@@ -18,15 +18,16 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 LABELLED = 40
-"""So many of the most frequent tokens are named on a map, as far as they don't cover each other."""
+"""At most this many frequent tokens are named on a map, as far as the names do not cover each other."""
 _INK, _BLUE, _ORANGE = "#222222", "#2563a8", "#d9730d"
 _COLOURS = (_BLUE, _ORANGE, "#3b8a3e", "#8a4fa3")
 
 
 def draw_map(embedding: Embedding, title: str, path: Path) -> None:
-    """Draw the tokens where they lie, the larger the more frequent.
+    """Draw the map of an embedding: each token is a point, larger if it is more frequent.
 
-    A latent space of two dimensions is drawn as it is, one of more by its two principal axes, one of one along a line.
+    A latent space of two dimensions is drawn as it is. With more dimensions the map has the two principal axes, and
+    with one dimension the tokens lie along a line.
     """
     view = plane(embedding, SHOWN)
     points, axes_names = view.points, view.axes
@@ -42,12 +43,12 @@ def draw_map(embedding: Embedding, title: str, path: Path) -> None:
 
 
 def draw_norms(embedding: Embedding, title: str, path: Path) -> None:
-    """Draw how far each token lies from the origin against its count: does the length of a vector tell popularity?
+    """Draw the length of each token's vector against its count: does the length say how popular a token is?
 
-    The line is the median among tokens of nearly the same count. Neighbours by dot product see the length, those by
-    cosine don't.
+    The line is the median over tokens with nearly the same count. The length matters for neighbours by dot product, but
+    not for neighbours by cosine.
     """
-    counts = np.maximum(embedding.vocabulary.tokens["count"].to_numpy()[:SHOWN], 1)  # one that stands for none has 0
+    counts = np.maximum(embedding.vocabulary.tokens["count"].to_numpy()[:SHOWN], 1)  # `<unknown>` can have count 0
     norms = np.linalg.norm(embedding.matrix[:SHOWN], axis=1)
     axes = _axes(title)
     axes.scatter(counts, norms, s=8, color=_BLUE, alpha=0.35, linewidths=0)
@@ -64,10 +65,10 @@ def draw_norms(embedding: Embedding, title: str, path: Path) -> None:
 
 
 def draw_losses(losses: Mapping[str, Sequence[float]], title: str, path: Path) -> None:
-    """Draw the training and the validation loss by epoch, and mark the lowest of validation.
+    """Draw the training and the validation loss by epoch, and mark the lowest validation loss.
 
     Args:
-        losses: train_loss, and validation_loss where there is one, a value an epoch.
+        losses: train_loss, and validation_loss if there is one, with one value for each epoch.
         title: of the picture.
         path: of the PNG file.
     """
@@ -85,13 +86,13 @@ def draw_losses(losses: Mapping[str, Sequence[float]], title: str, path: Path) -
 
 
 def draw_sweep(frame: pl.DataFrame, methods: Sequence[str], metric: str, fourth_root: float, path: Path) -> None:
-    """Draw quality and cost against D for the methods that have a D to choose, with the others as lines.
+    """Draw quality and cost against D for the methods that have a D to choose; the others are horizontal lines.
 
     Args:
-        frame: that of a comparison: a row a fit, with the metric's interval.
+        frame: the frame of a comparison, with one row for each fit and the metric's interval.
         methods: those with a D to choose, the learned embedding first.
-        metric: the primary one of the task.
-        fourth_root: of V, the rule of thumb for D, which is marked.
+        metric: the primary metric of the task.
+        fourth_root: of V, a rule of thumb for D, which is marked.
         path: of the PNG file.
     """
     from matplotlib.figure import Figure  # not pyplot: no global state, no window
@@ -122,13 +123,13 @@ def draw_sweep(frame: pl.DataFrame, methods: Sequence[str], metric: str, fourth_
 
 
 def _shown(embedding: Embedding) -> str:
-    """How many tokens a picture has, and of how many."""
+    """How many tokens a picture shows, and how many there are, in words."""
     n = len(embedding.vocabulary)
     return f"the {SHOWN:,} most frequent of {n:,} tokens" if n > SHOWN else f"{n:,} tokens"
 
 
 def _name_some(axes: "Axes", points: np.ndarray, labels: Sequence[str]) -> None:
-    """Name frequent tokens, the most frequent first, each only where no name stands yet."""
+    """Write the names of frequent tokens, the most frequent first, each only where there is no name yet."""
     low, high = points.min(axis=0), points.max(axis=0)
     scaled = (points - low) / np.maximum(high - low, np.finfo(np.float32).tiny)
     taken: list[np.ndarray] = []
@@ -154,5 +155,5 @@ def _save(axes: "Axes", path: Path) -> None:
     figure = axes.get_figure(root=True)
     assert figure is not None
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*[Gg]lyph.*missing")  # a label in a script that no font here has
+        warnings.filterwarnings("ignore", message=".*[Gg]lyph.*missing")  # no font here has the label's script
         figure.savefig(path, dpi=130)

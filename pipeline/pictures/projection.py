@@ -1,6 +1,6 @@
-"""Where tokens are drawn: a latent space of D dimensions as two or three, and what its axes have at their ends.
+"""Projections of a latent space of D dimensions onto two or three, and the tokens at the ends of the axes.
 
-Which tokens: the most frequent ones, so that a picture of points does not become a picture of ink.
+Only the most frequent tokens are shown, because too many points would run together.
 """
 
 from collections.abc import Sequence
@@ -13,11 +13,11 @@ import numpy.typing as npt
 from pipeline.embedding import Embedding
 
 SHOWN = 10_000
-"""So many of the most frequent tokens are drawn."""
+"""How many tokens are drawn: the most frequent ones."""
 FEWEST_NEIGHBOURS = 50
-"""Below so many tokens a map of neighbourhoods says nothing that the axes do not say."""
+"""With fewer tokens, a map of neighbourhoods shows nothing that the axes do not show."""
 _LABELLED = 300
-"""The ends of an axis are told by the most frequent tokens, which people know."""
+"""The tokens at the ends of an axis are chosen among this many of the most frequent ones, which people know."""
 
 Array = npt.NDArray[Any]
 
@@ -29,27 +29,27 @@ class View:
     name: str
     points: Array  # (n, 2) or (n, 3), of the n most frequent tokens
     axes: tuple[str, ...]
-    """What each axis is."""
+    """The name of each axis."""
     has_axes: bool = True
     """Whether directions mean something; on a map of neighbourhoods only nearness does."""
 
 
 def plane(embedding: Embedding, n: int = SHOWN) -> View:
-    """Two coordinates for each token: those of D = 2 as they are, of more the two principal axes, of one a line."""
+    """Two coordinates for each token: as they are if D = 2, the two principal axes if D > 2, a line if D = 1."""
     return _principal(embedding, n, 2)
 
 
 def space(embedding: Embedding, n: int = SHOWN) -> View:
-    """Three coordinates for each token: those of D = 3 as they are, of more the three principal axes."""
+    """Three coordinates for each token: as they are if D = 3, the three principal axes if D > 3."""
     return _principal(embedding, n, 3)
 
 
 def neighbourhoods(embedding: Embedding, seed: int, n: int = SHOWN) -> View | None:
-    """A map on which neighbours are neighbours: t-SNE of the directions (van der Maaten and Hinton, 2008).
+    """A map that keeps neighbours together: t-SNE of the vectors' directions (van der Maaten and Hinton, 2008).
 
-    Far apart says nothing there, and neither do the axes. t-SNE makes the last bits of a coordinate large, so another
-    processor's map has the same neighbourhoods elsewhere. None for fewer than three dimensions, which need no such map,
-    or for few tokens.
+    Large distances on it mean nothing, and neither do the axes. t-SNE amplifies the last bits of a coordinate, so on
+    another processor the same neighbourhoods lie elsewhere. None for fewer than three dimensions, which need no such
+    map, or for few tokens.
     """
     matrix = embedding.matrix[:n]
     if embedding.dimension < 3 or len(matrix) < FEWEST_NEIGHBOURS:

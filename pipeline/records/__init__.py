@@ -1,5 +1,5 @@
 """Raw records: files and samples enter, a table of (example, token, label, part) pairs leaves.
 
-Here stands what a column means, how text becomes tokens, and which examples train, validate and test. Everything is
-lazy or goes in batches. Integers do not belong here: that is the vocabulary's business.
+This package decides what a column means, how text becomes tokens, and which examples train, validate and test.
+Everything is lazy or runs in batches. The integers of tokens do not belong here: the vocabulary gives them.
 """

@@ -1,4 +1,4 @@
-"""What the columns of the raw records mean: which of them a conf names, and what their values say."""
+"""The columns of the raw records: which of them a conf names, and how their values are read."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from pipeline.config.task import Column
 
 
 def roles(conf: Dataset) -> Mapping[str, str]:
-    """What each column of the raw records that a conf names is there for, in words."""
+    """The role of each column of the raw records that a conf names, in words."""
     found: dict[str, list[str]] = {}
     for column in named_columns(conf):
         found.setdefault(column.name, []).append(column.role)
@@ -17,7 +17,7 @@ def roles(conf: Dataset) -> Mapping[str, str]:
 
 
 def named_columns(conf: Dataset) -> list[Column]:
-    """Every column of the raw records that a conf names, by the key that names it."""
+    """Every column of the raw records that a conf names, with the key that names it."""
     named = [Column("example", conf.example, "says which example a row belongs to")] if conf.example else []
     for i, tokens in enumerate(conf.tokens):
         named += [column._replace(key=f"tokens[{i}].{column.key}") for column in tokens.named_columns()]
@@ -27,7 +27,7 @@ def named_columns(conf: Dataset) -> list[Column]:
 
 
 def is_missing(column: str, dtype: pl.DataType) -> pl.Expr:
-    """Whether a record has no value there: null, not a number, or one of the usual words for it."""
+    """Whether a record has no value in a column: null, NaN, empty text, or a usual word for it such as `n/a`."""
     value = pl.col(column)
     if dtype.is_float():
         return value.is_null() | value.is_nan()
@@ -39,7 +39,7 @@ def is_missing(column: str, dtype: pl.DataType) -> pl.Expr:
 
 
 def as_number(column: str, dtype: pl.DataType) -> pl.Expr:
-    """The value as float64: null where it is missing, NaN where it is no number.
+    """The values of a column as float64: null if a value is missing, NaN if it is not a number.
 
     Text may have a currency sign, commas between thousands, or a percent sign: `$1,145.00` is 1145.
     """

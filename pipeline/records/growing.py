@@ -11,7 +11,7 @@ Array = npt.NDArray[Any]
 
 
 class Growing:
-    """A one-dimensional array that grows in a nameless temporary file, which is gone with the array.
+    """A one-dimensional array that grows in a nameless temporary file; the file is gone when the array is.
 
     >>> growing = Growing(np.int32)
     >>> growing.append(np.array([1, 2])), growing.append(np.array([3]))
@@ -21,10 +21,10 @@ class Growing:
     """
 
     def __init__(self, dtype: npt.DTypeLike) -> None:
-        """An empty one."""
+        """Start with an empty array."""
         self._dtype = np.dtype(dtype)
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the array grows)
-        weakref.finalize(self, self._file.close)  # where it is never asked for
+        weakref.finalize(self, self._file.close)  # in case the array is never asked for
         self._length = 0
 
     def append(self, values: Array) -> None:
@@ -33,7 +33,7 @@ class Growing:
         self._length += len(values)
 
     def array(self) -> Array:
-        """All of it, memory-mapped."""
+        """The whole array, memory-mapped."""
         with self._file as file:
             file.flush()
             if not self._length:

@@ -1,4 +1,4 @@
-"""Source files or a sample -> one Parquet file of records, with count, schema and checksums: they are read once."""
+"""Reads source files or a sample once, into one Parquet file of records, with count, schema and checksums."""
 
 import shutil
 from collections.abc import Mapping
@@ -17,50 +17,50 @@ from pipeline.records import sources
 FILE = "records.parquet"
 _VERSION = "version"
 _SHORT_ROWS = 500_000
-"""Rows without long texts are written so many at a time: fewer dictionaries make the file smaller, and faster."""
+"""Rows per row group, for rows without long texts: fewer dictionaries make the file smaller and faster."""
 
 
 @dataclass(frozen=True)
 class Records:
-    """The raw records as they come, one row each, as Parquet."""
+    """The raw records as they come, in a Parquet file with one row per record."""
 
     path: Path
     checksums: Mapping[str, str] = field(default_factory=dict)
-    """What they were read from, right after they were."""
+    """The checksum of each source file, or the version of the sample; known only right after reading."""
 
     @property
     def frame(self) -> pl.LazyFrame:
-        """The records."""
+        """The records, as a lazy frame."""
         return pl.scan_parquet(self.path)
 
     def __len__(self) -> int:
-        return int(self.frame.select(pl.len()).collect().item())  # stands in the file's metadata
+        return int(self.frame.select(pl.len()).collect().item())  # read from the file's metadata
 
     @cached_property
     def version(self) -> str:
-        """Tells these records from others: what is made of them keeps it."""
+        """Identifies these records; whatever is made from them keeps it."""
         return str(pl.read_parquet_metadata(self.path)[_VERSION])
 
     def save(self, folder: Path) -> None:
-        """Move the file there; the folder in which it was read goes."""
+        """Move the file into a folder, and remove the folder that it was written into."""
         shutil.move(self.path, folder / FILE)
         self.path.parent.rmdir()
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """What `save` moved there."""
+        """The records that `save` moved into a folder."""
         return cls(folder / FILE)
 
 
 def ingest(conf: Dataset, conf_folder: Path, folder: Path) -> Records:
     """Read the source of a dataset once, and write its records into a folder.
 
-    The checksums are computed beside it: the files' bytes are read from the disk once for both.
+    The checksums are computed at the same time, so that the files are read from the disk once for both.
 
     Args:
         conf: the dataset.
-        conf_folder: where the conf file is, the start of relative paths.
-        folder: for the Parquet file, and nothing else; it is made.
+        conf_folder: folder of the conf file, where relative paths start.
+        folder: created here, for the Parquet file and nothing else.
 
     Raises:
         PipelineError: a file is missing, empty, unreadable or lacks a column.

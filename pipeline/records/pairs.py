@@ -1,9 +1,9 @@
-"""Raw records -> one table of (example, token, part) pairs, by numbers: the records are gone through once.
+"""Raw records -> one table of (example, token, part) pairs, as numbers, in one pass through the records.
 
-The split, the vocabulary and the sparse examples are made from this table. Which integer a token gets in the end is the
-vocabulary's business.
+The split, the vocabulary and the sparse examples are made from this table. The vocabulary decides which integer a token
+gets in the end.
 
-Letters: P pairs, E numbers of examples.
+Letters: P pairs, E example numbers.
 """
 
 import json
@@ -27,42 +27,42 @@ from pipeline.schemas import PARTS
 Array = npt.NDArray[Any]
 
 NO_PART, NO_RECORD = len(PARTS), 255
-"""The part of a record that says none of the three, and of a number that no record has."""
+"""The part of a record whose split column names none of the three, and of an example number without a record."""
 _ROWS, _ROWS_OF_LISTS = 250_000, 20_000
-"""Records that are in memory at once; of long lists fewer."""
+"""Records that are in memory at once; fewer if they hold lists of tokens."""
 _BLOCK = 500_000
 """Pairs that are in memory at once."""
 _ARRAYS = ("example", "token", "part", "first", "last")
 
 
 class Block(NamedTuple):
-    """Some of the pairs."""
+    """A block of pairs."""
 
     example: Array  # (b,) uint32, the number of the example
     token: Array  # (b,) uint32, the number of the token
-    part: Array  # (b,) uint8, place in schemas.PARTS; 0 where no column splits
+    part: Array  # (b,) uint8, index into schemas.PARTS; 0 without a split column
 
 
 @dataclass(frozen=True)
 class PairTable:
-    """Every pair of a dataset: a token that stands twice in an example is two pairs."""
+    """All pairs of a dataset: a token that occurs twice in an example makes two pairs."""
 
     example: Array  # (P,) uint32, on disk
     token: Array  # (P,) uint32, on disk
-    part: Array  # (P,) uint8, on disk; empty where no column splits
-    first: Array  # (E,) uint8, the earliest part of each example's records; NO_RECORD where it has none
-    last: Array  # (E,) uint8, the latest one
+    part: Array  # (P,) uint8, on disk; empty without a split column
+    first: Array  # (E,) uint8, the earliest part of each example's records; NO_RECORD if it has none
+    last: Array  # (E,) uint8, the latest part of each example's records
     ids: pl.Series  # (E,) the id of each example
-    tokens: pl.DataFrame  # token and label by number
-    n_used: int  # records that could be used
+    tokens: pl.DataFrame  # token and label, in the order of the tokens' numbers
+    n_used: int  # number of records that could be used
     odd_part: str | None = None
-    """What a record says instead of a part, if one does."""
+    """A value of the split column that is no part, if there is one."""
 
     def __len__(self) -> int:
         return len(self.token)
 
     def blocks(self) -> Iterator[Block]:
-        """All pairs, some at a time."""
+        """All pairs, block by block."""
         for start in range(0, len(self), _BLOCK):
             some = slice(start, start + _BLOCK)
             example, token = np.asarray(self.example[some]), np.asarray(self.token[some])
@@ -70,7 +70,7 @@ class PairTable:
             yield Block(example, token, part)
 
     def save(self, folder: Path) -> None:
-        """Write one `.npy` an array, `ids.parquet`, `tokens.parquet` and `about.json`."""
+        """Write one `.npy` file per array, `ids.parquet`, `tokens.parquet` and `about.json`."""
         for name in _ARRAYS:
             np.save(folder / f"{name}.npy", getattr(self, name))
         self.ids.to_frame("id").write_parquet(folder / "ids.parquet")
@@ -95,7 +95,7 @@ class PairTable:
 
 
 def pair_table(records: pl.LazyFrame, conf: Dataset) -> PairTable:
-    """Go through the records once, and number examples and tokens as they come.
+    """Go through the records once, and number examples and tokens in the order in which they come.
 
     Raises:
         PipelineError: a column has a dtype from which such tokens cannot be made.
@@ -129,7 +129,7 @@ class _Builder:
         return _ROWS_OF_LISTS if any(tokens.gives_lists for tokens, _ in self.kinds) else _ROWS
 
     def columns(self, schema: pl.Schema) -> list[pl.Expr]:
-        """The example's number, the part, and of each column that makes tokens these and their labels."""
+        """Expressions for the example, for its part, and for the tokens and labels of each token column."""
         has_ids = self.conf.example is not None
         columns = [(pl.col(EXAMPLE) if has_ids else pl.col(EXAMPLE).cast(pl.UInt32)).alias("example")]
         if self.conf.split.column is not None:
@@ -149,7 +149,7 @@ class _Builder:
         return columns
 
     def add(self, batch: pl.DataFrame) -> None:
-        """Take the pairs of a batch of records."""
+        """Add the pairs of a batch of records."""
         splits = "part" in batch.columns
         part = batch["part"].to_numpy() if splits else np.zeros(batch.height, np.uint8)
         batch = self._numbered(batch)
@@ -175,7 +175,7 @@ class _Builder:
                     array.append(pairs[name].to_numpy())
 
     def _numbered(self, batch: pl.DataFrame) -> pl.DataFrame:
-        """The batch with numbers instead of texts where a row has one; examples and tokens side by side."""
+        """The batch with numbers instead of texts where a row has one text; examples and tokens run in parallel."""
         tokens = [f"token_{i}" for i, (kind, _) in enumerate(self.kinds) if not kind.gives_lists]
         example = []
         with ThreadPoolExecutor(1) as beside:
@@ -189,7 +189,7 @@ class _Builder:
     def _note_examples(self, example: Array, part: Array) -> None:
         missing = (int(example.max()) + 1 if len(example) else 0) - len(self.first)
         if missing > 0:
-            more = max(missing, len(self.first))  # twice as many: it grows seldom
+            more = max(missing, len(self.first))  # at least twice the size, so that it seldom grows
             self.first = np.append(self.first, np.full(more, NO_RECORD, np.uint8))
             self.last = np.append(self.last, np.zeros(more, np.uint8))
         if self.conf.split.column is None:
@@ -199,7 +199,7 @@ class _Builder:
             np.maximum.at(self.last, example, part)
 
     def _note_labels(self, pairs: pl.DataFrame) -> None:
-        """The smallest label of each token so far."""
+        """Keep the smallest label of each token so far."""
         self.labels.append(pairs.group_by("token").agg(pl.col("label").min()))
         if sum(frame.height for frame in self.labels[1:]) > max(_ROWS, self.labels[0].height):
             self.labels = [self._smallest_labels()]
@@ -208,7 +208,7 @@ class _Builder:
         return pl.concat(self.labels).group_by("token").agg(pl.col("label").min())
 
     def table(self) -> PairTable:
-        """All pairs."""
+        """The table of all pairs."""
         numbers = int(np.flatnonzero(self.first != NO_RECORD).max(initial=-1)) + 1
         ids = pl.int_range(numbers, eager=True).cast(pl.String) if self.conf.example is None else self.examples.texts()
         tokens = pl.DataFrame({"token": self.tokens.texts()})
@@ -224,7 +224,7 @@ class _Builder:
 
 
 def _of_all(numbers: TextNumbers, texts: pl.Series) -> pl.Series:
-    """The number of each text, null where it is null."""
+    """The number of each text; null for a null."""
     if not texts.null_count():
         return pl.Series(texts.name, numbers.of(texts), dtype=pl.UInt32)
     found = pl.repeat(None, len(texts), dtype=pl.UInt32, eager=True).alias(texts.name)

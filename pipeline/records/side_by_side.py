@@ -1,4 +1,4 @@
-"""The same work on many blocks, in a few threads: NumPy lets go of Python's lock while it computes."""
+"""Runs the same work on many blocks in a few threads: NumPy releases Python's global lock while it computes."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 Made = TypeVar("Made")
 
 THREADS = 2
-"""So many blocks are worked on at once; as many results wait."""
+"""Number of blocks that are worked on at once, and of results that may wait."""
 
 
 def side_by_side(work: Callable[..., Made], blocks: Iterable[tuple[Any, ...]]) -> Iterator[Made]:
-    """What the work makes of each block's values, in their order; only a few blocks are in memory.
+    """The result of the work on each block, in the order of the blocks; only a few blocks are in memory.
 
     >>> list(side_by_side(lambda a, b: a + b, [(1, 2), (3, 4)]))
     [3, 7]

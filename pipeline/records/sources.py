@@ -1,4 +1,4 @@
-"""Raw records: bundled samples and files as a LazyFrame, one row a record. What columns mean is decided later."""
+"""Reads bundled samples and files as a LazyFrame, one row per record. What columns mean is decided later."""
 
 import glob
 import hashlib
@@ -32,7 +32,7 @@ def scan(conf: Dataset, conf_folder: Path) -> pl.LazyFrame:
 
     Args:
         conf: the dataset.
-        conf_folder: where the conf file is, the start of relative paths.
+        conf_folder: folder of the conf file, where relative paths start.
 
     Raises:
         PipelineError: a file is missing, empty, unreadable or lacks a column.
@@ -59,14 +59,14 @@ def scan(conf: Dataset, conf_folder: Path) -> pl.LazyFrame:
 
 
 def name(source: Source) -> str:
-    """What people call a source."""
+    """The name of a source, for people to read."""
     return f"sample {source.sample}" if source.sample else ", ".join(source.path or ())
 
 
 def checksums(source: Source, conf_folder: Path) -> dict[str, str]:
-    """What the records are made of: SHA-256 of each file (16 hexadecimal digits), or the version of a sample.
+    """The SHA-256 of each file of a source (first 16 hexadecimal digits), or the version of a sample's package.
 
-    A URL has no checksum here, it would have to be fetched twice.
+    A URL gets no checksum: it would have to be fetched twice.
 
     Raises:
         PipelineError: a file is missing.
@@ -84,7 +84,7 @@ def checksums(source: Source, conf_folder: Path) -> dict[str, str]:
 
 
 def files_state(source: Source, conf_folder: Path) -> dict[str, tuple[int, int]]:
-    """Size (bytes) and time of change (ns) of each local file: enough to see a change, without reading it.
+    """Size (bytes) and time of change (ns) of each local file: enough to notice a change without reading it.
 
     Raises:
         PipelineError: a file is missing.
@@ -125,7 +125,7 @@ def _paths(source: Source, conf_folder: Path) -> list[str]:
 
 
 def _resolve(path: str, conf_folder: Path) -> list[str]:
-    """A path, glob or URL as the files that it names: from the conf file's folder, or else the working directory."""
+    """The files that a path, glob or URL names, from the conf file's folder or else the working directory."""
     if "://" in path:
         return [path]
     folders = [conf_folder, Path.cwd()]

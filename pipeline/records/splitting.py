@@ -1,7 +1,7 @@
-"""Who trains, who validates, who is held out.
+"""Which examples train, which validate, and which are held out.
 
 No leakage: an example has one split or one fold, fixed by the seed and its id before anything is counted or learned,
-and a token that is predicted never goes in. The order of the raw records plays no part.
+and a token that is predicted never goes in. If a column holds the ids, the order of the raw records plays no part.
 """
 
 from collections.abc import Iterator
@@ -23,17 +23,17 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Assignment:
-    """Every example with its split."""
+    """Every example with its split or its fold."""
 
-    examples: dy.DataFrame[Examples]  # N rows: in the records' order where each row is an example, else sorted by id
+    examples: dy.DataFrame[Examples]  # N rows: in the records' order if each row is an example, else sorted by id
     row: Array
-    """(E,) the row of each number of an example in a table of pairs; -1 for a number without a record."""
+    """(E,) the row in `examples` of each example number of the pair table; -1 for a number without a record."""
     by_token: bool = False
-    """A column of the records splits the tokens within the examples: every example is then trained on."""
+    """Whether a column of the records splits the tokens within the examples; every example then trains."""
 
     @property
     def n_training(self) -> int:
-        """How many examples are trained on; with folds, of the fold that leaves the fewest."""
+        """Number of training examples; with folds, the fewest that a fold leaves."""
         fold = self.examples["fold"].drop_nulls()
         if not len(fold):
             return int((self.examples["split"] == "train").sum())
@@ -45,7 +45,8 @@ def assign(table: PairTable, conf: Dataset) -> Assignment:
     """Split the examples as conf says.
 
     Raises:
-        PipelineError: there are too few examples, or the split column says something else than the three parts.
+        PipelineError: there are too few examples, or the split column says something else than the three parts, never
+            says train, or varies within an example although the task predicts no tokens.
     """
     numbers = np.flatnonzero(table.first != NO_RECORD)
     if conf.example is not None:
@@ -110,10 +111,12 @@ def _frame(ids: pl.Series, codes: pl.Series | None = None, fold: pl.Series | Non
 
 
 def require_room(conf: Dataset, n_training: int, n_tokens: int) -> None:
-    """N centred rows over V tokens span fewer than min(N, V) dimensions, and not every baseline can take every V.
+    """Refuse a D for which the data has no room, and a vocabulary that is too large for a baseline.
+
+    N centred rows over V tokens span fewer than min(N, V) dimensions.
 
     Raises:
-        PipelineError: a D of conf is larger than that, or the vocabulary too large for a baseline.
+        PipelineError: a D of conf is larger than that, or the vocabulary is too large for a baseline.
     """
     most = min(n_training, n_tokens) - 1
     largest = max(conf.dimensions or (0,))
@@ -127,14 +130,15 @@ def require_room(conf: Dataset, n_training: int, n_tokens: int) -> None:
 
 
 def learned_from(table: PairTable, assignment: Assignment, conf: Dataset) -> Iterator[Array]:
-    """The numbers of the tokens from which the vocabulary is counted, some at a time: those that some fit learns from.
+    """The token numbers that the vocabulary is counted from, block by block: those that at least one fit learns from.
 
-    That is training; with `refit` validation too; with folds everything, as every example trains in some fold and all
-    of them in the fit that is kept. A fit still counts and learns from nothing but its own rows.
+    These are the tokens of training, with `refit` also those of validation, and with folds all of them: every example
+    trains in some fold, and the fit that is kept learns from all. Each fit still counts and learns from its own rows
+    only.
     """
     last = PARTS.index("validation" if conf.refit else "train")
-    split = assignment.examples["split"].to_physical().fill_null(0).to_numpy()  # of folds all are learned from
-    learns = np.append(split <= last, False)[assignment.row]  # (E,); the number -1 is the last
+    split = assignment.examples["split"].to_physical().fill_null(0).to_numpy()  # with folds, all are learned from
+    learns = np.append(split <= last, False)[assignment.row]  # (E,); a row of -1 picks the last value, False
     for block in table.blocks():
         if assignment.by_token:
             yield block.token[block.part <= last]

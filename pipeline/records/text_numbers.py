@@ -1,4 +1,4 @@
-"""Numbers for texts, given as the texts come: what pandas calls factorize, and Arrow dictionary encoding."""
+"""Numbers texts in the order in which they come; pandas calls this factorize, Arrow dictionary encoding."""
 
 from typing import Any
 
@@ -9,16 +9,16 @@ import polars as pl
 Array = npt.NDArray[Any]
 
 FIRST_BITS = 16
-"""A table begins with 2 to the power of this many places, and grows with the texts."""
+"""A hash table starts with 2 to the power of this many places, and grows with the texts."""
 _EMPTY = np.uint32(2**32 - 1)
 
 
 class TextNumbers:
     """Gives each different text a number, 0, 1, 2 and so on, over all batches that it sees.
 
-    Texts are told apart by 64-bit hashes: that two of n share one has a chance of n^2 / 2^65, of a million texts 3 in a
-    hundred million. Memory is bounded by the different texts, not by the rows. Which text gets which number depends on
-    the order in which they come: nothing that is kept may depend on it.
+    Texts are told apart by 64-bit hashes. The chance that two of n texts share a hash is about n^2 / 2^65: 3 in a
+    hundred million for a million texts. Memory is bounded by the number of different texts, not of rows. The number of
+    a text depends on the order in which the texts come, so no result may depend on it.
 
     >>> numbers = TextNumbers()
     >>> numbers.of(pl.Series(["b", "a", "b"])).tolist(), numbers.of(pl.Series(["c", "a"])).tolist()
@@ -28,7 +28,7 @@ class TextNumbers:
     """
 
     def __init__(self) -> None:
-        """Begin without any text."""
+        """Start without any text."""
         self._hashes = np.empty(0, np.uint64)
         self._texts: list[pl.Series] = []
         self._places = [_Places(FIRST_BITS, shift) for shift in (0, 32)]
@@ -38,13 +38,13 @@ class TextNumbers:
         return len(self._hashes)
 
     def of(self, texts: pl.Series) -> Array:
-        """The number (n,) uint32 of each of n texts, of which none is null."""
+        """The numbers (n,) uint32 of n texts; no text may be null."""
         hashes = texts.hash().to_numpy()
         numbers = self._look_up(hashes)
         new = np.flatnonzero(numbers == _EMPTY)
         if len(new):
             different, first, which = np.unique(hashes[new], return_index=True, return_inverse=True)
-            order = np.argsort(first)  # in which they come
+            order = np.argsort(first)  # the order in which they come
             numbers[new] = len(self) + np.argsort(order)[which]
             self._add(different[order], texts.gather(new[first[order]]))
         return numbers
@@ -83,7 +83,7 @@ class TextNumbers:
 
 
 class _Places:
-    """A hash table without chains: a hash has one place, by some of its bits, or none where that is taken."""
+    """A hash table without chains: some bits of a hash give its only place; it gets none if that is taken."""
 
     def __init__(self, bits: int, shift: int) -> None:
         self.mask, self.shift = np.uint64(2**bits - 1), np.uint64(shift)
@@ -95,11 +95,11 @@ class _Places:
         return np.where(self.keys[place] == hashes, self.numbers[place], _EMPTY)
 
     def put(self, hashes: Array, numbers: Array) -> Array:
-        """Put different hashes where nothing is yet: whether each found a place."""
+        """Put different hashes into free places; whether each hash found one."""
         place = self._place(hashes)
         free = self.numbers[place] == _EMPTY
         self.keys[place[free]], self.numbers[place[free]] = hashes[free], numbers[free]
-        return np.asarray(free & (self.keys[place] == hashes))  # of several for one place the last one has it
+        return np.asarray(free & (self.keys[place] == hashes))  # of several hashes for one place, the last one gets it
 
     def _place(self, hashes: Array) -> Array:
         return ((hashes >> self.shift) & self.mask).astype(np.int64)

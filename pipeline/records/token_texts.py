@@ -1,6 +1,6 @@
-"""How a token is written, and what conf says about it beside that.
+"""How a token is written, and which columns describe it.
 
-Which tokens get an integer is the vocabulary's business, and which integers an example has is encoding's.
+The vocabulary decides which tokens get an integer, and the encoding which integers an example has.
 """
 
 import polars as pl
@@ -11,9 +11,9 @@ from pipeline.errors import PipelineError
 
 
 def described(records: pl.LazyFrame, conf: Dataset) -> pl.DataFrame:
-    """What conf says about tokens (`about`), as text: a row a token, with `token` and then each column that is named.
+    """What describes the tokens, as text: one row per token, with `token` and then each column that `about` names.
 
-    Where the rows of a token differ, the smallest text stands for all; where no row says anything, null.
+    If the rows of a token differ, the smallest text is taken; if no row has a value, null.
     """
     columns = list(dict.fromkeys(column for tokens in conf.tokens for column in tokens.described_by()))
     frames = [
@@ -30,7 +30,7 @@ def described(records: pl.LazyFrame, conf: Dataset) -> pl.DataFrame:
 
 
 def texts_of(tokens: Tokens, column: str, dtype: pl.DataType, conf: Dataset) -> pl.Expr:
-    """A row's text, or list of texts.
+    """The text, or list of texts, of each row.
 
     Raises:
         PipelineError: the column has a dtype from which such tokens cannot be made.
@@ -43,7 +43,7 @@ def texts_of(tokens: Tokens, column: str, dtype: pl.DataType, conf: Dataset) -> 
 
 
 def written(tokens: Tokens, column: str, conf: Dataset, text: pl.Expr) -> pl.Expr:
-    """A text as the token that is written into the vocabulary: qualified with its column, lower-cased, or as it is."""
+    """A text as the token that the vocabulary holds: qualified with its column, lower-cased, or unchanged."""
     if tokens.qualified or (tokens.qualified is None and len(conf.token_columns) > 1):
         text = pl.format("{}={}", pl.lit(column), text)
     return text.str.to_lowercase() if tokens.lowercase else text

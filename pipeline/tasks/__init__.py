@@ -1,6 +1,6 @@
-"""The tasks, a file each: sections of conf enter, all that is particular to a task leaves, as one object.
+"""The tasks, one file each: sections of conf enter, and everything that is specific to a task leaves as one object.
 
-What an example has beside its tokens, its metrics, how its answers are learned and what people read of them. Its
-network is named here and stands in `network`. Nothing that is the same for all tasks belongs here, and nothing else
-asks which task it is.
+This is what an example has beside its tokens, the metrics, how answers are learned, and how people read them. The
+task's network is named here and defined in `network`. Nothing that is the same for all tasks belongs here, and only
+conf and the methods that fit ask which task it is.
 """

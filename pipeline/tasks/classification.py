@@ -1,4 +1,4 @@
-"""Which class belongs to a list?"""
+"""The task of classification: which class belongs to a list?"""
 
 from collections.abc import Iterator
 from typing import Any, ClassVar, Literal
@@ -22,11 +22,11 @@ from pipeline.tasks.target import TargetTask, TargetTraining, Weights
 Array = npt.NDArray[Any]
 
 LEAST = 1e-6
-"""Every class has at least this probability: one that no training example has would otherwise cost an endless loss."""
+"""Probabilities are raised to this: a class that no training example has would otherwise give an infinite loss."""
 
 
 class ClassScores(dy.Schema):
-    """What was predicted for one held-out example."""
+    """The prediction for one held-out example."""
 
     example = dy.String(primary_key=True, description="id of the example")
     target = dy.String(description="the true class")
@@ -48,7 +48,7 @@ class Classification(TargetTask):
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """Of the probabilities first: they tell more than the most probable class alone."""
+        """The log loss comes first: the probabilities tell more than the most probable class alone."""
         return (
             Metric("log_loss", "minus the logarithm of the true class's probability, mean", higher_is_better=False),
             Metric("accuracy", "share of the examples whose most probable class is the true one"),
@@ -57,10 +57,10 @@ class Classification(TargetTask):
         )
 
     def beside(self, used: pl.LazyFrame, ids: pl.Series, where: str) -> Beside:
-        """The index of each class, in the order of their names, and the dense features.
+        """The class of each example, as an index into the sorted names of the classes, and the dense features.
 
         Raises:
-            PipelineError: the rows of one example disagree, or the classes tell nothing.
+            PipelineError: the rows of one example disagree, or there are too few or too many classes to learn from.
         """
         named = used.select(example=EXAMPLE, target=pl.col(self.target).cast(pl.String))
         texts = one_row_each(named.collect(engine="streaming"), ids, [self.target], where)["target"]
@@ -78,13 +78,13 @@ class Classification(TargetTask):
         )
 
     def scale(self, training: ExampleSet) -> dict[str, Array]:
-        """The names of the classes and the share of each; one that no training example has counts as half of one."""
+        """The names of the classes and their shares of the training examples; a class without any counts as half."""
         counts = np.bincount(training.target.astype(np.int64), minlength=len(training.classes))
         share = np.maximum(counts, 0.5) / np.maximum(counts, 0.5).sum()
         return {"target_classes": np.array(training.classes), "target_share": share}
 
     def learned(self, target: Array, scale: Weights) -> Array:
-        """(N,) the index of each class."""
+        """(N,) the index of each example's class, as an integer."""
         return target.astype(np.int64)
 
     def prior(self, scale: Weights) -> Array:
@@ -92,11 +92,11 @@ class Classification(TargetTask):
         return np.log(scale["target_share"])
 
     def answers(self, outputs: Array, scale: Weights) -> Array:
-        """Logits (N, C) as probabilities (N, C), none below `LEAST`."""
+        """Probabilities (N, C) from logits (N, C), raised to `LEAST` and scaled to a sum of 1."""
         return _at_least(special.softmax(outputs, axis=1))
 
     def linear(self, features: Array, learned: Array, scale: Weights) -> tuple[Array, Array]:
-        """Logistic regression on standardised features, the squares of its coefficients times 1/2 added to the loss."""
+        """Logistic regression on standardised features; 1/2 times the squared coefficients is added to the loss."""
         mean, std = features.mean(axis=0), features.std(axis=0)
         std = np.where(std > 0, std, 1.0)
         coefficients, intercept = logistic((features - mean) / std, learned, 1.0, scale)
@@ -104,13 +104,13 @@ class Classification(TargetTask):
         return coefficients, intercept - mean @ coefficients
 
     def trees(self, **settings: Any) -> Any:
-        """scikit-learn's classifier."""
+        """scikit-learn's classifier, not fitted yet."""
         from sklearn.ensemble import HistGradientBoostingClassifier
 
         return HistGradientBoostingClassifier(**settings)
 
     def answers_of_trees(self, trees: Any, features: Array, scale: Weights) -> Array:
-        """(N, C) probabilities."""
+        """(N, C) the probability of each class."""
         probabilities = np.zeros((len(features), len(scale["target_classes"])))
         probabilities[:, trees.classes_] = trees.predict_proba(features)
         return _at_least(probabilities)
@@ -141,7 +141,7 @@ class Classification(TargetTask):
         )
 
     def weighted_metrics(self, scores: pl.DataFrame, weights: Array) -> dict[str, Array]:
-        """Those of `classification_metrics`, and `roc_auc` where there are two classes."""
+        """The metrics of `classification_metrics`, and `roc_auc` if there are two classes."""
         target, predicted = scores["target"].to_numpy(), scores["predicted"].to_numpy()
         found = classification_metrics(target, predicted, scores["probability"].to_numpy(), weights)
         if len(set(target)) == 2 and scores["second"].null_count() == 0:
@@ -155,14 +155,14 @@ class Classification(TargetTask):
     def effects_in_words(
         self, effects: npt.NDArray[np.float64], classes: tuple[str, ...]
     ) -> tuple[str, list[str] | npt.NDArray[np.float64]]:
-        """Of two classes the change of the second one's log odds; of more the class that a token speaks for most."""
+        """For two classes, the change in the log odds of the second; for more, the class that a token favours most."""
         if len(classes) == 2:
             return f"log odds of {classes[1]}", effects[:, 1] - effects[:, 0]
         return f"{self.target} that it speaks for", [classes[i] for i in effects.argmax(axis=1)]
 
 
 class ClassificationTraining(TargetTraining):
-    """How the network for a class is trained."""
+    """How the network that predicts a class is trained."""
 
     kind: Literal["classification"] = Field("classification", repr=False)
 
@@ -170,14 +170,17 @@ class ClassificationTraining(TargetTraining):
 def logistic(
     features: Array | sparse.csr_matrix, learned: Array, regularisation: float, scale: Weights
 ) -> tuple[Array, Array]:
-    """Coefficients (K, C) and intercept (C,) of a multinomial logistic regression; 0 for a class that is not there."""
+    """Coefficients (K, C) and intercept (C,) of a multinomial logistic regression.
+
+    A class that no training example has gets coefficients of 0 and the logarithm of its share as its intercept.
+    """
     from sklearn.linear_model import LogisticRegression
 
     classes = len(scale["target_classes"])
     model = LogisticRegression(C=1 / regularisation, solver="newton-cg", tol=1e-8, max_iter=1000)
     model.fit(features, learned)
     coefficients, intercept = np.zeros((features.shape[1], classes)), np.log(scale["target_share"])
-    if len(model.classes_) == 2:  # scikit-learn has the second one's log odds
+    if len(model.classes_) == 2:  # scikit-learn gives the log odds of the second class
         coefficients[:, model.classes_[1]] = model.coef_[0]
         intercept[model.classes_] = 0, model.intercept_[0]
     else:

@@ -1,4 +1,7 @@
-"""Which tokens are missing from a list? Of a held-out example some tokens go in, the others are its labels."""
+"""The task of missing tokens: which tokens are missing from a list?
+
+Some tokens of a held-out example go in; the others are its labels.
+"""
 
 import math
 from typing import Any, ClassVar, Literal, Self
@@ -23,7 +26,7 @@ from pipeline.examples.sparse_examples import HELD_OUT, SparseExamples
 Array = npt.NDArray[Any]
 
 MANY_LOGITS = 2 * 10**9
-"""Examples x tokens: more than so many are neither trained on in an epoch nor evaluated."""
+"""Examples x tokens; above it, training draws negatives, and a sample of at least 10,000 examples is evaluated."""
 
 
 class RankingScores(dy.Schema):
@@ -48,13 +51,13 @@ class MissingTokens(Task):
 
     kind: Literal["missing_tokens"]
     fold_in: float = Field(0.3, gt=0, lt=1)
-    """Share of a held-out example's tokens that goes in; the others are its ground-truth labels (3 in, 7 out)."""
+    """Share of a held-out example's tokens that go in; the others are its ground-truth labels (0.3: 3 in, 7 out)."""
     evaluated: int | None = Field(None, ge=1)
-    """At most so many validation examples, and test examples, are evaluated: of more a seeded sample. Default: 10,000,
-    or as many as make 2 billion logits where that is more."""
+    """Evaluate at most this many validation examples, and as many test examples; if there are more, a seeded sample.
+    Default: 10,000, or as many as make 2 billion logits if that is more."""
 
     def resolved(self, n_examples: int, n_tokens: int) -> Self:
-        """With the number of examples that are evaluated."""
+        """A copy with the default of `evaluated` filled in."""
         return self.model_copy(update={"evaluated": self.evaluated or max(10_000, MANY_LOGITS // n_tokens)})
 
     @property
@@ -68,14 +71,14 @@ class MissingTokens(Task):
         return self.evaluated
 
     def beside(self, used: pl.LazyFrame, ids: pl.Series, where: str) -> Beside:
-        """Nothing: an example has tokens only."""
+        """Nothing: an example has only tokens."""
         return nothing(len(ids))
 
     def require_answers(self, examples: SparseExamples, where: str) -> None:
-        """Refuse held-out examples of which none has two tokens.
+        """Refuse a held-out part in which no example has two tokens.
 
         Raises:
-            PipelineError: names the part.
+            PipelineError: there is such a part; the message names it.
         """
         for part in HELD_OUT:
             rows = examples.held_out(part)
@@ -87,7 +90,7 @@ class MissingTokens(Task):
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """Of the ranking of all tokens, without those that went in."""
+        """Metrics of the ranking of all tokens except those that went in."""
         return (
             Metric("recall_at_20", "held-out tokens among the first 20 / held-out tokens, mean over examples"),
             Metric("ndcg_at_20", "discounted gain of the first 20 / the best possible, mean over examples"),
@@ -96,7 +99,7 @@ class MissingTokens(Task):
         )
 
     def evaluate(self, fitted: Fitted, rows: ExampleSet) -> pl.DataFrame:
-        """A frame of `RankingScores`; an example without a held-out token is not counted."""
+        """A frame of `RankingScores`; an example without a held-out token is left out."""
         hits, held_out = hits_of(fitted, rows)
         counted = held_out > 0
         hits, held_out = hits[counted], held_out[counted]
@@ -118,36 +121,36 @@ class MissingTokensTraining(Training):
 
     kind: Literal["missing_tokens"] = Field("missing_tokens", repr=False)
     learning_rate: float | None = Field(None, gt=0)
-    """At the start; it falls to 0 along a cosine. Default: 0.03, of AdamW; where negatives are drawn 0.7, of Adagrad by
-    row."""
+    """Learning rate at the start; it falls to 0 along a cosine. Default: 0.03 for AdamW, or 0.7 for row-wise Adagrad,
+    which is used if negatives are drawn."""
     bias_learning_rate: float | None = Field(None, gt=0)
-    """Of the tokens' biases, which learn how popular each is. Default: 0.06; where negatives are drawn 0.1."""
+    """Learning rate of the biases, which learn the tokens' popularity. Default: 0.06, or 0.1 if negatives are drawn."""
     weight_decay: float = Field(0.0, ge=0)
-    """Of the table: each step shrinks it by learning rate x this."""
+    """Weight decay of the table: each step shrinks it by learning rate x this."""
     temperature: Numbers | None = None
-    """The cosines are divided by it: the smaller, the sharper the softmax. Of several values validation chooses.
-    Default: by the number of training examples N, 0.1 + 1 / sqrt(N): the fewer, the softer; where negatives are drawn
-    0.12."""
+    """The cosines are divided by it: the smaller it is, the sharper the softmax. Validation chooses among several
+    values. Default: 0.1 + 1 / sqrt(N) for N training examples (the fewer, the softer), or 0.12 if negatives are
+    drawn."""
     lift: float = Field(1.0, gt=0)
-    """The constant that is appended to a vector before its length is brought to 1; tokens start with length 1."""
+    """The constant that is appended to a vector before it is scaled to length 1; tokens start with length 1 (RMS)."""
     dropout: float = Field(0.0, ge=0, lt=1)
-    """Share of the hidden nodes that is left out at each step."""
+    """Share of the hidden nodes that are left out at each step."""
     input_share: tuple[float, float] = (1.0, 1.0)
-    """Between these shares of a training list go in, drawn anew for each example and epoch; all of it is predicted."""
+    """Range of the share of a training list that goes in, drawn anew for each example and epoch; all is predicted."""
     decoupled: bool = True
-    """A label competes with the tokens outside its list only, not with the list's other ones."""
+    """A label competes only with the tokens outside its list, not with the other tokens of the list."""
     label_power: float = Field(0.5, ge=0, le=1)
-    """An example with n labels has the weight n^(1 - this): 1 weighs all examples alike, 0 all labels."""
+    """An example with n labels has the weight n^(1 - this): with 1 all examples weigh the same, with 0 all labels."""
     negatives: int | None = Field(None, ge=0)
-    """Sampled softmax: so many tokens, drawn anew at each step, stand for all that a label competes with, and a step
-    learns from the rows of the table that it touches. 0: all compete. Default: 0 up to N x V = 2 billion, beyond that
-    4,096."""
+    """Sampled softmax: this many tokens, drawn anew at each step, stand for all tokens that a label competes with, and
+    a step reads and changes only the rows of the table that it needs. 0: all tokens compete. Default: 0 up to
+    N x V = 2 billion, 4,096 beyond that."""
 
     def resolved(self, n_examples: int, n_tokens: int) -> Self:
-        """With every default that the data decides.
+        """A copy with every default that depends on the data filled in.
 
-        N / 8 examples a step, between 64 and 1,024; 10 epochs, or as many as make 300 steps. Where negatives are drawn
-        3 epochs come as far.
+        A step has N / 8 examples, between 64 and 1,024. There are 10 epochs, or as many as make 300 steps if that is
+        more. If negatives are drawn, 3 epochs take the place of the 10: they get as far.
         """
         size = self.batch_size or min(max(round(n_examples / 8), 64), 1024)
         negatives = self.negatives
@@ -169,5 +172,5 @@ class MissingTokensTraining(Training):
         )
 
     def choices(self) -> list[dict[str, Any]]:
-        """Each temperature."""
+        """One candidate for each temperature."""
         return [{"temperature": value} for value in self.temperature or ()]

@@ -1,4 +1,4 @@
-"""Which number belongs to a list?"""
+"""The task of regression: which number belongs to a list?"""
 
 from collections.abc import Iterator
 from typing import Any, ClassVar, Literal
@@ -21,7 +21,7 @@ Array = npt.NDArray[Any]
 
 
 class RegressionScores(dy.Schema):
-    """What was predicted for one held-out example, in the target's unit."""
+    """The prediction for one held-out example, in the target's unit."""
 
     example = dy.String(primary_key=True, description="id of the example")
     target = dy.Float64(description="the true number")
@@ -43,7 +43,7 @@ class Regression(TargetTask):
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """Of the number in its unit, and first of its logarithm where that is what is learned."""
+        """Metrics of the number in its unit; if its logarithm is learned, the metrics of the logarithm come first."""
         of_log = (
             Metric("rmse_log", "root mean squared error of the target's logarithm", higher_is_better=False),
             Metric("r2_log", "share of the variance of the target's logarithm that is explained"),
@@ -56,7 +56,7 @@ class Regression(TargetTask):
         return of_log + of_number if self.log else of_number
 
     def beside(self, used: pl.LazyFrame, ids: pl.Series, where: str) -> Beside:
-        """The number and the dense features.
+        """The number and the dense features of each example.
 
         Raises:
             PipelineError: a text is not a number, the rows of one example disagree, or the target cannot be used.
@@ -80,15 +80,15 @@ class Regression(TargetTask):
         )
 
     def scale(self, training: ExampleSet) -> dict[str, Array]:
-        """The target's mean and standard deviation, in logs where conf says so."""
+        """Mean and standard deviation of the target, or of its logarithm if `log` is set."""
         return TargetScale.fit(training.target, self.log).weights
 
     def learned(self, target: Array, scale: Weights) -> Array:
-        """(N,) with mean 0 and standard deviation 1."""
+        """(N,) the standardised targets: mean 0 and standard deviation 1 on the training examples."""
         return TargetScale.of(scale).forward(target)
 
     def prior(self, scale: Weights) -> Array:
-        """0, the mean of what is learned."""
+        """0, the mean of the standardised targets."""
         return np.zeros(1)
 
     def answers(self, outputs: Array, scale: Weights) -> Array:
@@ -96,14 +96,14 @@ class Regression(TargetTask):
         return TargetScale.of(scale).inverse(outputs.reshape(len(outputs)))
 
     def linear(self, features: Array, learned: Array, scale: Weights) -> tuple[Array, Array]:
-        """Least squares."""
+        """Linear regression by least squares."""
         from sklearn.linear_model import LinearRegression
 
         head = LinearRegression().fit(features, learned)
         return head.coef_, np.array(head.intercept_)
 
     def trees(self, **settings: Any) -> Any:
-        """scikit-learn's regressor."""
+        """scikit-learn's regressor, not fitted yet."""
         from sklearn.ensemble import HistGradientBoostingRegressor
 
         return HistGradientBoostingRegressor(**settings)
@@ -113,7 +113,7 @@ class Regression(TargetTask):
         return self.answers(trees.predict(features), scale)
 
     def losses_of_trees(self, trees: Any, features: Array, learned: Array) -> Iterator[Array]:
-        """The squared error."""
+        """The squared errors."""
         return (np.square(predicted - learned) for predicted in trees.staged_predict(features))
 
     def evaluate(self, fitted: Fitted, rows: ExampleSet) -> pl.DataFrame:
@@ -124,41 +124,41 @@ class Regression(TargetTask):
         )
 
     def weighted_metrics(self, scores: pl.DataFrame, weights: Array) -> dict[str, Array]:
-        """Those of `regression_metrics`."""
+        """The metrics of `regression_metrics`."""
         return regression_metrics(scores["target"].to_numpy(), scores["predicted"].to_numpy(), self.log, weights)
 
     def effect(self, answers: Array) -> npt.NDArray[np.float64]:
-        """The number, or its logarithm where that is what is learned."""
+        """The number, or its logarithm if that is learned."""
         return np.log(answers) if self.log else answers
 
     def effects_in_words(
         self, effects: npt.NDArray[np.float64], classes: tuple[str, ...]
     ) -> tuple[str, list[str] | npt.NDArray[np.float64]]:
-        """The change of the number, relative where its logarithm is learned."""
+        """The change in the number; a relative change if its logarithm is learned."""
         return f"what it does to {self.target}", np.expm1(effects) if self.log else effects
 
 
 class RegressionTraining(TargetTraining):
-    """How the network for a number is trained."""
+    """How the network that predicts a number is trained."""
 
     kind: Literal["regression"] = Field("regression", repr=False)
     huber: float = Field(1.0, gt=0)
-    """Errors above it (standard deviations of the target) count linearly, not squared."""
+    """Errors larger than this (in standard deviations of the target) count linearly, not squared."""
 
 
 def regression_metrics(target: Array, predicted: Array, log: bool, weights: Array) -> dict[str, Array]:
-    """Errors of numbers, in the target's unit, and of their logarithms where that is what was trained.
+    """Metrics of predicted numbers, in the target's unit, and of their logarithms if those were learned.
 
         rmse = sqrt(mean (y - p)^2)     mae = mean |y - p|     r2 = 1 - sum (y - p)^2 / sum (y - mean y)^2
 
     Args:
         target: (N,) the true numbers y.
-        predicted: (N,) the predicted ones p.
-        log: adds rmse_log and r2_log, the same of log y and log p.
+        predicted: (N,) the predicted numbers p.
+        log: whether to add rmse_log and r2_log, the same metrics of log y and log p.
         weights: (R, N) how often each example counts.
 
     Returns:
-        For each metric (R,).
+        The values (R,) of each metric.
 
     >>> regression_metrics(np.array([1.0, 3.0]), np.array([1.0, 2.0]), log=False, weights=np.array([[1.0, 1.0]]))
     {'rmse': array([0.70710678]), 'mae': array([0.5]), 'r2': array([0.5])}

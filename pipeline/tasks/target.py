@@ -1,4 +1,4 @@
-"""Tasks whose answer is a column of the records, a number or a class: what they share."""
+"""What regression and classification share: tasks whose answer is a column of the records, a number or a class."""
 
 import math
 from abc import abstractmethod
@@ -19,7 +19,7 @@ Weights = Mapping[str, Array]
 
 
 class TargetTask(Task):
-    """A task whose answer is a column of the records, from the tokens and dense features."""
+    """A task that predicts a column of the records from the tokens and the dense features."""
 
     network: ClassVar[str] = "pipeline.network.target_network"
     predicts_tokens: ClassVar[bool] = False
@@ -40,23 +40,23 @@ class TargetTask(Task):
         """Whether a record has no target."""
         return is_missing(self.target, schema[self.target])
 
-    # what is learned, and back: every method that predicts the target goes this way
+    # from the target to what is learned, and back: every method that predicts the target uses these methods
 
     @abstractmethod
     def scale(self, training: ExampleSet) -> dict[str, Array]:
-        """Arrays, by name, that tell how a target becomes what is learned; measured on the training examples."""
+        """Arrays by name, measured on the training examples, that say how a target becomes what is learned."""
 
     @abstractmethod
     def learned(self, target: Array, scale: Weights) -> Array:
-        """Targets (N,) as they are learned."""
+        """Targets (N,) in the form in which they are learned."""
 
     @abstractmethod
     def prior(self, scale: Weights) -> Array:
-        """(C,) what a model puts out for every example before it has learned."""
+        """(C,) the output of a model for every example before it has learned anything."""
 
     @abstractmethod
     def answers(self, outputs: Array, scale: Weights) -> Array:
-        """Outputs (N, C) of a model, or (N,) of one with one, as numbers in the target's unit, or as probabilities."""
+        """Numbers in the target's unit, or probabilities, from the outputs (N, C), or (N,) if it has one output."""
 
     @abstractmethod
     def linear(self, features: Array, learned: Array, scale: Weights) -> tuple[Array, Array]:
@@ -64,38 +64,39 @@ class TargetTask(Task):
 
     @abstractmethod
     def trees(self, **settings: Any) -> Any:
-        """scikit-learn's boosted trees for such an answer, not grown yet."""
+        """scikit-learn's boosted trees for this task, not fitted yet."""
 
     @abstractmethod
     def answers_of_trees(self, trees: Any, features: Array, scale: Weights) -> Array:
-        """What grown trees answer to features (N, K)."""
+        """The answers of fitted trees for features (N, K)."""
 
     @abstractmethod
     def losses_of_trees(self, trees: Any, features: Array, learned: Array) -> Iterator[Array]:
-        """The loss (N,) of each example with 1, 2, ... of the trees."""
+        """The losses (N,) of the examples with the first 1, 2, ... trees."""
 
 
 class TargetTraining(Training):
-    """How a network is trained whose answer is a column of the records."""
+    """How a network that predicts a column of the records is trained."""
 
     learning_rate: float = Field(0.003, gt=0)
-    """Of AdamW at the start; it falls to 0 along a cosine."""
+    """Learning rate of AdamW at the start; it falls to 0 along a cosine."""
     table_weight_decay: float = Field(0.1, ge=0)
-    """Of the table: each step shrinks it by learning rate x this."""
+    """Weight decay of the table: each step shrinks it by learning rate x this."""
     weight_decay: float = Field(0.2, ge=0)
-    """Of the head's matrices."""
+    """Weight decay of the head's matrices."""
     token_dropout: float | None = Field(None, ge=0, lt=1)
-    """Share of an example's tokens that is left out at each step. Default: by tokens V and training examples N."""
+    """Share of an example's tokens that are left out at each step. Default: 2V / (2V + N), between 0.1 and 0.6."""
     hidden: int = Field(128, ge=1)
     """Nodes of each of the head's two layers."""
     dropout: float = Field(0.3, ge=0, lt=1)
-    """Share of the head's nodes that is left out at each step."""
+    """Share of the head's nodes that are left out at each step."""
 
     def resolved(self, n_examples: int, n_tokens: int) -> Self:
-        """With every default that the data decides.
+        """A copy with every default that depends on the data filled in.
 
-        About 75 steps an epoch, in batches that are a power of 2 between 32 and 1024; as many epochs as make 2,250
-        steps, between 30 and 60; the more tokens for an example, the more dropout: 2V / (2V + N), between .1 and .6.
+        The batch size is a power of 2, between 32 and 1024, that makes about 75 steps an epoch. There are as many
+        epochs as make 2,250 steps, between 30 and 60. Token dropout is 2V / (2V + N), between 0.1 and 0.6, for V tokens
+        and N training examples: the more tokens for each example, the more dropout.
         """
         size = self.batch_size or min(max(2 ** round(math.log2(max(n_examples / 75, 1))), 32), 1024)
         epochs = self.max_epochs or min(max(30, math.ceil(2250 / math.ceil(n_examples / size))), 60)

@@ -1,4 +1,4 @@
 """What people and other tools open: a comparison and finished fits enter; pages, tables, reports and exports leave.
 
-Nothing is learned or measured here, but for what a token does to a prediction and how many neighbours an index finds.
+Nothing is learned or measured here, except the effect of a token on a prediction and the recall of a neighbour index.
 """

@@ -12,7 +12,7 @@ from pipeline.pictures.projection import plane
 from pipeline.views.neighbours import NeighbourIndex
 
 MOST_PROJECTED = 100_000
-"""TensorBoard's projector takes no more points: the most frequent tokens stand for all."""
+"""TensorBoard's projector takes no more points, so it gets only the most frequent tokens."""
 _NOTE = "Of {v:,} tokens, here are the {n:,} most frequent: TensorBoard's projector takes no more.\n"
 _PROJECTOR = """\
 embeddings {
@@ -25,11 +25,11 @@ embeddings {
 
 @dataclass(frozen=True)
 class Exports:
-    """An embedding with what is said about its tokens, on its way to other tools."""
+    """An embedding and the descriptions of its tokens, to be written for other tools."""
 
     embedding: Embedding
     about: pl.DataFrame
-    """A row a token, in the vocabulary's order: columns that describe it."""
+    """One row for each token, in the vocabulary's order, with columns that describe it."""
 
     @cached_property
     def neighbours(self) -> NeighbourIndex:
@@ -46,7 +46,7 @@ class Exports:
 
 
 def _projector(embedding: Embedding, about: pl.DataFrame, folder: Path) -> None:
-    """`vectors.tsv` without a head, `metadata.tsv` with one (of several columns), and the config that names them."""
+    """Write `vectors.tsv` without a header, `metadata.tsv` with one for its columns, and the config that names them."""
     v, n = len(embedding.vocabulary), min(len(embedding.vocabulary), MOST_PROJECTED)
     _numbers(embedding, n).write_csv(folder / "vectors.tsv", separator="\t", include_header=False)
     described = pl.concat([embedding.vocabulary.tokens.select("label", "token", "count"), about], how="horizontal")
@@ -58,7 +58,7 @@ def _projector(embedding: Embedding, about: pl.DataFrame, folder: Path) -> None:
 
 
 def _word2vec(embedding: Embedding, path: Path) -> None:
-    """The text format: a line with V and D, then a line a token. White space in a token is written as `_`."""
+    """Write the text format: a line with V and D, then one line for each token. White space in a token becomes `_`."""
     token = embedding.vocabulary.tokens["token"].str.replace_all(r"\s", "_")
     lines = _numbers(embedding, len(token)).insert_column(0, token)
     with path.open("wb") as file:
@@ -67,7 +67,7 @@ def _word2vec(embedding: Embedding, path: Path) -> None:
 
 
 def _atlas(embedding: Embedding, about: pl.DataFrame, path: Path) -> None:
-    """A row a token: label, token, count, what describes it, x and y on the plane, vector."""
+    """Write one row for each token: token, label, count, columns that describe it, x and y on the plane, vector."""
     view = plane(embedding, len(embedding.vocabulary))
     n = len(view.points)
     tokens: pl.DataFrame = pl.concat([embedding.vocabulary.tokens, about], how="horizontal").head(n)

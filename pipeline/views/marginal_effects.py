@@ -9,7 +9,7 @@ from pipeline.embedding import Fitted
 from pipeline.examples.example_set import ExampleSet
 
 EXAMPLES = (10, 50)
-"""A token is put into, and taken out of, so many examples: the fewer, the more tokens there are."""
+"""Fewest and most examples that a token is put into and taken out of: the more tokens, the fewer examples."""
 _TRIALS = 100_000
 _ROWS_AT_ONCE = 20_000
 
@@ -21,13 +21,13 @@ def token_effects(fitted: Fitted, rows: ExampleSet, task: Task, seed: int, n_tok
 
     Args:
         fitted: any fit.
-        rows: examples to try it on; their dense features and other tokens stay as they are.
+        rows: the examples to sample from; their dense features and other tokens stay as they are.
         task: what was learned; it does not predict tokens.
         seed: of the sample.
-        n_tokens: for the first so many tokens.
+        n_tokens: number of tokens, the first ones of the vocabulary.
 
     Returns:
-        (n_tokens,) the effects, or (n_tokens, C) those on each class.
+        The effects (n_tokens,), or (n_tokens, C) the effects on each class.
     """
     n_examples = int(np.clip(_TRIALS // max(n_tokens, 1), *EXAMPLES))
     chosen = np.sort(np.random.default_rng(seed).permutation(len(rows))[:n_examples])

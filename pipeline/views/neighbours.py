@@ -1,6 +1,6 @@
-"""The nearest tokens of many, where looking at all of them takes too long: a graph that usearch builds.
+"""The nearest neighbours of many tokens, if comparing all pairs takes too long: a graph that usearch builds.
 
-For one token `Embedding.neighbours` is exact and quick enough. What a graph leaves out is measured here too.
+For one token `Embedding.neighbours` is exact and fast enough. How many neighbours the graph finds is measured here too.
 """
 
 from functools import cached_property
@@ -17,10 +17,10 @@ Tokens = npt.NDArray[np.int64]
 CONNECTIVITY = 16
 """Neighbours that a token keeps in the graph."""
 ADDING, SEARCHING = 64, 128
-"""Candidates that are looked at to build the graph, which takes most of the time, and to search in it."""
+"""Candidates that are compared to build the graph, which takes most of the time, and to search in it."""
 JUDGED = 1000
 """Tokens whose neighbours are compared with the exact ones."""
-_AT_ONCE = 16  # tokens that are compared with all others: their cosines are in memory
+_AT_ONCE = 16  # tokens that are compared with all others at once: their cosines are in memory
 
 
 class NeighbourIndex:
@@ -57,9 +57,9 @@ class NeighbourIndex:
 
     @cached_property
     def recall(self) -> float:
-        """Share of the 10 nearest of 1,000 tokens that the graph finds; one that is as near as the tenth counts.
+        """Share of the 10 nearest neighbours of 1,000 tokens that the graph finds; ties with the tenth count as found.
 
-        NaN where there are no two tokens with a direction.
+        NaN if fewer than two tokens have a direction.
         """
         n = len(self._tokens)
         k = min(10, n - 1)
@@ -81,5 +81,5 @@ class NeighbourIndex:
         return hits / (len(asked) * k)
 
     def save(self, path: Path) -> None:
-        """Write usearch's own format: its keys are the tokens' integers."""
+        """Write the index in usearch's own format; its keys are the tokens' integers."""
         self._index.save(str(path))

@@ -1,6 +1,6 @@
 """The pages of a dataset, stored with their runs.
 
-The interactive page of a fit is made once, and again when something that is on it has changed; the report each time.
+The interactive page of a fit is made again only if something on it has changed; the report is made every time.
 """
 
 import datetime as dt
@@ -39,13 +39,13 @@ def draw_pages(
     tracker: Tracker,
     log: logging.Logger,
 ) -> dict[str, bool]:
-    """Put a page on which to look around into the run of each fit that has a latent space.
+    """Put an interactive page of the latent space into the run of each fit that has one.
 
     Args:
         conf: the dataset.
         comparison: of all fits; the best learned one gets a map of neighbourhoods too, which takes longest.
-        described: what is shown with a token, as `token_texts.described` gives it.
-        examples: what the effects of tokens on a number are tried on.
+        described: what is shown with each token, as returned by `token_texts.described`.
+        examples: the examples on which the effects of tokens on a prediction are measured.
         tracker: of the runs.
         log: gets a line for each page.
 
@@ -78,12 +78,12 @@ def write_report(
     tracker: Tracker,
     links: Mapping[str, str],
 ) -> tuple[Report, Fit]:
-    """The report of a dataset, which is also put into the run of the fit that it shows: the learned one that is best.
+    """Make the report of a dataset and put it into the run of the fit that it shows, the best learned one.
 
     Args:
         conf: the dataset.
-        comparison: of all fits, their pages drawn.
-        examples: what was learned from.
+        comparison: of all fits; their pages have been drawn already.
+        examples: the sparse examples of the dataset.
         tracker: of the runs.
         links: addresses by name, for the end of the report.
 

@@ -11,11 +11,11 @@ from pipeline.experiment.registry import PCA, estimator_type
 from pipeline.vocabulary.vocabulary import rule_of_thumb
 
 TOLD = 2
-"""So many metrics of a task, the first ones, get a verdict in what people read; the files have all."""
+"""This many metrics of a task, the first ones, get a verdict in what people read; the files have all verdicts."""
 
 
 def cells(comparison: Comparison, n_metrics: int | None = None) -> list[list[str]]:
-    """The table as people read it: a head, then a row a fit; each metric with half the width of its interval."""
+    """The table as people read it: a header, then one row for each fit; each metric with ± half its interval."""
     metrics = comparison.metrics[:n_metrics]
     columns = [[_written(comparison, name, row) for row in comparison.frame.iter_rows(named=True)] for name in metrics]
     seconds = [f"{value:,.1f}" for value in comparison.frame["fit_seconds"]]
@@ -30,7 +30,7 @@ def _written(comparison: Comparison, name: str, row: Mapping[str, Any]) -> str:
 
 
 def verdict_cells(comparison: Comparison) -> list[list[str]]:
-    """The verdicts as people read them: a head, then a row a pair."""
+    """The verdicts as people read them: a header, then one row for each pair of fits."""
     metrics = comparison.metrics[:TOLD]
     rows = [["fit", "against", *metrics]]
     for fit, against in comparison.told_pairs() if metrics else []:
@@ -40,7 +40,7 @@ def verdict_cells(comparison: Comparison) -> list[list[str]]:
 
 
 def sentences(comparison: Comparison) -> list[str]:
-    """What the table means, a sentence each."""
+    """What the table means, as a list of sentences."""
     size = comparison.about["vocabulary_size"]
     thumb = f"fourth root of V = {size:,}: D = {rule_of_thumb(size):.1f}"
     if not comparison.metrics:
@@ -67,7 +67,7 @@ def sentences(comparison: Comparison) -> list[str]:
 
 
 def _nothing_found(comparison: Comparison) -> list[str]:
-    """Says so where the best learned fit is not shown to be better than the baseline that ignores the example."""
+    """A sentence if the best learned fit is not shown to be better than the baseline that ignores the example."""
     blind = [name for name in comparison.frame["method"].unique() if estimator_type(name).ignores_examples]
     best = comparison.about["best"]
     if not blind or best is None:
@@ -78,7 +78,7 @@ def _nothing_found(comparison: Comparison) -> list[str]:
 
 
 def markdown(comparison: Comparison) -> str:
-    """The table for an asset's page: the first metrics."""
+    """The table for an asset's page, with the first metrics only."""
     return _markdown(cells(comparison, TOLD))
 
 
@@ -109,7 +109,7 @@ def _markdown(cells: Sequence[Sequence[str]]) -> str:
 
 
 def _aligned(cells: Sequence[Sequence[str]], left: int) -> list[str]:
-    """Lines of equal width: the first `left` columns flush left, the others flush right, a rule below the head."""
+    """Lines of equal width: the first `left` columns flush left, the others flush right, a rule below the header."""
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = [
         "  ".join(

@@ -1,4 +1,4 @@
-"""A vocabulary with the table of pairs that it was counted in, from which the sparse examples are made too."""
+"""A vocabulary and the table of pairs that it was counted from; the sparse examples are made from that table too."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,19 +17,19 @@ _DECIDE = {"example", "tokens", "split", "task"}
 
 @dataclass(frozen=True)
 class Counted:
-    """What came of going through the records once."""
+    """The result of one pass through the records."""
 
     vocabulary: Vocabulary
     table: PairTable
     made_from: str
-    """What decided the table: the version of the records, and conf."""
+    """What decides the table: the version of the records, and the sections of conf that pairs depend on."""
 
     def table_of(self, records: Records, conf: Dataset) -> PairTable:
-        """The pairs of these records as conf has them: the table that is kept, if it is that one, or else another."""
+        """The pairs of these records for conf: the kept table if it was made from the same, or else a new one."""
         return self.table if _made_from(records, conf) == self.made_from else pair_table(records.frame, conf)
 
     def save(self, folder: Path) -> None:
-        """Write what `Vocabulary.save` writes, and the table."""
+        """Write the vocabulary, the table, and what the table was made from."""
         self.vocabulary.save(folder)
         (folder / _PAIRS).mkdir()
         self.table.save(folder / _PAIRS)

@@ -21,7 +21,7 @@ from pipeline.records.splitting import Assignment, assign, learned_from
 from pipeline.schemas import Tokens
 
 UNKNOWN = "<unknown>"
-"""The token that all tokens without a place share, where conf says `unknown: share`."""
+"""The token that all tokens without a place share, if conf says `unknown: share`."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,11 @@ class Vocabulary:
     """
 
     tokens: dy.DataFrame[Tokens]
-    """One row a token, the most frequent first; the row's number is the token's integer."""
+    """One row per token, the most frequent first; the row's number is the token's integer."""
 
     @classmethod
     def of(cls, counts: dict[str, int]) -> "Vocabulary":
-        """A vocabulary of these tokens and counts, every token its own label."""
+        """A vocabulary of these tokens and counts; every token is its own label."""
         frame = pl.DataFrame({"token": list(counts), "label": list(counts), "count": list(counts.values())})
         return cls(_frozen(frame.lazy()))
 
@@ -58,11 +58,11 @@ class Vocabulary:
 
     @property
     def labels(self) -> list[str]:
-        """What people read for each token, by integer."""
+        """The label that people read for each token, by integer."""
         return self.tokens["label"].to_list()
 
     def encode(self, tokens: list[str] | pl.Series) -> npt.NDArray[np.int64]:
-        """The integer of each token; -1 for one without a place, or that of `<unknown>` where that has one."""
+        """The integer of each token; a token without a place gets that of `<unknown>`, or -1 if there is none."""
         ids = pl.int_range(len(self), eager=True)
         known = self.tokens["token"]
         default = known.index_of(UNKNOWN)
@@ -82,7 +82,7 @@ class Vocabulary:
         return self.tokens["token"].gather(integers).to_list()
 
     def index(self, token: str) -> int:
-        """The integer of one token, loud on the unknown.
+        """The integer of one token; refuses an unknown token.
 
         Raises:
             PipelineError: the token has no place; names the nearest that has one.
@@ -95,7 +95,7 @@ class Vocabulary:
         return found
 
     def beside(self, described: pl.DataFrame) -> pl.DataFrame:
-        """What a frame with a column `token` says about each token, in the vocabulary's order, null where nothing."""
+        """The other columns of a frame with a column `token`, in the vocabulary's order; null for a token not in it."""
         return self.tokens.select("token").join(described, on="token", how="left", maintain_order="left").drop("token")
 
     def require(self, fingerprint: str, what: str) -> None:
@@ -143,8 +143,8 @@ class Drift:
     removed: int
     """Tokens that are gone."""
     distance: float
-    """Total variation distance of the two distributions of tokens: 0 where the shares are the same, 1 where no token
-    is in both. It is the share of the occurrences that would have to be of another token."""
+    """Total variation distance of the two distributions of tokens: 0 if the shares are the same, 1 if no token is in
+    both. It equals the share of occurrences that would have to become another token."""
 
 
 def drift(before: Vocabulary, now: Vocabulary) -> Drift:
@@ -169,11 +169,12 @@ def build_vocabulary(table: PairTable, conf: Dataset, assignment: Assignment | N
 
     Args:
         table: the pairs of all examples.
-        conf: its section `vocabulary` has the minimum count, the maximum size, and what becomes of the unknown.
-        assignment: of the table's examples, where it is known already.
+        conf: its section `vocabulary` has the minimum count, the maximum size, and what to do with unknown tokens.
+        assignment: the split of the table's examples, if it is known already.
 
     Raises:
-        PipelineError: no token is frequent enough, or the examples cannot be split as conf says.
+        PipelineError: no token is frequent enough, the examples cannot be split as conf says, or the data has a token
+            `<unknown>` of its own although conf says `unknown: share`.
     """
     settings = conf.vocabulary
     counts = np.zeros(table.tokens.height, np.int64)
@@ -204,5 +205,5 @@ def build_vocabulary(table: PairTable, conf: Dataset, assignment: Assignment | N
 
 
 def _frozen(counts: pl.LazyFrame) -> dy.DataFrame[Tokens]:
-    """By count, ties by token: the integer of a token depends on the counts alone."""
+    """Sort by count, ties by token, so that the integers depend on the tokens and their counts only."""
     return Tokens.validate(counts.sort(["count", "token"], descending=[True, False]).collect(), cast=True)

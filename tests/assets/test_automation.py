@@ -18,7 +18,7 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def settle(path: Path, seconds_ago: float = 60) -> None:
-    """As if the file had been written a while ago."""
+    """Make the file look as if it was written a while ago."""
     when = time.time() - seconds_ago
     os.utime(path, (when, when))
 

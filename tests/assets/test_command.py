@@ -1,4 +1,4 @@
-"""The command line as a user has it: real processes, a real home."""
+"""The command line as a user runs it: real processes, a real home."""
 
 import os
 import re
@@ -21,8 +21,8 @@ PROJECT = Path(__file__).parents[2]
 
 @pytest.fixture
 def command(tmp_path: Path, fresh_database: Callable[[Path], str]) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Start `python -m assets ...` on the planted datasets of this test; nothing of it outlives the test."""
-    fresh_database(tmp_path / "home")  # how it comes into an empty home is seen by `make run` in test_readme
+    """Start `python -m assets ...` on the planted datasets of this test; no process outlives the test."""
+    fresh_database(tmp_path / "home")  # `make run` in test_readme shows how an empty home gets one
     started = []
 
     def start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
@@ -56,7 +56,7 @@ def test_run_does_one_dataset_or_all_and_ends_with_a_table_for_each(
 ) -> None:
     broken = tmp_path / "conf" / "broken.yaml"
     broken.write_text("seed: [")
-    process = command("run", "planted_movies")  # does not even read the others
+    process = command("run", "planted_movies")  # does not even read the other confs
     out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, err) == (0, "")
     assert "\nplanted_movies  " in out

@@ -37,7 +37,7 @@ CHAIN = [
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh_database: Callable[[Path], str]) -> Path:
-    """A home in which nothing was made yet."""
+    """A home in which nothing is materialised yet."""
     fresh_database(tmp_path / "home")
     monkeypatch.setenv("PIPELINE_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("PIPELINE_CONF", str(tmp_path / "conf"))
@@ -79,7 +79,7 @@ def once(
 
 @pytest.fixture
 def made(once: Made, monkeypatch: pytest.MonkeyPatch) -> Made:
-    """One that several tests share: whatever they do to it, the others find it as they need it."""
+    """A home that several tests share: each test leaves it in a state that the others can use."""
     monkeypatch.setenv("PIPELINE_HOME", str(once.home))
     monkeypatch.setenv("PIPELINE_CONF", str(once.home.parent / "conf"))
     return once
@@ -218,7 +218,7 @@ def test_bad_input_is_told_and_leaves_the_earlier_results(made: Made, write_conf
         after = {path: path.read_bytes() for path in data.rglob("*") if path.is_file()}
         assert {p for p in after if p.suffix != ".parquet"} == {p for p in before if p.suffix != ".parquet"}
         for path, content in before.items():
-            if path.parent.name != "raw_records":  # read again, the same records
+            if path.parent.name != "raw_records":  # the same records, read again
                 assert after[path] == content, path
 
 

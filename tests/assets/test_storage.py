@@ -13,7 +13,7 @@ KEY = dg.AssetKey(["films", "thing"])
 
 
 class Broken:
-    """A value that fails half way through its writing."""
+    """A value whose saving fails half way."""
 
     def save(self, folder: Path) -> None:
         (folder / "half.txt").write_text("half")

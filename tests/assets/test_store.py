@@ -1,4 +1,4 @@
-"""Two machines, which are two homes, share a store: what one has made the other goes on with."""
+"""Two machines, that is, two homes, share a store: one goes on with what the other has made."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +18,7 @@ KEY = dg.AssetKey(["films", "thing"])
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Be a machine: its own home, the shared store."""
+    """Act as a machine, with its own home and the shared store."""
     monkeypatch.setenv("PIPELINE_STORE", (tmp_path / "shared").as_uri())
     monkeypatch.setenv("PIPELINE_CONF", str(tmp_path / "conf"))
     return lambda name: monkeypatch.setenv("PIPELINE_HOME", str(tmp_path / name))

@@ -1,4 +1,4 @@
-"""What docs/scale.md says of a size that no laptop has is what the command prints."""
+"""docs/scale.md shows what the command prints for a size that no laptop can hold."""
 
 import re
 from pathlib import Path
@@ -17,7 +17,7 @@ def test_the_page_shows_what_the_command_prints(capsys: pytest.CaptureFixture[st
 
 
 def test_bytes_by_hand() -> None:
-    """Ten pairs of two users and five movies: 9 bytes a pair and 8 a user; the table has 5 x 3 x 4."""
+    """In billions, 10 pairs, 2 users and 5 movies: 9 bytes per pair and 8 per user; the table has 5 x 3 x 4 GB."""
     found = dict(rows(2e9, 5e9, 10e9, 3, 4))
     assert found["the CSR matrix, on disk"] == "106 GB"
     assert found["the table, D=3, in memory of each process"] == "60.0 GB"

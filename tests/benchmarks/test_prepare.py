@@ -1,4 +1,4 @@
-"""The loaders read the original formats, at a size that is written here."""
+"""The loaders read the original formats, from small files that the tests write."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -73,7 +73,7 @@ def test_movielens_20m_keeps_ratings_of_4_and_users_with_five(
 ) -> None:
     n = 20_010
     users = np.repeat(np.arange(n), 6)
-    ratings = np.where((users == 7) & (np.arange(len(users)) % 6 < 2), 3.5, 4.0)  # leaves that user four
+    ratings = np.where((users == 7) & (np.arange(len(users)) % 6 < 2), 3.5, 4.0)  # leaves four ratings to this user
     frame = pl.DataFrame({"userId": users, "movieId": np.arange(len(users)) % 50, "rating": ratings, "timestamp": 1})
     frame.write_csv(tmp_path / "ratings.csv")
     read = made("movielens_20m", tmp_path)

@@ -1,4 +1,4 @@
-"""The contest of speed is a fair one: all find the same pairs, and the table says what was measured."""
+"""The contest of speed is fair: all encoders find the same pairs, and the table says what was measured."""
 
 from pathlib import Path
 
@@ -53,7 +53,7 @@ def test_the_table_has_ratios_to_ours_and_floors() -> None:
     assert head[2] == "ours / theirs"
     assert first[1:] == ["2.0", "1.00", "3.00", "300", "1.00"]
     assert second[1:3] == ["4.0", "0.50"]
-    assert last[3] == "4.00"  # more multiply-adds than bytes
+    assert last[3] == "4.00"  # its multiply-adds take longer than its bytes
     of_learners = {"recall_at_20": 0.1, "pairs_per_second": 2e6, "seconds": 1.0, "peak_mb": 1.0}
     learned = table("learn", dict.fromkeys(LEARNERS, of_learners | {"bytes": 1.0, "multiply_adds": 1.0}), rates)
     assert learned[1][-2:] == ["0.1000", "2,000,000"]

@@ -1,1 +1,1 @@
-"""The kinds of tokens, a file each: a column of the raw records enters, its texts leave, as an expression of Polars."""
+"""The kinds of tokens, one file each: a column of raw records enters, a Polars expression of its texts leaves."""

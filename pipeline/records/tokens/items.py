@@ -21,7 +21,7 @@ class ItemTokens(Tokens):
     """What separates the items of delimited text, such as `|`. Default: the text is a JSON array."""
 
     def texts(self, column: str, dtype: pl.DataType) -> pl.Expr | None:
-        """The items of each list, without the space around them; None of a column that holds neither lists nor text."""
+        """The items of each list, without surrounding space; None for a column that holds neither lists nor text."""
         if isinstance(dtype, pl.List | pl.Array):
             items = pl.col(column).cast(pl.List(pl.String))
         elif dtype != pl.String:

@@ -11,7 +11,7 @@ from pipeline.config.tokens import Tokens
 
 
 class ValueTokens(Tokens):
-    """One token a row and column: the column's value, as it stands."""
+    """One token per row and column: the column's value, as it is."""
 
     gives_lists: ClassVar[bool] = False
     role: ClassVar[str] = "its value is a token"
@@ -22,15 +22,15 @@ class ValueTokens(Tokens):
     label: str | None = None
     """What people read for the token: a column, or a template such as `{title} ({year})`. Default: the token."""
     about: Columns | None = None
-    """Columns that describe the token: pages show them with it, and the first one colours the map (by the first value,
-    where it has several between `|`)."""
+    """Columns that describe the token: pages show them with it, and the first column colours the map (by its first
+    value, if `|` separates several)."""
 
     def texts(self, column: str, dtype: pl.DataType) -> pl.Expr | None:
-        """The value as text; None of a column of lists."""
+        """The value as text; None for a column of lists."""
         return None if isinstance(dtype, pl.List | pl.Array) else pl.col(column).cast(pl.String)
 
     def label_text(self) -> pl.Expr | None:
-        """The label that conf declares, `?` for what a record lacks."""
+        """The label that conf declares, with `?` for a value that a record lacks; None if it declares none."""
         if not self.label:
             return None
         columns = label_columns(self.label)
@@ -48,7 +48,7 @@ class ValueTokens(Tokens):
         return self.about or ()
 
     def named_columns(self) -> list[Column]:
-        """Those of the values, of the label and of the description."""
+        """The columns of the values, of the label and of the description."""
         of_label = label_columns(self.label) if self.label else []
         return [
             *super().named_columns(),

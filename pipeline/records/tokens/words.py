@@ -21,10 +21,10 @@ class WordTokens(Tokens):
     lowercase: bool = True
     """Lower-case the words."""
     min_length: int = Field(2, ge=1)
-    """Shorter words are left out (characters)."""
+    """Leave out words of fewer characters than this."""
 
     def texts(self, column: str, dtype: pl.DataType) -> pl.Expr | None:
-        """The words of each text; None of a column that holds no text."""
+        """The words of each text; None for a column that holds no text."""
         if dtype != pl.String:
             return None
         text = pl.col(column).str.to_lowercase() if self.lowercase else pl.col(column)

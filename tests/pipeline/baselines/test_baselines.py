@@ -117,7 +117,7 @@ def test_the_mean_of_a_logged_target_is_the_geometric_one(homes: Dataset) -> Non
 def test_ease_is_ridge_regression_of_each_token_on_the_others(n: int, movies: Dataset) -> None:
     """Column j of the item weights minimises |x_j - X b|^2 + lambda |b|^2 with b_j = 0 (Steck, 2019).
 
-    So it does where the inverse is solved for by the rows, of which there are fewer than tokens.
+    This also holds where there are fewer rows than tokens, and the inverse is solved for by the rows.
     """
     fitted = Ease(regularisation=2.0).fit(Problem(rows_of([np.nan] * n), VOCABULARY, movies))
     assert fitted.inverse.is_factor == (n < 3)

@@ -43,7 +43,7 @@ def test_the_score_is_the_reconstruction_of_the_centred_row(
 
 
 def test_the_embedding_is_the_loadings(data: tuple[ExampleSet, Vocabulary], movies: Dataset) -> None:
-    """With all the room there is, inner products of loadings are the covariances of the tokens."""
+    """At the largest D, inner products of loadings are the best approximation of the covariances at that rank."""
     rows, vocabulary = data
     matrix = Pca().fit(Problem(rows, vocabulary, movies, 11)).embedding.matrix
     x = rows.inputs.csr().toarray()

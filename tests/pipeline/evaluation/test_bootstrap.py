@@ -29,7 +29,7 @@ def compared(ours: pl.DataFrame, theirs: pl.DataFrame, name: str) -> Difference:
 
 
 def test_the_interval_of_a_mean_is_that_of_statistics_books() -> None:
-    """1.96 standard errors to each side, for many examples; Student's t of 9 for ten of them: 2.26 / 1.96 wider."""
+    """1.96 standard errors to each side for many examples; for ten, Student's t with 9 degrees of freedom: 2.262."""
     random = np.random.default_rng(1)
     for n, t in ((4000, 1.96), (10, 2.262)):
         values = random.normal(0.5, 0.1, n)
@@ -41,7 +41,7 @@ def test_the_interval_of_a_mean_is_that_of_statistics_books() -> None:
 
 
 def test_it_holds_the_truth_in_about_95_of_100_data_sets() -> None:
-    """Planted: rmse is 1 by construction, each data set has 60 examples."""
+    """Planted: the true rmse is 1, and each data set has 60 examples."""
     random = np.random.default_rng(2)
     held = 0
     for _ in range(100):

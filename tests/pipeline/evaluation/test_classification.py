@@ -29,7 +29,7 @@ def test_weighted_metrics_are_those_of_scikit_learn(seed: int) -> None:
 
 @given(st.integers(0, 10_000))
 def test_the_weighted_area_under_the_curve_is_that_of_scikit_learn(seed: int) -> None:
-    """Scores of one digit, so that many are equal."""
+    """The scores have one digit, so that many are equal."""
     random = np.random.default_rng(seed)
     positive, score = np.append([True, False], random.random(40) < 0.3), random.integers(0, 10, 42) / 10
     weights = random.integers(0, 3, (5, 42)) + 0.0

@@ -24,7 +24,7 @@ HELD_OUT = np.array([2, 3, 1])
 
 @dataclass
 class Scores:
-    """Stands for a fit whose logits we write down."""
+    """A stand-in for a fit, whose logits are written down."""
 
     logits: np.ndarray
 
@@ -56,7 +56,7 @@ def test_ndcg_by_hand() -> None:
 
 
 def test_tokens_that_went_in_are_never_ranked() -> None:
-    """Token 0 went in and has the best logit: the held-out token 1 is then the first of the ranking."""
+    """Token 0 went in and has the best logit: the held-out token 1 still comes first in the ranking."""
     evaluated = TASK.evaluate(Scores(np.array([[9.0, 5.0, 1.0]])), rows([[1, 0, 0]], [[0, 1, 0]]))  # type: ignore[arg-type]
     assert measure(TASK, evaluated) == {"recall_at_20": 1, "recall_at_50": 1, "ndcg_at_20": 1, "ndcg_at_100": 1}
 
@@ -85,7 +85,7 @@ def test_a_vocabulary_of_any_size_is_ranked_in_blocks_like_at_once(monkeypatch: 
     in_blocks = TASK.evaluate(Linear(), rows(inputs.tolist(), labels.tolist()))  # type: ignore[arg-type]
     assert in_blocks.equals(at_once)
 
-    # and like the plainest way to say it
+    # and it agrees with the plainest formula
     logits = np.where(inputs > 0, -np.inf, inputs @ weight)
     order = np.argsort(-logits, axis=1)[:, :20]
     expected = np.take_along_axis(labels, order, axis=1).sum(axis=1) / labels.sum(axis=1)

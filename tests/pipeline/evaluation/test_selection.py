@@ -12,7 +12,7 @@ from pipeline.records.pairs import pair_table
 from pipeline.vocabulary.vocabulary import build_vocabulary
 
 ERROR = 0.25
-"""A hundredth of it lies between the steps of the scores below."""
+"""`SHARE` of it is 2.5 steps of the scores below, so that no difference of two scores lies at the limit."""
 SCORES = st.lists(st.integers(-20, 20).map(lambda step: step / 1000), min_size=1, max_size=12)
 
 

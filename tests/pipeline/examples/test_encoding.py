@@ -26,7 +26,7 @@ ITEMS: dict[str, Any] = {
     "task": {"kind": "missing_tokens"},
     "dimensions": [1],
 }
-texts = st.text().map(str.strip).filter(bool)  # items are stripped, and empty ones are none
+texts = st.text().map(str.strip).filter(bool)  # items are stripped, and empty ones are dropped
 
 
 def encoded(records: pl.DataFrame, conf: Dataset) -> tuple[SparseExamples, Vocabulary]:
@@ -131,7 +131,7 @@ def test_a_split_column_says_which_tokens_go_in(write_conf: Callable[..., Path])
         )
     )
     rows = [("a", m, p) for m, p in [("x", "train"), ("y", "train"), ("z", "validation"), ("w", "test")]]
-    rows += [("b", m, "train") for m in "xyzw"] + [("a", "x", "test")]  # what is known cannot be held out
+    rows += [("b", m, "train") for m in "xyzw"] + [("a", "x", "test")]  # a token that is an input cannot be held out
     examples, vocabulary = encoded(pl.DataFrame(rows, schema=["user", "movie", "part"], orient="row"), conf)
 
     def names(matrix: Any) -> list[str]:

@@ -30,7 +30,7 @@ def test_a_missing_feature_is_at_the_median_and_an_outlier_is_cut() -> None:
 
 
 def test_a_line_on_the_pieces_can_bend_where_one_on_the_feature_cannot() -> None:
-    """|x| is no line in x, but it is one in pieces of x: each piece has a slope of its own."""
+    """|x| is not linear in x, but it is linear in pieces of x: each piece has its own slope."""
     x = np.random.default_rng(0).uniform(-1, 1, (2000, 1))
     features = DenseScale.fit(x).forward(x)
     assert features.shape == (2000, 1 + 16)

@@ -17,7 +17,7 @@ TRAINING, JUDGE, FIGURES = "network.missing_tokens_module", "experiment.cross_fi
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the code, to be changed."""
+    """A copy of the code, which the tests change."""
     folder = tmp_path_factory.mktemp("copy")
     shutil.copytree(PROJECT / "pipeline", folder / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
     return folder
@@ -33,7 +33,7 @@ def versions(folder: Path, *modules: str) -> list[str]:
 
 
 def test_a_version_changes_with_the_code_behind_it_and_with_nothing_else(copy: Path) -> None:
-    """What decides a fit is in its key, what decides a picture in another's; comments and import lines are in none."""
+    """The code that decides a fit is in its key, the code of a picture in another; comments and imports are in none."""
     before = versions(copy, TRAINING, JUDGE, FIGURES)
 
     def changed(module: str, pattern: str, by: str) -> list[bool]:
@@ -76,7 +76,7 @@ def test_dependencies_are_those_of_the_imports_and_libraries_those_that_they_use
 def test_a_fit_depends_on_the_code_of_its_method_and_of_the_kinds_that_conf_names(
     movies: Dataset, homes: Dataset
 ) -> None:
-    """And on that of no other: a change of a loss repeats no baseline, a change of a baseline no training."""
+    """And on no other code: a changed loss repeats no baseline, and a changed baseline repeats no training."""
 
     def behind(name: str, conf: Dataset) -> set[str]:
         return {module.removeprefix("pipeline.") for module in dependencies(*modules(name, conf))}

@@ -19,7 +19,7 @@ def fit(method: str, dimension: int) -> Fit:
 
 
 def scores(shift: float, noise: float = 0.02, seed: int = 1) -> pl.DataFrame:
-    """What a fit scored that is better than the others by exactly `shift` in each metric, on average."""
+    """Scores of a fit that is better than the others by exactly `shift` in each metric, on average."""
     differing = np.random.default_rng(seed).normal(0, noise, N)
     columns = {name: BASE + shift + differing - differing.mean() for name in ("recall_at_20", "ndcg_at_20")}
     return pl.DataFrame({"example": [f"e{i}" for i in range(N)], **columns})

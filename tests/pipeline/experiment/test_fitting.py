@@ -27,7 +27,7 @@ NUMBERS = {"rmse", "mae", "r2", "rmse_log", "r2_log"}
 
 @pytest.fixture
 def tracker(tmp_path: Path, fresh_database: Callable[[Path], str]) -> Tracker:
-    """Of each test its own: a fit that another one made would be reused."""
+    """A tracker for each test: a fit of another test would be reused."""
     return Tracker(fresh_database(tmp_path), tmp_path / "artifacts", "planted")
 
 
@@ -76,7 +76,7 @@ def test_every_method_leaves_what_the_contract_says(
     measured = {f"{part}_{metric}" for part in ("validation", "test") for metric in names}
     expected = {f"{name}{end}" for name in measured for end in ("", "_low", "_high")} | {"fit_seconds"}
     losses = {"train_loss", "validation_loss"} if method == "embedding" else set()
-    of_the_fit = {name for name in run.data.metrics if not name.startswith("system/")}  # those, where it took seconds
+    of_the_fit = {name for name in run.data.metrics if not name.startswith("system/")}  # only where it took seconds
     assert of_the_fit == expected | losses
     assert ("selected.epochs" in run.data.params) == (method == "embedding")
 
@@ -165,7 +165,7 @@ def test_in_folds_every_example_is_evaluated_once_and_the_fit_on_all_of_them_is_
     run = tracker.client.get_run(fit.run_id)
     chosen = run.data.params["selected.epochs" if method == "embedding" else "selected.regularisation"].split(", ")
     assert len(chosen) == 3
-    if method == "embedding":  # a loss for each epoch of the longest fold; those of the refits stand for themselves
+    if method == "embedding":  # a loss for each epoch of the longest fold; the refits have their own metric
         history = tracker.client.get_metric_history(fit.run_id, "validation_loss")
         refitted = tracker.client.get_metric_history(fit.run_id, "refit_train_loss")
         assert [metric.step for metric in history] == list(range(1, len(history) + 1))

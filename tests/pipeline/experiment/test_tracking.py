@@ -131,7 +131,7 @@ def test_only_a_finished_run_with_its_embedding_is_found_again(tracker: Tracker,
 def test_a_run_that_lost_its_process_is_closed_and_a_living_one_is_not(
     tracker: Tracker, database: str, tmp_path: Path
 ) -> None:
-    """A process dies in the middle of a fit, as `kill -9` makes it: nobody was there to close its run."""
+    """A process dies in the middle of a run, as by `kill -9`, and so nothing closes its run."""
     dies = (
         "import os, sys; from pathlib import Path; from pipeline.experiment.tracking import Tracker\n"
         "tracker = Tracker(sys.argv[1], Path(sys.argv[2]), sys.argv[3])\n"

@@ -73,7 +73,7 @@ def test_tokens_that_say_nothing_start_at_0(rows: ExampleSet) -> None:
 
 
 def test_of_many_pairs_a_sample_tells_where_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two genres that share no movie: some of the users tell them apart as well as all."""
+    """Two genres that share no movie: a sample of the users tells them apart as well as all users."""
     random = np.random.default_rng(0)
     genre = random.integers(2, size=400)
     lists = sparse.csr_matrix(np.array([np.where(np.arange(40) // 20 == g, random.random(40) < 0.4, 0) for g in genre]))

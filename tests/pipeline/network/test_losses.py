@@ -36,7 +36,7 @@ def test_loss_and_gradients_are_those_of_the_formula_in_blocks_of_any_size(
     random = np.random.default_rng(seed)
     b, v, d = 6, 9, 3
     kind = random.choice([0, 1, 2], size=(b, v), p=[0.5, 0.3, 0.2])  # nothing, label, went in
-    kind[:, 0], kind[0, 1] = 0, 1  # each list has a token that is free, the first one a label
+    kind[:, 0], kind[0, 1] = 0, 1  # each list has a free token, and the first list has a label
     labels, left_out = (kind == 1).astype(np.float32), (kind >= 1 if decoupled else kind == 2).astype(np.float32)
     tensors = [torch.from_numpy(random.normal(size=size)) for size in ((b, d), (v, d), (v,))]
     ours, theirs = ([tensor.clone().requires_grad_() for tensor in tensors] for _ in range(2))
@@ -68,7 +68,7 @@ def test_a_list_of_the_whole_vocabulary_has_nothing_to_compete_with() -> None:
 
 
 def test_a_token_that_is_left_out_may_be_ever_so_likely() -> None:
-    """Logits 200 (left out), 0 and 0: the label has probability 1/2, and the left out one no part in it."""
+    """Logits 200 (left out), 0 and 0: the label has probability 1/2, and the token left out has no part in it."""
     hidden, table = torch.ones(1, 1, requires_grad=True), torch.tensor([[200.0], [0.0], [0.0]])
     label, left_out = (lists(np.array([row], np.float32)) for row in ([0, 1, 0], [1, 0, 0]))
     loss = softmax_loss(hidden, table, torch.zeros(3), label, 1.0, left_out)
@@ -79,7 +79,7 @@ def test_a_token_that_is_left_out_may_be_ever_so_likely() -> None:
 
 
 def test_sampled_negatives_estimate_the_whole_softmax_without_bias() -> None:
-    """Over many draws the mean of Z is that of the full one, and tokens that are left out are so in a sample too."""
+    """Over many draws the mean of Z is the full Z, and tokens that are left out are left out of a sample too."""
     random = np.random.default_rng(0)
     hidden, table, bias = (torch.from_numpy(random.normal(size=size)) for size in ((1, 2), (40, 2), (40,)))
     labels, left_out = (lists((np.arange(40) < n).astype(np.float32)[None]) for n in (1, 10))
@@ -101,7 +101,7 @@ def test_sampled_negatives_estimate_the_whole_softmax_without_bias() -> None:
 def test_softmax_loss_by_hand() -> None:
     """Two examples over two tokens, logits (0, 0) and (log 3, 0): p = 1/2, and 3/4 for token 0.
 
-    Labels: token 0 and 1 of the first, token 0 of the second. With power 1 each example counts the same:
+    Labels: tokens 0 and 1 of the first, token 0 of the second. With power 1 each example counts the same:
     (log 2 + log(4/3)) / 2. With power 0 each label does: (2 log 2 + log(4/3)) / 3.
     """
     hidden, table, bias = torch.tensor([[0.0], [float(np.log(3))]]), torch.tensor([[1.0], [0.0]]), torch.zeros(2)

@@ -50,7 +50,7 @@ def test_words_are_dropped_in_training_only_and_the_sum_keeps_its_mean() -> None
 
 
 def test_nodes_are_left_out_by_plain_random_numbers_and_the_others_make_up_for_them() -> None:
-    """By `torch.rand`, which draws the same everywhere; PyTorch's own dropout draws other numbers on Intel's."""
+    """By `torch.rand`, which draws the same everywhere; PyTorch's own dropout differs on Intel's processors."""
     vectors = torch.ones(4, 1)
     network = MissingTokensNetwork(torch.ones(2, 1), torch.zeros(2), lift=1.0, temperature=1.0, dropout=0.25)
     torch.manual_seed(0)

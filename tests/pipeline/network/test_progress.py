@@ -12,7 +12,7 @@ from pipeline.network.progress import Pace
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """A clock that shows what its only number says."""
+    """A clock that shows the only number of this list."""
     now = [100.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
     return now

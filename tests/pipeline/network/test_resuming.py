@@ -1,4 +1,4 @@
-"""A training that is killed, for real, goes on where it was; and several processes learn what one learns."""
+"""A training that is really killed goes on where it was, and several processes learn what one learns."""
 
 import json
 import logging
@@ -67,12 +67,12 @@ KILLED = """
             os._exit(0)
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
-"""Starts a process for each fit, which dies in the middle of it; what a fit needs is imported once."""
+"""Forks a process for each fit, which dies in the middle of it; the modules that a fit needs are imported once."""
 
 
 @pytest.fixture(scope="module")
 def killed_fit() -> Iterator[Callable[..., int]]:
-    """Begin a fit that kills itself as it writes the n-th checkpoint: the exit code of its process."""
+    """Begin a fit that kills itself once it has written the n-th checkpoint: the exit code of its process."""
     code = [sys.executable, "-c", textwrap.dedent(KILLED)]
     with subprocess.Popen(code, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
@@ -95,7 +95,7 @@ def encoded(path: Path, conf: Dataset) -> tuple[Vocabulary, SparseExamples]:
 @pytest.mark.parametrize(
     ("name", "training", "writes"),
     [
-        ("movies", {"max_epochs": 4, "batch_size": 16}, 6),  # 6 steps an epoch and its end: within the first
+        ("movies", {"max_epochs": 4, "batch_size": 16}, 6),  # 6 checkpoints an epoch: at the first's end
         ("movies", {"max_epochs": 4, "batch_size": 16, "negatives": 8, "dropout": 0.1}, 12),  # the second's end
         ("homes", {"max_epochs": 3, "batch_size": 64}, 10),  # within the second
     ],
@@ -188,7 +188,7 @@ def test_who_trains_the_same_at_the_same_time_is_left_alone(movies: Dataset, tmp
 def test_two_processes_learn_what_one_learns(
     name: str, training: dict[str, Any], tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    """Each on half of the examples: the same quality within what chance makes of it, and the losses come home."""
+    """Each learns from half of the examples: the quality is the same up to chance, and the losses arrive here."""
     conf = request.getfixturevalue(name)
     vocabulary, examples = encoded(tmp_path / "conf" / f"{conf.name}.yaml", conf)
     test = examples.held_out("test")

@@ -6,7 +6,7 @@ from pipeline.network.sampled_softmax import NegativeSampler, RowWiseAdagrad, To
 
 
 def test_a_draw_stands_for_the_whole_vocabulary_on_average() -> None:
-    """The mean weight of the drawn tokens is the size of the vocabulary, and so for any function of them."""
+    """On average, the weighted sum of a function over the drawn tokens is its sum over the vocabulary."""
     counts = torch.tensor([1000, 300, 100, 30, 10, 3, 1, 0])
     proposal, value = NegativeSampler(counts), torch.linspace(1, 5, 8)
     generator = torch.Generator().manual_seed(0)

@@ -38,7 +38,7 @@ WORDS = {
     "damp": -0.6,
     "ruin": -0.9,
 }
-WORTH = list(WORDS)  # most to least, as `conftest` plants it
+WORTH = list(WORDS)  # from most to least, as `conftest` plants it
 
 
 def encoded(records: pl.DataFrame, conf: Dataset) -> tuple[SparseExamples, Vocabulary]:
@@ -47,7 +47,7 @@ def encoded(records: pl.DataFrame, conf: Dataset) -> tuple[SparseExamples, Vocab
 
 
 _FITTED: dict[str, tuple[FittedNetwork, SparseExamples, list[Any]]] = {}
-"""What several tests look at, by its settings: the same seed gives the same bits, as one of them shows."""
+"""Fits that several tests share, by their settings: the same seed gives the same bits, as one of the tests shows."""
 
 
 def fitted(records: pl.DataFrame, conf: Dataset) -> tuple[FittedNetwork, SparseExamples, list[Any]]:
@@ -89,7 +89,7 @@ def test_neighbours_are_of_the_planted_genre_for_the_network_and_for_pca(
 def test_words_are_ordered_by_their_planted_worth_for_the_network_and_for_pca(
     priced_words: pl.DataFrame, homes: Dataset
 ) -> None:
-    """What a word does to the price: held-out homes with it against the same homes without it."""
+    """The effect of a word on the price: held-out homes with it against the same homes without it."""
     network, examples, _ = fitted(priced_words, homes)
     vocabulary = network.embedding.vocabulary
     pca = Pca().fit(Problem(examples.training(), vocabulary, homes, len(vocabulary) - 1))
@@ -129,7 +129,7 @@ def test_the_end_of_the_schedule_is_kept_where_validation_shows_nothing(
 def test_an_earlier_epoch_is_kept_where_validation_shows_it_to_be_better(
     two_genres: pl.DataFrame, movies: Dataset
 ) -> None:
-    """96 users and nothing to learn but two genres: after a few steps the network learns them by heart."""
+    """96 users and nothing to learn but two genres: after a few steps the network learns the users by heart."""
     network, examples, epochs = fitted(two_genres, movies)
     losses = [losses["validation_loss"] for _, losses in epochs]
     assert [epoch for epoch, _ in epochs] == list(range(1, len(epochs) + 1))
@@ -150,7 +150,7 @@ def test_training_stops_early(two_genres: pl.DataFrame, movies: Dataset) -> None
 
 
 def test_an_epoch_is_kept_until_one_has_a_clearly_lower_loss(tmp_path: Path) -> None:
-    """What differs in the last digits is decided by the processor, and so is no reason to prefer the later one."""
+    """The processor decides the last digits of a loss, and so they are no reason to prefer a later epoch."""
     module = SimpleNamespace(network=torch.nn.Linear(1, 1))
     best = BestEpoch(tmp_path / "best.ckpt", patience=None)
     kept = []
@@ -224,7 +224,7 @@ def test_of_several_temperatures_validation_chooses(two_genres: pl.DataFrame, mo
     rows = examples.held_out("validation")
     recall = {t: movies.task.evaluate(trained(t)[0], rows)["recall_at_20"].mean() for t in (0.2, 5.0)}
     assert both.chosen["temperature"] == max(recall, key=recall.get)  # type: ignore[arg-type]
-    assert [epoch for epoch, _ in epochs] == list(range(1, 9))  # the losses are those of the one that is kept
+    assert [epoch for epoch, _ in epochs] == list(range(1, 9))  # the losses of the temperature that is kept
 
 
 def test_a_network_with_sampled_negatives_and_a_share_of_the_input_learns_too(
@@ -250,7 +250,7 @@ def test_a_training_that_diverges_is_told_with_the_cure(data: str, name: str, re
 def test_a_step_on_touched_rows_has_the_loss_and_gradients_of_one_on_the_whole_table(
     two_genres: pl.DataFrame, movies: Dataset, share: tuple[float, float]
 ) -> None:
-    """With so many draws that every token comes and stands for itself, nothing is estimated any more."""
+    """With so many draws that every token is drawn and stands for itself, nothing is estimated any more."""
     examples, _ = encoded(two_genres, movies)
     rows = examples.training()
     v = rows.inputs.size

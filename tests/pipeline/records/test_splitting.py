@@ -28,7 +28,7 @@ def splits(records: pl.DataFrame, conf: Dataset) -> dict[str, str]:
 
 
 def counted(records: pl.DataFrame, conf: Dataset) -> list[str]:
-    """The tokens from which the vocabulary is counted, each as often as it stands there."""
+    """The tokens from which the vocabulary is counted, each as often as it occurs there."""
     table = pair_table(records.lazy(), conf)
     blocks = learned_from(table, assign(table, conf), conf)
     return sorted(token for numbers in blocks for token in table.tokens["token"].gather(numbers))

@@ -24,7 +24,7 @@ def test_each_text_has_one_number_in_all_batches_however_full_the_tables_are(
 
 
 def test_texts_that_find_no_place_in_either_table_are_found_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All of a thousand hashes have the same low bits, and the same high ones."""
+    """A thousand hashes share their low bits, and their high bits too."""
     monkeypatch.setattr(pl.Series, "hash", lambda self: self.cast(pl.UInt64) * 2**16)
     texts = pl.Series([str(i) for i in range(1000)])
     numbers = TextNumbers()

@@ -42,7 +42,7 @@ def fitted(
     tmp_path_factory: pytest.TempPathFactory,
     fresh_database: Callable[[Path], str],
 ) -> Fitted:
-    """Everything before the pages, at two D."""
+    """All that comes before the pages, at two values of D."""
     settings, raw = {"movies": (MOVIES, two_genres), "homes": (HOMES, priced_words)}[request.param]
     folder = tmp_path_factory.mktemp(request.param)
     raw.write_csv(folder / "records.csv")

@@ -16,7 +16,7 @@ counts = st.dictionaries(st.text(), st.integers(1, 1000), min_size=1, max_size=3
 
 
 def built(tokens: list[str], conf: Dataset) -> Vocabulary:
-    """The vocabulary of two examples that train and have these tokens, and of one that validates and has others."""
+    """The vocabulary of a training example with these tokens, one without tokens, and a test example with another."""
     conf = conf.model_copy(update={"split": Split(column="part")})
     rows = [("a", token, "train") for token in tokens] + [("b", None, "train"), ("c", "z", "test"), ("c", "z", "test")]
     records = pl.LazyFrame(rows, schema=dict.fromkeys(("user", "movie", "part"), pl.String), orient="row")

@@ -41,7 +41,7 @@ def look(browser: Chrome, page: str, tmp_path: Path) -> None:
 
 
 def points(browser: Chrome) -> list[dict[str, Any]]:
-    """What is drawn: name, number of points and first tooltip of each group."""
+    """The drawn groups: name, number of points and first tooltip of each."""
     drawn: list[dict[str, Any]] = browser.execute_script(
         "return document.getElementById('plot').data.filter(t => t.customdata)"
         ".map(t => ({name: t.name, type: t.type, n: t.x.length, first: t.text[0]}))"
