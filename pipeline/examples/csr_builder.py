@@ -21,6 +21,8 @@ Array = npt.NDArray[Any]
 
 BUCKETS = 128
 """Largest number of files; of many rows of about equal length, each holds between a 128th and a 64th of the entries."""
+FEWEST_ENTRIES = 150_000
+"""Entries of a bucket that are worth a file, on average."""
 MOST_ROWS, MOST_COLUMNS = 2**31, 2**31
 
 
@@ -35,19 +37,21 @@ class CsrBuilder:
     [0 2] [3 7] [1 2] [1 1]
     """
 
-    def __init__(self, n_rows: int, n_columns: int, n_parts: int = 4) -> None:
+    def __init__(self, n_rows: int, n_columns: int, n_parts: int = 4, n_entries: int | None = None) -> None:
         """Prepare for rows and columns, with files in a temporary folder that is removed after the context.
 
         Args:
             n_rows: at most MOST_ROWS.
             n_columns: at most MOST_COLUMNS.
             n_parts: at most 4.
+            n_entries: how many entries will be added, at most; few of them need few files.
         """
         assert n_rows <= MOST_ROWS
         assert n_columns <= MOST_COLUMNS
         assert n_parts <= 4
         self.n_rows = n_rows
-        self._row_bits = max(0, (n_rows - 1).bit_length() - (BUCKETS - 1).bit_length())  # of a row within its bucket
+        n_files = BUCKETS if n_entries is None else min(BUCKETS, 1 + n_entries // FEWEST_ENTRIES)
+        self._row_bits = max(0, (n_rows - 1).bit_length() - (n_files - 1).bit_length())  # of a row within its bucket
         self._column_bits = max(1, (n_columns - 1).bit_length())
         self._part_bits = (n_parts - 1).bit_length()
         bits = self._row_bits + self._column_bits + self._part_bits
@@ -96,12 +100,16 @@ class CsrBuilder:
         keys = np.fromfile(path, self._dtype) if path.exists() else np.empty(0, self._dtype)
         keys.sort()
         entries = keys >> self._dtype(self._part_bits)
-        starts = np.flatnonzero(np.append(True, entries[1:] != entries[:-1])) if len(keys) else np.empty(0, int)
-        entries = entries[starts]
-        rows = (entries >> self._dtype(self._column_bits)).astype(np.int64)
+        repeats = entries[1:] == entries[:-1]
+        counts = np.ones(len(keys), np.uint32)
+        if repeats.any():
+            starts = np.flatnonzero(np.append(True, ~repeats))
+            counts = np.diff(np.append(starts, len(keys))).astype(np.uint32)
+            keys, entries = keys[starts], entries[starts]
+        rows = entries >> self._dtype(self._column_bits)
         return (
-            np.searchsorted(rows, np.arange(n_rows + 1)),
+            np.searchsorted(rows, np.arange(n_rows + 1, dtype=self._dtype)),
             (entries & self._dtype(2**self._column_bits - 1)).astype(np.int32),
-            np.diff(np.append(starts, len(keys))).astype(np.uint32),
-            (keys[starts] & self._dtype(2**self._part_bits - 1)).astype(np.uint8),
+            counts,
+            (keys & self._dtype(2**self._part_bits - 1)).astype(np.uint8),
         )

@@ -38,7 +38,8 @@ def encode(
     table = pair_table(records, conf) if table is None else table
     assignment = assign(table, conf)
     folds_in = conf.task.predicts_tokens and not assignment.by_token
-    with CsrBuilder(len(assignment.examples), len(vocabulary), len(PARTS) if assignment.by_token else 1) as builder:
+    n_parts = len(PARTS) if assignment.by_token else 1
+    with CsrBuilder(len(assignment.examples), len(vocabulary), n_parts, len(table)) as builder:
         n_unknown = _fill(builder, table, assignment, vocabulary, conf)
         random = np.random.default_rng(conf.seed)
 
@@ -113,7 +114,24 @@ def _fold_in(indptr: Array, share: float, random: Array) -> Array:
     example = np.repeat(np.arange(len(lengths)), lengths)
     drawn = example + random  # a block has few examples, so enough digits of the random number are left
     n_in = np.clip(np.rint(lengths * share), 1, np.maximum(lengths - 1, 1)).astype(np.int64)
-    some = lengths > 0
-    last = np.empty(len(lengths))  # the largest drawn number of each example that still goes in
-    last[some] = np.sort(drawn)[(indptr[:-1] + n_in - 1)[some]]
+    last = _nth_smallest(drawn, indptr, n_in)
     return np.where(drawn <= last[example], TRAIN, TEST).astype(np.uint8)
+
+
+def _nth_smallest(values: Array, indptr: Array, n: Array) -> Array:
+    """The n-th smallest (N,) of each of N lists, whose values stand one list after the other; of an empty list 0.
+
+    Lists of similar lengths are sorted together, as the rows of a matrix: many short rows take a tenth of the time that
+    all values take at once.
+    """
+    lengths = np.diff(indptr)
+    found = np.zeros(len(lengths))
+    widths = 2 ** np.ceil(np.log2(np.maximum(lengths, 1))).astype(np.int64)
+    for width in np.unique(widths[lengths > 0]):
+        lists = np.flatnonzero((widths == width) & (lengths > 0))
+        column = np.arange(width)
+        matrix = values[np.minimum(indptr[lists, None] + column, len(values) - 1)]
+        matrix[column >= lengths[lists, None]] = np.inf
+        matrix.sort(axis=1)
+        found[lists] = matrix[np.arange(len(lists)), n[lists] - 1]
+    return found

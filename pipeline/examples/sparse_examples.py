@@ -68,7 +68,7 @@ class SparseExamples:
                 hasher.update(block.tobytes())
         names = [*self.about["dense"], *self.about["classes"]]
         for column in (*self.frame.get_columns(), pl.Series(names, dtype=pl.String)):
-            hasher.update("\0".join(column.cast(pl.String).fill_null("")).encode())
+            hasher.update(column.cast(pl.String).fill_null("").str.join("\0").item().encode())
         return hasher.hexdigest()[:16]
 
     def decode(self, vocabulary: Vocabulary) -> pl.DataFrame:

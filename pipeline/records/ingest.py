@@ -74,6 +74,7 @@ def ingest(conf: Dataset, conf_folder: Path, folder: Path) -> Records:
             records.sink_parquet(
                 folder / FILE,
                 compression="lz4",
+                statistics=False,
                 row_group_size=_SHORT_ROWS if is_short else None,
                 metadata={_VERSION: uuid4().hex},
             )

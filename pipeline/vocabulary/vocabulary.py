@@ -53,7 +53,7 @@ class Vocabulary:
         hasher = hashlib.sha256(self.tokens["count"].to_numpy().tobytes())
         for texts in (self.tokens["token"], self.tokens["label"]):
             hasher.update(texts.str.len_bytes().to_numpy().tobytes())
-            hasher.update("".join(texts).encode())
+            hasher.update(texts.str.join().item().encode())
         return hasher.hexdigest()[:16]
 
     @property
