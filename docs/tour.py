@@ -143,6 +143,12 @@ class Tour:
         self._follow("embedding and PCA side by side")
         self.find("//*[name()='svg']//*[text()='dimension']")
 
+    def runs(self) -> None:
+        """Follow the link to MLflow's list of the current runs, the best first."""
+        self.browser.back()
+        self._follow("the current runs, the best first")
+        self.find("//*[@role='row']//a[contains(@href, '/runs/')]")
+
     def report(self) -> None:
         """*report* in the list of assets, then its link: the page that can be mailed, as MLflow shows it."""
         self.browser.back()

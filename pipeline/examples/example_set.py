@@ -14,7 +14,7 @@ import numpy.typing as npt
 import polars as pl
 from scipy import sparse
 
-from pipeline.examples.memory_mapped import reference, referred
+from pipeline.records.memory_mapped import reference, referred
 
 Array = npt.NDArray[Any]
 _BATCH = 1_000_000

@@ -19,7 +19,7 @@ import polars as pl
 
 from pipeline.config.records import Part
 from pipeline.examples.example_set import ExampleSet, SparseRows
-from pipeline.examples.memory_mapped import blocks, save
+from pipeline.records.memory_mapped import blocks, save
 from pipeline.schemas import PARTS, Examples
 from pipeline.vocabulary.vocabulary import Vocabulary
 

@@ -1,55 +1,63 @@
-"""Reads source files or a sample once, into one Parquet file of records, with count, schema and checksums."""
+"""Reads source files or a sample once, into Parquet files of records, with count, schema and checksums."""
 
+import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 from typing import Self
 from uuid import uuid4
 
 import polars as pl
+from pyarrow import parquet
 
 from pipeline.config.dataset import Dataset
 from pipeline.records import sources
+from pipeline.records.side_by_side import side_by_side
 
-FILE = "records.parquet"
-_VERSION = "version"
-_SHORT_ROWS = 500_000
-"""Rows per row group, for rows without long texts: fewer dictionaries make the file smaller and faster."""
+_FILES = "records-*.parquet"
+_ABOUT = "about.json"
+_ROWS, _BYTES = 500_000, 2**26
+"""Records of a file at most, and bytes in memory after which a file is full."""
+_ROWS_AT_ONCE = 500_000
+_SOME = 1_000
+"""Records of a file that tell whether a column repeats its values."""
 
 
 @dataclass(frozen=True)
 class Records:
-    """The raw records as they come, in a Parquet file with one row per record."""
+    """The raw records as they come, in a folder of Parquet files with one row per record, in the source's order."""
 
-    path: Path
+    folder: Path
     checksums: Mapping[str, str] = field(default_factory=dict)
     """The checksum of each source file, or the version of the sample; known only right after reading."""
 
     @property
     def frame(self) -> pl.LazyFrame:
         """The records, as a lazy frame."""
-        return pl.scan_parquet(self.path)
+        return pl.scan_parquet(sorted(self.folder.glob(_FILES)))
 
     def __len__(self) -> int:
-        return int(self.frame.select(pl.len()).collect().item())  # read from the file's metadata
+        return int(self.frame.select(pl.len()).collect().item())  # read from the files' metadata
 
     @cached_property
     def version(self) -> str:
         """Identifies these records; whatever is made from them keeps it."""
-        return str(pl.read_parquet_metadata(self.path)[_VERSION])
+        return str(json.loads((self.folder / _ABOUT).read_text())["version"])
 
     def save(self, folder: Path) -> None:
-        """Move the file into a folder, and remove the folder that it was written into."""
-        shutil.move(self.path, folder / FILE)
-        self.path.parent.rmdir()
+        """Move the files into a folder, and remove the folder that they were written into."""
+        for path in self.folder.iterdir():
+            shutil.move(path, folder / path.name)
+        self.folder.rmdir()
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """The records that `save` moved into a folder."""
-        return cls(folder / FILE)
+        return cls(folder)
 
 
 def ingest(conf: Dataset, conf_folder: Path, folder: Path) -> Records:
@@ -60,25 +68,46 @@ def ingest(conf: Dataset, conf_folder: Path, folder: Path) -> Records:
     Args:
         conf: the dataset.
         conf_folder: folder of the conf file, where relative paths start.
-        folder: created here, for the Parquet file and nothing else.
+        folder: created here, for the records and nothing else.
 
     Raises:
         PipelineError: a file is missing, empty, unreadable or lacks a column.
     """
     records = sources.scan(conf, conf_folder)
-    is_short = not any(tokens.gives_lists for tokens in conf.tokens)
     folder.mkdir(parents=True)
     try:
         with ThreadPoolExecutor(1) as beside:
             checksums = beside.submit(sources.checksums, conf.source, conf_folder)
-            records.sink_parquet(
-                folder / FILE,
-                compression="lz4",
-                statistics=False,
-                row_group_size=_SHORT_ROWS if is_short else None,
-                metadata={_VERSION: uuid4().hex},
-            )
-        return Records(folder / FILE, checksums.result())
+            paths = (folder / _FILES.replace("*", f"{number:05d}") for number in count())
+            for _ in side_by_side(_write, zip(paths, _batches(records), strict=False)):
+                pass
+        (folder / _ABOUT).write_text(json.dumps({"version": uuid4().hex}))
+        return Records(folder, checksums.result())
     except BaseException:
         shutil.rmtree(folder)
         raise
+
+
+def _write(path: Path, batch: pl.DataFrame) -> None:
+    """Write a file, with a dictionary for each column that repeats its values: for the others it costs time only."""
+    some = batch.head(_SOME)
+    repeats = [column.name for column in some if not column.dtype.is_nested() and 2 * column.n_unique() < len(some)]
+    parquet.write_table(
+        batch.to_arrow(compat_level=pl.CompatLevel.oldest()),
+        path,
+        compression="lz4",
+        use_dictionary=repeats,
+        write_statistics=False,
+    )
+
+
+def _batches(records: pl.LazyFrame) -> Iterator[pl.DataFrame]:
+    """The records in batches, each of which fills a file."""
+    waiting: list[pl.DataFrame] = []
+    for batch in records.collect_batches(chunk_size=_ROWS_AT_ONCE, maintain_order=True):
+        waiting.append(batch)
+        if sum(some.height for some in waiting) >= _ROWS or sum(some.estimated_size() for some in waiting) >= _BYTES:
+            yield pl.concat(waiting)
+            waiting = []
+    if waiting:
+        yield pl.concat(waiting)

@@ -19,6 +19,7 @@ import polars as pl
 
 from pipeline.config.dataset import Dataset
 from pipeline.records.growing import Growing
+from pipeline.records.memory_mapped import release, save
 from pipeline.records.text_numbers import TextNumbers
 from pipeline.records.token_texts import texts_of, written
 from pipeline.records.used_records import EXAMPLE, with_any_example
@@ -68,11 +69,13 @@ class PairTable:
             example, token = np.asarray(self.example[some]), np.asarray(self.token[some])
             part = np.asarray(self.part[some]) if len(self.part) else np.zeros(len(token), np.uint8)
             yield Block(example, token, part)
+            for array in (self.example, self.token, self.part):
+                release(array)
 
     def save(self, folder: Path) -> None:
         """Write one `.npy` file per array, `ids.parquet`, `tokens.parquet` and `about.json`."""
         for name in _ARRAYS:
-            np.save(folder / f"{name}.npy", getattr(self, name))
+            save(folder / f"{name}.npy", getattr(self, name))
         self.ids.to_frame("id").write_parquet(folder / "ids.parquet")
         self.tokens.write_parquet(folder / "tokens.parquet")
         (folder / "about.json").write_text(json.dumps({"n_used": self.n_used, "odd_part": self.odd_part}))

@@ -36,11 +36,11 @@ def test_a_failure_leaves_the_earlier_value_and_nothing_beside_it(tmp_path: Path
     storage = FolderIOManager(root=str(tmp_path))
     scratch = storage.scratch(KEY)
     scratch.mkdir(parents=True)
-    pl.DataFrame({"a": [1]}).write_parquet(scratch / "records.parquet")
-    written(storage, Records(scratch / "records.parquet"))
+    pl.DataFrame({"a": [1]}).write_parquet(scratch / "records-00000.parquet")
+    written(storage, Records(scratch))
     with pytest.raises(dg.Failure, match="the disk is full"):
         written(storage, Broken())
-    assert pl.read_parquet(storage.folder(KEY) / "records.parquet").rows() == [(1,)]
+    assert pl.read_parquet(storage.folder(KEY) / "records-00000.parquet").rows() == [(1,)]
     assert [path.name for path in (tmp_path / "films").iterdir()] == ["thing"]
 
 

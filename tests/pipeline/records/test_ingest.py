@@ -1,15 +1,20 @@
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from pipeline.config.dataset import Dataset
 from pipeline.config.files import load
 from pipeline.config.records import Split
 from pipeline.errors import PipelineError
 from pipeline.examples.encoding import encode
+from pipeline.records import ingest as reading
 from pipeline.records import pairs as module
 from pipeline.records.ingest import Records, ingest
 from pipeline.vocabulary.counted import Counted, count
@@ -73,3 +78,21 @@ def test_the_table_of_pairs_is_used_again_for_its_own_records_and_conf_only(
     assert encode(records.frame, counted.vocabulary, movies, own).fingerprint == encoded[0].fingerprint
     monkeypatch.setattr(module, "_ROWS", 100)
     assert encode(records.frame, counted.vocabulary, movies).fingerprint == encoded[0].fingerprint
+
+
+@given(
+    rows=st.lists(st.tuples(st.text(), st.sampled_from(["", "a", "b"])), min_size=1, max_size=60), n=st.integers(1, 7)
+)
+def test_records_of_many_files_come_in_the_order_of_the_source(rows: list[tuple[str, str]], n: int) -> None:
+    with TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patched:
+        folder = Path(name)
+        patched.setattr(reading, "_ROWS", n)
+        patched.setattr(reading, "_ROWS_AT_ONCE", n)
+        frame = pl.DataFrame(rows, schema={"movie": pl.String, "kind": pl.String}, orient="row")
+        frame.write_parquet(folder / "records.parquet")
+        text = {"description": "Any.", "source": {"path": "records.parquet"}, "dimensions": [2]}
+        text |= {"tokens": [{"kind": "value", "columns": "movie"}], "task": {"kind": "missing_tokens"}}
+        conf = Dataset.model_validate({"name": "any", **text})
+        records = ingest(conf, folder, folder / "read")
+        assert len(records) == len(rows)
+        assert records.frame.collect().equals(frame)

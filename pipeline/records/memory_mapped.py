@@ -40,11 +40,16 @@ def referred(value: Any) -> Any:
 def blocks(array: Array) -> Iterator[Array]:
     """The rows of an array in blocks; of a memory map, at most one block at a time stays in memory."""
     step = max(1, BLOCK_BYTES // max(1, array.nbytes // max(1, len(array))))
-    mapped = getattr(array, "_mmap", None)
     for start in range(0, len(array), step):
         yield array[start : start + step]
-        if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
-            mapped.madvise(mmap.MADV_DONTNEED)
+        release(array)
+
+
+def release(array: Array) -> None:
+    """Free the memory that a memory map takes; what is read again comes from the disk."""
+    mapped = getattr(array, "_mmap", None)
+    if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
+        mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def save(path: Path, array: Array) -> None:

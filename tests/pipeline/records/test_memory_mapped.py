@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.examples import memory_mapped
-from pipeline.examples.memory_mapped import blocks, save
+from pipeline.records import memory_mapped
 from pipeline.records.growing import Growing
+from pipeline.records.memory_mapped import blocks, save
 
 
 @pytest.mark.parametrize("shape", [(0,), (7,), (5, 3), (4, 0)])
