@@ -7,6 +7,7 @@ is a bag: a token that occurs twice is one pair with the count 2, and the order 
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -161,10 +162,12 @@ class SparseExamples:
 
     def save(self, folder: Path) -> None:
         """Write one `.npy` file per array, `examples.parquet` and `about.json`."""
-        for name in _ARRAYS:
-            save(folder / f"{name}.npy", getattr(self, name))
-        self.frame.write_parquet(folder / "examples.parquet")
-        about = {**self.about, "fingerprint": self.fingerprint}
+        with ThreadPoolExecutor(1) as beside:
+            fingerprint = beside.submit(lambda: self.fingerprint)
+            for name in _ARRAYS:
+                save(folder / f"{name}.npy", getattr(self, name))
+            self.frame.write_parquet(folder / "examples.parquet")
+        about = {**self.about, "fingerprint": fingerprint.result()}
         (folder / "about.json").write_text(json.dumps(about, indent=2))
 
     @classmethod

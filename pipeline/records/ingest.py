@@ -20,9 +20,9 @@ from pipeline.records.side_by_side import side_by_side
 
 _FILES = "records-*.parquet"
 _ABOUT = "about.json"
-_ROWS, _BYTES = 500_000, 2**26
+_ROWS, _BYTES = 250_000, 2**26
 """Records of a file at most, and bytes in memory after which a file is full."""
-_ROWS_AT_ONCE = 500_000
+_ROWS_AT_ONCE = 250_000
 _SOME = 1_000
 """Records of a file that tell whether a column repeats its values."""
 
