@@ -13,6 +13,7 @@ from pipeline.config.task import Task
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import Fit
+from pipeline.experiment.registry import EMBEDDING, PCA
 from pipeline.records.ingest import Records
 from pipeline.schemas import PARTS, EmbeddingRows, Examples, Tokens
 from pipeline.views import tables
@@ -117,13 +118,16 @@ def of_comparison(comparison: Comparison, task: Task, mlflow: MLflow) -> dict[st
     """What it means, the table, the verdicts, and links to the runs: those of each D, all, and a list of them."""
     about = comparison.about
     chosen = {"best D on validation": about["best"], "smallest D not worse": about["smallest"]}
+    both = [
+        fit for fit in comparison.fits if fit.method in (EMBEDDING, PCA)
+    ]  # MLflow shows what few settings differ in
     metric = task.metrics[0]
     runs = mlflow.runs_link(
         comparison.fits[0].experiment_id, f"{about['part']}_{metric.name}", ascending=not metric.higher_is_better
     )
     return {
         "what it means": dg.MetadataValue.md("\n".join(f"- {said}" for said in tables.sentences(comparison))),
-        "compare in MLflow": _link("embedding and PCA side by side", mlflow.compare_link(comparison.swept)),
+        "compare in MLflow": _link("embedding and PCA side by side", mlflow.compare_link(both)),
         "compare all in MLflow": _link("all of them", mlflow.compare_link(comparison.fits)),
         "runs in MLflow": _link("the current runs, the best first", runs),
         "table": dg.MetadataValue.md(tables.markdown(comparison)),

@@ -55,6 +55,10 @@ def test_a_newcomer_makes_a_dataset_and_compares_its_runs(reader: Chrome, dagste
     tour.compare()
     drawn = {text.text for text in reader.find_elements(By.CSS_SELECTOR, "svg text")}
     assert {"dimension", "method", "embedding", "pca"} <= drawn
+    tour.runs()
+    shown = [link.text for link in reader.find_elements(By.XPATH, "//*[@role='row']//a[contains(@href, '/runs/')]")]
+    assert set(shown) == set(expected)
+    assert shown[-1] == "popularity"
     tour.report()
     assert "quick: a learned embedding" in reader.find_element(By.TAG_NAME, "h1").text
     top = "return document.querySelector('#dimensions').getBoundingClientRect().top"
