@@ -33,7 +33,7 @@ STILL = 0.5
 """Seconds for which an element has to stay in its place before it is clicked."""
 _DRAWS = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader")  # WebGL without a graphics card
 NOT_OURS = ("users/current", "go.apollo.dev", "ResizeObserver loop")
-"""Console messages of the two UIs themselves: MLflow asks who is logged in and resizes its table, Dagster's GraphQL client warns."""
+"""Console messages of the two UIs themselves: the user, the size of a table, a warning of the GraphQL client."""
 
 
 def open_browser(profile: Path, draws: bool = True) -> Chrome:
