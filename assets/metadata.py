@@ -118,9 +118,8 @@ def of_comparison(comparison: Comparison, task: Task, mlflow: MLflow) -> dict[st
     """What it means, the table, the verdicts, and links to the runs: those of each D, all, and a list of them."""
     about = comparison.about
     chosen = {"best D on validation": about["best"], "smallest D not worse": about["smallest"]}
-    both = [
-        fit for fit in comparison.fits if fit.method in (EMBEDDING, PCA)
-    ]  # MLflow shows what few settings differ in
+    # MLflow draws the first few settings that differ: of these two methods alone, dimension and method
+    both = [fit for fit in comparison.fits if fit.method in (EMBEDDING, PCA)]
     metric = task.metrics[0]
     runs = mlflow.runs_link(
         comparison.fits[0].experiment_id, f"{about['part']}_{metric.name}", ascending=not metric.higher_is_better

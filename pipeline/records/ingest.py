@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,7 +12,6 @@ from typing import Self
 from uuid import uuid4
 
 import polars as pl
-from pyarrow import parquet
 
 from pipeline.config.dataset import Dataset
 from pipeline.records import sources
@@ -21,10 +20,9 @@ from pipeline.records.side_by_side import side_by_side
 _FILES = "records-*.parquet"
 _ABOUT = "about.json"
 _ROWS, _BYTES = 250_000, 2**26
-"""Records of a file at most, and bytes in memory after which a file is full."""
-_ROWS_AT_ONCE = 250_000
+"""The most records of a file, and the most bytes that they take in memory."""
 _SOME = 1_000
-"""Records of a file that tell whether a column repeats its values."""
+"""The first records, which tell how large one is, and whether a column repeats its values."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +77,8 @@ def ingest(conf: Dataset, conf_folder: Path, folder: Path) -> Records:
         with ThreadPoolExecutor(1) as beside:
             checksums = beside.submit(sources.checksums, conf.source, conf_folder)
             paths = (folder / _FILES.replace("*", f"{number:05d}") for number in count())
-            for _ in side_by_side(_write, zip(paths, _batches(records), strict=False)):
+            batches = records.collect_batches(chunk_size=_rows_of_a_file(records), maintain_order=True)
+            for _ in side_by_side(_write, zip(paths, batches, strict=False)):
                 pass
         (folder / _ABOUT).write_text(json.dumps({"version": uuid4().hex}))
         return Records(folder, checksums.result())
@@ -90,6 +89,9 @@ def ingest(conf: Dataset, conf_folder: Path, folder: Path) -> Records:
 
 def _write(path: Path, batch: pl.DataFrame) -> None:
     """Write a file, with a dictionary for each column that repeats its values: for the others it costs time only."""
+    from pyarrow import parquet
+
+    batch = batch.with_columns(pl.col(pl.Int128, pl.UInt128).cast(pl.String))  # Arrow has no such numbers
     some = batch.head(_SOME)
     repeats = [column.name for column in some if not column.dtype.is_nested() and 2 * column.n_unique() < len(some)]
     parquet.write_table(
@@ -101,13 +103,8 @@ def _write(path: Path, batch: pl.DataFrame) -> None:
     )
 
 
-def _batches(records: pl.LazyFrame) -> Iterator[pl.DataFrame]:
-    """The records in batches, each of which fills a file."""
-    waiting: list[pl.DataFrame] = []
-    for batch in records.collect_batches(chunk_size=_ROWS_AT_ONCE, maintain_order=True):
-        waiting.append(batch)
-        if sum(some.height for some in waiting) >= _ROWS or sum(some.estimated_size() for some in waiting) >= _BYTES:
-            yield pl.concat(waiting)
-            waiting = []
-    if waiting:
-        yield pl.concat(waiting)
+def _rows_of_a_file(records: pl.LazyFrame) -> int:
+    """How many records fill a file, by the size of the first ones: a few of them are in memory at once."""
+    some = records.head(_SOME).collect()
+    rows = _BYTES * some.height // max(1, some.estimated_size())
+    return min(max(rows, _SOME), _ROWS)

@@ -87,7 +87,6 @@ def test_records_of_many_files_come_in_the_order_of_the_source(rows: list[tuple[
     with TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patched:
         folder = Path(name)
         patched.setattr(reading, "_ROWS", n)
-        patched.setattr(reading, "_ROWS_AT_ONCE", n)
         frame = pl.DataFrame(rows, schema={"movie": pl.String, "kind": pl.String}, orient="row")
         frame.write_parquet(folder / "records.parquet")
         text = {"description": "Any.", "source": {"path": "records.parquet"}, "dimensions": [2]}
@@ -96,3 +95,21 @@ def test_records_of_many_files_come_in_the_order_of_the_source(rows: list[tuple[
         records = ingest(conf, folder, folder / "read")
         assert len(records) == len(rows)
         assert records.frame.collect().equals(frame)
+
+
+def test_files_of_long_records_are_short(
+    minimal: dict[str, Any], write_conf: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A few files are in memory at once, so that the size of a record must not decide how much that is."""
+    monkeypatch.setattr(reading, "_BYTES", 100_000)
+    monkeypatch.setattr(reading, "_SOME", 10)
+    frame = pl.DataFrame(
+        {"movie": [f"{i:04d}" * 250 for i in range(500)], "big": pl.Series([2**100] * 500, dtype=pl.Int128)}
+    )
+    conf = load(path := write_conf("films", {**minimal, "source": {"path": "films.parquet"}}))
+    frame.write_parquet(path.parent / "films.parquet")
+    records = ingest(conf, path.parent, tmp_path / "read")
+    sizes = [pl.read_parquet(file).estimated_size() for file in records.folder.glob("*.parquet")]
+    assert len(sizes) > 4
+    assert max(sizes) < 150_000
+    assert records.frame.collect().equals(frame.with_columns(pl.col("big").cast(pl.String)))
