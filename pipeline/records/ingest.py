@@ -106,5 +106,5 @@ def _write(path: Path, batch: pl.DataFrame) -> None:
 def _rows_of_a_file(records: pl.LazyFrame) -> int:
     """How many records fill a file, by the size of the first ones: a few of them are in memory at once."""
     some = records.head(_SOME).collect()
-    rows = _BYTES * some.height // max(1, some.estimated_size())
+    rows = _BYTES * some.height // max(1, int(some.estimated_size()))
     return min(max(rows, _SOME), _ROWS)
