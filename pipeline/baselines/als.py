@@ -12,7 +12,7 @@ from scipy import sparse
 
 from pipeline.config.baseline import Baseline
 from pipeline.config.dataset import Dataset
-from pipeline.config.section import Integers, Numbers
+from pipeline.config.section import Integers, Positive
 from pipeline.config.task import Task
 from pipeline.embedding import Embedding, Problem
 from pipeline.evaluation.selection import candidates, tuned
@@ -30,9 +30,9 @@ class Als(Baseline):
     kind: Literal["als"] = "als"
     dimension: Integers = (64,)
     """D. Validation chooses among several values, also of `regularisation` and `alpha`."""
-    regularisation: Numbers = (1.0, 10.0)
+    regularisation: Positive = (1.0, 10.0)
     """L2 regularisation of both factors."""
-    alpha: Numbers = (1.0, 5.0, 20.0)
+    alpha: Positive = (1.0, 5.0, 20.0)
     """Weight of an observed token; a token that is not observed has the weight 1."""
     iterations: int = Field(15, ge=1)
     """Number of alternations."""

@@ -12,7 +12,7 @@ from scipy import linalg, sparse
 
 from pipeline.config.baseline import Baseline
 from pipeline.config.dataset import Dataset
-from pipeline.config.section import Numbers
+from pipeline.config.section import Positive
 from pipeline.config.task import Task
 from pipeline.embedding import Embedding, Problem, nowhere
 from pipeline.errors import PipelineError
@@ -29,7 +29,7 @@ class Ease(Baseline):
     of_task: ClassVar[type[Task]] = MissingTokens
 
     kind: Literal["ease"] = "ease"
-    regularisation: Numbers = (1000.0, 300.0, 100.0)
+    regularisation: Positive = (1000.0, 300.0, 100.0)
     """L2 regularisation of the item weights. Validation chooses among several values."""
     max_tokens: int = Field(15_000, ge=1)
     """A larger vocabulary is refused, because the fit needs three matrices of V x V numbers of 8 bytes."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 from scipy import sparse
 
 from pipeline.config.baseline import Baseline
@@ -30,7 +30,9 @@ class ItemKnn(Baseline):
     kind: Literal["item_knn"] = "item_knn"
     neighbours: Integers = (20, 100, 500)
     """Neighbours that are kept for each token. Validation chooses among several values, also of `weighting`."""
-    weighting: Annotated[tuple[Literal["cosine", "tfidf", "bm25"], ...], BeforeValidator(as_tuple)] = (
+    weighting: Annotated[
+        tuple[Literal["cosine", "tfidf", "bm25"], ...], BeforeValidator(as_tuple), Field(min_length=1)
+    ] = (
         "cosine",
         "tfidf",
     )

@@ -36,7 +36,7 @@ class Dataset(Section):
 
     name: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
     """The file's name without its ending: letters, digits and `_`."""
-    description: str
+    description: str = Field(max_length=10_000)
     """What the data is and what is learned, in a sentence or two."""
     source: Source
     example: str | None = None
@@ -92,6 +92,12 @@ class Dataset(Section):
             raise PydanticCustomError(
                 "baselines", f"`baselines` of the task {self.task.kind} can be: {', '.join(possible)}"
             )
+        of_tokens = [(tokens.kind, column) for tokens in self.tokens for column in tokens.columns]
+        if len(set(of_tokens)) < len(of_tokens):
+            raise PydanticCustomError("tokens", "`tokens` makes the same tokens of a column twice")
+        answers = {column.name for column in self.task.named_columns() if column.key == "target"}
+        if answers & set(self.token_columns):
+            raise PydanticCustomError("target", "`tokens` are made of the target, which would be known: leave it out")
         if len(set(named)) < len(named):
             raise PydanticCustomError("baselines", "`baselines` names one twice")
         for baseline in self.baselines:

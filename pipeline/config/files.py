@@ -1,17 +1,33 @@
 """Reads conf/*.yaml as config.Dataset; an error names the file, the line, the path to the key, and the cure."""
 
-from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import yaml
 from pydantic import ValidationError
 
 from pipeline.config.dataset import Dataset
+from pipeline.config.yaml_reader import read_yaml
 from pipeline.errors import PipelineError
 
 _MESSAGES = {  # pydantic's type of an error -> our words
     "missing": "is missing",
     "model_attributes_type": "this should hold settings, each as `key: value`",
+    "string_type": "this should be text; put it in quotes if it is",
+    "int_type": "this should be a whole number",
+    "int_parsing": "this should be a whole number",
+    "int_from_float": "this should be a whole number",
+    "float_type": "this should be a number",
+    "float_parsing": "this should be a number",
+    "finite_number": "this should be a finite number",
+    "bool_type": "this should be true or false",
+    "bool_parsing": "this should be true or false",
+    "tuple_type": "this should be a list",
+    "too_short": "this list needs at least {min_length}",
+    "too_long": "this list can have at most {max_length}",
+    "string_pattern_mismatch": "this should be one plain character",
+    "string_too_short": "this text is empty",
+    "string_too_long": "this text can have at most {max_length} characters",
 }
 
 
@@ -24,6 +40,9 @@ def conf_files(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise PipelineError(f"{folder}: no such folder. Set PIPELINE_CONF to the folder of your dataset files.")
     files = sorted(path for path in folder.iterdir() if path.suffix in (".yaml", ".yml"))
+    for one, other in pairwise(files):
+        if one.stem == other.stem:
+            raise PipelineError(f"{folder}: {one.name} and {other.name} name the same dataset. Rename one of them.")
     if not files:
         raise PipelineError(f"{folder}: no .yaml file in this folder. Put one file for each dataset there.")
     return files
@@ -35,24 +54,18 @@ def load(path: Path) -> Dataset:
     Raises:
         PipelineError: names the file, the line, the path to the key, and the cure.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-        root = yaml.compose(text)
-        _refuse_repeated_keys(root, path)
-        data = yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError) as error:
-        raise PipelineError(f"{path}: cannot be read ({error}).") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or str(error)
-        raise PipelineError(f"{path}{line}: not valid YAML: {problem}.") from error
-    if not isinstance(data, dict):
+    root, data = read_yaml(path)
+    if data is None:
         raise PipelineError(f"{path}: is empty. Start from a copy of conf/movies.yaml.")
+    if not isinstance(data, dict):
+        raise PipelineError(
+            f"{path}:1: should hold settings, each as `key: value`. Start from a copy of conf/movies.yaml."
+        )
     if "name" in data:
-        raise PipelineError(f"{path}: unknown key 'name': a dataset has the name of its file.")
+        line, _ = _locate(root, ["name"])
+        raise PipelineError(f"{path}:{line}: unknown key 'name': a dataset has the name of its file.")
     try:
-        return Dataset.model_validate({"name": path.stem, **data})
+        return Dataset.model_validate({"name": path.stem, **{str(key): value for key, value in data.items()}})
     except ValidationError as error:
         raise PipelineError(_explain(error, root, path)) from error
 
@@ -62,32 +75,12 @@ def _explain(error: ValidationError, root: yaml.Node | None, path: Path) -> str:
     first = min(error.errors(), key=lambda found: found["type"] != "unknown_key")
     context = first.get("ctx", {})
     where = [*first["loc"]]
-    if first["type"] == "unknown_key":
+    if "key" in context:
         where.append(context["key"])
     line, keys = _locate(root, where)
     ours = _MESSAGES.get(first["type"])
     message = ours.format(**context) if ours else first["msg"].replace("Input", "this", 1).replace("tuple", "list")
     return f"{path}:{line}: {keys}{message}{'' if message.endswith('?') else '.'}"
-
-
-def _refuse_repeated_keys(node: yaml.Node | None, path: Path) -> None:
-    """Refuse a repeated key, as YAML's own rule does: PyYAML does not check, and the last value would win silently."""
-    for child in _mappings(node):
-        seen: set[str] = set()
-        for key, _ in child.value:
-            if key.value in seen:
-                raise PipelineError(f"{path}:{key.start_mark.line + 1}: the key {key.value!r} stands here twice.")
-            seen.add(key.value)
-
-
-def _mappings(node: yaml.Node | None) -> Iterator[yaml.MappingNode]:
-    if isinstance(node, yaml.MappingNode):
-        yield node
-        for _, value in node.value:
-            yield from _mappings(value)
-    elif isinstance(node, yaml.SequenceNode):
-        for value in node.value:
-            yield from _mappings(value)
 
 
 def _locate(node: yaml.Node | None, where: list[int | str]) -> tuple[int, str]:

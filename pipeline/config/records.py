@@ -20,7 +20,7 @@ class Source(Section):
     format: Literal["csv", "parquet", "ndjson"] | None = None
     """Format of the files. Default: by the ending of the name (.csv, .tsv, .txt, .parquet, .ndjson, .jsonl; .gz and
     .zst may follow)."""
-    separator: str | None = Field(None, min_length=1, max_length=1)
+    separator: str | None = Field(None, pattern=r"^[\x01-\x7f]$")
     """Character between the columns of a CSV file. Default: a tab for .tsv, a comma otherwise."""
 
     @model_validator(mode="after")

@@ -13,6 +13,8 @@ from pydantic import (
     Field,
     GetCoreSchemaHandler,
     SerializationInfo,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
@@ -28,6 +30,13 @@ def as_tuple(value: Any) -> Any:
     return (value,) if isinstance(value, str | int | float) else value
 
 
+def different(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The values, none of which stands there twice."""
+    if len(set(values)) < len(values):
+        raise PydanticCustomError("twice", "this names something twice")
+    return values
+
+
 def _once_each(dimensions: tuple[int, ...]) -> tuple[int, ...]:
     if len(set(dimensions)) < len(dimensions):
         raise PydanticCustomError("dimensions", "this names a D twice")
@@ -37,7 +46,7 @@ def _once_each(dimensions: tuple[int, ...]) -> tuple[int, ...]:
 class Section(BaseModel):
     """A section of a conf file: it is frozen, and refuses an unknown key with a hint at the nearest valid one."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
     renamed: ClassVar[Mapping[str, str]] = {}
     """Keys of earlier versions, and what to write instead."""
 
@@ -51,6 +60,20 @@ class Section(BaseModel):
                     message = f"unknown key, {cls.renamed.get(key) or nearest(str(key), known)}"
                     raise PydanticCustomError("unknown_key", message, {"key": str(key)})
         return data
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _refuse_what_python_would_bend(cls, value: Any, info: ValidationInfo) -> Any:
+        """The value; not true or false where that would be 1 or 0, and no whole number beyond 32 bits."""
+        assert info.field_name is not None
+        for one in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(one, bool) and cls.model_fields[info.field_name].annotation is not bool:
+                raise PydanticCustomError(
+                    "truth", "YAML reads this word as true or false. Put it in quotes if it is text, or give a number"
+                )
+            if isinstance(one, int) and abs(one) >= 2**32:
+                raise PydanticCustomError("too_large", "this number is too large")
+        return value
 
 
 class Kind(Section):
@@ -113,9 +136,14 @@ class OneOf:
         return core_schema.no_info_plain_validator_function(read, serialization=written)
 
 
-Columns = Annotated[tuple[str, ...], BeforeValidator(as_tuple), Field(min_length=1)]
-Numbers = Annotated[tuple[float, ...], BeforeValidator(as_tuple), Field(min_length=1)]
-Integers = Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(as_tuple), Field(min_length=1)]
+Columns = Annotated[tuple[str, ...], BeforeValidator(as_tuple), AfterValidator(different), Field(min_length=1)]
+Share = Annotated[float, Field(gt=0, le=1)]
+Positive = Annotated[
+    tuple[Annotated[float, Field(gt=0)], ...], BeforeValidator(as_tuple), AfterValidator(different), Field(min_length=1)
+]
+Integers = Annotated[
+    tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(as_tuple), AfterValidator(different), Field(min_length=1)
+]
 Dimensions = Annotated[
     tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(as_tuple), AfterValidator(_once_each), Field(min_length=1)
 ]

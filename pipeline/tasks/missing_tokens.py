@@ -10,9 +10,10 @@ import dataframely as dy
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
-from pipeline.config.section import Numbers
+from pipeline.config.section import Positive, Share
 from pipeline.config.task import Task
 from pipeline.config.training import Training
 from pipeline.embedding import Fitted
@@ -127,7 +128,7 @@ class MissingTokensTraining(Training):
     """Learning rate of the biases, which learn the tokens' popularity. Default: 0.06, or 0.1 if negatives are drawn."""
     weight_decay: float = Field(0.0, ge=0)
     """Weight decay of the table: each step shrinks it by learning rate x this."""
-    temperature: Numbers | None = None
+    temperature: Positive | None = None
     """The cosines are divided by it: the smaller it is, the sharper the softmax. Validation chooses among several
     values. Default: 0.1 + 1 / sqrt(N) for N training examples (the fewer, the softer), or 0.12 if negatives are
     drawn."""
@@ -135,7 +136,7 @@ class MissingTokensTraining(Training):
     """The constant that is appended to a vector before it is scaled to length 1; tokens start with length 1 (RMS)."""
     dropout: float = Field(0.0, ge=0, lt=1)
     """Share of the hidden nodes that are left out at each step."""
-    input_share: tuple[float, float] = (1.0, 1.0)
+    input_share: tuple[Share, Share] = (1.0, 1.0)
     """Range of the share of a training list that goes in, drawn anew for each example and epoch; all is predicted."""
     decoupled: bool = True
     """A label competes only with the tokens outside its list, not with the other tokens of the list."""
@@ -145,6 +146,12 @@ class MissingTokensTraining(Training):
     """Sampled softmax: this many tokens, drawn anew at each step, stand for all tokens that a label competes with, and
     a step reads and changes only the rows of the table that it needs. 0: all tokens compete. Default: 0 up to
     N x V = 2 billion, 4,096 beyond that."""
+
+    @model_validator(mode="after")
+    def _low_then_high(self) -> Self:
+        if self.input_share[0] > self.input_share[1]:
+            raise PydanticCustomError("input_share", "`input_share` is the lowest share and the highest")
+        return self
 
     def resolved(self, n_examples: int, n_tokens: int) -> Self:
         """A copy with every default that depends on the data filled in.

@@ -3,12 +3,14 @@
 import math
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy.typing as npt
 import polars as pl
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
 
+from pipeline.config.section import as_tuple, different
 from pipeline.config.task import Column, Task
 from pipeline.config.training import Training
 from pipeline.examples.example_set import ExampleSet
@@ -28,8 +30,14 @@ class TargetTask(Task):
 
     target: str
     """The column to predict."""
-    dense: tuple[str, ...] = ()
+    dense: Annotated[tuple[str, ...], BeforeValidator(as_tuple), AfterValidator(different)] = ()
     """Numeric columns that help to predict, beside the tokens."""
+
+    @model_validator(mode="after")
+    def _not_its_own_answer(self) -> Self:
+        if self.target in self.dense:
+            raise PydanticCustomError("target", f"`dense` names {self.target!r}, which is the target: leave it out")
+        return self
 
     def named_columns(self) -> list[Column]:
         """The target and the dense features."""

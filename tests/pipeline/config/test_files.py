@@ -49,6 +49,42 @@ from pipeline.errors import PipelineError
         ({"split": {"validation": 0.5, "test": 0.5}}, "leave nothing to train on"),
         ({"baselines": ["mean"]}, "`baselines` of the task missing_tokens can be: pca, popularity"),
         ({"name": "other"}, "unknown key 'name'"),
+        ({"dimensions": True}, "dimensions: YAML reads this word as true or false"),
+        ({"dimensions": [2, True]}, "dimensions: YAML reads this word as true or false"),
+        ({"dimensions": "two"}, r"dimensions\[0\]: this should be a whole number"),
+        ({"dimensions": []}, "dimensions: this list needs at least 1"),
+        ({"vocabulary": {"max_size": 10**21}}, "vocabulary.max_size: this number is too large"),
+        ({"description": "x" * 20_000}, "description: this text can have at most 10000 characters"),
+        ({"source": {"path": "a.csv", "separator": "\N{GRINNING FACE}"}}, "source.separator: this should be one"),
+        ({"training": {"temperature": -1}}, r"training.temperature\[0\]: this should be greater than 0"),
+        ({"training": {"temperature": 0}}, r"training.temperature\[0\]: this should be greater than 0"),
+        ({"training": {"lift": float("inf")}}, "training.lift: this should be a finite number"),
+        ({"training": {"weight_decay": float("inf")}}, "training.weight_decay: this should be a finite number"),
+        ({"training": {"input_share": [-1, 5]}}, r"training.input_share\[0\]: this should be greater than 0"),
+        ({"training": {"input_share": [0.9, 0.1]}}, "training: `input_share` is the lowest share and the highest"),
+        ({"baselines": [{"kind": "ease", "regularisation": -100}]}, r"regularisation\[0\]: this should be greater"),
+        (
+            {"baselines": [{"kind": "als", "regularisation": float("nan")}]},
+            r"regularisation\[0\]: this should be a fin",
+        ),
+        (
+            {"baselines": [{"kind": "item_knn", "weighting": []}]},
+            r"baselines\[1\].weighting: this list needs at least 1",
+        ),
+        ({"tokens": [{"kind": "value", "columns": ["a", "a"]}]}, r"tokens\[0\].columns: this names something twice"),
+        ({"tokens": [{"kind": "value", "columns": "a"}] * 2}, "`tokens` makes the same tokens of a column twice"),
+        (
+            {"task": {"kind": "regression", "target": "y", "dense": ["x", "y"]}},
+            "`dense` names 'y', which is the target",
+        ),
+        ({"task": {"kind": "regression", "target": "movie"}}, "`tokens` are made of the target"),
+        (
+            {
+                "task": {"kind": "regression", "target": "y", "dense": ["x"]},
+                "baselines": [{"kind": "boosted_trees", "leaves": 1}],
+            },
+            r"leaves\[0\]: this should be greater than or equal to 2",
+        ),
     ],
 )
 def test_a_wrong_setting_is_told_with_file_line_key_and_cure(
@@ -71,7 +107,8 @@ def test_the_line_is_that_of_the_key(tmp_path: Path) -> None:
         ("seed: 1\nseed: 2\n", "small.yaml:2: the key 'seed' stands here twice"),
         ("seed: [1\n", "small.yaml:2: not valid YAML"),
         ("", "is empty"),
-        ("- a\n", "is empty"),
+        ("- a\n", "small.yaml:1: should hold settings"),
+        ("just text\n", "small.yaml:1: should hold settings"),
     ],
 )
 def test_a_file_that_is_no_dataset_is_told_so(tmp_path: Path, text: str, sentence: str) -> None:
@@ -79,6 +116,13 @@ def test_a_file_that_is_no_dataset_is_told_so(tmp_path: Path, text: str, sentenc
     path.write_text(text)
     with pytest.raises(PipelineError, match=sentence):
         load(path)
+
+
+def test_two_files_of_one_name_are_told(tmp_path: Path) -> None:
+    for ending in ("yaml", "yml"):
+        (tmp_path / f"books.{ending}").write_text("seed: 1\n")
+    with pytest.raises(PipelineError, match=r"books.yaml and books.yml name the same dataset"):
+        conf_files(tmp_path)
 
 
 def test_a_conf_folder_that_is_missing_or_empty_is_told_so(tmp_path: Path) -> None:
