@@ -12,7 +12,7 @@ import dagster as dg
 from assets.resources import MLflow
 from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError
-from pipeline.records import sources
+from pipeline.records.source import paths
 
 ALL = "all_datasets"
 DAILY = "0 6 * * *"
@@ -64,7 +64,7 @@ def _source_changed(conf: Dataset, conf_folder: Path) -> dg.SensorDefinition:
     )
     def source_changed(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         try:
-            state = sources.files_state(conf.source, conf_folder)
+            state = paths.files_state(conf.source, conf_folder)
         except (PipelineError, OSError) as error:  # a file may be being replaced: look again
             return dg.SkipReason(str(error))
         if time.time() - max(changed for _, changed in state.values()) / 1e9 < SETTLED_SECONDS:

@@ -5,6 +5,7 @@ runs in the step of its asset, on the value at hand; only the embeddings of fits
 """
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import dagster as dg
@@ -18,6 +19,7 @@ from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import Fit
 from pipeline.experiment.tracking import Tracker
+from pipeline.records.ingest import Records
 from pipeline.schemas import Examples, Tokens
 from pipeline.vocabulary.vocabulary import Vocabulary, drift
 
@@ -26,7 +28,9 @@ DRIFT_WARNS = 0.1
 
 _DESCRIPTIONS = {
     "raw_records": {
-        "has_records": "There is at least one record, and every column that conf names.",
+        "every_row_counted": "Each row of the source is used, in quarantine, left out by a filter, or merged with its "
+        "double; one of these, and only one.",
+        "few_bad_records": "Of the rows no more are in quarantine than `source.max_bad_share` allows.",
     },
     "vocabulary": {
         "schema": "Each row has a token, its label and a count, and no token stands there twice.",
@@ -56,9 +60,15 @@ def specs(conf: Dataset, asset: str) -> list[dg.AssetCheckSpec]:
     return [dg.AssetCheckSpec(name, asset=key, description=said) for name, said in _DESCRIPTIONS.get(asset, {}).items()]
 
 
-def of_records(n_records: int) -> list[dg.AssetCheckResult]:
+def of_records(records: Records, conf: Dataset) -> list[dg.AssetCheckResult]:
     """Check the raw records; the columns that conf names were checked while reading them."""
-    return [_result("has_records", n_records > 0, {"records": n_records})]
+    counts = records.counts
+    share, most = counts.quarantined / counts.read, conf.source.max_bad_share
+    written = records.frame.select(pl.len()).collect().item()
+    return [
+        _result("every_row_counted", counts.accounted and written == counts.used, asdict(counts)),
+        _result("few_bad_records", share <= most, {"share": round(share, 6), "allowed": most}),
+    ]
 
 
 def of_vocabulary(vocabulary: Vocabulary, before: Vocabulary | None) -> list[dg.AssetCheckResult]:
@@ -73,7 +83,7 @@ def of_vocabulary(vocabulary: Vocabulary, before: Vocabulary | None) -> list[dg.
 def of_examples(examples: SparseExamples) -> list[dg.AssetCheckResult]:
     """Check the sparse examples, and compare them with the pairs of the raw records."""
     n_raw = examples.about["pairs"]
-    n_stored, n_left_out = int(examples.counts.sum()), examples.about["left_out"]["unknown_tokens"]
+    n_stored, n_left_out = int(examples.counts.sum()), examples.about["unknown_tokens"]
     said = {"in the records": n_raw, "stored": n_stored, "left out, without a place in the vocabulary": n_left_out}
     return [_schema(examples.frame, Examples), _result("no_token_lost", n_raw == n_stored + n_left_out, said)]
 

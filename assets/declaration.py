@@ -12,7 +12,7 @@ from assets import checks
 from pipeline.config.dataset import Dataset
 from pipeline.experiment.code_version import code_version
 
-RECORDS = {"source"}
+RECORDS = {"source": True, "example": True, "tokens": True, "task": True, "split": {"column": True}}
 TOKENS = {"example", "tokens", "split", "vocabulary", "task", "refit", "seed"}
 FITS = {"dimensions", "baselines", "training", "task", "refit", "seed"}
 """RECORDS, TOKENS and FITS: sections of conf; a change of a section that an asset names makes the asset stale."""
@@ -23,7 +23,7 @@ def asset(
     name: str,
     description: str,
     kinds: set[str],
-    settings: set[str],
+    settings: Any,
     upstream: tuple[str, ...] = (),
     modules: Iterable[str] = (),
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
@@ -36,7 +36,7 @@ def asset(
         name: of the asset.
         description: what people read about it.
         kinds: the labels that Dagster shows on it.
-        settings: the sections of conf that decide its value.
+        settings: the sections of conf that decide its value, as pydantic's `include` names them.
         upstream: the names of the assets that it reads.
         modules: further modules whose code decides the value, by their full names.
     """

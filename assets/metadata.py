@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 import dataframely as dy
 import numpy as np
+import polars as pl
 
 from assets.resources import MLflow
 from pipeline.config.task import Task
@@ -14,6 +15,8 @@ from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import Fit
 from pipeline.experiment.registry import EMBEDDING, PCA
+from pipeline.records import quarantine
+from pipeline.records.cleaning import Counts
 from pipeline.records.ingest import Records
 from pipeline.schemas import PARTS, EmbeddingRows, Examples, Tokens
 from pipeline.views import tables
@@ -38,7 +41,39 @@ def of_records(records: Records, roles: Mapping[str, str]) -> dict[str, Any]:
         SCHEMA: dg.TableSchema(columns),
         "source": _table(["file", "checksum"], list(records.checksums.items())[:10]),
         "files": len(records.checksums),
+        "rows": _table(["rows", "what became of them"], _fates(records.counts)),
+        **_of_quarantine(records),
+        **({"found out": _table(["what", "is"], list(records.found.items()))} if records.found else {}),
     }
+
+
+def _fates(counts: Counts) -> list[tuple[int, str]]:
+    told = [
+        (counts.used, "used"),
+        (counts.quarantined, "in quarantine: cannot be used"),
+        (counts.filtered, "left out by `source.where`"),
+        (counts.unanswered, "left out: without a value to predict"),
+        (counts.merged, "merged with an equal record by `source.drop_duplicates`"),
+    ]
+    return [(counts.read, "read"), *((count, fate) for count, fate in told if count or fate == "used")]
+
+
+def _of_quarantine(records: Records) -> dict[str, Any]:
+    """A table of the reasons, with the first record of each."""
+    reasons = (
+        records.quarantine.group_by("reason", "column", maintain_order=True)
+        .agg(pl.len().alias("rows"), pl.col("file", "line", "raw").first())
+        .sort("rows", descending=True, maintain_order=True)
+        .head(20)
+    )
+    if reasons.is_empty():
+        return {}
+    rows = [
+        (row["rows"], row["column"] or "the line", row["reason"], f"{row['file']}:{row['line']}", row["raw"][:200])
+        for row in reasons.iter_rows(named=True)
+    ]
+    table = _table(["rows", "column", "why", "first", "its text"], rows)
+    return {"in quarantine": table, "quarantine": dg.MetadataValue.path(str(records.folder / quarantine.FILE))}
 
 
 def made_from(context: dg.AssetExecutionContext) -> dict[str, Any]:
@@ -87,7 +122,7 @@ def of_examples(examples: SparseExamples, vocabulary: Vocabulary) -> dict[str, A
         "tokens of an example, median": float(np.median(lengths)),
         "empty examples": int((lengths == 0).sum()),
         **sizes,
-        **{name.replace("_", " ") + " left out": count for name, count in examples.about["left_out"].items()},
+        "unknown tokens left out": examples.about["unknown_tokens"],
         "fingerprint": examples.fingerprint,
         SCHEMA: _schema(Examples),
         "an example": f"{examples.frame['example'][first]}: {integers[:8].tolist()} ... = "

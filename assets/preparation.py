@@ -37,7 +37,7 @@ def raw_records_asset(conf: Dataset, conf_folder: Path) -> dg.AssetsDefinition:
             value=records,
             data_version=data_version(records.checksums),
             metadata=metadata.of_records(records, roles(conf)),
-            check_results=checks.of_records(len(records)),
+            check_results=checks.of_records(records, conf),
         )
 
     return raw_records

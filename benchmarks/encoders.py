@@ -35,7 +35,7 @@ def ours(csv: Path, out: Path) -> tuple[int, ...]:
     examples = encode(records.frame, counted.vocabulary, conf, counted.table_of(records, conf))
     examples.save(out)
     counted.save(out)
-    return (*examples.shape, len(examples.indices) + examples.about["left_out"]["unknown_tokens"])
+    return (*examples.shape, len(examples.indices) + examples.about["unknown_tokens"])
 
 
 def pandas(csv: Path, out: Path) -> tuple[int, ...]:

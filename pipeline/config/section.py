@@ -66,8 +66,9 @@ class Section(BaseModel):
     def _refuse_what_python_would_bend(cls, value: Any, info: ValidationInfo) -> Any:
         """The value; not true or false where that would be 1 or 0, and no whole number beyond 32 bits."""
         assert info.field_name is not None
+        annotation = cls.model_fields[info.field_name].annotation
         for one in value if isinstance(value, list | tuple) else (value,):
-            if isinstance(one, bool) and cls.model_fields[info.field_name].annotation is not bool:
+            if isinstance(one, bool) and bool not in (annotation, *typing.get_args(annotation)):
                 raise PydanticCustomError(
                     "truth", "YAML reads this word as true or false. Put it in quotes if it is text, or give a number"
                 )

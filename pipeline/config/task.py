@@ -28,6 +28,14 @@ class Column(NamedTuple):
     """What the column is for, in words."""
 
 
+class Number(NamedTuple):
+    """A column of the raw records that is read as numbers."""
+
+    column: str
+    positive: bool = False
+    """Whether only numbers above 0 can be used."""
+
+
 class Task(Kind, ABC):
     """What is learned from the examples, and how a fit is evaluated."""
 
@@ -51,9 +59,14 @@ class Task(Kind, ABC):
         """Every column of the raw records that this section names, with the key that names it."""
         return []
 
-    def lacks_answer(self, schema: "pl.Schema") -> "pl.Expr | None":
-        """Whether a record lacks its target and is left out; None if the task has no target column."""
+    @property
+    def answer(self) -> str | None:
+        """The column to predict: a record without a value there is left out. None: tokens are predicted."""
         return None
+
+    def numbers(self) -> list[Number]:
+        """The columns that are read as numbers."""
+        return []
 
     # the examples
 

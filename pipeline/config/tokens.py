@@ -27,6 +27,10 @@ class Tokens(Kind, ABC):
     lowercase: bool
     """Lower-case the tokens."""
 
+    def rules(self, column: str, dtype: "pl.DataType") -> "list[tuple[str, pl.Expr]]":
+        """Why a record cannot be used: each reason in words, and whether it holds for each record."""
+        return []
+
     @abstractmethod
     def texts(self, column: str, dtype: "pl.DataType") -> "pl.Expr | None":
         """The text, or list of texts, of each row; None if this kind cannot be made from such a column."""

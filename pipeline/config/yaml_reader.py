@@ -5,7 +5,7 @@ Tags, and documents that are too large, too deep or contain themselves, are refu
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 
@@ -22,7 +22,7 @@ _VALUES = yaml.constructor.SafeConstructor()
 class _Loader(yaml.SafeLoader):
     """YAML without dates: `2024-05-01` is a text."""
 
-    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {
+    yaml_implicit_resolvers = {  # noqa: RUF012 (PyYAML's own class attribute)
         first: [(tag, pattern) for tag, pattern in resolvers if tag in _PLAIN]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
@@ -66,6 +66,7 @@ def _require_shallow(text: str, path: Path) -> None:
     for event in yaml.parse(text, _Loader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > MOST_DEPTH:
+            assert event.start_mark is not None
             raise PipelineError(
                 f"{path}:{event.start_mark.line + 1}: more than {MOST_DEPTH} lists or mappings in one another."
             )

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import polars as pl
 
 from pipeline.errors import PipelineError
-from pipeline.records.columns import as_number
+from pipeline.records.columns import number
 from pipeline.records.used_records import EXAMPLE
 
 Array = npt.NDArray[Any]
@@ -40,21 +40,11 @@ def numbers_of(used: pl.LazyFrame, ids: pl.Series, columns: Sequence[str], where
         where: the conf file's name, for a message.
 
     Raises:
-        PipelineError: a text is not a number, or the rows of one example disagree.
+        PipelineError: the rows of one example disagree.
     """
-    named = {f"number_{i}": column for i, column in enumerate(columns)}
     schema = used.collect_schema()
-    rows = used.select(
-        example=EXAMPLE, **{name: as_number(column, schema[column]) for name, column in named.items()}
-    ).collect(engine="streaming")
-    for name, column in named.items():
-        odd = rows.filter(pl.col(name).is_nan())
-        if odd.height:
-            example = odd["example"][0]
-            text = used.filter(pl.col(EXAMPLE) == example).select(pl.col(column).cast(pl.String)).collect()[column][0]
-            raise PipelineError(
-                f"{where}, task: column {column!r} should hold numbers, but example {example!r} has {text!r}."
-            )
+    numbers = {f"number_{i}": number(column, schema) for i, column in enumerate(columns)}
+    rows = used.select(example=EXAMPLE, **numbers).collect(engine="streaming")
     found = one_row_each(rows.fill_null(float("nan")), ids, columns, where)
     return found.to_numpy().astype(np.float64)
 

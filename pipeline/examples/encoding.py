@@ -54,7 +54,6 @@ def encode(
                 array.append(values)
         lengths, indices, counts, parts = (array.array() for array in arrays)
     beside = conf.task.beside(with_example(records, conf), assignment.examples["example"], conf.file)
-    n_records = records.select(pl.len()).collect(engine="streaming").item()
     return SparseExamples(
         indptr=np.append(0, np.cumsum(lengths)),
         indices=indices,
@@ -71,7 +70,7 @@ def encode(
             "by_token": assignment.by_token,
             "folds": conf.split.folds or 0,
             "pairs": len(table),
-            "left_out": {"unknown_tokens": n_unknown, "records": n_records - table.n_used},
+            "unknown_tokens": n_unknown,
         },
     )
 

@@ -43,7 +43,7 @@ class SparseExamples:
     frame: dy.DataFrame[Examples]  # N rows: the id and the split of each example
     about: Mapping[
         str, Any
-    ]  # vocabulary (its fingerprint), size V, dense and classes (names), by_token, folds, left_out
+    ]  # vocabulary (its fingerprint), size V, dense and classes (names), by_token, folds, pairs, unknown_tokens
 
     def __len__(self) -> int:
         return self.frame.height

@@ -22,7 +22,7 @@ from pipeline.experiment.fits import Fit, Fits
 from pipeline.experiment.registry import estimator, run_name
 from pipeline.experiment.run import FinishedRun, Run
 from pipeline.experiment.tracking import CURRENT, Tracker
-from pipeline.records import sources
+from pipeline.records.source import paths
 from pipeline.records.splitting import require_room
 from pipeline.vocabulary.vocabulary import Vocabulary
 
@@ -77,7 +77,7 @@ def fit_all(
             run_tags = {"dataset": conf.name, "method": method, "fit_key": key, PICTURES_KEY: pictures_key()}
             run_tags |= tags or {}
             with tracker.run(name, run_tags, run_params(how, conf, vocabulary, examples, dimension)) as run:
-                run.log_input(conf.name, examples.fingerprint, sources.name(conf.source), _profile(examples))
+                run.log_input(conf.name, examples.fingerprint, paths.name(conf.source), _profile(examples))
                 state = checkpoints / key if checkpoints else None
                 fitted = fit_one(how, conf, vocabulary, examples, dimension, run, log, state)
             if state:

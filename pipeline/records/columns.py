@@ -1,4 +1,4 @@
-"""The columns of the raw records: which of them a conf names, and how their values are read."""
+"""The columns of the raw records: which of them a conf names, and where their numbers are."""
 
 from collections.abc import Mapping
 
@@ -26,26 +26,13 @@ def named_columns(conf: Dataset) -> list[Column]:
     return named + [column._replace(key=f"task.{column.key}") for column in conf.task.named_columns()]
 
 
-def is_missing(column: str, dtype: pl.DataType) -> pl.Expr:
-    """Whether a record has no value in a column: null, NaN, empty text, or a usual word for it such as `n/a`."""
-    value = pl.col(column)
-    if dtype.is_float():
-        return value.is_null() | value.is_nan()
-    if dtype == pl.String:
-        return value.is_null() | value.str.strip_chars().str.to_lowercase().is_in(
-            ["", "na", "n/a", "nan", "null", "none"]
-        )
-    return value.is_null()
+def number_column(column: str) -> str:
+    """The column of the raw records that holds the numbers which were read from a column of texts."""
+    return f"{column} (number)"
 
 
-def as_number(column: str, dtype: pl.DataType) -> pl.Expr:
-    """The values of a column as float64: null if a value is missing, NaN if it is not a number.
-
-    Text may have a currency sign, commas between thousands, or a percent sign: `$1,145.00` is 1145.
-    """
-    value = pl.col(column)
-    if dtype == pl.String:
-        bare = value.str.replace_all(r"[\p{Sc}\s%]", "")
-        grouped = bare.str.contains(r"^[-+]?\d{1,3}(,\d{3})+(\.\d*)?$")
-        value = pl.when(grouped).then(bare.str.replace_all(",", "", literal=True)).otherwise(bare)
-    return pl.when(~is_missing(column, dtype)).then(value.cast(pl.Float64, strict=False).fill_null(float("nan")))
+def number(column: str, schema: pl.Schema) -> pl.Expr:
+    """The values of a column as float64; null if a record has none."""
+    read = number_column(column)
+    value = pl.col(read if read in schema else column).cast(pl.Float64)
+    return value.fill_nan(None)

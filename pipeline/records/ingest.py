@@ -1,50 +1,76 @@
-"""Reads source files or a sample once, into Parquet files of records, with count, schema and checksums."""
+"""Reads the source of a dataset, into Parquet files of the records that can be used; every other row is counted."""
 
 import json
 import shutil
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from functools import cached_property
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 from uuid import uuid4
 
 import polars as pl
 
 from pipeline.config.dataset import Dataset
-from pipeline.records import sources
+from pipeline.errors import PipelineError
+from pipeline.records.cleaning import Cleaner, Counts, needed_columns
+from pipeline.records.numbers import Decimal
+from pipeline.records.quarantine import FILE, Quarantine
 from pipeline.records.side_by_side import side_by_side
+from pipeline.records.source.files import Files, Readable
+from pipeline.records.source.paths import name
+from pipeline.records.source.samples import Sample
+from pipeline.records.source.tables import BYTES, ROWS
 
 _FILES = "records-*.parquet"
 _ABOUT = "about.json"
-_ROWS, _BYTES = 250_000, 2**26
-"""The most records of a file, and the most bytes that they take in memory."""
 _SOME = 1_000
-"""The first records, which tell how large one is, and whether a column repeats its values."""
+"""The first records, which tell whether a column repeats its values."""
 
 
 @dataclass(frozen=True)
 class Records:
-    """The raw records as they come, in a folder of Parquet files with one row per record, in the source's order."""
+    """The raw records that can be used, in a folder of Parquet files with one row per record, in the source's order."""
 
     folder: Path
-    checksums: Mapping[str, str] = field(default_factory=dict)
-    """The checksum of each source file, or the version of the sample; known only right after reading."""
 
     @property
     def frame(self) -> pl.LazyFrame:
-        """The records, as a lazy frame."""
+        """The records, as a lazy frame. Numbers that were read from texts stand in columns of their own."""
         return pl.scan_parquet(sorted(self.folder.glob(_FILES)))
 
-    def __len__(self) -> int:
-        return int(self.frame.select(pl.len()).collect().item())  # read from the files' metadata
+    @property
+    def quarantine(self) -> pl.DataFrame:
+        """The records that cannot be used: `file`, `line`, `column`, `reason` and `raw`, the text."""
+        return pl.read_parquet(self.folder / FILE)
 
-    @cached_property
+    def __len__(self) -> int:
+        return self.counts.used
+
+    @property
     def version(self) -> str:
         """Identifies these records; whatever is made from them keeps it."""
-        return str(json.loads((self.folder / _ABOUT).read_text())["version"])
+        return str(self._about["version"])
+
+    @property
+    def counts(self) -> Counts:
+        """What became of the rows of the source."""
+        return Counts(**self._about["counts"])
+
+    @property
+    def checksums(self) -> Mapping[str, str]:
+        """The checksum of each source file: its SHA-256, first 16 hexadecimal digits; or the version of the sample."""
+        return dict(self._about["checksums"])
+
+    @property
+    def found(self) -> Mapping[str, str]:
+        """What was found out about the source, such as its separator."""
+        return dict(self._about["found"])
+
+    @cached_property
+    def _about(self) -> dict[str, Any]:
+        return dict(json.loads((self.folder / _ABOUT).read_text()))
 
     def save(self, folder: Path) -> None:
         """Move the files into a folder, and remove the folder that they were written into."""
@@ -59,9 +85,10 @@ class Records:
 
 
 def ingest(conf: Dataset, conf_folder: Path, folder: Path) -> Records:
-    """Read the source of a dataset once, and write its records into a folder.
+    """Read the source of a dataset, and write the records that can be used into a folder.
 
-    The checksums are computed at the same time, so that the files are read from the disk once for both.
+    The source is read once. Only where later rows show that decimals are marked otherwise than the first rows do, it is
+    read once more.
 
     Args:
         conf: the dataset.
@@ -69,22 +96,95 @@ def ingest(conf: Dataset, conf_folder: Path, folder: Path) -> Records:
         folder: created here, for the records and nothing else.
 
     Raises:
-        PipelineError: a file is missing, empty, unreadable or lacks a column.
+        PipelineError: the source cannot be read, lacks a column, has no record, or more records than conf allows
+            cannot be used.
     """
-    records = sources.scan(conf, conf_folder)
-    folder.mkdir(parents=True)
     try:
-        with ThreadPoolExecutor(1) as beside:
-            checksums = beside.submit(sources.checksums, conf.source, conf_folder)
-            paths = (folder / _FILES.replace("*", f"{number:05d}") for number in count())
-            batches = records.collect_batches(chunk_size=_rows_of_a_file(records), maintain_order=True)
-            for _ in side_by_side(_write, zip(paths, batches, strict=False)):
-                pass
-        (folder / _ABOUT).write_text(json.dumps({"version": uuid4().hex}))
-        return Records(folder, checksums.result())
+        expected: Mapping[str, Decimal] | None = None
+        while True:
+            folder.mkdir(parents=True)
+            used, found = _read(conf, _source(conf, conf_folder), folder, expected)
+            if used == found or expected is not None:
+                return Records(folder)
+            shutil.rmtree(folder)
+            expected = found
     except BaseException:
-        shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)
         raise
+
+
+def _source(conf: Dataset, conf_folder: Path) -> Readable:
+    if conf.source.sample:
+        return Sample(conf.source.sample)
+    return Files(conf.source, conf_folder, needed_columns(conf))
+
+
+def _read(
+    conf: Dataset, source: Readable, folder: Path, expected: Mapping[str, Decimal] | None
+) -> tuple[Mapping[str, Decimal], Mapping[str, Decimal]]:
+    """Read a source from its start to its end: the marks before decimals that were used, and those that all rows tell.
+
+    Args:
+        conf: the dataset.
+        source: is read.
+        folder: the records are written into it.
+        expected: the marks before decimals, by column; None: the first rows tell them.
+    """
+    where = name(conf.source)
+    with Quarantine(folder) as quarantine:
+        batches = source.batches()
+        first = next(batches, None)
+        said = conf.source.decimal
+        usual: Decimal = "," if source.found.get("separator") == "';'" else "."
+        cleaner = Cleaner(conf, source.schema, where, quarantine, expected or {})
+        if first is not None and expected is None:
+            cleaner.decimals = cleaner.marks_of(first).decimals(usual, said)
+        cleaned = (cleaner.clean(batch) for batch in chain([first] if first is not None else [], batches))
+        paths = (folder / _FILES.replace("*", f"{number:05d}") for number in count())
+        for _ in side_by_side(_write, zip(paths, _of_file_size(cleaned), strict=False)):
+            pass
+    _require_enough(conf, where, cleaner.counts, quarantine)
+    about = {
+        "version": uuid4().hex,
+        "counts": asdict(cleaner.counts),
+        "checksums": source.checksums,
+        "found": source.found | {f"decimals of {column}": mark for column, mark in cleaner.decimals.items()},
+    }
+    (folder / _ABOUT).write_text(json.dumps(about))
+    return cleaner.decimals, cleaner.marks.decimals(usual, said)
+
+
+def _require_enough(conf: Dataset, where: str, counts: Counts, quarantine: Quarantine) -> None:
+    """Refuse a source without a record, or with more records that cannot be used than conf allows."""
+    most = conf.source.max_bad_share
+    if not counts.read:
+        raise PipelineError(f"{where}: has columns, but not a single record. Bring a file with rows.")
+    if counts.quarantined > most * counts.read:
+        raise PipelineError(
+            f"{where}: {counts.quarantined:,} of {counts.read:,} records cannot be used, more than the {most:.1%} that "
+            f"`source.max_bad_share` allows: {quarantine.sentence()}. Correct them, leave them out with "
+            "`source.where`, or allow more."
+        )
+    if not counts.used:
+        raise PipelineError(
+            f"{where}: none of its {counts.read:,} records is left: {counts.quarantined:,} cannot be used, "
+            f"{counts.filtered:,} do not meet `source.where`, {counts.unanswered:,} have no value to predict."
+        )
+
+
+def _of_file_size(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """The rows of all frames in as few frames as fit the size of a file."""
+    waiting: list[pl.DataFrame] = []
+    for frame in frames:
+        together = [*waiting, frame]
+        fits = sum(one.height for one in together) <= ROWS and sum(one.estimated_size() for one in together) <= BYTES
+        if fits or not waiting:
+            waiting = together
+        else:
+            yield pl.concat(waiting)
+            waiting = [frame]
+    if waiting:
+        yield pl.concat(waiting)
 
 
 def _write(path: Path, batch: pl.DataFrame) -> None:
@@ -101,10 +201,3 @@ def _write(path: Path, batch: pl.DataFrame) -> None:
         use_dictionary=repeats,
         write_statistics=False,
     )
-
-
-def _rows_of_a_file(records: pl.LazyFrame) -> int:
-    """How many records fill a file, by the size of the first ones: a few of them are in memory at once."""
-    some = records.head(_SOME).collect()
-    rows = _BYTES * some.height // max(1, int(some.estimated_size()))
-    return min(max(rows, _SOME), _ROWS)

@@ -22,7 +22,7 @@ from pipeline.records.growing import Growing
 from pipeline.records.memory_mapped import release, save
 from pipeline.records.text_numbers import TextNumbers
 from pipeline.records.token_texts import texts_of, written
-from pipeline.records.used_records import EXAMPLE, with_any_example
+from pipeline.records.used_records import EXAMPLE, with_example
 from pipeline.schemas import PARTS
 
 Array = npt.NDArray[Any]
@@ -55,7 +55,6 @@ class PairTable:
     last: Array  # (E,) uint8, the latest part of each example's records
     ids: pl.Series  # (E,) the id of each example
     tokens: pl.DataFrame  # token and label, in the order of the tokens' numbers
-    n_used: int  # number of records that could be used
     odd_part: str | None = None
     """A value of the split column that is no part, if there is one."""
 
@@ -78,7 +77,7 @@ class PairTable:
             save(folder / f"{name}.npy", getattr(self, name))
         self.ids.to_frame("id").write_parquet(folder / "ids.parquet")
         self.tokens.write_parquet(folder / "tokens.parquet")
-        (folder / "about.json").write_text(json.dumps({"n_used": self.n_used, "odd_part": self.odd_part}))
+        (folder / "about.json").write_text(json.dumps({"odd_part": self.odd_part}))
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -104,13 +103,13 @@ def pair_table(records: pl.LazyFrame, conf: Dataset) -> PairTable:
         PipelineError: a column has a dtype from which such tokens cannot be made.
     """
     builder = _Builder(conf)
-    used = with_any_example(records, conf)
+    used = with_example(records, conf)
     batches = used.select(builder.columns(used.collect_schema())).collect_batches(
         chunk_size=builder.rows_at_once, maintain_order=False
     )
     for batch in batches:
         for some in batch.iter_slices(builder.rows_at_once):
-            builder.add(some.drop_nulls("example") if some["example"].null_count() else some)
+            builder.add(some)
     return builder.table()
 
 
@@ -125,7 +124,6 @@ class _Builder:
         self.first, self.last = np.empty(0, np.uint8), np.empty(0, np.uint8)
         self.labels: list[pl.DataFrame] = []
         self.odd: list[str] = []
-        self.n_used = 0
 
     @property
     def rows_at_once(self) -> int:
@@ -159,7 +157,6 @@ class _Builder:
         self._note_examples(batch["example"].to_numpy(), part)
         if splits and (part == NO_PART).any():
             self.odd.append(str(batch["odd"].min()))
-        self.n_used += batch.height
         for i, (tokens, column) in enumerate(self.kinds):
             own = [name for name in ("example", "part") if name in batch.columns]
             if tokens.gives_lists:
@@ -223,7 +220,7 @@ class _Builder:
             tokens = tokens.with_columns(label="token")
         example, token, part = (array.array() for array in self.arrays)
         odd = min(self.odd, default=None)
-        return PairTable(example, token, part, self.first[:numbers], self.last[:numbers], ids, tokens, self.n_used, odd)
+        return PairTable(example, token, part, self.first[:numbers], self.last[:numbers], ids, tokens, odd)
 
 
 def _of_all(numbers: TextNumbers, texts: pl.Series) -> pl.Series:

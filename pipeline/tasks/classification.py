@@ -73,9 +73,7 @@ class Classification(TargetTask):
             )
         index = texts.replace_strict(classes, pl.int_range(len(classes), eager=True), return_dtype=pl.Float64)
         dense = numbers_of(used, ids, self.dense, where) if self.dense else np.empty((len(ids), 0))
-        return Beside(
-            index.to_numpy(), np.where(np.isfinite(dense), dense, np.nan), self.dense, tuple(classes.to_list())
-        )
+        return Beside(index.to_numpy(), dense, self.dense, tuple(classes.to_list()))
 
     def scale(self, training: ExampleSet) -> dict[str, Array]:
         """The names of the classes and their shares of the training examples; a class without any counts as half."""

@@ -9,8 +9,8 @@ import numpy.typing as npt
 import polars as pl
 from pydantic import Field
 
+from pipeline.config.task import Number
 from pipeline.embedding import Fitted
-from pipeline.errors import PipelineError
 from pipeline.evaluation.metrics import Metric
 from pipeline.examples.beside import Beside, numbers_of
 from pipeline.examples.example_set import ExampleSet
@@ -59,25 +59,14 @@ class Regression(TargetTask):
         """The number and the dense features of each example.
 
         Raises:
-            PipelineError: a text is not a number, the rows of one example disagree, or the target cannot be used.
+            PipelineError: the rows of one example disagree.
         """
         numbers = numbers_of(used, ids, (self.target, *self.dense), where)
-        self._require_usable(numbers[:, 0], ids, where)
-        dense = np.where(np.isfinite(numbers[:, 1:]), numbers[:, 1:], np.nan)
-        return Beside(numbers[:, 0], dense, self.dense)
+        return Beside(numbers[:, 0], numbers[:, 1:], self.dense)
 
-    def _require_usable(self, target: Array, ids: pl.Series, where: str) -> None:
-        finite = np.isfinite(target)
-        bad = ~finite | (target <= 0) if self.log else ~finite
-        if not bad.any():
-            return
-        first = int(np.flatnonzero(bad)[0])
-        problem = "has no logarithm" if finite[first] else "is not a number to learn from"
-        cure = " or say `task.log: false`" if finite[first] else ""
-        raise PipelineError(
-            f"{where}, task.target: {self.target!r} of example {ids[first]!r} is {target[first]:g}, which "
-            f"{problem} ({int(bad.sum())} such in all). Leave such records out{cure}."
-        )
+    def numbers(self) -> list[Number]:
+        """The target, and the dense features."""
+        return [Number(self.target, positive=self.log), *super().numbers()]
 
     def scale(self, training: ExampleSet) -> dict[str, Array]:
         """Mean and standard deviation of the target, or of its logarithm if `log` is set."""

@@ -6,15 +6,13 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Self
 
 import numpy.typing as npt
-import polars as pl
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from pipeline.config.section import as_tuple, different
-from pipeline.config.task import Column, Task
+from pipeline.config.task import Column, Number, Task
 from pipeline.config.training import Training
 from pipeline.examples.example_set import ExampleSet
-from pipeline.records.columns import is_missing
 
 Array = npt.NDArray[Any]
 Weights = Mapping[str, Array]
@@ -44,9 +42,14 @@ class TargetTask(Task):
         dense = [Column(f"dense[{i}]", column, "dense feature") for i, column in enumerate(self.dense)]
         return [Column("target", self.target, self.answer_role), *dense]
 
-    def lacks_answer(self, schema: pl.Schema) -> pl.Expr | None:
-        """Whether a record has no target."""
-        return is_missing(self.target, schema[self.target])
+    @property
+    def answer(self) -> str:
+        """The target."""
+        return self.target
+
+    def numbers(self) -> list[Number]:
+        """The dense features."""
+        return [Number(column) for column in self.dense]
 
     # from the target to what is learned, and back: every method that predicts the target uses these methods
 

@@ -16,7 +16,7 @@ from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import Fit
 from pipeline.experiment.tracking import Tracker
 from pipeline.records.pairs import pair_table
-from pipeline.records.sources import scan
+from pipeline.records.ingest import ingest
 from pipeline.tasks.missing_tokens import MissingTokens
 from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
 
@@ -38,7 +38,7 @@ def test_a_vocabulary_that_drifts_warns() -> None:
 
 
 def test_a_lost_token_is_an_error(movies: Dataset, tmp_path: Path) -> None:
-    records = scan(movies, tmp_path / "conf")
+    records = ingest(movies, tmp_path / "conf", tmp_path / "read").frame
     vocabulary = build_vocabulary(pair_table(records, movies), movies)
     examples = encode(records, vocabulary, movies)
     assert all(result.passed for result in checks.of_examples(examples))

@@ -1,5 +1,6 @@
 """Tokens that are the items of a list."""
 
+import json
 from typing import ClassVar, Literal
 
 import polars as pl
@@ -20,15 +21,49 @@ class ItemTokens(Tokens):
     delimiter: str | None = Field(None, min_length=1)
     """What separates the items of delimited text, such as `|`. Default: the text is a JSON array."""
 
+    max_tokens: int | None = Field(None, ge=1)
+    """A record with more items than this cannot be used. Default: there is no limit."""
+
+    def rules(self, column: str, dtype: pl.DataType) -> list[tuple[str, pl.Expr]]:
+        """A record cannot be used if its text is no JSON array, or if it has too many items."""
+        rules, value = [], pl.col(column)
+        if dtype == pl.String and not self.delimiter:
+            rules.append(("is no JSON array of items", value.map_batches(_is_no_array, return_dtype=pl.Boolean)))
+            value = pl.when(~rules[0][1]).then(value)
+        texts = self._items(value, dtype)
+        if self.max_tokens is not None and texts is not None:
+            rules.append((f"has more than {self.max_tokens} items", texts.list.len() > self.max_tokens))
+        return rules
+
     def texts(self, column: str, dtype: pl.DataType) -> pl.Expr | None:
         """The items of each list, without surrounding space; None for a column that holds neither lists nor text."""
+        return self._items(pl.col(column), dtype)
+
+    def _items(self, value: pl.Expr, dtype: pl.DataType) -> pl.Expr | None:
         if isinstance(dtype, pl.List | pl.Array):
-            items = pl.col(column).cast(pl.List(pl.String))
+            items = value.cast(pl.List(pl.String))
         elif dtype != pl.String:
             return None
         elif self.delimiter:
-            items = pl.col(column).str.split(self.delimiter)
+            items = value.str.split(self.delimiter)
         else:
-            items = pl.col(column).str.json_decode(pl.List(pl.String))
+            items = value.str.json_decode(pl.List(pl.String))
         stripped = items.list.eval(pl.element().str.strip_chars())
         return stripped.list.filter(pl.element().str.len_chars() > 0)
+
+
+def _is_no_array(texts: pl.Series) -> pl.Series:
+    """Whether each text is something else than a JSON array of texts and numbers."""
+    try:
+        texts.str.json_decode(pl.List(pl.String))
+    except pl.exceptions.PolarsError:
+        return pl.Series([text is not None and not _is_array(text) for text in texts], dtype=pl.Boolean)
+    return pl.repeat(False, len(texts), eager=True)
+
+
+def _is_array(text: str) -> bool:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(found, list) and not any(isinstance(item, list | dict) for item in found)

@@ -26,8 +26,8 @@ class ValueTokens(Tokens):
     value, if `|` separates several)."""
 
     def texts(self, column: str, dtype: pl.DataType) -> pl.Expr | None:
-        """The value as text; None for a column of lists."""
-        return None if isinstance(dtype, pl.List | pl.Array) else pl.col(column).cast(pl.String)
+        """The value as text; None for a column of lists or objects."""
+        return None if dtype.is_nested() else pl.col(column).cast(pl.String)
 
     def label_text(self) -> pl.Expr | None:
         """The label that conf declares, with `?` for a value that a record lacks; None if it declares none."""

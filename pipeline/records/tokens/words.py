@@ -23,6 +23,16 @@ class WordTokens(Tokens):
     min_length: int = Field(2, ge=1)
     """Leave out words of fewer characters than this."""
 
+    max_tokens: int | None = Field(None, ge=1)
+    """A record with more words than this cannot be used. Default: there is no limit."""
+
+    def rules(self, column: str, dtype: pl.DataType) -> list[tuple[str, pl.Expr]]:
+        """A record cannot be used if it has too many words."""
+        texts = self.texts(column, dtype)
+        if self.max_tokens is None or texts is None:
+            return []
+        return [(f"has more than {self.max_tokens} words", texts.list.len() > self.max_tokens)]
+
     def texts(self, column: str, dtype: pl.DataType) -> pl.Expr | None:
         """The words of each text; None for a column that holds no text."""
         if dtype != pl.String:

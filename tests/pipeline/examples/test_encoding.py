@@ -148,7 +148,7 @@ def test_unknown_tokens_are_dropped_and_counted_or_refused_or_shared(write_conf:
     lists = [["a", "b"], ["a", "b"], ["a", "c"]]
     base = {**ITEMS, "vocabulary": {"min_count": 2}}
     examples, vocabulary = encoded(pl.DataFrame({"list": lists}), load(write_conf("drop", base)))
-    assert examples.about["left_out"] == {"unknown_tokens": 1, "records": 0}
+    assert examples.about["unknown_tokens"] == 1
     assert examples.decode(vocabulary)["tokens"].to_list() == [["a", "b"], ["a", "b"], ["a"]]
     base["vocabulary"]["unknown"] = "share"
     examples, vocabulary = encoded(pl.DataFrame({"list": lists}), load(write_conf("share", base)))
@@ -164,40 +164,6 @@ def test_dense_features_and_target_go_with_their_example(priced_words: pl.DataFr
     assert examples.dense[:, 0].tolist() == priced_words["area"].to_list()
     assert (examples.parts == TRAIN).all()
     assert examples.held_out("test").inputs.csr().nnz > 0
-
-
-@pytest.mark.parametrize(
-    ("column", "value", "sentence"),
-    [
-        ("price", "cheap", "column 'price' should hold numbers, but example '3' has 'cheap'"),
-        ("price", "0", "'price' of example '3' is 0, which has no logarithm .*say `task.log: false`"),
-        ("price", "inf", "'price' of example '3' is inf, which is not a number to learn from"),
-        ("area", "big", "column 'area' should hold numbers, but example '3' has 'big'"),
-    ],
-)
-def test_a_number_that_is_none_is_told_with_its_example(
-    priced_words: pl.DataFrame, homes: Dataset, column: str, value: str | None, sentence: str
-) -> None:
-    at_3 = pl.int_range(pl.len()) == 3
-    spoilt = priced_words.with_columns(
-        pl.when(at_3).then(pl.lit(value)).otherwise(pl.col(column).cast(pl.String)).alias(column)
-    )
-    with pytest.raises(PipelineError, match=sentence):
-        encoded(spoilt, homes)
-
-
-def test_a_record_without_the_number_to_predict_is_left_out_and_counted(
-    priced_words: pl.DataFrame, homes: Dataset
-) -> None:
-    price = pl.col("price").cast(pl.String)
-    row = pl.int_range(pl.len())
-    spoilt = priced_words.with_columns(
-        price=pl.when(row == 3).then(None).when(row == 5).then(pl.lit("N/A")).otherwise(price)
-    )
-    examples, _ = encoded(spoilt, homes)
-    assert examples.about["left_out"]["records"] == 2
-    assert len(examples) == 598
-    assert not {"3", "5"} & set(examples.frame["example"])
 
 
 def test_a_missing_dense_feature_is_nan(priced_words: pl.DataFrame, homes: Dataset) -> None:

@@ -16,7 +16,9 @@ from pipeline.errors import PipelineError
 from pipeline.examples.encoding import encode
 from pipeline.records import ingest as reading
 from pipeline.records import pairs as module
+from pipeline.records.cleaning import Counts
 from pipeline.records.ingest import Records, ingest
+from pipeline.records.source import tables
 from pipeline.vocabulary.counted import Counted, count
 
 
@@ -47,15 +49,27 @@ def test_a_source_that_is_refused_leaves_nothing(
     assert not (tmp_path / "read").exists()
 
 
-def test_a_file_that_breaks_off_leaves_nothing(
+def test_bad_lines_are_set_aside_with_their_place_and_text_until_they_are_too_many(
     minimal: dict[str, Any], write_conf: Callable[..., Path], tmp_path: Path
 ) -> None:
     conf = load(path := write_conf("films", minimal))
-    rows = "".join(f"m{i}\n" for i in range(200_000))
-    (path.parent / "records.csv").write_text(f"movie\n{rows}a,b,c\n")
-    with pytest.raises(pl.exceptions.PolarsError):
-        ingest(conf, path.parent, tmp_path / "read")
-    assert not (tmp_path / "read").exists()
+    rows = "".join(f"m{i},1\n" for i in range(200_000))
+    (path.parent / "records.csv").write_text(f"movie,n\n{rows}a,b,c\n,3\n")
+    records = ingest(conf, path.parent, tmp_path / "read")
+    assert records.counts == Counts(read=200_002, used=200_000, quarantined=2)
+    name = str(path.parent / "records.csv")
+    assert records.quarantine.rows() == [
+        (name, 200_002, None, "has more values than columns", "a,b,c"),
+        (name, 200_003, "movie", "is missing", ",3"),
+    ]
+    (path.parent / "records.csv").write_text("movie,n\nm1,1\na,b,c\n,3\nd,e,f\n")
+    sentence = (
+        r"records.csv: 3 of 4 records cannot be used, more than the 1.0% that `source.max_bad_share` allows: "
+        r"2 x has more values than columns \(first .*records.csv:3\); 1 x movie: is missing \(first .*records.csv:4\)"
+    )
+    with pytest.raises(PipelineError, match=sentence):
+        ingest(conf, path.parent, tmp_path / "refused")
+    assert not (tmp_path / "refused").exists()
 
 
 def test_the_table_of_pairs_is_used_again_for_its_own_records_and_conf_only(
@@ -81,12 +95,15 @@ def test_the_table_of_pairs_is_used_again_for_its_own_records_and_conf_only(
 
 
 @given(
-    rows=st.lists(st.tuples(st.text(), st.sampled_from(["", "a", "b"])), min_size=1, max_size=60), n=st.integers(1, 7)
+    rows=st.lists(st.tuples(st.text("abcé✓", min_size=1), st.sampled_from(["", "a", "b"])), min_size=1, max_size=60),
+    n=st.integers(1, 7),
 )
 def test_records_of_many_files_come_in_the_order_of_the_source(rows: list[tuple[str, str]], n: int) -> None:
     with TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patched:
         folder = Path(name)
-        patched.setattr(reading, "_ROWS", n)
+        patched.setattr(reading, "ROWS", n)
+        patched.setattr(tables, "ROWS", n)
+        patched.setattr(tables, "_SOME", 1)
         frame = pl.DataFrame(rows, schema={"movie": pl.String, "kind": pl.String}, orient="row")
         frame.write_parquet(folder / "records.parquet")
         text = {"description": "Any.", "source": {"path": "records.parquet"}, "dimensions": [2]}
@@ -101,15 +118,16 @@ def test_files_of_long_records_are_short(
     minimal: dict[str, Any], write_conf: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A few files are in memory at once, so that the size of a record must not decide how much that is."""
-    monkeypatch.setattr(reading, "_BYTES", 100_000)
-    monkeypatch.setattr(reading, "_SOME", 10)
+    monkeypatch.setattr(reading, "BYTES", 100_000)
+    monkeypatch.setattr(tables, "BYTES", 100_000)
+    monkeypatch.setattr(tables, "_SOME", 10)
     frame = pl.DataFrame(
         {"movie": [f"{i:04d}" * 250 for i in range(500)], "big": pl.Series([2**100] * 500, dtype=pl.Int128)}
     )
     conf = load(path := write_conf("films", {**minimal, "source": {"path": "films.parquet"}}))
     frame.write_parquet(path.parent / "films.parquet")
     records = ingest(conf, path.parent, tmp_path / "read")
-    sizes = [pl.read_parquet(file).estimated_size() for file in records.folder.glob("*.parquet")]
+    sizes = [pl.read_parquet(file).estimated_size() for file in records.folder.glob("records-*.parquet")]
     assert len(sizes) > 4
     assert max(sizes) < 150_000
     assert records.frame.collect().equals(frame.with_columns(pl.col("big").cast(pl.String)))

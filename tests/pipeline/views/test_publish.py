@@ -20,7 +20,7 @@ from pipeline.experiment.artifacts import load_scores
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fitting import fit_all
 from pipeline.experiment.tracking import Tracker
-from pipeline.records import sources
+from pipeline.records.ingest import ingest
 from pipeline.records.pairs import pair_table
 from pipeline.records.token_texts import described
 from pipeline.views import tables
@@ -54,7 +54,7 @@ def fitted(
     }
     (folder / f"{request.param}.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
     conf = load(folder / f"{request.param}.yaml")
-    records = sources.scan(conf, folder)
+    records = ingest(conf, folder, folder / "read").frame
     vocabulary = build_vocabulary(pair_table(records, conf), conf)
     examples = encode(records, vocabulary, conf)
     tracker = Tracker(fresh_database(folder), folder / "artifacts", conf.name)

@@ -1,0 +1,109 @@
+"""Filters rows by a condition in SQL, as Polars' SQL reads it."""
+
+import re
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from pipeline.config.dataset import Dataset
+from pipeline.errors import PipelineError, nearest
+from pipeline.records.numbers import as_number
+from pipeline.records.quarantine import Why
+
+Array = npt.NDArray[Any]
+
+_PROBED = 100
+"""Rows on which a condition is tried out."""
+
+
+class Filter:
+    """The condition `source.where` of a dataset; false if there is none.
+
+    A column of texts is compared as it is where the condition compares it with a text, and as a number where it
+    compares it with a number.
+    """
+
+    def __init__(self, conf: Dataset, schema: pl.Schema) -> None:
+        """Read the condition.
+
+        Raises:
+            PipelineError: it is no condition, names a column that is not there, or compares what cannot be compared.
+        """
+        self.columns: tuple[str, ...] = ()
+        """The columns of texts that the condition reads."""
+        self._as_numbers: tuple[str, ...] = ()
+        self.condition = conf.source.where
+        if self.condition is None:
+            return
+        place = f"{conf.file}, source.where"
+        self._place = place
+        self._is_probed = False
+        try:
+            self._condition = _parsed(self.condition, schema)
+        except (pl.exceptions.PolarsError, ValueError, TypeError) as error:
+            raise PipelineError(f"{place}: is no condition in SQL ({_first_line(error)}).") from error
+        named = sorted({*self._condition.meta.root_names()})
+        for column in named:
+            if column not in schema:
+                raise PipelineError(f"{place}: there is no column {column!r}, {nearest(column, schema.names())}")
+        self.columns = tuple(column for column in named if schema[column] == pl.String)
+        self._as_numbers = self._which_as_numbers(schema, place)
+        self.why = Why("is no number, and `where` compares it with one", " or ".join(self._as_numbers) or None)
+
+    def __bool__(self) -> bool:
+        return self.condition is not None
+
+    def _which_as_numbers(self, schema: pl.Schema, place: str) -> tuple[str, ...]:
+        """The fewest columns of texts that have to be read as numbers, so that the condition can be evaluated."""
+        said = ""
+        for size in range(len(self.columns) + 1):
+            for columns in combinations(self.columns, size):
+                rows = pl.DataFrame(schema=schema).with_columns(pl.col(columns).cast(pl.Float64))
+                try:
+                    if rows.select(self._condition).dtypes == [pl.Boolean]:
+                        return columns
+                    said = said or "it gives no yes or no"
+                except pl.exceptions.PolarsError as error:
+                    said = said or _first_line(error)
+        raise PipelineError(f"{place}: cannot be evaluated ({said}). Write a condition such as `rating >= 4`.")
+
+    def of(self, frame: pl.DataFrame) -> tuple[Array, Array]:
+        """Whether each row (n,) meets the condition, and whether it holds a text where a number is asked for."""
+        numbers = [as_number(pl.col(column)).alias(column) for column in self._as_numbers]
+        rows = frame.with_columns(numbers)
+        odd = np.zeros(frame.height, bool)
+        for column in self._as_numbers:
+            odd |= rows[column].is_nan().fill_null(False).to_numpy()
+        if not self._is_probed:
+            self._probe(rows.head(_PROBED))
+        return self._of(rows), odd
+
+    def _of(self, rows: pl.DataFrame) -> Array:
+        met = rows.select(met=self._condition).to_series().fill_null(False).to_numpy()
+        return np.broadcast_to(met, rows.height)
+
+    def _probe(self, rows: pl.DataFrame) -> None:
+        """Refuse a condition whose answer for a row depends on other rows: they are not in memory at the same time."""
+        alone = [bool(self._of(row)[0]) for row in rows.iter_slices(1)]
+        if alone != self._of(rows).tolist():
+            raise PipelineError(f"{self._place}: compares rows with each other. Write a condition about one row.")
+        self._is_probed = True
+
+
+def _parsed(condition: str, schema: pl.Schema) -> pl.Expr:
+    """The condition as an expression. A column may have a name that means something in SQL, such as `user`."""
+    try:
+        return pl.sql_expr(condition)
+    except pl.exceptions.PolarsError:
+        names = "|".join(rf"\b{re.escape(name)}\b" for name in schema if re.fullmatch(r"\w+", name))
+        if not names:
+            raise
+        pattern = rf"""('(?:[^']|'')*'|"[^"]*")|({names})"""
+        return pl.sql_expr(re.sub(pattern, lambda found: found[1] or f'"{found[2]}"', condition))
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n", 1)[0]

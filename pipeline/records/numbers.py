@@ -1,0 +1,92 @@
+"""Reads numbers as people write them: with currencies, percent signs, and either mark for decimals.
+
+`1,145` is a thousand in one country and a little more than one in another. One value cannot tell, but a column can.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, Self
+
+import polars as pl
+
+Decimal = Literal[".", ","]
+
+_CODES = "EUR|USD|GBP|CHF|SEK|NOK|DKK|ISK|JPY|CNY|INR|KRW|AUD|CAD|NZD|SGD|HKD|BRL|MXN|ZAR|PLN|CZK|HUF|RON|TRY|RUB|UAH"
+_WORDS = rf"(?i:{_CODES}|kr|kn|zł|Kč|Ft|Fr|Rs|R)"
+_NO_PART_OF_A_NUMBER = rf"^{_WORDS}\.?\s*|\s*{_WORDS}\.?$|,\p{{Pd}}+$|[\p{{Sc}}\s%'\x{{2019}}]"
+_AMBIGUOUS = r"^[-+]?[1-9]\d{0,2}%s\d{3}$"
+_DECIMAL = r"^[-+]?\d*%s\d+$|^[-+]?\d{1,3}(%s\d{3})+%s\d*$|^[-+]?\d{1,3}(%s\d{3}){2,}$"
+
+
+@dataclass(frozen=True)
+class Marks:
+    """How many texts of a column tell which mark stands before the decimals."""
+
+    point: int = 0
+    """Texts in which it can only be a point, such as 0.5 or 1,145.00."""
+    comma: int = 0
+    """Texts in which it can only be a comma, such as 0,5 or 1.145,00."""
+
+    @classmethod
+    def of(cls, texts: pl.Series) -> Self:
+        """Count the texts of a column."""
+        counts = texts.to_frame("text").select(bare=_bare(pl.col("text"))).select(_tells(".", ","), _tells(",", "."))
+        return cls(*(int(count or 0) for count in counts.row(0)))
+
+    def __add__(self, other: "Marks") -> "Marks":
+        return Marks(self.point + other.point, self.comma + other.comma)
+
+    def decimal(self, usual: Decimal) -> Decimal:
+        """The mark before the decimals of this column, `usual` if its texts do not tell."""
+        return usual if self.point == self.comma else "." if self.point > self.comma else ","
+
+
+class ColumnMarks(dict[str, Marks]):
+    """The marks of several columns."""
+
+    def add(self, frame: pl.DataFrame, columns: Iterable[str]) -> Self:
+        """Count the texts of columns of a frame; itself."""
+        for column in columns:
+            self[column] = self.get(column, Marks()) + Marks.of(frame[column].drop_nulls())
+        return self
+
+    def decimals(self, usual: Decimal, said: Decimal | None = None) -> dict[str, Decimal]:
+        """The mark before the decimals of each column: `said`, if conf says it.
+
+        A column whose texts do not tell, such as 1,145, is read as the columns that do; if none does, as `usual`.
+        """
+        if said is not None:
+            return dict.fromkeys(self, said)
+        told = sum(self.values(), Marks())
+        return {column: marks.decimal(told.decimal(usual)) for column, marks in self.items()}
+
+
+def as_number(text: pl.Expr, decimal: Decimal = ".") -> pl.Expr:
+    """Texts as float64: null where there is no text, NaN for a text that is no number.
+
+    Currencies, percent signs, blanks and the marks between thousands are passed over: `$1,145.00` is 1145, and so is
+    `1.145,00 €` if a comma stands before the decimals.
+    """
+    bare = _bare(text)
+    between = "," if decimal == "." else "."
+    grouped = rf"^[-+]?\d{{1,3}}(?:{_escaped(between)}\d{{2,3}})*{_escaped(between)}\d{{3}}(?:{_escaped(decimal)}\d*)?$"
+    whole = pl.when(bare.str.contains(grouped)).then(bare.str.replace_all(between, "", literal=True)).otherwise(bare)
+    if decimal == ",":
+        clean = pl.when(~whole.str.contains(".", literal=True)).then(whole.str.replace(",", ".", literal=True))
+        whole = clean
+    return pl.when(text.is_not_null()).then(whole.cast(pl.Float64, strict=False).fill_null(float("nan")))
+
+
+def _bare(text: pl.Expr) -> pl.Expr:
+    return text.str.strip_chars().str.replace_all(_NO_PART_OF_A_NUMBER, "").str.replace("\u2212", "-", literal=True)
+
+
+def _tells(decimal: str, between: str) -> pl.Expr:
+    """The number of texts that only make sense with this mark before the decimals."""
+    bare, mark, other = pl.col("bare"), _escaped(decimal), _escaped(between)
+    found = bare.str.contains(_DECIMAL % (mark, other, mark, other)) & ~bare.str.contains(_AMBIGUOUS % mark)
+    return found.sum().alias(decimal)
+
+
+def _escaped(mark: str) -> str:
+    return r"\." if mark == "." else mark

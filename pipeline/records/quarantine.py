@@ -1,0 +1,89 @@
+"""Keeps the records that cannot be used: each with its file, line, column, reason and text, in one Parquet file."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+import pyarrow as pa
+
+FILE = "quarantine.parquet"
+_SCHEMA = pa.schema(
+    {"file": pa.string(), "line": pa.int64(), "column": pa.string(), "reason": pa.string(), "raw": pa.large_string()}
+)
+_ROWS = 10_000
+"""Records that wait in memory."""
+
+
+class Why(NamedTuple):
+    """Why a record cannot be used."""
+
+    reason: str
+    """Words that fit behind the name of a record, such as `has no id`."""
+    column: str | None = None
+    """The column that is wrong; None if the whole line is."""
+
+    def __str__(self) -> str:
+        return f"{self.column}: {self.reason}" if self.column else self.reason
+
+
+class Place(NamedTuple):
+    """Where a record stands."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+class Quarantine:
+    """Collects records that cannot be used; a context, after which the file is complete."""
+
+    def __init__(self, folder: Path) -> None:
+        """Start an empty file in a folder."""
+        from pyarrow import parquet
+
+        self.counts: Counter[Why] = Counter()
+        self.first: dict[Why, tuple[Place, str]] = {}
+        """Where the first record of each reason stands, and its text."""
+        self._writer = parquet.ParquetWriter(folder / FILE, _SCHEMA, compression="zstd")
+        self._waiting: list[tuple[str, int, str | None, str, str]] = []
+
+    def __len__(self) -> int:
+        return self.counts.total()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
+        self._flush()
+        self._writer.close()
+
+    def add(self, file: str, lines: Sequence[int], why: Sequence[Why], raw: Sequence[str]) -> None:
+        """Set records of a file aside.
+
+        Args:
+            file: the file as people know it.
+            lines: the line of each.
+            why: why each cannot be used.
+            raw: the text of each.
+        """
+        for line, one, text in zip(lines, why, raw, strict=True):
+            self.counts[one] += 1
+            self.first.setdefault(one, (Place(file, int(line)), text))
+            self._waiting.append((file, int(line), one.column, one.reason, text))
+        if len(self._waiting) >= _ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        columns: list[Any] = list(zip(*self._waiting, strict=True)) or [[]] * len(_SCHEMA)
+        self._writer.write_table(pa.table(dict(zip(_SCHEMA.names, columns, strict=True)), schema=_SCHEMA))
+        self._waiting = []
+
+    def sentence(self) -> str:
+        """The reasons by frequency, each with its count and the first place."""
+        told = [f"{count:,} x {why} (first {self.first[why][0]})" for why, count in self.counts.most_common(5)]
+        more = len(self.counts) - len(told)
+        return "; ".join(told) + (f"; and {more} more reasons" if more else "")

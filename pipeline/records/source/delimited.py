@@ -1,0 +1,165 @@
+"""Reads CSV, TSV and the like: all values are text, and a line that is no record is told."""
+
+import csv
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from pipeline.errors import PipelineError
+from pipeline.records.side_by_side import side_by_side
+from pipeline.records.source.batch import Batch, Unreadable
+from pipeline.records.source.odd_lines import Dialect, Sifted, sift
+from pipeline.records.source.streams import Block, TextFile
+
+Array = npt.NDArray[Any]
+
+SEPARATORS = (",", ";", "\t", "|")
+"""What usually stands between values, tried in this order."""
+
+
+class DelimitedFile:
+    """A text file with one record per line."""
+
+    def __init__(
+        self,
+        file: TextFile,
+        separator: str | None,
+        quote: str | None,
+        columns: Sequence[str] | None,
+        needed: Sequence[str] = (),
+    ) -> None:
+        """Read the first line.
+
+        Args:
+            file: the file.
+            separator: the character between values; None: the usual one with which the first line has the most of the
+                columns that are needed.
+            quote: the character around values that hold separators, or None.
+            columns: the names of the columns, if no line of the file has them.
+            needed: the columns that will be used.
+
+        Raises:
+            PipelineError: the file is empty or damaged.
+        """
+        self.file = file
+        self._blocks = file.blocks()
+        first = next((block for block in self._blocks if block.text.strip(b"\r\n")), None)
+        if first is None:
+            raise PipelineError(f"{file.name}: the file is empty.")
+        n_blank = len(first.text) - len(first.text.lstrip(b"\r\n"))
+        blank = first.text[:n_blank]
+        self._first = Block(first.text[n_blank:], first.first_line + blank.count(b"\n"))
+        header = self._first.text[: self._first.text.index(b"\n")].decode("utf-8", "replace").strip("\r")
+        self.separator = separator or _best_separator(header, quote, needed)
+        found = _values(header, self.separator, quote)
+        self.columns = tuple(columns) if columns else _names(found)
+        self._has_names = not columns
+        self._dialect = Dialect(self.separator, quote, len(self.columns))
+
+    def batches(self) -> Iterator[Batch]:
+        """All records of the file, in its order."""
+        yield from side_by_side(self._parsed, self._sifted())
+
+    def _sifted(self) -> Iterator[tuple[Block, Sifted | None]]:
+        """The blocks; with each, if it has odd lines or none that can be parsed at once, what sifting gave."""
+        rest = b""
+        block: Block | None = self._without_names(self._first)
+        while block is not None:
+            following = next(self._blocks, None)
+            if rest:
+                block = Block(rest + block.text, block.first_line - rest.count(b"\n"))
+            rest = b""
+            if self._is_plain(block.text):
+                yield block, None
+            else:
+                sifted = sift(block.text, self._dialect, is_last=following is None)
+                rest = sifted.rest
+                yield block, sifted
+            block = following
+
+    def _without_names(self, block: Block) -> Block:
+        if not self._has_names:
+            return block
+        end = block.text.index(b"\n") + 1
+        return Block(block.text[end:], block.first_line + 1)
+
+    def _is_plain(self, text: bytes) -> bool:
+        """Whether every line has as many values as there are columns, on average, and no quotes."""
+        if self._dialect.quote and self._dialect.quote.encode() in text:
+            return False
+        separators = text.count(self.separator.encode())
+        return separators == text.count(b"\n") * (len(self.columns) - 1) and b"\n\n" not in text and text[:1] != b"\n"
+
+    def _parsed(self, block: Block, sifted: Sifted | None) -> Batch:
+        if sifted is None:
+            try:
+                frame = self._parse(block.text)
+                if frame.height == block.text.count(b"\n"):  # so no line has fewer values than another
+                    lines = np.arange(frame.height)
+                    return self._batch(block, frame, lines, lines + 1, [])
+            except pl.exceptions.PolarsError:
+                pass  # a line has too many values, or is no UTF-8
+            sifted = sift(block.text, self._dialect, is_last=True)
+        return self._batch(block, self._parse(sifted.text), sifted.lines, sifted.ends, sifted.unreadable)
+
+    def _parse(self, text: bytes) -> pl.DataFrame:
+        schema = dict.fromkeys(self.columns, pl.String())
+        if not text:
+            return pl.DataFrame(schema=schema)
+        return pl.read_csv(
+            text,
+            has_header=False,
+            schema=schema,
+            separator=self.separator,
+            quote_char=self._dialect.quote,
+        )
+
+    def _batch(
+        self, block: Block, frame: pl.DataFrame, lines: Array, ends: Array, unreadable: list[Unreadable]
+    ) -> Batch:
+        assert frame.height == len(lines)
+        told = tuple(one._replace(line=one.line + block.first_line) for one in unreadable)
+        raw = partial(_raw, block.text, lines, ends)
+        return Batch(frame, self.file.name, lines + block.first_line, raw, told)
+
+
+def _raw(text: bytes, lines: Array, ends: Array, rows: Sequence[int]) -> list[str]:
+    """The texts of some records of a block."""
+    whole = text.split(b"\n")
+    texts = (b"\n".join(whole[lines[row] : ends[row]]) for row in rows)
+    return [text.removesuffix(b"\r").decode("utf-8", "backslashreplace") for text in texts]
+
+
+def _values(line: str, separator: str, quote: str | None) -> list[str]:
+    reader = csv.reader(
+        [line], delimiter=separator, quotechar=quote, quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE
+    )
+    return next(reader, [])
+
+
+def _best_separator(header: str, quote: str | None, needed: Sequence[str]) -> str:
+    """The usual separator with which the first line has the most of the needed columns, then the most columns."""
+
+    def worth(separator: str) -> tuple[int, int]:
+        names = _names(_values(header, separator, quote))
+        return len(set(names) & set(needed)), len(names)
+
+    return max(SEPARATORS, key=worth)
+
+
+def _names(values: Sequence[str]) -> tuple[str, ...]:
+    """The names of the columns: without blanks around them, and none twice.
+
+    >>> _names([" user", "item", "", "item"])
+    ('user', 'item', 'column_3', 'item_2')
+    """
+    names: list[str] = []
+    for place, value in enumerate(values, 1):
+        name = value.strip() or f"column_{place}"
+        times = names.count(name)
+        names.append(f"{name}_{times + 1}" if times else name)
+    return tuple(names)

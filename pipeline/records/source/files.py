@@ -1,0 +1,117 @@
+"""Reads the files of a source one after the other, as one table."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import polars as pl
+
+from pipeline.config.records import Source
+from pipeline.errors import PipelineError
+from pipeline.records.source import json_lines, plain_lines
+from pipeline.records.source.batch import Batch
+from pipeline.records.source.delimited import DelimitedFile
+from pipeline.records.source.paths import ending, format_of, resolved
+from pipeline.records.source.streams import TextFile
+from pipeline.records.source.tables import ParquetFile
+
+
+class Readable(Protocol):
+    """What can be read batch by batch: all files of a source, a sample, or the answer to a query."""
+
+    schema: pl.Schema
+    """The columns, before the first batch."""
+    found: dict[str, str]
+    """What was found out about the source and is worth telling people, such as its separator."""
+    checksums: dict[str, str]
+    """The checksum of each file, complete after the last batch."""
+
+    def batches(self) -> Iterator[Batch]:
+        """All rows, in the order of the source."""
+
+
+class Files:
+    """The files of a source, as one table."""
+
+    def __init__(self, source: Source, conf_folder: Path, needed: Sequence[str]) -> None:
+        """Look at the first file.
+
+        Args:
+            source: names the files.
+            conf_folder: folder of the conf file, where relative paths start.
+            needed: the columns that will be used.
+
+        Raises:
+            PipelineError: a file is missing, empty, damaged, or of no known format.
+        """
+        self._source, self._needed = source, needed
+        self._paths = resolved(source, conf_folder)
+        self.checksums: dict[str, str] = {}
+        self.found: dict[str, str] = {}
+        self._format = format_of(source, self._paths[0])
+        if self._format == "ndjson":
+            self.schema = json_lines.schema_of([self._text_file(path) for path in self._paths])
+        elif self._format == "parquet":
+            self.schema = ParquetFile(self._paths[0], self._paths[0]).schema
+        elif self._format == "lines":
+            self.schema = plain_lines.SCHEMA
+        else:
+            first = self._delimited(self._paths[0])
+            self.schema = _of_texts(first)
+            self.found["separator"] = repr(first.separator)
+
+    def batches(self) -> Iterator[Batch]:
+        """All rows, file by file.
+
+        Raises:
+            PipelineError: a file is damaged, or its columns are not those of the first.
+        """
+        for path in self._paths:
+            if self._format == "parquet":
+                table = ParquetFile(path, path)
+                self._require_same(path, table.schema)
+                yield from (self._in_order(batch) for batch in table.batches())
+                self.checksums[path] = table.checksum
+                continue
+            if self._format == "csv":
+                delimited = self._delimited(path)
+                self._require_same(path, _of_texts(delimited))
+                file = delimited.file
+                yield from (self._in_order(batch) for batch in delimited.batches())
+            else:
+                file = self._text_file(path)
+                as_json = self._format == "ndjson"
+                yield from json_lines.batches(file, self.schema) if as_json else plain_lines.batches(file)
+            self.checksums[path] = file.checksum
+
+    def _text_file(self, path: str) -> TextFile:
+        source = self._source
+        return TextFile(Path(path), path, source.encoding, source.member, source.max_gigabytes * 1e9)
+
+    def _delimited(self, path: str) -> DelimitedFile:
+        source = self._source
+        separator = source.separator or ("\t" if ending(path) in (".tsv", ".tab") else None)
+        return DelimitedFile(self._text_file(path), separator, source.quote, source.columns, self._needed)
+
+    def _in_order(self, batch: Batch) -> Batch:
+        """The batch with the columns in the first file's order."""
+        names = self.schema.names()
+        return batch if batch.frame.columns == names else batch._replace(frame=batch.frame.select(names))
+
+    def _require_same(self, path: str, schema: pl.Schema) -> None:
+        first = self._paths[0]
+        for one, other, here, there in ((first, path, self.schema, schema), (path, first, schema, self.schema)):
+            for column, dtype in here.items():
+                if column not in there:
+                    raise PipelineError(
+                        f"{other}: lacks the column {column!r}, which {one} has. Name files of one kind."
+                    )
+                if there[column] != dtype:
+                    raise PipelineError(
+                        f"{other}: the column {column!r} holds {there[column]}, but {dtype} in {one}. Name files of "
+                        "one kind."
+                    )
+
+
+def _of_texts(file: DelimitedFile) -> pl.Schema:
+    return pl.Schema(dict.fromkeys(file.columns, pl.String()))

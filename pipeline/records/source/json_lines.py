@@ -1,0 +1,100 @@
+"""Reads NDJSON: one JSON object per line. The dtype of a column is what all its values fit into."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+import numpy as np
+import polars as pl
+
+from pipeline.errors import PipelineError
+from pipeline.records.side_by_side import side_by_side
+from pipeline.records.source.batch import Batch, Unreadable
+from pipeline.records.source.streams import Block, TextFile
+
+
+def schema_of(files: Sequence[TextFile]) -> pl.Schema:
+    """The columns of all lines of some files.
+
+    Raises:
+        PipelineError: a file is damaged, or no line holds an object, or the values of a column fit into no dtype.
+    """
+    found = pl.DataFrame()
+    for file in files:
+        for block in file.blocks():
+            try:
+                found = pl.concat([found, _parsed(block.text)[0].clear()], how="diagonal_relaxed")
+            except pl.exceptions.PolarsError as error:
+                reason = str(error).split("\n", 1)[0]
+                raise PipelineError(f"{file.name}: the values of a key differ too much ({reason}).") from error
+    if not found.columns:
+        raise PipelineError(f'{files[0].name}: no line holds a JSON object, such as {{"user": 1, "item": 2}}.')
+    return found.schema
+
+
+def batches(file: TextFile, schema: pl.Schema) -> Iterator[Batch]:
+    """All objects of a file, in its order; a key that an object lacks is null."""
+    yield from side_by_side(partial(_batch, file.name, schema), ((block,) for block in file.blocks()))
+
+
+def _batch(name: str, schema: pl.Schema, block: Block) -> Batch:
+    frame, lines, unreadable = _parsed(block.text, schema)
+    told = tuple(one._replace(line=one.line + block.first_line) for one in unreadable)
+    return Batch(frame, name, lines + block.first_line, partial(raw_lines, block.text, lines), told)
+
+
+def raw_lines(text: bytes, lines: np.ndarray, rows: Sequence[int]) -> list[str]:
+    """The texts of some rows, each of which is one line."""
+    whole = text.split(b"\n")
+    return [whole[lines[row]].strip(b"\r").decode("utf-8", "backslashreplace") for row in rows]
+
+
+def _parsed(text: bytes, schema: pl.Schema | None = None) -> tuple[pl.DataFrame, np.ndarray, list[Unreadable]]:
+    """The objects of some lines, the places of their lines, and the lines that hold none."""
+    whole = text.removesuffix(b"\n").split(b"\n")
+    try:
+        if b"\n\n" not in text and text[:1] != b"\n":
+            frame = _read(text, schema)
+            if frame.height == len(whole):
+                return frame, np.arange(frame.height), []
+    except pl.exceptions.PolarsError:
+        pass  # a line holds no object
+    places = [place for place, line in enumerate(whole) if line.strip()]
+    good = _good(whole, places, _is_object)
+    kept, frame = _all_that_parse(whole, good, schema)
+    odd = sorted({*places} - {*kept})
+    told = [Unreadable(place, "is no JSON object", whole[place].decode("utf-8", "backslashreplace")) for place in odd]
+    return frame, np.array(kept, np.int64), told
+
+
+def _all_that_parse(whole: list[bytes], good: list[int], schema: pl.Schema | None) -> tuple[list[int], pl.DataFrame]:
+    """The places of the lines that Polars reads too, such as none with a number beyond 64 bits, and their frame."""
+    try:
+        return good, _read(b"\n".join(whole[place] for place in good), schema)
+    except pl.exceptions.PolarsError:
+        kept = _good(whole, good, partial(_is_read, schema=schema))
+        return kept, _read(b"\n".join(whole[place] for place in kept), schema)
+
+
+def _good(whole: list[bytes], places: list[int], test: Callable[[bytes], bool]) -> list[int]:
+    return [place for place in places if test(whole[place])]
+
+
+def _is_object(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _is_read(line: bytes, schema: pl.Schema | None) -> bool:
+    try:
+        return _read(line, schema).height == 1
+    except pl.exceptions.PolarsError:
+        return False
+
+
+def _read(text: bytes, schema: pl.Schema | None) -> pl.DataFrame:
+    if not text.strip():
+        return pl.DataFrame(schema=schema)
+    return pl.read_ndjson(text, schema=schema, infer_schema_length=None)

@@ -1,0 +1,108 @@
+"""The files that a source names: folders and globs resolved, formats told by the endings of names."""
+
+import glob
+import os
+from pathlib import Path
+
+from pipeline.config.records import Source
+from pipeline.errors import PipelineError
+
+_FORMATS = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".tab": "csv",
+    ".txt": "csv",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".ndjson": "ndjson",
+    ".jsonl": "ndjson",
+}
+COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst", ".zlib", ".zip")
+
+
+def name(source: Source) -> str:
+    """The name of a source, for people to read."""
+    return f"sample {source.sample}" if source.sample else ", ".join(source.path or ())
+
+
+def resolved(source: Source, conf_folder: Path) -> list[str]:
+    """The files and URLs that a source names, in the order in which they are read.
+
+    Args:
+        source: names files, folders, globs and URLs.
+        conf_folder: folder of the conf file, where relative paths start, or else at the working directory.
+
+    Raises:
+        PipelineError: there is no such file.
+    """
+    return [found for path in source.path or () for found in _resolve(path, source, conf_folder)]
+
+
+def files_state(source: Source, conf_folder: Path) -> dict[str, tuple[int, int]]:
+    """Size (bytes) and time of change (ns) of each local file: enough to notice a change without reading it.
+
+    Raises:
+        PipelineError: a file is missing.
+    """
+    found = [Path(path) for path in resolved(source, conf_folder) if "://" not in path]
+    return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in found}
+
+
+def format_of(source: Source, path: str) -> str:
+    """The format of a file: csv, parquet, ndjson or lines.
+
+    Raises:
+        PipelineError: conf does not say it, and the name does not end like one.
+    """
+    if source.format:
+        return source.format
+    found = _FORMATS.get(ending(path))
+    if found is None:
+        raise PipelineError(f"{path}: which format is this? Say `source.format`: csv, parquet, ndjson or lines.")
+    return found
+
+
+def ending(path: str) -> str:
+    """The ending of a file's name, without that of a compression.
+
+    >>> ending("sales.CSV.gz"), ending("https://host/sales.tsv?page=1")
+    ('.csv', '.tsv')
+    """
+    bare = path.split("?", 1)[0] if "://" in path else path
+    suffixes = [suffix.lower() for suffix in Path(bare).suffixes if suffix.lower() not in COMPRESSIONS]
+    return suffixes[-1] if suffixes else ""
+
+
+def _resolve(path: str, source: Source, conf_folder: Path) -> list[str]:
+    if "://" in path:
+        return [path]
+    folders = list(dict.fromkeys((conf_folder, Path.cwd())))
+    for folder in folders:
+        whole = folder / Path(path).expanduser()
+        if os.path.lexists(whole):  # a name may hold characters that mean something in a glob
+            return _of_folder(whole, source) if whole.is_dir() else [_readable(whole)]
+        found = sorted(glob.glob(str(whole), recursive=True))
+        files = [one for one in found if not Path(one).is_dir()]
+        if files:
+            return [_readable(Path(one)) for one in files]
+    looked = " nor ".join(str(folder / path) for folder in folders)
+    raise PipelineError(f"{path}: there is no such file (looked for {looked}). Correct `source.path`.")
+
+
+def _of_folder(folder: Path, source: Source) -> list[str]:
+    """Every file below a folder whose name ends like one of the formats, or every file if conf says the format."""
+    found = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith((".", "_")))
+    found = [path for path in found if source.format or ending(str(path)) in _FORMATS]
+    if not found:
+        raise PipelineError(f"{folder}: the folder holds no file of a known format. Correct `source.path`.")
+    return [str(path) for path in found]
+
+
+def _readable(path: Path) -> str:
+    """The path, if it leads to a file."""
+    try:
+        path.stat()
+    except (OSError, RuntimeError) as error:
+        what = f"a link to {path.readlink()}, which leads nowhere" if path.is_symlink() else "cannot be opened"
+        raise PipelineError(f"{path}: is {what}. Correct `source.path`.") from error
+    return str(path)

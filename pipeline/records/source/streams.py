@@ -1,0 +1,164 @@
+"""Reads a text file once, as blocks of whole lines in UTF-8: decompressed, decoded, and with its checksum."""
+
+import bz2
+import codecs
+import gzip
+import hashlib
+import io
+import lzma
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+from pipeline.errors import PipelineError
+
+BLOCK = 2**23
+"""Bytes of a block, about; a longer line makes a longer block."""
+_MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"(\xb5/\xfd": "zstd", b"PK\x03\x04": "zip"}
+_MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+
+
+class Block(NamedTuple):
+    """Some whole lines of a file."""
+
+    text: bytes
+    """UTF-8, unless the file is not what conf says; each line ends with a line feed."""
+    first_line: int
+    """The number of the first line, from 1."""
+
+
+class TextFile:
+    """A text file that is read once, from its start to its end."""
+
+    def __init__(self, path: Path, name: str, encoding: str | None, member: str | None, largest: float) -> None:
+        """Prepare to read a file.
+
+        Args:
+            path: the file.
+            name: the file as people know it.
+            encoding: its encoding by its name in Python; None: by its byte-order mark, otherwise UTF-8.
+            member: the file of a ZIP archive to read, as a glob.
+            largest: the most bytes that it may hold when it is decompressed.
+        """
+        self.path, self.name, self.encoding, self.member, self.largest = path, name, encoding, member, largest
+        self._sha256 = hashlib.sha256()
+
+    @property
+    def checksum(self) -> str:
+        """The first 16 hexadecimal digits of the SHA-256 of the bytes on disk; after the last block."""
+        return self._sha256.hexdigest()[:16]
+
+    def blocks(self) -> Iterator[Block]:
+        """All lines of the file, block by block.
+
+        Raises:
+            PipelineError: the file is damaged, too large, or not text.
+        """
+        try:
+            with self.path.open("rb") as raw:
+                hashed = _Hashed(raw, self._sha256.update)
+                with self._decompressed(hashed, raw.peek()) as stream:
+                    yield from self._lines(stream)
+                while hashed.read(BLOCK):  # what lies behind the compressed data belongs to the file too
+                    pass
+        except (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, RuntimeError) as error:
+            reason = str(error).split("\n", 1)[0]
+            raise PipelineError(
+                f"{self.name}: the file cannot be read to its end ({reason}). Is it complete? Fetch it again."
+            ) from error
+
+    def _decompressed(self, raw: "_Hashed", start: bytes) -> Any:
+        """The file's text, as a stream; told by the file's first bytes."""
+        kind = next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), None)
+        if kind == "zip":
+            return self._member(zipfile.ZipFile(self.path))
+        if kind == "zstd":
+            import pyarrow as pa
+
+            return pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), "zstd")
+        if self.path.suffix == ".zlib":
+            return io.BytesIO(zlib.decompress(raw.read()))
+        opened: dict[str, Any] = {"gzip": gzip.open, "bzip2": bz2.open, "xz": lzma.open}
+        return opened[kind](raw) if kind else raw
+
+    def _member(self, archive: zipfile.ZipFile) -> Any:
+        names = [one.filename for one in archive.infolist() if not one.is_dir()]
+        found = [name for name in names if self.member is None or fnmatch(name, self.member)]
+        if len(found) != 1:
+            held = ", ".join(names[:10])
+            raise PipelineError(
+                f"{self.name}: the archive holds {held}: say in `source.member` which file to read, such as {names[0]}."
+                if names
+                else f"{self.name}: the archive is empty."
+            )
+        return archive.open(found[0])
+
+    def _lines(self, stream: BinaryIO) -> Iterator[Block]:
+        decode, rest, line, size = None, b"", 1, 0
+        while True:
+            some = stream.read(BLOCK)
+            size += len(some)
+            if size > self.largest:
+                raise PipelineError(
+                    f"{self.name}: holds more than {self.largest / 1e9:,g} GB. Raise `source.max_gigabytes` if that is "
+                    "right."
+                )
+            if decode is None:
+                decode, some = self._decoder(some)
+            text = rest + decode(some, not some)
+            end = len(text) if not some else text.rfind(b"\n") + 1
+            if end:
+                whole = text[:end] if not some else memoryview(text)[:end].tobytes()
+                whole = whole if whole.endswith(b"\n") else whole + b"\n"
+                yield Block(whole, line)
+                line += whole.count(b"\n")
+            rest = text[end:]
+            if not some:
+                return
+
+    def _decoder(self, start: bytes) -> tuple[Callable[[bytes, bool], bytes], bytes]:
+        """A function from bytes of the file to UTF-8, and the start of the file without its byte-order mark.
+
+        A byte that the encoding does not have stays as it is: it is no UTF-8, and its line is told as unreadable.
+        """
+        mark = next((mark for mark in _MARKS if start.startswith(mark)), b"")
+        encoding = codecs.lookup(_MARKS.get(mark) or self.encoding or _utf_16_or_8(start)).name
+        start = start[len(mark) :]
+        if encoding not in ("utf-8", "ascii"):
+            incremental = codecs.getincrementaldecoder(encoding)("replace" if "16" in encoding else "surrogateescape")
+            return lambda some, last: incremental.decode(some, last).encode("utf-8", "surrogateescape"), start
+        if b"\r" in start and b"\n" not in start:  # as old spreadsheets end their lines
+            return lambda some, last: some.replace(b"\r", b"\n"), start
+        return lambda some, last: some, start
+
+
+def _utf_16_or_8(start: bytes) -> str:
+    """The encoding of a file without a byte-order mark: in UTF-16 most of the other bytes of plain text are zero."""
+    odd, even = start[1:1000:2], start[:1000:2]
+    for encoding, zeros in (("utf-16-le", odd), ("utf-16-be", even)):
+        if len(zeros) > 1 and zeros.count(0) > 0.8 * len(zeros):
+            return encoding
+    return "utf-8"
+
+
+class _Hashed(io.RawIOBase):
+    """A file whose bytes are hashed as they are read."""
+
+    def __init__(self, raw: BinaryIO, update: Callable[[bytes], None]) -> None:
+        self._raw, self._update = raw, update
+
+    def read(self, size: int = -1) -> bytes:
+        some = self._raw.read(size)
+        self._update(some)
+        return some
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        some = self.read(len(buffer))
+        buffer[: len(some)] = some
+        return len(some)
