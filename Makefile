@@ -12,7 +12,7 @@ WORKERS ?= 2
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test browser check format docs pictures benchmark bench lock clean
+.PHONY: help run dev test browser postgresql check format docs pictures benchmark bench lock clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,7 +23,7 @@ run: $(INSTALLED)  ## raw records to compared embeddings; DATASET=movies does on
 dev: $(INSTALLED)  ## Dagster's and MLflow's pages, until Ctrl-C
 	@$(BIN)/python -m assets dev
 
-test: check browser  ## everything: format, lint, types, imports, and the whole test suite
+test: check browser postgresql  ## everything: format, lint, types, imports, and the whole test suite
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 browser:  ## Chromium and its driver, with which the tests look at the pages; installed where missing and possible
@@ -31,6 +31,12 @@ browser:  ## Chromium and its driver, with which the tests look at the pages; in
 		(command -v apt-get > /dev/null && [ "$$(id -u)" = 0 ] && echo "installing Chromium for the tests" && \
 		(apt-get install -y -qq chromium chromium-driver || (apt-get update -qq && apt-get install -y -qq chromium chromium-driver)) > /dev/null) || \
 		echo "no Chromium: the tests that need a browser are skipped (Debian: apt-get install chromium chromium-driver)"
+
+postgresql:  ## the database server that the tests start; installed where missing and possible
+	@(command -v initdb || ls /usr/lib/postgresql/*/bin/initdb) > /dev/null 2>&1 || \
+		(command -v apt-get > /dev/null && [ "$$(id -u)" = 0 ] && echo "installing PostgreSQL for the tests" && \
+		(apt-get install -y -qq postgresql || (apt-get update -qq && apt-get install -y -qq postgresql)) > /dev/null) || \
+		echo "no PostgreSQL: the tests that need it are skipped (Debian: apt-get install postgresql)"
 
 check: $(INSTALLED)  ## format, lint, types and the direction of imports only
 	@$(BIN)/ruff format --check --quiet . || (echo "error: run 'make format'" && exit 1)
@@ -56,7 +62,7 @@ bench: $(INSTALLED)  ## time and memory beside what people use, on generated dat
 
 lock:  ## write requirements.lock anew: the newest versions that pyproject.toml allows
 	@rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
-	@.venv-lock/bin/pip install --quiet torch==$(TORCH) && .venv-lock/bin/pip install --quiet '.[samples,dev]'
+	@.venv-lock/bin/pip install --quiet torch==$(TORCH) && .venv-lock/bin/pip install --quiet '.[samples,databases,dev]'
 	@(echo "# Exact versions of everything, written by 'make lock'. No hashes: torch has a CPU and a CUDA build."; \
 		.venv-lock/bin/pip freeze --all --exclude embedding-pipeline --exclude pip | sed 's/+cpu$$//') > requirements.lock
 	@rm -rf .venv-lock build

@@ -85,7 +85,7 @@ def _lost_runs(datasets: Sequence[Dataset]) -> dg.SensorDefinition:
         description="Closes the MLflow runs that lost their process: killed, or out of memory. Each new fit of a "
         "dataset does so too.",
     )
-    def close_lost_runs(context: dg.SensorEvaluationContext, mlflow: MLflow) -> dg.SkipReason:
+    def close_lost_runs(context: dg.SensorEvaluationContext, mlflow: dg.ResourceParam[MLflow]) -> dg.SkipReason:
         closed = [run for conf in datasets for run in mlflow.close_lost_runs(conf, context.instance)]
         return dg.SkipReason(f"closed {len(closed)} lost runs: {', '.join(closed)}" if closed else "no run is lost")
 

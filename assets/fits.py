@@ -41,7 +41,7 @@ def fits_asset(
     def fits(
         context: dg.AssetExecutionContext,
         config: kind,  # type: ignore[valid-type]
-        mlflow: MLflow,
+        mlflow: dg.ResourceParam[MLflow],
         vocabulary: Vocabulary,
         sparse_examples: SparseExamples,
     ) -> dg.MaterializeResult[Any]:

@@ -11,7 +11,7 @@ import dagster as dg
 
 from assets import checks, metadata
 from assets.declaration import RECORDS, TOKENS, asset, data_version
-from assets.storage import for_people, values
+from assets.storage import for_people, home, values
 from pipeline.config.dataset import Dataset
 from pipeline.examples.encoding import encode
 from pipeline.records.columns import roles
@@ -32,7 +32,7 @@ def raw_records_asset(conf: Dataset, conf_folder: Path) -> dg.AssetsDefinition:
     )
     def raw_records(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         with for_people(conf.file):
-            records = ingest(conf, conf_folder, values().scratch(context.asset_key))
+            records = ingest(conf, conf_folder, values().scratch(context.asset_key), home() / "downloads")
         return dg.MaterializeResult(
             value=records,
             data_version=data_version(records.checksums),

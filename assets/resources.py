@@ -5,7 +5,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass, field
 from urllib.parse import quote, urlencode
 
 import dagster as dg
@@ -20,10 +20,14 @@ _TRAINING = "workflowType=machine_learning"
 """Makes MLflow's UI show runs and their charts, where it would show the traces of language models."""
 
 
-class MLflow(dg.ConfigurableResource[Any]):
-    """Where the runs are tracked, and where people look at them."""
+@dataclass(frozen=True)
+class MLflow:
+    """Where the runs are tracked, and where people look at them.
 
-    tracking_uri: str
+    It is no resource with a configuration, since Dagster would keep that, and an address may hold a password.
+    """
+
+    tracking_uri: str = field(repr=False)
     artifacts: str
     ui: str
     dagster_ui: str

@@ -40,7 +40,11 @@ def comparison_asset(conf: Dataset) -> dg.AssetsDefinition:
         upstream=("embedding", "pca", "other_baselines"),
     )
     def comparison(
-        context: dg.AssetExecutionContext, mlflow: MLflow, embedding: Fits, pca: Fits, other_baselines: Fits
+        context: dg.AssetExecutionContext,
+        mlflow: dg.ResourceParam[MLflow],
+        embedding: Fits,
+        pca: Fits,
+        other_baselines: Fits,
     ) -> dg.MaterializeResult[Any]:
         fits = [*embedding.fits, *pca.fits, *other_baselines.fits]
         with for_people(conf.file):
@@ -72,7 +76,7 @@ def pages_asset(conf: Dataset) -> dg.AssetsDefinition:
     )
     def pages(
         context: dg.AssetExecutionContext,
-        mlflow: MLflow,
+        mlflow: dg.ResourceParam[MLflow],
         raw_records: Records,
         sparse_examples: SparseExamples,
         comparison: Comparison,
@@ -106,7 +110,7 @@ def report_asset(conf: Dataset) -> dg.AssetsDefinition:
     )
     def report(
         context: dg.AssetExecutionContext,
-        mlflow: MLflow,
+        mlflow: dg.ResourceParam[MLflow],
         sparse_examples: SparseExamples,
         comparison: Comparison,
         pages: Fits,
@@ -140,7 +144,10 @@ def exports_asset(conf: Dataset) -> dg.AssetsDefinition:
         upstream=("raw_records", "comparison"),
     )
     def exports(
-        context: dg.AssetExecutionContext, mlflow: MLflow, raw_records: Records, comparison: Comparison
+        context: dg.AssetExecutionContext,
+        mlflow: dg.ResourceParam[MLflow],
+        raw_records: Records,
+        comparison: Comparison,
     ) -> dg.MaterializeResult[Any]:
         best = comparison.best
         with for_people(conf.file):

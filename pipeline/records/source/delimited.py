@@ -91,8 +91,11 @@ class DelimitedFile:
         """Whether every line has as many values as there are columns, on average, and no quotes."""
         if self._dialect.quote and self._dialect.quote.encode() in text:
             return False
-        separators = text.count(self.separator.encode())
-        return separators == text.count(b"\n") * (len(self.columns) - 1) and b"\n\n" not in text and text[:1] != b"\n"
+        buffer = np.frombuffer(text, np.uint8)
+        n_lines, n_separators = (np.count_nonzero(buffer == ord(one)) for one in ("\n", self.separator))
+        if len(self.columns) == 1 and (b"\n\n" in text or text[:1] == b"\n"):
+            return False  # a blank line has as many values as any other
+        return bool(n_separators == n_lines * (len(self.columns) - 1))
 
     def _parsed(self, block: Block, sifted: Sifted | None) -> Batch:
         if sifted is None:

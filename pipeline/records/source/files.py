@@ -14,6 +14,8 @@ from pipeline.records.source.delimited import DelimitedFile
 from pipeline.records.source.paths import ending, format_of, resolved
 from pipeline.records.source.streams import TextFile
 from pipeline.records.source.tables import ParquetFile
+from pipeline.records.source.urls import fetched
+from pipeline.secrets import masked
 
 
 class Readable(Protocol):
@@ -33,18 +35,19 @@ class Readable(Protocol):
 class Files:
     """The files of a source, as one table."""
 
-    def __init__(self, source: Source, conf_folder: Path, needed: Sequence[str]) -> None:
+    def __init__(self, source: Source, conf_folder: Path, needed: Sequence[str], downloads: Path) -> None:
         """Look at the first file.
 
         Args:
             source: names the files.
             conf_folder: folder of the conf file, where relative paths start.
             needed: the columns that will be used.
+            downloads: folder in which fetched files stay.
 
         Raises:
             PipelineError: a file is missing, empty, damaged, or of no known format.
         """
-        self._source, self._needed = source, needed
+        self._source, self._needed, self._downloads = source, needed, downloads
         self._paths = resolved(source, conf_folder)
         self.checksums: dict[str, str] = {}
         self.found: dict[str, str] = {}
@@ -52,7 +55,7 @@ class Files:
         if self._format == "ndjson":
             self.schema = json_lines.schema_of([self._text_file(path) for path in self._paths])
         elif self._format == "parquet":
-            self.schema = ParquetFile(self._paths[0], self._paths[0]).schema
+            self.schema = self._table(self._paths[0]).schema
         elif self._format == "lines":
             self.schema = plain_lines.SCHEMA
         else:
@@ -68,10 +71,10 @@ class Files:
         """
         for path in self._paths:
             if self._format == "parquet":
-                table = ParquetFile(path, path)
+                table = self._table(path)
                 self._require_same(path, table.schema)
                 yield from (self._in_order(batch) for batch in table.batches())
-                self.checksums[path] = table.checksum
+                self._note(path, table.checksum)
                 continue
             if self._format == "csv":
                 delimited = self._delimited(path)
@@ -82,11 +85,28 @@ class Files:
                 file = self._text_file(path)
                 as_json = self._format == "ndjson"
                 yield from json_lines.batches(file, self.schema) if as_json else plain_lines.batches(file)
-            self.checksums[path] = file.checksum
+            self._note(path, file.checksum)
+
+    def _note(self, path: str, checksum: str) -> None:
+        """Keep the checksum of a file that was read to its end."""
+        expected = self._source.sha256
+        if expected is not None and checksum != expected:
+            raise PipelineError(
+                f"{path}: has the SHA-256 {checksum}, and `source.sha256` says {expected}. Is it another version?"
+            )
+        self.checksums[masked(path)] = checksum[:16]
+
+    def _local(self, path: str) -> str:
+        """The path of a file on this machine, fetched if need be; an object store's address as it is."""
+        return str(fetched(path, self._downloads)) if path.startswith(("http://", "https://")) else path
+
+    def _table(self, path: str) -> ParquetFile:
+        return ParquetFile(self._local(path), masked(path))
 
     def _text_file(self, path: str) -> TextFile:
         source = self._source
-        return TextFile(Path(path), path, source.encoding, source.member, source.max_gigabytes * 1e9)
+        local = Path(self._local(path))
+        return TextFile(local, masked(path), source.encoding, source.member, source.max_gigabytes * 1e9)
 
     def _delimited(self, path: str) -> DelimitedFile:
         source = self._source

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pipeline.config.records import Source
 from pipeline.errors import PipelineError
+from pipeline.secrets import UnknownVariableError, expanded, masked
 
 _FORMATS = {
     ".csv": "csv",
@@ -22,7 +23,7 @@ COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst", ".zlib", ".zip")
 
 def name(source: Source) -> str:
     """The name of a source, for people to read."""
-    return f"sample {source.sample}" if source.sample else ", ".join(source.path or ())
+    return f"sample {source.sample}" if source.sample else masked(source.database or ", ".join(source.path or ()))
 
 
 def resolved(source: Source, conf_folder: Path) -> list[str]:
@@ -35,7 +36,11 @@ def resolved(source: Source, conf_folder: Path) -> list[str]:
     Raises:
         PipelineError: there is no such file.
     """
-    return [found for path in source.path or () for found in _resolve(path, source, conf_folder)]
+    return [
+        found
+        for path in source.path or ()
+        for found in _resolve(variables_put_in(path, "source.path"), source, conf_folder)
+    ]
 
 
 def files_state(source: Source, conf_folder: Path) -> dict[str, tuple[int, int]]:
@@ -71,6 +76,20 @@ def ending(path: str) -> str:
     bare = path.split("?", 1)[0] if "://" in path else path
     suffixes = [suffix.lower() for suffix in Path(bare).suffixes if suffix.lower() not in COMPRESSIONS]
     return suffixes[-1] if suffixes else ""
+
+
+def variables_put_in(address: str, key: str) -> str:
+    """An address with the values of the variables of the environment that it names.
+
+    Raises:
+        PipelineError: the environment lacks one.
+    """
+    try:
+        return expanded(address)
+    except UnknownVariableError as error:
+        raise PipelineError(
+            f"{address}: the environment has no variable {error}. Set it, or correct `{key}`."
+        ) from None
 
 
 def _resolve(path: str, source: Source, conf_folder: Path) -> list[str]:

@@ -48,8 +48,8 @@ class TextFile:
 
     @property
     def checksum(self) -> str:
-        """The first 16 hexadecimal digits of the SHA-256 of the bytes on disk; after the last block."""
-        return self._sha256.hexdigest()[:16]
+        """The SHA-256 of the bytes on disk; after the last block."""
+        return self._sha256.hexdigest()
 
     def blocks(self) -> Iterator[Block]:
         """All lines of the file, block by block.

@@ -60,7 +60,7 @@ class ParquetFile:
         self.checksum = "not known"
         if before is not None:
             with open(self._path, "rb") as file:
-                self.checksum = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+                self.checksum = hashlib.file_digest(file, "sha256").hexdigest()
             if self._state() != before:
                 raise PipelineError(
                     f"{self.name}: the file was changed while it was read. Run again once it is complete."

@@ -63,7 +63,7 @@ def test_plain_documents_are_read_as_they_stand(written: Callable[[str | bytes],
 
 
 def test_mutated_confs_are_read_or_refused_with_file_and_line(written: Callable[[str | bytes], Path]) -> None:
-    """Pieces of the project's own confs are deleted, doubled and replaced, lines are shuffled; each run draws others."""
+    """Pieces of the project's confs are deleted, doubled and replaced, lines shuffled; each run draws others."""
     draw = random.Random(random.random())
     told = [_told(written(_mutated(draw.choice(CONFS), draw))) for _ in range(MUTATIONS)]
     refused = [sentence for sentence in told if sentence is not None]

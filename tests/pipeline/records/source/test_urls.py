@@ -1,0 +1,124 @@
+import base64
+import hashlib
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import PipelineError
+from pipeline.records.source.urls import fetched
+
+CONTENT = b"user,item\n" + b"1,2\n" * 500_000
+
+
+class Host:
+    """A web server with one file, which can be made to break off, to change, and to ask for a password."""
+
+    def __init__(self) -> None:
+        self.content, self.break_off_at, self.password = CONTENT, 0, ""
+        self.asked: list[dict[str, str]] = []
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, self))
+        self.address = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def __init__(self, host: Host, *args: object) -> None:
+        self.host = host
+        super().__init__(*args)  # type: ignore[arg-type]
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        host = self.host
+        host.asked.append(dict(self.headers))
+        mark = f'"{hashlib.sha256(host.content).hexdigest()}"'
+        given = "Basic " + base64.b64encode(f"me:{host.password}".encode()).decode()
+        if self.path.startswith("/missing"):
+            return self.send_error(404)
+        if host.password and self.headers.get("Authorization") != given:
+            return self.send_error(401)
+        if self.headers.get("If-None-Match") == mark:
+            self.send_response(304)
+            return self.end_headers()
+        start = 0
+        if self.headers.get("If-Range") == mark:
+            start = int(self.headers["Range"].removeprefix("bytes=").removesuffix("-"))
+        self.send_response(206 if start else 200)
+        self.send_header("ETag", mark)
+        self.send_header("Content-Length", str(len(host.content) - start))
+        self.end_headers()
+        end = host.break_off_at or len(host.content)
+        host.break_off_at = 0
+        self.wfile.write(host.content[start:end])
+        if end < len(host.content):
+            self.close_connection = True
+        return None
+
+
+@pytest.fixture
+def host() -> Iterator[Host]:
+    host = Host()
+    yield host
+    host.close()
+
+
+def test_a_file_is_fetched_once_and_again_when_it_has_changed(host: Host, tmp_path: Path) -> None:
+    url = f"{host.address}/folder/sales.csv?page=1"
+    path = fetched(url, tmp_path)
+    assert path.read_bytes() == CONTENT
+    assert path.name.endswith("-sales.csv")
+    assert fetched(url, tmp_path) == path
+    assert len(host.asked) == 2
+    assert "If-None-Match" in host.asked[-1]
+    host.content = b"user,item\n3,4\n"
+    assert fetched(url, tmp_path).read_bytes() == host.content
+
+
+def test_a_transfer_that_breaks_off_goes_on_where_it_ended(host: Host, tmp_path: Path) -> None:
+    host.break_off_at = 1_200_000
+    path = fetched(f"{host.address}/sales.csv", tmp_path)
+    assert path.read_bytes() == CONTENT
+    assert "Range" not in host.asked[0]
+    start = int(host.asked[1]["Range"].removeprefix("bytes=").removesuffix("-"))
+    assert 0 < start <= 1_200_000
+
+
+def test_a_part_of_an_earlier_version_is_not_gone_on_with(host: Host, tmp_path: Path) -> None:
+    path = fetched(f"{host.address}/sales.csv", tmp_path)
+    path.rename(path.with_name(f".{path.name}.part"))
+    host.content = b"user,item\n3,4\n"
+    assert fetched(f"{host.address}/sales.csv", tmp_path).read_bytes() == host.content
+
+
+def test_a_server_that_is_gone_leaves_the_copy_of_an_earlier_run(host: Host, tmp_path: Path) -> None:
+    url = f"{host.address}/sales.csv"
+    path = fetched(url, tmp_path)
+    host.close()
+    assert fetched(url, tmp_path) == path
+    with pytest.raises(PipelineError, match=r"other.csv: cannot be fetched \(ConnectionError\)"):
+        fetched(f"{host.address}/other.csv", tmp_path)
+
+
+def test_what_the_server_says_is_told_without_the_password(host: Host, tmp_path: Path) -> None:
+    host.password = "very secret"
+    address = host.address.replace("http://", "http://me:very%20secret@")
+    assert fetched(f"{address}/sales.csv", tmp_path).read_bytes() == CONTENT
+    with pytest.raises(PipelineError, match=r"http://me:\*\*\*@127.0.0.1.*the server says 401"):
+        fetched(f"{address.replace('very', 'other')}/a.csv", tmp_path)
+    with pytest.raises(PipelineError, match="the server says 404"):
+        fetched(f"{address}/missing.csv", tmp_path)
+    assert not [path for path in tmp_path.iterdir() if "secret" in path.name or b"secret" in path.read_bytes()]
+
+
+def test_a_name_cannot_lead_out_of_the_folder(host: Host, tmp_path: Path) -> None:
+    for name in ("..%2f..%2fpasswd", "../../passwd", "a/..", "", "x" * 300, "é ✓"):
+        assert fetched(f"{host.address}/{name}", tmp_path).parent == tmp_path
