@@ -32,7 +32,7 @@ def raw_records_asset(conf: Dataset, conf_folder: Path) -> dg.AssetsDefinition:
     )
     def raw_records(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         with for_people(conf.file):
-            records = ingest(conf, conf_folder, values().scratch(context.asset_key), home() / "downloads")
+            records = ingest(conf, conf_folder, values().scratch(context), home() / "downloads")
         return dg.MaterializeResult(
             value=records,
             data_version=data_version(records.checksums),

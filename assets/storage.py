@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import dagster as dg
 import polars as pl
 
 from assets.store import Store
+from assets.versions import Versions
 from pipeline.errors import PipelineError
 from pipeline.secrets import masked
 
@@ -92,44 +93,48 @@ def for_people(where: str) -> Iterator[None]:
 class FolderIOManager(dg.IOManager):
     """Keeps the value of each asset in a folder of its own: `data/<dataset>/<asset>/` in the home.
 
-    A value has `save(folder)` and a class method `load(folder)`. A folder is replaced whole, once the new one is
-    complete: a failure leaves the earlier value as it was. If there is a store, the current value is there, and the
-    folder is a copy.
+    A value has `save(folder)` and a class method `load(folder)`. What a run makes becomes current as one set, once all
+    that the run was asked for is made: a run that fails changes nothing. If there is a store, the current values are
+    there, and the folders are copies.
     """
 
     def __init__(self, root: str, store: str = "") -> None:
         """Keep values below a folder, and in a store if there is one."""
-        self.root, self.store = root, store
+        self.root, self.store = root, Store(store) if store else None
 
     def folder(self, key: dg.AssetKey) -> Path:
-        """The folder of an asset."""
-        return Path(self.root).joinpath(*key.path)
+        """Where people find the value of an asset."""
+        return self._versions(key).current(key.path[-1])
+
+    def _versions(self, key: dg.AssetKey) -> Versions:
+        return Versions(Path(self.root).joinpath(*key.path[:-1]))
 
     def handle_output(self, context: dg.OutputContext, obj: object) -> None:
-        """Write the value beside the earlier one, then put it in its place."""
-        folder = self.folder(context.asset_key)
-        new, old = (folder.with_name(f".{folder.name}.{state}-{os.getpid()}") for state in ("new", "old"))
-        shutil.rmtree(new, ignore_errors=True)
-        new.mkdir(parents=True)
-        try:
-            with for_people(context.asset_key.to_user_string()):
-                obj.save(new)  # type: ignore[attr-defined]
-                if self.store:
-                    Store(self.store).put(new, "/".join(context.asset_key.path))
-            if folder.exists():
-                folder.rename(old)
-            new.rename(folder)
-        finally:
-            shutil.rmtree(new, ignore_errors=True)
-            shutil.rmtree(old, ignore_errors=True)
-        size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+        """Keep the value for its run; with the last value of the run, the values of the run become current."""
+        step = context.step_context
+        versions, run = self._versions(context.asset_key), _root(step.dagster_run)
+        name = context.asset_key.path[-1]
+        versions.clean(lambda other: other != run and _is_over(other, step.instance))
+        with for_people(context.asset_key.to_user_string()):
+            made = versions.keep(run, name, obj.save)  # type: ignore[attr-defined]
+            size = sum(file.stat().st_size for file in made.rglob("*") if file.is_file())
+            versions.complete(run, _planned(step, context.asset_key), self._publish(context.asset_key))
         megabytes = dg.MetadataValue.float(round(size / 1e6, 2))
+        folder = versions.current(name)
         context.add_output_metadata({"path": dg.MetadataValue.path(str(folder)), "megabytes": megabytes})
 
-    def scratch(self, key: dg.AssetKey) -> Path:
+    def _publish(self, key: dg.AssetKey) -> Callable[[Mapping[str, Path]], None] | None:
+        """What brings the values of a set into the store."""
+        if self.store is None:
+            return None
+        store = self.store
+        prefix = "/".join(key.path[:-1])
+        return lambda made: store.put({f"{prefix}/{name}": folder for name, folder in made.items()})
+
+    def scratch(self, context: dg.AssetExecutionContext) -> Path:
         """A folder, not made yet, in which an asset's value that is too large for memory can grow."""
-        folder = self.folder(key)
-        scratch = folder.with_name(f".{folder.name}.scratch-{os.getpid()}")
+        key = context.asset_key
+        scratch = self._versions(key).made(_root(context.run), f".{key.path[-1]}.scratch")
         shutil.rmtree(scratch, ignore_errors=True)
         return scratch
 
@@ -140,10 +145,14 @@ class FolderIOManager(dg.IOManager):
             PipelineError: it was never materialised, or the store cannot be read.
         """
         folder = self.folder(key)
-        if not (Store(self.store).get("/".join(key.path), folder) if self.store else folder.exists()):
-            where = f"in {self.store}" if self.store else "in this home"
+        if self.store is not None:
+            found = self.store.get("/".join(key.path), folder, folder.parent / ".fetched" / key.path[-1])
+        else:
+            found = folder if folder.exists() else None
+        if found is None:
+            where = f"in {self.store.url}" if self.store else "in this home"
             raise PipelineError(f"{key.to_user_string()} was never materialised {where}: do that first.")
-        return folder
+        return found.resolve()
 
     def previous(self, key: dg.AssetKey, kind: Any) -> Any | None:
         """The value of an asset as it was last made, or None if there is none that can be read."""
@@ -152,10 +161,29 @@ class FolderIOManager(dg.IOManager):
         return None
 
     def load_input(self, context: dg.InputContext) -> object:
-        """Read the value of an upstream asset as the type that the asset function asks for."""
-        kind = context.dagster_type.typing_type
-        with for_people(context.asset_key.to_user_string()):
-            return kind.load(self.current(context.asset_key))
+        """Read the value of an upstream asset, of this run or the current one, as the type that is asked for."""
+        kind, key = context.dagster_type.typing_type, context.asset_key
+        made = self._versions(key).made(_root(context.step_context.dagster_run), key.path[-1])
+        with for_people(key.to_user_string()):
+            return kind.load(made if made.exists() else self.current(key))
+
+
+def _root(run: dg.DagsterRun) -> str:
+    """The run whose values a run goes on with: itself, or the first of the runs that it repeats in part."""
+    return run.root_run_id or run.run_id
+
+
+def _planned(step: Any, key: dg.AssetKey) -> set[str]:
+    """The names of the assets of a dataset that a run makes."""
+    steps = step.dagster_run.step_keys_to_execute
+    keys = {one for one in step.job_def.asset_layer.selected_asset_keys if one.path[:-1] == key.path[:-1]}
+    return {one.path[-1] for one in keys if not steps or "__".join(one.path) in steps}
+
+
+def _is_over(run_id: str, instance: dg.DagsterInstance) -> bool:
+    """Whether a run makes nothing more."""
+    run = instance.get_run_by_id(run_id)
+    return run is None or run.is_finished
 
 
 def values() -> FolderIOManager:

@@ -6,6 +6,7 @@ one go, so that a reader sees the earlier value or the new one, and never half o
 
 import os
 import shutil
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -45,32 +46,44 @@ class Store:
         except Exception as error:  # each kind of store raises its own
             raise PipelineError(f"PIPELINE_STORE={self.url} cannot be read: {error}") from error
 
-    def put(self, folder: Path, name: str) -> None:
-        """Make a local folder the current version of a value, and mark the folder as a copy of it."""
+    def put(self, folders: Mapping[str, Path]) -> None:
+        """Make local folders the current versions of values, and mark each as a copy of its value.
+
+        All files are there before the first value is replaced.
+        """
         files, root = self._root
-        before, version = self.version(name), uuid4().hex
+        version, before = uuid4().hex, {name: self.version(name) for name in folders}
         try:
-            for path in sorted(folder.rglob("*")):
-                if path.is_file():
-                    target = f"{root}/{name}/{version}/{path.relative_to(folder).as_posix()}"
-                    files.makedirs(os.path.dirname(target), exist_ok=True)
-                    files.put_file(str(path), target)
-            files.pipe_file(f"{root}/{name}/{_CURRENT}", version.encode())
+            for name, folder in folders.items():
+                for path in sorted(folder.rglob("*")):
+                    if path.is_file():
+                        target = f"{root}/{name}/{version}/{path.relative_to(folder).as_posix()}"
+                        files.makedirs(os.path.dirname(target), exist_ok=True)
+                        files.put_file(str(path), target)
+            for name in folders:
+                files.pipe_file(f"{root}/{name}/{_CURRENT}", version.encode())
         except Exception as error:
             raise PipelineError(f"PIPELINE_STORE={self.url} cannot be written: {error}") from error
-        (folder / MARK).write_text(version)
-        if before:
-            with suppress(Exception):  # it is no longer current: what is left of it only takes up space
-                files.rm(f"{root}/{name}/{before}", recursive=True)
+        for name, folder in folders.items():
+            (folder / MARK).write_text(version)
+            if before[name]:
+                with suppress(Exception):  # it is no longer current: what is left of it only takes up space
+                    files.rm(f"{root}/{name}/{before[name]}", recursive=True)
 
-    def get(self, name: str, folder: Path) -> bool:
-        """Update a local folder to the current version of a value; False if there is no value."""
+    def get(self, name: str, own: Path, folder: Path) -> Path | None:
+        """A local folder with the current version of a value; None if there is no value.
+
+        Args:
+            name: of the value.
+            own: the folder of this machine's own value, which may be the current version.
+            folder: where a version of another machine is fetched to.
+        """
         version = self.version(name)
         if version is None:
-            return False
-        mark = folder / MARK
-        if mark.exists() and mark.read_text() == version:
-            return True
+            return None
+        for place in (own, folder):
+            if (place / MARK).exists() and (place / MARK).read_text() == version:
+                return place
         files, root = self._root
         new = folder.with_name(f".{folder.name}.fetched-{os.getpid()}")
         shutil.rmtree(new, ignore_errors=True)
@@ -86,4 +99,4 @@ class Store:
             raise PipelineError(f"PIPELINE_STORE={self.url} cannot be read: {error}") from error
         finally:
             shutil.rmtree(new, ignore_errors=True)
-        return True
+        return folder

@@ -5,16 +5,15 @@ Only `MlflowClient` is used, with an explicit address: no global state, nothing 
 
 import logging
 import os
-import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psutil
 from filelock import FileLock
 
 from pipeline.errors import PipelineError
+from pipeline.experiment.liveness import is_gone, this_process
 from pipeline.experiment.run import FinishedRun, Run
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -150,7 +149,7 @@ class Tracker:
         created = self.client.create_run(
             self.experiment_id,
             run_name=name,
-            tags={**tags, "process": _this_process(), "mlflow.source.name": "pipeline"},
+            tags={**tags, "process": this_process(), "mlflow.source.name": "pipeline"},
         )
         run = Run(self.client, created.info.run_id, self.experiment_id)
         status = "KILLED"  # an interruption is a BaseException of any kind
@@ -195,25 +194,8 @@ class Tracker:
         closed = []
         for run in self.client.search_runs([self.experiment_id], "attributes.status = 'RUNNING'"):
             process, dagster_run = (run.data.tags.get(tag, "") for tag in ("process", "dagster.run_id"))
-            if process != _this_process() and (_is_gone(process) or (dagster_run and is_over(dagster_run))):
+            if process != this_process() and (is_gone(process) or (dagster_run and is_over(dagster_run))):
                 self.client.set_tag(run.info.run_id, "error", "its process ended without closing the run")
                 self.client.set_terminated(run.info.run_id, "KILLED")
                 closed.append(run.info.run_id)
         return closed
-
-
-def _this_process() -> str:
-    process = psutil.Process(os.getpid())
-    return f"{socket.gethostname()} {process.pid} {process.create_time():.0f}"
-
-
-def _is_gone(process: str) -> bool:
-    """Whether a process of this machine has ended; False for a process of another machine, which cannot be seen."""
-    host, _, rest = process.partition(" ")
-    if host != socket.gethostname():
-        return False
-    pid, _, created = rest.partition(" ")
-    try:
-        return f"{psutil.Process(int(pid)).create_time():.0f}" != created
-    except psutil.NoSuchProcess:
-        return True

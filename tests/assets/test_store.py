@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -25,7 +26,13 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
 
 
 def made(value: object) -> None:
-    values().handle_output(dg.build_output_context(asset_key=KEY), value)
+    """Materialise an asset that has this value."""
+
+    @dg.asset(key=KEY)
+    def thing() -> Any:
+        return value
+
+    dg.materialize([thing], resources={"io_manager": values()})
 
 
 def test_what_one_machine_writes_another_reads(machine: Callable[[str], None], tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ class ItemTokens(Tokens):
         """A record cannot be used if its text is no JSON array, or if it has too many items."""
         rules, value = [], pl.col(column)
         if dtype == pl.String and not self.delimiter:
-            rules.append(("is no JSON array of items", value.map_batches(_is_no_array, return_dtype=pl.Boolean)))
+            rules.append(("is no JSON array of items (does `tokens` lack a `delimiter`?)", value.map_batches(_is_no_array, return_dtype=pl.Boolean)))
             value = pl.when(~rules[0][1]).then(value)
         texts = self._items(value, dtype)
         if self.max_tokens is not None and texts is not None:

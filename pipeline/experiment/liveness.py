@@ -1,0 +1,24 @@
+"""Tells whether the process that began something is still there to end it."""
+
+import os
+import socket
+
+import psutil
+
+
+def this_process() -> str:
+    """Names this process: its machine, number and start."""
+    process = psutil.Process(os.getpid())
+    return f"{socket.gethostname()} {process.pid} {process.create_time():.0f}"
+
+
+def is_gone(process: str) -> bool:
+    """Whether a process of this machine has ended; False for a process of another machine, which cannot be seen."""
+    host, _, rest = process.partition(" ")
+    if host != socket.gethostname():
+        return False
+    pid, _, created = rest.partition(" ")
+    try:
+        return f"{psutil.Process(int(pid)).create_time():.0f}" != created
+    except psutil.NoSuchProcess:
+        return True
