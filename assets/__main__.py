@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from assets import servers
 from assets.command import run
+from assets.faults import in_words
 from pipeline.errors import PipelineError
 
 
@@ -25,6 +26,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130
+    except Exception as error:
+        words = in_words(error)
+        if words is None:
+            raise
+        print(f"error: {words}", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

@@ -4,12 +4,13 @@ import os
 import sys
 
 import dagster as dg
+import yaml
 from dagster._core.instance import InstanceRef
 
 from assets.automation import ALL
 from assets.definitions import definitions
 from assets.resources import mlflow_from_environment
-from assets.storage import conf_folder, dagster_home, home, values
+from assets.storage import conf_folder, dagster_home, home, require_home, values
 from pipeline.config.dataset import Dataset
 from pipeline.config.files import conf_files, load
 from pipeline.errors import PipelineError, nearest
@@ -47,11 +48,11 @@ def run(name: str | None = None) -> int:
         0; 1 if a step failed, after printing the reason; 130 if it was stopped.
     """
     datasets = chosen(name)
+    require_home()
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
     mlflow = mlflow_from_environment()
     mlflow.prepare()
-    instance_ref = InstanceRef.from_dir(str(dagster_home()), overrides=_UNCAPTURED)
-    with dg.DagsterInstance.from_ref(instance_ref) as instance:
+    with _instance() as instance:
         job = definitions(datasets).resolve_job_def(ALL)
         result = job.execute_in_process(instance=instance, raise_on_error=False, run_config={"loggers": {"lines": {}}})
     failures = [event for event in result.all_events if event.is_step_failure]
@@ -71,6 +72,22 @@ def run(name: str | None = None) -> int:
         "`make dev` shows the assets in Dagster and the runs side by side in MLflow."
     )
     return 0
+
+
+def _instance() -> dg.DagsterInstance:
+    """Dagster's instance in the home.
+
+    Raises:
+        PipelineError: its settings cannot be used.
+    """
+    try:
+        return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(dagster_home()), overrides=_UNCAPTURED))
+    except (dg.DagsterError, yaml.YAMLError, AttributeError, TypeError) as error:  # what odd settings lead to
+        reason = " ".join(str(error).split())[:300]
+        raise PipelineError(
+            f"{dagster_home() / 'dagster.yaml'}: Dagster cannot use these settings ({reason}). Correct them, or remove "
+            "the file: the next run writes a new one."
+        ) from None
 
 
 def _was_interrupted(event: dg.DagsterEvent) -> bool:

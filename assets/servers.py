@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from assets.resources import mlflow_from_environment, port
-from assets.storage import PROJECT, dagster_home
+from assets.storage import PROJECT, dagster_home, require_home
 from pipeline.errors import PipelineError
 
 HOST = "127.0.0.1"
@@ -23,6 +23,7 @@ def serve() -> int:
     Raises:
         PipelineError: a port is taken, or a server does not start.
     """
+    require_home()
     mlflow = mlflow_from_environment()
     mlflow.prepare()
     dagster_port = port("DAGSTER_PORT", 3000)

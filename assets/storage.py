@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from assets.faults import broken_database, in_words
 from assets.store import Store
 from assets.versions import Versions
 from pipeline.errors import PipelineError
@@ -27,8 +29,42 @@ nux:
 
 
 def home() -> Path:
-    """The one folder in which everything is written: PIPELINE_HOME, by default `var` beside the code."""
-    return _folder("PIPELINE_HOME", "var")
+    """The one folder in which everything is written: PIPELINE_HOME, by default `var` beside the code.
+
+    Raises:
+        PipelineError: its path has a character that addresses of databases do not allow.
+    """
+    folder = _folder("PIPELINE_HOME", "var")
+    odd = sorted({*"%?#"} & {*str(folder)})
+    if odd:
+        raise PipelineError(
+            f"PIPELINE_HOME={folder}: the address of a database cannot have {' or '.join(odd)}. Choose another path."
+        )
+    return folder
+
+
+def require_home() -> None:
+    """Refuse a home that cannot be written, or whose databases cannot be read, before anything begins.
+
+    Raises:
+        PipelineError: says what is wrong with it.
+    """
+    folder = home()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"1")
+    except FileExistsError:
+        raise PipelineError(f"PIPELINE_HOME={folder}: is a file. Choose a folder.") from None
+    except NotADirectoryError:
+        raise PipelineError(f"PIPELINE_HOME={folder}: a part of this path is a file. Choose another path.") from None
+    except OSError as error:
+        raise PipelineError(f"PIPELINE_HOME={folder}: {in_words(error) or error}") from None
+    own = ("history/runs.db", "history/runs/index.db", "schedules/schedules.db")
+    for database in (folder / "mlflow.db", *(dagster_home() / name for name in own)):
+        broken = broken_database(database)
+        if broken:
+            raise PipelineError(broken)
 
 
 def conf_folder() -> Path:
@@ -84,6 +120,9 @@ def for_people(where: str) -> Iterator[None]:
         sentence = f"{where}: the raw records cannot be read as it says: {first}."
         raise dg.Failure(description=sentence, allow_retries=False) from None
     except Exception as error:
+        words = in_words(error)
+        if words is not None:
+            raise dg.Failure(description=f"{where}: {words}", allow_retries=False) from None
         said = masked(str(error))
         if said != str(error):  # a defect of the pipeline, whose message may be kept like any other
             raise RuntimeError(f"{type(error).__name__}: {said}") from None

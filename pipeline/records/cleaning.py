@@ -21,7 +21,8 @@ from pipeline.records.quarantine import Quarantine, Why
 from pipeline.records.source.batch import Batch
 from pipeline.records.token_texts import texts_of
 
-_WHY = "_why"
+_LARGEST = 1e100
+"""The largest number that can be used: its square still is one."""
 
 
 @dataclass
@@ -176,6 +177,7 @@ class Cleaner:
                 mark = "comma" if self.decimals.get(column) == "," else "point"
                 yield _Rule(Why(f"is no number with a decimal {mark}", column), value.is_nan())
             yield _Rule(Why("is not finite", column), value.is_infinite())
+            yield _Rule(Why(f"is beyond {_LARGEST:g}", column), value.abs() > _LARGEST)
             if number.positive:
                 yield _Rule(Why("is not above 0, and has no logarithm", column), value <= 0)
         for tokens in conf.tokens:

@@ -119,6 +119,11 @@ def require_room(conf: Dataset, n_training: int, n_tokens: int) -> None:
         PipelineError: a D of conf is larger than that, or the vocabulary is too large for a baseline.
     """
     most = min(n_training, n_tokens) - 1
+    if most < 1:
+        raise PipelineError(
+            f"{conf.file}: {n_training} training examples over {n_tokens} tokens are too few: an embedding needs at "
+            "least two of each. Bring more data, or lower `vocabulary.min_count`."
+        )
     largest = max(conf.dimensions or (0,))
     if largest > most:
         raise PipelineError(

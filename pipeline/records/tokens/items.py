@@ -28,8 +28,9 @@ class ItemTokens(Tokens):
         """A record cannot be used if its text is no JSON array, or if it has too many items."""
         rules, value = [], pl.col(column)
         if dtype == pl.String and not self.delimiter:
-            rules.append(("is no JSON array of items (does `tokens` lack a `delimiter`?)", value.map_batches(_is_no_array, return_dtype=pl.Boolean)))
-            value = pl.when(~rules[0][1]).then(value)
+            is_bad = value.map_batches(_is_no_array, return_dtype=pl.Boolean)
+            rules.append(("is no JSON array of items (does `tokens` lack a `delimiter`?)", is_bad))
+            value = pl.when(~is_bad).then(value)
         texts = self._items(value, dtype)
         if self.max_tokens is not None and texts is not None:
             rules.append((f"has more than {self.max_tokens} items", texts.list.len() > self.max_tokens))

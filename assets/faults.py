@@ -1,0 +1,71 @@
+"""Turns what goes wrong with the machine, its disk, its memory and its databases, into a sentence for people."""
+
+import errno
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipeline.secrets import masked
+
+_DISK = {
+    errno.ENOSPC: "the disk is full. Make room, and run again: what was finished is kept",
+    errno.EDQUOT: "the quota of this disk is used up. Make room, and run again: what was finished is kept",
+    errno.EROFS: "the disk cannot be written to. Set PIPELINE_HOME to a folder that can",
+    errno.EACCES: "may not be written or read. Change its permissions, or set PIPELINE_HOME to another folder",
+    errno.EPERM: "may not be written or read. Change its permissions, or set PIPELINE_HOME to another folder",
+    errno.EIO: "the disk reports an error. Look at its health",
+    errno.EMFILE: "too many files are open. Raise the limit (ulimit -n)",
+}
+_DATABASE = {
+    "database or disk is full": "the disk is full. Make room, and run again: what was finished is kept",
+    "readonly database": "the database may not be written. Change its permissions, or set PIPELINE_HOME",
+    "unable to open database": "the database cannot be opened. Are its folder and its permissions right?",
+    "database is locked": "the database is locked by another process. Wait until it has ended, and run again",
+    "malformed": "the database is broken. Move it away: the next run makes a new one",
+    "not a database": "the database is broken. Move it away: the next run makes a new one",
+    "disk I/O error": "the disk reports an error. Is it full?",
+}
+
+
+def in_words(error: BaseException) -> str | None:
+    """What is wrong with the machine, and what to do; None if the error says nothing about the machine."""
+    for one in _chain(error):
+        if isinstance(one, MemoryError):
+            return "the memory is used up. Close other programs, or use a smaller vocabulary (`vocabulary.max_size`)."
+        if isinstance(one, OSError) and one.errno in _DISK:
+            where = f"{one.filename}: " if one.filename else ""
+            return masked(f"{where}{_DISK[one.errno]}.")
+        if isinstance(one, sqlite3.Error) or type(one).__module__.startswith("sqlalchemy"):
+            for said, words in _DATABASE.items():
+                if said in str(one):
+                    return f"{words}."
+        for number, words in _DISK.items():
+            if f"os error {number})" in str(one):  # Polars writes files in Rust
+                return f"{words}."
+    return None
+
+
+def broken_database(path: Path) -> str | None:
+    """Why a database of SQLite cannot be used, in words; None if it can, or if there is none yet."""
+    if not path.exists():
+        return None
+    if path.is_dir():
+        return f"{path}: is a folder, where a database should be. Move it away: the next run makes a new one."
+    try:
+        connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
+        try:
+            connection.execute("select count(*) from sqlite_master").fetchone()
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        return f"{path}: {in_words(error) or f'the database cannot be read ({error}).'}"
+    return None
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """The error, and those that led to it."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
