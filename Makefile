@@ -12,13 +12,16 @@ WORKERS ?= 2
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test browser postgresql check format docs pictures benchmark bench lock clean
+.PHONY: help run new dev test browser postgresql check format docs pictures benchmark bench lock clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(INSTALLED)  ## raw records to compared embeddings; DATASET=movies does one, FORCE=1 repeats every fit
 	@$(BIN)/python -m assets run $(DATASET)
+
+new: $(INSTALLED)  ## look at data and write a conf file for it: NAME=books FROM=path-or-URL (a database: QUERY='select ...')
+	@$(BIN)/python -m assets new '$(NAME)' '$(FROM)' $(if $(QUERY),--query '$(QUERY)')
 
 dev: $(INSTALLED)  ## Dagster's and MLflow's pages, until Ctrl-C
 	@$(BIN)/python -m assets dev

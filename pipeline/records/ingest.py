@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import chain, count
@@ -13,6 +13,7 @@ from uuid import uuid4
 import polars as pl
 
 from pipeline.config.dataset import Dataset
+from pipeline.config.records import Source
 from pipeline.errors import PipelineError
 from pipeline.records.cleaning import Cleaner, Counts, needed_columns
 from pipeline.records.numbers import Decimal
@@ -104,10 +105,11 @@ def ingest(conf: Dataset, conf_folder: Path, folder: Path, downloads: Path | Non
     try:
         expected: Mapping[str, Decimal] | None = None
         while True:
-            folder.mkdir(parents=True)
-            used, found = _read(
-                conf, _source(conf, conf_folder, downloads or folder.with_name("downloads")), folder, expected
+            opened = source_of(
+                conf.source, conf_folder, downloads or folder.with_name("downloads"), needed_columns(conf)
             )
+            folder.mkdir(parents=True)
+            used, found = _read(conf, opened, folder, expected)
             if used == found or expected is not None:
                 return Records(folder)
             shutil.rmtree(folder)
@@ -117,12 +119,23 @@ def ingest(conf: Dataset, conf_folder: Path, folder: Path, downloads: Path | Non
         raise
 
 
-def _source(conf: Dataset, conf_folder: Path, downloads: Path) -> Readable:
-    if conf.source.sample:
-        return Sample(conf.source.sample)
-    if conf.source.database:
-        return Query(conf.source, conf_folder)
-    return Files(conf.source, conf_folder, needed_columns(conf), downloads)
+def source_of(source: Source, conf_folder: Path, downloads: Path, needed: Sequence[str]) -> Readable:
+    """What reads a source: files, a sample, or the answer to a query.
+
+    Args:
+        source: the section of a conf file.
+        conf_folder: folder of the conf file, where relative paths start.
+        downloads: where files that are fetched stay.
+        needed: the columns that will be used.
+
+    Raises:
+        PipelineError: the source cannot be opened.
+    """
+    if source.sample:
+        return Sample(source.sample)
+    if source.database:
+        return Query(source, conf_folder)
+    return Files(source, conf_folder, needed, downloads)
 
 
 def _read(

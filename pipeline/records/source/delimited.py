@@ -17,6 +17,8 @@ from pipeline.records.source.streams import Block, TextFile
 
 Array = npt.NDArray[Any]
 
+_ONE = "\x1f"
+"""Stands for a separator of several characters while a block is parsed."""
 SEPARATORS = (",", ";", "\t", "|")
 """What usually stands between values, tried in this order."""
 
@@ -45,8 +47,12 @@ class DelimitedFile:
         Raises:
             PipelineError: the file is empty or damaged.
         """
-        self.file = file
+        self.file, self.separator = file, separator
         self._blocks = file.blocks()
+        self._long = separator.encode() if separator and len(separator) > 1 else None
+        if self._long is not None:  # parsers of CSV know one character only
+            long, separator = self._long, _ONE
+            self._blocks = (block._replace(text=block.text.replace(long, _ONE.encode())) for block in self._blocks)
         first = next((block for block in self._blocks if block.text.strip(b"\r\n")), None)
         if first is None:
             raise PipelineError(f"{file.name}: the file is empty.")
@@ -54,11 +60,12 @@ class DelimitedFile:
         blank = first.text[:n_blank]
         self._first = Block(first.text[n_blank:], first.first_line + blank.count(b"\n"))
         header = self._first.text[: self._first.text.index(b"\n")].decode("utf-8", "replace").strip("\r")
-        self.separator = separator or _best_separator(header, quote, needed)
-        found = _values(header, self.separator, quote)
+        one = separator or _best_separator(header, quote, needed)
+        self.separator = self.separator or one
+        found = _values(header, one, quote)
         self.columns = tuple(columns) if columns else _names(found)
         self._has_names = not columns
-        self._dialect = Dialect(self.separator, quote, len(self.columns))
+        self._dialect = Dialect(one, quote, len(self.columns))
 
     def batches(self) -> Iterator[Batch]:
         """All records of the file, in its order."""
@@ -92,7 +99,7 @@ class DelimitedFile:
         if self._dialect.quote and self._dialect.quote.encode() in text:
             return False
         buffer = np.frombuffer(text, np.uint8)
-        n_lines, n_separators = (np.count_nonzero(buffer == ord(one)) for one in ("\n", self.separator))
+        n_lines, n_separators = (np.count_nonzero(buffer == ord(one)) for one in ("\n", self._dialect.separator))
         if len(self.columns) == 1 and (b"\n\n" in text or text[:1] == b"\n"):
             return False  # a blank line has as many values as any other
         return bool(n_separators == n_lines * (len(self.columns) - 1))
@@ -117,7 +124,7 @@ class DelimitedFile:
             text,
             has_header=False,
             schema=schema,
-            separator=self.separator,
+            separator=self._dialect.separator,
             quote_char=self._dialect.quote,
         )
 
@@ -126,7 +133,11 @@ class DelimitedFile:
     ) -> Batch:
         assert frame.height == len(lines)
         told = tuple(one._replace(line=one.line + block.first_line) for one in unreadable)
-        raw = partial(_raw, block.text, lines, ends)
+        text = block.text
+        if self._long is not None:
+            text = text.replace(_ONE.encode(), self._long)
+            told = tuple(one._replace(raw=one.raw.replace(_ONE, self._long.decode())) for one in told)
+        raw = partial(_raw, text, lines, ends)
         return Batch(frame, self.file.name, lines + block.first_line, raw, told)
 
 

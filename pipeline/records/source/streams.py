@@ -9,6 +9,7 @@ import lzma
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -57,18 +58,39 @@ class TextFile:
         Raises:
             PipelineError: the file is damaged, too large, or not text.
         """
+        with self._told(), self.path.open("rb") as raw:
+            hashed = _Hashed(raw, self._sha256.update)
+            with self._decompressed(hashed, raw.peek()) as stream:
+                yield from self._lines(stream)
+            while hashed.read(BLOCK):  # what lies behind the compressed data belongs to the file too
+                pass
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Say in a sentence that the file is damaged, whatever says so."""
         try:
-            with self.path.open("rb") as raw:
-                hashed = _Hashed(raw, self._sha256.update)
-                with self._decompressed(hashed, raw.peek()) as stream:
-                    yield from self._lines(stream)
-                while hashed.read(BLOCK):  # what lies behind the compressed data belongs to the file too
-                    pass
+            yield
         except (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, RuntimeError) as error:
             reason = str(error).split("\n", 1)[0]
             raise PipelineError(
                 f"{self.name}: the file cannot be read to its end ({reason}). Is it complete? Fetch it again."
             ) from error
+
+    def start(self, size: int) -> bytes:
+        """The first bytes of the file, decompressed, as they are.
+
+        Raises:
+            PipelineError: the file is damaged.
+        """
+        with (
+            self._told(),
+            self.path.open("rb") as raw,
+            self._decompressed(_Hashed(raw, lambda _: None), raw.peek()) as stream,
+        ):
+            found = b""
+            while len(found) < size and (some := stream.read(size - len(found))):
+                found += some
+            return found
 
     def _decompressed(self, raw: "_Hashed", start: bytes) -> Any:
         """The file's text, as a stream; told by the file's first bytes."""

@@ -1,0 +1,151 @@
+"""What a column holds, by its first values: ids, categories, numbers, texts, lists, dates or addresses."""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+import polars as pl
+
+from pipeline.config.records import MISSING
+from pipeline.records.numbers import Decimal, Marks, as_number
+
+Holds = Literal["ids", "categories", "numbers", "texts", "lists", "dates", "addresses", "row ids", "nothing"]
+
+_DATE = r"^\d{4}-\d{1,2}-\d{1,2}|^\d{1,2}[./-]\d{1,2}[./-]\d{2,4}( |$)"
+_ADDRESS = r"^(https?://|www\.)"
+_WORD = r"[\p{L}\p{N}]+"
+_TIMES = (8e8, 4e9)
+"""Whole numbers in this range, seconds since 1970, are probably times."""
+_LIST_MARKS = ("|", ";", ",")
+_MOST_CATEGORIES = 60
+_WORDS_OF_A_TEXT = 4
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A column, by its first values."""
+
+    name: str
+    holds: Holds
+    n: int
+    """Number of values that are not missing."""
+    n_different: int
+    missing: float
+    """Share of the rows without a value."""
+    decimal: Decimal = "."
+    delimiter: str | None = None
+    """What separates the items of a list; None for JSON arrays and list columns."""
+    is_whole: bool = False
+    """Whether all numbers are whole."""
+    is_positive: bool = False
+    """Whether all numbers are above 0."""
+    is_skewed: bool = False
+    """Whether the largest numbers are many times the median."""
+    words: float = 0.0
+    """Mean number of words of a text."""
+
+    def named(self, *hints: str) -> bool:
+        """Whether the column's name has one of these words in it."""
+        parts = {part.lower() for part in re.findall(r"[A-Z]?[a-zäöüß]+|[A-Z]+(?![a-z])|\d+", self.name)}
+        joined = re.sub(r"[^a-zäöüß]", "", self.name.lower())
+        return bool(parts & {*hints}) or any(len(hint) > 4 and hint in joined for hint in hints)
+
+
+def profile(column: pl.Series) -> Profile:
+    """What a column holds."""
+    n_rows = max(len(column), 1)
+    if column.dtype == pl.String:
+        column = column.filter(~column.is_in(MISSING))
+    column = column.drop_nulls()
+    name, n, missing = column.name, len(column), 1 - len(column) / n_rows
+    if not n:
+        return Profile(name, "nothing", 0, 0, 1.0)
+    if isinstance(column.dtype, pl.List | pl.Array):
+        return Profile(name, "lists", n, n, missing)
+    if column.dtype.is_nested() or column.dtype == pl.Binary:
+        return Profile(name, "nothing", n, 0, missing)
+    n_different = column.n_unique()
+    if n_different == 1:
+        return Profile(name, "nothing", n, 1, missing)
+    if column.dtype.is_temporal():
+        return Profile(name, "dates", n, n_different, missing)
+    if column.dtype == pl.Boolean:
+        return Profile(name, "categories", n, n_different, missing)
+    if column.dtype.is_numeric():
+        return _of_numbers(name, column.cast(pl.Float64).fill_nan(None), ".", n_different, missing)
+    decimal = Marks.of(column).decimal(".")
+    numbers = column.to_frame("text").select(as_number(pl.col("text"), decimal)).to_series()
+    if _share(numbers.is_nan()) <= 0.01 and _share(column.str.contains(r"^0\d")) <= 0.01:
+        return _of_numbers(name, numbers.fill_nan(None), decimal, n_different, missing)
+    return _of_texts(name, column, n_different, missing)
+
+
+def _of_numbers(name: str, numbers: pl.Series, decimal: Decimal, n_different: int, missing: float) -> Profile:
+    values = numbers.drop_nulls()
+    n = len(values)
+    is_whole = bool((values % 1 == 0).all())
+    low, high, median = (_number(one) for one in (values.min(), values.max(), values.median()))
+    if is_whole and _TIMES[0] <= low and high <= _TIMES[1] and n_different > 0.05 * n:
+        return Profile(name, "dates", n, n_different, missing)
+    holds: Holds = "numbers"
+    if is_whole and low >= 0:
+        if n_different == n and n > 20 and _share(values.diff().drop_nulls() > 0) > 0.9:
+            holds = "row ids"
+        elif n_different > _MOST_CATEGORIES:
+            holds = "ids"
+    skewed = low > 0 and high > 10 * median
+    return Profile(name, holds, n, n_different, missing, decimal, None, is_whole, low > 0, skewed)
+
+
+def _of_texts(name: str, column: pl.Series, n_different: int, missing: float) -> Profile:
+    n = len(column)
+
+    def share(pattern: str) -> float:
+        return _share(column.str.contains(pattern))
+
+    if share(_DATE) > 0.9:
+        return Profile(name, "dates", n, n_different, missing)
+    if share(_ADDRESS) > 0.9:
+        return Profile(name, "addresses", n, n_different, missing)
+    if share(r"^\s*\[.*\]\s*$") > 0.9 and share(r'^\s*\[\s*("|\]|\d)') > 0.9:
+        return Profile(name, "lists", n, n_different, missing)
+    words = _mean(column.str.count_matches(_WORD))
+    for mark in _LIST_MARKS if share(r"^\s*\[") < 0.5 else ():
+        delimiter = _as_a_list(column, mark, words)
+        if delimiter is not None:
+            return Profile(name, "lists", n, n_different, missing, ".", delimiter)
+    if words >= _WORDS_OF_A_TEXT and n_different > 0.3 * n:
+        return Profile(name, "texts", n, n_different, missing, words=words)
+    if n_different <= max(_MOST_CATEGORIES, 0.02 * n) and n_different < 0.5 * n:
+        return Profile(name, "categories", n, n_different, missing)
+    if n_different == n and n > 20:
+        return Profile(name, "texts" if words > 1.5 else "row ids", n, n_different, missing, words=words)
+    return Profile(name, "ids", n, n_different, missing, words=words)
+
+
+def _as_a_list(column: pl.Series, mark: str, words: float) -> str | None:
+    """The delimiter, if the values are lists of repeated short items with a mark between them."""
+    if _share(column.str.contains(mark, literal=True)) < 0.3:
+        return None
+    items = column.str.split(mark).explode().str.strip_chars()
+    per_item = _mean(items.str.count_matches(_WORD))
+    repeats = len(items) / max(items.n_unique(), 1)
+    if repeats <= 3 or per_item > (2.0 if mark == "," else 4.0):
+        return None
+    if mark == "," and (words >= 40 or len(items) < 3 * len(column)):  # a place such as `Albany, New York` is no list
+        return None
+    return mark
+
+
+def _share(holds: pl.Series) -> float:
+    """The share of the rows for which something holds."""
+    return float(holds.sum()) / max(len(holds), 1)
+
+
+def _mean(numbers: pl.Series) -> float:
+    return float(numbers.sum()) / max(len(numbers), 1)
+
+
+def _number(value: object) -> float:
+    assert isinstance(value, int | float)
+    return float(value)

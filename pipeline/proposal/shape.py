@@ -1,0 +1,243 @@
+"""What the columns of a source are for: what an example is, what a token, and what is to be learned."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import permutations
+from typing import Any
+
+import polars as pl
+
+from pipeline.proposal.look import Guess, Look
+from pipeline.proposal.profile import Profile, profile
+
+_OF_EXAMPLES = (
+    *(
+        "user",
+        "customer",
+        "client",
+        "member",
+        "person",
+        "visitor",
+        "reader",
+        "buyer",
+        "kunde",
+        "kunden",
+        "nutzer",
+        "uid",
+    ),
+    *("session", "order", "basket", "invoice", "transaction", "cart", "receipt", "patient", "account", "warenkorb"),
+)
+_OF_TOKENS = (
+    *("item", "product", "movie", "film", "book", "song", "track", "artist", "article", "artikel", "produkt", "sku"),
+    *("stock", "isbn", "asin", "game", "place", "poi", "venue", "tag", "word", "term", "code", "page", "show", "album"),
+)
+_OF_LABELS = ("title", "titel", "name", "description", "label", "beschreibung")
+_OF_NUMBERS = (
+    *("price", "preis", "saleprice", "sale_price", "cost", "kosten", "rent", "miete", "salary", "gehalt", "revenue"),
+    *("amount", "betrag", "sales", "target", "value", "wert", "score", "rating", "income", "y"),
+)
+_OF_CLASSES = (
+    *("label", "class", "klasse", "category", "kategorie", "target", "outcome", "default", "defaulted", "churn"),
+    *("status", "approved", "fraud", "survived", "result", "diagnosis", "sentiment", "species"),
+)
+_NO_CATEGORIES = ("id", "url", "scraped", "source", "license")
+_FEWEST_PER_EXAMPLE = 2.0
+"""Mean number of rows of an example, at least, if rows of one id belong together."""
+_MOST_FEATURES = 40
+_FEW = 3_000
+"""With fewer examples than this, each of them is held out once, in folds."""
+
+
+@dataclass
+class Shape:
+    """The sections of a conf file, each with its reason."""
+
+    task: Guess
+    tokens: list[Guess]
+    example: Guess | None = None
+    notes: list[str] = field(default_factory=list)
+    n_examples: int = 0
+    n_tokens: int = 0
+
+
+def shape(look: Look) -> Shape:
+    """What the source seems to be for."""
+    if look.delimiter is not None:
+        return _lists(look, look.delimiter)
+    profiles = {name: profile(look.frame[name]) for name in look.frame.columns}
+    pair = _pair(look.frame, profiles)
+    return _pairs(look, profiles, *pair) if pair is not None else _rows(look, profiles)
+
+
+def _lists(look: Look, delimiter: Guess) -> Shape:
+    items = look.frame["line"].str.split(delimiter.value).explode()
+    tokens = {"kind": "items", "columns": "line", "delimiter": delimiter.value}
+    found = Shape(
+        Guess({"kind": "missing_tokens"}, "items of a list predict the other items"),
+        [Guess(tokens, f"each line is a list: {delimiter.reason}")],
+    )
+    found.n_examples, found.n_tokens = look.frame.height, items.n_unique()
+    return found
+
+
+def _pair(frame: pl.DataFrame, profiles: dict[str, Profile]) -> tuple[str, str, str] | None:
+    """The columns of examples and of tokens, if each row is a pair of them; and what else they could be."""
+    able = [one for one in profiles.values() if one.holds in ("ids", "categories") and one.missing < 0.3]
+    able = [one for one in able if one.n_different >= 5]
+    found: list[tuple[float, str, str]] = []
+    for example, token in permutations(able, 2):
+        rows_each, rows_of_token = frame.height / example.n_different, frame.height / token.n_different
+        hinted = example.named(*_OF_EXAMPLES) + token.named(*_OF_TOKENS)
+        swapped = example.named(*_OF_TOKENS) or token.named(*_OF_EXAMPLES)
+        if rows_each < _FEWEST_PER_EXAMPLE or rows_of_token < 1.2 or (swapped and not hinted):
+            continue
+        if not hinted and (example.holds == "categories" or token.holds == "categories"):
+            continue
+        different = frame.select(pl.struct(example.name, token.name).n_unique()).item() / frame.height
+        if different < 0.5 or (different < 0.9 and hinted < 2 and not token.named(*_OF_TOKENS)):
+            continue
+        place = list(profiles).index(example.name) < list(profiles).index(token.name)
+        found.append((3 * hinted + place + different - 2 * swapped, example.name, token.name))
+    if not found:
+        return None
+    found.sort(reverse=True)
+    _, example_name, token_name = found[0]
+    others = [f"example: {one}, columns: {other}" for _, one, other in found[1:2]]
+    texts = [one for one in profiles.values() if one.holds == "texts" and one.n_different > 0.5 * frame.height]
+    return None if texts and found[0][0] < 4 else (example_name, token_name, "".join(others))
+
+
+def _pairs(look: Look, profiles: dict[str, Profile], example: str, token: str, otherwise: str) -> Shape:
+    frame = look.frame
+    each = frame.height / profiles[example].n_different
+    tokens: dict[str, Any] = {"kind": "value", "columns": token}
+    label = _label(frame, profiles, token)
+    if label is not None:
+        tokens["label"] = label
+    found = Shape(
+        Guess({"kind": "missing_tokens"}, f"some {token} of a list predict the others"),
+        [Guess(tokens, f"the {profiles[token].n_different:,} values of {token} repeat over the lists")],
+        Guess(example, f"rows with the same {example} are one list, of {each:.1f} rows on average", otherwise),
+    )
+    found.n_examples, found.n_tokens = profiles[example].n_different, profiles[token].n_different
+    for one in profiles.values():
+        if one.holds in ("numbers", "categories") and one.named("rating", "stars", "score", "bewertung"):
+            best = str(frame[one.name].cast(pl.String).drop_nulls().mode().sort().last())
+            found.notes.append(f"where: {_quoted(one.name)} >= {best}   # only what people like")
+    return found
+
+
+def _label(frame: pl.DataFrame, profiles: dict[str, Profile], token: str) -> str | None:
+    """A column of which each token has one value, and which reads better than the token."""
+    for one in profiles.values():
+        if one.name == token or not one.named(*_OF_LABELS) or one.holds in ("numbers", "dates", "nothing", "lists"):
+            continue
+        each = frame.group_by(token).agg(pl.col(one.name).drop_nulls().n_unique().alias("n"))["n"]
+        if (each <= 1).mean() > 0.95:  # type: ignore[operator]
+            return one.name
+    return None
+
+
+def _rows(look: Look, profiles: dict[str, Profile]) -> Shape:
+    """Every row is an example."""
+    target, why, otherwise = _target(profiles, look.frame)
+    usable = [one for one in profiles.values() if one.name != target and one.missing < 0.7]
+    usable = [one for one in usable if target is None or not _gives_away(one, target, look.frame, profiles)]
+    tokens = _tokens(usable, target)
+    found = Shape(Guess({"kind": "missing_tokens"}, "no column looks like something to predict"), tokens)
+    found.n_examples, found.n_tokens = look.frame.height, sum(_n_tokens(guess.value, look.frame) for guess in tokens)
+    if target is None:
+        return found
+    dense = [one.name for one in usable if one.holds == "numbers" or (one.holds == "ids" and one.is_whole)]
+    dense = [name for name in dense if not profiles[name].named("id", "zip", "plz", "postcode")][:_MOST_FEATURES]
+    task: dict[str, Any] = {"kind": "regression", "target": target}
+    if profiles[target].holds in ("categories", "ids") and not profiles[target].is_whole:
+        task["kind"] = "classification"
+    elif not profiles[target].is_positive:
+        task["log"] = False
+    found.task = Guess(task | ({"dense": dense} if dense else {}), why, otherwise)
+    return found
+
+
+def _target(profiles: dict[str, Profile], frame: pl.DataFrame) -> tuple[str | None, str, str]:
+    """The column to predict, why, and what else it could be."""
+    numbers = [one for one in profiles.values() if _is_a_number(one) and one.n_different > 10 and one.missing < 0.6]
+    by_name = list(dict.fromkeys(one.name for hint in _OF_NUMBERS for one in numbers if one.named(hint)))
+    classes = [
+        one.name
+        for one in profiles.values()
+        if one.named(*_OF_CLASSES) and 2 <= one.n_different <= 50 and one.missing < 0.6 and one.n_different < one.n / 5
+    ]
+    if by_name and not (classes and profiles[by_name[0]].named("score", "rating", "value", "wert", "amount")):
+        others = by_name[1:2] or classes[:1]
+        return by_name[0], f"{by_name[0]} is a number with a name of something to predict", "".join(others)
+    if classes:
+        several = f"{classes[0]} has {profiles[classes[0]].n_different} values, and a name of something to predict"
+        return classes[0], several, "".join(classes[1:2])
+    if any(one.holds in ("texts", "lists") for one in profiles.values()):
+        return None, "", ""
+    if numbers:
+        return (
+            numbers[-1].name,
+            f"{numbers[-1].name} is the last column of numbers",
+            "".join(one.name for one in numbers[-2:-1]),
+        )
+    return None, "", ""
+
+
+def _is_a_number(one: Profile) -> bool:
+    return one.holds == "numbers" or (one.holds == "ids" and one.is_whole)
+
+
+def _gives_away(one: Profile, target: str, frame: pl.DataFrame, profiles: dict[str, Profile]) -> bool:
+    """Whether a column is made from the target: it has its name in its own, or nearly decides it."""
+    stem = target.lower().strip("_ ")
+    return len(stem) > 3 and (stem in one.name.lower() or one.named("revenue", "umsatz", "estimated"))
+
+
+def _tokens(usable: Sequence[Profile], target: str | None) -> list[Guess]:
+    texts = sorted((one for one in usable if one.holds == "texts"), key=lambda one: -one.words)
+    lists = [one for one in usable if one.holds == "lists"]
+    categories = [one.name for one in usable if one.holds == "categories" and not one.named(*_NO_CATEGORIES)]
+    found = []
+    if texts:
+        names = [one.name for one in texts if one.words >= 3][:3] or [texts[0].name]
+        words = {"kind": "words", "columns": names if len(names) > 1 else names[0]}
+        found.append(Guess(words, f"texts of {texts[0].words:.0f} words on average"))
+    for one in lists[:3]:
+        items: dict[str, Any] = {"kind": "items", "columns": one.name}
+        if one.delimiter is not None:
+            items["delimiter"] = one.delimiter
+        found.append(Guess(items, "its values are lists"))
+    if categories and (target is not None or not found):
+        found.append(Guess({"kind": "value", "columns": categories[:_MOST_FEATURES]}, "columns with few values"))
+    if not found:
+        rest = [one.name for one in usable if one.holds in ("ids", "categories", "texts")][:3]
+        rest = rest or [one.name for one in usable][:1]
+        found.append(Guess({"kind": "value", "columns": rest}, "nothing looks like words, lists or categories"))
+    return found
+
+
+def _n_tokens(tokens: dict[str, Any], frame: pl.DataFrame) -> int:
+    """How many different tokens a section makes, about: those of the first rows that are seen more than once."""
+    columns = [tokens["columns"]] if isinstance(tokens["columns"], str) else tokens["columns"]
+    if tokens["kind"] == "value":
+        return sum(frame[column].n_unique() for column in columns)
+    texts = [
+        frame[column].head(5_000).cast(pl.String, strict=False) for column in columns if not _nested(frame[column])
+    ]
+    words = [text.str.to_lowercase().str.extract_all(r"[\p{L}\p{N}]+").explode().drop_nulls() for text in texts]
+    return sum(int((word.value_counts()["count"] > 1).sum()) for word in words) or 50
+
+
+def _nested(column: pl.Series) -> bool:
+    return column.dtype.is_nested()
+
+
+def _quoted(name: str) -> str:
+    return name if name.isidentifier() else f'"{name}"'
+
+
+def few(found: Shape, is_whole: bool) -> bool:
+    """Whether there are so few examples that each is to be held out once."""
+    return is_whole and found.n_examples < _FEW

@@ -1,0 +1,114 @@
+"""Writes the proposed conf file, with the reason of each guess and the next best one."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipeline.proposal.look import Guess, Look, look
+from pipeline.proposal.shape import Shape, few, shape
+
+_BASELINES = {
+    "missing_tokens": "[popularity, als]",
+    "regression": "[mean, ridge]",
+    "classification": "[most_frequent_class, logistic_regression]",
+}
+_WIDTH = 100
+
+
+def proposed(name: str, place: str, query: str | None, conf_folder: Path, downloads: Path) -> str:
+    """The text of a conf file for a source.
+
+    Args:
+        name: of the dataset.
+        place: a path, glob, folder or address of files, or the address of a database.
+        query: the query, if it is a database.
+        conf_folder: folder of the conf file.
+        downloads: folder in which fetched files stay.
+
+    Raises:
+        PipelineError: the source cannot be read, or has no record.
+    """
+    seen = look(place, query, conf_folder, downloads)
+    return _text(name, seen, shape(seen))
+
+
+def _text(name: str, seen: Look, found: Shape) -> str:
+    kind = found.task.value["kind"]
+    rows = f"{seen.frame.height:,} rows" if seen.is_whole else f"the first {seen.frame.height:,} rows"
+    lines = [f"# {name}: proposed from {rows}. Each guess has its reason; change what is wrong, and run again."]
+    lines += [f"description: {_in_words(kind, found)}", "", "source:"]
+    for key, guess in seen.source.items():
+        lines += _said(f"  {key}: {_plain(guess.value)}", "" if guess.reason == "given" else guess.reason)
+    lines += [f"  # {note}" for note in found.notes]
+    lines.append("")
+    if found.example is not None:
+        lines += _said(f"example: {_plain(found.example.value)}", found.example.reason)
+        lines += [f"# or: {found.example.otherwise}"] if found.example.otherwise else []
+    else:
+        lines.append("# example: a column whose equal values make rows one example; without it every row is one")
+    lines += ["", "tokens:"]
+    for guess in found.tokens:
+        lines += _item(guess)
+    lines += ["", *_split(found, seen.is_whole), "", "vocabulary:"]
+    lines += _said(f"  min_count: {_min_count(found)}", "rarer tokens are left out")
+    lines += ["", "task:"]
+    for i, (key, value) in enumerate(found.task.value.items()):
+        lines += _said(f"  {key}: {_plain(value)}", found.task.reason if i == 0 else "")
+    lines += [f"  # or: {found.task.otherwise}"] if found.task.otherwise else []
+    lines += ["", f"dimensions: {_dimensions(found, kind)}   # each D is fitted; `auto` tries many"]
+    lines += [f"baselines: {_BASELINES[kind]}   # beside PCA, which is always among them", ""]
+    return "\n".join(lines)
+
+
+def _in_words(kind: str, found: Shape) -> str:
+    tokens = ", ".join(_names(guess.value["columns"]) for guess in found.tokens)
+    if kind == "missing_tokens":
+        whose = f"each {found.example.value}" if found.example is not None else "each row"
+        return _plain(f"The {tokens} of {whose}: what belongs together?")
+    return _plain(f"What do {tokens} say about {found.task.value['target']}?")
+
+
+def _names(columns: str | list[str]) -> str:
+    names = [columns] if isinstance(columns, str) else columns
+    return ", ".join(names[:3]) + (" and others" if len(names) > 3 else "")
+
+
+def _item(guess: Guess) -> list[str]:
+    lines = []
+    for i, (key, value) in enumerate(guess.value.items()):
+        start = "  - " if i == 0 else "    "
+        lines += _said(f"{start}{key}: {_plain(value)}", guess.reason if i == 0 else "")
+    return lines
+
+
+def _split(found: Shape, is_whole: bool) -> list[str]:
+    if few(found, is_whole):
+        return ["split:", *_said("  folds: 5", f"{found.n_examples:,} examples are few: each is held out once")]
+    return ["split:", "  validation: 0.1", "  test: 0.2"]
+
+
+def _min_count(found: Shape) -> int:
+    return next(least for least, n in ((5, 2_000), (3, 500), (2, 100), (1, 0)) if found.n_examples >= n)
+
+
+def _dimensions(found: Shape, kind: str) -> str:
+    room = min(found.n_examples // 2, found.n_tokens // 2) - 1
+    wanted = (8, 32) if kind == "missing_tokens" else (3, 8)
+    fits = [d for d in wanted if d <= room] or [max(1, min(2, room))]
+    return f"[{', '.join(str(d) for d in fits)}]"
+
+
+def _said(line: str, reason: str) -> list[str]:
+    """A line with its reason behind it, or above it if the line is long."""
+    if not reason:
+        return [line]
+    indent = " " * (len(line) - len(line.lstrip()))
+    together = f"{line}   # {reason}"
+    return [together] if len(together) <= _WIDTH else [f"{indent}# {reason}", line]
+
+
+def _plain(value: Any) -> str:
+    """A value as YAML, in one line."""
+    text = yaml.safe_dump(value, default_flow_style=True, width=10**9, allow_unicode=True).strip()
+    return text.removesuffix("...").strip()

@@ -1,0 +1,177 @@
+"""Shapes of data that people have, and the conf file that is proposed for each."""
+
+import csv
+import gzip
+import io
+import json
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import yaml
+
+from pipeline.config.files import load
+from pipeline.errors import PipelineError
+from pipeline.proposal.written import proposed
+from pipeline.records.ingest import ingest
+from pipeline.vocabulary.counted import count
+
+RNG = random.Random(1)
+RATINGS = [
+    (user, item, RNG.choice([1, 2, 3, 4, 5]), 881_250_949 + RNG.randrange(10**7))
+    for user in range(1, 121)
+    for item in RNG.sample(range(1, 200), 25)
+]
+WORDS = (
+    *("charming", "spacious", "cozy", "updated", "garage", "fireplace", "quiet", "corner", "lot", "brick", "views"),
+    *("near", "school", "park", "roof"),
+)
+HOMES = [
+    (
+        i + 1000,
+        " ".join(RNG.sample(WORDS, 7)).capitalize() + ".",
+        RNG.randrange(1, 6),
+        RNG.randrange(600, 4000) / 10,
+        RNG.choice(["Ames", "Gilbert", "Nevada"]),
+        RNG.randrange(90_000, 900_000),
+    )
+    for i in range(400)
+]
+
+
+def delimited(rows: list[Any], names: list[str] | None, separator: str = ",") -> str:
+    text = io.StringIO(newline="")
+    csv.writer(text, delimiter=separator, lineterminator="\n").writerows([names, *rows] if names else rows)
+    return text.getvalue()
+
+
+def german(number: float) -> str:
+    return f"{number:,.2f}".translate({ord(","): ".", ord("."): ","})
+
+
+@pytest.fixture
+def propose(tmp_path: Path) -> Callable[..., dict[str, Any]]:
+    """The conf file that is proposed for a file, which it is checked to be able to read; also as text, under `text`."""
+
+    def make(name: str, content: str | bytes | pl.DataFrame) -> dict[str, Any]:
+        path = tmp_path / name
+        if isinstance(content, pl.DataFrame):
+            content.write_parquet(path)
+        else:
+            path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        text = proposed("data", name, None, tmp_path, tmp_path / "downloads")
+        (tmp_path / "data.yaml").write_text(text)
+        conf = load(tmp_path / "data.yaml")
+        records = ingest(conf, tmp_path, tmp_path / f"read_{time.monotonic_ns()}")
+        assert records.counts.quarantined == 0
+        count(records, conf)
+        return {**yaml.safe_load(text), "text": text}
+
+    return make
+
+
+def test_ratings_without_names_are_lists_of_items(propose: Callable[..., dict[str, Any]]) -> None:
+    for name, separator in (("u.data", "\t"), ("ratings.dat", "::")):
+        text = "\n".join(separator.join(map(str, row)) for row in RATINGS) + "\n"
+        conf = propose(name, text.encode("latin-1"))
+        assert conf["source"] == {
+            "path": name,
+            "format": "csv",
+            "separator": separator,
+            "columns": ["user", "item", "rating", "time"],
+        }
+        assert (conf["example"], conf["tokens"]) == ("user", [{"kind": "value", "columns": "item"}])
+        assert conf["task"] == {"kind": "missing_tokens"}
+        assert "# where: rating >= " in conf["text"]
+
+
+def test_ratings_with_names_and_titles_are_lists_of_items_with_labels(propose: Callable[..., dict[str, Any]]) -> None:
+    rows = [(user, item, f"Film {item}", rating, at) for user, item, rating, at in RATINGS]
+    conf = propose("ratings.csv", delimited(rows, ["userId", "movieId", "title", "rating", "timestamp"]))
+    assert conf["source"] == {"path": "ratings.csv"}
+    assert conf["example"] == "userId"
+    assert conf["tokens"] == [{"kind": "value", "columns": "movieId", "label": "title"}]
+
+
+def test_a_table_of_users_items_and_weights_is_lists_of_items(propose: Callable[..., dict[str, Any]]) -> None:
+    frame = pl.DataFrame(
+        [(f"u{user}", f"i{item}", rating / 2) for user, item, rating, _ in RATINGS],
+        schema=["user", "item", "weight"],
+        orient="row",
+    )
+    conf = propose("weights.parquet", frame)
+    assert (conf["example"], conf["tokens"][0]["columns"]) == ("user", "item")
+
+
+@pytest.mark.parametrize(("name", "delimiter"), [("retail.dat", " "), ("baskets.txt", " "), ("groceries.csv", ",")])
+def test_lines_of_items_are_lists(name: str, delimiter: str, propose: Callable[..., dict[str, Any]]) -> None:
+    items = [f"item {i}" if delimiter == "," else str(i) for i in range(60)]
+    lines = [delimiter.join(RNG.sample(items, RNG.randrange(1, 9))) for _ in range(300)]
+    conf = propose(name, "\n".join(lines) + "\n")
+    assert conf["source"] == {"path": name, "format": "lines"}
+    assert conf["tokens"] == [{"kind": "items", "columns": "line", "delimiter": delimiter}]
+    assert "example" not in conf
+
+
+def test_homes_with_remarks_are_priced_by_their_words(propose: Callable[..., dict[str, Any]]) -> None:
+    conf = propose("ads.csv", delimited(HOMES, ["listing_id", "remarks", "beds", "sqm", "city", "list_price"]))
+    assert conf["task"] == {"kind": "regression", "target": "list_price", "dense": ["beds", "sqm"]}
+    assert conf["tokens"] == [{"kind": "words", "columns": "remarks"}, {"kind": "value", "columns": ["city"]}]
+    assert conf["split"] == {"folds": 5}
+
+
+def test_a_german_file_is_read_with_its_encoding_and_decimal_commas(propose: Callable[..., dict[str, Any]]) -> None:
+    rows = [
+        (text.replace("a", "ä"), german(area), stadt.replace("e", "ü"), f"{german(price)} EUR")
+        for _, text, _, area, stadt, price in HOMES
+    ]
+    text = delimited(rows, ["Beschreibung", "Wohnfläche", "Stadt", "Preis"], ";")
+    conf = propose("immobilien.csv", text.encode("latin-1"))
+    assert conf["source"] == {"path": "immobilien.csv", "encoding": "windows-1252", "separator": ";"}
+    assert conf["task"] == {"kind": "regression", "target": "Preis", "dense": ["Wohnfläche"]}
+
+
+def test_listings_with_lists_and_addresses_are_priced_without_what_gives_the_price_away(
+    propose: Callable[..., dict[str, Any]],
+) -> None:
+    rows = [
+        (
+            f"https://host/{i}",
+            text,
+            json.dumps(RNG.sample(["Wifi", "Oven", "Iron", "Heating"], 2)),
+            f"${price:,.2f}",
+            price * 30,
+            "2025-06-12",
+            RNG.choice(["t", "f"]),
+        )
+        for i, text, _, _, _, price in HOMES
+    ]
+    names = ["listing_url", "description", "amenities", "price", "estimated_revenue_l365d", "last_scraped", "instant"]
+    conf = propose("listings.csv.gz", gzip.compress(delimited(rows, names).encode()))
+    assert conf["task"] == {"kind": "regression", "target": "price"}
+    assert [tokens["columns"] for tokens in conf["tokens"]] == ["description", "amenities", ["instant"]]
+
+
+def test_a_class_with_a_telling_name_is_predicted(propose: Callable[..., dict[str, Any]]) -> None:
+    rows = [
+        (i, RNG.choice(["car", "home"]), RNG.randrange(1000, 9000), RNG.choice(["paid", "default"])) for i in range(400)
+    ]
+    conf = propose("loans.csv", delimited(rows, ["loan_id", "purpose", "amount", "status"]))
+    assert conf["task"]["kind"] == "classification"
+    assert conf["task"]["target"] == "status"
+    assert conf["tokens"] == [{"kind": "value", "columns": ["purpose"]}]
+
+
+def test_an_empty_file_and_one_without_records_are_told(propose: Callable[..., dict[str, Any]]) -> None:
+    with pytest.raises(PipelineError, match="the file is empty"):
+        propose("empty.csv", "")
+    with pytest.raises(PipelineError, match="not a single record"):
+        propose("names.csv", "user,item\n")
+    with pytest.raises(PipelineError, match="there is no such file"):
+        proposed("data", "gone.csv", None, Path("conf"), Path("downloads"))
+    with pytest.raises(PipelineError, match="Give a query too"):
+        proposed("data", "postgresql://me:s3cret@host/x", None, Path("conf"), Path("downloads"))
