@@ -18,13 +18,13 @@ help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(INSTALLED)  ## raw records to compared embeddings; DATASET=movies does one, FORCE=1 repeats every fit
-	@$(BIN)/python -m assets run $(DATASET)
+	@$(BIN)/embedding-pipeline run $(DATASET)
 
 new: $(INSTALLED)  ## look at data and write a conf file for it: NAME=books FROM=path-or-URL (a database: QUERY='select ...')
-	@$(BIN)/python -m assets new '$(NAME)' '$(FROM)' $(if $(QUERY),--query '$(QUERY)')
+	@$(BIN)/embedding-pipeline new '$(NAME)' '$(FROM)' $(if $(QUERY),--query '$(QUERY)')
 
 dev: $(INSTALLED)  ## Dagster's and MLflow's pages, until Ctrl-C
-	@$(BIN)/python -m assets dev
+	@$(BIN)/embedding-pipeline dev
 
 test: check browser postgresql  ## everything: format, lint, types, imports, and the whole test suite
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder

@@ -1,4 +1,4 @@
-"""`python -m assets new NAME SOURCE`, `run [DATASET]` and `dev`: what `make new`, `make run` and `make dev` do."""
+"""The command `embedding-pipeline`: `new NAME SOURCE` writes a conf file, `run [DATASET]` learns, `dev` shows."""
 
 import argparse
 import sys
@@ -12,7 +12,7 @@ from pipeline.errors import PipelineError
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line asks for and return the exit code; a mistake of the user ends with one sentence."""
-    parser = argparse.ArgumentParser(prog="python -m assets", description=__doc__)
+    parser = argparse.ArgumentParser(prog="embedding-pipeline", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     run_command = commands.add_parser("run", help="materialise every asset, then print the table of results")
     run_command.add_argument("dataset", nargs="?", help="only this dataset, by the name of its conf file")

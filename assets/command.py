@@ -12,7 +12,7 @@ from dagster._core.instance import InstanceRef
 from assets.automation import ALL
 from assets.definitions import definitions
 from assets.resources import mlflow_from_environment
-from assets.storage import conf_folder, dagster_home, home, require_home, values
+from assets.storage import conf_folder, dagster_home, home, is_clone, project, require_home, values
 from pipeline.config.dataset import Dataset
 from pipeline.config.files import conf_files, load
 from pipeline.errors import PipelineError, nearest
@@ -28,6 +28,13 @@ _UNCAPTURED = {
         "config": {},
     }
 }
+
+
+_WORKSPACE = """\
+# What `dagster dev` loads: every dataset of the conf folder, one asset group each.
+load_from:
+  - python_module: assets.definitions
+"""
 
 
 def chosen(name: str | None) -> list[Dataset]:
@@ -61,8 +68,17 @@ def new(name: str, source: str, query: str | None = None) -> int:
     path = folder / f"{name}.yaml"
     path.write_text(text, encoding="utf-8")
     load(path)  # what is written can be read
-    print(f"{text}\nThis is in {path}. Change what is wrong, then: make run DATASET={name}")
+    if not is_clone() and not (project() / "workspace.yaml").exists():
+        (project() / "workspace.yaml").write_text(_WORKSPACE)
+    print(f"{text}\nThis is in {path}. Change what is wrong, then: {typed('run', name)}")
     return 0
+
+
+def typed(command: str, dataset: str = "") -> str:
+    """What a person types for a command: in a clone `make`, elsewhere the installed command."""
+    if is_clone():
+        return f"make {command}{f' DATASET={dataset}' if dataset else ''}"
+    return f"embedding-pipeline {command} {dataset}".strip()
 
 
 def _from_the_conf_folder(source: str, folder: Path) -> str:
@@ -101,7 +117,7 @@ def run(name: str | None = None) -> int:
         return 1
     print(
         f"\nEverything is in {home()}: the embeddings are embedding.parquet in the artifacts of each MLflow run.\n"
-        "`make dev` shows the assets in Dagster and the runs side by side in MLflow."
+        f"`{typed('dev')}` shows the assets in Dagster and the runs side by side in MLflow."
     )
     return 0
 

@@ -9,8 +9,9 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from assets.command import typed
 from assets.resources import mlflow_from_environment, port
-from assets.storage import PROJECT, dagster_home, require_home
+from assets.storage import dagster_home, project, require_home
 from pipeline.errors import PipelineError
 
 HOST = "127.0.0.1"
@@ -36,7 +37,7 @@ def serve() -> int:
     }
     commands = {
         f"http://{HOST}:{dagster_port}": [
-            *(str(bin_folder / "dagster"), "dev", "-w", str(PROJECT / "workspace.yaml")),
+            *(str(bin_folder / "dagster"), "dev", *_code()),
             *("-h", HOST, "-p", str(dagster_port), "--log-level", "warning"),
         ]
     }
@@ -53,7 +54,7 @@ def serve() -> int:
     try:
         # each has its own process group: Ctrl-C reaches only this process, which ends each group with its children
         servers.extend(
-            subprocess.Popen(command, cwd=PROJECT, env=environment, start_new_session=True)
+            subprocess.Popen(command, cwd=project(), env=environment, start_new_session=True)
             for command in commands.values()
         )
         for address, server in zip(commands, servers, strict=True):
@@ -68,6 +69,12 @@ def serve() -> int:
         _end(servers)
 
 
+def _code() -> tuple[str, str]:
+    """What tells Dagster where the definitions are."""
+    workspace = project() / "workspace.yaml"
+    return ("-w", str(workspace)) if workspace.exists() else ("-m", "assets.definitions")
+
+
 def _require_free(port: int) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -75,7 +82,7 @@ def _require_free(port: int) -> None:
             probe.bind((HOST, port))
         except OSError:
             raise PipelineError(
-                f"port {port} is taken. Stop it, or choose others: make dev DAGSTER_PORT=3001 MLFLOW_PORT=5001"
+                f"port {port} is taken. Stop it, or choose others: DAGSTER_PORT=3001 MLFLOW_PORT=5001 {typed('dev')}"
             ) from None
 
 

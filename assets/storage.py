@@ -17,7 +17,7 @@ from assets.versions import Versions
 from pipeline.errors import PipelineError
 from pipeline.secrets import masked
 
-PROJECT = Path(__file__).resolve().parent.parent
+_CODE = Path(__file__).resolve().parent.parent
 
 _DAGSTER_YAML = """\
 # Written by Embedding Pipeline where there was no dagster.yaml; yours to change.
@@ -28,8 +28,18 @@ nux:
 """
 
 
+def is_clone() -> bool:
+    """Whether the code is in a clone of its repository, with `conf` and `make` beside it, and not installed."""
+    return (_CODE / "workspace.yaml").is_file()
+
+
+def project() -> Path:
+    """The folder in which conf and home are by default: the clone, or the working directory of an installed command."""
+    return _CODE if is_clone() else Path.cwd()
+
+
 def home() -> Path:
-    """The one folder in which everything is written: PIPELINE_HOME, by default `var` beside the code.
+    """The one folder in which everything is written: PIPELINE_HOME, by default `var` in the project.
 
     Raises:
         PipelineError: its path has a character that addresses of databases do not allow.
@@ -68,7 +78,7 @@ def require_home() -> None:
 
 
 def conf_folder() -> Path:
-    """The folder of the dataset files: PIPELINE_CONF, by default `conf` beside the code."""
+    """The folder of the dataset files: PIPELINE_CONF, by default `conf` in the project."""
     return _folder("PIPELINE_CONF", "conf")
 
 
@@ -91,7 +101,7 @@ def store() -> Store | None:
 
 def _folder(variable: str, default: str) -> Path:
     value = os.environ.get(variable)
-    return Path(value).expanduser().absolute() if value else PROJECT / default
+    return Path(value).expanduser().absolute() if value else project() / default
 
 
 def dagster_home() -> Path:

@@ -5,7 +5,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from assets.storage import PROJECT, FolderIOManager, conf_folder, dagster_home, home
+from assets.storage import FolderIOManager, conf_folder, dagster_home, home, project
 from pipeline.errors import PipelineError
 from pipeline.records.ingest import Records
 from pipeline.vocabulary.vocabulary import Vocabulary
@@ -59,7 +59,7 @@ def test_a_failure_leaves_the_earlier_value_and_nothing_beside_it(tmp_path: Path
 def test_folders_come_from_the_environment_or_stand_beside_the_code(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert (home(), conf_folder()) == (PROJECT / "var", PROJECT / "conf")
+    assert (home(), conf_folder()) == (project() / "var", project() / "conf")
     monkeypatch.setenv("PIPELINE_HOME", str(tmp_path / "h"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PIPELINE_CONF", "c")
