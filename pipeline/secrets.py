@@ -61,14 +61,12 @@ def masked(text: str) -> str:
         if len(secret) >= _SHORTEST:
             for form in {secret, quote(secret, safe=""), quote(secret), quote_plus(secret), repr(secret)[1:-1]}:
                 text = text.replace(form, _MASK)
-    names = _NAMED.findall(text)
-    text = _NAMED.sub(lambda found: f"\0{names.index(found[1])}\0", text)  # a name is no secret
     for pattern, put in _PATTERNS:
         text = pattern.sub(partial(_unless_named, put), text)
-    return re.sub("\0(\\d+)\0", lambda found: f"${{{names[int(found[1])]}}}", text)
+    return text
 
 
 def _unless_named(put: str, found: re.Match[str]) -> str:
-    """The masked match, or the match itself if its secret is a variable's name."""
-    secret = found[found.re.groups] if found.re.groups > 1 else found[0].rpartition("=")[2]
-    return found[0] if re.fullmatch("\0\\d+\0@?", secret) else found.expand(put)
+    """The masked match, or the match itself if its secret is the name of a variable."""
+    secret = found[found.re.groups] if found.re.groups > 1 else found[0].rpartition("=")[2].removesuffix("@")
+    return found[0] if _NAMED.fullmatch(secret) else found.expand(put)

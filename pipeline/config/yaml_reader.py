@@ -102,7 +102,7 @@ def _require_value(node: yaml.ScalarNode, line: str) -> None:
     """Refuse a scalar that is not what its tag says, or too long a number."""
     try:
         _VALUES.construct_object(node)
-    except (ValueError, KeyError) as error:
+    except (ValueError, LookupError) as error:
         shown = node.value if len(node.value) < 40 else f"{node.value[:40]}..."
         raise PipelineError(f"{line}: {shown!r} cannot be read. Put it in quotes if it is text.") from error
 

@@ -1,7 +1,10 @@
 """Reads CSV, TSV and the like: all values are text, and a line that is no record is told."""
 
 import csv
-from collections.abc import Iterator, Sequence
+import io
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,8 +20,11 @@ from pipeline.records.source.streams import Block, TextFile
 
 Array = npt.NDArray[Any]
 
+MOST_COLUMNS = 50_000
 _ONE = "\x1f"
 """Stands for a separator of several characters while a block is parsed."""
+_RETURN = "\ue00d"
+"""Stands for a carriage return within a line: a character that no text has."""
 SEPARATORS = (",", ";", "\t", "|")
 """What usually stands between values, tried in this order."""
 
@@ -64,6 +70,8 @@ class DelimitedFile:
         self.separator = self.separator or one
         found = _values(header, one, quote)
         self.columns = tuple(columns) if columns else _names(found)
+        if len(self.columns) > MOST_COLUMNS:
+            raise PipelineError(f"{file.name}: its first line has {len(self.columns):,} names. Is the separator right?")
         self._has_names = not columns
         self._dialect = Dialect(one, quote, len(self.columns))
 
@@ -114,7 +122,20 @@ class DelimitedFile:
             except pl.exceptions.PolarsError:
                 pass  # a line has too many values, or is no UTF-8
             sifted = sift(block.text, self._dialect, is_last=True)
-        return self._batch(block, self._parse(sifted.text), sifted.lines, sifted.ends, sifted.unreadable)
+        return self._batch(block, self._parse_sifted(sifted), sifted.lines, sifted.ends, sifted.unreadable)
+
+    def _parse_sifted(self, sifted: Sifted) -> pl.DataFrame:
+        try:
+            frame = self._parse(sifted.text)
+            if frame.height == len(sifted.lines):
+                return frame
+        except pl.exceptions.PolarsError:
+            pass
+        # Polars splits some odd text otherwise, such as a lone carriage return beside a quote, which ends Python's rows
+        lines = io.StringIO(re.sub("\r(?!\n)", _RETURN, sifted.text.decode()), newline="")
+        values = _reader(lines, self._dialect.separator, self._dialect.quote)
+        rows = [[value.replace(_RETURN, "\r") or None for value in row] for row in values]
+        return pl.DataFrame(rows, schema=dict.fromkeys(self.columns, pl.String()), orient="row")
 
     def _parse(self, text: bytes) -> pl.DataFrame:
         schema = dict.fromkeys(self.columns, pl.String())
@@ -149,10 +170,15 @@ def _raw(text: bytes, lines: Array, ends: Array, rows: Sequence[int]) -> list[st
 
 
 def _values(line: str, separator: str, quote: str | None) -> list[str]:
-    reader = csv.reader(
-        [line], delimiter=separator, quotechar=quote, quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE
-    )
-    return next(reader, [])
+    try:
+        return next(_reader([line], separator, quote), [])
+    except csv.Error:
+        return line.split(separator)
+
+
+def _reader(lines: Iterable[str], separator: str, quote: str | None) -> Iterator[list[str]]:
+    quoting: Any = csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE
+    return csv.reader(lines, delimiter=separator, quotechar=quote, quoting=quoting)
 
 
 def _best_separator(header: str, quote: str | None, needed: Sequence[str]) -> str:
@@ -171,9 +197,13 @@ def _names(values: Sequence[str]) -> tuple[str, ...]:
     >>> _names([" user", "item", "", "item"])
     ('user', 'item', 'column_3', 'item_2')
     """
-    names: list[str] = []
+    times: Counter[str] = Counter()
+    names: dict[str, None] = {}
     for place, value in enumerate(values, 1):
-        name = value.strip() or f"column_{place}"
-        times = names.count(name)
-        names.append(f"{name}_{times + 1}" if times else name)
+        plain = value.replace("\0", "").strip() or f"column_{place}"
+        name = plain
+        while name in names:
+            times[plain] += 1
+            name = f"{plain}_{times[plain] + 1}"
+        names[name] = None
     return tuple(names)

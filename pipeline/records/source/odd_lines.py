@@ -217,7 +217,7 @@ def _lines_with_odd_quotes(buffer: Array, quotes: Array, before: Array, ends: Ar
         neighbour = np.where(opens, buffer[quotes - 1], buffer[quotes + 1])
         neighbour[0] = _END if quotes[0] == 0 else neighbour[0]
         usual = np.isin(neighbour, (ord(dialect.separator), ord(dialect.quote or '"'), _END))
-        usual |= ~opens & (neighbour == _RETURN)
+        usual |= ~opens & (neighbour == _RETURN) & (ends[line] == quotes + 2)
         found[line[~usual]] = True
     return found
 
