@@ -1,5 +1,6 @@
 """Dagster's and MLflow's pages together: start both servers, print both addresses, end both on Ctrl-C."""
 
+import json
 import os
 import signal
 import socket
@@ -9,12 +10,17 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
+
 from assets.command import typed
 from assets.resources import mlflow_from_environment, port
-from assets.storage import dagster_home, project, require_home
+from assets.storage import dagster_home, home, project, require_home
 from pipeline.errors import PipelineError
+from pipeline.experiment.liveness import is_gone, this_process
 
 HOST = "127.0.0.1"
+_SERVERS = "servers.json"
+"""The file in the home that names the servers that run."""
 GRACE_SECONDS = 15
 
 
@@ -46,6 +52,7 @@ def serve() -> int:
             *(str(bin_folder / "mlflow"), "server", "--backend-store-uri", mlflow.tracking_uri, "--workers", "1"),
             *("--host", HOST, "--port", mlflow.ui.rpartition(":")[2], "--uvicorn-opts", "--log-level warning"),
         ]
+    _end_what_is_left()
     for address in commands:
         _require_free(int(address.rpartition(":")[2]))
     for asked_to_end in (signal.SIGINT, signal.SIGTERM):  # a script's background job would ignore SIGINT
@@ -57,6 +64,7 @@ def serve() -> int:
             subprocess.Popen(command, cwd=project(), env=environment, start_new_session=True)
             for command in commands.values()
         )
+        _note(servers)
         for address, server in zip(commands, servers, strict=True):
             _wait_for(int(address.rpartition(":")[2]), server)
         print(f"\nDagster  http://{HOST}:{dagster_port}\nMLflow   {mlflow.start}\nCtrl-C ends both.\n", flush=True)
@@ -67,6 +75,25 @@ def serve() -> int:
         return 0
     finally:
         _end(servers)
+
+
+def _note(servers: list[subprocess.Popen[bytes]]) -> None:
+    """Write down the servers, for the case that this process is killed and cannot end them."""
+    started = {server.pid: psutil.Process(server.pid).create_time() for server in servers}
+    (home() / _SERVERS).write_text(json.dumps({"by": this_process(), "servers": started}))
+
+
+def _end_what_is_left() -> None:
+    """End the servers of an earlier process that was killed; those of one that is alive stay."""
+    with suppress(OSError, ValueError, KeyError):
+        noted = json.loads((home() / _SERVERS).read_text())
+        if not is_gone(noted["by"]):
+            return
+        for pid, created in noted["servers"].items():
+            with suppress(psutil.NoSuchProcess, ProcessLookupError):
+                if psutil.Process(int(pid)).create_time() == created:
+                    os.killpg(int(pid), signal.SIGKILL)
+                    psutil.Process(int(pid)).wait(GRACE_SECONDS)
 
 
 def _code() -> tuple[str, str]:

@@ -50,11 +50,18 @@ def _projector(embedding: Embedding, about: pl.DataFrame, folder: Path) -> None:
     v, n = len(embedding.vocabulary), min(len(embedding.vocabulary), MOST_PROJECTED)
     _numbers(embedding, n).write_csv(folder / "vectors.tsv", separator="\t", include_header=False)
     described = pl.concat([embedding.vocabulary.tokens.select("label", "token", "count"), about], how="horizontal")
-    texts = [pl.col(name).cast(pl.String).fill_null("").str.replace_all(r"[\t\r\n]", " ") for name in described.columns]
+    texts = [_for_a_spreadsheet(pl.col(name).cast(pl.String)) for name in described.columns]
     described.head(n).select(texts).write_csv(folder / "metadata.tsv", separator="\t", quote_style="never")
     (folder / "projector_config.pbtxt").write_text(_PROJECTOR)
     if n < v:
         (folder / "NOTE.txt").write_text(_NOTE.format(v=v, n=n))
+
+
+def _for_a_spreadsheet(text: pl.Expr) -> pl.Expr:
+    """Texts as cells of a TSV: without tabs and line ends, and with `'` before what a spreadsheet would calculate."""
+    plain = text.fill_null("").str.replace_all(r"[\t\r\n]", " ")
+    calculated = plain.str.contains(r"^\s*[=+\-@]") & plain.cast(pl.Float64, strict=False).is_null()
+    return pl.when(calculated).then(pl.format("'{}'", plain).str.strip_suffix("'")).otherwise(plain).name.keep()
 
 
 def _word2vec(embedding: Embedding, path: Path) -> None:

@@ -118,6 +118,24 @@ def test_dev_serves_both_pages_and_one_ctrl_c_ends_everything(
     assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
 
 
+def test_servers_of_a_killed_process_are_ended_by_the_next(
+    movies: Dataset, command: Callable[..., subprocess.Popen[str]]
+) -> None:
+    ports = {"DAGSTER_PORT": str(free_port()), "MLFLOW_PORT": str(free_port())}
+    killed = command("dev", **ports)
+    assert killed.stdout is not None
+    assert _until(iter(killed.stdout.readline, ""), "Ctrl-C ends both")
+    servers = psutil.Process(killed.pid).children()
+    killed.kill()
+    killed.wait()
+    process = command("dev", **ports)
+    assert process.stdout is not None
+    assert "Ctrl-C ends both" in _until(iter(process.stdout.readline, ""), "Ctrl-C ends both")[-1]
+    assert not [server for server in servers if server.is_running() and server.status() != psutil.STATUS_ZOMBIE]
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=PATIENCE) == 0
+
+
 def _until(lines: object, last: str) -> list[str]:
     found = []
     for line in lines:  # type: ignore[attr-defined]

@@ -37,6 +37,16 @@ def test_the_projector_gets_as_many_lines_of_metadata_as_of_vectors(embedding: E
     assert not (tmp_path / "projector/NOTE.txt").exists()
 
 
+def test_a_spreadsheet_calculates_nothing_that_a_token_says(tmp_path: Path) -> None:
+    tokens = {"=1+1": 9, "@SUM(A1)": 8, "+cmd": 7, "-2": 6, "-x": 5, "plain": 4}
+    embedding = Embedding(Vocabulary.of(tokens), np.zeros((6, 1), np.float32))
+    Exports(embedding, pl.DataFrame({"about": ["=2"] * 6})).save(tmp_path)
+    _, *lines = (tmp_path / "projector/metadata.tsv").read_text().splitlines()
+    cells = [line.split("\t") for line in lines]
+    assert [cell[1] for cell in cells] == ["'=1+1", "'@SUM(A1)", "'+cmd", "-2", "'-x", "plain"]
+    assert {cell[3] for cell in cells} == {"'=2"}
+
+
 def test_more_than_the_projector_takes_is_a_sample_and_says_so(
     embedding: Embedding, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
