@@ -8,18 +8,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
 import polars as pl
 
 from pipeline.config.dataset import Dataset
-from pipeline.errors import PipelineError, nearest
-from pipeline.records.columns import named_columns, number_column
+from pipeline.records.columns import named_columns, number_column, renamed, require_columns
 from pipeline.records.duplicates import Seen
 from pipeline.records.filtering import Filter
 from pipeline.records.numbers import ColumnMarks, Decimal, as_number
 from pipeline.records.quarantine import Quarantine, Why
 from pipeline.records.source.batch import Batch
-from pipeline.records.token_texts import texts_of
 
 _LARGEST = 1e100
 """The largest number that can be used: its square still is one."""
@@ -43,6 +40,12 @@ class Counts:
     def accounted(self) -> bool:
         """Whether every row is in exactly one of the counts."""
         return self.read == self.used + self.quarantined + self.filtered + self.unanswered + self.merged
+
+
+_PLACE = "_place"
+"""The column with the place of a row in its batch."""
+_NO_NUMBERS = {"none", "-", "--", "?", "."}
+"""Texts that stand for a missing value where numbers are expected."""
 
 
 class _Rule(NamedTuple):
@@ -71,24 +74,17 @@ class Cleaner:
             PipelineError: the source lacks a column that conf names, or holds something else in it.
         """
         self.conf, self.quarantine = conf, quarantine
-        self.schema = _renamed(conf, columns, where)
-        _require_columns(conf, self.schema, where)
+        self.schema = renamed(conf, columns, where)
+        require_columns(conf, self.schema, where)
         self.counts = Counts()
         self.marks = ColumnMarks()
         self._seen = Seen()
         self._filter = Filter(conf, self.schema)
-        texts = {column.name for column in named_columns(conf) if self.schema[column.name] == pl.String}
-        texts |= {*self._filter.columns, *self._number_texts}
-        floats = {column.name for column in named_columns(conf) if self.schema[column.name].is_float()}
+        named = {column.name for column in named_columns(conf)} | {*self._filter.columns}
         self._missing = [
-            *(
-                pl.when(~pl.col(name).is_in(conf.source.missing)).then(pl.col(name)).alias(name)
-                for name in sorted(texts)
-            ),
-            *(pl.col(name).fill_nan(None) for name in sorted(floats)),
+            _with_missing(name, self.schema[name], conf, name in self._number_texts) for name in sorted(named)
         ]
         self.decimals = decimals
-        self._unanswered = pl.col(conf.task.answer).is_null() if conf.task.answer else pl.lit(False)
 
     @property
     def decimals(self) -> Mapping[str, Decimal]:
@@ -119,48 +115,58 @@ class Cleaner:
 
     def clean(self, batch: Batch) -> pl.DataFrame:
         """The records of a batch that can be used."""
-        counts = self.counts
-        counts.read += batch.n_read
-        counts.quarantined += len(batch.unreadable)
         told = batch.unreadable
         self.quarantine.add(
             batch.file, [one.line for one in told], [Why(one.reason) for one in told], [one.raw for one in told]
         )
         frame = self._with_missing(batch)
         self.marks.add(frame, self._number_texts)
-        frame = frame.with_columns(self._numbers) if self._numbers else frame
-        place = np.arange(frame.height)  # of each row within the batch
-        if self._filter:
-            stays, odd = self._filter.of(frame)
-            self._set_aside(batch, place[odd], [self._filter.why] * int(odd.sum()))
-            counts.filtered += int((~stays & ~odd).sum())
-            frame, place = frame.filter(pl.Series(stays & ~odd)), place[stays & ~odd]
-        if self.conf.task.answer:
-            lacks = frame.select(self._unanswered).to_series().to_numpy()
-            if lacks.any():
-                counts.unanswered += int(lacks.sum())
-                frame, place = frame.filter(pl.Series(~lacks)), place[~lacks]
-        if self._rules:
-            bad = frame.select(pl.coalesce(*(self._coded(i) for i in range(len(self._rules))), pl.lit(0))).to_series()
-            codes = bad.to_numpy()
-            if codes.any():
-                self._set_aside(batch, place[codes > 0], [self._rules[code - 1].why for code in codes[codes > 0]])
-                frame = frame.filter(pl.Series(codes == 0))
-        if self.conf.source.drop_duplicates:
-            asked = self.conf.source.drop_duplicates
-            is_new = self._seen.is_new(frame if asked is True else frame.select(asked))
-            counts.merged += int((~is_new).sum())
-            frame = frame.filter(pl.Series(is_new))
-        counts.used += frame.height
+        frame = frame.with_columns(self._numbers).with_row_index(_PLACE)
+        frame = self._that_meet_where(frame, batch)
+        frame = self._with_an_answer(frame)
+        frame = self._that_keep_the_rules(frame, batch)
+        frame = self._that_are_new(frame.drop(_PLACE))
+        self.counts.read += batch.n_read
+        self.counts.quarantined = len(self.quarantine)
+        self.counts.used += frame.height
         return frame
 
-    def _coded(self, rule: int) -> pl.Expr:
-        return pl.when(self._rules[rule].is_bad).then(pl.lit(rule + 1))
+    def _that_meet_where(self, frame: pl.DataFrame, batch: Batch) -> pl.DataFrame:
+        if not self._filter:
+            return frame
+        stays, is_odd = self._filter.of(frame)
+        self._set_aside(batch, frame.filter(is_odd), [self._filter.why] * int(is_odd.sum()))
+        self.counts.filtered += int((~stays & ~is_odd).sum())
+        return frame.filter(stays & ~is_odd)
 
-    def _set_aside(self, batch: Batch, rows: np.ndarray, why: list[Why]) -> None:
-        if len(rows):
-            self.counts.quarantined += len(rows)
-            self.quarantine.add(batch.file, batch.lines[rows].tolist(), why, batch.raw(rows.tolist()))
+    def _with_an_answer(self, frame: pl.DataFrame) -> pl.DataFrame:
+        answer = self.conf.task.answer
+        if answer is None:
+            return frame
+        self.counts.unanswered += frame[answer].null_count()
+        return frame.drop_nulls(answer)
+
+    def _that_keep_the_rules(self, frame: pl.DataFrame, batch: Batch) -> pl.DataFrame:
+        """The records that break no rule; of a record that breaks several, the first is told."""
+        broken = pl.coalesce(*(pl.when(rule.is_bad).then(i) for i, rule in enumerate(self._rules)), pl.lit(None))
+        rules = frame.select(broken).to_series()
+        if rules.null_count() == len(rules):
+            return frame
+        self._set_aside(batch, frame.filter(rules.is_not_null()), [self._rules[i].why for i in rules.drop_nulls()])
+        return frame.filter(rules.is_null())
+
+    def _that_are_new(self, frame: pl.DataFrame) -> pl.DataFrame:
+        columns = self.conf.source.drop_duplicates
+        if not columns:
+            return frame
+        is_new = self._seen.is_new(frame if columns is True else frame.select(columns))
+        self.counts.merged += int((~is_new).sum())
+        return frame.filter(is_new)
+
+    def _set_aside(self, batch: Batch, frame: pl.DataFrame, why: list[Why]) -> None:
+        if frame.height:
+            rows = frame[_PLACE].to_list()
+            self.quarantine.add(batch.file, batch.lines[rows].tolist(), why, batch.raw(rows))
 
     def _all_rules(self) -> Iterator[_Rule]:
         conf = self.conf
@@ -189,48 +195,14 @@ class Cleaner:
             yield _Rule(Why("is missing", " and ".join(conf.token_columns)), none)
 
 
-def needed_columns(conf: Dataset) -> list[str]:
-    """The columns of the source that will be used, by the names that the source gives them."""
-    before = {new: old for old, new in conf.source.rename.items()}
-    return [before.get(column.name, column.name) for column in named_columns(conf)]
-
-
-def _renamed(conf: Dataset, columns: pl.Schema, where: str) -> pl.Schema:
-    renamed = conf.source.rename
-    for old in renamed:
-        if old not in columns:
-            raise PipelineError(
-                f"{conf.file}, source.rename: there is no column {old!r} in {where}, {nearest(old, columns.names())}"
-            )
-    names = [renamed.get(name, name) for name in columns.names()]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise PipelineError(f"{conf.file}, source.rename: {where} would have two columns {twice!r}.")
-    return pl.Schema(zip(names, columns.dtypes(), strict=True))
-
-
-def _require_columns(conf: Dataset, schema: pl.Schema, where: str) -> None:
-    """Refuse a source that lacks a column, or in which a column holds what cannot be used."""
-    duplicates = conf.source.drop_duplicates
-    keys = [
-        (f"source.drop_duplicates[{i}]", name)
-        for i, name in enumerate(duplicates if isinstance(duplicates, tuple) else ())
-    ]
-    for key, column in [*((key, name) for key, name, _ in named_columns(conf)), *keys]:
-        if column not in schema:
-            raise PipelineError(
-                f"{conf.file}, {key}: there is no column {column!r} in {where}, {nearest(column, schema.names())}"
-            )
-    for number in conf.task.numbers():
-        dtype = schema[number.column]
-        if dtype != pl.String and not (dtype.is_numeric() or dtype == pl.Boolean):
-            raise PipelineError(
-                f"{conf.file}, task: the column {number.column!r} of {where} holds {dtype}, and a number is asked for."
-            )
-    for tokens in conf.tokens:
-        for column in tokens.columns:
-            texts_of(tokens, column, schema[column], conf)
-    if conf.example is not None and schema[conf.example].is_nested():
-        raise PipelineError(
-            f"{conf.file}, example: the column {conf.example!r} holds {schema[conf.example]}, which is no id."
-        )
+def _with_missing(name: str, dtype: pl.DataType, conf: Dataset, holds_numbers: bool) -> pl.Expr:
+    """A column with null for each value that stands for a missing one."""
+    value = pl.col(name)
+    if dtype.is_float():
+        return value.fill_nan(None)
+    if dtype != pl.String:
+        return value
+    if holds_numbers:  # what is no number anyway stands for a missing one if it looks like it
+        words = {word.strip().lower() for word in conf.source.missing} | _NO_NUMBERS
+        return pl.when(~value.str.strip_chars().str.to_lowercase().is_in(words)).then(value).alias(name)
+    return pl.when(~value.is_in(conf.source.missing)).then(value).alias(name)

@@ -1,4 +1,4 @@
-"""The columns of the raw records: which of them a conf names, and where their numbers are."""
+"""The columns of the raw records: which of them a conf names, what they have to hold, and where their numbers are."""
 
 from collections.abc import Mapping
 
@@ -6,6 +6,8 @@ import polars as pl
 
 from pipeline.config.dataset import Dataset
 from pipeline.config.task import Column
+from pipeline.errors import PipelineError, nearest
+from pipeline.records.token_texts import texts_of
 
 
 def roles(conf: Dataset) -> Mapping[str, str]:
@@ -36,3 +38,59 @@ def number(column: str, schema: pl.Schema) -> pl.Expr:
     read = number_column(column)
     value = pl.col(read if read in schema else column).cast(pl.Float64)
     return value.fill_nan(None)
+
+
+def needed_columns(conf: Dataset) -> list[str]:
+    """The columns of the source that will be used, by the names that the source gives them."""
+    before = {new: old for old, new in conf.source.rename.items()}
+    return [before.get(column.name, column.name) for column in named_columns(conf)]
+
+
+def renamed(conf: Dataset, columns: pl.Schema, where: str) -> pl.Schema:
+    """The columns of a source by the names that conf gives them.
+
+    Raises:
+        PipelineError: conf renames a column that is not there, or gives two columns one name.
+    """
+    names_of = conf.source.rename
+    for old in names_of:
+        if old not in columns:
+            raise PipelineError(
+                f"{conf.file}, source.rename: there is no column {old!r} in {where}, {nearest(old, columns.names())}"
+            )
+    names = [names_of.get(name, name) for name in columns.names()]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise PipelineError(f"{conf.file}, source.rename: {where} would have two columns {twice!r}.")
+    return pl.Schema(zip(names, columns.dtypes(), strict=True))
+
+
+def require_columns(conf: Dataset, schema: pl.Schema, where: str) -> None:
+    """Refuse a source that lacks a column, or in which a column holds what cannot be used.
+
+    Raises:
+        PipelineError: names the key, the column and the source.
+    """
+    duplicates = conf.source.drop_duplicates
+    keys = [
+        (f"source.drop_duplicates[{i}]", name)
+        for i, name in enumerate(duplicates if isinstance(duplicates, tuple) else ())
+    ]
+    for key, column in [*((key, name) for key, name, _ in named_columns(conf)), *keys]:
+        if column not in schema:
+            raise PipelineError(
+                f"{conf.file}, {key}: there is no column {column!r} in {where}, {nearest(column, schema.names())}"
+            )
+    for number in conf.task.numbers():
+        dtype = schema[number.column]
+        if dtype != pl.String and not (dtype.is_numeric() or dtype == pl.Boolean):
+            raise PipelineError(
+                f"{conf.file}, task: the column {number.column!r} of {where} holds {dtype}, and a number is asked for."
+            )
+    for tokens in conf.tokens:
+        for column in tokens.columns:
+            texts_of(tokens, column, schema[column], conf)
+    if conf.example is not None and schema[conf.example].is_nested():
+        raise PipelineError(
+            f"{conf.file}, example: the column {conf.example!r} holds {schema[conf.example]}, which is no id."
+        )

@@ -15,7 +15,7 @@ class Seen:
     Two of n different rows share a hash with a chance of about n^2 / 2^65: 3 in a hundred million for a million rows.
 
     >>> seen = Seen()
-    >>> seen.is_new(pl.DataFrame({"a": [1, 1, 2]})).tolist(), seen.is_new(pl.DataFrame({"a": [2, 3]})).tolist()
+    >>> seen.is_new(pl.DataFrame({"a": [1, 1, 2]})).to_list(), seen.is_new(pl.DataFrame({"a": [2, 3]})).to_list()
     ([True, False, True], [False, True])
     """
 
@@ -24,7 +24,7 @@ class Seen:
         self._runs: list[Array] = []
         """Sorted hashes; each run has at least twice the length of the next, so that there are few."""
 
-    def is_new(self, rows: pl.DataFrame) -> Array:
+    def is_new(self, rows: pl.DataFrame) -> pl.Series:
         """Whether each row (n,) comes for the first time; from now on, none is new."""
         hashes, first = np.unique(rows.hash_rows().to_numpy(), return_index=True)
         known = np.zeros(len(hashes), bool)
@@ -37,4 +37,4 @@ class Seen:
         while len(self._runs) > 1 and 2 * len(self._runs[-1]) > len(self._runs[-2]):
             last = self._runs.pop()
             self._runs[-1] = np.sort(np.concatenate((self._runs[-1], last)), kind="stable")
-        return found
+        return pl.Series(found)

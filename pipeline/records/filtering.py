@@ -2,18 +2,13 @@
 
 import re
 from itertools import combinations
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError, nearest
 from pipeline.records.numbers import as_number
 from pipeline.records.quarantine import Why
-
-Array = npt.NDArray[Any]
 
 _PROBED = 100
 """Rows on which a condition is tried out."""
@@ -70,25 +65,24 @@ class Filter:
                     said = said or _first_line(error)
         raise PipelineError(f"{place}: cannot be evaluated ({said}). Write a condition such as `rating >= 4`.")
 
-    def of(self, frame: pl.DataFrame) -> tuple[Array, Array]:
+    def of(self, frame: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
         """Whether each row (n,) meets the condition, and whether it holds a text where a number is asked for."""
-        numbers = [as_number(pl.col(column)).alias(column) for column in self._as_numbers]
-        rows = frame.with_columns(numbers)
-        odd = np.zeros(frame.height, bool)
-        for column in self._as_numbers:
-            odd |= rows[column].is_nan().fill_null(False).to_numpy()
+        rows = frame.with_columns(as_number(pl.col(column)).alias(column) for column in self._as_numbers)
+        no_numbers = (pl.col(column).is_nan().fill_null(False) for column in self._as_numbers)
+        nobody = pl.repeat(False, frame.height)
+        is_odd = rows.select(pl.any_horizontal(nobody, *no_numbers)).to_series()
         if not self._is_probed:
             self._probe(rows.head(_PROBED))
-        return self._of(rows), odd
+        return self._of(rows), is_odd
 
-    def _of(self, rows: pl.DataFrame) -> Array:
-        met = rows.select(met=self._condition).to_series().fill_null(False).to_numpy()
-        return np.broadcast_to(met, rows.height)
+    def _of(self, rows: pl.DataFrame) -> pl.Series:
+        met = rows.select(met=self._condition).to_series().fill_null(False)
+        return met if len(met) == rows.height else pl.repeat(met[0], rows.height, eager=True)  # 1 = 1
 
     def _probe(self, rows: pl.DataFrame) -> None:
         """Refuse a condition whose answer for a row depends on other rows: they are not in memory at the same time."""
-        alone = [bool(self._of(row)[0]) for row in rows.iter_slices(1)]
-        if alone != self._of(rows).tolist():
+        alone = [self._of(row)[0] for row in rows.iter_slices(1)]
+        if alone != self._of(rows).to_list():
             raise PipelineError(f"{self._place}: compares rows with each other. Write a condition about one row.")
         self._is_probed = True
 

@@ -15,7 +15,8 @@ import polars as pl
 from pipeline.config.dataset import Dataset
 from pipeline.config.records import Source
 from pipeline.errors import PipelineError
-from pipeline.records.cleaning import Cleaner, Counts, needed_columns
+from pipeline.records.cleaning import Cleaner, Counts
+from pipeline.records.columns import needed_columns
 from pipeline.records.numbers import Decimal
 from pipeline.records.quarantine import FILE, Quarantine
 from pipeline.records.side_by_side import side_by_side
