@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -58,6 +59,11 @@ def _fates(counts: Counts) -> list[tuple[int, str]]:
     return [(counts.read, "read"), *((count, fate) for count, fate in told if count or fate == "used")]
 
 
+def _code(text: str) -> str:
+    """The start of a text as Markdown that shows it as it is."""
+    return f"`{' '.join(text.replace('`', chr(39)).split())[:100]}`"
+
+
 def _of_quarantine(records: Records) -> dict[str, Any]:
     """A table of the reasons, with the first record of each."""
     reasons = (
@@ -69,7 +75,7 @@ def _of_quarantine(records: Records) -> dict[str, Any]:
     if reasons.is_empty():
         return {}
     rows = [
-        (row["rows"], row["column"] or "the line", row["reason"], f"{row['file']}:{row['line']}", row["raw"][:200])
+        (row["rows"], row["column"] or "", row["reason"], f"{Path(row['file']).name}:{row['line']}", _code(row["raw"]))
         for row in reasons.iter_rows(named=True)
     ]
     table = _table(["rows", "column", "why", "first", "its text"], rows)

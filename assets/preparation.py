@@ -21,12 +21,13 @@ from pipeline.vocabulary.vocabulary import Vocabulary
 
 
 def raw_records_asset(conf: Dataset, conf_folder: Path) -> dg.AssetsDefinition:
-    """The records as they come, as Parquet."""
+    """The records that can be used, as Parquet."""
 
     @asset(
         conf,
         "raw_records",
-        description=f"The records as they come, one row each, as Parquet. {conf.description}",
+        description="The records of the source that can be used, as they come, as Parquet; beside them, in quarantine, "
+        f"those that cannot. {conf.description}",
         kinds={"polars", "parquet"},
         settings=RECORDS,
     )

@@ -15,7 +15,8 @@ def roles(conf: Dataset) -> Mapping[str, str]:
     found: dict[str, list[str]] = {}
     for column in named_columns(conf):
         found.setdefault(column.name, []).append(column.role)
-    return {name: "; ".join(parts) for name, parts in found.items()}
+    numbers = {number_column(one.column): f"the numbers that {one.column} says" for one in conf.task.numbers()}
+    return numbers | {name: "; ".join(parts) for name, parts in found.items()}
 
 
 def named_columns(conf: Dataset) -> list[Column]:
