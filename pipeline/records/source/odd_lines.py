@@ -104,10 +104,11 @@ class _Sifter:
             if first < done:
                 continue
             self._keep(pieces, firsts, ends, done, first)
-            last, record = self._record(first, opens)
-            if record is None and last < 0 and not is_last and self._may_go_on(first):
+            last = self._last_line(first, opens)
+            if last < 0 and not is_last and self._may_go_on(first):
                 rest = self.text[self.starts[first] :]
                 return Sifted(b"".join(pieces), _joined(firsts), _joined(ends), unreadable, rest)
+            last, record = self._record(first, last)
             if record is None:
                 unreadable.append(self._unreadable(first))
                 done = first + 1
@@ -129,21 +130,21 @@ class _Sifter:
         runs = np.split(good, np.flatnonzero(np.diff(good) > 1) + 1) if len(good) < end - start else [good]
         pieces += [self.text[self.starts[run[0]] : self.ends[run[-1]] + 1] for run in runs if len(run)]
 
-    def _record(self, first: int, opens: Array) -> tuple[int, bytes | None]:
-        """The last line of the record that begins on a line, and the record as every parser reads it alike.
+    def _last_line(self, first: int, opens: Array) -> int:
+        """The line on which a record ends that begins on a line; -1 if the block ends within a quoted value."""
+        if not self.is_open[first]:
+            return first
+        at = int(np.searchsorted(opens, first)) + 1
+        return int(opens[at]) if at < len(opens) else -1
 
-        The record is None if there is none; the line is then -1 if the block ends within a quoted value.
+    def _record(self, first: int, last: int) -> tuple[int, bytes | None]:
+        """The last line of a record, and the record as every parser reads it alike; None if there is none.
+
+        If several lines are no record, the first of them may be one by itself.
         """
-        last = first
-        if self.is_open[first]:
-            at = int(np.searchsorted(opens, first)) + 1
-            last = int(opens[at]) if at < len(opens) else -1
-            if last >= 0 and last - first < MOST_LINES and self.ends[last] - self.starts[first] < MOST_BYTES:
-                found = self._parsed(self._text(first, last))
-                if found is not None:
-                    return last, found
-            found = self._parsed(self._text(first, first))
-            return (first, found) if found is not None else (last, None)
+        fits = last - first < MOST_LINES and self.ends[last] - self.starts[first] < MOST_BYTES
+        if last > first and fits and (found := self._parsed(self._text(first, last))) is not None:
+            return last, found
         return first, self._parsed(self._text(first, first))
 
     def _text(self, first: int, last: int) -> str | None:

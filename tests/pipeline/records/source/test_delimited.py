@@ -5,7 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.errors import PipelineError
@@ -52,6 +52,13 @@ BAD = ["only one", "1,2,3,4", 'x,"open,3', 'x,"a"b,3', "x,\udce9,3"]
     quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
     end=st.sampled_from(["\n", "\r\n"]),
     block=st.sampled_from([16, 64, 2**20]),
+)
+@example(  # a value that goes on in the next block, and looks as if a quote in it were escaped
+    rows=[("", "", ""), ("", "", ""), ("", ";;;é", ";;;;;"), (";", ";;é", ';;"é'), (";", ";\\", ";\\;\n")],
+    separator=";",
+    quoting=csv.QUOTE_MINIMAL,
+    end="\n",
+    block=16,
 )
 def test_what_a_writer_of_csv_writes_is_read_in_blocks_of_any_size(
     rows: list[tuple[str, str, str]], separator: str, quoting: int, end: str, block: int
