@@ -3,7 +3,7 @@
 import csv
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -54,7 +54,6 @@ class Look:
     """Whether these are all rows."""
     delimiter: Guess | None = None
     """What separates the items of a line, if each line is a list."""
-    notes: tuple[str, ...] = field(default=())
 
 
 def look(place: str, query: str | None, conf_folder: Path, downloads: Path) -> Look:

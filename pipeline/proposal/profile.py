@@ -39,8 +39,6 @@ class Profile:
     """Whether all numbers are whole."""
     is_positive: bool = False
     """Whether all numbers are above 0."""
-    is_skewed: bool = False
-    """Whether the largest numbers are many times the median."""
     words: float = 0.0
     """Mean number of words of a text."""
 
@@ -84,7 +82,7 @@ def _of_numbers(name: str, numbers: pl.Series, decimal: Decimal, n_different: in
     values = numbers.drop_nulls()
     n = len(values)
     is_whole = bool((values % 1 == 0).all())
-    low, high, median = (_number(one) for one in (values.min(), values.max(), values.median()))
+    low, high = _number(values.min()), _number(values.max())
     if is_whole and _TIMES[0] <= low and high <= _TIMES[1] and n_different > 0.05 * n:
         return Profile(name, "dates", n, n_different, missing)
     holds: Holds = "numbers"
@@ -93,8 +91,7 @@ def _of_numbers(name: str, numbers: pl.Series, decimal: Decimal, n_different: in
             holds = "row ids"
         elif n_different > _MOST_CATEGORIES:
             holds = "ids"
-    skewed = low > 0 and high > 10 * median
-    return Profile(name, holds, n, n_different, missing, decimal, None, is_whole, low > 0, skewed)
+    return Profile(name, holds, n, n_different, missing, decimal, None, is_whole, low > 0)
 
 
 def _of_texts(name: str, column: pl.Series, n_different: int, missing: float) -> Profile:

@@ -140,9 +140,9 @@ def _label(frame: pl.DataFrame, profiles: dict[str, Profile], token: str) -> str
 
 def _rows(look: Look, profiles: dict[str, Profile]) -> Shape:
     """Every row is an example."""
-    target, why, otherwise = _target(profiles, look.frame)
+    target, why, otherwise = _target(profiles)
     usable = [one for one in profiles.values() if one.name != target and one.missing < 0.7]
-    usable = [one for one in usable if target is None or not _gives_away(one, target, look.frame, profiles)]
+    usable = [one for one in usable if target is None or not _gives_away(one, target)]
     tokens = _tokens(usable, target)
     found = Shape(Guess({"kind": "missing_tokens"}, "no column looks like something to predict"), tokens)
     found.n_examples, found.n_tokens = look.frame.height, sum(_n_tokens(guess.value, look.frame) for guess in tokens)
@@ -159,7 +159,7 @@ def _rows(look: Look, profiles: dict[str, Profile]) -> Shape:
     return found
 
 
-def _target(profiles: dict[str, Profile], frame: pl.DataFrame) -> tuple[str | None, str, str]:
+def _target(profiles: dict[str, Profile]) -> tuple[str | None, str, str]:
     """The column to predict, why, and what else it could be."""
     numbers = [one for one in profiles.values() if _is_a_number(one) and one.n_different > 10 and one.missing < 0.6]
     by_name = list(dict.fromkeys(one.name for hint in _OF_NUMBERS for one in numbers if one.named(hint)))
@@ -189,8 +189,8 @@ def _is_a_number(one: Profile) -> bool:
     return one.holds == "numbers" or (one.holds == "ids" and one.is_whole)
 
 
-def _gives_away(one: Profile, target: str, frame: pl.DataFrame, profiles: dict[str, Profile]) -> bool:
-    """Whether a column is made from the target: it has its name in its own, or nearly decides it."""
+def _gives_away(one: Profile, target: str) -> bool:
+    """Whether a column seems to be made from the target: the target's name is a part of its own."""
     stem = target.lower().strip("_ ")
     return len(stem) > 3 and (stem in one.name.lower() or one.named("revenue", "umsatz", "estimated"))
 

@@ -163,7 +163,9 @@ def _read(
         paths = (folder / _FILES.replace("*", f"{number:05d}") for number in count())
         for _ in side_by_side(_write, zip(paths, _of_file_size(cleaned), strict=False)):
             pass
-    _require_enough(conf, where, cleaner.counts, quarantine)
+    found = cleaner.marks.decimals(usual, said)
+    if expected is not None or found == cleaner.decimals:  # otherwise numbers were read wrongly, and are read again
+        _require_enough(conf, where, cleaner.counts, quarantine)
     about = {
         "version": uuid4().hex,
         "counts": asdict(cleaner.counts),
@@ -171,7 +173,7 @@ def _read(
         "found": source.found | {f"decimals of {column}": mark for column, mark in cleaner.decimals.items()},
     }
     (folder / _ABOUT).write_text(json.dumps(about))
-    return cleaner.decimals, cleaner.marks.decimals(usual, said)
+    return cleaner.decimals, found
 
 
 def _require_enough(conf: Dataset, where: str, counts: Counts, quarantine: Quarantine) -> None:

@@ -16,6 +16,7 @@ from pipeline.config.files import load
 from pipeline.errors import PipelineError
 from pipeline.examples.encoding import encode
 from pipeline.records.ingest import Records, ingest
+from pipeline.records.source import streams
 from pipeline.vocabulary.counted import count as counted
 
 HOMES: dict[str, Any] = {
@@ -127,6 +128,15 @@ def test_every_row_is_in_exactly_one_count(rows: list[str], where: str | None, d
             assert counts.merged == 0
         used = records.frame.collect()
         assert not used["user"].null_count() + used["item"].null_count()
+
+
+def test_numbers_that_were_read_wrongly_at_first_refuse_nothing(
+    clean: Callable[..., Records], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "BLOCK", 1_000)
+    rows = [f'h{i},"[""a""]","42,115",1' for i in range(100)] + [f'g{i},"[""a""]","0,5",2' for i in range(100)]
+    records = clean("\n".join(["id,words,price,area", *rows, ""]), HOMES, max_bad_share=0)
+    assert (records.counts.used, records.found["decimals of price"]) == (200, ",")
 
 
 def test_a_filter_compares_texts_as_texts_and_numbers_as_numbers(clean: Callable[..., Records]) -> None:
