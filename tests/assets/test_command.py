@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from assets.__main__ import main
 from docs.tour import free_port
 from pipeline.config.dataset import Dataset
 from tests.conftest import PATIENCE, learns, statuses, wait_until, with_training
@@ -54,21 +55,14 @@ def command(tmp_path: Path, fresh_database: Callable[[Path], str]) -> Iterator[C
 def test_run_does_one_dataset_or_all_and_ends_with_a_table_for_each(
     movies: Dataset, homes: Dataset, tmp_path: Path, command: Callable[..., subprocess.Popen[str]]
 ) -> None:
-    broken = tmp_path / "conf" / "broken.yaml"
-    broken.write_text("seed: [")
+    (tmp_path / "conf" / "broken.yaml").write_text("seed: [")
     process = command("run", "planted_movies")  # does not even read the other confs
     out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, err) == (0, "")
     assert "\nplanted_movies  " in out
     assert [path.name for path in (tmp_path / "home" / "data").iterdir()] == ["planted_movies"]
-    process = command("run")
-    _, err = process.communicate(timeout=PATIENCE)
-    assert (process.returncode, err.count("\n")) == (1, 1)
-    assert re.fullmatch(r"error: .*broken.yaml:\d: not valid YAML: .*\n", err)
-    process = command("run", "planted_movie")
-    assert "did you mean 'planted_movies'?" in process.communicate(timeout=PATIENCE)[1]
 
-    broken.unlink()
+    (tmp_path / "conf" / "broken.yaml").unlink()
     process = command("run")
     out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, err) == (0, "")
@@ -77,6 +71,18 @@ def test_run_does_one_dataset_or_all_and_ends_with_a_table_for_each(
     for line in ("planted_movies", "embedding D=2", "pca D=2", "popularity", "mean"):
         assert re.search(rf"^{line} ", tables, re.MULTILINE)
     assert "make dev" in tables.splitlines()[-1]
+
+
+def test_a_mistake_ends_in_one_sentence(
+    movies: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PIPELINE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PIPELINE_CONF", str(tmp_path / "conf"))
+    assert main(["run", "planted_movie"]) == 1
+    assert "did you mean 'planted_movies'?" in capsys.readouterr().err
+    (tmp_path / "conf" / "broken.yaml").write_text("seed: [")
+    assert main(["run"]) == 1
+    assert re.fullmatch(r"error: .*broken.yaml:\d: not valid YAML: .*\n", capsys.readouterr().err)
 
 
 @pytest.mark.parametrize("interruption", [signal.SIGINT, signal.SIGTERM])
@@ -95,14 +101,22 @@ def test_an_interrupted_run_is_killed_in_mlflow_and_says_so(
     assert statuses(database, movies.name)["embedding D=2"] == "KILLED"
 
 
-def test_dev_serves_both_pages_and_one_ctrl_c_ends_everything(
-    movies: Dataset, command: Callable[..., subprocess.Popen[str]]
+def test_dev_serves_both_pages_also_after_a_death_and_one_ctrl_c_ends_everything(
+    movies: Dataset, tmp_path: Path, command: Callable[..., subprocess.Popen[str]]
 ) -> None:
     ports = {"DAGSTER_PORT": str(free_port()), "MLFLOW_PORT": str(free_port())}
+    killed = command("dev", **ports)
+    wait_until(lambda: len(psutil.Process(killed.pid).children()) == 2)
+    left = psutil.Process(killed.pid).children()
+    wait_until((tmp_path / "home" / "servers.json").exists)
+    killed.kill()
+    killed.wait()
+
     process = command("dev", **ports)
     assert process.stdout is not None
     lines = iter(process.stdout.readline, "")
     told = [line for line in _until(lines, "Ctrl-C ends both") if line.strip()]
+    assert not _alive(left)
     children = psutil.Process(process.pid).children(recursive=True)
     for name, port in zip(("Dagster", "MLflow"), ports.values(), strict=True):
         address = f"http://127.0.0.1:{port}"
@@ -115,25 +129,11 @@ def test_dev_serves_both_pages_and_one_ctrl_c_ends_everything(
     assert process.wait(timeout=PATIENCE) == 0
     process.communicate()
     assert len(children) >= 3
-    assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+    assert not _alive(children)
 
 
-def test_servers_of_a_killed_process_are_ended_by_the_next(
-    movies: Dataset, command: Callable[..., subprocess.Popen[str]]
-) -> None:
-    ports = {"DAGSTER_PORT": str(free_port()), "MLFLOW_PORT": str(free_port())}
-    killed = command("dev", **ports)
-    assert killed.stdout is not None
-    assert _until(iter(killed.stdout.readline, ""), "Ctrl-C ends both")
-    servers = psutil.Process(killed.pid).children()
-    killed.kill()
-    killed.wait()
-    process = command("dev", **ports)
-    assert process.stdout is not None
-    assert "Ctrl-C ends both" in _until(iter(process.stdout.readline, ""), "Ctrl-C ends both")[-1]
-    assert not [server for server in servers if server.is_running() and server.status() != psutil.STATUS_ZOMBIE]
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=PATIENCE) == 0
+def _alive(processes: list[psutil.Process]) -> list[psutil.Process]:
+    return [process for process in processes if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
 
 
 def _until(lines: object, last: str) -> list[str]:
