@@ -19,6 +19,8 @@ from tests.conftest import PATIENCE, learns, statuses, wait_until, with_training
 
 PROJECT = Path(__file__).parents[2]
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def command(tmp_path: Path, fresh_database: Callable[[Path], str]) -> Iterator[Callable[..., subprocess.Popen[str]]]:
