@@ -5,8 +5,8 @@ DATASET ?=
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 TORCH := 2.13.0
-# Processes that test side by side, with one thread each: `make run` of the README is as long as all the rest.
-WORKERS ?= 2
+# Processes that test side by side, with one thread each, on two cores: one often waits for a server or a browser.
+WORKERS ?= 3
 
 # PIPELINE_CONF, PIPELINE_HOME, FORCE, DAGSTER_PORT and the others are read from the environment or `make NAME=value`
 export MLFLOW_DISABLE_TELEMETRY := true
@@ -51,8 +51,9 @@ format: $(INSTALLED)  ## write the code as the linter wants it
 	@$(BIN)/ruff format --quiet .
 	@$(BIN)/ruff check --quiet --fix .
 
-docs: $(INSTALLED)  ## write docs/conf.md anew, the reference of conf files
+docs: $(INSTALLED)  ## write docs/conf.md and docs/conf.schema.json anew: what conf files may hold, for people and for editors
 	@$(BIN)/python -m pipeline.config.reference > docs/conf.md
+	@$(BIN)/python -m pipeline.config.json_schema > docs/conf.schema.json
 
 pictures: $(INSTALLED) browser  ## the README's pictures anew, of what 'make run' made
 	@$(BIN)/python -m docs.tour

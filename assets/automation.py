@@ -3,7 +3,6 @@
 import hashlib
 import json
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,37 +20,36 @@ SETTLED_SECONDS = 5.0
 """A file that changed less than this long ago may still be being written."""
 
 
-def jobs(datasets: Sequence[Dataset]) -> list[Any]:
-    """A job for each dataset, named as the dataset, and `all_datasets`."""
-    each = [
-        dg.define_asset_job(
-            conf.name,
-            dg.AssetSelection.groups(conf.name),
-            description=f"Every asset of {conf.name}: {conf.description}",
-        )
-        for conf in datasets
-    ]
-    return [*each, dg.define_asset_job(ALL, dg.AssetSelection.all(), description="Every asset of every dataset.")]
+def job(conf: Dataset) -> Any:
+    """The job of a dataset, named as the dataset."""
+    return dg.define_asset_job(
+        conf.name,
+        dg.AssetSelection.groups(conf.name),
+        description=f"Every asset of {conf.name}: {conf.description}",
+        executor_def=dg.in_process_executor,
+    )
 
 
-def schedules(datasets: Sequence[Dataset]) -> list[dg.ScheduleDefinition]:
-    """A schedule for each dataset: every morning, once it is switched on."""
-    return [
-        dg.ScheduleDefinition(
-            name=f"{conf.name}_daily",
-            job_name=conf.name,
-            cron_schedule=DAILY,
-            default_status=dg.DefaultScheduleStatus.STOPPED,
-            description=f"Makes every asset of {conf.name} each morning at six. A fit that is unchanged is reused.",
-        )
-        for conf in datasets
-    ]
+def job_of_all() -> Any:
+    """The job `all_datasets`."""
+    return dg.define_asset_job(ALL, dg.AssetSelection.all(), description="Every asset of every dataset.")
 
 
-def sensors(datasets: Sequence[Dataset], conf_folder: Path) -> list[dg.SensorDefinition]:
-    """A sensor for each dataset with local source files, and one that closes lost runs in MLflow."""
-    watched = [conf for conf in datasets if any("://" not in path for path in conf.source.path or ())]
-    return [*(_source_changed(conf, conf_folder) for conf in watched), _lost_runs(datasets)]
+def schedule(conf: Dataset) -> dg.ScheduleDefinition:
+    """The schedule of a dataset: every morning, once it is switched on."""
+    return dg.ScheduleDefinition(
+        name=f"{conf.name}_daily",
+        job_name=conf.name,
+        cron_schedule=DAILY,
+        default_status=dg.DefaultScheduleStatus.STOPPED,
+        description=f"Makes every asset of {conf.name} each morning at six. A fit that is unchanged is reused.",
+    )
+
+
+def sensors(conf: Dataset, conf_folder: Path) -> list[dg.SensorDefinition]:
+    """The sensors of a dataset: one that watches its local source files, and one that closes its lost runs."""
+    is_watched = any("://" not in path for path in conf.source.path or ())
+    return [*([_source_changed(conf, conf_folder)] if is_watched else []), _lost_runs(conf)]
 
 
 def _source_changed(conf: Dataset, conf_folder: Path) -> dg.SensorDefinition:
@@ -77,16 +75,18 @@ def _source_changed(conf: Dataset, conf_folder: Path) -> dg.SensorDefinition:
     return source_changed
 
 
-def _lost_runs(datasets: Sequence[Dataset]) -> dg.SensorDefinition:
+def _lost_runs(conf: Dataset) -> dg.SensorDefinition:
     @dg.sensor(
-        name="close_lost_runs",
+        name=f"{conf.name}_close_lost_runs",
         minimum_interval_seconds=60,
         default_status=dg.DefaultSensorStatus.STOPPED,
-        description="Closes the MLflow runs that lost their process: killed, or out of memory. Each new fit of a "
-        "dataset does so too.",
+        description=f"Closes the MLflow runs of {conf.name} that lost their process: killed, or out of memory. Each "
+        "new fit does so too.",
     )
-    def close_lost_runs(context: dg.SensorEvaluationContext, mlflow: dg.ResourceParam[MLflow]) -> dg.SkipReason:
-        closed = [run for conf in datasets for run in mlflow.close_lost_runs(conf, context.instance)]
+    def close_lost_runs(
+        context: dg.SensorEvaluationContext, embedding_mlflow: dg.ResourceParam[MLflow]
+    ) -> dg.SkipReason:
+        closed = embedding_mlflow.close_lost_runs(conf, context.instance)
         return dg.SkipReason(f"closed {len(closed)} lost runs: {', '.join(closed)}" if closed else "no run is lost")
 
     return close_lost_runs

@@ -44,11 +44,16 @@ def chosen(name: str | None) -> list[Dataset]:
         PipelineError: there is no such dataset, or a conf file is not valid.
     """
     files = {path.stem: path for path in conf_files(conf_folder())}
-    if name is None:
-        return [load(path) for path in files.values()]
-    if name not in files:
+    if name is not None and name not in files:
         raise PipelineError(f"there is no dataset {name!r} in {conf_folder()}, {nearest(name, files)}")
-    return [load(files[name])]
+    datasets = [load(path) for path in (files.values() if name is None else (files[name],))]
+    for conf in datasets:
+        if conf.source.asset:
+            raise PipelineError(
+                f"{conf.file}: `source.asset` is an asset of a Dagster project of your own, which this command does "
+                "not know. Use the component there, or name files in `source.path`."
+            )
+    return datasets
 
 
 def new(name: str, source: str, query: str | None = None) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 
 from assets import checks
+from assets.storage import VALUES
 from pipeline.config.dataset import Dataset
 from pipeline.experiment.code_version import code_version
 
@@ -25,6 +26,7 @@ def asset(
     kinds: set[str],
     settings: Any,
     upstream: tuple[str, ...] = (),
+    ins: Mapping[str, dg.AssetIn] | None = None,
     modules: Iterable[str] = (),
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     """A decorator that makes a function an asset of a dataset.
@@ -37,7 +39,8 @@ def asset(
         description: what people read about it.
         kinds: the labels that Dagster shows on it.
         settings: the sections of conf that decide its value, as pydantic's `include` names them.
-        upstream: the names of the assets that it reads.
+        upstream: the names of the assets of the dataset that it reads.
+        ins: assets of other groups that it reads, by the name of the parameter.
         modules: further modules whose code decides the value, by their full names.
     """
     decides = json.dumps(conf.model_dump(mode="json", include=settings), sort_keys=True)
@@ -53,7 +56,8 @@ def asset(
             group_name=conf.name,
             description=description,
             kinds=kinds,
-            ins={before: dg.AssetIn(key_prefix=conf.name) for before in upstream},
+            ins={before: dg.AssetIn(key_prefix=conf.name) for before in upstream} | dict(ins or {}),
+            io_manager_key=VALUES,
             check_specs=checks.specs(conf, name),
             code_version=hashlib.sha256((code + decides).encode()).hexdigest()[:16],
         )(function)

@@ -1,29 +1,43 @@
 """What Dagster loads: every dataset file of the conf folder as one group of assets."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import dagster as dg
 
-from assets.automation import jobs, schedules, sensors
+from assets import automation
 from assets.dataset import dataset_assets
-from assets.resources import lines, mlflow_from_environment
-from assets.storage import conf_folder, values
+from assets.resources import MLFLOW, lines, mlflow_from_environment
+from assets.storage import VALUES, conf_folder, values
 from pipeline.config.dataset import Dataset
 from pipeline.config.files import conf_files, load
 
 
-def definitions(datasets: Sequence[Dataset]) -> dg.Definitions:
-    """The assets, jobs, schedules, sensors and resources of these datasets."""
+def dataset_definitions(conf: Dataset, folder: Path) -> dg.Definitions:
+    """The assets, job, schedule, sensors and resources of one dataset, which can be merged with any others.
+
+    Args:
+        conf: the dataset.
+        folder: the folder of its file, from which relative paths in it start.
+    """
     return dg.Definitions(
-        assets=[asset for conf in datasets for asset in dataset_assets(conf, conf_folder())],
-        jobs=jobs(datasets),
-        schedules=schedules(datasets),
-        sensors=sensors(datasets, conf_folder()),
-        resources={"io_manager": values(), "mlflow": mlflow_from_environment()},
+        assets=dataset_assets(conf, folder),
+        jobs=[automation.job(conf)],
+        schedules=[automation.schedule(conf)],
+        sensors=automation.sensors(conf, folder),
+        resources={VALUES: values(), MLFLOW: mlflow_from_environment()},
+    )
+
+
+def definitions(datasets: Sequence[Dataset]) -> dg.Definitions:
+    """The definitions of these datasets, and a job for all of them."""
+    together = dg.Definitions(
+        jobs=[automation.job_of_all()],
         loggers={"lines": lines},
         # the multiprocess default would import torch, Lightning and MLflow anew in every step
         executor=dg.in_process_executor,
     )
+    return dg.Definitions.merge(*(dataset_definitions(conf, conf_folder()) for conf in datasets), together)
 
 
 @dg.definitions

@@ -41,13 +41,13 @@ def fits_asset(
     def fits(
         context: dg.AssetExecutionContext,
         config: kind,  # type: ignore[valid-type]
-        mlflow: dg.ResourceParam[MLflow],
+        embedding_mlflow: dg.ResourceParam[MLflow],
         vocabulary: Vocabulary,
         sparse_examples: SparseExamples,
     ) -> dg.MaterializeResult[Any]:
         with for_people(conf.file):
             asked = launchpad.with_config(conf, name, config)
-            tracker = mlflow.tracker(conf, context.instance)
+            tracker = embedding_mlflow.tracker(conf, context.instance)
             done = [
                 fit
                 for method in methods
@@ -57,7 +57,7 @@ def fits_asset(
                     vocabulary,
                     sparse_examples,
                     tracker,
-                    tags=mlflow.tags(context),
+                    tags=embedding_mlflow.tags(context),
                     force=launchpad.is_forced(config),
                     log=context.log,
                     checkpoints=home() / "checkpoints",
@@ -67,7 +67,7 @@ def fits_asset(
         return dg.MaterializeResult(
             value=Fits(tuple(done)),
             data_version=data_version([fit.run_id for fit in done]),
-            metadata=metadata.of_fits(done, mlflow, vocabulary) | metadata.made_from(context),
+            metadata=metadata.of_fits(done, embedding_mlflow, vocabulary) | metadata.made_from(context),
             check_results=checked,
         )
 

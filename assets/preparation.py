@@ -19,6 +19,9 @@ from pipeline.records.ingest import Records, ingest
 from pipeline.vocabulary.counted import Counted, count
 from pipeline.vocabulary.vocabulary import Vocabulary
 
+_GIVEN = "given"
+"""The parameter that gets the value of an asset of another project."""
+
 
 def raw_records_asset(conf: Dataset, conf_folder: Path) -> dg.AssetsDefinition:
     """The records that can be used, as Parquet."""
@@ -30,10 +33,11 @@ def raw_records_asset(conf: Dataset, conf_folder: Path) -> dg.AssetsDefinition:
         f"those that cannot. {conf.description}",
         kinds={"polars", "parquet"},
         settings=RECORDS,
+        ins={_GIVEN: dg.AssetIn(dg.AssetKey.from_user_string(conf.source.asset))} if conf.source.asset else {},
     )
-    def raw_records(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+    def raw_records(context: dg.AssetExecutionContext, **given: Any) -> dg.MaterializeResult[Any]:
         with for_people(conf.file):
-            records = ingest(conf, conf_folder, values().scratch(context), home() / "downloads")
+            records = ingest(conf, conf_folder, values().scratch(context), home() / "downloads", given.get(_GIVEN))
         return dg.MaterializeResult(
             value=records,
             data_version=data_version(records.checksums),

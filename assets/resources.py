@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from urllib.parse import quote, urlencode
 
 import dagster as dg
@@ -16,6 +17,8 @@ from pipeline.errors import PipelineError
 from pipeline.experiment.fits import Fit
 from pipeline.experiment.tracking import CURRENT, Tracker, prepare
 
+MLFLOW = "embedding_mlflow"
+"""The key under which Dagster finds it: another project's `mlflow` is another thing."""
 _TRAINING = "workflowType=machine_learning"
 """Makes MLflow's UI show runs and their charts, where it would show the traces of language models."""
 
@@ -122,7 +125,13 @@ def mlflow_from_environment() -> MLflow:
     uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home()}/mlflow.db"
     ui = uri if uri.startswith("http") else f"http://127.0.0.1:{port('MLFLOW_PORT', 5000)}"
     artifacts = f"{shared.url.rstrip('/')}/artifacts" if shared else (home() / "artifacts").as_uri()
-    return MLflow(tracking_uri=uri, artifacts=artifacts, ui=ui, dagster_ui=dagster_address())
+    return _mlflow(uri, artifacts, ui, dagster_address())
+
+
+@cache
+def _mlflow(tracking_uri: str, artifacts: str, ui: str, dagster_ui: str) -> MLflow:
+    """The same object each time, as Dagster asks for."""
+    return MLflow(tracking_uri, artifacts, ui, dagster_ui)
 
 
 @dg.logger(None, description="What the assets say, a line each; the engine's own events stay in Dagster's log.")

@@ -41,21 +41,21 @@ def comparison_asset(conf: Dataset) -> dg.AssetsDefinition:
     )
     def comparison(
         context: dg.AssetExecutionContext,
-        mlflow: dg.ResourceParam[MLflow],
+        embedding_mlflow: dg.ResourceParam[MLflow],
         embedding: Fits,
         pca: Fits,
         other_baselines: Fits,
     ) -> dg.MaterializeResult[Any]:
         fits = [*embedding.fits, *pca.fits, *other_baselines.fits]
         with for_people(conf.file):
-            tracker = mlflow.tracker(conf, context.instance)
+            tracker = embedding_mlflow.tracker(conf, context.instance)
             scores: dict[str, list[pl.DataFrame]] = {part: load_scores(tracker, fits, part) for part in HELD_OUT}
             table = Comparison.of(fits, vocabulary_size(tracker, fits[0]), conf.task, scores)
         context.log.info(f"{conf.name}:\n{tables.text(table)}")
         return dg.MaterializeResult(
             value=table,
             data_version=data_version([fit.run_id for fit in fits]),
-            metadata=metadata.of_comparison(table, conf.task, mlflow) | metadata.made_from(context),
+            metadata=metadata.of_comparison(table, conf.task, embedding_mlflow) | metadata.made_from(context),
             check_results=checks.of_comparison(table),
         )
 
@@ -76,13 +76,13 @@ def pages_asset(conf: Dataset) -> dg.AssetsDefinition:
     )
     def pages(
         context: dg.AssetExecutionContext,
-        mlflow: dg.ResourceParam[MLflow],
+        embedding_mlflow: dg.ResourceParam[MLflow],
         raw_records: Records,
         sparse_examples: SparseExamples,
         comparison: Comparison,
     ) -> dg.MaterializeResult[Any]:
         with for_people(conf.file):
-            tracker = mlflow.tracker(conf, context.instance)
+            tracker = embedding_mlflow.tracker(conf, context.instance)
             made = draw_pages(
                 conf, comparison, described(raw_records.frame, conf), sparse_examples, tracker, context.log
             )
@@ -90,7 +90,7 @@ def pages_asset(conf: Dataset) -> dg.AssetsDefinition:
         return dg.MaterializeResult(
             value=Fits(fits),
             data_version=data_version([fit.run_id for fit in fits]),
-            metadata=metadata.of_pages(fits, made, mlflow) | metadata.made_from(context),
+            metadata=metadata.of_pages(fits, made, embedding_mlflow) | metadata.made_from(context),
         )
 
     return pages
@@ -110,21 +110,21 @@ def report_asset(conf: Dataset) -> dg.AssetsDefinition:
     )
     def report(
         context: dg.AssetExecutionContext,
-        mlflow: dg.ResourceParam[MLflow],
+        embedding_mlflow: dg.ResourceParam[MLflow],
         sparse_examples: SparseExamples,
         comparison: Comparison,
         pages: Fits,
     ) -> dg.MaterializeResult[Any]:
         with for_people(conf.file):
-            tracker = mlflow.tracker(conf, context.instance)
+            tracker = embedding_mlflow.tracker(conf, context.instance)
             links = {
-                "The asset in Dagster": f"{mlflow.dagster_ui}/assets/{conf.name}/report",
-                "The runs side by side in MLflow": mlflow.compare_link(comparison.fits),
+                "The asset in Dagster": f"{embedding_mlflow.dagster_ui}/assets/{conf.name}/report",
+                "The runs side by side in MLflow": embedding_mlflow.compare_link(comparison.fits),
             }
             made, shown = write_report(conf, comparison, sparse_examples, tracker, links)
         return dg.MaterializeResult(
             value=made,
-            metadata=metadata.of_report(mlflow.artifact_link(shown, REPORT)) | metadata.made_from(context),
+            metadata=metadata.of_report(embedding_mlflow.artifact_link(shown, REPORT)) | metadata.made_from(context),
         )
 
     return report
@@ -145,13 +145,13 @@ def exports_asset(conf: Dataset) -> dg.AssetsDefinition:
     )
     def exports(
         context: dg.AssetExecutionContext,
-        mlflow: dg.ResourceParam[MLflow],
+        embedding_mlflow: dg.ResourceParam[MLflow],
         raw_records: Records,
         comparison: Comparison,
     ) -> dg.MaterializeResult[Any]:
         best = comparison.best
         with for_people(conf.file):
-            tracker = mlflow.tracker(conf, context.instance)
+            tracker = embedding_mlflow.tracker(conf, context.instance)
             learned = Embedding.load(tracker.file(best.run_id, "embedding.parquet"))
             about = learned.vocabulary.beside(described(raw_records.frame, conf))
             made = Exports(learned, about)

@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from pipeline.secrets import masked
 
 _CODE = Path(__file__).resolve().parent.parent
 
+VALUES = "embedding_values"
+"""The key under which Dagster finds what keeps the values: another project's `io_manager` is another thing."""
 _DAGSTER_YAML = """\
 # Written by Embedding Pipeline where there was no dagster.yaml; yours to change.
 telemetry:
@@ -236,6 +239,11 @@ def _is_over(run_id: str, instance: dg.DagsterInstance) -> bool:
 
 
 def values() -> FolderIOManager:
-    """Where this environment keeps the values of its assets."""
+    """Where this environment keeps the values of its assets; the same object each time, as Dagster asks for."""
     shared = store()
-    return FolderIOManager(root=str(home() / "data"), store=shared.url if shared else "")
+    return _values(str(home() / "data"), shared.url if shared else "")
+
+
+@cache
+def _values(root: str, store: str) -> FolderIOManager:
+    return FolderIOManager(root=root, store=store)

@@ -17,7 +17,7 @@ from uuid import uuid4
 
 from filelock import FileLock
 
-from pipeline.experiment.liveness import is_gone, this_process
+from pipeline.experiment.liveness import is_gone, process_of_run
 
 _RUNS, _VERSIONS, _CURRENT = ".runs", ".versions", ".current"
 _PROCESS = ".process"
@@ -52,7 +52,7 @@ class Versions:
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(parents=True)
         try:
-            (new.parent / _PROCESS).write_text(this_process())
+            (new.parent / _PROCESS).write_text(process_of_run())
             write(new)
             shutil.rmtree(folder, ignore_errors=True)
             new.rename(folder)

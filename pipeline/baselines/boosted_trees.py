@@ -7,14 +7,14 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 from pydantic_core import PydanticCustomError
 from scipy import sparse
 
 from pipeline.baselines.pca import principal_components, project
 from pipeline.config.baseline import Baseline
 from pipeline.config.dataset import Dataset
-from pipeline.config.section import as_tuple
+from pipeline.config.section import OneOrMore
 from pipeline.config.task import Task
 from pipeline.embedding import Embedding, Problem, nowhere
 from pipeline.evaluation.selection import candidates, first_of_the_best
@@ -33,7 +33,7 @@ class Trees(Baseline):
     searched: ClassVar[tuple[str, ...]] = ("leaves",)
     """The settings whose values validation chooses."""
 
-    leaves: Annotated[tuple[Annotated[int, Field(ge=2)], ...], BeforeValidator(as_tuple), Field(min_length=1)] = (8, 31)
+    leaves: Annotated[tuple[Annotated[int, Field(ge=2)], ...], Field(min_length=1), OneOrMore()] = (8, 31)
     """Most leaves of a tree. Validation chooses among several values."""
     learning_rate: float = Field(0.05, gt=0, le=1)
     """Learning rate: the share of each tree's answer that is added."""

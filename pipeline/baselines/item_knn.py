@@ -7,12 +7,12 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 from scipy import sparse
 
 from pipeline.config.baseline import Baseline
 from pipeline.config.dataset import Dataset
-from pipeline.config.section import Integers, as_tuple
+from pipeline.config.section import Integers, OneOrMore
 from pipeline.config.task import Task
 from pipeline.embedding import Embedding, Problem, nowhere
 from pipeline.evaluation.selection import candidates, tuned
@@ -30,9 +30,7 @@ class ItemKnn(Baseline):
     kind: Literal["item_knn"] = "item_knn"
     neighbours: Integers = (20, 100, 500)
     """Neighbours that are kept for each token. Validation chooses among several values, also of `weighting`."""
-    weighting: Annotated[
-        tuple[Literal["cosine", "tfidf", "bm25"], ...], BeforeValidator(as_tuple), Field(min_length=1)
-    ] = (
+    weighting: Annotated[tuple[Literal["cosine", "tfidf", "bm25"], ...], Field(min_length=1), OneOrMore()] = (
         "cosine",
         "tfidf",
     )

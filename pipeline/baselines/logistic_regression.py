@@ -7,13 +7,13 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 from scipy import sparse
 
 from pipeline.baselines.ridge import weighted
 from pipeline.config.baseline import Baseline
 from pipeline.config.dataset import Dataset
-from pipeline.config.section import Positive, as_tuple
+from pipeline.config.section import OneOrMore, Positive
 from pipeline.config.task import Task
 from pipeline.embedding import Embedding, Problem
 from pipeline.evaluation.selection import candidates, tuned
@@ -31,7 +31,7 @@ class LogisticRegression(Baseline):
     kind: Literal["logistic_regression"] = "logistic_regression"
     regularisation: Positive = (10.0, 3.0, 1.0, 0.3, 0.1)
     """Weight of the squared coefficients in the loss. Validation chooses among several values, also of `weighting`."""
-    weighting: Annotated[tuple[Literal["binary", "tfidf"], ...], BeforeValidator(as_tuple), Field(min_length=1)] = (
+    weighting: Annotated[tuple[Literal["binary", "tfidf"], ...], Field(min_length=1), OneOrMore()] = (
         "binary",
         "tfidf",
     )

@@ -7,12 +7,12 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 from scipy import sparse
 
 from pipeline.config.baseline import Baseline
 from pipeline.config.dataset import Dataset
-from pipeline.config.section import Positive, as_tuple
+from pipeline.config.section import OneOrMore, Positive
 from pipeline.config.task import Task
 from pipeline.embedding import Embedding, Problem
 from pipeline.evaluation.selection import candidates, tuned
@@ -35,7 +35,7 @@ class Ridge(Baseline):
     kind: Literal["ridge"] = "ridge"
     regularisation: Positive = (30.0, 10.0, 3.0, 1.0, 0.3, 0.1)
     """Weight of the squared coefficients in the loss. Validation chooses among several values, also of `weighting`."""
-    weighting: Annotated[tuple[Literal["binary", "tfidf"], ...], BeforeValidator(as_tuple), Field(min_length=1)] = (
+    weighting: Annotated[tuple[Literal["binary", "tfidf"], ...], Field(min_length=1), OneOrMore()] = (
         "binary",
         "tfidf",
     )

@@ -2,12 +2,13 @@
 
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from pipeline.config.baseline import Baseline
 from pipeline.config.records import Source, Split, VocabularySettings
-from pipeline.config.section import Dimensions, OneOf, Section, as_tuple
+from pipeline.config.section import Dimensions, OneOf, OneOrMore, Section, as_tuple
 from pipeline.config.task import Task
 from pipeline.config.tokens import Tokens
 from pipeline.config.training import Training
@@ -22,8 +23,8 @@ def _auto(value: Any) -> Any:
     return None if value == "auto" else value
 
 
-def _as_kind(value: Any) -> Any:
-    return {"kind": value} if isinstance(value, str) else value
+def _by_column(value: Any) -> Any:
+    return {"column": value} if isinstance(value, str) else value
 
 
 class Dataset(Section):
@@ -43,18 +44,18 @@ class Dataset(Section):
     """The column whose value tells which rows make up one example, such as a user. Default: every row is an example."""
     tokens: tuple[Annotated[Tokens, OneOf()], ...] = Field(min_length=1)
     """How an example's rows become its sparse list of tokens."""
-    split: Annotated[Split, BeforeValidator(lambda v: {"column": v} if isinstance(v, str) else v)] = Split()
+    split: Annotated[Split, BeforeValidator(_by_column, json_schema_input_type=str | Split)] = Split()
     vocabulary: VocabularySettings = VocabularySettings()
     task: Annotated[Task, OneOf()]
-    dimensions: Annotated[Dimensions | None, BeforeValidator(_auto)]
+    dimensions: Annotated[
+        Dimensions | None, BeforeValidator(_auto, json_schema_input_type=Literal["auto"] | Dimensions)
+    ]
     """Each D to fit: D is the number of hidden nodes and the number of coordinates of a token. `auto`: 1, 2, 3, 4, 8,
     ... 128, as far as the data has room. The comparison tells which D to take. A single D can also be written as
     `dimension: 8`."""
     training: Annotated[Training, OneOf()]
     """How the network is trained; every setting has a default."""
-    baselines: Annotated[
-        tuple[Annotated[Baseline, OneOf(), BeforeValidator(_as_kind)], ...], BeforeValidator(as_tuple)
-    ] = ()
+    baselines: Annotated[tuple[Annotated[Baseline, OneOf(by_name=True)], ...], OneOrMore()] = ()
     """The baselines that the embedding is compared with, each by its name, or with settings as in
     `{kind: als, alpha: [1, 5]}`. Validation chooses among several values, and takes the first of those that are equally
     good, so write the simplest first. PCA is always included. Default: PCA and the task's quick baseline, which gives
@@ -69,6 +70,21 @@ class Dataset(Section):
     the difference is far below any digit shown, so the figures are the same on every processor. 32 bits are faster,
     need half the memory, and move figures by a small part of their intervals. Default: 64 up to N x V = 100 million,
     32 beyond."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """What an editor accepts as a conf file: the task tells which training and which baselines there are."""
+        made = handler(schema)
+        file = handler.resolve_ref_schema(made)
+        keys = file["properties"]
+        del keys["name"]
+        single = "A single D to fit, in the place of `dimensions`."
+        keys["dimension"] = {"type": "integer", "minimum": 1, "description": single}
+        file["required"] = [key for key in file["required"] if key in keys and key not in ("dimensions", "training")]
+        file["anyOf"] = [{"required": ["dimensions"]}, {"required": ["dimension"]}]
+        file["allOf"] = [_of_task(kind, handler) for kind in Task.modules]
+        keys["training"] = {"type": "object", "description": keys["training"]["description"]}
+        return made
 
     @model_validator(mode="before")
     @classmethod
@@ -141,6 +157,20 @@ class Dataset(Section):
     def token_columns(self) -> tuple[str, ...]:
         """Every column that tokens are made from, in the order of the conf file."""
         return tuple(column for tokens in self.tokens for column in tokens.columns)
+
+
+def _of_task(kind: str, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+    """What an editor accepts in a file with this task, as a condition of JSON Schema."""
+    training = handler(Training.named(kind).__pydantic_core_schema__)
+    baselines = [name for name, one in Baseline.kinds().items() if issubclass(Task.named(kind), one.of_task)]
+    known = {"anyOf": [{"enum": baselines}, {"type": "object", "properties": {"kind": {"enum": baselines}}}]}
+    task = {"type": "object", "properties": {"kind": {"const": kind}}, "required": ["kind"]}
+    return {
+        "if": {"properties": {"task": task}, "required": ["task"]},
+        "then": {
+            "properties": {"training": training, "baselines": {"anyOf": [known, {"type": "array", "items": known}]}}
+        },
+    }
 
 
 def _with_pca(written: Any, task: str) -> Any:

@@ -3,10 +3,10 @@
 import codecs
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator, model_validator
+from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator, model_validator
 from pydantic_core import PydanticCustomError
 
-from pipeline.config.section import Columns, Section, as_tuple
+from pipeline.config.section import Columns, OneOrMore, Section, as_tuple
 from pipeline.secrets import masked
 
 Part = Literal["train", "validation", "test"]
@@ -56,6 +56,9 @@ class Source(Section):
     """Instead of files, a database: `postgresql://me:${PASSWORD}@host/name`, or a file of SQLite or DuckDB."""
     query: str | None = Field(None, min_length=1, max_length=100_000)
     """The query in SQL whose answer are the records, such as `select user, item from sales`."""
+    asset: str | None = Field(None, pattern=r"^[A-Za-z0-9_]+(/[A-Za-z0-9_]+)*$")
+    """Instead of files, an asset of your own Dagster project, such as `shop/loans`. Its value is a frame of Polars,
+    pandas or Arrow, or the path of a file."""
     format: Literal["csv", "parquet", "ndjson", "lines"] | None = None
     """Format of the files; `lines`: each line of a text is one record, in a column named `line`. Default: by the ending
     of the name (.csv, .tsv, .txt, .parquet, .ndjson, .jsonl). Compressed files (.gz, .zip, .zst, .bz2, .xz) are read
@@ -76,7 +79,7 @@ class Source(Section):
     """The file of a ZIP archive to read, as a glob such as `*/ratings.csv`. Default: its only file."""
     max_gigabytes: float = Field(100.0, gt=0)
     """The most that a text file may hold once it is decompressed."""
-    missing: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = MISSING
+    missing: Annotated[tuple[str, ...], OneOrMore()] = MISSING
     """Texts that stand for a missing value, in every column that conf names."""
     rename: dict[str, str] = Field({})
     """New names of columns, each as `old name: new name`. Everything else in the file goes by the new names."""
@@ -92,8 +95,8 @@ class Source(Section):
 
     @model_validator(mode="after")
     def _one_of_both(self) -> "Source":
-        if sum(way is not None for way in (self.sample, self.path, self.database)) != 1:
-            raise PydanticCustomError("source", "say one of `path`, `database` and `sample`")
+        if sum(way is not None for way in (self.sample, self.path, self.database, self.asset)) != 1:
+            raise PydanticCustomError("source", "say one of `path`, `database`, `asset` and `sample`")
         if (self.database is None) != (self.query is None):
             raise PydanticCustomError("source", "`database` and `query` go together: say both, or none")
         return self

@@ -8,15 +8,16 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
     SerializationInfo,
     ValidationInfo,
     field_validator,
     model_validator,
 )
+from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from pipeline.errors import nearest
@@ -28,6 +29,19 @@ NOT_WRITTEN = ("name",)
 def as_tuple(value: Any) -> Any:
     """A single value as a tuple of one."""
     return (value,) if isinstance(value, str | int | float) else value
+
+
+class OneOrMore:
+    """Annotates a list in whose place a conf file may have a single value."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """How pydantic reads such a field."""
+        return core_schema.no_info_before_validator_function(as_tuple, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """What an editor accepts there: the list, or one of what is in it."""
+        several = handler(schema)
+        return {"anyOf": [several["items"], several]}
 
 
 def different(values: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -114,37 +128,55 @@ class Kind(Section):
 class OneOf:
     """Annotates a field whose type is a base class: its value has the class that `kind` names, imported on reading."""
 
+    _base: type[Kind]
+
+    def __init__(self, by_name: bool = False) -> None:
+        """Annotate a field.
+
+        Args:
+            by_name: whether the name of a kind may stand for the kind with its default settings.
+        """
+        self._by_name = by_name
+
     def __get_pydantic_core_schema__(self, base: type[Kind], _: GetCoreSchemaHandler) -> CoreSchema:
         """How pydantic reads and writes such a field."""
+        self._base = base
+        written = core_schema.plain_serializer_function_ser_schema(self._write, info_arg=True)
+        return core_schema.no_info_plain_validator_function(self._read, serialization=written)
 
-        def read(value: Any) -> Kind:
-            if isinstance(value, base):
-                return value
-            if not isinstance(value, dict):
-                raise PydanticCustomError("no_section", "this should hold settings, each as `key: value`")
-            kind = value.get("kind")
-            if kind is None:
-                raise PydanticCustomError("no_kind", "say which `kind` it is")
-            if not isinstance(kind, str) or kind not in base.modules:
-                there = ", ".join(map(repr, base.modules))
-                raise PydanticCustomError("odd_kind", f"no such `kind`: {kind!r}, there is: {there}")
-            return base.named(kind).model_validate(value)
+    def __get_pydantic_json_schema__(self, _: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """What an editor accepts there: the settings of each kind."""
+        sections = [handler(kind.__pydantic_core_schema__) for kind in self._base.kinds().values()]
+        return {"anyOf": [*([{"enum": [*self._base.modules]}] if self._by_name else []), *sections]}
 
-        def write(value: Kind, info: SerializationInfo) -> dict[str, Any]:
-            return value.model_dump(mode=info.mode)
+    def _read(self, value: Any) -> Kind:
+        if isinstance(value, self._base):
+            return value
+        if self._by_name and isinstance(value, str):
+            value = {"kind": value}
+        if not isinstance(value, dict):
+            raise PydanticCustomError("no_section", "this should hold settings, each as `key: value`")
+        kind = value.get("kind")
+        if kind is None:
+            raise PydanticCustomError("no_kind", "say which `kind` it is")
+        if not isinstance(kind, str) or kind not in self._base.modules:
+            there = ", ".join(map(repr, self._base.modules))
+            raise PydanticCustomError("odd_kind", f"no such `kind`: {kind!r}, there is: {there}")
+        return self._base.named(kind).model_validate(value)
 
-        written = core_schema.plain_serializer_function_ser_schema(write, info_arg=True)
-        return core_schema.no_info_plain_validator_function(read, serialization=written)
+    @staticmethod
+    def _write(value: Kind, info: SerializationInfo) -> dict[str, Any]:
+        return value.model_dump(mode=info.mode)
 
 
-Columns = Annotated[tuple[str, ...], BeforeValidator(as_tuple), AfterValidator(different), Field(min_length=1)]
+Columns = Annotated[tuple[str, ...], Field(min_length=1), OneOrMore(), AfterValidator(different)]
 Share = Annotated[float, Field(gt=0, le=1)]
 Positive = Annotated[
-    tuple[Annotated[float, Field(gt=0)], ...], BeforeValidator(as_tuple), AfterValidator(different), Field(min_length=1)
+    tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1), OneOrMore(), AfterValidator(different)
 ]
 Integers = Annotated[
-    tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(as_tuple), AfterValidator(different), Field(min_length=1)
+    tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1), OneOrMore(), AfterValidator(different)
 ]
 Dimensions = Annotated[
-    tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(as_tuple), AfterValidator(_once_each), Field(min_length=1)
+    tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1), OneOrMore(), AfterValidator(_once_each)
 ]

@@ -1,5 +1,6 @@
 """Tells whether the process that began something is still there to end it."""
 
+import multiprocessing
 import os
 import socket
 
@@ -9,6 +10,13 @@ import psutil
 def this_process() -> str:
     """Names this process: its machine, number and start."""
     process = psutil.Process(os.getpid())
+    return f"{socket.gethostname()} {process.pid} {process.create_time():.0f}"
+
+
+def process_of_run() -> str:
+    """Names the process on which a run depends: this one, or the one that started it for a single step."""
+    parent = multiprocessing.parent_process()
+    process = psutil.Process(os.getpid() if parent is None or parent.pid is None else parent.pid)
     return f"{socket.gethostname()} {process.pid} {process.create_time():.0f}"
 
 

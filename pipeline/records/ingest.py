@@ -22,6 +22,7 @@ from pipeline.records.quarantine import FILE, Quarantine
 from pipeline.records.side_by_side import side_by_side
 from pipeline.records.source.databases import Query
 from pipeline.records.source.files import Files, Readable
+from pipeline.records.source.given import Given, paths_given
 from pipeline.records.source.paths import name
 from pipeline.records.source.samples import Sample
 from pipeline.records.source.tables import BYTES, ROWS
@@ -87,7 +88,7 @@ class Records:
         return cls(folder)
 
 
-def ingest(conf: Dataset, conf_folder: Path, folder: Path, downloads: Path | None = None) -> Records:
+def ingest(conf: Dataset, conf_folder: Path, folder: Path, downloads: Path | None = None, given: Any = None) -> Records:
     """Read the source of a dataset, and write the records that can be used into a folder.
 
     The source is read once. Only where later rows show that decimals are marked otherwise than the first rows do, it is
@@ -98,6 +99,7 @@ def ingest(conf: Dataset, conf_folder: Path, folder: Path, downloads: Path | Non
         conf_folder: folder of the conf file, where relative paths start.
         folder: created here, for the records and nothing else.
         downloads: where files that are fetched stay. Default: `downloads` beside the folder.
+        given: the value of the asset that the source names, if it names one.
 
     Raises:
         PipelineError: the source cannot be read, lacks a column, has no record, or more records than conf allows
@@ -106,9 +108,8 @@ def ingest(conf: Dataset, conf_folder: Path, folder: Path, downloads: Path | Non
     try:
         expected: Mapping[str, Decimal] | None = None
         while True:
-            opened = source_of(
-                conf.source, conf_folder, downloads or folder.with_name("downloads"), needed_columns(conf)
-            )
+            fetched = downloads or folder.with_name("downloads")
+            opened = source_of(conf.source, conf_folder, fetched, needed_columns(conf), given)
             folder.mkdir(parents=True)
             used, found = _read(conf, opened, folder, expected)
             if used == found or expected is not None:
@@ -120,18 +121,24 @@ def ingest(conf: Dataset, conf_folder: Path, folder: Path, downloads: Path | Non
         raise
 
 
-def source_of(source: Source, conf_folder: Path, downloads: Path, needed: Sequence[str]) -> Readable:
-    """What reads a source: files, a sample, or the answer to a query.
+def source_of(source: Source, conf_folder: Path, downloads: Path, needed: Sequence[str], given: Any = None) -> Readable:
+    """What reads a source: files, a sample, the answer to a query, or a table that is given.
 
     Args:
         source: the section of a conf file.
         conf_folder: folder of the conf file, where relative paths start.
         downloads: where files that are fetched stay.
         needed: the columns that will be used.
+        given: the value of the asset that the source names, if it names one.
 
     Raises:
         PipelineError: the source cannot be opened.
     """
+    if source.asset:
+        paths = paths_given(given)
+        if not paths:
+            return Given(given, source.asset)
+        source = source.model_copy(update={"asset": None, "path": paths})
     if source.sample:
         return Sample(source.sample)
     if source.database:

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Self
 
 import numpy.typing as npt
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from pipeline.config.section import as_tuple, different
+from pipeline.config.section import OneOrMore, different
 from pipeline.config.task import Column, Number, Task
 from pipeline.config.training import Training
 from pipeline.examples.example_set import ExampleSet
@@ -28,7 +28,7 @@ class TargetTask(Task):
 
     target: str
     """The column to predict."""
-    dense: Annotated[tuple[str, ...], BeforeValidator(as_tuple), AfterValidator(different)] = ()
+    dense: Annotated[tuple[str, ...], OneOrMore(), AfterValidator(different)] = ()
     """Numeric columns that help to predict, beside the tokens."""
 
     @model_validator(mode="after")

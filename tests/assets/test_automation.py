@@ -36,7 +36,8 @@ def test_schedules_and_sensors_are_off_until_switched_on(movies: Dataset, homes:
     assert {sensor.name for sensor in sensors} == {
         "planted_movies_source_changed",
         "planted_homes_source_changed",
-        "close_lost_runs",
+        "planted_movies_close_lost_runs",
+        "planted_homes_close_lost_runs",
     }
     assert all(schedule.default_status == dg.DefaultScheduleStatus.STOPPED for schedule in schedules)  # type: ignore[union-attr]
     assert all(sensor.default_status == dg.DefaultSensorStatus.STOPPED for sensor in sensors)
@@ -44,7 +45,7 @@ def test_schedules_and_sensors_are_off_until_switched_on(movies: Dataset, homes:
 
 
 def test_a_schedule_asks_for_the_job_of_its_dataset(movies: Dataset) -> None:
-    (schedule,) = automation.schedules([movies])
+    schedule = automation.schedule(movies)
     assert schedule.job_name == movies.name
     with dg.DagsterInstance.ephemeral() as instance:
         ticked = schedule.evaluate_tick(dg.build_schedule_context(instance=instance))
@@ -54,7 +55,7 @@ def test_a_schedule_asks_for_the_job_of_its_dataset(movies: Dataset) -> None:
 
 def test_the_sensor_asks_once_for_each_state_of_the_source(movies: Dataset, tmp_path: Path) -> None:
     source = tmp_path / "conf" / "planted_movies.csv"
-    sensor, _ = automation.sensors([movies], tmp_path / "conf")
+    sensor, _ = automation.sensors(movies, tmp_path / "conf")
     settle(source)
     first = look(sensor)
     assert isinstance(first, dg.SensorResult)
@@ -70,7 +71,7 @@ def test_the_sensor_asks_once_for_each_state_of_the_source(movies: Dataset, tmp_
 
 def test_the_sensor_sees_a_new_file_among_several(movies: Dataset, tmp_path: Path) -> None:
     conf = movies.model_copy(update={"source": movies.source.model_copy(update={"path": ("planted*.csv",)})})
-    sensor, _ = automation.sensors([conf], tmp_path / "conf")
+    sensor, _ = automation.sensors(conf, tmp_path / "conf")
     settle(tmp_path / "conf" / "planted_movies.csv")
     first = look(sensor)
     (tmp_path / "conf" / "planted_more.csv").write_text("user,movie,title\nu1,war-01,War\n")
@@ -81,7 +82,7 @@ def test_the_sensor_sees_a_new_file_among_several(movies: Dataset, tmp_path: Pat
 
 def test_the_sensor_waits_for_a_file_that_is_being_written_or_gone(movies: Dataset, tmp_path: Path) -> None:
     source = tmp_path / "conf" / "planted_movies.csv"
-    sensor, _ = automation.sensors([movies], tmp_path / "conf")
+    sensor, _ = automation.sensors(movies, tmp_path / "conf")
     settle(source, seconds_ago=0)
     waiting = look(sensor)
     assert isinstance(waiting, dg.SkipReason)
@@ -94,8 +95,8 @@ def test_the_sensor_waits_for_a_file_that_is_being_written_or_gone(movies: Datas
 
 def test_a_sample_has_nothing_to_watch(movies: Dataset, tmp_path: Path) -> None:
     source = movies.source.model_validate({"sample": "movielens"})
-    assert [sensor.name for sensor in automation.sensors([movies.model_copy(update={"source": source})], tmp_path)] == [
-        "close_lost_runs"
+    assert [sensor.name for sensor in automation.sensors(movies.model_copy(update={"source": source}), tmp_path)] == [
+        "planted_movies_close_lost_runs"
     ]
 
 
@@ -104,8 +105,8 @@ def test_lost_runs_are_closed(movies: Dataset, tmp_path: Path) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         tracker = mlflow.tracker(movies, instance)
         lost = tracker.client.create_run(tracker.experiment_id, tags={"process": f"{os.uname().nodename} 999999999 1"})
-        *_, sensor = automation.sensors([movies], tmp_path / "conf")
-        context = dg.build_sensor_context(instance=instance, resources={"mlflow": mlflow})
+        *_, sensor = automation.sensors(movies, tmp_path / "conf")
+        context = dg.build_sensor_context(instance=instance, resources={"embedding_mlflow": mlflow})
         said = sensor(context)
         assert isinstance(said, dg.SkipReason)
         assert lost.info.run_id in str(said.skip_message)

@@ -11,7 +11,7 @@ import polars as pl
 
 from pipeline.config.records import Source
 from pipeline.errors import PipelineError
-from pipeline.records.source.batch import Batch, of_table
+from pipeline.records.source.batch import Batch, content_hash, of_table
 from pipeline.records.source.paths import variables_put_in
 from pipeline.secrets import masked
 
@@ -56,7 +56,7 @@ class Query:
         for frame in self._all():
             yield of_table(frame, self.name, number)
             number += frame.height
-            checksum = (checksum + int(frame.hash_rows().sum() or 0)) % 2**64
+            checksum = (checksum + content_hash(frame)) % 2**64
         self.checksums[self.name] = f"{checksum:016x}"
 
     def _all(self) -> Iterator[pl.DataFrame]:

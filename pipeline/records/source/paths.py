@@ -23,7 +23,9 @@ COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst", ".zlib", ".zip")
 
 def name(source: Source) -> str:
     """The name of a source, for people to read."""
-    return f"sample {source.sample}" if source.sample else masked(source.database or ", ".join(source.path or ()))
+    if source.sample:
+        return f"sample {source.sample}"
+    return source.asset or masked(source.database or ", ".join(source.path or ()))
 
 
 def resolved(source: Source, conf_folder: Path) -> list[str]:

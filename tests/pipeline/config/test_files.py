@@ -30,7 +30,7 @@ from pipeline.errors import PipelineError
         ({"task": {"kind": "missing_tokens", "fold_in": 3}}, "task.fold_in: this should be less than 1"),
         ({"dimensions": [2, 2]}, "dimensions: this names a D twice"),
         ({"dimensions": [0]}, r"dimensions\[0\]: this should be greater than or equal to 1"),
-        ({"source": {}}, "source: say one of `path`, `database` and `sample`"),
+        ({"source": {}}, "source: say one of `path`, `database`, `asset` and `sample`"),
         ({"split": {"column": "part", "test": 0.3}}, "split: say one of `column`, `folds`, and the shares"),
         ({"split": {"folds": 5, "test": 0.3}}, "split: say one of `column`, `folds`, and the shares"),
         (
