@@ -78,8 +78,7 @@ class Dataset(Section):
         file = handler.resolve_ref_schema(made)
         keys = file["properties"]
         del keys["name"]
-        single = "A single D to fit, in the place of `dimensions`."
-        keys["dimension"] = {"type": "integer", "minimum": 1, "description": single}
+        keys["dimension"] = {**keys["dimensions"], "description": "Another name of `dimensions`, for a single D."}
         file["required"] = [key for key in file["required"] if key in keys and key not in ("dimensions", "training")]
         file["anyOf"] = [{"required": ["dimensions"]}, {"required": ["dimension"]}]
         file["allOf"] = [_of_task(kind, handler) for kind in Task.modules]

@@ -9,15 +9,17 @@ import psutil
 
 def this_process() -> str:
     """Names this process: its machine, number and start."""
-    process = psutil.Process(os.getpid())
-    return f"{socket.gethostname()} {process.pid} {process.create_time():.0f}"
+    return _named(os.getpid())
 
 
 def process_of_run() -> str:
     """Names the process on which a run depends: this one, or the one that started it for a single step."""
     parent = multiprocessing.parent_process()
-    process = psutil.Process(os.getpid() if parent is None or parent.pid is None else parent.pid)
-    return f"{socket.gethostname()} {process.pid} {process.create_time():.0f}"
+    return _named(os.getpid() if parent is None or parent.pid is None else parent.pid)
+
+
+def _named(pid: int) -> str:
+    return f"{socket.gethostname()} {pid} {psutil.Process(pid).create_time():.0f}"
 
 
 def is_gone(process: str) -> bool:

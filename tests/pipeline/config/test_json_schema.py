@@ -64,4 +64,5 @@ def test_what_is_refused_does_not_follow_the_schema(minimal: dict[str, Any], cha
 def test_a_file_without_a_dimension_does_not_follow_the_schema(minimal: dict[str, Any]) -> None:
     del minimal["dimensions"]
     assert not CHECK.is_valid(minimal)
-    CHECK.validate({**minimal, "dimension": 2})
+    for written in (2, "auto"):
+        CHECK.validate({**minimal, "dimension": written})
