@@ -114,7 +114,7 @@ def of_vocabulary(vocabulary: Vocabulary) -> dict[str, Any]:
 def of_examples(examples: SparseExamples, vocabulary: Vocabulary) -> dict[str, Any]:
     """Shape, density, lengths, splits, what was left out, and one example both ways."""
     lengths = np.diff(examples.indptr)
-    first = int(np.argmax(lengths > 0))
+    first, has_weights = int(np.argmax(lengths > 0)), len(examples.weights) > 0
     integers = examples.indices[examples.indptr[first] : examples.indptr[first + 1]]
     split, fold = examples.frame["split"].drop_nulls(), examples.frame["fold"].drop_nulls()
     sizes = {f"{part} examples": int((split == part).sum()) for part in PARTS} if len(split) else {}
@@ -125,6 +125,7 @@ def of_examples(examples: SparseExamples, vocabulary: Vocabulary) -> dict[str, A
         "vocabulary V": examples.shape[1],
         "stored entries": len(examples.indices),
         "density": round(examples.density, 6),
+        **({"weight of a token, largest / mean": round(float(examples.weights.max()), 2)} if has_weights else {}),
         "tokens of an example, median": float(np.median(lengths)),
         "empty examples": int((lengths == 0).sum()),
         **sizes,

@@ -50,7 +50,7 @@ def comparison_asset(conf: Dataset) -> dg.AssetsDefinition:
         with for_people(conf.file):
             tracker = embedding_mlflow.tracker(conf, context.instance)
             scores: dict[str, list[pl.DataFrame]] = {part: load_scores(tracker, fits, part) for part in HELD_OUT}
-            table = Comparison.of(fits, vocabulary_size(tracker, fits[0]), conf.task, scores)
+            table = Comparison.of(fits, vocabulary_size(tracker, fits[0]), conf.task, scores, conf.weight)
         context.log.info(f"{conf.name}:\n{tables.text(table)}")
         return dg.MaterializeResult(
             value=table,

@@ -94,6 +94,8 @@ class Trees(Baseline):
 class BoostedTrees(Trees):
     """Boosted trees on the dense features alone."""
 
+    uses_tokens: ClassVar[bool] = False
+
     kind: Literal["boosted_trees"] = "boosted_trees"
 
     def require_settings(self, task: Task) -> None:

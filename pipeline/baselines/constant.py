@@ -20,6 +20,7 @@ class Constant(Baseline):
     """Every example gets the same answer, which depends only on the distribution of the training targets."""
 
     ignores_examples: ClassVar[bool] = True
+    uses_tokens: ClassVar[bool] = False
 
     def fit(self, problem: Problem) -> "FittedConstant":
         """Measure the training targets."""

@@ -66,7 +66,9 @@ class FittedEase:
     """
 
     embedding: Embedding  # a placeholder: V x V weights are no latent space
-    weights: Mapping[str, Array]  # indptr and indices of the training rows, regularisation
+    weights: Mapping[
+        str, Array
+    ]  # indptr, indices and, if they are not all 1, data of the training rows; regularisation
     chosen: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
@@ -74,7 +76,8 @@ class FittedEase:
         """P, computed from the training rows."""
         indptr, indices = self.weights["indptr"], self.weights["indices"]
         shape = (len(indptr) - 1, len(self.embedding.vocabulary))
-        rows = sparse.csr_matrix((np.ones(len(indices)), indices, indptr), shape=shape)
+        data = self.weights.get("data", np.ones(len(indices)))
+        rows = sparse.csr_matrix((data, indices, indptr), shape=shape)
         return Inverse.of(rows, float(self.weights["regularisation"]))
 
     def score(self, inputs: sparse.csr_matrix, dense: Array) -> npt.NDArray[np.float32]:
@@ -127,6 +130,8 @@ class Inverse:
 
 def _fit(inputs: sparse.csr_matrix, vocabulary: Vocabulary, *, regularisation: float) -> FittedEase:
     weights = {"indptr": inputs.indptr, "indices": inputs.indices, "regularisation": np.array(regularisation)}
+    if (inputs.data != 1).any():
+        weights["data"] = inputs.data
     fitted = FittedEase(nowhere(vocabulary), weights, {"regularisation": regularisation})
     _ = fitted.inverse  # computing P is part of the fit
     return fitted

@@ -63,7 +63,8 @@ class FittedItemKnn:
 
 
 def _fit(inputs: sparse.csr_matrix, vocabulary: Vocabulary, *, neighbours: int, weighting: str) -> FittedItemKnn:
-    from implicit.nearest_neighbours import all_pairs_knn, bm25_weight, normalize, tfidf_weight
+    from implicit.nearest_neighbours import all_pairs_knn, bm25_weight, tfidf_weight
+    from sklearn.preprocessing import normalize
 
     of_tokens = inputs.T  # (V, N)
     if weighting == "bm25":

@@ -155,25 +155,31 @@ def _randomised(
 ) -> Components:
     """Subspace iteration from a random start (Halko, Martinsson and Tropp, 2011, algorithms 4.4 and 5.3).
 
-    With A = X diag(w) - 1 m^T, where X has only ones, A Q and A^T Y are sums over lists, which PyTorch's embedding bag
-    computes on all cores. The iteration oversamples by half the dimensions, and by 10 at least.
+    With A = X diag(w) - 1 m^T, A Q and A^T Y are sums over lists, which PyTorch's embedding bag computes on all cores;
+    it is faster where X has only ones. The iteration oversamples by half the dimensions, and by 10 at least.
     """
     import torch
     from torch.nn.functional import embedding_bag
 
     n, v = inputs.shape
     width = min(dimension + max(10, dimension // 2), n, v)
-    ones = sparse.csr_matrix((np.ones(inputs.nnz, np.int8), inputs.indices, inputs.indptr), shape=inputs.shape)
+    are_ones = bool((inputs.data == 1).all())
+    data = np.ones(inputs.nnz, np.int8) if are_ones else inputs.data.astype(np.float32)
+    x = sparse.csr_matrix((data, inputs.indices, inputs.indptr), shape=inputs.shape)
 
-    def lists(matrix: sparse.csr_matrix | sparse.csc_matrix) -> tuple[torch.Tensor, torch.Tensor]:
-        return torch.from_numpy(matrix.indices), torch.from_numpy(matrix.indptr[:-1].astype(matrix.indices.dtype))
+    def lists(matrix: sparse.csr_matrix | sparse.csc_matrix) -> tuple[torch.Tensor, ...]:
+        arrays = (matrix.indices, matrix.indptr[:-1].astype(matrix.indices.dtype), matrix.data)
+        return tuple(map(torch.from_numpy, arrays))
 
-    def add_up(of: tuple[torch.Tensor, torch.Tensor], values: torch.Tensor) -> torch.Tensor:
-        return embedding_bag(of[0], values.contiguous(), of[1], mode="sum")
+    def add_up(of: tuple[torch.Tensor, ...], values: torch.Tensor) -> torch.Tensor:
+        tokens, offsets, weights = of
+        weighted = None if are_ones else weights
+        return embedding_bag(tokens, values.contiguous(), offsets, mode="sum", per_sample_weights=weighted)
 
-    rows, columns = lists(ones), lists(ones.tocsc())
+    rows, columns = lists(x), lists(x.tocsc())
     w = torch.ones(v, 1) if weight is None else torch.from_numpy(weight.astype(np.float32))[:, None]  # (V, 1)
-    mean = w * torch.from_numpy(inputs.getnnz(axis=0).astype(np.float32))[:, None] / n  # (V, 1)
+    sums = np.asarray(x.sum(axis=0, dtype=np.float64)).ravel()
+    mean = w * torch.from_numpy(sums.astype(np.float32))[:, None] / n  # (V, 1)
     start = torch.randn(v, width, generator=torch.Generator().manual_seed(seed))
     basis, explained = torch.linalg.qr(start)[0], 0.0
     for _ in range(TURNS):

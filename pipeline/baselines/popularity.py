@@ -26,8 +26,11 @@ class Popularity(Baseline):
     kind: Literal["popularity"] = "popularity"
 
     def fit(self, problem: Problem) -> "FittedPopularity":
-        """Count the training examples with each token: its logit is log((examples with the token + 1) / (N + 1))."""
-        n = problem.training.inputs.counts
+        """Count the training examples with each token: its logit is log((examples with the token + 1) / (N + 1)).
+
+        If conf says a `weight`, an example counts as much as the token weighs in it.
+        """
+        n = problem.training.inputs.sums
         logits = np.log((n + 1) / (len(problem.training) + 1)).astype(np.float32)
         return FittedPopularity(Embedding(problem.vocabulary, logits[:, None]), {"logits": logits})
 

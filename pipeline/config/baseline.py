@@ -25,6 +25,8 @@ class Baseline(Kind, ABC):
     """Whether it is fitted at each D; other baselines have no D, or choose it as one of their settings."""
     ignores_examples: ClassVar[bool] = False
     """Whether it gives every example the same answer; such a baseline is quick."""
+    uses_tokens: ClassVar[bool] = True
+    """Whether it learns from the tokens of the examples, and from what they weigh."""
     in_words: ClassVar[str] = ""
     """A sentence below the table, for people who compare with it."""
 

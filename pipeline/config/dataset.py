@@ -9,7 +9,7 @@ from pydantic_core import CoreSchema, PydanticCustomError
 from pipeline.config.baseline import Baseline
 from pipeline.config.records import Source, Split, VocabularySettings
 from pipeline.config.section import Dimensions, OneOf, OneOrMore, Section, as_tuple
-from pipeline.config.task import Task
+from pipeline.config.task import Number, Task
 from pipeline.config.tokens import Tokens
 from pipeline.config.training import Training
 
@@ -44,6 +44,11 @@ class Dataset(Section):
     """The column whose value tells which rows make up one example, such as a user. Default: every row is an example."""
     tokens: tuple[Annotated[Tokens, OneOf()], ...] = Field(min_length=1)
     """How an example's rows become its sparse list of tokens."""
+    weight: str | None = None
+    """A column of numbers above 0 that says how much a row's tokens count in its example, such as ratings, minutes or
+    purchases. The weights of the rows with the same token add up. Every method that looks at tokens learns from them,
+    relative to their mean; held-out tokens all count the same. Default: a token counts once, however many rows it is
+    in."""
     split: Annotated[Split, BeforeValidator(_by_column, json_schema_input_type=str | Split)] = Split()
     vocabulary: VocabularySettings = VocabularySettings()
     task: Annotated[Task, OneOf()]
@@ -111,8 +116,13 @@ class Dataset(Section):
         if len(set(of_tokens)) < len(of_tokens):
             raise PydanticCustomError("tokens", "`tokens` makes the same tokens of a column twice")
         answers = {column.name for column in self.task.named_columns() if column.key == "target"}
+        if self.weight in answers:
+            raise PydanticCustomError("weight", "`weight` names the target, which would be known: leave it out")
         if answers & set(self.token_columns):
             raise PydanticCustomError("target", "`tokens` are made of the target, which would be known: leave it out")
+        if self.weight is not None and self.example is None:
+            message = "`weight` tells the tokens of an example apart, so `example` has to say which rows are one"
+            raise PydanticCustomError("weight", message)
         if len(set(named)) < len(named):
             raise PydanticCustomError("baselines", "`baselines` names one twice")
         for baseline in self.baselines:
@@ -151,6 +161,11 @@ class Dataset(Section):
     def baseline(self, kind: str) -> Baseline:
         """The settings of the baseline of this kind."""
         return next(baseline for baseline in self.baselines if baseline.kind == kind)
+
+    def numbers(self) -> list[Number]:
+        """The columns that are read as numbers."""
+        weight = [] if self.weight is None else [Number("weight", self.weight, "and would count nothing")]
+        return [*weight, *self.task.numbers()]
 
     @property
     def token_columns(self) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ imported by name, when a conf file that names them is read.
 TOKENS = {
     "value": "records.tokens.value",
     "words": "records.tokens.words",
+    "characters": "records.tokens.characters",
     "items": "records.tokens.items",
 }
 TASKS = {

@@ -135,6 +135,8 @@ class VocabularySettings(Section):
 
     min_count: int = Field(1, ge=1)
     """Leave out tokens that occur fewer times than this in the training examples."""
+    max_share: float | None = Field(None, gt=0, lt=1)
+    """Leave out tokens that a larger share of the training examples has, such as `the` in texts. Default: none."""
     max_size: int | None = Field(None, ge=1)
     """Keep at most this many tokens, the most frequent ones. Default: all."""
     unknown: Literal["drop", "refuse", "share"] = "drop"

@@ -31,9 +31,11 @@ class Column(NamedTuple):
 class Number(NamedTuple):
     """A column of the raw records that is read as numbers."""
 
+    key: str
+    """The key of conf that names the column."""
     column: str
-    positive: bool = False
-    """Whether only numbers above 0 can be used."""
+    above_0: str = ""
+    """Why only numbers above 0 can be used, as the end of a sentence; empty: all numbers can."""
 
 
 class Task(Kind, ABC):

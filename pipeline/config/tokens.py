@@ -1,7 +1,10 @@
 """What the rest of the pipeline asks of a kind of tokens; each kind has a file of its own in `records.tokens`."""
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from pipeline.config import kinds
 from pipeline.config.section import Columns, Kind
@@ -9,6 +12,17 @@ from pipeline.config.task import Column
 
 if TYPE_CHECKING:
     import polars as pl
+
+
+def _low_then_high(value: tuple[int, int]) -> tuple[int, int]:
+    if value[0] > value[1]:
+        raise PydanticCustomError("lengths", "this is the shortest length and the longest")
+    return value
+
+
+Length = Annotated[int, Field(ge=1, le=20)]
+Lengths = Annotated[tuple[Length, Length], AfterValidator(_low_then_high)]
+"""The shortest length and the longest."""
 
 
 class Tokens(Kind, ABC):
@@ -30,6 +44,11 @@ class Tokens(Kind, ABC):
     def rules(self, column: str, dtype: "pl.DataType") -> "list[tuple[str, pl.Expr]]":
         """Why a record cannot be used: each reason in words, and whether it holds for each record."""
         return []
+
+    @property
+    def rows_at_once(self) -> int:
+        """How many rows can be in memory at once with their tokens."""
+        return 20_000 if self.gives_lists else 250_000
 
     @abstractmethod
     def texts(self, column: str, dtype: "pl.DataType") -> "pl.Expr | None":

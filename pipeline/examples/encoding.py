@@ -8,9 +8,10 @@ import polars as pl
 
 from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError
-from pipeline.examples.csr_builder import CsrBuilder
 from pipeline.examples.sparse_examples import TEST, TRAIN, SparseExamples
+from pipeline.records.csr_builder import Bucket, CsrBuilder
 from pipeline.records.growing import Growing
+from pipeline.records.memory_mapped import blocks
 from pipeline.records.pairs import Block, PairTable, pair_table
 from pipeline.records.side_by_side import side_by_side
 from pipeline.records.splitting import Assignment, assign
@@ -39,26 +40,28 @@ def encode(
     assignment = assign(table, conf)
     folds_in = conf.task.predicts_tokens and not assignment.by_token
     n_parts = len(PARTS) if assignment.by_token else 1
-    with CsrBuilder(len(assignment.examples), len(vocabulary), n_parts, len(table)) as builder:
+    size = len(assignment.examples), len(vocabulary)
+    with CsrBuilder(*size, n_parts, len(table), has_weights=conf.weight is not None) as builder:
         n_unknown = _fill(builder, table, assignment, vocabulary, conf)
         random = np.random.default_rng(conf.seed)
 
-        def finished(indptr: Array, indices: Array, counts: Array, parts: Array, drawn: Array) -> tuple[Array, ...]:
-            parts = _fold_in(indptr, conf.task.share_in, drawn) if folds_in else parts
-            return np.diff(indptr), indices, counts, parts
+        def finished(bucket: Bucket, drawn: Array) -> Bucket:
+            return bucket._replace(parts=_fold_in(bucket.indptr, conf.task.share_in, drawn)) if folds_in else bucket
 
-        arrays = [Growing(dtype) for dtype in (np.int64, np.int32, np.uint32, np.uint8)]
-        buckets = ((*bucket, random.random(len(bucket[1]))) for bucket in builder)
+        arrays = [Growing(dtype) for dtype in (np.int64, np.int32, np.uint32, np.uint8, np.float64)]
+        buckets = ((bucket, random.random(len(bucket.indices))) for bucket in builder)
         for found in side_by_side(finished, buckets):
-            for array, values in zip(arrays, found, strict=True):
-                array.append(values)
-        lengths, indices, counts, parts = (array.array() for array in arrays)
+            for array, values in zip(arrays, found._replace(indptr=np.diff(found.indptr)), strict=True):
+                if values is not None:
+                    array.append(values)
+        lengths, indices, counts, parts, weights = (array.array() for array in arrays)
     beside = conf.task.beside(with_example(records, conf), assignment.examples["example"], conf.file)
     return SparseExamples(
         indptr=np.append(0, np.cumsum(lengths)),
         indices=indices,
         counts=counts,
         parts=parts,
+        weights=_relative(weights),
         dense=beside.dense,
         target=beside.target,
         frame=assignment.examples,
@@ -75,18 +78,29 @@ def encode(
     )
 
 
+def _relative(weights: Array) -> Array:
+    """Weights (P,) divided by their mean, as float32: no result depends on their unit."""
+    if not len(weights):
+        return np.empty(0, np.float32)
+    mean = sum(float(block.sum()) for block in blocks(weights)) / len(weights)
+    relative = Growing(np.float32)
+    for block in blocks(weights):
+        relative.append(np.maximum(block / mean, np.finfo(np.float32).tiny))
+    return relative.array()
+
+
 def _fill(builder: CsrBuilder, table: PairTable, assignment: Assignment, vocabulary: Vocabulary, conf: Dataset) -> int:
     """Put every pair whose token has a place into the builder, block by block; the number of the other pairs."""
     index = vocabulary.encode(table.tokens["token"])  # the integer of each token number, -1 for a token without a place
 
-    def part_of(block: Block) -> Array:
-        return block.part if assignment.by_token else np.zeros(len(block.part), np.uint8)
+    def put(block: Block) -> None:
+        part = block.part if assignment.by_token else np.zeros(len(block.part), np.uint8)
+        builder.add(assignment.row[block.example], index[block.token], part, block.weight)
 
     def add(block: Block) -> int:
-        place = index[block.token]
-        known = place >= 0
+        known = index[block.token] >= 0
         if known.all():
-            builder.add(assignment.row[block.example], place, part_of(block))
+            put(block)
             return 0
         if conf.vocabulary.unknown == "refuse":
             first = int(np.flatnonzero(~known)[0])
@@ -95,7 +109,7 @@ def _fill(builder: CsrBuilder, table: PairTable, assignment: Assignment, vocabul
                 f"{conf.file}, vocabulary.unknown: the token {token!r} of example {example!r} has no place in the "
                 "vocabulary, and conf refuses such tokens. Say `drop` or `share`, or lower `min_count`."
             )
-        builder.add(assignment.row[block.example[known]], place[known], part_of(block)[known])
+        put(block.keep(known))
         return len(known) - int(known.sum())
 
     return sum(side_by_side(add, ((block,) for block in table.blocks())))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -21,9 +21,17 @@ _BATCH = 1_000_000
 """Pairs that are in memory at once during a pass through all rows."""
 
 
+class TokenLists(NamedTuple):
+    """Lists of tokens, one after the other."""
+
+    tokens: Array  # (T,) int32
+    lengths: Array  # (B,) how many tokens each list has
+    weights: Array | None = None  # (T,) float32, what each token counts; None: all count the same
+
+
 @dataclass(frozen=True)
 class SparseRows:
-    """A view of selected rows and parts of a CSR matrix on disk: a matrix of ones.
+    """A view of selected rows and parts of a CSR matrix on disk: a matrix of ones, or of weights.
 
     Indexing, as in `rows[3:5]` or `rows[[7, 2]]`, gives those rows as a SciPy matrix in memory.
     """
@@ -34,11 +42,14 @@ class SparseRows:
     parts: Array | None  # (P,) the part of each pair; None: all pairs belong to the view
     wanted: Array  # for each part, whether its pairs belong to the view
     size: int  # V
+    weights: Array | None = None  # (P,) float32, what each pair counts; None: all count the same
 
     @classmethod
     def of(cls, matrix: sparse.csr_matrix) -> Self:
-        """A view of a matrix in memory; every stored entry counts as 1."""
-        return cls(np.arange(matrix.shape[0]), matrix.indptr, matrix.indices, None, np.empty(0), matrix.shape[1])
+        """A view of a matrix in memory, which has the weights."""
+        weights = None if (matrix.data == 1).all() else matrix.data
+        rows, parts, v = np.arange(matrix.shape[0]), None, matrix.shape[1]
+        return cls(rows, matrix.indptr, matrix.indices, parts, np.empty(0), v, weights)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -53,32 +64,46 @@ class SparseRows:
         """(N,) how many tokens each row has."""
         if self.parts is None:
             return np.asarray(self.indptr[self.rows + 1] - self.indptr[self.rows])
-        return np.concatenate([np.empty(0, np.int64), *(lengths for _, lengths in self._blocks())])
+        return np.concatenate([np.empty(0, np.int64), *(some.lengths for some in self._blocks())])
 
     @cached_property
     def counts(self) -> Array:
         """(V,) how many rows have each token."""
         total = np.zeros(self.size, np.int64)
-        for tokens, _ in self._blocks():
-            total += np.bincount(tokens, minlength=self.size)
+        for some in self._blocks():
+            total += np.bincount(some.tokens, minlength=self.size)
+        return total
+
+    @cached_property
+    def sums(self) -> Array:
+        """(V,) the sum of each token's weights: its count, if all pairs count the same."""
+        if self.weights is None:
+            return self.counts
+        total = np.zeros(self.size)
+        for some in self._blocks():
+            total += np.bincount(some.tokens, weights=some.weights, minlength=self.size)
         return total
 
     def csr(self, dtype: str = "float64") -> sparse.csr_matrix:
         """All rows in memory (N, V): 12 bytes per pair, or 8 as float32."""
         indptr = np.append(0, np.cumsum(self.lengths))
-        indices = np.empty(indptr[-1], np.int32)
+        indices, data = np.empty(indptr[-1], np.int32), np.ones(indptr[-1], dtype)
         start = 0
-        for tokens, _ in self._blocks():
-            indices[start : start + len(tokens)] = tokens
-            start += len(tokens)
-        return self._ones(indices, indptr, dtype)
+        for some in self._blocks():
+            place = slice(start, start + len(some.tokens))
+            indices[place] = some.tokens
+            if some.weights is not None:
+                data[place] = some.weights
+            start = place.stop
+        return self._matrix(data, indices, indptr)
 
     def __getitem__(self, chosen: slice | Sequence[int] | Array) -> sparse.csr_matrix:
-        tokens, lengths = self.tokens(chosen)
-        return self._ones(tokens, np.append(0, np.cumsum(lengths)))
+        tokens, lengths, weights = self.lists(chosen)
+        data = np.ones(len(tokens)) if weights is None else weights.astype(np.float64)
+        return self._matrix(data, tokens, np.append(0, np.cumsum(lengths)))
 
-    def tokens(self, chosen: slice | Sequence[int] | Array) -> tuple[Array, Array]:
-        """The tokens of the chosen rows, one row after the other, and the number of tokens in each row."""
+    def lists(self, chosen: slice | Sequence[int] | Array) -> "TokenLists":
+        """The lists of the chosen rows."""
         return self._cut(self.rows[chosen])
 
     def cut(self, some: slice) -> Self:
@@ -92,29 +117,30 @@ class SparseRows:
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         self.__dict__.update({name: referred(value) for name, value in state.items()})
 
-    def _ones(self, indices: Array, indptr: Array, dtype: str = "float64") -> sparse.csr_matrix:
-        return sparse.csr_matrix((np.ones(len(indices), dtype), indices, indptr), shape=(len(indptr) - 1, self.size))
+    def _matrix(self, data: Array, indices: Array, indptr: Array) -> sparse.csr_matrix:
+        return sparse.csr_matrix((data, indices, indptr), shape=(len(indptr) - 1, self.size))
 
-    def _blocks(self) -> Iterator[tuple[Array, Array]]:
-        """The tokens and the lengths of all rows, about a batch of pairs at a time."""
+    def _blocks(self) -> "Iterator[TokenLists]":
+        """The lists of all rows, about a batch of pairs at a time."""
         ends = np.cumsum(self.indptr[self.rows + 1] - self.indptr[self.rows])
         full = np.searchsorted(ends, np.arange(_BATCH, ends[-1] if len(ends) else 0, _BATCH), "right")
         for start, stop in pairwise(np.unique([0, *full, len(self)])):
             yield self._cut(self.rows[start:stop])
 
-    def _cut(self, rows: Array) -> tuple[Array, Array]:
-        """The tokens of these rows on disk, one row after the other, and the number of tokens in each row."""
+    def _cut(self, rows: Array) -> "TokenLists":
+        """The lists of these rows on disk."""
         if self.parts is not None and not self.wanted.any():
-            return np.empty(0, np.int32), np.zeros(len(rows), np.int64)
+            return TokenLists(np.empty(0, np.int32), np.zeros(len(rows), np.int64))
         starts = self.indptr[rows].astype(np.int64)
         lengths = self.indptr[rows + 1] - starts
         ends = np.cumsum(lengths)
         places = np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - (ends - lengths), lengths)
-        tokens = self.indices[places]
+        tokens, weights = self.indices[places], None if self.weights is None else self.weights[places]
         if self.parts is None:
-            return tokens, lengths
+            return TokenLists(tokens, lengths, weights)
         kept = self.wanted[self.parts[places]]
-        return tokens[kept], np.bincount(np.repeat(np.arange(len(rows)), lengths)[kept], minlength=len(rows))
+        lengths = np.bincount(np.repeat(np.arange(len(rows)), lengths)[kept], minlength=len(rows))
+        return TokenLists(tokens[kept], lengths, None if weights is None else weights[kept])
 
 
 @dataclass(frozen=True)

@@ -20,14 +20,14 @@ import polars as pl
 
 from pipeline.config.records import Part
 from pipeline.examples.example_set import ExampleSet, SparseRows
-from pipeline.records.memory_mapped import blocks, save
+from pipeline.records.memory_mapped import blocks, load, save
 from pipeline.schemas import PARTS, Examples
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 Array = npt.NDArray[Any]
 TRAIN, VALIDATION, TEST = range(3)
 HELD_OUT: tuple[Part, Part] = ("validation", "test")
-_ARRAYS = ("indptr", "indices", "counts", "parts", "dense", "target")
+_ARRAYS = ("indptr", "indices", "counts", "parts", "weights", "dense", "target")
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class SparseExamples:
     indices: Array  # (P,) int32: the token's integer, ascending within an example
     counts: Array  # (P,) uint32: how often the token occurs in the example
     parts: Array  # (P,) uint8: if the example is held out, TRAIN goes in and TEST is predicted; or the split column
+    weights: Array  # (P,) float32: what the token counts in the example, 1 on average; empty if all count the same
     dense: Array  # (N, F) float64: the dense features, NaN where a record has no value
     target: Array  # (N,) float64: the number to predict, or the index of the class; NaN where the task has neither
     frame: dy.DataFrame[Examples]  # N rows: the id and the split of each example
@@ -158,7 +159,8 @@ class SparseExamples:
         """A view of these rows, with the pairs of the given parts; None: with all pairs."""
         wanted = np.isin(np.arange(len(PARTS)), [] if parts is None else list(parts))
         of_pairs = None if parts is None else self.parts
-        return SparseRows(rows, self.indptr, self.indices, of_pairs, wanted, self.about["size"])
+        weights = self.weights if len(self.weights) else None
+        return SparseRows(rows, self.indptr, self.indices, of_pairs, wanted, self.about["size"], weights)
 
     def save(self, folder: Path) -> None:
         """Write one `.npy` file per array, `examples.parquet` and `about.json`."""
@@ -173,6 +175,6 @@ class SparseExamples:
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote; the arrays stay on disk, memory-mapped."""
-        arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS}
+        arrays = {name: load(folder / f"{name}.npy") for name in _ARRAYS}
         frame = Examples.validate(pl.read_parquet(folder / "examples.parquet"))
         return cls(**arrays, frame=frame, about=json.loads((folder / "about.json").read_text()))

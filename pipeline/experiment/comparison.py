@@ -35,8 +35,8 @@ class Comparison:
     differences: pl.DataFrame
     """One row for each metric and ordered pair of fits: fit, against, metric, difference, low, high, verdict."""
     about: Mapping[str, Any]
-    """part, n_examples, vocabulary_size, metrics (name -> meaning, the primary one first), best and smallest (learned
-    D, by validation), worth (learned D -> PCA's D)."""
+    """part, n_examples, vocabulary_size, metrics (name -> meaning, the primary one first), weight (a column, or None),
+    best and smallest (learned D, by validation), worth (learned D -> PCA's D)."""
 
     @classmethod
     def of(
@@ -45,6 +45,7 @@ class Comparison:
         vocabulary_size: int,
         task: Task,
         scores: Mapping[str, Sequence[pl.DataFrame]],
+        weight: str | None = None,
     ) -> "Comparison":
         """Put finished fits side by side, sorted by D and then in the order given.
 
@@ -54,6 +55,7 @@ class Comparison:
             task: what was learned.
             scores: by part (validation, test) the results of the task's `evaluate`, one for each fit in their order, or
                 none.
+            weight: the column that says how much tokens count, if there is one.
 
         Raises:
             PipelineError: the fits were not evaluated on the same examples.
@@ -84,6 +86,7 @@ class Comparison:
             "n_examples": n_examples,
             "vocabulary_size": vocabulary_size,
             "metrics": {metric.name: metric.meaning for metric in metrics},
+            "weight": weight,
             **chosen,
             "worth": worth_in_pca(fits, values, task),
         }

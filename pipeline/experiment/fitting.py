@@ -126,7 +126,7 @@ def _require_something_to_learn(examples: SparseExamples, conf: Dataset) -> None
 
 
 def _are_the_same(inputs: SparseRows) -> bool:
-    return bool(np.isin(inputs.counts, (0, len(inputs))).all())
+    return inputs.weights is None and bool(np.isin(inputs.counts, (0, len(inputs))).all())
 
 
 def fit_one(

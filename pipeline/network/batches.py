@@ -25,41 +25,50 @@ class Lists(NamedTuple):
     tokens: Tensor  # (T,) int64
     offsets: Tensor  # (B,) where each list begins
     rows: Tensor  # (T,) the list that each token belongs to
-    by_token: tuple[Tensor, Tensor] | None = None
-    """The lists of each token, one token after the other (T,), and where the lists of each token begin (V,)."""
+    weights: Tensor | None = None  # (T,) what each token counts; None: each counts 1
+    by_token: tuple[Tensor, Tensor, Tensor | None] | None = None
+    """The lists of each token, one token after the other (T,), where the lists of each token begin (V,), and what the
+    token counts in each (T,)."""
 
     @classmethod
     def of(cls, matrix: sparse.csr_matrix) -> "Lists":
         """All rows of a matrix."""
-        return cls.after_each_other(matrix.indices, np.diff(matrix.indptr))
+        weights = None if (matrix.data == 1).all() else matrix.data
+        return cls.after_each_other(matrix.indices, np.diff(matrix.indptr), weights)
 
     @classmethod
-    def after_each_other(cls, tokens: Array, lengths: Array) -> "Lists":
-        """Lists of these lengths (B,), whose tokens (T,) follow each other."""
+    def after_each_other(cls, tokens: Array, lengths: Array, weights: Array | None = None) -> "Lists":
+        """Lists of these lengths (B,), whose tokens (T,) follow each other; with the weights (T,) of the tokens."""
         of_each = torch.from_numpy(lengths.astype(np.int64))
         rows = torch.repeat_interleave(torch.arange(len(of_each)), of_each)
-        return cls(torch.from_numpy(tokens.astype(np.int64)), of_each.cumsum(0) - of_each, rows)
+        counts = None if weights is None else torch.from_numpy(np.asarray(weights, np.float64))
+        return cls(torch.from_numpy(tokens.astype(np.int64)), of_each.cumsum(0) - of_each, rows, counts)
 
     def grouped(self, size: int) -> "Lists":
         """The same lists with `by_token`, for tokens 0..size-1: sums over few tokens then have a fast gradient."""
         order = self.tokens.sort(stable=True).indices
         n = torch.bincount(self.tokens, minlength=size)
-        return self._replace(by_token=(self.rows[order], n.cumsum(0) - n))
+        weights = None if self.weights is None else self.weights[order]
+        return self._replace(by_token=(self.rows[order], n.cumsum(0) - n, weights))
+
+    def totals(self, dtype: torch.dtype) -> Tensor:
+        """(B,) the sum of each list's weights: its length, if each token counts 1."""
+        return torch.bincount(self.rows, self.weights, minlength=len(self.offsets)).to(dtype)
 
     def sum(self, table: Tensor) -> Tensor:
-        """(B, D) for each list, the sum of its tokens' rows of `table` (V, D)."""
+        """(B, D) for each list, the sum of its tokens' rows of `table` (V, D), each times its weight."""
         if table.dtype == torch.float64:
             exact: Tensor = _ExactSum.apply(table, self)  # type: ignore[no-untyped-call]
             return exact
         if self.by_token is None:
-            return F.embedding_bag(self.tokens, table, self.offsets, mode="sum")
+            return _bag(self.tokens, table, self.offsets, self.weights)
         summed: Tensor = _Sum.apply(table, self)  # type: ignore[no-untyped-call]
         return summed
 
     def mean(self, table: Tensor) -> Tensor:
-        """(B, D) for each list, the mean of its tokens' rows of `table` (V, D); 0 if the list is empty."""
-        lengths = torch.bincount(self.rows, minlength=len(self.offsets)).clamp(min=1)
-        return self.sum(table) / lengths[:, None]
+        """(B, D) for each list, the weighted mean of its tokens' rows of `table` (V, D); 0 if the list is empty."""
+        totals = self.totals(table.dtype)
+        return self.sum(table) / torch.where(totals > 0, totals, 1.0)[:, None]
 
     def joined(self, other: "Lists") -> "Lists":
         """Each list, followed by the list of the same row in `other`."""
@@ -71,7 +80,14 @@ class Lists(NamedTuple):
         """The lists with only the tokens that `kept` (T,) marks."""
         rows = self.rows[kept]
         lengths = torch.bincount(rows, minlength=len(self.offsets))
-        return Lists(self.tokens[kept], lengths.cumsum(0) - lengths, rows)
+        weights = None if self.weights is None else self.weights[kept]
+        return Lists(self.tokens[kept], lengths.cumsum(0) - lengths, rows, weights)
+
+
+def _bag(tokens: Tensor, table: Tensor, offsets: Tensor, weights: Tensor | None) -> Tensor:
+    """Sums of rows of a table, each times its weight."""
+    weights = None if weights is None else weights.to(table.dtype)
+    return F.embedding_bag(tokens, table, offsets, mode="sum", per_sample_weights=weights)
 
 
 class _Sum(torch.autograd.Function):
@@ -80,12 +96,12 @@ class _Sum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, table: Tensor, lists: Lists) -> Tensor:
         ctx.by_token = lists.by_token
-        return F.embedding_bag(lists.tokens, table, lists.offsets, mode="sum")
+        return _bag(lists.tokens, table, lists.offsets, lists.weights)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        rows, offsets = ctx.by_token
-        return F.embedding_bag(rows, gradients[0].contiguous(), offsets, mode="sum"), None
+        rows, offsets, weights = ctx.by_token
+        return _bag(rows, gradients[0].contiguous(), offsets, weights), None
 
 
 class _ExactSum(torch.autograd.Function):
@@ -94,8 +110,8 @@ class _ExactSum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, table: Tensor, lists: Lists) -> Tensor:
         indptr = np.append(lists.offsets.numpy(), len(lists.tokens))
-        ones = np.ones(len(lists.tokens))
-        ctx.matrix = sparse.csr_matrix((ones, lists.tokens.numpy(), indptr), shape=(len(lists.offsets), len(table)))
+        data = np.ones(len(lists.tokens)) if lists.weights is None else lists.weights.numpy()
+        ctx.matrix = sparse.csr_matrix((data, lists.tokens.numpy(), indptr), shape=(len(lists.offsets), len(table)))
         return torch.from_numpy(ctx.matrix @ table.detach().numpy())
 
     @staticmethod
@@ -114,8 +130,8 @@ class Batches(Dataset[dict[str, Any]]):
 
     def __getitem__(self, chosen: Sequence[int]) -> dict[str, Any]:
         return {
-            "inputs": Lists.after_each_other(*self.rows.inputs.tokens(chosen)),
-            "labels": Lists.after_each_other(*self.rows.labels.tokens(chosen)),
+            "inputs": Lists.after_each_other(*self.rows.inputs.lists(chosen)),
+            "labels": Lists.after_each_other(*self.rows.labels.lists(chosen)),
             "dense": torch.from_numpy(self.dense[chosen]),
             "target": torch.from_numpy(self.target[chosen]),
         }

@@ -60,13 +60,18 @@ class CourseModule(TaskModule):
 def drawn_from(lists: Lists, n: int, share_in: float) -> tuple[Lists, Lists]:
     """At most n tokens of each list, at random: those that go in, and those that are its labels.
 
+    Tokens with weights are drawn in proportion to them (Efraimidis and Spirakis, 2006), and then count the same.
+
     Args:
         lists: of which tokens are drawn.
         n: tokens of a list.
         share_in: of those that are drawn; at least one goes in, and one of two or more does not.
     """
     lengths = torch.bincount(lists.rows, minlength=len(lists.offsets))
-    order = (lists.rows + torch.rand(len(lists.rows), dtype=torch.float64)).argsort()
+    drawn = torch.rand(len(lists.rows), dtype=torch.float64)
+    if lists.weights is not None:
+        drawn, lists = 1 - (1 - drawn) ** (1 / lists.weights), lists._replace(weights=None)
+    order = (lists.rows + drawn).argsort()
     place = torch.empty_like(order)
     place[order] = torch.arange(len(order)) - lists.offsets[lists.rows]
     n_drawn = lengths.clamp(max=n)
@@ -79,4 +84,4 @@ def repeated(lists: Lists, n: int) -> Lists:
     """All lists n times, one time after the other."""
     offsets = torch.cat([lists.offsets + i * len(lists.tokens) for i in range(n)])
     rows = torch.cat([lists.rows + i * len(lists.offsets) for i in range(n)])
-    return Lists(lists.tokens.repeat(n), offsets, rows)
+    return Lists(lists.tokens.repeat(n), offsets, rows, None if lists.weights is None else lists.weights.repeat(n))

@@ -19,6 +19,7 @@ class LearnedEmbedding:
     NAME: ClassVar[str] = "embedding"
     is_swept: ClassVar[bool] = True
     ignores_examples: ClassVar[bool] = False
+    uses_tokens: ClassVar[bool] = True
     in_words: ClassVar[str] = ""
 
     conf: Dataset

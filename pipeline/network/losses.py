@@ -37,7 +37,7 @@ def softmax_loss(
         hidden: h (B, D).
         table: T (V, D).
         bias: b (V,).
-        labels: B lists.
+        labels: B lists; a label counts as often as its weight says, also in n.
         power: an example's loss is divided by its number of labels to this power: 1 gives all examples the same
             weight, 0 all labels.
         excluded: B lists of tokens that Z leaves out. A token that went in cannot be predicted. Where the labels are
@@ -45,8 +45,8 @@ def softmax_loss(
             (decoupled contrastive loss: Yeh et al., 2022, arXiv:2110.06848).
         drawn: the tokens that Z sums over, with the number of tokens that each stands for. None: all V.
     """
-    count = torch.bincount(labels.rows, minlength=len(hidden)).to(hidden.dtype)  # (B,)
-    weight = count.clamp(min=1) ** -power  # (B,)
+    count = labels.totals(hidden.dtype)  # (B,)
+    weight = torch.where(count > 0, count, 1.0) ** -power  # (B,)
     total = (count * weight).sum().clamp(min=torch.finfo(hidden.dtype).tiny)
     of_labels = labels.sum(table)  # (B, D)
     of_bias = labels.sum(bias[:, None]).squeeze(1)  # (B,)

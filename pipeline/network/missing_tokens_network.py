@@ -1,7 +1,6 @@
 """The network for missing tokens: one embedding table is the input and the output of a hidden layer of D nodes.
 
-Letters: B examples in a batch, T tokens of all of them, V vocabulary, D dimensions. A batch of lists is `tokens` (T,)
-and `offsets` (B,): list i begins at offsets[i]. Losses do not belong here.
+Letters: B examples in a batch, V vocabulary, D dimensions. Losses do not belong here.
 """
 
 from collections.abc import Mapping
@@ -10,7 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-import torch.nn.functional as F  # noqa: N812 - the name that PyTorch's own documentation uses
 from torch import Tensor, nn
 
 from pipeline.config.task import Task
@@ -52,9 +50,9 @@ class MissingTokensNetwork(nn.Module):
         self.register_buffer("temperature", torch.tensor(temperature, dtype=table.dtype))
         self.dropout = Dropout(dropout)
 
-    def hidden(self, tokens: Tensor, offsets: Tensor) -> Tensor:
+    def hidden(self, lists: Lists) -> Tensor:
         """(B, D + 1) the lists as points on the sphere, divided by the temperature."""
-        return self.hidden_of(F.embedding_bag(tokens, self.table.weight, offsets, mode="mean"))
+        return self.hidden_of(lists.mean(self.table.weight))
 
     def hidden_of(self, bags: Tensor) -> Tensor:
         """(B, D + 1) points on the sphere, divided by the temperature, for the mean vectors of lists (B, D)."""
@@ -70,10 +68,10 @@ class MissingTokensNetwork(nn.Module):
         augmented: Tensor = _Augmented.apply(vectors, self.lift)  # type: ignore[no-untyped-call]
         return augmented
 
-    def forward(self, tokens: Tensor, offsets: Tensor, outputs: Tensor | None = None) -> Tensor:
+    def forward(self, lists: Lists, outputs: Tensor | None = None) -> Tensor:
         """(B, V) a logit for every token; `outputs` can be passed if this network's are known already."""
         outputs = self.outputs() if outputs is None else outputs
-        return torch.addmm(self.bias.weight[:, 0], self.hidden(tokens, offsets), outputs.T)  # (B, V)
+        return torch.addmm(self.bias.weight[:, 0], self.hidden(lists), outputs.T)  # (B, V)
 
 
 class _Augmented(torch.autograd.Function):
@@ -121,6 +119,6 @@ def scorer(weights: Mapping[str, Array], task: Task) -> Scorer:
         outputs = network.outputs()
 
     def score(lists: Lists, dense: Array) -> Array:
-        return np.asarray(network(lists.tokens, lists.offsets, outputs).float().numpy())
+        return np.asarray(network(lists, outputs).float().numpy())
 
     return score

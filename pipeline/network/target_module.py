@@ -75,7 +75,7 @@ class TargetModule(TaskModule):
         """The loss of a batch; in training, tokens are left out at random."""
         inputs: Lists = batch["inputs"]
         assert self.settings.token_dropout is not None
-        outputs = self.network(inputs.tokens, inputs.offsets, batch["dense"], self.settings.token_dropout)
+        outputs = self.network(inputs, batch["dense"], self.settings.token_dropout)
         return self.loss_of(outputs, batch["target"])
 
     def loss_of(self, outputs: Tensor, target: Tensor) -> Tensor:

@@ -1,8 +1,7 @@
 """The network for a number or a class: an embedding table, dense features, and a head.
 
 Letters: B examples in a batch, T tokens of all of them, V vocabulary, D dimensions, F dense features, H nodes of a
-layer of the head, C outputs. A batch of lists is `tokens` (T,) and `offsets` (B,): list i begins at offsets[i]. Losses
-do not belong here.
+layer of the head, C outputs. Losses do not belong here.
 """
 
 from collections.abc import Mapping
@@ -59,13 +58,15 @@ class TargetNetwork(nn.Module):
         for parameter in (self.outer.weight, self.line.weight, self.line.bias):
             nn.init.zeros_(parameter)  # outputs start at 0, the mean of standardised targets
 
-    def forward(self, tokens: Tensor, offsets: Tensor, dense: Tensor, token_dropout: float = 0.0) -> Tensor:
+    def forward(self, lists: Lists, dense: Tensor, token_dropout: float = 0.0) -> Tensor:
         """(B, C) the outputs for each example; in training, tokens are left out at random."""
-        weight = self.weight[tokens]  # (T,)
+        weight = self.weight[lists.tokens]  # (T,)
+        if lists.weights is not None:
+            weight = weight * lists.weights.to(weight.dtype)
         if self.training and token_dropout:
             weight = weight * (torch.rand_like(weight) >= token_dropout) / (1 - token_dropout)  # (T,)
         table = self.table.weight
-        bag = F.embedding_bag(tokens, table, offsets, mode="sum", per_sample_weights=weight)  # (B, D)
+        bag = F.embedding_bag(lists.tokens, table, lists.offsets, mode="sum", per_sample_weights=weight)  # (B, D)
         features = torch.cat([bag - self.mean_bag @ table, dense], dim=1)  # (B, D + F)
         nodes = self.dropout(F.silu(self.first(features)))  # (B, H)
         nodes = self.dropout(F.silu(self.second(nodes)))  # (B, H)
@@ -101,7 +102,7 @@ def scorer(weights: Mapping[str, Array], task: Task) -> Scorer:
 
     def score(lists: Lists, dense: Array) -> Array:
         scaled = torch.from_numpy(scale.forward(dense).astype(dtype))
-        outputs = network(lists.tokens, lists.offsets, scaled).double().numpy()
+        outputs = network(lists, scaled).double().numpy()
         return task.answers(outputs, weights)
 
     return score

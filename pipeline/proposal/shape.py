@@ -7,40 +7,18 @@ from typing import Any
 
 import polars as pl
 
+from pipeline.proposal.hints import (
+    NO_CATEGORIES,
+    OF_CLASSES,
+    OF_EXAMPLES,
+    OF_LABELS,
+    OF_NUMBERS,
+    OF_TOKENS,
+    OF_WEIGHTS,
+)
 from pipeline.proposal.look import Guess, Look
 from pipeline.proposal.profile import Profile, profile
 
-_OF_EXAMPLES = (
-    *(
-        "user",
-        "customer",
-        "client",
-        "member",
-        "person",
-        "visitor",
-        "reader",
-        "buyer",
-        "kunde",
-        "kunden",
-        "nutzer",
-        "uid",
-    ),
-    *("session", "order", "basket", "invoice", "transaction", "cart", "receipt", "patient", "account", "warenkorb"),
-)
-_OF_TOKENS = (
-    *("item", "product", "movie", "film", "book", "song", "track", "artist", "article", "artikel", "produkt", "sku"),
-    *("stock", "isbn", "asin", "game", "place", "poi", "venue", "tag", "word", "term", "code", "page", "show", "album"),
-)
-_OF_LABELS = ("title", "titel", "name", "description", "label", "beschreibung")
-_OF_NUMBERS = (
-    *("price", "preis", "saleprice", "sale_price", "cost", "kosten", "rent", "miete", "salary", "gehalt", "revenue"),
-    *("amount", "betrag", "sales", "target", "value", "wert", "score", "rating", "income", "y"),
-)
-_OF_CLASSES = (
-    *("label", "class", "klasse", "category", "kategorie", "target", "outcome", "default", "defaulted", "churn"),
-    *("status", "approved", "fraud", "survived", "result", "diagnosis", "sentiment", "species"),
-)
-_NO_CATEGORIES = ("id", "url", "scraped", "source", "license")
 _FEWEST_PER_EXAMPLE = 2.0
 """Mean number of rows of an example, at least, if rows of one id belong together."""
 _MOST_FEATURES = 40
@@ -55,6 +33,8 @@ class Shape:
     task: Guess
     tokens: list[Guess]
     example: Guess | None = None
+    weight: Guess | None = None
+    """How much a row counts: a guess with a value, or only with what it could be."""
     notes: list[str] = field(default_factory=list)
     n_examples: int = 0
     n_tokens: int = 0
@@ -87,14 +67,14 @@ def _pair(frame: pl.DataFrame, profiles: dict[str, Profile]) -> tuple[str, str, 
     found: list[tuple[float, str, str]] = []
     for example, token in permutations(able, 2):
         rows_each, rows_of_token = frame.height / example.n_different, frame.height / token.n_different
-        hinted = example.named(*_OF_EXAMPLES) + token.named(*_OF_TOKENS)
-        swapped = example.named(*_OF_TOKENS) or token.named(*_OF_EXAMPLES)
+        hinted = example.named(*OF_EXAMPLES) + token.named(*OF_TOKENS)
+        swapped = example.named(*OF_TOKENS) or token.named(*OF_EXAMPLES)
         if rows_each < _FEWEST_PER_EXAMPLE or rows_of_token < 1.2 or (swapped and not hinted):
             continue
         if not hinted and (example.holds == "categories" or token.holds == "categories"):
             continue
         different = frame.select(pl.struct(example.name, token.name).n_unique()).item() / frame.height
-        if different < 0.5 or (different < 0.9 and hinted < 2 and not token.named(*_OF_TOKENS)):
+        if different < 0.5 or (different < 0.9 and hinted < 2 and not token.named(*OF_TOKENS)):
             continue
         place = list(profiles).index(example.name) < list(profiles).index(token.name)
         found.append((3 * hinted + place + different - 2 * swapped, example.name, token.name))
@@ -124,13 +104,25 @@ def _pairs(look: Look, profiles: dict[str, Profile], example: str, token: str, o
         if one.holds in ("numbers", "categories") and one.named("rating", "stars", "score", "bewertung"):
             best = str(frame[one.name].cast(pl.String).drop_nulls().mode().sort().last())
             found.notes.append(f"where: {_quoted(one.name)} >= {best}   # only what people like")
+    found.weight = _weight([one for one in profiles.values() if one.name not in (example, token)])
     return found
+
+
+def _weight(others: Sequence[Profile]) -> Guess | None:
+    """The column that may say how much a row counts."""
+    able = [one for one in others if one.holds in ("numbers", "ids", "categories") and one.is_positive]
+    named = [one.name for hint in OF_WEIGHTS for one in able if one.named(hint) and not one.missing]
+    if not named:
+        return None
+    is_sure = named[0].lower() in ("weight", "gewicht")
+    reason = "how much a row counts; without it all count the same"
+    return Guess(named[0], reason) if is_sure else Guess(None, reason, named[0])
 
 
 def _label(frame: pl.DataFrame, profiles: dict[str, Profile], token: str) -> str | None:
     """A column of which each token has one value, and which reads better than the token."""
     for one in profiles.values():
-        if one.name == token or not one.named(*_OF_LABELS) or one.holds in ("numbers", "dates", "nothing", "lists"):
+        if one.name == token or not one.named(*OF_LABELS) or one.holds in ("numbers", "dates", "nothing", "lists"):
             continue
         each = frame.group_by(token).agg(pl.col(one.name).drop_nulls().n_unique().alias("n"))["n"]
         if (each <= 1).mean() > 0.95:  # type: ignore[operator]
@@ -162,11 +154,11 @@ def _rows(look: Look, profiles: dict[str, Profile]) -> Shape:
 def _target(profiles: dict[str, Profile]) -> tuple[str | None, str, str]:
     """The column to predict, why, and what else it could be."""
     numbers = [one for one in profiles.values() if _is_a_number(one) and one.n_different > 10 and one.missing < 0.6]
-    by_name = list(dict.fromkeys(one.name for hint in _OF_NUMBERS for one in numbers if one.named(hint)))
+    by_name = list(dict.fromkeys(one.name for hint in OF_NUMBERS for one in numbers if one.named(hint)))
     classes = [
         one.name
         for one in profiles.values()
-        if one.named(*_OF_CLASSES) and 2 <= one.n_different <= 50 and one.missing < 0.6 and one.n_different < one.n / 5
+        if one.named(*OF_CLASSES) and 2 <= one.n_different <= 50 and one.missing < 0.6 and one.n_different < one.n / 5
     ]
     if by_name and not (classes and profiles[by_name[0]].named("score", "rating", "value", "wert", "amount")):
         others = by_name[1:2] or classes[:1]
@@ -198,7 +190,7 @@ def _gives_away(one: Profile, target: str) -> bool:
 def _tokens(usable: Sequence[Profile], target: str | None) -> list[Guess]:
     texts = sorted((one for one in usable if one.holds == "texts"), key=lambda one: -one.words)
     lists = [one for one in usable if one.holds == "lists"]
-    categories = [one.name for one in usable if one.holds == "categories" and not one.named(*_NO_CATEGORIES)]
+    categories = [one.name for one in usable if one.holds == "categories" and not one.named(*NO_CATEGORIES)]
     found = []
     if texts:
         names = [one.name for one in texts if one.words >= 3][:3] or [texts[0].name]

@@ -50,6 +50,10 @@ def _text(name: str, seen: Look, found: Shape) -> str:
     lines += ["", "tokens:"]
     for guess in found.tokens:
         lines += _item(guess)
+    if found.weight is not None:
+        start = "weight" if found.weight.value else "# weight"
+        line = f"{start}: {_plain(found.weight.value or found.weight.otherwise)}"
+        lines += ["", *_said(line, found.weight.reason)]
     lines += ["", *_split(found, seen.is_whole), "", "vocabulary:"]
     lines += _said(f"  min_count: {_min_count(found)}", "rarer tokens are left out")
     lines += ["", "task:"]

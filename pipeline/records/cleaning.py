@@ -111,7 +111,8 @@ class Cleaner:
     @property
     def _number_texts(self) -> list[str]:
         """The columns of texts that hold numbers."""
-        return [number.column for number in self.conf.task.numbers() if self.schema[number.column] == pl.String]
+        numbers = dict.fromkeys(number.column for number in self.conf.numbers())
+        return [column for column in numbers if self.schema[column] == pl.String]
 
     def clean(self, batch: Batch) -> pl.DataFrame:
         """The records of a batch that can be used."""
@@ -175,7 +176,9 @@ class Cleaner:
         if conf.split.column is not None:
             part = pl.col(conf.split.column)
             yield _Rule(Why("is missing", conf.split.column), part.is_null())
-        for number in conf.task.numbers():
+        if conf.weight is not None:
+            yield _Rule(Why("is missing", conf.weight), pl.col(conf.weight).is_null())
+        for number in conf.numbers():
             column = number.column
             is_text = column in self._number_texts
             value = pl.col(number_column(column)) if is_text else pl.col(column).cast(pl.Float64)
@@ -184,8 +187,8 @@ class Cleaner:
                 yield _Rule(Why(f"is no number with a decimal {mark}", column), value.is_nan())
             yield _Rule(Why("is not finite", column), value.is_infinite())
             yield _Rule(Why(f"is beyond {_LARGEST:g}", column), value.abs() > _LARGEST)
-            if number.positive:
-                yield _Rule(Why("is not above 0, and has no logarithm", column), value <= 0)
+            if number.above_0:
+                yield _Rule(Why(f"is not above 0, {number.above_0}", column), value <= 0)
         for tokens in conf.tokens:
             for column in tokens.columns:
                 for reason, is_bad in tokens.rules(column, self.schema[column]):

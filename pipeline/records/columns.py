@@ -15,7 +15,7 @@ def roles(conf: Dataset) -> Mapping[str, str]:
     found: dict[str, list[str]] = {}
     for column in named_columns(conf):
         found.setdefault(column.name, []).append(column.role)
-    numbers = {number_column(one.column): f"the numbers that {one.column} says" for one in conf.task.numbers()}
+    numbers = {number_column(one.column): f"the numbers that {one.column} says" for one in conf.numbers()}
     return numbers | {name: "; ".join(parts) for name, parts in found.items()}
 
 
@@ -24,6 +24,8 @@ def named_columns(conf: Dataset) -> list[Column]:
     named = [Column("example", conf.example, "says which example a row belongs to")] if conf.example else []
     for i, tokens in enumerate(conf.tokens):
         named += [column._replace(key=f"tokens[{i}].{column.key}") for column in tokens.named_columns()]
+    if conf.weight is not None:
+        named.append(Column("weight", conf.weight, "how much the row's tokens count"))
     if conf.split.column:
         named.append(Column("split.column", conf.split.column, "train, validation or test"))
     return named + [column._replace(key=f"task.{column.key}") for column in conf.task.named_columns()]
@@ -82,11 +84,12 @@ def require_columns(conf: Dataset, schema: pl.Schema, where: str) -> None:
             raise PipelineError(
                 f"{conf.file}, {key}: there is no column {column!r} in {where}, {nearest(column, schema.names())}"
             )
-    for number in conf.task.numbers():
+    for number in conf.numbers():
         dtype = schema[number.column]
         if dtype != pl.String and not (dtype.is_numeric() or dtype == pl.Boolean):
             raise PipelineError(
-                f"{conf.file}, task: the column {number.column!r} of {where} holds {dtype}, and a number is asked for."
+                f"{conf.file}, {number.key}: the column {number.column!r} of {where} holds {dtype}, and a number is "
+                "asked for."
             )
     for tokens in conf.tokens:
         for column in tokens.columns:

@@ -52,6 +52,11 @@ def release(array: Array) -> None:
         mapped.madvise(mmap.MADV_DONTNEED)
 
 
+def load(path: Path) -> Any:
+    """The array that `save` wrote, memory-mapped; an empty one without a file, as an earlier version left it."""
+    return np.load(path, mmap_mode="r") if path.exists() else np.empty(0)
+
+
 def save(path: Path, array: Array) -> None:
     """Write a `.npy` file, block by block."""
     with path.open("wb") as file:

@@ -1,4 +1,4 @@
-"""Raw records -> one table of (example, token, part) pairs, as numbers, in one pass through the records.
+"""Raw records -> one table of (example, token, part, weight) pairs, as numbers, in one pass through the records.
 
 The split, the vocabulary and the sparse examples are made from this table. The vocabulary decides which integer a token
 gets in the end.
@@ -18,8 +18,9 @@ import numpy.typing as npt
 import polars as pl
 
 from pipeline.config.dataset import Dataset
+from pipeline.records.columns import number
 from pipeline.records.growing import Growing
-from pipeline.records.memory_mapped import release, save
+from pipeline.records.memory_mapped import load, release, save
 from pipeline.records.text_numbers import TextNumbers
 from pipeline.records.token_texts import texts_of, written
 from pipeline.records.used_records import EXAMPLE, with_example
@@ -29,11 +30,12 @@ Array = npt.NDArray[Any]
 
 NO_PART, NO_RECORD = len(PARTS), 255
 """The part of a record whose split column names none of the three, and of an example number without a record."""
-_ROWS, _ROWS_OF_LISTS = 250_000, 20_000
-"""Records that are in memory at once; fewer if they hold lists of tokens."""
+_LABELS = 250_000
+"""Labels that wait in memory for the smallest of each token."""
 _BLOCK = 500_000
 """Pairs that are in memory at once."""
-_ARRAYS = ("example", "token", "part", "first", "last")
+_ARRAYS = ("example", "token", "part", "weight", "first", "last")
+_DTYPES = {"example": np.uint32, "token": np.uint32, "part": np.uint8, "weight": np.float64}
 
 
 class Block(NamedTuple):
@@ -42,6 +44,12 @@ class Block(NamedTuple):
     example: Array  # (b,) uint32, the number of the example
     token: Array  # (b,) uint32, the number of the token
     part: Array  # (b,) uint8, index into schemas.PARTS; 0 without a split column
+    weight: Array | None  # (b,) float64; None where conf names no column of weights
+
+    def keep(self, kept: Array) -> "Block":
+        """The pairs that `kept` (b,) marks."""
+        weight = None if self.weight is None else self.weight[kept]
+        return Block(self.example[kept], self.token[kept], self.part[kept], weight)
 
 
 @dataclass(frozen=True)
@@ -51,6 +59,7 @@ class PairTable:
     example: Array  # (P,) uint32, on disk
     token: Array  # (P,) uint32, on disk
     part: Array  # (P,) uint8, on disk; empty without a split column
+    weight: Array  # (P,) float64, on disk; empty without a column of weights
     first: Array  # (E,) uint8, the earliest part of each example's records; NO_RECORD if it has none
     last: Array  # (E,) uint8, the latest part of each example's records
     ids: pl.Series  # (E,) the id of each example
@@ -67,8 +76,8 @@ class PairTable:
             some = slice(start, start + _BLOCK)
             example, token = np.asarray(self.example[some]), np.asarray(self.token[some])
             part = np.asarray(self.part[some]) if len(self.part) else np.zeros(len(token), np.uint8)
-            yield Block(example, token, part)
-            for array in (self.example, self.token, self.part):
+            yield Block(example, token, part, np.asarray(self.weight[some]) if len(self.weight) else None)
+            for array in (self.example, self.token, self.part, self.weight):
                 release(array)
 
     def save(self, folder: Path) -> None:
@@ -82,7 +91,7 @@ class PairTable:
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote; the arrays stay on disk, memory-mapped."""
-        arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS}
+        arrays = {name: load(folder / f"{name}.npy") for name in _ARRAYS}
         ids = pl.read_parquet(folder / "ids.parquet")["id"]
         tokens = pl.read_parquet(folder / "tokens.parquet")
         return cls(**arrays, ids=ids, tokens=tokens, **json.loads((folder / "about.json").read_text()))
@@ -120,14 +129,14 @@ class _Builder:
         self.conf = conf
         self.kinds = [(tokens, column) for tokens in conf.tokens for column in tokens.columns]
         self.examples, self.tokens = TextNumbers(), TextNumbers()
-        self.arrays = [Growing(dtype) for dtype in (np.uint32, np.uint32, np.uint8)]
+        self.arrays = {name: Growing(dtype) for name, dtype in _DTYPES.items()}
         self.first, self.last = np.empty(0, np.uint8), np.empty(0, np.uint8)
         self.labels: list[pl.DataFrame] = []
         self.odd: list[str] = []
 
     @property
     def rows_at_once(self) -> int:
-        return _ROWS_OF_LISTS if any(tokens.gives_lists for tokens, _ in self.kinds) else _ROWS
+        return min(tokens.rows_at_once for tokens, _ in self.kinds)
 
     def columns(self, schema: pl.Schema) -> list[pl.Expr]:
         """Expressions for the example, for its part, and for the tokens and labels of each token column."""
@@ -137,6 +146,8 @@ class _Builder:
             part, places = pl.col(self.conf.split.column).cast(pl.String), {name: i for i, name in enumerate(PARTS)}
             columns.append(part.replace_strict(places, default=NO_PART, return_dtype=pl.UInt8).alias("part"))
             columns.append(pl.when(~part.is_in(PARTS).fill_null(False)).then(part.fill_null("None")).alias("odd"))
+        if self.conf.weight is not None:
+            columns.append(number(self.conf.weight, schema).alias("weight"))
         for i, (tokens, column) in enumerate(self.kinds):
             texts = texts_of(tokens, column, schema[column], self.conf)
             if tokens.gives_lists:
@@ -158,7 +169,7 @@ class _Builder:
         if splits and (part == NO_PART).any():
             self.odd.append(str(batch["odd"].min()))
         for i, (tokens, column) in enumerate(self.kinds):
-            own = [name for name in ("example", "part") if name in batch.columns]
+            own = [name for name in ("example", "part", "weight") if name in batch.columns]
             if tokens.gives_lists:
                 exploded = batch.select(*own, text=f"texts_{i}").explode("text", empty_as_null=False, keep_nulls=False)
                 pairs = exploded.select(*own, token=written(tokens, column, self.conf, pl.col("text")))
@@ -170,7 +181,7 @@ class _Builder:
                 pairs = pairs.drop_nulls("token") if pairs["token"].null_count() else pairs
                 if label:
                     self._note_labels(pairs)
-            for name, array in zip(("example", "token", "part"), self.arrays, strict=True):
+            for name, array in self.arrays.items():
                 if name in pairs.columns:
                     array.append(pairs[name].to_numpy())
 
@@ -201,7 +212,7 @@ class _Builder:
     def _note_labels(self, pairs: pl.DataFrame) -> None:
         """Keep the smallest label of each token so far."""
         self.labels.append(pairs.group_by("token").agg(pl.col("label").min()))
-        if sum(frame.height for frame in self.labels[1:]) > max(_ROWS, self.labels[0].height):
+        if sum(frame.height for frame in self.labels[1:]) > max(_LABELS, self.labels[0].height):
             self.labels = [self._smallest_labels()]
 
     def _smallest_labels(self) -> pl.DataFrame:
@@ -218,9 +229,9 @@ class _Builder:
             tokens = numbered.select("token", pl.coalesce("label", "token"))
         else:
             tokens = tokens.with_columns(label="token")
-        example, token, part = (array.array() for array in self.arrays)
-        odd = min(self.odd, default=None)
-        return PairTable(example, token, part, self.first[:numbers], self.last[:numbers], ids, tokens, odd)
+        example, token, part, weight = (array.array() for array in self.arrays.values())
+        first, last, odd = self.first[:numbers], self.last[:numbers], min(self.odd, default=None)
+        return PairTable(example, token, part, weight, first, last, ids, tokens, odd)
 
 
 def _of_all(numbers: TextNumbers, texts: pl.Series) -> pl.Series:

@@ -15,7 +15,7 @@ import polars as pl
 
 from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError
-from pipeline.records.pairs import NO_RECORD, PairTable
+from pipeline.records.pairs import NO_RECORD, Block, PairTable
 from pipeline.schemas import PARTS, Examples, PartType
 
 Array = npt.NDArray[Any]
@@ -134,20 +134,30 @@ def require_room(conf: Dataset, n_training: int, n_tokens: int) -> None:
         baseline.require_room(most, n_tokens, conf.file)
 
 
-def learned_from(table: PairTable, assignment: Assignment, conf: Dataset) -> Iterator[Array]:
-    """The token numbers that the vocabulary is counted from, block by block: those that at least one fit learns from.
+def learned_from(table: PairTable, assignment: Assignment, conf: Dataset) -> Iterator[Block]:
+    """The pairs that the vocabulary is counted from, block by block: those that at least one fit learns from.
 
     These are the tokens of training, with `refit` also those of validation, and with folds all of them: every example
     trains in some fold, and the fit that is kept learns from all. Each fit still counts and learns from its own rows
     only.
     """
-    last = PARTS.index("validation" if conf.refit else "train")
-    split = assignment.examples["split"].to_physical().fill_null(0).to_numpy()  # with folds, all are learned from
-    learns = np.append(split <= last, False)[assignment.row]  # (E,); a row of -1 picks the last value, False
+    last = _last(conf)
+    learns = np.append(are_learned_from(assignment, conf), False)[assignment.row]  # (E,); row -1 picks the last, False
     for block in table.blocks():
         if assignment.by_token:
-            yield block.token[block.part <= last]
+            yield block.keep(block.part <= last)
         elif learns.all():
-            yield block.token
+            yield block
         else:
-            yield block.token[learns[block.example]]
+            yield block.keep(learns[block.example])
+
+
+def are_learned_from(assignment: Assignment, conf: Dataset) -> Array:
+    """(N,) whether at least one fit learns from each example, or from some of its tokens."""
+    split = assignment.examples["split"].to_physical().fill_null(0).to_numpy()  # with folds, all are learned from
+    return np.asarray(split <= _last(conf))
+
+
+def _last(conf: Dataset) -> int:
+    """The last part that is learned from, as an index into schemas.PARTS."""
+    return PARTS.index("validation" if conf.refit else "train")

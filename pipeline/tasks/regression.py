@@ -66,7 +66,10 @@ class Regression(TargetTask):
 
     def numbers(self) -> list[Number]:
         """The target, and the dense features."""
-        return [Number(self.target, positive=self.log), *super().numbers()]
+        return [
+            Number("task.target", self.target, "and has no logarithm" if self.log else ""),
+            *super().numbers(),
+        ]
 
     def scale(self, training: ExampleSet) -> dict[str, Array]:
         """Mean and standard deviation of the target, or of its logarithm if `log` is set."""

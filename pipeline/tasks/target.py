@@ -49,7 +49,7 @@ class TargetTask(Task):
 
     def numbers(self) -> list[Number]:
         """The dense features."""
-        return [Number(column) for column in self.dense]
+        return [Number(f"task.dense[{i}]", column) for i, column in enumerate(self.dense)]
 
     # from the target to what is learned, and back: every method that predicts the target uses these methods
 

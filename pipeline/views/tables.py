@@ -63,7 +63,18 @@ def sentences(comparison: Comparison) -> list[str]:
         reached = f"pca needs D={pca}" if pca else f"pca does not reach it up to D={most}"
         said.append(f"what {comparison.metrics[0]} embedding D={learned} has: {reached}")
     methods = [estimator_type(name) for name in comparison.frame["method"].unique(maintain_order=True)]
-    return said + [method.in_words for method in methods if method.in_words] + _nothing_found(comparison)
+    said += _weighted(comparison) + [method.in_words for method in methods if method.in_words]
+    return said + _nothing_found(comparison)
+
+
+def _weighted(comparison: Comparison) -> list[str]:
+    """A sentence if tokens count by a column: which methods learn from it, and which cannot."""
+    weight = comparison.about.get("weight")
+    if weight is None:
+        return []
+    others = [name for name in comparison.frame["method"].unique().sort() if not estimator_type(name).uses_tokens]
+    but = f", except {' and '.join(others)}, which do not look at tokens" if others else ""
+    return [f"a token counts as much as {weight} says, in every method{but}; held-out tokens all count the same"]
 
 
 def _nothing_found(comparison: Comparison) -> list[str]:

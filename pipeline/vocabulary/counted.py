@@ -11,7 +11,7 @@ from pipeline.records.splitting import assign, require_room
 from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
 
 _PAIRS, _MADE_FROM = "pairs", "made_from"
-_DECIDE = {"example", "tokens", "split", "task"}
+_DECIDE = {"example", "tokens", "weight", "split", "task"}
 """Sections of conf that decide which pairs there are."""
 
 

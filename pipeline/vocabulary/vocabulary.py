@@ -19,6 +19,7 @@ from pipeline.errors import PipelineError, nearest
 from pipeline.records.pairs import PairTable
 from pipeline.records.splitting import Assignment, assign, learned_from
 from pipeline.schemas import Tokens
+from pipeline.vocabulary.document_frequency import document_frequency
 
 UNKNOWN = "<unknown>"
 """The token that all tokens without a place share, if conf says `unknown: share`."""
@@ -178,30 +179,51 @@ def build_vocabulary(table: PairTable, conf: Dataset, assignment: Assignment | N
     """
     settings = conf.vocabulary
     counts = np.zeros(table.tokens.height, np.int64)
-    for tokens in learned_from(table, assignment or assign(table, conf), conf):
-        counts += np.bincount(tokens, minlength=len(counts))
+    assignment = assignment or assign(table, conf)
+    for block in learned_from(table, assignment, conf):
+        counts += np.bincount(block.token, minlength=len(counts))
+    shares = document_frequency(table, assignment, conf) if settings.max_share else np.zeros(len(counts))
     counted = (
-        table.tokens.with_columns(count=pl.Series(counts, dtype=pl.UInt32))
+        table.tokens.with_columns(count=pl.Series(counts, dtype=pl.UInt32), share=pl.Series(shares))
         .filter(pl.col("count") > 0)
         .sort(["count", "token"], descending=[True, False])
     )
-    kept = counted.filter(pl.col("count") >= settings.min_count).head(settings.max_size or counted.height)
+    frequent = counted.filter(pl.col("count") >= settings.min_count)
+    kept = frequent.filter(pl.col("share") <= settings.max_share) if settings.max_share else frequent
     if kept.is_empty():
-        raise PipelineError(
-            f"{conf.file}: no token is left of {counted.height}: none occurs {settings.min_count} times in training. "
-            "Lower `vocabulary.min_count`."
-            if counted.height
-            else f"{conf.file}: the training examples have no token at all. Look at the columns that `tokens` names."
-        )
+        _refuse(conf, counted.height, frequent.height)
+    kept = kept.head(settings.max_size or kept.height)
     if settings.unknown == "share":
         if UNKNOWN in counted["token"]:
             raise PipelineError(
                 f"{conf.file}: the data has a token {UNKNOWN!r} of its own: say `vocabulary.unknown: drop`."
             )
         n_rare = int(counted["count"].sum()) - int(kept["count"].sum())
-        rare = pl.DataFrame({"token": [UNKNOWN], "label": [UNKNOWN], "count": [n_rare]}, schema=kept.schema)
+        rare = pl.DataFrame({"token": [UNKNOWN], "label": [UNKNOWN], "count": [n_rare], "share": [0.0]}, kept.schema)
         kept = pl.concat([kept, rare])
-    return Vocabulary(_frozen(kept.lazy()))
+    return Vocabulary(_frozen(kept.lazy().drop("share")))
+
+
+def _refuse(conf: Dataset, n_tokens: int, n_frequent: int) -> None:
+    """Refuse data of which no token is left.
+
+    Raises:
+        PipelineError: says which setting left out the last ones.
+    """
+    settings = conf.vocabulary
+    if not n_tokens:
+        said = "the training examples have no token at all. Look at the columns that `tokens` names."
+    elif not n_frequent:
+        said = (
+            f"no token is left of {n_tokens}: none occurs {settings.min_count} times in training. "
+            "Lower `vocabulary.min_count`."
+        )
+    else:
+        said = (
+            f"no token is left of {n_tokens}: each of the {n_frequent} that occur {settings.min_count} times is in "
+            f"more than {settings.max_share:.1%} of the training examples. Raise `vocabulary.max_share`."
+        )
+    raise PipelineError(f"{conf.file}: {said}")
 
 
 def _frozen(counts: pl.LazyFrame) -> dy.DataFrame[Tokens]:

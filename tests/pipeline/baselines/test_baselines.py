@@ -1,6 +1,7 @@
 """One suite for all baselines: each finds what was planted, uses only its rows, and comes back from its weights."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -128,3 +129,27 @@ def test_ease_is_ridge_regression_of_each_token_on_the_others(n: int, movies: Da
         expected = np.linalg.solve(x.T @ x + 2 * np.eye(2), x.T @ LISTS[:n, j])
         assert item_weights[others, j] == pytest.approx(expected, rel=1e-5)
         assert item_weights[j, j] == pytest.approx(0, abs=1e-6)
+
+
+BRIEF = {
+    "ease": {"regularisation": 1.0},
+    "item_knn": {"weighting": "cosine", "neighbours": 3},
+}
+"""Settings for three tokens."""
+
+
+@pytest.mark.parametrize("method", ["popularity", "ease", "item_knn"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_every_baseline_learns_from_what_tokens_weigh(method: str, dtype: str, movies: Dataset) -> None:
+    """Lists (a, b) and (a, c), in which b and c weigh the same, and then b much more: b is foretold above c."""
+
+    def b_above_c(weight: float) -> float:
+        lists = sparse.csr_matrix(np.array([[1, weight, 0], [1, 0, 1 / weight], [0, 0, 1]] * 3))
+        rows = replace(rows_of([np.nan] * 3), ids=pl.Series(map(str, range(9))), inputs=SparseRows.of(lists))
+        conf = movies.model_copy(update={"precision": int(dtype[-2:])})
+        fitted = Baseline.kinds()[method](**BRIEF.get(method, {})).fit(Problem(rows, VOCABULARY, conf))
+        again = Baseline.kinds()[method].restore(fitted.embedding, fitted.weights, conf)
+        score = again.score(sparse.csr_matrix([[1.0, 0, 0]]), np.empty((1, 0)))[0]
+        return float(score[1] - score[2])
+
+    assert b_above_c(4.0) > b_above_c(1.0) + 0.05

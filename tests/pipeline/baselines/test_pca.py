@@ -82,3 +82,13 @@ def test_the_randomised_solver_agrees_with_the_exact_one(weighted: bool) -> None
     of_the_groups = slice(0, 4)  # four directions tell five groups apart
     cosines = np.linalg.svd(ours.components[of_the_groups] @ exact.components[of_the_groups].T)[1]
     assert cosines == pytest.approx(np.ones(4), abs=0.01)
+
+
+@pytest.mark.parametrize("solver", ["arpack", "randomised"])
+def test_weights_are_the_numbers_of_the_matrix(solver: str) -> None:
+    random = np.random.default_rng(0)
+    x = sparse.csr_matrix(random.random((60, 12)) * (random.random((60, 12)) < 0.4) * [9, 5, *[1] * 10])
+    found = principal_components(x, 2, 0, solver)
+    values, vectors = np.linalg.eigh(np.cov(x.toarray().T))
+    assert found.variance == pytest.approx(values[::-1][:2], rel=1e-3)
+    assert np.abs(found.components @ vectors[:, ::-1][:, :2]) == pytest.approx(np.eye(2), abs=0.03)

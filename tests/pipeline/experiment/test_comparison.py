@@ -100,6 +100,14 @@ def test_no_signal_is_said(planted: Comparison) -> None:
     assert "no signal shown: no learned embedding is shown to be better than popularity" in text
 
 
+def test_it_says_by_what_tokens_count_and_which_methods_do_not_look_at_them(planted: Comparison) -> None:
+    assert "a token counts" not in tables.text(planted)
+    pricing = [fit("embedding", 8), fit("boosted_trees", 1), fit("mean", 1)]
+    weighted = Comparison.of(pricing, 16, TASK, {"validation": [], "test": SCORES[:3]}, "minutes")
+    said = "a token counts as much as minutes says, in every method, except boosted_trees and mean"
+    assert said in tables.text(weighted)
+
+
 def test_the_markdown_is_short_enough_to_show_inline(planted: Comparison) -> None:
     """Dagster hides a table of 1,000 characters or more behind a click."""
     assert tables.markdown(planted).splitlines()[:2] == ["|films|recall_at_20|ndcg_at_20|fit, s|", "|---|--:|--:|--:|"]

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,18 +22,33 @@ def test_lists_are_the_rows_of_the_matrix_and_can_lose_tokens() -> None:
     assert (fewer.tokens.tolist(), fewer.offsets.tolist()) == ([2, 1], [0, 1, 1])
 
 
-def test_the_sum_over_grouped_lists_and_its_gradient_are_those_of_plain_ones() -> None:
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("are_weighted", [False, True])
+def test_sums_and_means_and_their_gradients_are_those_of_the_matrix(dtype: torch.dtype, are_weighted: bool) -> None:
+    """Also where the lists are grouped by token, which makes gradients fast."""
     random = np.random.default_rng(0)
-    lists = Lists.of(sparse.csr_matrix((random.random((6, 8)) < 0.3).astype(np.float32)))
-    values = torch.from_numpy(random.normal(size=(8, 3)))
-    weight = torch.from_numpy(random.normal(size=(6, 3)))
-    found = []
+    matrix = (random.random((6, 8)) < 0.3) * (random.uniform(0.1, 9, (6, 8)) if are_weighted else 1.0)
+    matrix[2] = 0
+    lists = Lists.of(sparse.csr_matrix(matrix))
+    assert (lists.weights is not None) == are_weighted
+    plain = torch.from_numpy(matrix).to(dtype)
+    totals = plain.sum(dim=1, keepdim=True)
+    means = plain / torch.where(totals > 0, totals, 1.0)
+    values, weight = (torch.from_numpy(random.normal(size=size)).to(dtype) for size in ((8, 3), (6, 3)))
     for some in (lists, lists.grouped(8)):
-        table = values.clone().requires_grad_()
-        total = some.sum(table)
-        (total * weight).sum().backward()  # type: ignore[no-untyped-call]
-        found.append((total.detach(), table.grad))
-    torch.testing.assert_close(found[1], found[0])
+        for found, expected in ((some.sum, plain), (some.mean, means)):
+            table = values.clone().requires_grad_()
+            bags = found(table)
+            (bags * weight).sum().backward()  # type: ignore[no-untyped-call]
+            torch.testing.assert_close(bags.detach(), expected @ values)
+            torch.testing.assert_close(table.grad, expected.T @ weight)
+
+
+def test_a_token_keeps_its_weight_when_others_leave_the_list() -> None:
+    lists = Lists.of(sparse.csr_matrix(np.array([[3.0, 0, 2], [0, 0.5, 0]])))
+    fewer = lists.keep(torch.tensor([False, True, True]))
+    assert fewer.weights is not None
+    assert (fewer.tokens.tolist(), fewer.weights.tolist()) == ([2, 1], [2.0, 0.5])
 
 
 def test_lists_can_be_joined_row_by_row() -> None:

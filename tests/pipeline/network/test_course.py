@@ -35,6 +35,16 @@ def test_of_ten_tokens_of_a_list_three_go_in_and_seven_are_labels(lengths: list[
         assert set(inputs.tokens[inputs.rows == i].tolist()) <= own
 
 
+def test_tokens_are_drawn_in_proportion_to_what_they_weigh_and_then_count_the_same() -> None:
+    """Of two tokens, with weights 3 and 1, one goes in: the first in three of four draws."""
+    n = 4_000
+    lists = Lists.after_each_other(np.tile([0, 1], n), np.full(n, 2), np.tile([3.0, 1.0], n))
+    torch.manual_seed(0)
+    inputs, labels = drawn_from(lists, 10, 0.3)
+    assert inputs.weights is labels.weights is None
+    assert abs(float((inputs.tokens == 0).double().mean()) - 0.75) < 0.03  # more than 4 standard errors
+
+
 def test_its_loss_is_the_mean_over_the_labels_of_an_example_and_then_over_the_examples() -> None:
     """Two examples, one with one label and one with two: the means of minus the log shares, by hand."""
     torch.manual_seed(0)

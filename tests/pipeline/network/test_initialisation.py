@@ -49,7 +49,7 @@ def test_a_regression_starts_with_hidden_nodes_of_variance_1_and_predicts_the_me
     assert hidden.var(axis=0) == pytest.approx(np.ones(3), rel=0.01)
     lists = Lists.of(rows.inputs.csr())
     with torch.inference_mode():
-        assert (network(lists.tokens, lists.offsets, torch.empty(200, 0)) == 0).all()
+        assert (network(lists, torch.empty(200, 0)) == 0).all()
 
 
 @pytest.mark.parametrize("dimension", [1, 4])

@@ -18,26 +18,28 @@ def by_hand(
     power: float,
     left_out: np.ndarray,
 ) -> torch.Tensor:
-    """The formula as it stands in the docstring, with autograd's own gradients."""
+    """The formula as it stands in the docstring, with autograd's own gradients; a label counts what it weighs."""
     logits = hidden @ table.T + bias
     log_z = torch.logsumexp(logits.masked_fill(torch.from_numpy(left_out > 0), -torch.inf), dim=1)
-    wanted = torch.from_numpy(labels > 0)
-    n = wanted.sum(dim=1).double()
-    loss = torch.where(wanted, log_z[:, None] - logits, 0.0).sum(dim=1)
-    weight = n.clamp(min=1) ** -power
+    counted = torch.from_numpy(labels).double()
+    n = counted.sum(dim=1)
+    loss = torch.where(counted > 0, counted * (log_z[:, None] - logits), 0.0).sum(dim=1)
+    weight = torch.where(n > 0, n, 1.0) ** -power
     return (loss * weight).sum() / (n * weight).sum()
 
 
 @settings(deadline=None, max_examples=30)
-@given(st.integers(0, 10_000), st.sampled_from([0.0, 0.5, 1.0]), st.integers(1, 7), st.booleans())
+@given(st.integers(0, 10_000), st.sampled_from([0.0, 0.5, 1.0]), st.integers(1, 7), st.booleans(), st.booleans())
 def test_loss_and_gradients_are_those_of_the_formula_in_blocks_of_any_size(
-    seed: int, power: float, block: int, decoupled: bool
+    seed: int, power: float, block: int, decoupled: bool, weighted: bool
 ) -> None:
     random = np.random.default_rng(seed)
     b, v, d = 6, 9, 3
     kind = random.choice([0, 1, 2], size=(b, v), p=[0.5, 0.3, 0.2])  # nothing, label, went in
     kind[:, 0], kind[0, 1] = 0, 1  # each list has a free token, and the first list has a label
     labels, left_out = (kind == 1).astype(np.float32), (kind >= 1 if decoupled else kind == 2).astype(np.float32)
+    if weighted:
+        labels *= random.uniform(0.01, 10, size=(b, v)).astype(np.float32)
     tensors = [torch.from_numpy(random.normal(size=size)) for size in ((b, d), (v, d), (v,))]
     ours, theirs = ([tensor.clone().requires_grad_() for tensor in tensors] for _ in range(2))
     with pytest.MonkeyPatch.context() as patch:

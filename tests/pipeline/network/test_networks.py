@@ -1,9 +1,12 @@
+import numpy as np
 import torch
 
+from pipeline.network.batches import Lists
 from pipeline.network.missing_tokens_network import MissingTokensNetwork
 from pipeline.network.target_network import TargetNetwork
 
-TOKENS, OFFSETS = torch.tensor([0, 1, 1]), torch.tensor([0, 2, 2])  # the lists (0, 1), () and (1,)
+LISTS = Lists.after_each_other(np.array([0, 1, 1]), np.array([2, 0, 1]))  # (0, 1), () and (1,)
+WEIGHTED = Lists.after_each_other(np.array([0, 1, 1]), np.array([2, 0, 1]), np.array([3.0, 1.0, 5.0]))
 TABLE = torch.tensor([[1.0, 0.0], [0.0, 2.0]])
 
 
@@ -14,16 +17,26 @@ def test_logits_by_hand() -> None:
     the temperature 1/2, and the bias (0, 1) is added.
     """
     network = MissingTokensNetwork(TABLE, torch.tensor([0.0, 1.0]), lift=1.0, temperature=0.5, dropout=0.0)
-    logits = network(torch.tensor([1]), torch.tensor([0, 0])).detach()
+    logits = network(Lists.after_each_other(np.array([1]), np.array([0, 1]))).detach()
     expected = torch.tensor([[2 / 2**0.5, 2 / 5**0.5 + 1], [2 / 10**0.5, 3.0]])
     torch.testing.assert_close(logits, expected)
 
 
 def test_a_bag_is_the_mean_of_its_tokens_places() -> None:
     network = MissingTokensNetwork(TABLE, torch.zeros(2), lift=2.0, temperature=1.0, dropout=0.0)
-    vectors = network.hidden(TOKENS, OFFSETS).detach()  # means (1/2, 1), (0, 0), (0, 2), each with a 2
+    vectors = network.hidden(LISTS).detach()  # means (1/2, 1), (0, 0), (0, 2), each with a 2
     expected = torch.nn.functional.normalize(torch.tensor([[0.5, 1.0, 2.0], [0.0, 0.0, 2.0], [0.0, 2.0, 2.0]]), dim=1)
     torch.testing.assert_close(vectors, expected)
+
+
+def test_a_token_counts_in_its_bag_as_much_as_it_weighs() -> None:
+    """Means (3/4, 2/4), (0, 0) and, of one token alone, its own place; sums (3, 1/2), (0, 0), (0, 5/2)."""
+    network = MissingTokensNetwork(TABLE, torch.zeros(2), lift=2.0, temperature=1.0, dropout=0.0)
+    places = torch.tensor([[0.75, 0.5, 2.0], [0.0, 0.0, 2.0], [0.0, 2.0, 2.0]])
+    torch.testing.assert_close(network.hidden(WEIGHTED).detach(), torch.nn.functional.normalize(places, dim=1))
+    of_target = TargetNetwork(TABLE, torch.tensor([1.0, 0.5]), torch.zeros(2), 0, hidden=4, dropout=0.0, outputs=1)
+    torch.nn.init.ones_(of_target.line.weight)
+    assert of_target(WEIGHTED, torch.empty(3, 0)).tolist() == [[4.0], [0.0], [5.0]]
 
 
 def test_a_number_is_a_sum_over_the_words_where_the_line_alone_speaks() -> None:
@@ -33,7 +46,7 @@ def test_a_number_is_a_sum_over_the_words_where_the_line_alone_speaks() -> None:
     )
     torch.nn.init.ones_(network.line.weight)
     dense = torch.tensor([[10.0], [20.0], [30.0]])
-    assert network(TOKENS, OFFSETS, dense).tolist() == [[12.0], [20.0], [31.0]]
+    assert network(LISTS, dense).tolist() == [[12.0], [20.0], [31.0]]
 
 
 def test_words_are_dropped_in_training_only_and_the_sum_keeps_its_mean() -> None:
@@ -42,9 +55,10 @@ def test_words_are_dropped_in_training_only_and_the_sum_keeps_its_mean() -> None
         torch.ones(1, 1), torch.ones(1), torch.zeros(1), n_dense=0, hidden=1, dropout=0.0, outputs=1
     )
     torch.nn.init.ones_(network.line.weight)
-    many, starts, dense = torch.zeros(10_000, dtype=torch.long), torch.arange(10_000), torch.empty(10_000, 0)
-    assert (network.eval()(many, starts, dense, 0.5) == 1).all()
-    dropped = network.train()(many, starts, dense, 0.5).detach()
+    many = Lists.after_each_other(np.zeros(10_000, np.int64), np.ones(10_000, np.int64))
+    dense = torch.empty(10_000, 0)
+    assert (network.eval()(many, dense, 0.5) == 1).all()
+    dropped = network.train()(many, dense, 0.5).detach()
     assert set(dropped.unique().tolist()) == {0.0, 2.0}
     assert abs(float(dropped.mean()) - 1) < 0.05  # 5 standard errors of 10,000 fair coins
 

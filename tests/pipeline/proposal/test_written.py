@@ -74,6 +74,16 @@ def propose(tmp_path: Path) -> Callable[..., dict[str, Any]]:
     return make
 
 
+def test_a_column_of_weights_is_taken_and_one_that_may_be_is_named(propose: Callable[..., dict[str, Any]]) -> None:
+    rows = pl.DataFrame(RATINGS, schema=["user", "item", "weight", "time"], orient="row")
+    conf = propose("pairs.parquet", rows.drop("time"))
+    assert (conf["example"], conf["tokens"][0]["columns"], conf["weight"]) == ("user", "item", "weight")
+    conf = propose("plays.parquet", rows.select("user", song="item", plays="weight"))
+    assert "weight" not in conf
+    assert "# weight: plays" in conf["text"]
+    assert "weight" not in propose("odd.parquet", rows.select("user", "item", pl.col("weight") - 1))["text"]
+
+
 def test_ratings_without_names_are_lists_of_items(propose: Callable[..., dict[str, Any]]) -> None:
     for name, separator in (("u.data", "\t"), ("ratings.dat", "::")):
         text = "\n".join(separator.join(map(str, row)) for row in RATINGS) + "\n"

@@ -31,7 +31,7 @@ def counted(records: pl.DataFrame, conf: Dataset) -> list[str]:
     """The tokens from which the vocabulary is counted, each as often as it occurs there."""
     table = pair_table(records.lazy(), conf)
     blocks = learned_from(table, assign(table, conf), conf)
-    return sorted(token for numbers in blocks for token in table.tokens["token"].gather(numbers))
+    return sorted(token for block in blocks for token in table.tokens["token"].gather(block.token))
 
 
 def test_shares_are_of_the_examples_and_every_example_has_one_split(two_genres: pl.DataFrame, movies: Dataset) -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.config.dataset import Dataset
@@ -53,6 +53,30 @@ def test_a_token_without_a_place_is_minus_1_and_asking_for_it_by_name_is_loud() 
         vocabulary.index("Alein")
     with pytest.raises(IndexError):
         vocabulary.decode(np.array([-1]))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    lists=st.lists(st.lists(st.sampled_from("abcde")), min_size=1, max_size=12),
+    max_share=st.floats(0.01, 0.99),
+)
+def test_tokens_that_more_than_a_share_of_the_training_examples_has_are_left_out(
+    lists: list[list[str]], max_share: float, movies: Dataset
+) -> None:
+    """However often they occur in an example; a test example with the same tokens does not count."""
+    rows = [(f"u{i}", token, "train") for i, tokens in enumerate(lists) for token in [*tokens, None]]
+    rows += [("other", token, "test") for token in "abcde"]
+    records = pl.LazyFrame(rows, schema=dict.fromkeys(("user", "movie", "part"), pl.String), orient="row")
+    conf = with_settings(movies.model_copy(update={"split": Split(column="part")}), max_share=max_share)
+    has = {token: sum(token in tokens for tokens in lists) for token in "abcde"}
+    expected = {token for token, n in has.items() if 0 < n <= max_share * len(lists)}
+    table = pair_table(records.with_columns(title="movie"), conf)
+    if expected:
+        assert set(build_vocabulary(table, conf).tokens["token"]) == expected
+    else:
+        said = r"Raise `vocabulary.max_share`" if any(has.values()) else "no token at all"
+        with pytest.raises(PipelineError, match=said):
+            build_vocabulary(table, conf)
 
 
 def test_rare_tokens_are_left_out_and_ties_go_by_the_token(movies: Dataset) -> None:

@@ -1,20 +1,21 @@
 """An external sort gives what a sort in memory would."""
 
 from collections import Counter
+from random import Random
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.examples.csr_builder import BUCKETS, MOST_COLUMNS, MOST_ROWS, CsrBuilder
+from pipeline.records.csr_builder import BUCKETS, MOST_COLUMNS, MOST_ROWS, CsrBuilder
 
 ENTRIES = st.lists(st.tuples(st.integers(0, 199), st.integers(0, 2**31 - 1) | st.integers(0, 3), st.integers(0, 2)))
 
 
 def collected(builder: CsrBuilder) -> tuple[np.ndarray, ...]:
     """The whole CSR: row of each entry, index, count, part."""
-    blocks = [(np.diff(indptr), *entries) for indptr, *entries in builder]
+    blocks = [(np.diff(bucket.indptr), bucket.indices, bucket.counts, bucket.parts) for bucket in builder]
     lengths, *entries = (np.concatenate(arrays) for arrays in zip(*blocks, strict=True))
     return np.repeat(np.arange(len(lengths)), lengths), *entries
 
@@ -36,6 +37,34 @@ def test_entries_come_back_sorted_and_counted_with_the_smallest_part(
     assert list(zip(*(column.tolist() for column in found), strict=True)) == expected
 
 
+@given(
+    batches=st.lists(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 5), st.floats(1e-9, 1e9)))),
+    random=st.randoms(use_true_random=False),
+)
+def test_weights_add_up_whatever_the_order_in_which_they_come(
+    batches: list[list[tuple[int, int, float]]], random: Random
+) -> None:
+    def added(batches: list[list[tuple[int, int, float]]]) -> dict[tuple[int, int], float]:
+        with CsrBuilder(21, 6, n_parts=1, n_entries=100, has_weights=True) as builder:
+            for batch in batches:
+                rows, indices, weights = np.array(batch, np.float64).reshape(-1, 3).T
+                rows, indices = rows.astype(np.int64), indices.astype(np.int64)
+                builder.add(rows, indices, np.zeros(len(rows), np.uint8), weights)
+            (bucket,) = builder
+        assert bucket.weights is not None
+        rows = np.repeat(np.arange(21), np.diff(bucket.indptr)).tolist()
+        return dict(zip(zip(rows, bucket.indices.tolist(), strict=True), bucket.weights.tolist(), strict=True))
+
+    entries = [entry for batch in batches for entry in batch]
+    expected: dict[tuple[int, int], float] = {}
+    for row, index, weight in entries:
+        expected[row, index] = expected.get((row, index), 0.0) + weight
+    found = added(batches)
+    assert found == pytest.approx(expected)
+    shuffled = random.sample(entries, len(entries))
+    assert added([shuffled[::2], shuffled[1::2]]) == found  # to the last bit
+
+
 @pytest.mark.parametrize("n_rows", [0, 1, BUCKETS - 1, BUCKETS + 1, 1000])
 def test_every_row_has_its_place_even_where_it_is_empty(n_rows: int) -> None:
     with CsrBuilder(n_rows, 3) as builder:
@@ -51,7 +80,7 @@ def test_the_last_row_and_index_that_there_can_be_come_back(n_rows: int, n_colum
         builder.add(np.array([n_rows - 1]), np.array([n_columns - 1]), np.array([2]))
         (path,) = [path for path in builder._paths if path.exists()]
         last = n_rows - builder._paths.index(path) * 2**builder._row_bits
-        indptr, indices, counts, parts = builder._sorted(path, min(last, 2**builder._row_bits))
+        indptr, indices, counts, parts, _ = builder._sorted(path, min(last, 2**builder._row_bits))
     assert (indptr[-2:].tolist(), indices.tolist(), counts.tolist(), parts.tolist()) == (
         [0, 1],
         [n_columns - 1],

@@ -1,0 +1,37 @@
+"""Words in the names of columns that tell what the columns are for, in English and German."""
+
+OF_EXAMPLES = (
+    *(
+        "user",
+        "customer",
+        "client",
+        "member",
+        "person",
+        "visitor",
+        "reader",
+        "buyer",
+        "kunde",
+        "kunden",
+        "nutzer",
+        "uid",
+    ),
+    *("session", "order", "basket", "invoice", "transaction", "cart", "receipt", "patient", "account", "warenkorb"),
+)
+OF_TOKENS = (
+    *("item", "product", "movie", "film", "book", "song", "track", "artist", "article", "artikel", "produkt", "sku"),
+    *("stock", "isbn", "asin", "game", "place", "poi", "venue", "tag", "word", "term", "code", "page", "show", "album"),
+)
+OF_LABELS = ("title", "titel", "name", "description", "label", "beschreibung")
+OF_NUMBERS = (
+    *("price", "preis", "saleprice", "sale_price", "cost", "kosten", "rent", "miete", "salary", "gehalt", "revenue"),
+    *("amount", "betrag", "sales", "target", "value", "wert", "score", "rating", "income", "y"),
+)
+OF_WEIGHTS = (
+    *("weight", "gewicht", "count", "counts", "quantity", "qty", "plays", "purchases", "views", "clicks", "visits"),
+    *("minutes", "hours", "seconds", "duration", "times", "amount", "menge", "anzahl", "minuten"),
+)
+OF_CLASSES = (
+    *("label", "class", "klasse", "category", "kategorie", "target", "outcome", "default", "defaulted", "churn"),
+    *("status", "approved", "fraud", "survived", "result", "diagnosis", "sentiment", "species"),
+)
+NO_CATEGORIES = ("id", "url", "scraped", "source", "license")

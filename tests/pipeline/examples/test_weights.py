@@ -1,0 +1,131 @@
+"""Records that say how much a token counts: from the column of the records to what each method has learned."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from pipeline.config.dataset import Dataset
+from pipeline.config.files import load
+from pipeline.embedding import Problem
+from pipeline.errors import PipelineError
+from pipeline.evaluation.metrics import measure
+from pipeline.examples.encoding import encode
+from pipeline.examples.sparse_examples import SparseExamples
+from pipeline.experiment.registry import estimator
+from pipeline.records.ingest import ingest
+from pipeline.records.pairs import PairTable, pair_table
+from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
+from tests.conftest import MOVIES, genre_of
+
+ALL = ("embedding", "pca", "popularity", "als", "ease", "item_knn", "course_network")
+
+
+@pytest.fixture(scope="module")
+def watched() -> pl.DataFrame:
+    """160 people who watch 8 films of their genre for an hour or two, and look into 8 of the other for minutes."""
+    random = np.random.default_rng(0)
+    rows = []
+    for user in range(160):
+        own, other = ("war", "love") if user % 2 else ("love", "war")
+        for genre, low, high in ((own, 60, 120), (other, 1, 5)):
+            rows += [
+                {"user": f"u{user:03d}", "movie": f"{genre}-{i:02d}", "minutes": float(random.uniform(low, high))}
+                for i in random.choice(20, 8, replace=False)
+            ]
+    return pl.DataFrame(rows)
+
+
+def conf_of(write_conf: Callable[..., Path], **settings: object) -> Dataset:
+    tokens = [{"kind": "value", "columns": "movie"}]
+    baselines = ["popularity", {"kind": "als", "dimension": 4}, "ease", "item_knn", "course_network"]
+    own = {"source": {"path": "unused.csv"}, "tokens": tokens, "baselines": baselines, "dimensions": [2]}
+    return load(write_conf("watched", {**MOVIES, **own, **settings}))
+
+
+def encoded(records: pl.DataFrame, conf: Dataset) -> tuple[Vocabulary, SparseExamples]:
+    table = pair_table(records.lazy(), conf)
+    vocabulary = build_vocabulary(table, conf)
+    return vocabulary, encode(records.lazy(), vocabulary, conf, table)
+
+
+@pytest.mark.parametrize("weight", ["minutes", None])
+def test_methods_find_what_only_the_weights_tell(
+    weight: str | None, watched: pl.DataFrame, write_conf: Callable[..., Path]
+) -> None:
+    """Every list has as many films of one genre as of the other; how long they were watched tells the genres apart."""
+    conf = conf_of(write_conf, weight=weight)
+    vocabulary, examples = encoded(watched, conf)
+    conf = conf.resolved(examples.n_training, len(vocabulary))
+    learned = {}
+    for method in ALL:
+        dimension = 2 if method in ("embedding", "pca", "course_network") else None
+        problem = Problem(examples.training(), vocabulary, conf, dimension, examples.held_out("validation"))
+        fitted = estimator(method, conf).fit(problem)
+        assert measure(conf.task, conf.task.evaluate(fitted, examples.held_out("test")))["recall_at_20"] > 0
+        some = examples.training().cut(slice(0, 20))
+        top = np.argsort(-fitted.score(some.inputs.csr(), some.dense), axis=1)[:, :10]
+        own = ["war" if int(user[1:]) % 2 else "love" for user in some.ids]
+        learned[method] = np.mean(
+            [genre_of(token) == genre for row, genre in zip(top, own, strict=True) for token in vocabulary.decode(row)]
+        )
+    found = {method for method, share in learned.items() if share >= 0.8}
+    assert found == (set(ALL) - {"popularity"} if weight else set()), learned
+
+
+def test_what_a_token_weighs_adds_up_over_its_records_and_has_no_unit(
+    watched: pl.DataFrame, write_conf: Callable[..., Path]
+) -> None:
+    conf = conf_of(write_conf, weight="minutes", split={"validation": 0, "test": 0})
+    twice = pl.concat([watched, watched.sample(500, seed=1)])
+    vocabulary, examples = encoded(twice, conf)
+    sums = twice.group_by("user", "movie").agg(pl.col("minutes").sum())
+    expected = {(user, movie): minutes / sums["minutes"].mean() for user, movie, minutes in sums.iter_rows()}
+    row = np.repeat(np.arange(len(examples)), np.diff(examples.indptr))
+    names = zip(examples.frame["example"].gather(row), vocabulary.decode(examples.indices), strict=True)
+    assert dict(zip(names, examples.weights.tolist(), strict=True)) == pytest.approx(expected, rel=1e-6)
+    shuffled = twice.sample(fraction=1, shuffle=True, seed=2).with_columns(minutes=pl.col("minutes") * 64)
+    assert encoded(shuffled, conf)[1].fingerprint == examples.fingerprint
+
+
+def test_weights_come_back_from_disk(watched: pl.DataFrame, write_conf: Callable[..., Path], tmp_path: Path) -> None:
+    conf = conf_of(write_conf, weight="minutes")
+    table = pair_table(watched.lazy(), conf)
+    vocabulary = build_vocabulary(table, conf)
+    for name, value in (("table", table), ("examples", encode(watched.lazy(), vocabulary, conf, table))):
+        (tmp_path / name).mkdir()
+        value.save(tmp_path / name)
+    again = encode(watched.lazy(), vocabulary, conf, PairTable.load(tmp_path / "table"))
+    examples = SparseExamples.load(tmp_path / "examples")
+    assert examples.fingerprint == again.fingerprint
+    assert (examples.weights == again.weights).all()
+    assert (examples.training().inputs.csr() != again.training().inputs.csr()).nnz == 0
+    assert examples.training().inputs.sums == pytest.approx(examples.training().inputs.csr().sum(axis=0).A1)
+
+
+def test_a_record_whose_weight_cannot_be_used_is_set_aside(tmp_path: Path, write_conf: Callable[..., Path]) -> None:
+    odd = ["", "0", "-1", "much", "inf"]
+    lines = [f"u{i % 9},m{i % 4},{i % 5 + 1}" for i in range(1000)] + [f"u1,m1,{text}" for text in odd]
+    (tmp_path / "conf").mkdir(exist_ok=True)
+    (tmp_path / "conf" / "rows.csv").write_text("user,movie,minutes\n" + "\n".join(lines) + "\n")
+    conf = conf_of(write_conf, weight="minutes", source={"path": "rows.csv"})
+    records = ingest(conf, tmp_path / "conf", tmp_path / "records")
+    reasons = pl.read_parquet(records.folder / "quarantine.parquet")["reason"].to_list()
+    assert records.counts.used == 1000
+    assert reasons == [
+        "is missing",
+        "is not above 0, and would count nothing",
+        "is not above 0, and would count nothing",
+        "is no number with a decimal point",
+        "is not finite",
+    ]
+
+
+def test_a_weight_that_makes_no_sense_is_refused(write_conf: Callable[..., Path]) -> None:
+    with pytest.raises(PipelineError, match="`example` has to say which rows are one"):
+        conf_of(write_conf, weight="minutes", example=None)
+    target = {"kind": "regression", "target": "minutes"}
+    with pytest.raises(PipelineError, match="`weight` names the target"):
+        conf_of(write_conf, weight="minutes", task=target, baselines=["mean"], training=None)

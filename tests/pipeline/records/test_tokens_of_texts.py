@@ -1,0 +1,58 @@
+"""Tokens of texts: words, runs of words, and runs of characters."""
+
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from sklearn.feature_extraction.text import CountVectorizer
+
+from pipeline.records.tokens.characters import CharacterTokens
+from pipeline.records.tokens.words import WORD, WordTokens
+
+TEXTS = st.lists(st.text(alphabet="aBcé1' .-", max_size=30), min_size=1, max_size=5)
+
+
+def tokens_of(kind: Any, texts: list[str]) -> list[list[str]]:
+    expression = kind.texts("text", pl.String())
+    assert expression is not None
+    return pl.DataFrame({"text": texts}, schema={"text": pl.String}).select(expression).to_series().to_list()
+
+
+@given(texts=TEXTS, lengths=st.sampled_from([(1, 1), (1, 2), (2, 3), (3, 3)]))
+def test_runs_of_words_are_those_of_scikit_learn(texts: list[str], lengths: tuple[int, int]) -> None:
+    words = WordTokens(kind="words", columns=("text",), min_length=1, stop_words=("a", "É"), ngrams=lengths)
+    pattern = WORD.replace(r"[\p{L}\p{M}\p{N}]", r"\w").replace(r"[\p{L}\p{M}]", r"[^\W\d_]")
+    theirs = CountVectorizer(ngram_range=lengths, token_pattern=pattern, stop_words=["a", "é"]).build_analyzer()
+    assert [sorted(found) for found in tokens_of(words, texts)] == [sorted(theirs(text)) for text in texts]
+
+
+@given(texts=TEXTS, lengths=st.sampled_from([(1, 1), (2, 4), (3, 5), (9, 9)]))
+def test_runs_of_characters_are_cut_from_each_word(texts: list[str], lengths: tuple[int, int]) -> None:
+    kind = CharacterTokens(kind="characters", columns=("text",), ngrams=lengths)
+    words = tokens_of(WordTokens(kind="words", columns=("text",), min_length=1), texts)
+    expected = [
+        sorted(
+            f"<{word}>"[i : i + n]
+            for word in of_text
+            for n in range(lengths[0], lengths[1] + 1)
+            for i in range(len(word) + 3 - n)
+        )
+        for of_text in words
+    ]
+    assert [sorted(found) for found in tokens_of(kind, texts)] == expected
+
+
+def test_what_the_documentation_says() -> None:
+    words = WordTokens(kind="words", columns=("text",), ngrams=(1, 2), stop_words=("in",))
+    assert tokens_of(words, ["Walk in closet!"]) == [["walk", "closet", "walk closet"]]
+    characters = CharacterTokens(kind="characters", columns=("text",), ngrams=(4, 4))
+    assert tokens_of(characters, ["Garage"]) == [["<gar", "gara", "arag", "rage", "age>"]]
+
+
+def test_lengths_that_make_no_sense_are_refused() -> None:
+    for lengths in ((2, 1), (0, 1), (1, 21)):
+        with pytest.raises(ValidationError):
+            WordTokens(kind="words", columns=("text",), ngrams=lengths)
