@@ -1,5 +1,6 @@
 """From the command line: propose a conf file, or materialise datasets and print the table of their results."""
 
+import logging
 import os
 import re
 import sys
@@ -11,8 +12,9 @@ from dagster._core.instance import InstanceRef
 
 from assets.automation import ALL
 from assets.definitions import definitions
+from assets.home import conf_folder, dagster_home, home, is_clone, project, require_home
 from assets.resources import mlflow_from_environment
-from assets.storage import conf_folder, dagster_home, home, is_clone, project, require_home, values
+from assets.storage import values
 from pipeline.config.dataset import Dataset
 from pipeline.config.files import conf_files, load
 from pipeline.errors import PipelineError, nearest
@@ -103,6 +105,7 @@ def run(name: str | None = None) -> int:
     datasets = chosen(name)
     require_home()
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+    logging.getLogger().addFilter(_is_no_retry)
     mlflow = mlflow_from_environment()
     mlflow.prepare()
     with _instance() as instance:
@@ -125,6 +128,11 @@ def run(name: str | None = None) -> int:
         f"`{typed('dev')}` shows the assets in Dagster and the runs side by side in MLflow."
     )
     return 0
+
+
+def _is_no_retry(record: logging.LogRecord) -> bool:
+    """Whether a line is something else than Dagster's note, with every try, that its database does not answer."""
+    return not record.getMessage().startswith("Retrying failed database")
 
 
 def _instance() -> dg.DagsterInstance:

@@ -7,8 +7,9 @@ import dagster as dg
 
 from assets import automation
 from assets.dataset import dataset_assets
+from assets.home import conf_folder
 from assets.resources import MLFLOW, lines, mlflow_from_environment
-from assets.storage import VALUES, conf_folder, values
+from assets.storage import VALUES, values
 from pipeline.config.dataset import Dataset
 from pipeline.config.files import conf_files, load
 

@@ -7,8 +7,9 @@ import dagster as dg
 
 from assets import checks, launchpad, metadata
 from assets.declaration import FITS, asset, data_version
+from assets.home import home
 from assets.resources import MLflow
-from assets.storage import for_people, home
+from assets.storage import for_people
 from pipeline.config.dataset import Dataset
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment import registry

@@ -11,7 +11,8 @@ import dagster as dg
 
 from assets import checks, metadata
 from assets.declaration import RECORDS, TOKENS, asset, data_version
-from assets.storage import for_people, home, values
+from assets.home import home
+from assets.storage import for_people, values
 from pipeline.config.dataset import Dataset
 from pipeline.examples.encoding import encode
 from pipeline.records.columns import roles

@@ -11,11 +11,11 @@ from urllib.parse import quote, urlencode
 
 import dagster as dg
 
-from assets.storage import home, store
+from assets.home import TRACKING, address_of, home, store
 from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError
 from pipeline.experiment.fits import Fit
-from pipeline.experiment.tracking import CURRENT, Tracker, prepare
+from pipeline.experiment.tracking import CURRENT, Tracker, is_server, prepare
 
 MLFLOW = "embedding_mlflow"
 """The key under which Dagster finds it: another project's `mlflow` is another thing."""
@@ -37,8 +37,8 @@ class MLflow:
 
     @property
     def is_local(self) -> bool:
-        """Whether the runs are in a database of this home, which needs a server only to be looked at."""
-        return not self.tracking_uri.startswith("http")
+        """Whether the runs are in a database, which needs a server only to be looked at."""
+        return not is_server(self.tracking_uri)
 
     def prepare(self) -> None:
         """Make the database before anything runs: two processes that meet a fresh one would break it."""
@@ -122,7 +122,7 @@ def dagster_address() -> str:
 def mlflow_from_environment() -> MLflow:
     """MLFLOW_TRACKING_URI if it is set, else a database in the home; a run's files go to the store if there is one."""
     shared = store()
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home()}/mlflow.db"
+    uri = address_of(TRACKING) or f"sqlite:///{home()}/mlflow.db"
     ui = uri if uri.startswith("http") else f"http://127.0.0.1:{port('MLFLOW_PORT', 5000)}"
     artifacts = f"{shared.url.rstrip('/')}/artifacts" if shared else (home() / "artifacts").as_uri()
     return _mlflow(uri, artifacts, ui, dagster_address())

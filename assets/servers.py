@@ -13,8 +13,8 @@ from pathlib import Path
 import psutil
 
 from assets.command import typed
+from assets.home import dagster_home, home, project, require_home
 from assets.resources import mlflow_from_environment, port
-from assets.storage import dagster_home, home, project, require_home
 from pipeline.errors import PipelineError
 from pipeline.experiment.liveness import is_gone, this_process
 
@@ -39,6 +39,7 @@ def serve() -> int:
         **os.environ,
         "DAGSTER_HOME": str(dagster_home()),
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_BACKEND_STORE_URI": mlflow.tracking_uri,  # not on the command line: it may have a password
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # saves three processes that nothing here uses
     }
     commands = {
@@ -49,7 +50,7 @@ def serve() -> int:
     }
     if mlflow.is_local:
         commands[mlflow.ui] = [
-            *(str(bin_folder / "mlflow"), "server", "--backend-store-uri", mlflow.tracking_uri, "--workers", "1"),
+            *(str(bin_folder / "mlflow"), "server", "--workers", "1"),
             *("--host", HOST, "--port", mlflow.ui.rpartition(":")[2], "--uvicorn-opts", "--log-level warning"),
         ]
     _end_what_is_left()

@@ -1,8 +1,6 @@
-"""Where everything is written, and how an asset's value is saved and loaded: atomically, or not at all."""
+"""How an asset's value is saved and loaded: atomically, or not at all."""
 
-import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -12,109 +10,15 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from assets.faults import broken_database, in_words
+from assets.faults import in_words
+from assets.home import home, store
 from assets.store import Store
 from assets.versions import Versions
 from pipeline.errors import PipelineError
 from pipeline.secrets import masked
 
-_CODE = Path(__file__).resolve().parent.parent
-
 VALUES = "embedding_values"
 """The key under which Dagster finds what keeps the values: another project's `io_manager` is another thing."""
-_DAGSTER_YAML = """\
-# Written by Embedding Pipeline where there was no dagster.yaml; yours to change.
-telemetry:
-  enabled: false
-nux:
-  enabled: false
-"""
-
-
-def is_clone() -> bool:
-    """Whether the code is in a clone of its repository, with `conf` and `make` beside it, and not installed."""
-    return (_CODE / "workspace.yaml").is_file()
-
-
-def project() -> Path:
-    """The folder in which conf and home are by default: the clone, or the working directory of an installed command."""
-    return _CODE if is_clone() else Path.cwd()
-
-
-def home() -> Path:
-    """The one folder in which everything is written: PIPELINE_HOME, by default `var` in the project.
-
-    Raises:
-        PipelineError: its path has a character that addresses of databases do not allow.
-    """
-    folder = _folder("PIPELINE_HOME", "var")
-    odd = sorted({*"%?#"} & {*str(folder)})
-    if odd:
-        raise PipelineError(
-            f"PIPELINE_HOME={folder}: the address of a database cannot have {' or '.join(odd)}. Choose another path."
-        )
-    return folder
-
-
-def require_home() -> None:
-    """Refuse a home that cannot be written, or whose databases cannot be read, before anything begins.
-
-    Raises:
-        PipelineError: says what is wrong with it.
-    """
-    folder = home()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder) as probe:
-            probe.write(b"1")
-    except FileExistsError:
-        raise PipelineError(f"PIPELINE_HOME={folder}: is a file. Choose a folder.") from None
-    except NotADirectoryError:
-        raise PipelineError(f"PIPELINE_HOME={folder}: a part of this path is a file. Choose another path.") from None
-    except OSError as error:
-        raise PipelineError(f"PIPELINE_HOME={folder}: {in_words(error) or error}") from None
-    own = ("history/runs.db", "history/runs/index.db", "schedules/schedules.db")
-    for database in (folder / "mlflow.db", *(dagster_home() / name for name in own)):
-        broken = broken_database(database)
-        if broken:
-            raise PipelineError(broken)
-
-
-def conf_folder() -> Path:
-    """The folder of the dataset files: PIPELINE_CONF, by default `conf` in the project."""
-    return _folder("PIPELINE_CONF", "conf")
-
-
-def store() -> Store | None:
-    """The store of values that several machines share: PIPELINE_STORE, a URL such as `s3://bucket/folder`; or None.
-
-    Raises:
-        PipelineError: it is no URL.
-    """
-    url = os.environ.get("PIPELINE_STORE")
-    if url and "://" not in url:
-        raise PipelineError(f"PIPELINE_STORE={url} is no URL: give one such as s3://bucket/folder or file:///folder.")
-    if url and masked(url) != url:
-        raise PipelineError(
-            f"PIPELINE_STORE={url}: MLflow would keep its password. Give it in the variables of the store's own "
-            "library, such as AWS_SECRET_ACCESS_KEY."
-        )
-    return Store(url) if url else None
-
-
-def _folder(variable: str, default: str) -> Path:
-    value = os.environ.get(variable)
-    return Path(value).expanduser().absolute() if value else project() / default
-
-
-def dagster_home() -> Path:
-    """Dagster's own folder in the home, made if it is missing, with telemetry switched off."""
-    folder = home() / "dagster"
-    folder.mkdir(parents=True, exist_ok=True)
-    settings = folder / "dagster.yaml"
-    if not settings.exists():
-        settings.write_text(_DAGSTER_YAML)
-    return folder
 
 
 @contextmanager

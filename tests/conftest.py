@@ -105,12 +105,12 @@ def fresh_database(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path],
 
 
 @pytest.fixture(scope="session")
-def postgresql_server() -> Iterator[str]:
-    """The address of a real PostgreSQL, without the name of a database."""
+def postgresql_cluster() -> Iterator[postgresql.Cluster]:
+    """A real PostgreSQL."""
     if postgresql.binaries() is None:
         pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
-    with postgresql.server(free_port()) as address:
-        yield address
+    with postgresql.cluster(free_port()) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

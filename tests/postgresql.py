@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,29 +20,52 @@ def binaries() -> Path | None:
     return max((path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/initdb")), default=None)
 
 
+@dataclass(frozen=True)
+class Cluster:
+    """A server that can be stopped and started again; it listens on this machine only."""
+
+    folder: Path
+    programs: Path
+    port: int
+
+    @property
+    def address(self) -> str:
+        """The address of the server, without the name of a database."""
+        return f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{self.port}"
+
+    def call(self, program: str, *arguments: str) -> None:
+        """Run one of PostgreSQL's programs, as a user who may: it refuses to run as root."""
+        prefix = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
+        subprocess.run(
+            [*prefix, str(self.programs / program), *arguments], check=True, capture_output=True, cwd=self.folder
+        )
+
+    def start(self) -> None:
+        """Start the server, and wait until it answers."""
+        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -k {self.folder} -c fsync=off"
+        log = str(self.folder / "log")
+        self.call("pg_ctl", "-D", str(self.folder / "cluster"), "-o", options, "-l", log, "-w", "-t", "600", "start")
+
+    def stop(self) -> None:
+        """Stop the server at once, as a crash does."""
+        self.call("pg_ctl", "-D", str(self.folder / "cluster"), "-m", "immediate", "stop")
+
+
 @contextmanager
-def server(port: int) -> Iterator[str]:
-    """The address of a running server, without the name of a database; it listens on this machine only."""
+def cluster(port: int) -> Iterator[Cluster]:
+    """A running server, which is gone after the context."""
     programs = binaries()
     assert programs is not None
     with TemporaryDirectory(prefix="postgresql-") as name:
-        folder = Path(name)
-        (folder / "password").write_text(PASSWORD)
-        prefix = []
-        if os.getuid() == 0:  # PostgreSQL refuses to run as root
-            prefix = ["runuser", "-u", "postgres", "--"]
-            for path in (folder, folder / "password"):
+        server = Cluster(Path(name), programs, port)
+        (server.folder / "password").write_text(PASSWORD)
+        if os.getuid() == 0:
+            for path in (server.folder, server.folder / "password"):
                 shutil.chown(path, "postgres")
-
-        def call(program: str, *arguments: str) -> None:
-            subprocess.run([*prefix, str(programs / program), *arguments], check=True, capture_output=True, cwd=folder)
-
-        cluster = str(folder / "cluster")
-        access = ["--auth=scram-sha-256", f"--username={USER}", f"--pwfile={folder / 'password'}"]
-        call("initdb", "-D", cluster, "-E", "UTF8", "--no-sync", *access)
-        options = f"-p {port} -c listen_addresses=127.0.0.1 -k {folder} -c fsync=off"
-        call("pg_ctl", "-D", cluster, "-o", options, "-l", str(folder / "log"), "-w", "-t", "600", "start")
+        access = ["--auth=scram-sha-256", f"--username={USER}", f"--pwfile={server.folder / 'password'}"]
+        server.call("initdb", "-D", str(server.folder / "cluster"), "-E", "UTF8", "--no-sync", *access)
+        server.start()
         try:
-            yield f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{port}"
+            yield server
         finally:
-            call("pg_ctl", "-D", cluster, "-m", "immediate", "stop")
+            server.stop()

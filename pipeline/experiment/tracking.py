@@ -15,8 +15,10 @@ from filelock import FileLock
 from pipeline.errors import PipelineError
 from pipeline.experiment.liveness import is_gone, this_process
 from pipeline.experiment.run import FinishedRun, Run
+from pipeline.secrets import masked
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "5")  # a server that is gone is told after half a minute
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # files of a few kilobytes
 
 if TYPE_CHECKING:
@@ -31,24 +33,31 @@ _NOTE = "mlflow.note.content"  # MLflow's page shows it as the description
 
 
 def prepare(uri: str) -> None:
-    """Make the database of a local address if it is missing; a server has its own.
+    """Make the tables of a database if they are missing; a server has its own.
 
     Args:
-        uri: `sqlite:///` and an absolute path, or a server's address.
+        uri: `sqlite:///` and an absolute path, the address of another database, or a server's.
     """
-    if uri.startswith(_SQLITE) and not Path(uri.removeprefix(_SQLITE)).exists():
+    if not is_server(uri) and not (uri.startswith(_SQLITE) and Path(uri.removeprefix(_SQLITE)).exists()):
         with _alone(uri):
             _client(uri)
+
+
+def is_server(uri: str) -> bool:
+    """Whether runs are kept by an MLflow server, and not in a database."""
+    return uri.startswith(("http://", "https://"))
 
 
 def _client(uri: str) -> "MlflowClient":
     from mlflow.exceptions import MlflowException
     from mlflow.tracking import MlflowClient
 
+    # what goes wrong with a database is told once, in a sentence
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     try:
         return MlflowClient(tracking_uri=uri)
     except MlflowException as error:
-        raise PipelineError(f"MLflow at {uri} cannot be used: {error}") from error
+        raise PipelineError(masked(f"MLflow at {uri} cannot be used: {error}")) from error
 
 
 @contextmanager
@@ -70,7 +79,7 @@ class Tracker:
         """Open the experiment; make the database and the experiment if they are missing.
 
         Args:
-            uri: where MLflow keeps runs: `sqlite:///` and an absolute path, or a server's address.
+            uri: where MLflow keeps runs: `sqlite:///` and an absolute path, or the address of a database or a server.
             artifacts: folder or URL for the files of the runs; a server keeps them itself.
             experiment: the name of the experiment, which is that of the dataset.
             description: shown above the experiment's runs.
@@ -84,7 +93,7 @@ class Tracker:
             found = self.client.get_experiment_by_name(experiment)
             if found is None:
                 root = artifacts.as_uri() if isinstance(artifacts, Path) else artifacts
-                location = f"{root}/{experiment}" if uri.startswith(_SQLITE) else None
+                location = None if is_server(uri) else f"{root}/{experiment}"
                 # the kind makes MLflow's page open on the runs, not on the traces of a language model
                 tags = {_NOTE: description, "mlflow.experimentKind": "custom_model_development"}
                 self.experiment_id = self.client.create_experiment(experiment, location, tags)
@@ -174,7 +183,7 @@ class Tracker:
         """Run MLflow's own monitor of processor, memory, disk and network, for fits longer than its interval."""
         from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
-        logging.getLogger("mlflow.system_metrics.system_metrics_monitor").setLevel(logging.WARNING)
+        logging.getLogger("mlflow.system_metrics.system_metrics_monitor").setLevel(logging.ERROR)
         monitor: Any = SystemMetricsMonitor(run_id, SYSTEM_SECONDS, tracking_uri=self.uri)
         monitor.start()
         try:

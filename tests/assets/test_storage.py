@@ -5,7 +5,8 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from assets.storage import FolderIOManager, conf_folder, dagster_home, home, project
+from assets.home import conf_folder, dagster_home, home, project
+from assets.storage import FolderIOManager
 from pipeline.errors import PipelineError
 from pipeline.records.ingest import Records
 from pipeline.vocabulary.vocabulary import Vocabulary

@@ -8,7 +8,8 @@ import dagster as dg
 import pytest
 
 from assets.definitions import definitions
-from assets.storage import store, values
+from assets.home import store
+from assets.storage import values
 from assets.store import Store
 from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError

@@ -63,7 +63,9 @@ def format_of(source: Source, path: str) -> str:
     """
     if source.format:
         return source.format
-    found = _FORMATS.get(ending(path))
+    found = _FORMATS.get(ending(path)) or (_FORMATS.get(ending(source.member)) if source.member else None)
+    if found is None and (source.separator or source.columns):
+        return "csv"
     if found is None:
         raise PipelineError(f"{path}: which format is this? Say `source.format`: csv, parquet, ndjson or lines.")
     return found

@@ -12,7 +12,7 @@ from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError
 from pipeline.records.ingest import Records, ingest
 from pipeline.records.source import databases
-from tests.postgresql import PASSWORD
+from tests.postgresql import PASSWORD, Cluster
 
 SALES = pl.DataFrame(
     {"buyer": [1, 1, 2, None], "item": ["007", "é", "x", "y"], "price": [1.5, None, 2.0, 3.0]},
@@ -22,11 +22,11 @@ ROWS = 1_234
 
 
 @pytest.fixture(scope="session")
-def postgresql(postgresql_server: str) -> str:
+def postgresql(postgresql_cluster: Cluster) -> str:
     """The address of a PostgreSQL with the table `sales`, and one of many rows."""
     from adbc_driver_postgresql import dbapi  # type: ignore[import-untyped]
 
-    address = f"{postgresql_server}/postgres"
+    address = f"{postgresql_cluster.address}/postgres"
     with dbapi.connect(address) as connection, connection.cursor() as cursor:
         cursor.adbc_ingest("sales", SALES.to_arrow(compat_level=pl.CompatLevel.oldest()))
         cursor.execute("create table many as select i::text as item, i % 7 as buyer from generate_series(1, 1234) t(i)")
