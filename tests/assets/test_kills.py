@@ -1,0 +1,152 @@
+"""A run of the whole chain that is killed at any moment: what others read stays one consistent set, and nothing lies.
+
+KILLS=50 in the environment kills that often; the records change each time, so that each run makes everything anew.
+"""
+
+import json
+import os
+import random
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import yaml
+from mlflow.tracking import MlflowClient
+
+from pipeline.embedding import Embedding
+from pipeline.examples.sparse_examples import SparseExamples
+from pipeline.experiment.comparison import Comparison
+from pipeline.experiment.fits import Fits
+from pipeline.records.ingest import Records
+from pipeline.vocabulary.counted import Counted
+from tests.conftest import MOVIES
+
+PROJECT = Path(__file__).parents[2]
+KILLS = int(os.environ.get("KILLS", "3"))
+RUNS = """
+    import json, os, signal, sys, time
+    import matplotlib.pyplot, mlflow.tracking, pytorch_lightning, sklearn.decomposition
+    from assets.__main__ import main
+    from pipeline.network import callbacks, missing_tokens_module, training
+
+    callbacks.CHECKPOINT_SECONDS, callbacks.CHECKPOINT_STEPS = 0.05, 1
+    for line in sys.stdin:
+        environment, seconds = json.loads(line)
+        child = os.fork()
+        if not child:
+            os.environ.update(environment)
+            silent = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(silent, 1)
+            os._exit(main(["run"]))
+        end = None if seconds is None else time.monotonic() + seconds
+        while not (ended := os.waitpid(child, os.WNOHANG))[0]:
+            if end is not None and time.monotonic() > end:
+                os.kill(child, signal.SIGKILL)
+                end = None
+            time.sleep(0.005)
+        print(os.waitstatus_to_exitcode(ended[1]), flush=True)
+"""
+"""Forks a process for each `make run`, and kills it after some seconds; the modules that it needs are imported once."""
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def run() -> Iterator[Callable[[Path, float | None], int]]:
+    """`make run` in a home beside its conf files, killed after some seconds: its exit code."""
+    code = [sys.executable, "-c", textwrap.dedent(RUNS)]
+    with subprocess.Popen(code, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+
+        def begin(folder: Path, seconds: float | None) -> int:
+            environment = {"PIPELINE_HOME": str(folder / "home"), "PIPELINE_CONF": str(folder / "conf")}
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write(json.dumps([environment, seconds]) + "\n")
+            process.stdin.flush()
+            return int(process.stdout.readline())
+
+        yield begin
+
+
+def written(folder: Path, records: pl.DataFrame, version: int) -> None:
+    """The conf file, and the records without those of one person: another one in each version."""
+    (folder / "conf").mkdir(parents=True, exist_ok=True)
+    people = records["user"].unique().sort()
+    some = records.filter(pl.col("user") != people[version % len(people)])
+    some.write_csv(folder / "conf" / ".films.csv")
+    (folder / "conf" / ".films.csv").replace(folder / "conf" / "films.csv")
+    settings = {**MOVIES, "source": {"path": "films.csv"}, "training": {"max_epochs": 10}}
+    (folder / "conf" / "films.yaml").write_text(yaml.safe_dump(settings))
+
+
+def people_in(folder: Path) -> set[str] | None:
+    """Whose records everything in a home was made from; None if nothing was finished yet. It fails if they differ."""
+    values = folder / "home" / "data" / "films"
+    if not (values / "raw_records").exists():
+        return None
+    people = set(Records.load(values / "raw_records").frame.collect()["user"].cast(pl.String))
+    counted, examples = Counted.load(values / "vocabulary"), SparseExamples.load(values / "sparse_examples")
+    assert examples.about["vocabulary"] == counted.vocabulary.fingerprint
+    assert set(examples.frame["example"]) == people
+    client = MlflowClient(f"sqlite:///{folder}/home/mlflow.db")
+    fits = [fit for name in ("embedding", "pca", "other_baselines") for fit in Fits.load(values / name).fits]
+    for fit in fits:
+        assert client.get_run(fit.run_id).info.status == "FINISHED"
+        path = client.download_artifacts(fit.run_id, "embedding.parquet")
+        assert Embedding.load(Path(path)).vocabulary.fingerprint == counted.vocabulary.fingerprint
+    assert {fit.run_id for fit in Comparison.load(values / "comparison").fits} == {fit.run_id for fit in fits}
+    return people
+
+
+def metrics(folder: Path) -> list[dict[str, Any]]:
+    """The metrics of all fits, without times and names of runs."""
+    frame = Comparison.load(folder / "home" / "data" / "films" / "comparison").frame
+    return frame.drop("run_id", "experiment_id", "reused", "fit_seconds").to_dicts()
+
+
+def test_a_home_is_consistent_after_a_kill_at_any_moment(
+    run: Callable[[Path, float | None], int],
+    two_genres: pl.DataFrame,
+    tmp_path: Path,
+    fresh_database: Callable[[Path], str],
+) -> None:
+    people = set(two_genres["user"])
+    calm, stormy = tmp_path / "calm", tmp_path / "stormy"
+    for folder in (calm, stormy):
+        fresh_database(folder / "home")
+    written(calm, two_genres, KILLS)
+    began = time.monotonic()
+    assert run(calm, None) == 0
+    seconds = time.monotonic() - began
+
+    moments, before = random.Random(0), None
+    for version in range(KILLS):
+        written(stormy, two_genres, version)
+        code = run(stormy, moments.uniform(0, seconds))
+        assert code in (-9, 0)
+        found = people_in(stormy)
+        assert found == before or found == people - {f"u{version:03d}"}
+        assert code != 0 or found != before
+        before = found
+
+    written(stormy, two_genres, KILLS)
+    assert run(stormy, None) == 0
+    assert people_in(stormy) == people_in(calm)
+    assert metrics(stormy) == metrics(calm)
+    client = MlflowClient(f"sqlite:///{stormy}/home/mlflow.db")
+    experiment = client.get_experiment_by_name("films")
+    assert experiment is not None
+    for one in client.search_runs([experiment.experiment_id], max_results=1000):
+        assert one.info.status in ("FINISHED", "KILLED")
+        if one.info.status == "FINISHED":
+            assert "embedding.parquet" in {file.path for file in client.list_artifacts(one.info.run_id)}
+    assert not [path for path in (stormy / "home" / "data" / "films" / ".runs").glob("*") if path.is_dir()]
+    assert len(list((stormy / "home" / "data" / "films" / ".versions").iterdir())) == 1
