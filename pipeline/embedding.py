@@ -16,6 +16,7 @@ import polars as pl
 from scipy import sparse
 
 from pipeline.config.dataset import Dataset
+from pipeline.config.size import Size
 from pipeline.errors import PipelineError
 from pipeline.examples.example_set import ExampleSet
 from pipeline.vocabulary.vocabulary import Vocabulary
@@ -170,6 +171,10 @@ class Estimator(Protocol):
 
     def settings(self) -> dict[str, Any]:
         """Its own settings that can change the result, as plain data."""
+        ...
+
+    def memory(self, size: Size, dimension: int | None) -> int:
+        """Bytes of memory that a fit needs at its peak, about."""
         ...
 
     def fit(self, problem: Problem) -> Fitted:

@@ -13,6 +13,7 @@ from scipy import sparse
 from pipeline.config.baseline import Baseline
 from pipeline.config.dataset import Dataset
 from pipeline.config.section import Integers, Positive
+from pipeline.config.size import Size
 from pipeline.config.task import Task
 from pipeline.embedding import Embedding, Problem
 from pipeline.evaluation.selection import candidates, tuned
@@ -36,6 +37,10 @@ class Als(Baseline):
     """Weight of an observed token; a token that is not observed has the weight 1."""
     iterations: int = Field(15, ge=1)
     """Number of alternations."""
+
+    def memory(self, size: Size, dimension: int | None) -> int:
+        """The matrix and its transpose, and the factors of examples and tokens, old and new."""
+        return 2 * size.csr + 2 * (size.n + size.v) * max(self.dimension) * size.number
 
     def fit(self, problem: Problem) -> "FittedAls":
         """Factorise the training rows; D, regularisation and alpha are chosen on validation."""

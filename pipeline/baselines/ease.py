@@ -13,6 +13,7 @@ from scipy import linalg, sparse
 from pipeline.config.baseline import Baseline
 from pipeline.config.dataset import Dataset
 from pipeline.config.section import Positive
+from pipeline.config.size import Size
 from pipeline.config.task import Task
 from pipeline.embedding import Embedding, Problem, nowhere
 from pipeline.errors import PipelineError
@@ -46,6 +47,11 @@ class Ease(Baseline):
                 f"`max_tokens` of {self.max_tokens:,}. Leave it out, or raise that if "
                 f"{24 * n_tokens**2 / 1e9:,.1f} GB of memory are free."
             )
+
+    def memory(self, size: Size, dimension: int | None) -> int:
+        """Three square matrices by the tokens; by the examples, if these are fewer, and two that are not square."""
+        least = min(size.n, size.v)
+        return size.csr + 8 * (2 * least**2 + (2 * size.n * size.v if size.n < size.v else size.v**2))
 
     def fit(self, problem: Problem) -> "FittedEase":
         """Solve for the item weights; lambda is chosen on validation."""

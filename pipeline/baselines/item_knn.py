@@ -13,6 +13,7 @@ from scipy import sparse
 from pipeline.config.baseline import Baseline
 from pipeline.config.dataset import Dataset
 from pipeline.config.section import Integers, OneOrMore
+from pipeline.config.size import Size
 from pipeline.config.task import Task
 from pipeline.embedding import Embedding, Problem, nowhere
 from pipeline.evaluation.selection import candidates, tuned
@@ -35,6 +36,10 @@ class ItemKnn(Baseline):
         "tfidf",
     )
     """How the examples of a token are weighted before tokens are compared."""
+
+    def memory(self, size: Size, dimension: int | None) -> int:
+        """The matrix, three times, and the neighbours of each token."""
+        return 3 * size.csr + 2 * size.v * min(max(self.neighbours), size.v) * (4 + 8)
 
     def fit(self, problem: Problem) -> "FittedItemKnn":
         """Find the neighbours of each token; their number and the weighting are chosen on validation."""

@@ -15,6 +15,7 @@ from scipy import sparse
 from pipeline.config.baseline import Baseline
 from pipeline.config.dataset import Dataset
 from pipeline.config.section import Dimensions
+from pipeline.config.size import Size
 from pipeline.config.task import Task
 from pipeline.embedding import Embedding, Problem
 from pipeline.errors import PipelineError
@@ -67,6 +68,10 @@ class Pca(Baseline):
                 f"{where}, baselines: D={largest} of pca is larger than the data allows. Lower its `dimensions` to at "
                 f"most {most}."
             )
+
+    def memory(self, size: Size, dimension: int | None) -> int:
+        """That of the solver; the exact one by eigenvalues has V x V numbers."""
+        return size.of_pca(dimension or 0) + (24 * size.v**2 if self.solver == "covariance_eigh" else 0)
 
     def fit(self, problem: Problem) -> "FittedPca":
         """Fit on the training rows, which are sparse and centred implicitly."""

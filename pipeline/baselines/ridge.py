@@ -13,6 +13,7 @@ from scipy import sparse
 from pipeline.config.baseline import Baseline
 from pipeline.config.dataset import Dataset
 from pipeline.config.section import OneOrMore, Positive
+from pipeline.config.size import Size
 from pipeline.config.task import Task
 from pipeline.embedding import Embedding, Problem
 from pipeline.evaluation.selection import candidates, tuned
@@ -40,6 +41,10 @@ class Ridge(Baseline):
         "tfidf",
     )
     """Weights of the tokens: 1 each, or tf-idf with rows scaled to length 1."""
+
+    def memory(self, size: Size, dimension: int | None) -> int:
+        """The matrix, weighted and not, and once more with the dense features."""
+        return 3 * size.csr
 
     def fit(self, problem: Problem) -> "FittedRidge":
         """Solve for the coefficients; regularisation and weighting are chosen on validation."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pipeline.config import kinds
 from pipeline.config.section import Kind
+from pipeline.config.size import Size
 from pipeline.config.task import Task
 
 if TYPE_CHECKING:
@@ -67,6 +68,10 @@ class Baseline(Kind, ABC):
         Raises:
             PipelineError: names the key, and what to write instead.
         """
+
+    def memory(self, size: Size, dimension: int | None) -> int:
+        """Bytes of memory that a fit needs at its peak, about, beside what is read from the disk as it goes."""
+        return 0
 
     @abstractmethod
     def fit(self, problem: "Problem") -> "Fitted":

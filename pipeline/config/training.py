@@ -7,6 +7,7 @@ from pydantic import Field
 
 from pipeline.config import kinds
 from pipeline.config.section import Kind, Section
+from pipeline.config.size import Size
 
 
 class Schedule(Section):
@@ -26,6 +27,13 @@ class Schedule(Section):
     strategy: Literal["ddp_spawn"] = "ddp_spawn"
     """Lightning's strategy for more than one process: the process that runs the pipeline starts the others.
     (Lightning's `ddp` would start the whole command, and with it the whole pipeline, again in each process.)"""
+
+    def memory(self, size: Size, dimension: int) -> int:
+        """Bytes of memory that training needs at its peak, about.
+
+        PCA finds the start; then there are the table, its gradient, two moments, and the best table so far.
+        """
+        return self.devices * 5 * size.vectors(dimension) + size.of_pca(dimension)
 
     def choices(self) -> list[dict[str, Any]]:
         """The candidates that validation chooses among, each as settings by name."""

@@ -19,6 +19,7 @@ from pipeline.experiment.artifacts import PICTURES_KEY, keep_fit, pictures_key, 
 from pipeline.experiment.cache_key import fit_key, run_params
 from pipeline.experiment.cross_fitting import cross_fit
 from pipeline.experiment.fits import Fit, Fits
+from pipeline.experiment.memory import require_memory
 from pipeline.experiment.registry import estimator, run_name
 from pipeline.experiment.run import FinishedRun, Run
 from pipeline.experiment.tracking import CURRENT, Tracker
@@ -54,8 +55,8 @@ def fit_all(
             state is removed once the fit is done.
 
     Raises:
-        PipelineError: the vocabulary is another one, all examples are the same, nothing can be evaluated, or the
-            data has no room for a setting.
+        PipelineError: the vocabulary is another one, all examples are the same, nothing can be evaluated, the
+            data has no room for a setting, or a fit needs more memory than is free.
     """
     log = log or logging.getLogger(__name__)
     vocabulary.require(examples.about["vocabulary"], f"{conf.name}: the sparse examples")
@@ -74,6 +75,7 @@ def fit_all(
             redraw(method, conf, found, tracker)
             done = found
         else:
+            require_memory(how, name, conf, examples, dimension)
             run_tags = {"dataset": conf.name, "method": method, "fit_key": key, PICTURES_KEY: pictures_key()}
             run_tags |= tags or {}
             with tracker.run(name, run_tags, run_params(how, conf, vocabulary, examples, dimension)) as run:

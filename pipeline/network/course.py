@@ -10,6 +10,7 @@ from pydantic import Field
 from pipeline.config.baseline import Baseline
 from pipeline.config.dataset import Dataset
 from pipeline.config.section import Dimensions
+from pipeline.config.size import Size
 from pipeline.config.task import Task
 from pipeline.config.training import Schedule
 from pipeline.embedding import Embedding, Fitted, Problem
@@ -72,6 +73,12 @@ class CourseNetwork(Baseline, Schedule):
                 f"{where}, baselines: course_network makes a logit for each token at each step, and V = {n_tokens:,} "
                 f"is above its `max_tokens` of {self.max_tokens:,}. Leave it out, or raise that."
             )
+
+    def memory(self, size: Size, dimension: int | None) -> int:
+        """Both tables with gradients and Adam's moments, and a step's logits."""
+        assert self.batch_size is not None
+        tables = 5 * (size.vectors(dimension) + size.vectors(self.hidden))
+        return tables + 2 * self.batch_size * self.draws * size.v * size.number
 
     def fit(self, problem: Problem) -> Fitted:
         """Train until validation finds no better epoch."""

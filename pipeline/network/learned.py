@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy.typing as npt
 
 from pipeline.config.dataset import Dataset
+from pipeline.config.size import Size
 from pipeline.embedding import Embedding, Fitted, Problem
 
 Array = npt.NDArray[Any]
@@ -37,6 +38,11 @@ class LearnedEmbedding:
     def settings(self) -> dict[str, Any]:
         """The settings under `training`."""
         return self.conf.training.model_dump(mode="json", exclude={"kind"})
+
+    def memory(self, size: Size, dimension: int | None) -> int:
+        """Bytes of memory that training needs at its peak, about."""
+        assert dimension is not None
+        return self.conf.training.memory(size, dimension)
 
     def fit(self, problem: Problem) -> Fitted:
         """Train the network of the task."""

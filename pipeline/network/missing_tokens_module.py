@@ -19,14 +19,12 @@ from pipeline.network.losses import softmax_loss
 from pipeline.network.missing_tokens_network import MissingTokensNetwork, network_of
 from pipeline.network.modules import Prepared, TaskModule
 from pipeline.network.sampled_softmax import NegativeSampler, RowWiseAdagrad, Touched, renumbered
-from pipeline.tasks.missing_tokens import MissingTokensTraining
+from pipeline.tasks.missing_tokens import MOST_PAIRS, MissingTokensTraining
 
 Array = npt.NDArray[Any]
 
 ROUGHLY = 0.1
 """Tolerance of the randomised PCA: a start need not be exact."""
-MOST_PAIRS = 20_000_000
-"""With more pairs, a seeded sample of the examples decides the start: its pairs are in memory, 12 bytes each."""
 
 
 class MissingTokensModule(TaskModule):

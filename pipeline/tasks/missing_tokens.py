@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from pipeline.config.section import Positive, Share
+from pipeline.config.size import Size
 from pipeline.config.task import Task
 from pipeline.config.training import Training
 from pipeline.embedding import Fitted
@@ -26,6 +27,8 @@ from pipeline.examples.sparse_examples import HELD_OUT, SparseExamples
 
 Array = npt.NDArray[Any]
 
+MOST_PAIRS = 20_000_000
+"""With more pairs, a seeded sample of the examples decides where training starts: its pairs are in memory."""
 MANY_LOGITS = 2 * 10**9
 """Examples x tokens; above it, training draws negatives, and a sample of at least 10,000 examples is evaluated."""
 
@@ -177,6 +180,13 @@ class MissingTokensTraining(Training):
                 "bias_learning_rate": self.bias_learning_rate or (0.1 if negatives else 0.06),
             }
         )
+
+    def memory(self, size: Size, dimension: int) -> int:
+        """Where negatives are drawn, only the rows that a step touches have a gradient, and PCA sees a sample."""
+        if not self.negatives:
+            return super().memory(size, dimension)
+        sample = size._replace(pairs=min(size.pairs, MOST_PAIRS), number=4)
+        return self.devices * 2 * size.vectors(dimension) + sample.of_pca(dimension)
 
     def choices(self) -> list[dict[str, Any]]:
         """One candidate for each temperature."""
