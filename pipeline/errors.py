@@ -5,6 +5,9 @@ from collections.abc import Iterable
 
 from pipeline.secrets import masked
 
+_LONGEST = 60
+"""Characters of a word that a message shows."""
+
 
 class PipelineError(Exception):
     """A mistake that the user can correct: its message says what is wrong, where, and what to do, and no secret."""
@@ -18,11 +21,20 @@ def nearest(word: str, words: Iterable[str]) -> str:
 
     >>> nearest("sead", ["seed", "split"])
     "did you mean 'seed'?"
-    >>> nearest("x", ["seed", "split"])
-    'there is: seed, split'
+    >>> nearest("user", ["USER", "uses"]), nearest("x", ["seed", "split"])
+    ("did you mean 'USER'?", 'there is: seed, split')
     """
-    words = sorted(words)
+    words = sorted(_shown(word) for word in words)
+    same = [other for other in words if other.casefold() == word.casefold()]
+    if same:
+        return f"did you mean {same[0]!r}?"
     close = difflib.get_close_matches(word, words, n=1, cutoff=0.6)
     if close:
         return f"did you mean {close[0]!r}?"
     return f"there is: {', '.join(words[:30])}{', ...' if len(words) > 30 else ''}"
+
+
+def _shown(word: str) -> str:
+    """A word as a message can show it: in one line, and not too long."""
+    visible = "".join(one if one.isprintable() else " " for one in word).strip()
+    return visible if len(visible) <= _LONGEST else f"{visible[:_LONGEST]}..."

@@ -20,6 +20,7 @@ from pipeline.config.dataset import Dataset
 from pipeline.config.files import load
 from pipeline.experiment.tracking import prepare
 from tests import postgresql
+from tests.forked import Forks, Process, forks
 
 # A machine that has other things to do is slow, not wrong.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -102,6 +103,19 @@ def fresh_database(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path],
         return f"sqlite:///{folder}/mlflow.db"
 
     return make
+
+
+@pytest.fixture(scope="session")
+def _forks() -> Iterator[Forks]:
+    with forks() as made:
+        yield made
+
+
+@pytest.fixture
+def started(_forks: Forks) -> Iterator[Callable[..., Process]]:
+    """Start `embedding-pipeline run` and the like in a process of its own, which does not outlive the test."""
+    yield _forks.start
+    _forks.end()
 
 
 @pytest.fixture(scope="session")

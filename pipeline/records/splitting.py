@@ -64,9 +64,11 @@ def assign(table: PairTable, conf: Dataset) -> Assignment:
     )
     n_train = n - n_validation - n_test
     if n_train < 2:
+        few = "a single example is" if n == 1 else f"{n} examples are"
         raise PipelineError(
-            f"{conf.file}: {n} examples are too few: {n_validation} validate, {n_test} are held out, {n_train} train. "
-            "Bring more data, or lower `split.validation` and `split.test`."
+            f"{conf.file}: {few} too few: {n_validation} to validate and {n_test} to hold out leave {max(n_train, 0)} "
+            "to train on, and at least 2 are needed. Does `example` name the right column? Otherwise bring more data, "
+            "or lower `split.validation` and `split.test`."
         )
     split = np.repeat(np.arange(3), (n_train, n_validation, n_test))
     np.random.default_rng(conf.seed).shuffle(split)

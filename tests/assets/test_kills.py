@@ -3,14 +3,12 @@
 KILLS=50 in the environment kills that often; the records change each time, so that each run makes everything anew.
 """
 
-import json
 import os
 import random
-import subprocess
-import sys
-import textwrap
+import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,55 +23,26 @@ from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import Fits
 from pipeline.records.ingest import Records
 from pipeline.vocabulary.counted import Counted
-from tests.conftest import MOVIES
+from tests.conftest import MOVIES, PATIENCE
+from tests.forked import Process
 
-PROJECT = Path(__file__).parents[2]
-KILLS = int(os.environ.get("KILLS", "3"))
-RUNS = """
-    import json, os, signal, sys, time
-    import matplotlib.pyplot, mlflow.tracking, pytorch_lightning, sklearn.decomposition
-    from assets.__main__ import main
-    from pipeline.network import callbacks, missing_tokens_module, training
-
-    callbacks.CHECKPOINT_SECONDS, callbacks.CHECKPOINT_STEPS = 0.05, 1
-    for line in sys.stdin:
-        environment, seconds = json.loads(line)
-        child = os.fork()
-        if not child:
-            os.environ.update(environment)
-            silent = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(silent, 1)
-            os._exit(main(["run"]))
-        end = None if seconds is None else time.monotonic() + seconds
-        while not (ended := os.waitpid(child, os.WNOHANG))[0]:
-            if end is not None and time.monotonic() > end:
-                os.kill(child, signal.SIGKILL)
-                end = None
-            time.sleep(0.005)
-        print(os.waitstatus_to_exitcode(ended[1]), flush=True)
-"""
-"""Forks a process for each `make run`, and kills it after some seconds; the modules that it needs are imported once."""
-
+KILLS = int(os.environ.get("KILLS", "2"))
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def run() -> Iterator[Callable[[Path, float | None], int]]:
+@pytest.fixture
+def run(started: Callable[..., Process]) -> Callable[[Path, float | None], int]:
     """`make run` in a home beside its conf files, killed after some seconds: its exit code."""
-    code = [sys.executable, "-c", textwrap.dedent(RUNS)]
-    with subprocess.Popen(code, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
 
-        def begin(folder: Path, seconds: float | None) -> int:
-            environment = {"PIPELINE_HOME": str(folder / "home"), "PIPELINE_CONF": str(folder / "conf")}
-            assert process.stdin is not None
-            assert process.stdout is not None
-            process.stdin.write(json.dumps([environment, seconds]) + "\n")
-            process.stdin.flush()
-            return int(process.stdout.readline())
+    def begin(folder: Path, seconds: float | None) -> int:
+        home, conf = str(folder / "home"), str(folder / "conf")
+        process = started("run", often=True, PIPELINE_HOME=home, PIPELINE_CONF=conf)
+        with suppress(TimeoutError):
+            return process.wait(PATIENCE if seconds is None else seconds)
+        process.send_signal(signal.SIGKILL)
+        return process.wait()
 
-        yield begin
+    return begin
 
 
 def written(folder: Path, records: pl.DataFrame, version: int) -> None:

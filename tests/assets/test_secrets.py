@@ -1,8 +1,5 @@
 """A planted password goes nowhere: not into a log, a page, a table, a run, a database, or a sentence."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,9 +8,9 @@ import pytest
 import yaml
 
 from tests.conftest import MOVIES, PATIENCE
+from tests.forked import Process
 from tests.web import Host
 
-PROJECT = Path(__file__).parents[2]
 PASSWORD, KEY, NAMED = "planted-Pass-w0rd", "planted-T0ken", "planted-of-the-environment"
 
 
@@ -29,14 +26,14 @@ def hosts(two_genres: pl.DataFrame) -> Iterator[tuple[Host, Host]]:
 
 
 def test_a_planted_password_goes_nowhere(
-    hosts: tuple[Host, Host], tmp_path: Path, fresh_database: Callable[[Path], str]
+    hosts: tuple[Host, Host], tmp_path: Path, fresh_database: Callable[[Path], str], started: Callable[..., Process]
 ) -> None:
     (tmp_path / "conf").mkdir()
     written, _ = hosts
     addresses = [host.address.removeprefix("http://") for host in hosts]
     environment = {"PIPELINE_HOME": str(tmp_path / "home"), "PIPELINE_CONF": str(tmp_path / "conf"), "NAMED": NAMED}
 
-    def run(file: str) -> subprocess.CompletedProcess[str]:
+    def run(file: str) -> Process:
         """Learn from both servers: one's password is written in the conf file, the other's in the environment."""
         paths = {
             "written": f"http://me:{PASSWORD}@{addresses[0]}/films.csv?token={KEY}",
@@ -45,22 +42,20 @@ def test_a_planted_password_goes_nowhere(
         for name, path in paths.items():
             text = yaml.safe_dump({**MOVIES, "source": {"path": path}}, sort_keys=False)
             (tmp_path / "conf" / f"{name}.yaml").write_text(text)
-        command = [sys.executable, "-m", "assets", "run"]
-        return subprocess.run(
-            command, cwd=PROJECT, env={**os.environ, **environment},
-            text=True, capture_output=True, timeout=PATIENCE, check=False,
-        )  # fmt: skip
+        process = started("run", **environment)
+        process.wait(PATIENCE)
+        return process
 
     fresh_database(tmp_path / "home")
     learned = run("films")
-    assert learned.returncode == 0, learned.stderr
+    assert learned.poll() == 0, learned.err
     written.password = "another"
     refused = run("missing")
-    assert refused.returncode == 1
-    assert "the server says 401" in refused.stderr
-    assert "the server says 404" in refused.stderr
+    assert refused.poll() == 1
+    assert "the server says 401" in refused.err
+    assert "the server says 404" in refused.err
 
-    said = "".join(done.stdout + done.stderr for done in (learned, refused))
+    said = "".join(done.out + done.err for done in (learned, refused))
     kept = {path: path.read_bytes() for path in (tmp_path / "home").rglob("*") if path.is_file()}
     assert "report.html" in {path.name for path in kept}
     for secret in (PASSWORD, KEY, NAMED):

@@ -2,10 +2,12 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +20,8 @@ from docs.tour import free_port
 from pipeline.config.dataset import Dataset
 from tests import postgresql
 from tests.conftest import PATIENCE, learns, wait_until, with_training
+from tests.forked import Process
 from tests.postgresql import PASSWORD
-
-PROJECT = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.slow
 
@@ -48,41 +49,36 @@ def asked(address: str, query: str) -> list[Any]:
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
+def start(started: Callable[..., Process], tmp_path: Path) -> Callable[..., Process]:
     """Start `make run`, in a process of its own."""
-
-    def begun(**environment: str) -> subprocess.Popen[str]:
-        folders = {"PIPELINE_HOME": str(tmp_path / "home"), "PIPELINE_CONF": str(tmp_path / "conf")}
-        return subprocess.Popen(
-            [sys.executable, "-m", "assets", "run"], cwd=PROJECT, env={**os.environ, **folders, **environment},
-            text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
-
-    return begun
+    return partial(started, "run", PIPELINE_HOME=str(tmp_path / "home"), PIPELINE_CONF=str(tmp_path / "conf"))
 
 
-def test_both_in_postgresql_which_goes_away_in_the_middle(
-    movies: Dataset, cluster: postgresql.Cluster, start: Callable[..., subprocess.Popen[str]], tmp_path: Path
+def test_runs_in_postgresql_which_goes_away_in_the_middle(
+    movies: Dataset, cluster: postgresql.Cluster, start: Callable[..., Process], tmp_path: Path
 ) -> None:
+    """Then everything is in PostgreSQL, Dagster's runs too, and the next run goes on."""
     runs, schedules = (f"{cluster.address}/{name}" for name in ("runs", "schedules"))
-    environment = {"MLFLOW_TRACKING_URI": runs, "DAGSTER_STORAGE_URI": schedules}
     conf = tmp_path / "conf" / "planted_movies.yaml"
     as_it_was = conf.read_text()
     with_training(conf, max_epochs=1_000_000, patience=1_000_000)
-    process = start(**environment)
+    process = start(MLFLOW_TRACKING_URI=runs)
     is_learning = "select 1 from metrics where key = 'train_loss' limit 1"
     wait_until(lambda: process.poll() is not None or bool(asked(runs, is_learning)))
     cluster.stop()
-    out, err = process.communicate(timeout=PATIENCE)
+    code = process.wait(PATIENCE)
     cluster.start()
-    assert process.returncode == 1
+    out, err = process.out, process.err
+    assert code == 1
     assert "the database does not answer, or refuses. Look at its server, and run again" in err
     assert "Traceback" not in err
 
+    shutil.rmtree(tmp_path / "home" / "dagster")
     conf.write_text(as_it_was)
-    process = start(**environment)
-    table, later = process.communicate(timeout=PATIENCE)
-    assert (process.returncode, later) == (0, "")
+    process = start(MLFLOW_TRACKING_URI=runs, DAGSTER_STORAGE_URI=schedules)
+    code = process.wait(PATIENCE)
+    table, later = process.out, process.err
+    assert (code, later) == (0, "")
     assert "\nplanted_movies  " in table
     statuses = asked(runs, "select name, status from runs order by start_time")
     assert statuses[:1] == [("embedding D=2", "KILLED")]
@@ -99,7 +95,7 @@ def test_both_in_postgresql_which_goes_away_in_the_middle(
 
 def test_an_mlflow_server_that_goes_away_in_the_middle(
     movies: Dataset,
-    start: Callable[..., subprocess.Popen[str]],
+    start: Callable[..., Process],
     fresh_database: Callable[[Path], str],
     tmp_path: Path,
 ) -> None:
@@ -116,10 +112,9 @@ def test_an_mlflow_server_that_goes_away_in_the_middle(
     finally:
         os.killpg(server.pid, 9)
         server.wait()
-    _, err = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 1
-    assert "the MLflow server does not answer. Start it, and run again: what was finished is kept." in err
-    assert "Traceback" not in err
+    assert process.wait(PATIENCE) == 1
+    assert "the MLflow server does not answer. Start it, and run again: what was finished is kept." in process.err
+    assert "Traceback" not in process.err
 
 
 def _answers(address: str) -> bool:

@@ -189,6 +189,22 @@ def test_a_little_dirt_is_set_aside_and_the_rest_learned_from(name: str, kind: s
     assert learned_from(tmp_path, kind, path="odd.csv") == "used"
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("a picture", "this is no text"),
+        ("a page of HTML", "this is a web page and no table"),
+        ("JSON", "is read with `source.format: ndjson`"),
+        ("names in capitals", "there is no column 'user' in odd.csv, did you mean 'USER'"),
+        ("one row", "a single example is too few: 1 to validate and 1 to hold out leave 0 to train on"),
+    ],
+)
+def test_what_is_no_such_data_is_called_by_its_name(name: str, said: str, tmp_path: Path) -> None:
+    made = TEXTS[name](LISTS, NAMES["lists"])
+    (tmp_path / "odd.csv").write_bytes(made if isinstance(made, bytes) else made.encode())
+    assert said in learned_from(tmp_path, "lists", path="odd.csv")
+
+
 def _cut(folder: Path) -> str:
     whole = gzip.compress((text(LISTS * 500, NAMES["lists"])).encode(), 1)
     (folder / "odd.csv.gz").write_bytes(whole[: len(whole) * 6 // 10])

@@ -19,6 +19,7 @@ from pipeline.records import pairs as module
 from pipeline.records.cleaning import Counts
 from pipeline.records.ingest import Records, ingest
 from pipeline.records.source import tables
+from pipeline.records.tokens.value import ValueTokens
 from pipeline.vocabulary.counted import Counted, count
 
 
@@ -90,7 +91,7 @@ def test_the_table_of_pairs_is_used_again_for_its_own_records_and_conf_only(
     assert len({examples.fingerprint for examples in encoded}) == 1
     monkeypatch.setattr(module, "_BLOCK", 100)
     assert encode(records.frame, counted.vocabulary, movies, own).fingerprint == encoded[0].fingerprint
-    monkeypatch.setattr(module, "_ROWS", 100)
+    monkeypatch.setattr(ValueTokens, "rows_at_once", 100)
     assert encode(records.frame, counted.vocabulary, movies).fingerprint == encoded[0].fingerprint
 
 

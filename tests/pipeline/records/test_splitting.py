@@ -92,7 +92,9 @@ def test_a_split_column_that_says_something_else_is_refused(
 
 def test_too_few_examples_are_refused(write_conf: Callable[..., Path]) -> None:
     records = pl.DataFrame({"user": ["a", "b"], "movie": [1, 2]})
-    with pytest.raises(PipelineError, match="2 examples are too few: 1 validate, 1 are held out, 0 train"):
+    with pytest.raises(
+        PipelineError, match="2 examples are too few: 1 to validate and 1 to hold out leave 0 to train on"
+    ):
         splits(records, load(write_conf("some", BASE)))
 
 
