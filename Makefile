@@ -5,8 +5,8 @@ DATASET ?=
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 TORCH := 2.13.0
-# Processes that test side by side, with one thread each: `make run` of the README is as long as all the rest.
-WORKERS ?= 2
+# Processes that test side by side, with one thread each: on two cores one of them nearly always waits for a server.
+WORKERS ?= 3
 
 # PIPELINE_CONF, PIPELINE_HOME, FORCE, DAGSTER_PORT and the others are read from the environment or `make NAME=value`
 export MLFLOW_DISABLE_TELEMETRY := true
@@ -66,7 +66,7 @@ bench: $(INSTALLED)  ## time and memory beside what people use, on generated dat
 
 lock:  ## write requirements.lock anew: the newest versions that pyproject.toml allows
 	@rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
-	@.venv-lock/bin/pip install --quiet torch==$(TORCH) && .venv-lock/bin/pip install --quiet '.[samples,databases,dev]'
+	@.venv-lock/bin/pip install --quiet torch==$(TORCH) && .venv-lock/bin/pip install --quiet '.[samples,databases,lakes,dev]'
 	@(echo "# Exact versions of everything, written by 'make lock'. No hashes: torch has a CPU and a CUDA build."; \
 		.venv-lock/bin/pip freeze --all --exclude embedding-pipeline --exclude pip | sed 's/+cpu$$//') > requirements.lock
 	@rm -rf .venv-lock build

@@ -59,10 +59,11 @@ class Source(Section):
     asset: str | None = Field(None, pattern=r"^[A-Za-z0-9_]+(/[A-Za-z0-9_]+)*$")
     """Instead of files, an asset of your own Dagster project, such as `shop/loans`. Its value is a frame of Polars,
     pandas or Arrow, or the path of a file."""
-    format: Literal["csv", "parquet", "ndjson", "lines"] | None = None
-    """Format of the files; `lines`: each line of a text is one record, in a column named `line`. Default: by the ending
-    of the name (.csv, .tsv, .txt, .parquet, .ndjson, .jsonl). Compressed files (.gz, .zip, .zst, .bz2, .xz) are read
-    too."""
+    format: Literal["csv", "parquet", "ndjson", "lines", "delta", "iceberg"] | None = None
+    """Format of the files; `lines`: each line of a text is one record, in a column named `line`; `delta` and `iceberg`:
+    the path is the folder of a Delta table, or the metadata file of an Iceberg table. Default: by the ending of the
+    name (.csv, .tsv, .txt, .parquet, .ndjson, .jsonl), or by what a folder holds. Compressed files (.gz, .zip, .zst,
+    .bz2, .xz) are read too."""
     separator: str | None = Field(None, pattern=r"^[\x01-\x09\x0b\x0c\x0e-\x7f]{1,4}$")
     """What stands between the values of a CSV file. Default: a tab for .tsv; otherwise one of `, ; | tab`, by the first
     line."""

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -16,6 +17,7 @@ from assets.__main__ import main
 from docs.tour import free_port
 from pipeline.config.dataset import Dataset
 from tests.conftest import PATIENCE, learns, statuses, wait_until, with_training
+from tests.forked import Process
 
 PROJECT = Path(__file__).parents[2]
 
@@ -54,20 +56,28 @@ def command(tmp_path: Path, fresh_database: Callable[[Path], str]) -> Iterator[C
         process.communicate()
 
 
+@pytest.fixture
+def run(
+    started: Callable[..., Process], tmp_path: Path, fresh_database: Callable[[Path], str]
+) -> Callable[..., Process]:
+    """Start `run` on the planted datasets of this test."""
+    fresh_database(tmp_path / "home")
+    return partial(started, "run", PIPELINE_HOME=str(tmp_path / "home"), PIPELINE_CONF=str(tmp_path / "conf"))
+
+
 def test_run_does_one_dataset_or_all_and_ends_with_a_table_for_each(
-    movies: Dataset, homes: Dataset, tmp_path: Path, command: Callable[..., subprocess.Popen[str]]
+    movies: Dataset, homes: Dataset, tmp_path: Path, run: Callable[..., Process]
 ) -> None:
     (tmp_path / "conf" / "broken.yaml").write_text("seed: [")
-    process = command("run", "planted_movies")  # does not even read the other confs
-    out, err = process.communicate(timeout=PATIENCE)
-    assert (process.returncode, err) == (0, "")
-    assert "\nplanted_movies  " in out
+    process = run("planted_movies")  # does not even read the other confs
+    assert (process.wait(PATIENCE), process.err) == (0, "")
+    assert "\nplanted_movies  " in process.out
     assert [path.name for path in (tmp_path / "home" / "data").iterdir()] == ["planted_movies"]
 
     (tmp_path / "conf" / "broken.yaml").unlink()
-    process = command("run")
-    out, err = process.communicate(timeout=PATIENCE)
-    assert (process.returncode, err) == (0, "")
+    process = run()
+    assert (process.wait(PATIENCE), process.err) == (0, "")
+    out = process.out
     assert out.count("planted_movies: ") > out.count(" is reused") == 3
     tables = out[out.index("\nplanted_homes  ") :]
     for line in ("planted_movies", "embedding D=2", "pca D=2", "popularity", "mean"):
@@ -89,17 +99,16 @@ def test_a_mistake_ends_in_one_sentence(
 
 @pytest.mark.parametrize("interruption", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_is_killed_in_mlflow_and_says_so(
-    movies: Dataset, tmp_path: Path, interruption: signal.Signals, command: Callable[..., subprocess.Popen[str]]
+    movies: Dataset, tmp_path: Path, interruption: signal.Signals, run: Callable[..., Process]
 ) -> None:
     with_training(tmp_path / "conf" / "planted_movies.yaml", max_epochs=1_000_000, patience=1_000_000)
-    process = command("run")
+    process = run()
     database = tmp_path / "home" / "mlflow.db"
-    wait_until(lambda: learns(database, movies.name))
+    wait_until(lambda: process.poll() is not None or learns(database, movies.name))
     process.send_signal(interruption)
-    _, err = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 130
-    assert "stopped; what was finished is kept" in err
-    assert "Traceback" not in err
+    assert process.wait(PATIENCE) == 130
+    assert "stopped; what was finished is kept" in process.err
+    assert "Traceback" not in process.err
     assert statuses(database, movies.name)["embedding D=2"] == "KILLED"
 
 

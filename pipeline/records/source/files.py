@@ -13,7 +13,7 @@ from pipeline.records.source.batch import Batch
 from pipeline.records.source.delimited import DelimitedFile
 from pipeline.records.source.paths import ending, format_of, resolved
 from pipeline.records.source.streams import TextFile
-from pipeline.records.source.tables import ParquetFile
+from pipeline.records.source.tables import LakeTable, ParquetFile
 from pipeline.records.source.urls import fetched
 from pipeline.secrets import masked
 
@@ -30,6 +30,9 @@ class Readable(Protocol):
 
     def batches(self) -> Iterator[Batch]:
         """All rows, in the order of the source."""
+
+
+_TABLES = ("parquet", "delta", "iceberg")
 
 
 class Files:
@@ -54,7 +57,7 @@ class Files:
         self._format = format_of(source, self._paths[0])
         if self._format == "ndjson":
             self.schema = json_lines.schema_of([self._text_file(path) for path in self._paths])
-        elif self._format == "parquet":
+        elif self._format in _TABLES:
             self.schema = self._table(self._paths[0]).schema
         elif self._format == "lines":
             self.schema = plain_lines.SCHEMA
@@ -70,7 +73,7 @@ class Files:
             PipelineError: a file is damaged, or its columns are not those of the first.
         """
         for path in self._paths:
-            if self._format == "parquet":
+            if self._format in _TABLES:
                 table = self._table(path)
                 self._require_same(path, table.schema)
                 yield from (self._in_order(batch) for batch in table.batches())
@@ -94,14 +97,16 @@ class Files:
             raise PipelineError(
                 f"{path}: has the SHA-256 {checksum}, and `source.sha256` says {expected}. Is it another version?"
             )
-        self.checksums[masked(path)] = checksum[:16]
+        self.checksums[masked(path)] = checksum if " " in checksum else checksum[:16]
 
     def _local(self, path: str) -> str:
         """The path of a file on this machine, fetched if need be; an object store's address as it is."""
         return str(fetched(path, self._downloads)) if path.startswith(("http://", "https://")) else path
 
-    def _table(self, path: str) -> ParquetFile:
-        return ParquetFile(self._local(path), masked(path))
+    def _table(self, path: str) -> ParquetFile | LakeTable:
+        if self._format == "parquet":
+            return ParquetFile(self._local(path), masked(path))
+        return LakeTable(path, masked(path), self._format)
 
     def _text_file(self, path: str) -> TextFile:
         source = self._source

@@ -18,6 +18,8 @@ _FORMATS = {
     ".ndjson": "ndjson",
     ".jsonl": "ndjson",
 }
+_DELTA_LOG, _ICEBERG = "_delta_log", ".metadata.json"
+"""The folder that makes a folder a Delta table, and how the file that describes an Iceberg table ends."""
 COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst", ".zlib", ".zip")
 
 
@@ -52,6 +54,8 @@ def files_state(source: Source, conf_folder: Path) -> dict[str, tuple[int, int]]
         PipelineError: a file is missing.
     """
     found = [Path(path) for path in resolved(source, conf_folder) if "://" not in path]
+    logs = [sorted((path / _DELTA_LOG).glob("*.json")) for path in found if path.is_dir()]
+    found = [*(path for path in found if not path.is_dir()), *(log[-1] for log in logs if log)]
     return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in found}
 
 
@@ -63,6 +67,10 @@ def format_of(source: Source, path: str) -> str:
     """
     if source.format:
         return source.format
+    if path.endswith(_ICEBERG):
+        return "iceberg"
+    if "://" not in path and (Path(path) / _DELTA_LOG).is_dir():
+        return "delta"
     found = _FORMATS.get(ending(path)) or (_FORMATS.get(ending(source.member)) if source.member else None)
     if found is None and (source.separator or source.columns):
         return "csv"
@@ -113,7 +121,15 @@ def _resolve(path: str, source: Source, conf_folder: Path) -> list[str]:
 
 
 def _of_folder(folder: Path, source: Source) -> list[str]:
-    """Every file below a folder whose name ends like one of the formats, or every file if conf says the format."""
+    """Every file below a folder whose name ends like one of the formats, or every file if conf says the format.
+
+    A Delta table is its folder, and an Iceberg table the newest file that describes it.
+    """
+    if (folder / _DELTA_LOG).is_dir():
+        return [str(folder)]
+    described = sorted((folder / "metadata").glob(f"*{_ICEBERG}"), key=lambda path: path.stat().st_mtime_ns)
+    if described:
+        return [str(described[-1])]
     found = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith((".", "_")))
     found = [path for path in found if source.format or ending(str(path)) in _FORMATS]
     if not found:

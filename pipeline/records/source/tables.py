@@ -1,6 +1,7 @@
-"""Reads Parquet files batch by batch."""
+"""Reads Parquet files, and tables of Delta Lake and Iceberg, batch by batch."""
 
 import hashlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -71,6 +72,63 @@ class ParquetFile:
             return None
         found = Path(self._path).stat()
         return found.st_size, found.st_mtime_ns
+
+
+class LakeTable:
+    """A table of Delta Lake or Iceberg, at the version that it has when it is opened; Polars reads it."""
+
+    def __init__(self, path: str, name: str, kind: str) -> None:
+        """Read the table's schema and version.
+
+        Args:
+            path: the folder of a Delta table, or the metadata file of an Iceberg table; it may be in an object store.
+            name: the path, for people.
+            kind: delta or iceberg.
+
+        Raises:
+            PipelineError: it is no such table, it cannot be read, or the reader is not installed.
+        """
+        self.name, self._kind = name, kind
+        try:
+            self._rows, self.checksum = _delta(path) if kind == "delta" else _iceberg(path)
+            self.schema = self._rows.collect_schema()
+        except ImportError:
+            raise PipelineError(
+                f"{name}: tables of {kind} need a reader: pip install 'embedding-pipeline[lakes]'."
+            ) from None
+        except Exception as error:  # each reader raises its own
+            raise PipelineError(f"{name}: cannot be read as a {kind} table ({_first_line(error)}).") from error
+
+    def batches(self) -> Iterator[Batch]:
+        """All rows of the table.
+
+        Raises:
+            PipelineError: a file of it is missing or damaged.
+        """
+        try:
+            yield from batches_of(self._rows, self.name)
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise PipelineError(
+                f"{self.name}: cannot be read as a {self._kind} table ({_first_line(error)})."
+            ) from error
+
+
+def _delta(path: str) -> tuple[pl.LazyFrame, str]:
+    """The rows of a Delta table, and its version."""
+    from deltalake import DeltaTable
+
+    table = DeltaTable(path)
+    return pl.scan_delta(table), f"version {table.version()}"
+
+
+def _iceberg(path: str) -> tuple[pl.LazyFrame, str]:
+    """The rows of an Iceberg table, and its snapshot."""
+    from pyiceberg.table import StaticTable
+
+    os.environ.setdefault("POLARS_ICEBERG_PLANNER", "pyiceberg")  # the other one is a package of its own
+    table = StaticTable.from_metadata(path)
+    snapshot = table.current_snapshot()
+    return pl.scan_iceberg(table), f"snapshot {snapshot.snapshot_id if snapshot else 'none'}"
 
 
 def _first_line(error: Exception) -> str:
