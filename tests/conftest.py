@@ -54,9 +54,8 @@ def genre_of(token: str) -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with long tests begin first, so that no worker is left with one at the end; otherwise any order will do."""
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    """Files with long tests begin first, the longest before all: no worker is left with one at the end."""
+    items.sort(key=lambda item: -max((mark.args[0] for mark in item.iter_markers("slow")), default=0))
 
 
 def wait_until(holds: Callable[[], bool]) -> None:

@@ -16,7 +16,7 @@ from tests.conftest import PATIENCE
 
 PROJECT = Path(__file__).parents[1]
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(60)
 
 
 def test_the_wheel_proposes_a_conf_file_and_learns_from_it(tmp_path: Path) -> None:

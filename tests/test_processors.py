@@ -26,6 +26,8 @@ from pipeline.experiment.registry import estimator, estimator_type
 from pipeline.records.pairs import pair_table
 from pipeline.vocabulary.vocabulary import build_vocabulary
 
+pytestmark = pytest.mark.slow(30)
+
 KERNELS = {
     "x86_64": {
         "of 2004": {

@@ -21,7 +21,7 @@ BIN = Path(sys.executable).parent
 FITS = 26
 """Of both samples, as their confs have it."""
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(280)
 
 
 def shell(line: str, home: Path) -> str:

@@ -16,7 +16,7 @@ QUICK = {**MOVIES, "dimensions": [2, 3], "baselines": [{"kind": "pca", "dimensio
 """Two values of D, so that MLflow shows the dimension among the settings that differ."""
 PATIENT = {**MOVIES, "training": {"max_epochs": 1_000_000, "patience": 1_000_000}}
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(90)
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from tests.forked import Process
 
 PROJECT = Path(__file__).parents[2]
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(90)
 
 
 @pytest.fixture

@@ -21,6 +21,8 @@ from pipeline.experiment.comparison import Comparison
 from pipeline.vocabulary.vocabulary import Vocabulary
 from tests.conftest import MOVIES
 
+pytestmark = pytest.mark.slow(30)
+
 CHAIN = [
     "raw_records",
     "vocabulary",

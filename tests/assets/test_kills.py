@@ -27,7 +27,7 @@ from tests.conftest import MOVIES, PATIENCE
 from tests.forked import Process
 
 KILLS = int(os.environ.get("KILLS", "2"))
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(50)
 
 
 @pytest.fixture

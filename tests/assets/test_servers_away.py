@@ -23,7 +23,7 @@ from tests.conftest import PATIENCE, learns, wait_until, with_training
 from tests.forked import Process
 from tests.postgresql import PASSWORD
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(60)
 
 
 @pytest.fixture

@@ -27,6 +27,8 @@ from pipeline.records.pairs import pair_table
 from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
 from tests.conftest import with_training
 
+pytestmark = pytest.mark.slow(50)
+
 PROJECT = Path(__file__).parents[3]
 LOG = logging.getLogger("test")
 KILLED = """

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from sklearn.feature_extraction.text import CountVectorizer
 
 from pipeline.records.tokens.characters import CharacterTokens
-from pipeline.records.tokens.words import WORD, WordTokens
+from pipeline.records.tokens.texts import WORD
+from pipeline.records.tokens.words import WordTokens
 
 TEXTS = st.lists(st.text(alphabet="aBcé1' .-", max_size=30), min_size=1, max_size=5)
 

@@ -1,0 +1,60 @@
+"""What the kinds of tokens share that are cut out of a text: a record makes several; they may be runs of neighbours."""
+
+from abc import abstractmethod
+from typing import ClassVar
+
+import polars as pl
+from pydantic import Field
+
+from pipeline.config.tokens import Tokens
+
+WORD = "[\\p{L}\\p{M}\\p{N}]+(?:['\u2019][\\p{L}\\p{M}]+)*"
+"""A run of letters, marks and digits, with apostrophes inside: `two`, `owner's`, `Öl`, `1920`."""
+
+
+class TextTokens(Tokens):
+    """Tokens that are cut out of a text column."""
+
+    gives_lists: ClassVar[bool] = True
+
+    lowercase: bool = True
+    """Lower-case the words."""
+    max_tokens: int | None = Field(None, ge=1)
+    """A record with more tokens than this cannot be used. Default: there is no limit."""
+
+    @abstractmethod
+    def cut(self, text: pl.Expr) -> pl.Expr:
+        """The list of tokens of each text, which is in lower case if that is asked for."""
+
+    def rules(self, column: str, dtype: pl.DataType) -> list[tuple[str, pl.Expr]]:
+        """A record cannot be used if it makes too many tokens."""
+        texts = self.texts(column, dtype)
+        if self.max_tokens is None or texts is None:
+            return []
+        return [(f"has more than {self.max_tokens} tokens", texts.list.len() > self.max_tokens)]
+
+    def texts(self, column: str, dtype: pl.DataType) -> pl.Expr | None:
+        """The tokens of each text; None if the column holds no text."""
+        if dtype != pl.String:
+            return None
+        text = pl.col(column)
+        return self.cut(text.str.to_lowercase() if self.lowercase else text)
+
+
+def runs(lists: pl.Expr, lengths: tuple[int, int], between: str) -> pl.Expr:
+    """The runs of neighbours in lists of texts: the short ones first, each as one text.
+
+    Args:
+        lists: lists of texts.
+        lengths: texts of a run, fewest and most.
+        between: what stands between the texts of a run.
+    """
+    shortest, longest = lengths
+    if longest == 1:
+        return lists
+
+    def of_length(n: int) -> pl.Expr:
+        neighbours = [pl.element().shift(-i) for i in range(n)]
+        return lists.list.eval(pl.concat_str(neighbours, separator=between).drop_nulls())
+
+    return pl.concat_list([of_length(n) for n in range(shortest, longest + 1)])
