@@ -11,7 +11,6 @@ OURS = "ours"
 _CONF = """\
 # Generated: users with tastes, movies with power-law popularity.
 description: Generated users and movies.
-source: {path: watched.csv}
 example: user
 tokens:
   - {kind: value, columns: movie}
@@ -22,15 +21,29 @@ dimensions: [32]
 
 def ours(csv: Path, out: Path) -> tuple[int, ...]:
     """The way of the pipeline: Parquet, split, vocabulary on the training examples, CSR on disk."""
+    return encoded("source: {path: watched.csv}", csv.parent, out)
+
+
+def encoded(settings: str, data: Path, out: Path) -> tuple[int, ...]:
+    """Make the examples of the generated pairs with the pipeline.
+
+    Args:
+        settings: where the pairs are, and what else a conf file says of them.
+        data: the folder of the files that it names.
+        out: where the examples are kept.
+
+    Returns:
+        The numbers of examples, of tokens and of pairs.
+    """
     from pipeline.config.files import load
     from pipeline.examples.encoding import encode
     from pipeline.records.ingest import ingest
     from pipeline.vocabulary.counted import count
 
     path = out / "generated.yaml"
-    path.write_text(_CONF)
+    path.write_text(f"{_CONF}{settings}\n")
     conf = load(path)
-    records = ingest(conf, csv.parent, out / "records")
+    records = ingest(conf, data, out / "records")
     counted = count(records, conf)
     examples = encode(records.frame, counted.vocabulary, conf, counted.table_of(records, conf))
     examples.save(out)

@@ -27,7 +27,7 @@ ORDER = (
     "movielens_20m",
     "edinburgh",
 )
-SPEED = ("encode", "learn", "scale", "overhead")
+SPEED = ("encode", "sources", "learn", "scale", "overhead")
 _HEAD = """\
 # Benchmarks
 
@@ -56,11 +56,13 @@ On generated data (`benchmarks/generate.py`), every contestant in a process of i
 ```console
 $ make bench                      # some minutes
 $ make bench SIZE=course          # half a million users, a million movies: an hour
-$ make bench CONTEST=encode       # one of encode, learn, scale, overhead: a minute
+$ make bench CONTEST=encode       # one of encode, sources, learn, scale, overhead: a minute
 ```
 
 **encode**: where a CSV becomes a CSR matrix ours does more than the others: it splits the examples, counts the
 vocabulary on the training ones only, marks what goes in and what is predicted, and keeps the raw records as Parquet.
+**sources**: the same pairs, with a rating each, by our way from other sources than a CSV file, and with a filter or a
+weight; PostgreSQL runs on the same machine, and what it needs itself is not counted.
 **learn**: where the matrix becomes an embedding all learn from the same training examples and are evaluated on the same
 held-out ones; nobody is tuned, but ALS has the alpha that did best of 5, 20 and 50 on such data. The plain loop is
 there for its pace: its recall is that of 100 steps. Libraries are loaded before the clock starts. The floor is the time

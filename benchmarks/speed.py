@@ -1,7 +1,8 @@
 """`make bench`: time and memory on generated data, beside what people use, each in a process of its own, in one go.
 
     encode    from a CSV of text ids to a CSR matrix
-    learn     from that to an embedding of 32 dimensions
+    sources   the same from Parquet, DuckDB and PostgreSQL, with a filter or a weight, beside a CSV
+    learn     from the matrix to an embedding of 32 dimensions
     scale     what ten times as many pairs cost, or a vocabulary ten times as large
     overhead  what Dagster and MLflow add to the library's own calls
 
@@ -23,19 +24,23 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from benchmarks import machine, page, scale
+from benchmarks import machine, page, scale, sources
 from benchmarks.encoders import ENCODERS, OURS, encode, ours
 from benchmarks.learners import LEARNERS, D, learn
 
 HERE = Path(__file__).resolve().parent
 SIZES = {"small": (100_000, 50_000, 5_200_000), "course": (500_000, 1_000_000, 59_000_000)}
 """Number of users, movies and pairs that each size asks for."""
-CONTESTANTS: dict[str, Mapping[str, Callable[..., Any]]] = {"encode": ENCODERS, "learn": LEARNERS}
+CONTESTANTS: dict[str, Mapping[str, Any]] = {"encode": ENCODERS, "learn": LEARNERS, "sources": sources.SOURCES}
+_CALLED: dict[str, Callable[[str, Path], tuple[float, dict[str, Any]]]] = {
+    "encode": encode, "learn": learn, "sources": sources.encode_from
+}  # fmt: skip
 TITLES = {"encode": "CSV to CSR", "learn": f"CSR to embedding, D={D}"}
-CONTESTS = ("encode", "learn", "scale", "overhead")
+CONTESTS = ("encode", "sources", "learn", "scale", "overhead")
 _LIBRARIES = ("torch", "pytorch-lightning", "scikit-learn")
 PACKAGES = {
     "encode": ("polars", "pandas", "numpy", "scipy"),
+    "sources": ("polars", "numpy", "duckdb", "adbc-driver-postgresql"),
     "learn": ("numpy", "scipy", *_LIBRARIES, "implicit"),
     "scale": ("polars", "numpy", "scipy", *_LIBRARIES),
     "overhead": ("dagster", "mlflow", "polars", *_LIBRARIES),
@@ -51,7 +56,7 @@ def measure(contest: str, name: str, path: Path) -> dict[str, float]:
         return {"bytes": machine.bandwidth(), "multiply_adds": machine.gemm()}
     if contest == "scale":
         return scale.cost(path)
-    seconds, more = (encode if contest == "encode" else learn)(name, path)
+    seconds, more = _CALLED[contest](name, path)
     return {"seconds": seconds, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3, **more}
 
 
@@ -124,6 +129,17 @@ def side_by_side(contest: str, size: str, csv: Path, repeats: int) -> dict[str, 
     }
 
 
+def from_sources(size: str, csv: Path, repeats: int) -> dict[str, Any]:
+    """Hold a contest between sources."""
+    with tempfile.TemporaryDirectory() as folder, sources.prepared(csv, Path(folder)) as path:
+        medians = hold("sources", path, repeats)
+    return {
+        "title": f"sources, {size}: {_said(size)}",
+        "tables": [sources.table(medians)],
+        "notes": [f"medians of {repeats}"],
+    }
+
+
 def growing(size: str) -> dict[str, Any]:
     """Measure how the cost grows with the pairs and with the vocabulary."""
     found = scale.grow(*SIZES[size], measure=partial(elsewhere, "scale", "ours"))
@@ -184,6 +200,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for contest in CONTESTS if options.contest is None else [options.contest]:
         if contest == "scale":
             found = growing(options.size)
+        elif contest == "sources":
+            found = from_sources(options.size, csv, options.repeats)
         elif contest == "overhead":
             found = added(options.size, csv, options.repeats)
         else:

@@ -14,8 +14,8 @@ from pipeline.config.records import Source
 from pipeline.errors import PipelineError
 from pipeline.records.ingest import source_of
 from pipeline.records.source import paths
+from pipeline.records.source.object_stores import on_this_machine
 from pipeline.records.source.streams import TextFile
-from pipeline.records.source.urls import fetched
 from pipeline.secrets import masked
 
 ROWS = 200_000
@@ -79,7 +79,7 @@ def look(place: str, query: str | None, conf_folder: Path, downloads: Path) -> L
     ending = paths.ending(first)
     if ending in (".parquet", ".pq", ".ndjson", ".jsonl"):
         return Look(settings, *_rows(settings, conf_folder, downloads))
-    local = fetched(first, downloads) if first.startswith(("http://", "https://")) else Path(first)
+    local = on_this_machine(first, downloads)
     return _text(settings, TextFile(local, masked(first), None, None, 1e18), ending, conf_folder, downloads)
 
 

@@ -1,11 +1,12 @@
 """The contest of speed is fair: all encoders find the same pairs, and the table says what was measured."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from benchmarks import scale
+from benchmarks import scale, sources
 from benchmarks.encoders import ENCODERS, ours
 from benchmarks.generate import generate, write
 from benchmarks.learners import LEARNERS
@@ -13,6 +14,7 @@ from benchmarks.overhead import alone
 from benchmarks.speed import measure, table
 from pipeline.config.files import load
 from pipeline.experiment.comparison import Comparison
+from tests import postgresql
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +28,26 @@ def test_every_encoder_finds_the_same_pairs(name: str, csv: Path) -> None:
     assert found["pairs"] == len(generate(300, 200, 6_000).user)
     assert found["seconds"] > 0
     assert found["peak_mb"] > 10
+
+
+@pytest.fixture(scope="module")
+def in_sources(csv: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    if postgresql.binaries() is None:
+        pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
+    with sources.prepared(csv, tmp_path_factory.mktemp("sources")) as folder:
+        yield folder
+
+
+@pytest.mark.parametrize("name", sources.SOURCES)
+def test_every_source_gives_the_same_pairs(name: str, in_sources: Path) -> None:
+    assert measure("sources", name, in_sources)["pairs"] == len(generate(300, 200, 6_000).user)
+
+
+def test_the_table_of_sources_has_ratios_to_a_csv_file() -> None:
+    medians = {name: {"seconds": 2.0 * i, "peak_mb": 300.0} for i, name in enumerate(sources.SOURCES, 1)}
+    _, first, second, *_ = sources.table(medians)
+    assert first == ["csv", "2.0", "1.00", "300", "1.00"]
+    assert second[1:] == ["4.0", "2.00", "300", "1.00"]
 
 
 @pytest.fixture(scope="module")

@@ -11,10 +11,11 @@ from pipeline.errors import PipelineError
 from pipeline.records.source import json_lines, plain_lines
 from pipeline.records.source.batch import Batch
 from pipeline.records.source.delimited import DelimitedFile
+from pipeline.records.source.object_stores import on_this_machine
 from pipeline.records.source.paths import ending, format_of, resolved
 from pipeline.records.source.streams import TextFile
 from pipeline.records.source.tables import LakeTable, ParquetFile
-from pipeline.records.source.urls import fetched
+from pipeline.records.source.urls import WEB, fetched
 from pipeline.secrets import masked
 
 
@@ -99,18 +100,14 @@ class Files:
             )
         self.checksums[masked(path)] = checksum if " " in checksum else checksum[:16]
 
-    def _local(self, path: str) -> str:
-        """The path of a file on this machine, fetched if need be; an object store's address as it is."""
-        return str(fetched(path, self._downloads)) if path.startswith(("http://", "https://")) else path
-
     def _table(self, path: str) -> ParquetFile | LakeTable:
         if self._format == "parquet":
-            return ParquetFile(self._local(path), masked(path))
+            return ParquetFile(str(fetched(path, self._downloads)) if path.startswith(WEB) else path, masked(path))
         return LakeTable(path, masked(path), self._format)
 
     def _text_file(self, path: str) -> TextFile:
         source = self._source
-        local = Path(self._local(path))
+        local = on_this_machine(path, self._downloads)
         return TextFile(local, masked(path), source.encoding, source.member, source.max_gigabytes * 1e9)
 
     def _delimited(self, path: str) -> DelimitedFile:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pipeline.config.records import Source
 from pipeline.errors import PipelineError
+from pipeline.records.source.object_stores import addresses
 from pipeline.secrets import UnknownVariableError, expanded, masked
 
 _FORMATS = {
@@ -106,7 +107,7 @@ def variables_put_in(address: str, key: str) -> str:
 
 def _resolve(path: str, source: Source, conf_folder: Path) -> list[str]:
     if "://" in path:
-        return [path]
+        return addresses(path)
     folders = list(dict.fromkeys((conf_folder, Path.cwd())))
     for folder in folders:
         whole = folder / Path(path).expanduser()

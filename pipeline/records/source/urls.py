@@ -17,6 +17,7 @@ _CHUNK = 2**20
 _SECONDS = 60
 """How long a server may say nothing."""
 _TRIES = 3
+WEB = ("http://", "https://")
 LOG = logging.getLogger(__name__)
 
 
@@ -33,12 +34,18 @@ def fetched(url: str, folder: Path) -> Path:
     Raises:
         PipelineError: the file cannot be fetched.
     """
+    path = place_of(url, folder)
+    with FileLock(path.with_name(f".{path.name}.lock")):
+        return _Transfer(url, path).done()
+
+
+def place_of(url: str, folder: Path) -> Path:
+    """The path of the file of an address in a folder, which is made if it is missing."""
     folder.mkdir(parents=True, exist_ok=True)
     name = PurePosixPath(urlsplit(url).path).name or "file"
     key = hashlib.sha256(masked(url).encode()).hexdigest()[:12]
-    path = folder / f"{key}-{''.join(letter if letter.isalnum() or letter in '._-' else '_' for letter in name)[-100:]}"
-    with FileLock(path.with_name(f".{path.name}.lock")):
-        return _Transfer(url, path).done()
+    plain = "".join(letter if letter.isalnum() or letter in "._-" else "_" for letter in name)
+    return folder / f"{key}-{plain[-100:]}"
 
 
 class _Transfer:

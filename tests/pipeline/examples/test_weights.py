@@ -75,6 +75,43 @@ def test_methods_find_what_only_the_weights_tell(
     assert found == (set(ALL) - {"popularity"} if weight else set()), learned
 
 
+MIXED = {
+    "regression": ("price", ["ridge", {"kind": "pca_boosted_trees", "dimension": 2, "max_trees": 50}], "r2"),
+    "classification": (
+        "kind",
+        ["logistic_regression", {"kind": "pca_boosted_trees", "dimension": 2, "max_trees": 50}],
+        "accuracy",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", MIXED)
+def test_a_target_is_found_that_only_the_weights_tell(kind: str, write_conf: Callable[..., Path]) -> None:
+    """Every wall is of brick, wood and glass. How much of each it has, and nothing else, makes its price and kind."""
+    shares = np.random.default_rng(0).dirichlet((1, 1, 1), 400)
+    rows = [
+        {"wall": f"w{i:03d}", "of": of, "m2": share, "price": 100 + 90 * brick - 60 * glass, "kind": f"is {wood > 0.3}"}
+        for i, (brick, wood, glass) in enumerate(shares)
+        for of, share in (("brick", brick), ("wood", wood), ("glass", glass))
+    ]
+    target, baselines, metric = MIXED[kind]
+    task = {"kind": kind, "target": target} | ({"log": False} if kind == "regression" else {})
+    tokens = [{"kind": "value", "columns": "of"}]
+    found = {}
+    for weight in ("m2", None):
+        settings = {"example": "wall", "tokens": tokens, "weight": weight, "training": {"max_epochs": 60}}
+        conf = conf_of(write_conf, task=task, baselines=baselines, **settings)
+        vocabulary, examples = encoded(pl.DataFrame(rows), conf)
+        conf = conf.resolved(examples.n_training, len(vocabulary))
+        for method in ("embedding", "pca", *(one if isinstance(one, str) else one["kind"] for one in baselines)):
+            dimension = 2 if method in ("embedding", "pca") else None
+            problem = Problem(examples.training(), vocabulary, conf, dimension, examples.held_out("validation"))
+            fitted = estimator(method, conf).fit(problem)
+            found[method, weight] = measure(conf.task, conf.task.evaluate(fitted, examples.held_out("test")))[metric]
+    chance = 0.1 if kind == "regression" else 0.65
+    assert {key for key, value in found.items() if value > chance + 0.15} == {key for key in found if key[1]}, found
+
+
 def test_what_a_token_weighs_adds_up_over_its_records_and_has_no_unit(
     watched: pl.DataFrame, write_conf: Callable[..., Path]
 ) -> None:
