@@ -108,9 +108,9 @@ def run(name: str | None = None) -> int:
     logging.getLogger().addFilter(_is_no_retry)
     mlflow = mlflow_from_environment()
     mlflow.prepare()
-    with _instance() as instance:
+    with instance() as dagster:
         job = definitions(datasets).resolve_job_def(ALL)
-        result = job.execute_in_process(instance=instance, raise_on_error=False, run_config={"loggers": {"lines": {}}})
+        result = job.execute_in_process(instance=dagster, raise_on_error=False, run_config={"loggers": {"lines": {}}})
     failures = [event for event in result.all_events if event.is_step_failure]
     for conf in datasets:
         if not any((event.step_key or "").startswith(f"{conf.name}__") for event in failures):
@@ -135,7 +135,7 @@ def _is_no_retry(record: logging.LogRecord) -> bool:
     return not record.getMessage().startswith("Retrying failed database")
 
 
-def _instance() -> dg.DagsterInstance:
+def instance() -> dg.DagsterInstance:
     """Dagster's instance in the home.
 
     Raises:

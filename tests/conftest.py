@@ -16,6 +16,7 @@ import yaml
 from hypothesis import HealthCheck, settings
 from selenium.webdriver import Chrome
 
+from assets.command import instance
 from docs.tour import free_port, open_browser
 from pipeline.config.dataset import Dataset
 from pipeline.config.files import load
@@ -99,13 +100,19 @@ def _rows(database: Path, query: str, dataset: str) -> list[Any]:
 
 @pytest.fixture(scope="session")
 def fresh_database(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], str]:
-    """Makes MLflow's database in a folder, as the product does, and gives its address; each is a copy of the first."""
-    template = tmp_path_factory.mktemp("database") / "mlflow.db"
-    prepare(f"sqlite:///{template}")
+    """Makes MLflow's database and Dagster's in a home, as the product does, and gives the address of MLflow's.
+
+    Each is a copy of the first.
+    """
+    template = tmp_path_factory.mktemp("databases")
+    prepare(f"sqlite:///{template}/mlflow.db")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PIPELINE_HOME", str(template))
+        with instance():
+            pass
 
     def make(folder: Path) -> str:
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.copy(template, folder / "mlflow.db")
+        shutil.copytree(template, folder, dirs_exist_ok=True)
         return f"sqlite:///{folder}/mlflow.db"
 
     return make

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -71,13 +72,17 @@ def drawn_from(lists: Lists, n: int, share_in: float) -> tuple[Lists, Lists]:
     drawn = torch.rand(len(lists.rows), dtype=torch.float64)
     if lists.weights is not None:
         drawn, lists = 1 - (1 - drawn) ** (1 / lists.weights), lists._replace(weights=None)
-    order = (lists.rows + drawn).argsort()
-    place = torch.empty_like(order)
-    place[order] = torch.arange(len(order)) - lists.offsets[lists.rows]
+    order = torch.from_numpy(np.argsort((lists.rows + drawn).numpy()))  # NumPy sorts three times as fast
     n_drawn = lengths.clamp(max=n)
     n_in = (n_drawn * share_in).round().long().clamp(min=1).minimum((n_drawn - 1).clamp(min=1))
-    goes_in = place < n_in[lists.rows]
-    return lists.keep(goes_in), lists.keep(~goes_in & (place < n_drawn[lists.rows]))
+    nth = torch.arange(n).expand(len(lengths), n)  # (B, n)
+
+    def of_order(chosen: Tensor) -> Lists:
+        kept = torch.zeros(len(order), dtype=torch.bool)
+        kept[order[(lists.offsets[:, None] + nth)[chosen]]] = True
+        return lists.keep(kept)
+
+    return of_order(nth < n_in.minimum(n_drawn)[:, None]), of_order((nth >= n_in[:, None]) & (nth < n_drawn[:, None]))
 
 
 def repeated(lists: Lists, n: int) -> Lists:

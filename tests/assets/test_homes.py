@@ -63,7 +63,6 @@ def test_odd_settings_of_dagster_are_told(
     movies: Dataset, text: str, tmp_path: Path, fresh_database: Callable[[Path], str], run: Callable[[Path], str]
 ) -> None:
     fresh_database(tmp_path / "home")
-    (tmp_path / "home" / "dagster").mkdir()
     (tmp_path / "home" / "dagster" / "dagster.yaml").write_text(text)
     assert "dagster.yaml: Dagster cannot use these settings" in run(tmp_path / "home")
 
