@@ -1,4 +1,4 @@
-"""The process around a training: calls from other processes, signals, threads, and a quieter Lightning."""
+"""The process around a training: calls from other processes, signals, and a quieter Lightning."""
 
 import logging
 import signal
@@ -10,9 +10,6 @@ from functools import partial
 from typing import Any
 
 import torch
-
-WORK_OF_ONE_THREAD = 10**9
-"""Multiplications in a step (examples in a batch x V x (D + 1)): below this number a step gets one thread."""
 
 
 @contextmanager
@@ -74,17 +71,6 @@ def _silence() -> None:
 
 if torch.multiprocessing.current_process().name != "MainProcess":  # one of several that train: only the parent speaks
     _silence()
-
-
-@contextmanager
-def threads_for(work: int) -> Iterator[None]:
-    """Use one thread for steps with few multiplications: more threads would mostly wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1 if work < WORK_OF_ONE_THREAD else threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 @contextmanager

@@ -12,7 +12,8 @@ from torch import Tensor
 from pipeline.errors import PipelineError
 from pipeline.network.callbacks import BestEpoch, CheckpointWriter
 from pipeline.network.modules import ExamplesModule, TaskModule
-from pipeline.network.processes import interruptible, quiet, threads_for
+from pipeline.network.processes import interruptible, quiet
+from pipeline.network.threads import threads_for
 
 BEST = "best.ckpt"
 
@@ -52,10 +53,12 @@ def train(
     """
     settings = module.settings
     callbacks = [*callbacks, keeper]
-    with quiet(), interruptible():
+    with quiet(), interruptible(), threads_for(work) as choosers:
         best = keeper.path.parent / BEST
         if examples.validation is not None:
             callbacks = [BestEpoch(best, settings.patience), *callbacks]  # before the keeper, which saves all states
+        if settings.devices == 1:  # the others of several processes would count as other work
+            callbacks = [*callbacks, *choosers]
         trainer = L.Trainer(
             accelerator="cpu",  # the same bits everywhere; "auto" would take a GPU or a Mac's MPS
             devices=settings.devices,
@@ -71,8 +74,7 @@ def train(
             default_root_dir=keeper.path.parent,
             callbacks=callbacks,
         )
-        with threads_for(work):
-            trainer.fit(module, datamodule=examples, ckpt_path=checkpoint, weights_only=True)
+        trainer.fit(module, datamodule=examples, ckpt_path=checkpoint, weights_only=True)
         _require_finite(trainer.callback_metrics, where)
         if examples.validation is None:
             return None

@@ -1,7 +1,8 @@
 """The learned fit: an embedding layer of D nodes, trained for the task.
 
 Batches are cut straight from the CSR matrix, without Python for each example. The same seed gives the same bits on a
-CPU with the same number of threads. The modules of a task define its network and where it starts.
+CPU with the same number of threads; that number changes only in long steps, and where the machine does other work
+(`threads`). The modules of a task define its network and where it starts.
 """
 
 import math

@@ -1,0 +1,58 @@
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from pipeline.network.threads import WORK_OF_ONE_THREAD, FreeCores, Usage, threads_for, usage
+
+
+@pytest.fixture(autouse=True)
+def _threads_as_before() -> Iterator[None]:
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    ("others", "threads"),
+    [(0.0, 4), (0.4, 4), (1.0, 3), (2.6, 1), (4.0, 1), (9.0, 1)],
+    ids=lambda value: str(value),
+)
+def test_a_step_gets_as_many_threads_as_cores_are_free(others: float, threads: int) -> None:
+    """In ten seconds of four cores this process worked for eight, and others for `others` seconds a second."""
+    looks = iter([Usage(100, 5000, 300), Usage(110, 5008 + 10 * others, 308)])
+    chooser = FreeCores(4, lambda: next(looks), cores=4)
+    chooser.adjust()
+    assert torch.get_num_threads() == threads
+
+
+def test_threads_come_back_when_the_cores_are_free_again() -> None:
+    looks = iter([Usage(0, 0, 0), Usage(2, 4, 1), Usage(4, 6, 3), Usage(6, 8, 5)])
+    chooser = FreeCores(2, lambda: next(looks), cores=2)
+    found = []
+    for _ in range(3):
+        chooser.adjust()
+        found.append(torch.get_num_threads())
+    assert found == [1, 2, 2]
+
+
+def test_the_system_counts_what_this_process_does() -> None:
+    before = usage()
+    while usage().own < before.own + 0.05:
+        sum(range(10_000))
+    after = usage()
+    assert after.wall > before.wall
+    assert after.all >= before.all
+
+
+def test_short_steps_get_one_thread_and_the_number_of_before_is_restored() -> None:
+    torch.set_num_threads(2)
+    with threads_for(WORK_OF_ONE_THREAD - 1) as choosers:
+        assert (torch.get_num_threads(), choosers) == (1, [])
+    with threads_for(WORK_OF_ONE_THREAD) as choosers:
+        assert torch.get_num_threads() == 2
+        assert [type(one) for one in choosers] == [FreeCores]
+    torch.set_num_threads(1)
+    with threads_for(WORK_OF_ONE_THREAD) as choosers:
+        assert choosers == []
+    assert torch.get_num_threads() == 1
