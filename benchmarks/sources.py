@@ -6,14 +6,17 @@ they add a rating from 1 to 5, by which nothing is left out.
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from importlib import import_module
+from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.encoders import NEEDED, OURS, encoded
+from benchmarks.postgresql import cluster
+from docs.tour import free_port
 
 BASE = "csv"
 ADDRESS = "BENCHMARK_POSTGRESQL"
@@ -48,6 +51,25 @@ def encode_from(name: str, folder: Path) -> tuple[float, dict[str, Any]]:
 @contextmanager
 def prepared(csv: Path, folder: Path) -> Iterator[Path]:
     """A folder with the pairs and their ratings in each file, and a server that has them too."""
+    _elsewhere(_write, csv, folder)
+    with cluster(free_port()) as server:
+        os.environ[ADDRESS] = f"{server.address}/postgres"
+        _elsewhere(_fill, folder / "watched.csv", os.environ[ADDRESS])
+        yield folder
+    del os.environ[ADDRESS]
+
+
+def _elsewhere(function: Callable[..., None], *arguments: Any) -> None:
+    """Call a function in a process of its own: the memory of this one would count as that of the contestants."""
+    process = get_context("spawn").Process(target=function, args=arguments)
+    process.start()
+    process.join()
+    if process.exitcode:
+        raise RuntimeError(f"{function.__name__} failed")
+
+
+def _write(csv: Path, folder: Path) -> None:
+    """Write the pairs of a CSV file, and a rating for each, as CSV, Parquet and a file of DuckDB."""
     import duckdb
     import polars as pl
 
@@ -56,28 +78,17 @@ def prepared(csv: Path, folder: Path) -> Iterator[Path]:
     pairs.sink_parquet(folder / "watched.parquet")
     with closing(duckdb.connect(str(folder / "watched.duckdb"))) as database:
         database.sql(f"create table watched as select * from '{folder / 'watched.parquet'}'")
-    with _postgresql(folder / "watched.csv") as address:
-        os.environ[ADDRESS] = address
-        yield folder
-    del os.environ[ADDRESS]
 
 
-@contextmanager
-def _postgresql(csv: Path) -> Iterator[str]:
-    """A server with a table of the pairs: its address."""
+def _fill(csv: Path, address: str) -> None:
+    """Make a table of the pairs in PostgreSQL."""
     import polars as pl
     from adbc_driver_postgresql import dbapi  # type: ignore[import-untyped]
 
-    from docs.tour import free_port
-    from tests.postgresql import cluster
-
-    with cluster(free_port()) as server:
-        address = f"{server.address}/postgres"
-        with dbapi.connect(address) as connection, connection.cursor() as cursor:
-            for batch in pl.scan_csv(csv).collect_batches(chunk_size=1_000_000):
-                cursor.adbc_ingest("watched", batch.to_arrow(), mode="create_append")
-            connection.commit()
-        yield address
+    with dbapi.connect(address) as connection, connection.cursor() as cursor:
+        for batch in pl.scan_csv(csv).collect_batches(chunk_size=1_000_000):
+            cursor.adbc_ingest("watched", batch.to_arrow(), mode="create_append")
+        connection.commit()
 
 
 def table(medians: Mapping[str, Mapping[str, float]]) -> list[list[str]]:

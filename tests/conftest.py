@@ -17,11 +17,11 @@ from hypothesis import HealthCheck, settings
 from selenium.webdriver import Chrome
 
 from assets.command import instance
+from benchmarks import postgresql
 from docs.tour import free_port, open_browser
 from pipeline.config.dataset import Dataset
 from pipeline.config.files import load
 from pipeline.experiment.tracking import prepare
-from tests import postgresql
 from tests.forked import Forks, Process, forks
 
 # A machine that has other things to do is slow, not wrong.

@@ -16,12 +16,12 @@ import pytest
 import requests
 
 from assets.__main__ import main
+from benchmarks import postgresql
+from benchmarks.postgresql import PASSWORD
 from docs.tour import free_port
 from pipeline.config.dataset import Dataset
-from tests import postgresql
 from tests.conftest import PATIENCE, learns, wait_until, with_training
 from tests.forked import Process
-from tests.postgresql import PASSWORD
 
 pytestmark = pytest.mark.slow(60)
 

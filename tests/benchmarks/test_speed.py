@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from benchmarks import scale, sources
+from benchmarks import postgresql, scale, sources
 from benchmarks.encoders import ENCODERS, ours
 from benchmarks.generate import generate, write
 from benchmarks.learners import LEARNERS
@@ -14,7 +14,6 @@ from benchmarks.overhead import alone
 from benchmarks.speed import measure, table
 from pipeline.config.files import load
 from pipeline.experiment.comparison import Comparison
-from tests import postgresql
 
 
 @pytest.fixture(scope="module")

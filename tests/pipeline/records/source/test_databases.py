@@ -8,11 +8,11 @@ from typing import Any
 import polars as pl
 import pytest
 
+from benchmarks.postgresql import PASSWORD, Cluster
 from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError
 from pipeline.records.ingest import Records, ingest
 from pipeline.records.source import databases
-from tests.postgresql import PASSWORD, Cluster
 
 SALES = pl.DataFrame(
     {"buyer": [1, 1, 2, None], "item": ["007", "é", "x", "y"], "price": [1.5, None, 2.0, 3.0]},

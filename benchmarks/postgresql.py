@@ -1,4 +1,4 @@
-"""A real PostgreSQL for the tests: its own cluster in a temporary folder, with a password, gone when the tests end."""
+"""A real PostgreSQL for the contest of sources and for tests: its own cluster in a temporary folder, with password."""
 
 import os
 import shutil
