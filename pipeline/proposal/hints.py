@@ -35,3 +35,4 @@ OF_CLASSES = (
     *("status", "approved", "fraud", "survived", "result", "diagnosis", "sentiment", "species"),
 )
 NO_CATEGORIES = ("id", "url", "scraped", "source", "license")
+IDS = ("id", "ids", "nr", "no", "key", "code", "number", "nummer")

@@ -7,8 +7,9 @@ from typing import Any
 
 import polars as pl
 
+from pipeline.config.section import as_tuple
 from pipeline.proposal.hints import (
-    NO_CATEGORIES,
+    IDS,
     OF_CLASSES,
     OF_EXAMPLES,
     OF_LABELS,
@@ -18,10 +19,12 @@ from pipeline.proposal.hints import (
 )
 from pipeline.proposal.look import Guess, Look
 from pipeline.proposal.profile import Profile, profile
+from pipeline.proposal.tokens import MOST_FEATURES, n_tokens, tokens
 
 _FEWEST_PER_EXAMPLE = 2.0
 """Mean number of rows of an example, at least, if rows of one id belong together."""
-_MOST_FEATURES = 40
+_MANY = 0.005
+"""A larger share of records without a value that they need is left out at once: they could not be used."""
 _FEW = 3_000
 """With fewer examples than this, each of them is held out once, in folds."""
 
@@ -35,9 +38,21 @@ class Shape:
     example: Guess | None = None
     weight: Guess | None = None
     """How much a row counts: a guess with a value, or only with what it could be."""
+    where: Guess | None = None
+    """Which records can be used, if not all can."""
     notes: list[str] = field(default_factory=list)
     n_examples: int = 0
     n_tokens: int = 0
+
+    @property
+    def min_count(self) -> int:
+        """The fewest training examples of a token: the more, the more examples there are."""
+        return next(least for least, n in ((5, 2_000), (3, 500), (2, 100), (1, 0)) if self.n_examples >= n)
+
+    def count(self, n_examples: int, look: Look) -> None:
+        """Note the number of examples, and of the tokens that are frequent enough."""
+        self.n_examples = n_examples
+        self.n_tokens = sum(n_tokens(one.value, look.frame, look.is_whole, self.min_count) for one in self.tokens)
 
 
 def shape(look: Look) -> Shape:
@@ -45,22 +60,21 @@ def shape(look: Look) -> Shape:
     if look.delimiter is not None:
         return _lists(look, look.delimiter)
     profiles = {name: profile(look.frame[name]) for name in look.frame.columns}
-    pair = _pair(look.frame, profiles)
+    pair = _pair(look.frame, profiles, has_names="columns" not in look.source)
     return _pairs(look, profiles, *pair) if pair is not None else _rows(look, profiles)
 
 
 def _lists(look: Look, delimiter: Guess) -> Shape:
-    items = look.frame["line"].str.split(delimiter.value).explode()
-    tokens = {"kind": "items", "columns": "line", "delimiter": delimiter.value}
+    section = {"kind": "items", "columns": "line", "delimiter": delimiter.value}
     found = Shape(
         Guess({"kind": "missing_tokens"}, "items of a list predict the other items"),
-        [Guess(tokens, f"each line is a list: {delimiter.reason}")],
+        [Guess(section, f"each line is a list: {delimiter.reason}")],
     )
-    found.n_examples, found.n_tokens = look.frame.height, items.n_unique()
+    found.count(look.frame.height, look)
     return found
 
 
-def _pair(frame: pl.DataFrame, profiles: dict[str, Profile]) -> tuple[str, str, str] | None:
+def _pair(frame: pl.DataFrame, profiles: dict[str, Profile], has_names: bool) -> tuple[str, str, str] | None:
     """The columns of examples and of tokens, if each row is a pair of them; and what else they could be."""
     able = [one for one in profiles.values() if one.holds in ("ids", "categories") and one.missing < 0.3]
     able = [one for one in able if one.n_different >= 5]
@@ -71,7 +85,7 @@ def _pair(frame: pl.DataFrame, profiles: dict[str, Profile]) -> tuple[str, str, 
         swapped = example.named(*OF_TOKENS) or token.named(*OF_EXAMPLES)
         if rows_each < _FEWEST_PER_EXAMPLE or rows_of_token < 1.2 or (swapped and not hinted):
             continue
-        if not hinted and (example.holds == "categories" or token.holds == "categories"):
+        if not hinted and not all(_is_of_ids(one, has_names) for one in (example, token)):
             continue
         different = frame.select(pl.struct(example.name, token.name).n_unique()).item() / frame.height
         if different < 0.5 or (different < 0.9 and hinted < 2 and not token.named(*OF_TOKENS)):
@@ -87,23 +101,38 @@ def _pair(frame: pl.DataFrame, profiles: dict[str, Profile]) -> tuple[str, str, 
     return None if texts and found[0][0] < 4 else (example_name, token_name, "".join(others))
 
 
+def _is_of_ids(one: Profile, has_names: bool) -> bool:
+    """Whether the values of a column are ids, as far as its name does not say more; numbers seldom are."""
+    return one.holds == "ids" and (not one.is_whole or not has_names or one.named(*IDS))
+
+
+def _where(missing: Sequence[Profile]) -> Guess | None:
+    """Only the records that have a value in these columns, if many have none."""
+    lacking = [one for one in missing if one.missing > _MANY]
+    if not lacking:
+        return None
+    said = " and ".join(f"{one.missing:.0%} of the rows have no {one.name}" for one in lacking)
+    return Guess(" and ".join(f"{_quoted(one.name)} is not null" for one in lacking), said)
+
+
 def _pairs(look: Look, profiles: dict[str, Profile], example: str, token: str, otherwise: str) -> Shape:
     frame = look.frame
     each = frame.height / profiles[example].n_different
-    tokens: dict[str, Any] = {"kind": "value", "columns": token}
+    section: dict[str, Any] = {"kind": "value", "columns": token}
     label = _label(frame, profiles, token)
     if label is not None:
-        tokens["label"] = label
+        section["label"] = label
     found = Shape(
         Guess({"kind": "missing_tokens"}, f"some {token} of a list predict the others"),
-        [Guess(tokens, f"the {profiles[token].n_different:,} values of {token} repeat over the lists")],
+        [Guess(section, f"the {profiles[token].n_different:,} values of {token} repeat over the lists")],
         Guess(example, f"rows with the same {example} are one list, of {each:.1f} rows on average", otherwise),
     )
-    found.n_examples, found.n_tokens = profiles[example].n_different, profiles[token].n_different
+    found.count(profiles[example].n_different, look)
     for one in profiles.values():
         if one.holds in ("numbers", "categories") and one.named("rating", "stars", "score", "bewertung"):
             best = str(frame[one.name].cast(pl.String).drop_nulls().mode().sort().last())
             found.notes.append(f"where: {_quoted(one.name)} >= {best}   # only what people like")
+    found.where = _where([profiles[example], profiles[token]])
     found.weight = _weight([one for one in profiles.values() if one.name not in (example, token)])
     return found
 
@@ -135,13 +164,21 @@ def _rows(look: Look, profiles: dict[str, Profile]) -> Shape:
     target, why, otherwise = _target(profiles)
     usable = [one for one in profiles.values() if one.name != target and one.missing < 0.7]
     usable = [one for one in usable if target is None or not _gives_away(one, target)]
-    tokens = _tokens(usable, target)
-    found = Shape(Guess({"kind": "missing_tokens"}, "no column looks like something to predict"), tokens)
-    found.n_examples, found.n_tokens = look.frame.height, sum(_n_tokens(guess.value, look.frame) for guess in tokens)
+    found = Shape(
+        Guess({"kind": "missing_tokens"}, "no column looks like something to predict"), tokens(usable, target)
+    )
+    found.count(look.frame.height, look)
+    needed = [profiles[target]] if target is not None else []
+    of_tokens = [column for guess in found.tokens for column in as_tuple(guess.value["columns"])]
+    if len(of_tokens) == 1:
+        needed.append(profiles[of_tokens[0]])
+    found.where = _where(needed)
     if target is None:
         return found
     dense = [one.name for one in usable if one.holds == "numbers" or (one.holds == "ids" and one.is_whole)]
-    dense = [name for name in dense if not profiles[name].named("id", "zip", "plz", "postcode")][:_MOST_FEATURES]
+    dense = [
+        name for name in dense if name not in of_tokens and not profiles[name].named("id", "zip", "plz", "postcode")
+    ][:MOST_FEATURES]
     task: dict[str, Any] = {"kind": "regression", "target": target}
     if profiles[target].holds in ("categories", "ids") and not profiles[target].is_whole:
         task["kind"] = "classification"
@@ -185,45 +222,6 @@ def _gives_away(one: Profile, target: str) -> bool:
     """Whether a column seems to be made from the target: the target's name is a part of its own."""
     stem = target.lower().strip("_ ")
     return len(stem) > 3 and (stem in one.name.lower() or one.named("revenue", "umsatz", "estimated"))
-
-
-def _tokens(usable: Sequence[Profile], target: str | None) -> list[Guess]:
-    texts = sorted((one for one in usable if one.holds == "texts"), key=lambda one: -one.words)
-    lists = [one for one in usable if one.holds == "lists"]
-    categories = [one.name for one in usable if one.holds == "categories" and not one.named(*NO_CATEGORIES)]
-    found = []
-    if texts:
-        names = [one.name for one in texts if one.words >= 3][:3] or [texts[0].name]
-        words = {"kind": "words", "columns": names if len(names) > 1 else names[0]}
-        found.append(Guess(words, f"texts of {texts[0].words:.0f} words on average"))
-    for one in lists[:3]:
-        items: dict[str, Any] = {"kind": "items", "columns": one.name}
-        if one.delimiter is not None:
-            items["delimiter"] = one.delimiter
-        found.append(Guess(items, "its values are lists"))
-    if categories and (target is not None or not found):
-        found.append(Guess({"kind": "value", "columns": categories[:_MOST_FEATURES]}, "columns with few values"))
-    if not found:
-        rest = [one.name for one in usable if one.holds in ("ids", "categories", "texts")][:3]
-        rest = rest or [one.name for one in usable][:1]
-        found.append(Guess({"kind": "value", "columns": rest}, "nothing looks like words, lists or categories"))
-    return found
-
-
-def _n_tokens(tokens: dict[str, Any], frame: pl.DataFrame) -> int:
-    """How many different tokens a section makes, about: those of the first rows that are seen more than once."""
-    columns = [tokens["columns"]] if isinstance(tokens["columns"], str) else tokens["columns"]
-    if tokens["kind"] == "value":
-        return sum(frame[column].n_unique() for column in columns)
-    texts = [
-        frame[column].head(5_000).cast(pl.String, strict=False) for column in columns if not _nested(frame[column])
-    ]
-    words = [text.str.to_lowercase().str.extract_all(r"[\p{L}\p{N}]+").explode().drop_nulls() for text in texts]
-    return sum(int((word.value_counts()["count"] > 1).sum()) for word in words) or 50
-
-
-def _nested(column: pl.Series) -> bool:
-    return column.dtype.is_nested()
 
 
 def _quoted(name: str) -> str:

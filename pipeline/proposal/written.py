@@ -5,6 +5,7 @@ from typing import Any
 
 import yaml
 
+from pipeline.errors import PipelineError
 from pipeline.proposal.look import Guess, Look, look
 from pipeline.proposal.shape import Shape, few, shape
 
@@ -27,10 +28,16 @@ def proposed(name: str, place: str, query: str | None, conf_folder: Path, downlo
         downloads: folder in which fetched files stay.
 
     Raises:
-        PipelineError: the source cannot be read, or has no record.
+        PipelineError: the source cannot be read, has no record, or holds nothing that could be tokens.
     """
     seen = look(place, query, conf_folder, downloads)
-    return _text(name, seen, shape(seen))
+    found = shape(seen)
+    if found.n_tokens < 2:
+        raise PipelineError(
+            f"{place}: no column holds words, lists, or values that repeat, so there is nothing to embed. Numbers are "
+            "features of a model, and no tokens."
+        )
+    return _text(name, seen, found)
 
 
 def _text(name: str, seen: Look, found: Shape) -> str:
@@ -40,6 +47,8 @@ def _text(name: str, seen: Look, found: Shape) -> str:
     lines += [f"description: {_in_words(kind, found)}", "", "source:"]
     for key, guess in seen.source.items():
         lines += _said(f"  {key}: {_plain(guess.value)}", "" if guess.reason == "given" else guess.reason)
+    if found.where is not None:
+        lines += _said(f"  where: {_plain(found.where.value)}", found.where.reason)
     lines += [f"  # {note}" for note in found.notes]
     lines.append("")
     if found.example is not None:
@@ -55,7 +64,7 @@ def _text(name: str, seen: Look, found: Shape) -> str:
         line = f"{start}: {_plain(found.weight.value or found.weight.otherwise)}"
         lines += ["", *_said(line, found.weight.reason)]
     lines += ["", *_split(found, seen.is_whole), "", "vocabulary:"]
-    lines += _said(f"  min_count: {_min_count(found)}", "rarer tokens are left out")
+    lines += _said(f"  min_count: {found.min_count}", "rarer tokens are left out")
     lines += ["", "task:"]
     for i, (key, value) in enumerate(found.task.value.items()):
         lines += _said(f"  {key}: {_plain(value)}", found.task.reason if i == 0 else "")
@@ -92,12 +101,8 @@ def _split(found: Shape, is_whole: bool) -> list[str]:
     return ["split:", "  validation: 0.1", "  test: 0.2"]
 
 
-def _min_count(found: Shape) -> int:
-    return next(least for least, n in ((5, 2_000), (3, 500), (2, 100), (1, 0)) if found.n_examples >= n)
-
-
 def _dimensions(found: Shape, kind: str) -> str:
-    room = min(found.n_examples // 2, found.n_tokens // 2) - 1
+    room = min(found.n_examples // 2, found.n_tokens * 2 // 3)
     wanted = (8, 32) if kind == "missing_tokens" else (3, 8)
     fits = [d for d in wanted if d <= room] or [max(1, min(2, room))]
     return f"[{', '.join(str(d) for d in fits)}]"

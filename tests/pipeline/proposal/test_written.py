@@ -185,3 +185,34 @@ def test_an_empty_file_and_one_without_records_are_told(propose: Callable[..., d
         proposed("data", "gone.csv", None, Path("conf"), Path("downloads"))
     with pytest.raises(PipelineError, match="Give a query too"):
         proposed("data", "postgresql://me:s3cret@host/x", None, Path("conf"), Path("downloads"))
+
+
+def test_records_without_the_target_are_left_out_where_they_are_many(propose: Callable[..., dict[str, Any]]) -> None:
+    rows = [(text, rooms, "" if i % 5 == 0 else price) for i, (_, text, rooms, _, _, price) in enumerate(HOMES)]
+    conf = propose("homes.csv", delimited(rows, ["remarks", "rooms", "price"]))
+    assert conf["source"]["where"] == "price is not null"
+    assert "20% of the rows have no price" in conf["text"]
+
+
+def test_pairs_without_an_id_are_left_out_where_they_are_many(propose: Callable[..., dict[str, Any]]) -> None:
+    rows = [("" if i % 9 == 0 else user, item) for i, (user, item, *_) in enumerate(RATINGS)]
+    conf = propose("bought.csv", delimited(rows, ["customer id", "product"]))
+    assert conf["example"] == "customer id"
+    assert conf["source"]["where"] == '"customer id" is not null'
+
+
+def test_whole_numbers_of_few_values_are_tokens_where_nothing_else_is(propose: Callable[..., dict[str, Any]]) -> None:
+    """A questionnaire: how much one agrees, from 1 to 5; hours and pay are whole numbers, and no ids of anything."""
+    rows = [
+        (*(RNG.randrange(1, 6) for _ in range(4)), RNG.randrange(0, 90), RNG.randrange(800, 1200)) for _ in range(600)
+    ]
+    conf = propose("asked.csv", delimited(rows, ["calm", "kind", "brave", "neat", "hours", "pay"]))
+    assert conf["tokens"] == [{"kind": "value", "columns": ["calm", "kind", "brave", "neat"]}]
+    assert conf["task"] == {"kind": "regression", "target": "pay", "dense": ["hours"]}
+    assert "example" not in conf
+
+
+def test_a_table_of_measurements_has_nothing_to_embed(propose: Callable[..., dict[str, Any]]) -> None:
+    rows = [tuple(round(RNG.random(), 4) for _ in range(3)) for _ in range(300)]
+    with pytest.raises(PipelineError, match=r"points.csv: no column holds words, .*, so there is nothing to embed"):
+        propose("points.csv", delimited(rows, ["x", "y", "z"]))

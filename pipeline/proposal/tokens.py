@@ -1,0 +1,82 @@
+"""Which columns of a table hold tokens, where every row is an example."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+
+from pipeline.config.records import MISSING
+from pipeline.config.section import as_tuple
+from pipeline.proposal.hints import NO_CATEGORIES
+from pipeline.proposal.look import Guess
+from pipeline.proposal.profile import Profile
+
+MOST_FEATURES = 40
+_MOST_CODES = 20
+"""Whole numbers of at most so many different values may be codes, such as 1 to 5 for how one agrees."""
+_ROWS = 20_000
+"""Rows whose tokens are counted, at most."""
+_IN_TRAINING = 0.6
+"""The share of a token's records that are training records, at least."""
+
+
+def tokens(usable: Sequence[Profile], target: str | None) -> list[Guess]:
+    """The sections `tokens`, each with its reason; none if nothing looks like tokens.
+
+    Args:
+        usable: the columns.
+        target: the column to predict.
+    """
+    texts = sorted((one for one in usable if one.holds == "texts"), key=lambda one: -one.words)
+    lists = [one for one in usable if one.holds == "lists"]
+    categories = [one.name for one in usable if one.holds == "categories" and not one.named(*NO_CATEGORIES)]
+    found = []
+    if texts:
+        names = [one.name for one in texts if one.words >= 3][:3] or [texts[0].name]
+        words = {"kind": "words", "columns": names if len(names) > 1 else names[0]}
+        found.append(Guess(words, f"texts of {texts[0].words:.0f} words on average"))
+    for one in lists[:3]:
+        items: dict[str, Any] = {"kind": "items", "columns": one.name}
+        if one.delimiter is not None:
+            items["delimiter"] = one.delimiter
+        found.append(Guess(items, "its values are lists"))
+    if categories and (target is not None or not found):
+        found.append(Guess({"kind": "value", "columns": categories[:MOST_FEATURES]}, "columns with few values"))
+    if found:
+        return found
+    names = [one.name for one in usable if one.holds == "ids" and not one.is_whole][:3]
+    if names:
+        return [Guess({"kind": "value", "columns": names}, "values that repeat")]
+    codes = [one.name for one in usable if one.is_whole and one.n_different <= _MOST_CODES][:MOST_FEATURES]
+    reason = "whole numbers of few values, which may be codes"
+    return [Guess({"kind": "value", "columns": codes}, reason)] if codes else []
+
+
+def n_tokens(section: dict[str, Any], frame: pl.DataFrame, is_whole: bool, min_count: int) -> int:
+    """How many different tokens a section makes, at least.
+
+    Args:
+        section: a section `tokens`.
+        frame: the first rows.
+        is_whole: whether these are all rows; then only tokens count that enough of the training records have.
+        min_count: how many of them are enough.
+    """
+    least = min_count / _IN_TRAINING if is_whole and frame.height <= _ROWS else 1
+    found = 0
+    for column in as_tuple(section["columns"]):
+        values = _values(section, frame[column].head(_ROWS)).drop_nulls()
+        found += int((values.value_counts(name="n")["n"] >= least).sum())
+    return found
+
+
+def _values(section: dict[str, Any], column: pl.Series) -> pl.Series:
+    """The tokens of a column, about, one after the other."""
+    if isinstance(column.dtype, pl.List | pl.Array):
+        return column.explode()
+    text = column.cast(pl.String, strict=False)
+    text = text.filter(~text.is_in(MISSING))
+    if section["kind"] == "value":
+        return text
+    if section["kind"] == "items" and "delimiter" in section:
+        return text.str.split(section["delimiter"]).explode().str.strip_chars()
+    return text.str.to_lowercase().str.extract_all(r"[\p{L}\p{N}]+").explode()
