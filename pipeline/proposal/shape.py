@@ -23,6 +23,8 @@ from pipeline.proposal.tokens import MOST_FEATURES, n_tokens, tokens
 
 _FEWEST_PER_EXAMPLE = 2.0
 """Mean number of rows of an example, at least, if rows of one id belong together."""
+_MOST_CODES_OF_CLASSES = 10
+"""Whole numbers of at most so many different values may be classes, such as 0 and 1 for whether a loan was paid."""
 _MANY = 0.005
 """A larger share of records without a value that they need is left out at once: they could not be used."""
 _FEW = 3_000
@@ -180,7 +182,7 @@ def _rows(look: Look, profiles: dict[str, Profile]) -> Shape:
         name for name in dense if name not in of_tokens and not profiles[name].named("id", "zip", "plz", "postcode")
     ][:MOST_FEATURES]
     task: dict[str, Any] = {"kind": "regression", "target": target}
-    if profiles[target].holds in ("categories", "ids") and not profiles[target].is_whole:
+    if _is_a_class(profiles[target]):
         task["kind"] = "classification"
     elif not profiles[target].is_positive:
         task["log"] = False
@@ -212,6 +214,12 @@ def _target(profiles: dict[str, Profile]) -> tuple[str | None, str, str]:
             "".join(one.name for one in numbers[-2:-1]),
         )
     return None, "", ""
+
+
+def _is_a_class(one: Profile) -> bool:
+    if one.is_whole:
+        return one.n_different <= _MOST_CODES_OF_CLASSES and one.named(*OF_CLASSES)
+    return one.holds in ("categories", "ids")
 
 
 def _is_a_number(one: Profile) -> bool:
