@@ -183,6 +183,10 @@ def _read(
     return cleaner.decimals, found
 
 
+_BAD = "Correct them, leave them out with `source.where`, or allow more."
+"""What to do about records that cannot be used."""
+
+
 def _require_enough(conf: Dataset, where: str, counts: Counts, quarantine: Quarantine) -> None:
     """Refuse a source without a record, or with more records that cannot be used than conf allows."""
     most = conf.source.max_bad_share
@@ -191,8 +195,7 @@ def _require_enough(conf: Dataset, where: str, counts: Counts, quarantine: Quara
     if counts.quarantined > most * counts.read:
         raise PipelineError(
             f"{where}: {counts.quarantined:,} of {counts.read:,} records cannot be used, more than the {most:.1%} that "
-            f"`source.max_bad_share` allows: {quarantine.sentence()}. Correct them, leave them out with "
-            "`source.where`, or allow more."
+            f"`source.max_bad_share` allows: {quarantine.sentence()}. {quarantine.cure() or _BAD}"
         )
     if not counts.used:
         raise PipelineError(

@@ -15,6 +15,16 @@ _SCHEMA = pa.schema(
 _ROWS = 10_000
 """Records that wait in memory."""
 
+_CURES = {
+    "is not UTF-8": "Say its encoding with `source.encoding`, such as windows-1252.",
+    "has more values than columns": "Is `source.separator` right?",
+    "has fewer values than columns": "Is `source.separator` right?",
+    "has a quote that does not close": "Where quotes are letters like others, say `source.quote: null`.",
+    "has text behind a closing quote": "Where quotes are letters like others, say `source.quote: null`.",
+    "is no number": "Say how decimals are marked with `source.decimal`, or name another column.",
+}
+"""What to do where many records cannot be used for one reason, by how the reason begins."""
+
 
 class Why(NamedTuple):
     """Why a record cannot be used."""
@@ -87,3 +97,9 @@ class Quarantine:
         told = [f"{count:,} x {why} (first {self.first[why][0]})" for why, count in self.counts.most_common(5)]
         more = len(self.counts) - len(told)
         return "; ".join(told) + (f"; and {more} more reasons" if more else "")
+
+    def cure(self) -> str:
+        """What to do, if most records cannot be used for one reason and conf has a key for it; otherwise empty."""
+        ((why, count),) = self.counts.most_common(1)
+        said = next((cure for start, cure in _CURES.items() if why.reason.startswith(start)), "")
+        return said if 2 * count > len(self) else ""

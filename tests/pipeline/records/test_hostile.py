@@ -196,6 +196,8 @@ def test_a_little_dirt_is_set_aside_and_the_rest_learned_from(name: str, kind: s
         ("a page of HTML", "this is a web page and no table"),
         ("JSON", "is read with `source.format: ndjson`"),
         ("names in capitals", "there is no column 'user' in odd.csv, did you mean 'USER'"),
+        ("all Latin-1", "Say its encoding with `source.encoding`, such as windows-1252"),
+        ("every line long", "Is `source.separator` right?"),
         ("one row", "a single example is too few: 1 to validate and 1 to hold out leave 0 to train on"),
     ],
 )
