@@ -6,14 +6,14 @@ they add a rating from 1 to 5, by which nothing is left out.
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from importlib import import_module
-from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from benchmarks.apart import apart
 from benchmarks.encoders import NEEDED, OURS, encoded
 from benchmarks.postgresql import cluster
 from docs.tour import free_port
@@ -51,21 +51,12 @@ def encode_from(name: str, folder: Path) -> tuple[float, dict[str, Any]]:
 @contextmanager
 def prepared(csv: Path, folder: Path) -> Iterator[Path]:
     """A folder with the pairs and their ratings in each file, and a server that has them too."""
-    _elsewhere(_write, csv, folder)
+    apart(_write, csv, folder)
     with cluster(free_port()) as server:
         os.environ[ADDRESS] = f"{server.address}/postgres"
-        _elsewhere(_fill, folder / "watched.csv", os.environ[ADDRESS])
+        apart(_fill, folder / "watched.csv", os.environ[ADDRESS])
         yield folder
     del os.environ[ADDRESS]
-
-
-def _elsewhere(function: Callable[..., None], *arguments: Any) -> None:
-    """Call a function in a process of its own: the memory of this one would count as that of the contestants."""
-    process = get_context("spawn").Process(target=function, args=arguments)
-    process.start()
-    process.join()
-    if process.exitcode:
-        raise RuntimeError(f"{function.__name__} failed")
 
 
 def _write(csv: Path, folder: Path) -> None:

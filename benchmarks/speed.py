@@ -20,11 +20,11 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from benchmarks import machine, page, scale, sources
+from benchmarks.apart import apart
 from benchmarks.encoders import ENCODERS, OURS, encode, ours
 from benchmarks.learners import LEARNERS, D, learn
 
@@ -117,9 +117,7 @@ def side_by_side(contest: str, size: str, csv: Path, repeats: int) -> dict[str, 
     rates = elsewhere("machine", "rates", csv)
     with tempfile.TemporaryDirectory() as folder:
         if contest == "learn":
-            encoding = get_context("spawn").Process(target=ours, args=(csv, Path(folder)))
-            encoding.start()
-            encoding.join()
+            apart(ours, csv, Path(folder))
         medians = hold(contest, csv if contest == "encode" else Path(folder), repeats)
     said = "floors: {:.1f} GB/s are read from memory, {:.0f} billion multiply-adds/s in a matrix product"
     return {

@@ -77,12 +77,14 @@ def drawn_from(lists: Lists, n: int, share_in: float) -> tuple[Lists, Lists]:
     n_in = (n_drawn * share_in).round().long().clamp(min=1).minimum((n_drawn - 1).clamp(min=1))
     nth = torch.arange(n).expand(len(lengths), n)  # (B, n)
 
-    def of_order(chosen: Tensor) -> Lists:
+    def drawn_at(chosen: Tensor) -> Lists:
+        """The tokens that were drawn as the nth of their list, for each nth that `chosen` (B, n) marks."""
         kept = torch.zeros(len(order), dtype=torch.bool)
         kept[order[(lists.offsets[:, None] + nth)[chosen]]] = True
         return lists.keep(kept)
 
-    return of_order(nth < n_in.minimum(n_drawn)[:, None]), of_order((nth >= n_in[:, None]) & (nth < n_drawn[:, None]))
+    is_drawn, goes_in = nth < n_drawn[:, None], nth < n_in[:, None]
+    return drawn_at(is_drawn & goes_in), drawn_at(is_drawn & ~goes_in)
 
 
 def repeated(lists: Lists, n: int) -> Lists:

@@ -44,7 +44,7 @@ def tokens(usable: Sequence[Profile], target: str | None) -> list[Guess]:
         found.append(Guess({"kind": "value", "columns": categories[:MOST_FEATURES]}, "columns with few values"))
     if found:
         return found
-    names = [one.name for one in usable if one.holds == "ids" and not one.is_whole][:3]
+    names = [one.name for one in usable if one.holds in ("ids", "categories") and not one.is_whole][:3]
     if names:
         return [Guess({"kind": "value", "columns": names}, "values that repeat")]
     codes = [one.name for one in usable if one.is_whole and one.n_different <= _MOST_CODES][:MOST_FEATURES]

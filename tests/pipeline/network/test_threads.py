@@ -13,11 +13,7 @@ def _threads_as_before() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize(
-    ("others", "threads"),
-    [(0.0, 4), (0.4, 4), (1.0, 3), (2.6, 1), (4.0, 1), (9.0, 1)],
-    ids=lambda value: str(value),
-)
+@pytest.mark.parametrize(("others", "threads"), [(0.0, 4), (0.4, 4), (1.0, 3), (2.6, 1), (4.0, 1), (9.0, 1)])
 def test_a_step_gets_as_many_threads_as_cores_are_free(others: float, threads: int) -> None:
     """In ten seconds of four cores this process worked for eight, and others for `others` seconds a second."""
     looks = iter([Usage(100, 5000, 300), Usage(110, 5008 + 10 * others, 308)])

@@ -177,7 +177,7 @@ def test_a_class_with_a_telling_name_is_predicted(propose: Callable[..., dict[st
 
 
 def test_codes_with_a_telling_name_are_classes(propose: Callable[..., dict[str, Any]]) -> None:
-    rows = [(RNG.choice(["car", "home"]), RNG.randrange(1000, 9000), RNG.randrange(2)) for i in range(400)]
+    rows = [(RNG.choice(["car", "home"]), RNG.randrange(1000, 9000), RNG.randrange(2)) for _ in range(400)]
     conf = propose("loans.csv", delimited(rows, ["purpose", "limit", "defaulted"]))
     assert conf["task"] == {"kind": "classification", "target": "defaulted", "dense": ["limit"]}
 
