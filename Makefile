@@ -12,7 +12,7 @@ WORKERS ?= 3
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help run new dev test browser postgresql check format docs pictures benchmark bench lock clean
+.PHONY: help run new dev serve score champion test browser postgresql check format docs pictures benchmark bench lock clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,15 @@ new: $(INSTALLED)  ## look at data and write a conf file for it: NAME=books FROM
 
 dev: $(INSTALLED)  ## Dagster's and MLflow's pages, until Ctrl-C
 	@$(BIN)/embedding-pipeline dev
+
+serve: $(INSTALLED)  ## answer over HTTP with the champion of DATASET=movies, until Ctrl-C
+	@$(BIN)/embedding-pipeline serve '$(or $(DATASET),movies)'
+
+score: $(INSTALLED)  ## the champion's answers to the records of a file: DATASET=homes FILE=new.csv
+	@$(BIN)/embedding-pipeline score '$(DATASET)' '$(FILE)'
+
+champion: $(INSTALLED)  ## which version of DATASET=movies answers; VERSION=2 chooses it, VERSION=auto lets validation choose
+	@$(BIN)/embedding-pipeline champion '$(DATASET)' '$(VERSION)'
 
 test: check browser postgresql  ## everything: format, lint, types, imports, and the whole test suite
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder

@@ -1,10 +1,10 @@
-"""The command `embedding-pipeline`: `new NAME SOURCE` writes a conf file, `run [DATASET]` learns, `dev` shows."""
+"""The command `embedding-pipeline`: `new` writes a conf file, `run` learns, `dev` shows, `serve` and `score` answer."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 
-from assets import servers
+from assets import model_commands, servers
 from assets.command import new, run
 from assets.faults import in_words
 from pipeline.errors import PipelineError
@@ -21,11 +21,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     new_command.add_argument("source", help="a path, glob, folder or URL of files, or the address of a database")
     new_command.add_argument("--query", help="the query in SQL, if the source is a database")
     commands.add_parser("dev", help="serve Dagster's and MLflow's pages until Ctrl-C")
+    serve_command = commands.add_parser("serve", help="answer over HTTP with the champion of a dataset, until Ctrl-C")
+    score_command = commands.add_parser("score", help="answer for the records of a file with the champion of a dataset")
+    champion_command = commands.add_parser("champion", help="tell which version answers, or choose another")
+    for command in (serve_command, score_command, champion_command):
+        command.add_argument("dataset", help="the name of its conf file")
+    score_command.add_argument("file", help="path, glob, folder or URL; the answers are written beside it")
+    champion_command.add_argument("version", nargs="?", default="", help="a number, or auto: validation chooses again")
     options = parser.parse_args(arguments)
     try:
-        if options.command == "new":
-            return new(options.name, options.source, options.query)
-        return run(options.dataset or None) if options.command == "run" else servers.serve()
+        return _done(options)
     except PipelineError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -38,6 +43,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f"error: {words}", file=sys.stderr)
         return 1
+
+
+def _done(options: argparse.Namespace) -> int:
+    match options.command:
+        case "new":
+            return new(options.name, options.source, options.query)
+        case "run":
+            return run(options.dataset or None)
+        case "serve":
+            return model_commands.serve(options.dataset)
+        case "score":
+            return model_commands.score(options.dataset, options.file)
+        case "champion":
+            return model_commands.choose(options.dataset, options.version)
+    return servers.serve()
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import polars as pl
 from pipeline.config.dataset import Dataset
 from pipeline.embedding import Embedding
 from pipeline.examples.sparse_examples import SparseExamples
+from pipeline.experiment.champion import Champion
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import Fit
 from pipeline.experiment.tracking import Tracker
@@ -46,12 +47,16 @@ _DESCRIPTIONS = {
     },
     "pca": {"finite": "Every coordinate of every token is a number."},
     "other_baselines": {"finite": "Every coordinate of every token is a number."},
+    "champion": {
+        "interval_covers": "The interval around a predicted number covers the share of test examples that it says, "
+        "within three standard errors; a champion without an interval passes.",
+    },
     "comparison": {
         "learned_beats_pca": "At each D the learned embedding is shown to be better than PCA, by the primary "
         "metric on the held-out examples.",
     },
 }
-_WARNS = {"drift", "loss_went_down", "learned_beats_pca"}
+_WARNS = {"drift", "loss_went_down", "learned_beats_pca", "interval_covers"}
 
 
 def specs(conf: Dataset, asset: str) -> list[dg.AssetCheckSpec]:
@@ -115,6 +120,17 @@ def of_comparison(comparison: Comparison) -> list[dg.AssetCheckResult]:
     }
     passed = all(row["verdict"] == "better" for row in told.values())
     return [_result("learned_beats_pca", passed, {"metric": metric or "nothing was held out", **said})]
+
+
+def of_champion(champion: Champion) -> list[dg.AssetCheckResult]:
+    """Check the interval of the champion on the test examples."""
+    facts = champion.facts
+    share, asked = facts.get("covered"), facts.get("coverage", 0.0)
+    if share is None:
+        return [_result("interval_covers", True, {"interval": "there is none"})]
+    error = np.sqrt(asked * (1 - asked) * (1 / facts["calibrated_on"] + 1 / facts["covered_of"]))
+    said = {"covers": round(share, 4), "should cover": asked, "standard error": round(float(error), 4)}
+    return [_result("interval_covers", abs(share - asked) <= 3 * error, said)]
 
 
 def _schema(frame: pl.DataFrame, schema: type[dy.Schema]) -> dg.AssetCheckResult:

@@ -12,13 +12,14 @@ from dagster._core.instance import InstanceRef
 
 from assets.automation import ALL
 from assets.definitions import definitions
-from assets.home import conf_folder, dagster_home, home, is_clone, project, require_home
+from assets.home import conf_folder, dagster_home, home, require_home
 from assets.resources import mlflow_from_environment
 from assets.storage import values
 from pipeline.config.dataset import Dataset
 from pipeline.config.files import conf_files, load
 from pipeline.errors import PipelineError, nearest
 from pipeline.experiment.comparison import Comparison
+from pipeline.home import is_clone, project
 from pipeline.proposal.written import proposed
 from pipeline.views import tables
 

@@ -6,10 +6,11 @@ import dagster as dg
 
 from assets import launchpad
 from assets.fits import fits_asset
+from assets.inference import inference_assets
 from assets.preparation import raw_records_asset, sparse_examples_asset, vocabulary_asset
 from assets.results import comparison_asset, exports_asset, pages_asset, report_asset
 from pipeline.config.dataset import Dataset
-from pipeline.experiment.registry import EMBEDDING, PCA
+from pipeline.estimators import EMBEDDING, PCA
 
 
 def dataset_assets(conf: Dataset, conf_folder: Path) -> list[dg.AssetsDefinition]:
@@ -57,4 +58,5 @@ def dataset_assets(conf: Dataset, conf_folder: Path) -> list[dg.AssetsDefinition
         pages_asset(conf),
         report_asset(conf),
         exports_asset(conf),
+        *inference_assets(conf),
     ]

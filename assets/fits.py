@@ -10,9 +10,9 @@ from assets.declaration import FITS, asset, data_version
 from assets.home import home
 from assets.resources import MLflow
 from assets.storage import for_people
+from pipeline import estimators
 from pipeline.config.dataset import Dataset
 from pipeline.examples.sparse_examples import SparseExamples
-from pipeline.experiment import registry
 from pipeline.experiment.fits import Fits
 from pipeline.experiment.fitting import fit_all
 from pipeline.vocabulary.vocabulary import Vocabulary
@@ -28,7 +28,7 @@ def fits_asset(
 ) -> dg.AssetsDefinition:
     """An asset that fits some methods; each fit is a run of the dataset's experiment."""
     kind = config_of(conf)
-    modules = [module for method in methods for module in registry.modules(method, conf)]
+    modules = [module for method in methods for module in estimators.modules(method, conf)]
 
     @asset(
         conf,

@@ -11,9 +11,8 @@ from pathlib import Path
 from assets.faults import POSTGRESQL, broken_database, in_words, require_server
 from assets.store import Store
 from pipeline.errors import PipelineError
+from pipeline.home import folder_of
 from pipeline.secrets import masked
-
-_CODE = Path(__file__).resolve().parent.parent
 
 TRACKING = "MLFLOW_TRACKING_URI"
 """The variable with the address of MLflow's runs: of a server, or of a database."""
@@ -34,23 +33,13 @@ storage:
 """
 
 
-def is_clone() -> bool:
-    """Whether the code is in a clone of its repository, with `conf` and `make` beside it, and not installed."""
-    return (_CODE / "workspace.yaml").is_file()
-
-
-def project() -> Path:
-    """The folder in which conf and home are by default: the clone, or the working directory of an installed command."""
-    return _CODE if is_clone() else Path.cwd()
-
-
 def home() -> Path:
     """The one folder in which everything is written: PIPELINE_HOME, by default `var` in the project.
 
     Raises:
         PipelineError: its path has a character that addresses of databases do not allow.
     """
-    folder = _folder("PIPELINE_HOME", "var")
+    folder = folder_of("PIPELINE_HOME", "var")
     odd = sorted({*"%?#"} & {*str(folder)})
     if odd:
         raise PipelineError(
@@ -98,7 +87,7 @@ def require_home() -> None:
 
 def conf_folder() -> Path:
     """The folder of the dataset files: PIPELINE_CONF, by default `conf` in the project."""
-    return _folder("PIPELINE_CONF", "conf")
+    return folder_of("PIPELINE_CONF", "conf")
 
 
 def store() -> Store | None:
@@ -116,11 +105,6 @@ def store() -> Store | None:
             "library, such as AWS_SECRET_ACCESS_KEY."
         )
     return Store(url) if url else None
-
-
-def _folder(variable: str, default: str) -> Path:
-    value = os.environ.get(variable)
-    return Path(value).expanduser().absolute() if value else project() / default
 
 
 def dagster_home() -> Path:

@@ -15,7 +15,7 @@ from pipeline.baselines.pca import Pca
 from pipeline.config.dataset import Dataset
 from pipeline.config.section import Section
 from pipeline.errors import PipelineError
-from pipeline.experiment.registry import PCA
+from pipeline.estimators import PCA
 
 _FORCE = (bool, Field(default=False, description="Repeat fits that are unchanged; so does the environment's FORCE=1."))
 _NOT_OFFERED = ("kind", "dimensions")

@@ -12,10 +12,10 @@ import polars as pl
 
 from assets.resources import MLflow
 from pipeline.config.task import Task
+from pipeline.estimators import EMBEDDING, PCA
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import Fit
-from pipeline.experiment.registry import EMBEDDING, PCA
 from pipeline.records import quarantine
 from pipeline.records.cleaning import Counts
 from pipeline.records.ingest import Records
@@ -40,11 +40,11 @@ def of_records(records: Records, roles: Mapping[str, str]) -> dict[str, Any]:
     return {
         "dagster/row_count": len(records),
         SCHEMA: dg.TableSchema(columns),
-        "source": _table(["file", "checksum"], list(records.checksums.items())[:10]),
+        "source": table_of(["file", "checksum"], list(records.checksums.items())[:10]),
         "files": len(records.checksums),
-        "rows": _table(["rows", "what became of them"], _fates(records.counts)),
+        "rows": table_of(["rows", "what became of them"], _fates(records.counts)),
         **_of_quarantine(records),
-        **({"found out": _table(["what", "is"], list(records.found.items()))} if records.found else {}),
+        **({"found out": table_of(["what", "is"], list(records.found.items()))} if records.found else {}),
     }
 
 
@@ -78,7 +78,7 @@ def _of_quarantine(records: Records) -> dict[str, Any]:
         (row["rows"], row["column"] or "", row["reason"], f"{Path(row['file']).name}:{row['line']}", _code(row["raw"]))
         for row in reasons.iter_rows(named=True)
     ]
-    table = _table(["rows", "column", "why", "first", "its text"], rows)
+    table = table_of(["rows", "column", "why", "first", "its text"], rows)
     return {"in quarantine": table, "quarantine": dg.MetadataValue.path(str(records.folder / quarantine.FILE))}
 
 
@@ -107,7 +107,7 @@ def of_vocabulary(vocabulary: Vocabulary) -> dict[str, Any]:
         "occurrences": int(vocabulary.tokens["count"].sum()),
         "rarest count": int(vocabulary.tokens["count"].min()),  # type: ignore[arg-type]
         SCHEMA: _schema(Tokens),
-        "most frequent": _table(["token", "label", "count"], top.rows()),
+        "most frequent": table_of(["token", "label", "count"], top.rows()),
     }
 
 
@@ -144,7 +144,7 @@ def of_fits(fits: Sequence[Fit], mlflow: MLflow, vocabulary: Vocabulary) -> dict
         f"{fit.name} {name}": float(value) for fit in fits for name, value in fit.metrics.items() if np.isfinite(value)
     }
     return {
-        "runs": _table(
+        "runs": table_of(
             ["fit", "run in MLflow", "reused"],
             [(fit.name, f"[{fit.run_id[:8]}]({mlflow.link(fit)})", "yes" if fit.reused else "no") for fit in fits],
         ),
@@ -168,14 +168,14 @@ def of_comparison(comparison: Comparison, task: Task, mlflow: MLflow) -> dict[st
     )
     return {
         "what it means": dg.MetadataValue.md("\n".join(f"- {said}" for said in tables.sentences(comparison))),
-        "compare in MLflow": _link("embedding and PCA side by side", mlflow.compare_link(both)),
-        "compare all in MLflow": _link("all of them", mlflow.compare_link(comparison.fits)),
-        "runs in MLflow": _link("the current runs, the best first", runs),
+        "compare in MLflow": link_to("embedding and PCA side by side", mlflow.compare_link(both)),
+        "compare all in MLflow": link_to("all of them", mlflow.compare_link(comparison.fits)),
+        "runs in MLflow": link_to("the current runs, the best first", runs),
         "table": dg.MetadataValue.md(tables.markdown(comparison)),
         "verdicts": dg.MetadataValue.md(tables.verdicts_markdown(comparison)),
         "measured on": about["part"],
         "examples": about["n_examples"],
-        SCHEMA: _columns({name: comparison.frame.schema[name] for name in comparison.columns}, comparison.columns),
+        SCHEMA: columns_of({name: comparison.frame.schema[name] for name in comparison.columns}, comparison.columns),
         "fourth root of V": round(rule_of_thumb(about["vocabulary_size"]), 1),
         **{name: d for name, d in chosen.items() if d is not None},
     }
@@ -196,22 +196,24 @@ def _schema(schema: type[dy.Schema]) -> dg.TableSchema:
     """The columns of a frame as they are declared."""
     columns = schema.columns()
     described = {name: column.description or "" for name, column in columns.items()}
-    return _columns({name: column.dtype for name, column in columns.items()}, described)
+    return columns_of({name: column.dtype for name, column in columns.items()}, described)
 
 
-def _columns(dtypes: Mapping[str, Any], descriptions: Mapping[str, str]) -> dg.TableSchema:
+def columns_of(dtypes: Mapping[str, Any], descriptions: Mapping[str, str]) -> dg.TableSchema:
+    """The columns of a frame, with what each holds."""
     return dg.TableSchema(
         [dg.TableColumn(name, str(dtype), descriptions.get(name, "")) for name, dtype in dtypes.items()]
     )
 
 
-def _link(text: str, address: str) -> dg.MetadataValue[Any]:
+def link_to(text: str, address: str) -> dg.MetadataValue[Any]:
     """A link with a text, as long as the page shows one."""
     linked = f"[{text}]({address})"
     return dg.MetadataValue.md(linked) if len(linked) < _SHOWN_AT_ONCE else dg.MetadataValue.url(address)
 
 
-def _table(head: list[str], rows: list[tuple[Any, ...]]) -> dg.MarkdownMetadataValue:
+def table_of(head: list[str], rows: list[tuple[Any, ...]]) -> dg.MarkdownMetadataValue:
+    """A table in Markdown."""
     lines = [head, ["---"] * len(head), *([str(cell).replace("|", "\\|") for cell in row] for row in rows)]
     return dg.MetadataValue.md("\n".join(f"| {' | '.join(line)} |" for line in lines))
 

@@ -77,6 +77,10 @@ class MLflow:
         """The address at which MLflow's UI shows a file of a fit's run."""
         return f"{self.ui}/#/experiments/{fit.experiment_id}/runs/{fit.run_id}/artifacts/{name}?{_TRAINING}"
 
+    def model_link(self, name: str, version: str) -> str:
+        """The address of a version of a model in MLflow's UI."""
+        return f"{self.ui}/#/models/{name}/versions/{version}"
+
     def compare_link(self, fits: Sequence[Fit]) -> str:
         """The address at which MLflow's UI shows these fits side by side."""
         runs = json.dumps([fit.run_id for fit in fits], separators=(",", ":"))

@@ -13,10 +13,11 @@ from pathlib import Path
 import psutil
 
 from assets.command import typed
-from assets.home import dagster_home, home, project, require_home
+from assets.home import dagster_home, home, require_home
 from assets.resources import mlflow_from_environment, port
 from pipeline.errors import PipelineError
 from pipeline.experiment.liveness import is_gone, this_process
+from pipeline.home import project
 
 HOST = "127.0.0.1"
 _SERVERS = "servers.json"

@@ -13,10 +13,37 @@ The path of the data, one folder for each step:
     tasks        everything that is specific to one kind of prediction
     baselines    sparse examples -> fits to beat, PCA among them
     network      sparse examples -> the learned fit, trained with Lightning
+    estimators   every method that can be fitted, by name
+    inference    a finished fit and new lists or records -> answers
     experiment   settings and examples -> MLflow runs, and their comparison
     views        comparison and fits -> pages, reports, exports
 
-Outside this path: `errors`, the one exception for users, `secrets`, which nothing may show, and `schemas`, the columns
-of every frame. A module never imports from a folder further down in this list, and no module here imports Dagster: that
-is for `assets/`. `make check` verifies both.
+Outside this path: `errors`, the one exception for users, `secrets`, which nothing may show, `schemas`, the columns of
+every frame, and `home`, where everything is by default. A module never imports from a folder further down in this list,
+and no module here imports Dagster: that is for `assets/`. `make check` verifies both.
+
+`pipeline.load("movies")` gives the champion of a dataset.
 """
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipeline.inference.model import Model
+
+__all__ = ["load"]
+
+
+def load(name: str, mlflow: str | None = None) -> "Model":
+    """The model that answers for a dataset, such as `load("movies").recommend(["Alien (1979)"])`.
+
+    Args:
+        name: a dataset, whose champion is meant; or an address in MLflow, `models:/movies/2` or `runs:/<run>/model`; or
+            a folder with a model.
+        mlflow: where MLflow keeps runs and models. Default: MLFLOW_TRACKING_URI, or the database in PIPELINE_HOME.
+
+    Raises:
+        PipelineError: there is no such model.
+    """
+    from pipeline.experiment.models import load as loaded
+
+    return loaded(name, mlflow)

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -121,6 +121,25 @@ class Fitted(Protocol):
             The predictions: (N, V) a logit for each token, (N,) a number for each example in the target's unit, or
             (N, C) the probability of each class.
         """
+        ...
+
+
+@dataclass(frozen=True)
+class Factors:
+    """The scores of a fit as products of two small matrices: `score(inputs)` is `queries(inputs) @ items.T`."""
+
+    items: npt.NDArray[np.float32]  # (V, E)
+    queries: Callable[[sparse.csr_matrix], npt.NDArray[np.float32]]
+    """(N, E) for lists (N, V)."""
+
+
+@runtime_checkable
+class Factored(Protocol):
+    """A finished fit whose scores may be such products, so that the best tokens can be found without scoring all."""
+
+    @property
+    def factors(self) -> Factors | None:
+        """The products; None if this fit's answers are none."""
         ...
 
 

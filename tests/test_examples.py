@@ -15,8 +15,8 @@ import yaml
 
 from pipeline.config.files import conf_files, load
 from pipeline.embedding import Problem
+from pipeline.estimators import estimator
 from pipeline.examples.encoding import encode
-from pipeline.experiment.registry import estimator
 from pipeline.records.ingest import ingest
 from pipeline.vocabulary.counted import count
 from tests.web import Host

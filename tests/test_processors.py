@@ -19,10 +19,10 @@ import pytest
 from pipeline.config.baseline import Baseline
 from pipeline.config.dataset import Dataset
 from pipeline.embedding import Problem
+from pipeline.estimators import estimator, estimator_type
 from pipeline.evaluation.metrics import measure
 from pipeline.examples.encoding import encode
 from pipeline.examples.sparse_examples import HELD_OUT
-from pipeline.experiment.registry import estimator, estimator_type
 from pipeline.records.pairs import pair_table
 from pipeline.vocabulary.vocabulary import build_vocabulary
 

@@ -15,7 +15,7 @@ from pipeline.config.dataset import Dataset
 from pipeline.config.section import Integers, Positive
 from pipeline.config.size import Size
 from pipeline.config.task import Task
-from pipeline.embedding import Embedding, Problem
+from pipeline.embedding import Embedding, Factors, Problem
 from pipeline.evaluation.selection import candidates, tuned
 from pipeline.tasks.missing_tokens import MissingTokens
 from pipeline.vocabulary.vocabulary import Vocabulary
@@ -27,6 +27,7 @@ class Als(Baseline):
     """Matrix factorisation by alternating least squares, with the package `implicit`."""
 
     of_task: ClassVar[type[Task]] = MissingTokens
+    needs: ClassVar[tuple[str, ...]] = ("implicit",)
 
     kind: Literal["als"] = "als"
     dimension: Integers = (64,)
@@ -73,9 +74,17 @@ class FittedAls:
 
     def score(self, inputs: sparse.csr_matrix, dense: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
         """(N, V) the products of the lists' factors and the tokens' factors."""
+        return np.asarray(self._of_lists(inputs) @ self.weights["factors"].T, np.float32)
+
+    @property
+    def factors(self) -> Factors:
+        """The tokens' factors, and those of lists."""
+        return Factors(self.weights["factors"].astype("f4"), lambda inputs: self._of_lists(inputs).astype("f4"))
+
+    def _of_lists(self, inputs: sparse.csr_matrix) -> Array:
+        """(N, D) the factors of lists."""
         with _own_threads():
-            users = self._model.recalculate_user(np.arange(inputs.shape[0]), inputs)  # (N, D)
-        return np.asarray(users @ self.weights["factors"].T, np.float32)
+            return np.asarray(self._model.recalculate_user(np.arange(inputs.shape[0]), inputs))
 
 
 def _own_threads() -> Any:

@@ -30,6 +30,7 @@ class Trees(Baseline):
     """What all baselines of boosted trees share."""
 
     of_task: ClassVar[type[Task]] = TargetTask  # type: ignore[type-abstract]
+    needs: ClassVar[tuple[str, ...]] = ("scikit-learn",)
     searched: ClassVar[tuple[str, ...]] = ("leaves",)
     """The settings whose values validation chooses."""
 

@@ -17,7 +17,7 @@ from pipeline.config.dataset import Dataset
 from pipeline.config.section import Dimensions
 from pipeline.config.size import Size
 from pipeline.config.task import Task
-from pipeline.embedding import Embedding, Problem
+from pipeline.embedding import Embedding, Factors, Problem
 from pipeline.errors import PipelineError
 from pipeline.examples.features import DenseScale
 from pipeline.tasks.target import TargetTask
@@ -110,6 +110,19 @@ class FittedPca:
             return np.asarray(latent @ self.weights["components"] + self.weights["mean"], np.float32)
         features = np.hstack([latent, DenseScale.of(self.weights).forward(dense)])
         return self.task.answers(features @ self.weights["head_weight"] + self.weights["head_bias"], self.weights)
+
+    @property
+    def factors(self) -> Factors | None:
+        """For missing tokens the components with the mean as one more, and a list's scores with 1."""
+        if isinstance(self.task, TargetTask):
+            return None
+        mean, components = self.weights["mean"], self.weights["components"]
+
+        def queries(inputs: sparse.csr_matrix) -> Array:
+            latent = project(inputs, mean, components)
+            return np.column_stack([latent, np.ones(len(latent))]).astype(np.float32)
+
+        return Factors(np.column_stack([components.T, mean]).astype(np.float32), queries)
 
 
 class Components(NamedTuple):

@@ -11,7 +11,7 @@ from scipy import sparse
 from pipeline.config.baseline import Baseline
 from pipeline.config.dataset import Dataset
 from pipeline.config.task import Task
-from pipeline.embedding import Embedding, Problem
+from pipeline.embedding import Embedding, Factors, Problem
 from pipeline.tasks.missing_tokens import MissingTokens
 
 Array = npt.NDArray[Any]
@@ -51,3 +51,8 @@ class FittedPopularity:
     def score(self, inputs: sparse.csr_matrix, dense: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
         """(N, V) the same row N times."""
         return np.tile(self.weights["logits"], (inputs.shape[0], 1))
+
+    @property
+    def factors(self) -> Factors:
+        """The logits, times 1 for every list."""
+        return Factors(self.weights["logits"][:, None], lambda inputs: np.ones((inputs.shape[0], 1), np.float32))

@@ -28,6 +28,8 @@ class Baseline(Kind, ABC):
     """Whether it gives every example the same answer; such a baseline is quick."""
     uses_tokens: ClassVar[bool] = True
     """Whether it learns from the tokens of the examples, and from what they weigh."""
+    needs: ClassVar[tuple[str, ...]] = ()
+    """Packages that its fit needs to score, beside those that every fit needs."""
     in_words: ClassVar[str] = ""
     """A sentence below the table, for people who compare with it."""
 

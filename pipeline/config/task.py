@@ -46,6 +46,8 @@ class Task(Kind, ABC):
     """The module of the task's network, imported when the network scores."""
     learner: ClassVar[str]
     """The module with the class that Lightning trains, imported when the network learns."""
+    answers_with: ClassVar[str]
+    """The module and class of the model that answers with a fit, imported when a fit is put to work."""
     quick_baseline: ClassVar[str]
     """The baseline that a conf file without `baselines` gets, beside PCA."""
     predicts_tokens: ClassVar[bool]
@@ -69,6 +71,10 @@ class Task(Kind, ABC):
     def numbers(self) -> list[Number]:
         """The columns that are read as numbers."""
         return []
+
+    def unanswered(self) -> "Task":
+        """This task for records whose answer is not known."""
+        return self
 
     # the examples
 

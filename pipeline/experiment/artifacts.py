@@ -1,23 +1,22 @@
-"""What a run keeps of its fit: metrics with intervals, scores, embedding, weights, pictures; and how to load them."""
+"""What a run keeps of its fit: metrics with intervals, scores, embedding, weights, pictures."""
 
-import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 
 from pipeline.config.dataset import Dataset
 from pipeline.embedding import Embedding, Estimator, Fitted
+from pipeline.estimators import estimator_type, run_name
 from pipeline.evaluation.bootstrap import interval, resampled
 from pipeline.evaluation.metrics import measure
 from pipeline.experiment.code_version import code_version
 from pipeline.experiment.fits import Fit
-from pipeline.experiment.registry import estimator_type, run_name
 from pipeline.experiment.run import FinishedRun, Run
 from pipeline.experiment.tracking import Tracker
+from pipeline.inference.saved_fit import save_fitted
 from pipeline.pictures.figures import draw_losses, draw_map, draw_norms
 
 PICTURES_KEY = "pictures_key"
@@ -37,7 +36,7 @@ def keep_fit(fitted: Fitted, method: Estimator, conf: Dataset, run: Run, scores:
                 if np.isfinite(found.low):
                     run.log_metrics({f"{part}_{metric}_low": found.low, f"{part}_{metric}_high": found.high})
             frame.write_parquet(folder / f"{part}_examples.parquet")
-        save_fitted(fitted, method.name, conf, run, folder)
+        save_fitted(fitted, method.name, conf, run.run_id, folder)
         losses = {loss: run.history[loss] for loss in _LOSSES if loss in run.history}
         _draw(fitted.embedding, method.name, conf.name, losses, folder)
         run.log_folder(folder)
@@ -69,31 +68,6 @@ def _draw(embedding: Embedding, method: str, dataset: str, losses: Mapping[str, 
         draw_losses(losses, title, folder / "losses.png")
 
 
-def save_fitted(fitted: Fitted, method: str, conf: Dataset, run: Run, folder: Path) -> None:
-    """Write `embedding.parquet`, `weights.npz` and `fit.json`: what inference needs, without pickles."""
-    provenance = {
-        "dataset": conf.name,
-        "method": method,
-        "dimension": str(fitted.embedding.dimension),
-        "mlflow_run": run.run_id,
-        "vocabulary": fitted.embedding.vocabulary.fingerprint,
-    }
-    embedding = Embedding(fitted.embedding.vocabulary, fitted.embedding.matrix, provenance)
-    embedding.save(folder / "embedding.parquet")
-    arrays: dict[str, Any] = dict(fitted.weights)
-    np.savez(folder / "weights.npz", allow_pickle=False, **arrays)
-    (folder / "fit.json").write_text(json.dumps({**provenance, "conf": conf.model_dump(mode="json")}, indent=2))
-
-
-def load_fitted(folder: Path) -> Fitted:
-    """A fit from its run's artifacts, ready to score."""
-    about = json.loads((folder / "fit.json").read_text())
-    embedding = Embedding.load(folder / "embedding.parquet")
-    with np.load(folder / "weights.npz", allow_pickle=False) as file:
-        weights = {name: file[name] for name in file.files}
-    return estimator_type(about["method"]).restore(embedding, weights, Dataset.model_validate(about["conf"]))
-
-
 def vocabulary_size(tracker: Tracker, fit: Fit) -> int:
     """V, the number of tokens in a fit's embedding."""
     rows: int = pl.scan_parquet(tracker.file(fit.run_id, "embedding.parquet")).select(pl.len()).collect().item()
@@ -105,3 +79,11 @@ def load_scores(tracker: Tracker, fits: Sequence[Fit], part: str) -> list[pl.Dat
     if not all(any(name.startswith(f"{part}_") and not name.endswith("_loss") for name in fit.metrics) for fit in fits):
         return []
     return [pl.read_parquet(tracker.file(fit.run_id, f"{part}_examples.parquet")) for fit in fits]
+
+
+def recorded_scores(tracker: Tracker, run_id: str, part: str) -> pl.DataFrame | None:
+    """The scores of each held-out example of a part that a run keeps; None if it keeps none."""
+    name = f"{part}_examples.parquet"
+    if not any(file.path == name for file in tracker.client.list_artifacts(run_id)):
+        return None
+    return pl.read_parquet(tracker.file(run_id, name))

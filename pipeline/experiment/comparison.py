@@ -14,11 +14,11 @@ import numpy.typing as npt
 import polars as pl
 
 from pipeline.config.task import Task
+from pipeline.estimators import EMBEDDING, PCA, estimator_type
 from pipeline.evaluation.bootstrap import difference, interval, resampled
 from pipeline.evaluation.metrics import Metric, measure
 from pipeline.experiment.dimensions import chosen_dimensions, worth_in_pca
 from pipeline.experiment.fits import Fit
-from pipeline.experiment.registry import EMBEDDING, PCA, estimator_type
 from pipeline.pictures.figures import draw_sweep
 from pipeline.vocabulary.vocabulary import rule_of_thumb
 

@@ -6,11 +6,11 @@ import numpy as np
 import polars as pl
 
 from pipeline.config.task import Task
+from pipeline.estimators import EMBEDDING, PCA
 from pipeline.evaluation.bootstrap import ROUNDING, resampled
 from pipeline.evaluation.metrics import measure, primary_score
 from pipeline.evaluation.selection import first_of_the_best
 from pipeline.experiment.fits import Fit
-from pipeline.experiment.registry import EMBEDDING, PCA
 
 
 def chosen_dimensions(fits: Sequence[Fit], validation: Sequence[pl.DataFrame], task: Task) -> dict[str, int | None]:

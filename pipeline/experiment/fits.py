@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pipeline.experiment.registry import run_name
+from pipeline.estimators import run_name
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 from pipeline.config.dataset import Dataset
 from pipeline.embedding import Estimator, Fitted
 from pipeline.errors import PipelineError
+from pipeline.estimators import estimator, run_name
 from pipeline.examples.example_set import SparseRows
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.artifacts import PICTURES_KEY, keep_fit, pictures_key, redraw
@@ -20,7 +21,6 @@ from pipeline.experiment.cache_key import fit_key, run_params
 from pipeline.experiment.cross_fitting import cross_fit
 from pipeline.experiment.fits import Fit, Fits
 from pipeline.experiment.memory import require_memory
-from pipeline.experiment.registry import estimator, run_name
 from pipeline.experiment.run import FinishedRun, Run
 from pipeline.experiment.tracking import CURRENT, Tracker
 from pipeline.records.source import paths

@@ -40,7 +40,7 @@ def prepare(uri: str) -> None:
     """
     if not is_server(uri) and not (uri.startswith(_SQLITE) and Path(uri.removeprefix(_SQLITE)).exists()):
         with _alone(uri):
-            _client(uri)
+            client_of(uri)
 
 
 def is_server(uri: str) -> bool:
@@ -48,7 +48,12 @@ def is_server(uri: str) -> bool:
     return uri.startswith(("http://", "https://"))
 
 
-def _client(uri: str) -> "MlflowClient":
+def client_of(uri: str) -> "MlflowClient":
+    """MLflow at an address.
+
+    Raises:
+        PipelineError: it cannot be used.
+    """
     from mlflow.exceptions import MlflowException
     from mlflow.tracking import MlflowClient
 
@@ -89,7 +94,7 @@ class Tracker:
         """
         self.uri = uri
         with _alone(uri):
-            self.client = _client(uri)
+            self.client = client_of(uri)
             found = self.client.get_experiment_by_name(experiment)
             if found is None:
                 root = artifacts.as_uri() if isinstance(artifacts, Path) else artifacts

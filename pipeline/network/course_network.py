@@ -3,7 +3,7 @@
 Letters: B examples in a batch, V vocabulary, D dimensions, H nodes of the hidden layer.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from pipeline.config.task import Task
 from pipeline.network.batches import Lists
 from pipeline.network.fitted_network import Scorer
-from pipeline.network.layers import Dropout, embedding_layer, tensors
+from pipeline.network.layers import Dropout, embedding_layer, tensors, with_one
 
 Array = npt.NDArray[Any]
 
@@ -73,6 +73,17 @@ def scorer(weights: Mapping[str, Array], task: Task) -> Scorer:
     """
     network = network_of(tensors(weights)).eval()
     return lambda lists, dense: np.asarray(network(lists).float().numpy())
+
+
+def factors(weights: Mapping[str, Array]) -> tuple[Tensor, Callable[[Lists], Tensor]]:
+    """The logits as products: (V, H + 1) of the tokens, and a function that gives (B, H + 1) of lists.
+
+    Args:
+        weights: the state of the network.
+    """
+    network = network_of(tensors(weights)).eval()
+    items = torch.cat([network.output.weight, network.output.bias[:, None]], dim=1)
+    return items, lambda lists: with_one(network.nodes(lists))
 
 
 def table_of(size: int, dimension: int, dtype: str) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 from scipy import sparse
 
 from pipeline.config.task import Task
-from pipeline.embedding import Embedding
+from pipeline.embedding import Embedding, Factors
 from pipeline.network.batches import Lists
 
 Array = npt.NDArray[Any]
@@ -40,3 +40,18 @@ class FittedNetwork:
         """What the network predicts; see `Fitted.score`."""
         with torch.inference_mode():
             return self._scorer(Lists.of(inputs), dense)
+
+    @cached_property
+    def factors(self) -> Factors | None:
+        """The outputs of the network as products, if its module has a function `factors`."""
+        make = getattr(import_module(self.network), "factors", None)
+        if make is None:
+            return None
+        with torch.inference_mode():
+            items, of_lists = make(self.weights)
+
+        def queries(inputs: sparse.csr_matrix) -> npt.NDArray[np.float32]:
+            with torch.inference_mode():
+                return np.asarray(of_lists(Lists.of(inputs)).float().numpy())
+
+        return Factors(np.ascontiguousarray(items.float().numpy()), queries)

@@ -33,6 +33,11 @@ class Dropout(nn.Module):
         return nodes * (torch.rand(nodes.shape) >= self.share) / (1 - self.share)
 
 
+def with_one(hidden: Tensor) -> Tensor:
+    """(B, D + 1) the hidden nodes and a last one that is always 1, whose weight is the bias."""
+    return torch.cat([hidden, torch.ones_like(hidden[:, :1])], dim=1)
+
+
 def tensor(array: npt.NDArray[Any], dtype: str) -> Tensor:
     """A tensor of this type, in row-major order."""
     return torch.from_numpy(np.array(array, dtype, order="C"))

@@ -21,6 +21,7 @@ class LearnedEmbedding:
     is_swept: ClassVar[bool] = True
     ignores_examples: ClassVar[bool] = False
     uses_tokens: ClassVar[bool] = True
+    needs: ClassVar[tuple[str, ...]] = ("torch",)
     in_words: ClassVar[str] = ""
 
     conf: Dataset

@@ -3,7 +3,7 @@
 Letters: B examples in a batch, V vocabulary, D dimensions. Losses do not belong here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from pipeline.config.task import Task
 from pipeline.network.batches import Lists
 from pipeline.network.fitted_network import Scorer
-from pipeline.network.layers import Dropout, embedding_layer, tensors
+from pipeline.network.layers import Dropout, embedding_layer, tensors, with_one
 
 Array = npt.NDArray[Any]
 
@@ -122,3 +122,14 @@ def scorer(weights: Mapping[str, Array], task: Task) -> Scorer:
         return np.asarray(network(lists, outputs).float().numpy())
 
     return score
+
+
+def factors(weights: Mapping[str, Array]) -> tuple[Tensor, Callable[[Lists], Tensor]]:
+    """The logits as products: (V, D + 2) of the tokens, and a function that gives (B, D + 2) of lists.
+
+    Args:
+        weights: the state of the network.
+    """
+    network = network_of(tensors(weights)).eval()
+    items = torch.cat([network.outputs(), network.bias.weight], dim=1)
+    return items, lambda lists: with_one(network.hidden(lists))

@@ -82,7 +82,7 @@ class Cleaner:
         self._filter = Filter(conf, self.schema)
         named = {column.name for column in named_columns(conf)} | {*self._filter.columns}
         self._missing = [
-            _with_missing(name, self.schema[name], conf, name in self._number_texts) for name in sorted(named)
+            with_missing(name, self.schema[name], conf, name in self._number_texts) for name in sorted(named)
         ]
         self.decimals = decimals
 
@@ -198,7 +198,7 @@ class Cleaner:
             yield _Rule(Why("is missing", " and ".join(conf.token_columns)), none)
 
 
-def _with_missing(name: str, dtype: pl.DataType, conf: Dataset, holds_numbers: bool) -> pl.Expr:
+def with_missing(name: str, dtype: pl.DataType, conf: Dataset, holds_numbers: bool) -> pl.Expr:
     """A column with null for each value that stands for a missing one."""
     value = pl.col(name)
     if dtype.is_float():

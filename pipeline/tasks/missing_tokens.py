@@ -48,6 +48,7 @@ class MissingTokens(Task):
     """Which tokens are missing from this list? Softmax over the whole vocabulary."""
 
     network: ClassVar[str] = "pipeline.network.missing_tokens_network"
+    answers_with: ClassVar[str] = "pipeline.inference.recommender.Recommender"
     quick_baseline: ClassVar[str] = "popularity"
     learner: ClassVar[str] = "pipeline.network.missing_tokens_module"
     predicts_tokens: ClassVar[bool] = True

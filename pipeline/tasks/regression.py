@@ -31,6 +31,7 @@ class RegressionScores(dy.Schema):
 class Regression(TargetTask):
     """Which number belongs to this list?"""
 
+    answers_with: ClassVar[str] = "pipeline.inference.predictor.NumberPredictor"
     quick_baseline: ClassVar[str] = "mean"
     learner: ClassVar[str] = "pipeline.network.regression_module"
     answer_role: ClassVar[str] = "the number to predict"
@@ -118,6 +119,25 @@ class Regression(TargetTask):
     def weighted_metrics(self, scores: pl.DataFrame, weights: Array) -> dict[str, Array]:
         """The metrics of `regression_metrics`."""
         return regression_metrics(scores["target"].to_numpy(), scores["predicted"].to_numpy(), self.log, weights)
+
+    def interval(self, predicted: Array, half_width: float) -> tuple[Array, Array]:
+        """(N,) both ends of an interval around predicted numbers (N,).
+
+        Args:
+            predicted: in the target's unit.
+            half_width: on the scale of `errors`.
+        """
+        if self.log:
+            return predicted / np.exp(half_width), predicted * np.exp(half_width)
+        return predicted - half_width, predicted + half_width
+
+    def errors(self, scores: pl.DataFrame) -> Array:
+        """(N,) how far predictions are off: absolute differences of the numbers, or of their logarithms.
+
+        Args:
+            scores: what `evaluate` gave.
+        """
+        return np.abs(self.effect(scores["target"].to_numpy()) - self.effect(scores["predicted"].to_numpy()))
 
     def effect(self, answers: Array) -> npt.NDArray[np.float64]:
         """The number, or its logarithm if that is learned."""

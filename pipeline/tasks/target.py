@@ -5,13 +5,18 @@ from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Self
 
+import numpy as np
 import numpy.typing as npt
+import polars as pl
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from pipeline.config.section import OneOrMore, different
 from pipeline.config.task import Column, Number, Task
 from pipeline.config.training import Training
+from pipeline.embedding import Fitted
+from pipeline.evaluation.metrics import Metric
+from pipeline.examples.beside import Beside, numbers_of
 from pipeline.examples.example_set import ExampleSet
 
 Array = npt.NDArray[Any]
@@ -51,6 +56,10 @@ class TargetTask(Task):
         """The dense features."""
         return [Number(f"task.dense[{i}]", column) for i, column in enumerate(self.dense)]
 
+    def unanswered(self) -> Task:
+        """The dense features alone."""
+        return Unanswered(kind=self.kind, dense=self.dense)
+
     # from the target to what is learned, and back: every method that predicts the target uses these methods
 
     @abstractmethod
@@ -84,6 +93,45 @@ class TargetTask(Task):
     @abstractmethod
     def losses_of_trees(self, trees: Any, features: Array, learned: Array) -> Iterator[Array]:
         """The losses (N,) of the examples with the first 1, 2, ... trees."""
+
+
+class Unanswered(Task):
+    """A task of records whose target is not known: what it reads of them, and nothing else."""
+
+    predicts_tokens: ClassVar[bool] = False
+
+    kind: str
+    dense: tuple[str, ...]
+
+    def named_columns(self) -> list[Column]:
+        """The dense features."""
+        return [Column(f"dense[{i}]", column, "dense feature") for i, column in enumerate(self.dense)]
+
+    def numbers(self) -> list[Number]:
+        """The dense features."""
+        return [Number(f"task.dense[{i}]", column) for i, column in enumerate(self.dense)]
+
+    def beside(self, used: pl.LazyFrame, ids: pl.Series, where: str) -> Beside:
+        """The dense features of each example.
+
+        Raises:
+            PipelineError: the rows of one example disagree.
+        """
+        dense = numbers_of(used, ids, self.dense, where) if self.dense else np.empty((len(ids), 0))
+        return Beside(np.full(len(ids), np.nan), dense, self.dense)
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """None."""
+        return ()
+
+    def evaluate(self, fitted: Fitted, rows: ExampleSet) -> pl.DataFrame:
+        """Nothing can be evaluated."""
+        raise AssertionError("records without an answer cannot be evaluated")
+
+    def weighted_metrics(self, scores: pl.DataFrame, weights: Array) -> dict[str, Array]:
+        """Nothing can be evaluated."""
+        raise AssertionError("records without an answer cannot be evaluated")
 
 
 class TargetTraining(Training):

@@ -16,13 +16,13 @@ import polars as pl
 
 from pipeline.config.dataset import Dataset
 from pipeline.embedding import Embedding
+from pipeline.estimators import PCA
 from pipeline.examples.sparse_examples import SparseExamples
-from pipeline.experiment.artifacts import load_fitted
 from pipeline.experiment.code_version import code_version
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import Fit
-from pipeline.experiment.registry import PCA
 from pipeline.experiment.tracking import Tracker
+from pipeline.inference.saved_fit import load_fitted
 from pipeline.pictures.projection import SHOWN, View, neighbourhoods, plane, space
 from pipeline.views.marginal_effects import token_effects
 from pipeline.views.pages.latent_space import Colour, categories, latent_space_page

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.estimators import PCA, estimator_type
 from pipeline.evaluation.bootstrap import LEVEL
 from pipeline.experiment.comparison import Comparison
-from pipeline.experiment.registry import PCA, estimator_type
 from pipeline.vocabulary.vocabulary import rule_of_thumb
 
 TOLD = 2

@@ -34,7 +34,13 @@ CHAIN = [
     "pages",
     "report",
     "exports",
+    "champion",
 ]
+
+
+def chain(conf: Dataset) -> list[str]:
+    """The assets of a dataset: where tokens are predicted, the champion recommends some."""
+    return [*CHAIN, "recommendations"] if conf.task.predicts_tokens else CHAIN
 
 
 @pytest.fixture
@@ -108,7 +114,7 @@ def test_a_conf_file_becomes_one_group_with_all_that_a_newcomer_reads(
     conf = request.getfixturevalue(name)
     defs = definitions([conf])
     specs = {spec.key.path[-1]: spec for spec in defs.resolve_all_asset_specs()}
-    assert set(specs) == set(CHAIN)
+    assert set(specs) == set(chain(conf))
     for spec in specs.values():
         assert spec.group_name == conf.name
         assert spec.description
@@ -124,7 +130,7 @@ def test_a_changed_setting_makes_stale_what_it_concerns_and_nothing_else(movies:
 
     before = versions(movies)
     after = versions(movies.model_copy(update={"dimensions": (3,)}))
-    stale = {"embedding", "pca", "other_baselines", "comparison", "report"}
+    stale = {"embedding", "pca", "other_baselines", "comparison", "report", "champion"}
     assert {name for name in CHAIN if before[name] != after[name]} == stale
 
 
@@ -153,7 +159,7 @@ def test_a_group_materialises_end_to_end(
         embedding = Embedding.load(artifacts / "embedding.parquet")
         assert embedding.vocabulary.fingerprint == vocabulary.fingerprint
 
-    for asset in CHAIN:
+    for asset in chain(conf):
         (event,) = result.asset_materializations_for_node(f"{conf.name}__{asset}")
         assert len(event.metadata) > 1
         if asset != "raw_records":  # the trail goes back to the records, whose version is their checksum
@@ -163,7 +169,7 @@ def test_a_group_materialises_end_to_end(
     assert {(made.asset_key.path[-1], made.check_name) for made in evaluations if not made.passed} <= {
         ("comparison", "learned_beats_pca")  # these two data sets are so easy that PCA may do as well
     }
-    assert len(evaluations) == sum(len(checks.specs(conf, asset)) for asset in CHAIN) == 11
+    assert len(evaluations) == sum(len(checks.specs(conf, asset)) for asset in chain(conf)) == 12
     page = result.asset_materializations_for_node(f"{conf.name}__comparison")[0].metadata
     assert len(page["table"].value) < 1000
     assert "|embedding D=2|pca D=2|better " in page["verdicts"].value
@@ -235,5 +241,6 @@ def test_an_asset_without_its_input_says_what_to_do(movies: Dataset, home: Path,
 
 def test_there_is_a_job_for_each_dataset_and_one_for_all(movies: Dataset, homes: Dataset) -> None:
     defs = definitions([movies, homes])
-    assert len(list(defs.resolve_job_def(movies.name).asset_layer.executable_asset_keys)) == len(CHAIN)
-    assert len(list(defs.resolve_job_def(ALL).asset_layer.executable_asset_keys)) == 2 * len(CHAIN)
+    assert len(list(defs.resolve_job_def(movies.name).asset_layer.executable_asset_keys)) == len(chain(movies))
+    both = len(chain(movies)) + len(chain(homes))
+    assert len(list(defs.resolve_job_def(ALL).asset_layer.executable_asset_keys)) == both

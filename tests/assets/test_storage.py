@@ -5,9 +5,10 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from assets.home import conf_folder, dagster_home, home, project
+from assets.home import conf_folder, dagster_home, home
 from assets.storage import FolderIOManager
 from pipeline.errors import PipelineError
+from pipeline.home import project
 from pipeline.records.ingest import Records
 from pipeline.vocabulary.vocabulary import Vocabulary
 

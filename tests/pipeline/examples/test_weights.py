@@ -11,10 +11,10 @@ from pipeline.config.dataset import Dataset
 from pipeline.config.files import load
 from pipeline.embedding import Problem
 from pipeline.errors import PipelineError
+from pipeline.estimators import estimator
 from pipeline.evaluation.metrics import measure
 from pipeline.examples.encoding import encode
 from pipeline.examples.sparse_examples import SparseExamples
-from pipeline.experiment.registry import estimator
 from pipeline.records.ingest import ingest
 from pipeline.records.pairs import PairTable, pair_table
 from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary

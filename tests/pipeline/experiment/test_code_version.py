@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.config.dataset import Dataset
+from pipeline.estimators import modules
 from pipeline.experiment.code_version import dependencies, library_versions
-from pipeline.experiment.registry import modules
 
 PROJECT = Path(__file__).parents[3]
 TRAINING, JUDGE, FIGURES = "network.missing_tokens_module", "experiment.cross_fitting", "pictures.figures"

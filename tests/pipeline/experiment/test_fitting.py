@@ -14,10 +14,11 @@ from pipeline.embedding import Embedding, Problem
 from pipeline.errors import PipelineError
 from pipeline.examples.encoding import encode
 from pipeline.examples.sparse_examples import SparseExamples
-from pipeline.experiment.artifacts import load_fitted, load_scores
+from pipeline.experiment.artifacts import load_scores
 from pipeline.experiment.fits import Fits
 from pipeline.experiment.fitting import fit_all
 from pipeline.experiment.tracking import Tracker
+from pipeline.inference.saved_fit import load_fitted
 from pipeline.records.pairs import pair_table
 from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
 

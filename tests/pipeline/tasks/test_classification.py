@@ -9,10 +9,10 @@ from pipeline.config.dataset import Dataset
 from pipeline.config.files import load
 from pipeline.embedding import Fitted, Problem
 from pipeline.errors import PipelineError
+from pipeline.estimators import estimator, estimator_type
 from pipeline.evaluation.metrics import measure
 from pipeline.examples.encoding import encode
 from pipeline.examples.sparse_examples import HELD_OUT, SparseExamples
-from pipeline.experiment.registry import estimator, estimator_type
 from pipeline.records.pairs import pair_table
 from pipeline.views.marginal_effects import token_effects
 from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary

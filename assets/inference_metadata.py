@@ -1,0 +1,43 @@
+"""What the pages of the champion and of its recommendations say."""
+
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from assets.metadata import SCHEMA, columns_of, link_to, table_of
+from assets.resources import MLflow
+from pipeline.experiment.champion import Champion
+from pipeline.inference.bulk import Recommendations
+
+
+def of_champion(champion: Champion, mlflow: MLflow) -> dict[str, Any]:
+    """Why this version answers, where it is, and how to ask it."""
+    facts = champion.facts
+    told = {"interval covers, of test examples": facts.get("covered"), "recall of the index": facts.get("recall")}
+    example = f'import pipeline\n\nmodel = pipeline.load("{champion.dataset}")'
+    return {
+        "what it means": dg.MetadataValue.md(f"{champion.said}\n\nThe champion is {facts['said']}"),
+        "model": link_to(
+            f"{champion.dataset}, version {champion.version}", mlflow.model_link(champion.dataset, champion.version)
+        ),
+        "in Python": dg.MetadataValue.md(f"```python\n{example}\n```"),
+        "fit": champion.fit,
+        "version": int(champion.version),
+        "moved": champion.moved,
+        "best of this contest": f"version {champion.candidate}",
+        **{name: round(float(value), 4) for name, value in told.items() if value is not None},
+    }
+
+
+def of_recommendations(made: Recommendations, champion: Champion) -> dict[str, Any]:
+    """Which version recommends, for how many examples, and the first ones."""
+    counts = made.frame.select(pl.len(), pl.col("example").n_unique().alias("examples")).collect()
+    first = made.frame.filter(pl.col("rank") <= 3).head(9).select("example", "rank", "label").collect()
+    return {
+        "dagster/row_count": int(counts["len"][0]),
+        "examples": int(counts["examples"][0]),
+        "champion": f"version {champion.version}, {champion.fit}",
+        "the first": table_of(["example", "rank", "recommended"], first.rows()),
+        SCHEMA: columns_of(made.frame.collect_schema(), {}),
+    }

@@ -1,0 +1,119 @@
+"""From the command line: serve the champion over HTTP, score a file with it, choose another version."""
+
+import json
+import logging
+import os
+import socket
+import sys
+import time
+from pathlib import Path
+
+from assets.command import typed
+from assets.home import home
+from assets.resources import mlflow_from_environment, port
+from pipeline.errors import PipelineError
+from pipeline.experiment.model_registry import ModelRegistry
+from pipeline.experiment.models import load, model_folder
+from pipeline.experiment.tracking import client_of
+from pipeline.home import project
+from pipeline.inference.file_scoring import score_file
+from pipeline.inference.model import Model
+
+HOST = "127.0.0.1"
+PORT = 5002
+"""Where the champion answers by default."""
+
+
+def serve(dataset: str) -> int:
+    """Answer over HTTP until Ctrl-C, with MLflow's own scoring server.
+
+    Raises:
+        PipelineError: there is no such model, or the port is taken.
+    """
+    number = port("SERVE_PORT", PORT)
+    folder = model_folder(dataset, _tracking_uri())
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, number))
+        except OSError:
+            another = typed("serve", dataset)
+            raise PipelineError(
+                f"port {number} is taken. Stop it, or choose another: SERVE_PORT=5003 {another}"
+            ) from None
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
+    import uvicorn
+
+    from pipeline.experiment.serving import app_of
+
+    app, model = app_of(folder), Model.load(folder / "artifacts" / "model")
+    request = json.dumps({"dataframe_records": model.example()}, ensure_ascii=False)
+    print(
+        f"{model.facts['name']}: {model.facts['said']}\n\n"
+        f"curl http://{HOST}:{number}/invocations -H 'Content-Type: application/json' -d @- <<'end'\n{request}\nend\n\n"
+        "Ctrl-C ends it.",
+        flush=True,
+    )
+    uvicorn.run(app, host=HOST, port=number, log_level="warning")
+    return 0
+
+
+def score(dataset: str, source: str) -> int:
+    """Write the champion's answers to the records of a file beside it, as `<name>.scored.parquet`.
+
+    Raises:
+        PipelineError: there is no such model, or the file cannot be read.
+    """
+    if not source:
+        raise PipelineError(f"say which file: {typed('score', dataset)} FILE=new.csv")
+    path = Path(source).expanduser()
+    name = path.name.partition(".")[0] or "records"
+    folder = path.parent if "://" not in source and path.parent.is_dir() else Path.cwd()
+    logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
+    for chatty in ("mlflow", "alembic"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    begin = time.monotonic()
+    given = source if "://" in source else str(path.absolute())
+    made = score_file(
+        load(dataset, _tracking_uri()), given, folder / f"{name}.scored.parquet", logging.getLogger("score")
+    )
+    left_out = f"; {made.n_left_out:,} could not be used" if made.n_left_out else ""
+    print(
+        f"{made.path}: {made.n_rows:,} answers for {made.n_records:,} records{left_out}, in "
+        f"{time.monotonic() - begin:.1f} s. The first:\n{made.first}"
+    )
+    return 0
+
+
+def choose(dataset: str, version: str) -> int:
+    """Tell which versions there are and which answers, or make another the champion.
+
+    Args:
+        dataset: whose model it is.
+        version: a number, which then stays champion; `auto`, so that validation chooses again; or nothing.
+
+    Raises:
+        PipelineError: there is no such model or version.
+    """
+    registry = ModelRegistry(client_of(_tracking_uri()), dataset)
+    versions = registry.versions()
+    if not versions:
+        raise PipelineError(f"there is no model {dataset!r}: {typed('run', dataset)} makes the first version.")
+    if version == "auto":
+        registry.release()
+    elif version:
+        registry.pin(version)
+    champion = registry.champion()
+    by_hand = champion is not None and registry.is_chosen_by_hand(champion)
+    for one in versions:
+        answers = champion is not None and one.number == champion.number
+        marked = ("champion, chosen by hand" if by_hand else "champion") if answers else ""
+        print(f"{one.number:>4}  {one.fit:<24} {marked:<26} {one.tags.get('verdict', '')}".rstrip())
+    return 0
+
+
+def _tracking_uri() -> str:
+    mlflow = mlflow_from_environment()
+    if mlflow.is_local and not (home() / "mlflow.db").exists() and "MLFLOW_TRACKING_URI" not in os.environ:
+        raise PipelineError(f"nothing was learned in {home()} yet: {typed('run')} does that, in {project()}.")
+    return mlflow.tracking_uri

@@ -1,0 +1,77 @@
+"""Records that no vocabulary was counted from -> examples over a vocabulary that is known, and what is not in it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from scipy import sparse
+
+from pipeline.config.dataset import Dataset
+from pipeline.config.records import Split
+from pipeline.records.pairs import NO_RECORD, PairTable, pair_table
+from pipeline.records.used_records import with_example
+from pipeline.vocabulary.vocabulary import Vocabulary
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """Examples of N lists over V tokens, in the order in which they come."""
+
+    ids: pl.Series  # (N,) the id of each example
+    inputs: sparse.csr_matrix  # (N, V)
+    dense: Array  # (N, F)
+    unknown: list[list[str]]  # (N,) the tokens of each that have no place
+
+    def take(self, some: Array) -> "Unseen":
+        """The chosen examples."""
+        unknown = [self.unknown[i] for i in some]
+        return Unseen(self.ids.gather(some), self.inputs[some], self.dense[some], unknown)
+
+
+def without_answers(conf: Dataset) -> Dataset:
+    """The settings with which records are read that have no answer, and no split."""
+    return conf.model_copy(update={"task": conf.task.unanswered(), "split": Split()})
+
+
+def unseen(records: pl.LazyFrame, vocabulary: Vocabulary, conf: Dataset) -> Unseen:
+    """Encode records.
+
+    Args:
+        records: with all the columns that conf names for what goes in.
+        vocabulary: known already.
+        conf: settings that `without_answers` gave.
+
+    Raises:
+        PipelineError: the rows of one example disagree in a dense feature.
+    """
+    table = pair_table(records, conf)
+    numbers = np.flatnonzero(table.first != NO_RECORD)
+    row = np.full(len(table.first), -1, np.int64)
+    row[numbers] = np.arange(len(numbers))
+    ids = table.ids.gather(numbers)
+    inputs, unknown = _encoded(table, row, len(numbers), vocabulary)
+    beside = conf.task.beside(with_example(records, conf), ids, conf.file)
+    return Unseen(ids, inputs, beside.dense, unknown)
+
+
+def _encoded(table: PairTable, row: Array, n: int, vocabulary: Vocabulary) -> tuple[sparse.csr_matrix, list[list[str]]]:
+    index = vocabulary.encode(table.tokens["token"])
+    example, token = row[np.asarray(table.example)], np.asarray(table.token)
+    place = index[token]
+    known, v = place >= 0, len(vocabulary)
+    weight = np.asarray(table.weight) if len(table.weight) else np.ones(len(token))
+    shape = (n, v)
+    inputs = sparse.coo_matrix((weight[known], (example[known], place[known])), shape=shape).tocsr()  # sums repeats
+    if len(table.weight):
+        inputs.data /= max(float(inputs.data.mean()) if inputs.nnz else 1.0, np.finfo(np.float32).tiny)
+    else:
+        inputs.data[:] = 1.0
+    texts = table.tokens["token"].gather(token[~known]).to_list()
+    unknown: list[list[str]] = [[] for _ in range(n)]
+    for at, text in zip(example[~known], texts, strict=True):
+        unknown[at].append(text)
+    return inputs, [list(dict.fromkeys(one)) for one in unknown]

@@ -1,0 +1,216 @@
+"""The champion of a dataset: which fit answers, and why.
+
+The best fit by validation becomes a version of the dataset's model. It becomes champion unless it is worse than the
+present one on the same held-out examples.
+"""
+
+import hashlib
+import json
+import logging
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import polars as pl
+
+from pipeline.config.dataset import Dataset
+from pipeline.embedding import Embedding
+from pipeline.estimators import estimator_type
+from pipeline.evaluation.bootstrap import resampled
+from pipeline.evaluation.metrics import measure, primary_score
+from pipeline.evaluation.selection import first_of_the_best
+from pipeline.examples.sparse_examples import SparseExamples
+from pipeline.experiment.artifacts import recorded_scores
+from pipeline.experiment.code_version import code_version
+from pipeline.experiment.comparison import Comparison
+from pipeline.experiment.fits import Fit
+from pipeline.experiment.model_registry import ModelRegistry, Version
+from pipeline.experiment.packaging import FOLDER, package
+from pipeline.experiment.promotion import LEARNED_FROM, Contest, Decision
+from pipeline.experiment.tracking import Tracker
+from pipeline.inference.model import Material
+from pipeline.inference.saved_fit import EMBEDDING_FILE
+from pipeline.records.splitting import Assignment, are_learned_from
+from pipeline.records.token_texts import described
+from pipeline.vocabulary.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class Champion:
+    """Which version answers, and why."""
+
+    dataset: str
+    version: str
+    run_id: str
+    fit: str
+    candidate: str
+    """The version of this contest's best fit."""
+    moved: bool
+    """Whether the alias was moved."""
+    said: str
+    """Why it was moved or stayed, in a sentence."""
+    facts: Mapping[str, Any]
+    """What is known of the champion's model."""
+
+    @property
+    def uri(self) -> str:
+        """Where MLflow finds the champion."""
+        return f"models:/{self.dataset}@champion"
+
+    def save(self, folder: Path) -> None:
+        """Write `champion.json`."""
+        (folder / "champion.json").write_text(json.dumps(asdict(self), indent=2))
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote."""
+        return cls(**json.loads((folder / "champion.json").read_text()))
+
+
+def best_fit(comparison: Comparison, conf: Dataset, tracker: Tracker) -> Fit:
+    """The fit of any method that is best on validation; without validation, the learned one with the most dimensions.
+
+    Of fits that are equally good the first of the table is taken: those without a D come first, then the smaller D.
+    """
+    fits = comparison.fits
+    recorded = [recorded_scores(tracker, fit.run_id, "validation") for fit in fits]
+    frames = [frame for frame in recorded if frame is not None]
+    if len(frames) < len(fits):
+        return comparison.best
+    values = [primary_score(conf.task, measure(conf.task, frame)) for frame in frames]
+    errors = [float(np.std(primary_score(conf.task, drawn))) for drawn in resampled(conf.task, frames)]
+    return fits[first_of_the_best(values, errors)]
+
+
+def crown(
+    conf: Dataset,
+    comparison: Comparison,
+    records: pl.LazyFrame,
+    vocabulary: Vocabulary,
+    examples: SparseExamples,
+    tracker: Tracker,
+    log: logging.Logger,
+) -> Champion:
+    """Register the best fit, and make it champion unless it is worse than the present one.
+
+    Args:
+        conf: the dataset.
+        comparison: of all its fits.
+        records: the raw records, for what describes tokens.
+        vocabulary: of the examples.
+        examples: the sparse examples, on whose held-out part an earlier champion is scored anew.
+        tracker: the dataset's MLflow experiment.
+        log: gets a line that says what became of it.
+    """
+    registry, fit = ModelRegistry(tracker.client, conf.name), best_fit(comparison, conf, tracker)
+    present = registry.champion()
+    candidate = _registered(registry, fit, conf, comparison, records, examples, tracker)
+    conf = conf.resolved(examples.n_training, examples.shape[1])
+    decision = _decided(registry, present, candidate, conf, vocabulary, examples, tracker)
+    if decision.moves and (present is None or present.number != candidate.number):
+        registry.move(candidate)
+    registry.note(candidate, {"verdict": decision.said})
+    champion = candidate if decision.moves or present is None else present
+    facts = json.loads((registry.folder(champion) / "artifacts" / "model" / "facts.json").read_text())
+    log.info(f"{conf.name}: {decision.said}")
+    moved = decision.moves and (present is None or present.number != candidate.number)
+    return Champion(
+        conf.name, champion.number, champion.run_id, champion.fit, candidate.number, moved, decision.said, facts
+    )
+
+
+def _decided(
+    registry: ModelRegistry,
+    present: Version | None,
+    candidate: Version,
+    conf: Dataset,
+    vocabulary: Vocabulary,
+    examples: SparseExamples,
+    tracker: Tracker,
+) -> Decision:
+    if present is None:
+        return Decision(True, f"version {candidate.number}, {candidate.fit}, is the first champion.")
+    if registry.is_chosen_by_hand(present):
+        return Decision(
+            False,
+            f"version {present.number}, {present.fit}, stays champion because a person chose it; version "
+            f"{candidate.number}, {candidate.fit}, is the best of this contest.",
+        )
+    if present.number == candidate.number:
+        return Decision(True, f"version {present.number}, {present.fit}, stays champion: it is still the best.")
+    return Contest(conf, examples, tracker, registry.folder(present), vocabulary).decide(present, candidate)
+
+
+def _registered(
+    registry: ModelRegistry,
+    fit: Fit,
+    conf: Dataset,
+    comparison: Comparison,
+    records: pl.LazyFrame,
+    examples: SparseExamples,
+    tracker: Tracker,
+) -> Version:
+    """The version of a fit: one that was made before of the same, or a new one."""
+    about = Embedding.load(tracker.file(fit.run_id, EMBEDDING_FILE)).vocabulary.beside(described(records, conf))
+    key = _key(fit, conf, about)
+    found = next((one for one in registry.versions() if one.tags.get("key") == key), None)
+    if found is not None:
+        return found
+    conf = conf.resolved(examples.n_training, examples.shape[1])
+    values = {name: value for name, value in fit.metrics.items() if name in comparison.metrics}
+    said = _said(fit, comparison, conf)
+    best, has_space = comparison.best, fit.dimension > 1 or estimator_type(fit.method).is_swept
+    facts = {
+        "name": conf.name,
+        "dataset": conf.name,
+        "fit": fit.name,
+        "method": fit.method,
+        "dimension": fit.dimension,
+        "space": fit.name if has_space else best.name,
+        "mlflow_run": fit.run_id,
+        "said": said,
+        "metrics": values,
+        "description": conf.description,
+    }
+    run = tracker.folder(fit.run_id)
+    space = None if has_space else tracker.file(best.run_id, EMBEDDING_FILE)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / FOLDER
+        package(conf, Material(run, about, records, space), facts, folder)
+        learned = are_learned_from(Assignment(examples.frame, np.empty(0)), conf)
+        examples.frame.select("example").filter(learned).write_parquet(Path(name) / LEARNED_FROM)
+        tracker.keep(fit.run_id, Path(name), {})
+    source = f"{tracker.client.get_run(fit.run_id).info.artifact_uri}/{FOLDER}"
+    tags = {
+        "key": key,
+        "fit": fit.name,
+        "method": fit.method,
+        "dimension": str(fit.dimension),
+        "examples": examples.fingerprint,
+        "vocabulary": examples.about["vocabulary"],
+        **{name: f"{value:.6g}" for name, value in values.items()},
+    }
+    return registry.register(fit.run_id, source, said, tags)
+
+
+def _said(fit: Fit, comparison: Comparison, conf: Dataset) -> str:
+    """What a fit is, and how good, in a sentence."""
+    if not comparison.metrics:
+        return f"{fit.name}; nothing was held out to measure it."
+    metric = comparison.metrics[0]
+    n, part = comparison.about["n_examples"], comparison.about["part"]
+    return f"{fit.name}, best on validation; {metric} is {fit.metrics[metric]:.4f} on {n:,} {part} examples."
+
+
+def _key(fit: Fit, conf: Dataset, about: pl.DataFrame) -> str:
+    """16 hexadecimal digits that change with all that decides a model: its fit, descriptions, settings and code."""
+    decides = [
+        fit.run_id,
+        int(about.hash_rows().sum()) if about.width else 0,
+        conf.inference.model_dump(mode="json"),
+        code_version("pipeline.experiment.model_code", conf.task.answers_with.rpartition(".")[0]),
+    ]
+    return hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]

@@ -1,0 +1,63 @@
+"""Loads models: the champion of a dataset by its name, or any version by its address in MLflow."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.errors import PipelineError, nearest
+from pipeline.experiment.model_registry import ModelRegistry, Version
+from pipeline.experiment.packaging import FOLDER
+from pipeline.experiment.tracking import client_of
+from pipeline.home import tracking_uri
+from pipeline.inference.model import Model
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
+
+_ADDRESS = re.compile(r"(?:models:/)?(?P<name>[^/@]+)(?:/(?P<version>[0-9]+)|@champion)?")
+_OF_RUN = re.compile(r"runs:/(?P<run>[0-9a-f]+)/(?P<path>.+)")
+
+
+def load(name: str, mlflow: str | None = None) -> Model:
+    """The model that `pipeline.load` gives."""
+    return Model.load(model_folder(name, mlflow) / "artifacts" / FOLDER)
+
+
+def model_folder(name: str, mlflow: str | None = None) -> Path:
+    """A local folder with a model as MLflow made it, fetched if it is elsewhere.
+
+    Args:
+        name: see `pipeline.load`.
+        mlflow: see there.
+
+    Raises:
+        PipelineError: there is no such model.
+    """
+    if (Path(name) / "MLmodel").is_file():
+        return Path(name)
+    where = mlflow or tracking_uri()
+    if where.startswith("sqlite:///") and not Path(where.removeprefix("sqlite:///")).exists():
+        raise PipelineError(f"there is no model {name!r}: nothing was learned in {where}. `make run` does that.")
+    client, of_run = client_of(where), _OF_RUN.fullmatch(name)
+    if of_run is not None:
+        return Path(client.download_artifacts(of_run["run"], of_run["path"]))
+    found = _ADDRESS.fullmatch(name)
+    if found is None:
+        raise PipelineError(f"{name!r} is no model: give a dataset, or an address such as models:/movies/2.")
+    registry = ModelRegistry(client, found["name"])
+    return registry.folder(_version(registry, found["version"], client))
+
+
+def _version(registry: ModelRegistry, number: str | None, client: "MlflowClient") -> Version:
+    there = [model.name for model in client.search_registered_models()]
+    if registry.name not in there:
+        hint = nearest(registry.name, there) if there else "there is none yet: `make run` makes one"
+        raise PipelineError(f"there is no model {registry.name!r} in MLflow, {hint}")
+    if number is not None:
+        return registry.require(number)
+    champion = registry.champion()
+    if champion is None:
+        raise PipelineError(
+            f"the model {registry.name!r} has no champion: `make run DATASET={registry.name}` sets one."
+        )
+    return champion

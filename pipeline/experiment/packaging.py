@@ -1,0 +1,75 @@
+"""A fit as a model of MLflow: a folder with its data, its code, a signature, an example, and pinned requirements."""
+
+import tempfile
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pipeline
+from pipeline.config.dataset import Dataset
+from pipeline.estimators import estimator_type
+from pipeline.experiment.quiet import quiet
+from pipeline.inference.model import Material, Model, model_type
+from pipeline.inference.saved_fit import method_of
+
+FOLDER = "model"
+"""The folder of the model among the artifacts of the fit's run."""
+_CODE = Path(__file__).with_name("model_code.py")
+_EVERY = ("dataframely", "mlflow", "numpy", "polars", "pyarrow", "pydantic", "PyYAML", "rapidfuzz", "scipy")
+"""Packages that every model needs."""
+
+
+def package(conf: Dataset, material: Material, facts: Mapping[str, Any], folder: Path) -> Model:
+    """Write the model into a folder, as MLflow loads it, and return it.
+
+    Args:
+        conf: the dataset, resolved.
+        material: what the model is made from.
+        facts: what is known of the fit, for people and programs.
+        folder: created here.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        data = Path(name) / FOLDER
+        model_type(conf).write(data, material, facts)
+        model = Model.load(data)
+        needed = requirements(material.fit, model.uses_index)
+        example = model.example()
+        with quiet():
+            import mlflow.pyfunc
+            import pandas as pd  # type: ignore[import-untyped]
+
+            mlflow.pyfunc.save_model(
+                folder,
+                python_model=str(_CODE),
+                code_paths=[str(Path(pipeline.__file__).parent)],
+                artifacts={FOLDER: str(data)},
+                signature=_signature(model),
+                input_example=pd.DataFrame(example),
+                pip_requirements=needed,
+                metadata={key: facts[key] for key in ("dataset", "fit", "said")},
+            )
+    return Model.load(folder / "artifacts" / FOLDER)
+
+
+def requirements(fit: Path, uses_index: bool = False) -> list[str]:
+    """The packages that a model of this fit needs, at the versions that are installed here."""
+    needed = {*_EVERY, *estimator_type(method_of(fit)).needs, *(["usearch"] if uses_index else [])}
+    return [f"{package}=={version(package).partition('+')[0]}" for package in sorted(needed, key=str.lower)]
+
+
+def _signature(model: Model) -> Any:
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
+    from mlflow.types.schema import AnyType, Array
+
+    kinds = {"texts": Array(DataType.string), "any": AnyType()}
+    columns = [ColSpec(kinds[kind], name, required=kind == "texts") for name, kind in model.columns().items()]
+    params = []
+    for name, default in model.options.items():
+        if isinstance(default, list):
+            params.append(ParamSpec(name, DataType.string, default, shape=(-1,)))
+        else:
+            kind = {bool: DataType.boolean, int: DataType.long, str: DataType.string}[type(default)]
+            params.append(ParamSpec(name, kind, default))
+    return ModelSignature(inputs=Schema(columns), outputs=Schema([ColSpec(AnyType())]), params=ParamSchema(params))

@@ -1,0 +1,131 @@
+"""Answers in bulk: for every example of a dataset, or for every record of a file, written as they are made."""
+
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import polars as pl
+from scipy import sparse
+
+from pipeline.embedding import Embedding
+from pipeline.errors import PipelineError
+from pipeline.examples.sparse_examples import SparseExamples
+from pipeline.inference.best_tokens import Best
+from pipeline.inference.model import Model
+from pipeline.inference.recommender import Recommender
+from pipeline.vocabulary.vocabulary import Vocabulary
+
+AT_ONCE = 2_000
+"""Examples that are answered at once."""
+SAID_EVERY = 30.0
+"""Seconds between two lines of progress."""
+_FILE = "recommendations.parquet"
+
+
+@dataclass(frozen=True)
+class Recommendations:
+    """The best tokens of each example, in a file: `example`, `rank`, `token`, `label` and `score`."""
+
+    folder: Path
+
+    @property
+    def frame(self) -> pl.LazyFrame:
+        """One row for each example and rank, the examples in their order."""
+        return pl.scan_parquet(self.folder / _FILE)
+
+    def save(self, folder: Path) -> None:
+        """Move the file into a folder."""
+        (self.folder / _FILE).rename(folder / _FILE)
+        self.folder.rmdir()
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """What `save` moved into a folder."""
+        return cls(folder)
+
+
+def recommend_each(
+    model: Model, examples: SparseExamples, vocabulary: Vocabulary, folder: Path, log: logging.Logger
+) -> Recommendations:
+    """Recommend tokens for each example of a dataset, a batch at a time.
+
+    Args:
+        model: of the task of missing tokens. If it has an older vocabulary, tokens that it does not know are left out.
+        examples: all their tokens go in.
+        vocabulary: of the examples.
+        folder: created here, for the file.
+        log: gets a line of progress now and then.
+
+    Raises:
+        PipelineError: the vocabulary is not that of the examples, or the model recommends nothing.
+    """
+    if not isinstance(model, Recommender):
+        raise PipelineError(f"{model.facts['name']}: its model predicts no tokens.")
+    vocabulary.require(examples.about["vocabulary"], "the sparse examples")
+    to_own, rows = _to_own(model.embedding, vocabulary), examples.everything()
+    top = model.conf.inference.top
+    folder.mkdir(parents=True)
+
+    def batches() -> Iterator[pl.DataFrame]:
+        said = time.monotonic()
+        for start in range(0, len(rows), AT_ONCE):
+            some = slice(start, start + AT_ONCE)
+            inputs = rows.inputs[some] if to_own is None else sparse.csr_matrix(rows.inputs[some] @ to_own)
+            yield ranked(rows.ids[some], model.best.of(inputs, top), model.embedding)
+            if time.monotonic() - said > SAID_EVERY:
+                said = time.monotonic()
+                log.info(f"{model.facts['name']}: recommendations for {start + AT_ONCE:,} of {len(rows):,} examples")
+
+    write_batches(batches(), folder / _FILE)
+    return Recommendations(folder)
+
+
+def ranked(ids: pl.Series, best: Best, embedding: Embedding) -> pl.DataFrame:
+    """The best tokens of examples as rows: example, rank (from 1), token, label, score."""
+    n, k = best.tokens.shape
+    is_there = (best.tokens >= 0).ravel()
+    tokens = embedding.vocabulary.tokens[best.tokens.ravel()[is_there]]
+    return pl.DataFrame(
+        {
+            "example": ids.gather(np.repeat(np.arange(n), k)[is_there]),
+            "rank": pl.Series(np.tile(np.arange(1, k + 1), n)[is_there], dtype=pl.UInt32),
+            "token": tokens["token"],
+            "label": tokens["label"],
+            "score": best.scores.ravel()[is_there],
+        }
+    )
+
+
+def write_batches(batches: Iterator[pl.DataFrame], path: Path) -> int:
+    """Write frames into one Parquet file, one after the other; returns the number of rows."""
+    import pyarrow.parquet as pq
+
+    writer, n = None, 0
+    try:
+        for batch in batches:
+            table = batch.to_arrow(compat_level=pl.CompatLevel.oldest())
+            writer = writer or pq.ParquetWriter(path, table.schema, compression="zstd")
+            writer.write_table(table)
+            n += batch.height
+    finally:
+        if writer is not None:
+            writer.close()
+    return n
+
+
+def _to_own(own: Embedding, vocabulary: Vocabulary) -> sparse.csr_matrix | None:
+    """(V, V') turns rows over a vocabulary into rows over a model's own; None if it is the same."""
+    if own.vocabulary.fingerprint == vocabulary.fingerprint:
+        return None
+    return translation(vocabulary, own.vocabulary)
+
+
+def translation(vocabulary: Vocabulary, own: Vocabulary) -> sparse.csr_matrix:
+    """(V, V') with a 1 where a token of one vocabulary is one of the other."""
+    place = own.encode(vocabulary.tokens["token"])
+    known = np.flatnonzero(place >= 0)
+    return sparse.csr_matrix((np.ones(len(known)), (known, place[known])), shape=(len(vocabulary), len(own)))

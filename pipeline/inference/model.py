@@ -1,0 +1,231 @@
+"""A fit at work: what every model answers, whatever its task, and the folder that it is loaded from.
+
+A task's own answers stand in its own file beside this one. Letters: V vocabulary, D dimensions.
+"""
+
+import json
+import shutil
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from pipeline.config.dataset import Dataset
+from pipeline.embedding import Embedding, Fitted
+from pipeline.errors import PipelineError
+from pipeline.inference.known_tokens import KnownTokens
+from pipeline.inference.requests import Rows
+from pipeline.inference.saved_fit import FILES, conf_of, load_fitted
+
+Array = npt.NDArray[Any]
+FORMAT = 1
+"""Version of the folder; code that reads another one refuses it."""
+_SPACE = "space.parquet"
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a model is made from."""
+
+    fit: Path
+    """The folder of the fit, with its scores of validation and test examples."""
+    about: pl.DataFrame
+    """One row for each token, in the vocabulary's order, with the columns that describe it."""
+    records: pl.LazyFrame
+    """The raw records, which say what columns there are."""
+    space: Path | None = None
+    """`embedding.parquet` of another fit, if this one is of a method without a latent space."""
+
+
+class Model(ABC):
+    """A fit that answers about lists or records that nothing was learned from."""
+
+    options: ClassVar[Mapping[str, Any]] = {}
+    """What a request can ask for beside its rows, with the defaults."""
+
+    def __init__(self, folder: Path) -> None:
+        """Load what `write` wrote.
+
+        Raises:
+            PipelineError: the folder has another format.
+        """
+        self.folder = folder
+        facts = json.loads((folder / "facts.json").read_text())
+        if facts.get("format") != FORMAT:
+            raise PipelineError(f"{folder}: is a model of the format {facts.get('format')}, and this reads {FORMAT}.")
+        self.facts: Mapping[str, Any] = facts
+        """What is known of the model: its dataset, fit and MLflow run, its metrics, and what its task adds."""
+        self.about = pl.read_parquet(folder / "about.parquet")
+        """One row for each token, in the vocabulary's order: the columns that describe it."""
+
+    @classmethod
+    def write(cls, folder: Path, material: Material, facts: Mapping[str, Any]) -> None:
+        """Put together the folder of a model.
+
+        Args:
+            folder: where, created here.
+            material: what it is made from.
+            facts: what is known of the fit: its `name`, its `fit`, and what is `said` of it, in a sentence.
+        """
+        folder.mkdir(parents=True)
+        for name in FILES:
+            shutil.copyfile(material.fit / name, folder / name)
+        if material.space is not None:
+            shutil.copyfile(material.space, folder / _SPACE)
+        about = material.about
+        about.select(_as_numbers(about[name]) for name in about.columns).write_parquet(folder / "about.parquet")
+        everything = {"format": FORMAT, **facts, **cls.prepare(folder, material)}
+        (folder / "facts.json").write_text(json.dumps(everything, indent=2))
+
+    @classmethod
+    def prepare(cls, folder: Path, material: Material) -> dict[str, Any]:
+        """Write what else the answers of a task need, and return what is known of it."""
+        return {}
+
+    @staticmethod
+    def load(folder: Path) -> "Model":
+        """The model in a folder, of the class that its task names."""
+        return model_type(conf_of(folder))(folder)
+
+    @property
+    def uses_index(self) -> bool:
+        """Whether answers come from an index, which finds nearly all of the exact ones."""
+        return False
+
+    @cached_property
+    def fitted(self) -> Fitted:
+        """The fit itself."""
+        return load_fitted(self.folder)
+
+    @cached_property
+    def conf(self) -> Dataset:
+        """The dataset that it was learned from, resolved."""
+        return conf_of(self.folder)
+
+    @cached_property
+    def embedding(self) -> Embedding:
+        """The vectors of the tokens; those of the best learned fit if this one has no latent space."""
+        space = self.folder / _SPACE
+        return Embedding.load(space) if space.exists() else self.fitted.embedding
+
+    @cached_property
+    def known(self) -> KnownTokens:
+        """Finds tokens by what people write."""
+        return KnownTokens(self.embedding.vocabulary)
+
+    def similar(self, token: str, k: int = 10) -> pl.DataFrame:
+        """The k tokens whose vectors have the smallest angle to that of `token`, nearest first.
+
+        Args:
+            token: a token, or its label.
+            k: how many.
+
+        Returns:
+            A frame with the columns token, label, count, cosine, and those that describe tokens.
+
+        Raises:
+            PipelineError: it is no token.
+        """
+        place = self.known.one(token)
+        return self._nearest(self._unit[place], [place], k)
+
+    def analogy(self, of: str, minus: str, plus: str, k: int = 10) -> pl.DataFrame:
+        """The k tokens nearest to `of - minus + plus`, as with king - man + woman; a frame like that of `similar`.
+
+        The vectors are brought to length 1 first, and the three tokens are left out (Mikolov et al., 2013).
+
+        Raises:
+            PipelineError: one is no token.
+        """
+        places = [self.known.one(token) for token in (of, minus, plus)]
+        a, b, c = self._unit[places]
+        return self._nearest(a - b + c, places, k)
+
+    def embed(self, tokens: Sequence[str] | Sequence[Sequence[str]]) -> npt.NDArray[np.float32]:
+        """The place of a list in the latent space: the mean of the vectors of its tokens; 0 if none is known.
+
+        Args:
+            tokens: one list of tokens or labels, or several lists.
+
+        Returns:
+            (D,) for one list, (N, D) for several.
+        """
+        if not len(tokens) or isinstance(tokens[0], str):
+            return self._mean_of([str(token) for token in tokens])
+        return np.stack([self._mean_of(some) for some in tokens])
+
+    @abstractmethod
+    def answers(self, rows: Rows, options: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The answer to each row, as plain data.
+
+        Raises:
+            PipelineError: says in a sentence what cannot be understood, and where.
+        """
+
+    @abstractmethod
+    def columns(self) -> dict[str, str]:
+        """The columns of a row, each with what it holds: `texts` (a list of them), or `any` value, which may lack."""
+
+    @abstractmethod
+    def example(self) -> list[dict[str, Any]]:
+        """Rows that can be asked about."""
+
+    def checked_options(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The options of a request, with the defaults filled in.
+
+        Raises:
+            PipelineError: there is no such option.
+        """
+        for name in options:
+            if name not in self.options:
+                there = ", ".join(self.options) or "none"
+                raise PipelineError(f"params: there is no {name!r}; there is: {there}.")
+        return {**self.options, **{name: value for name, value in options.items() if value is not None}}
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.facts['name']}: {self.facts['said']}>"
+
+    @cached_property
+    def _unit(self) -> npt.NDArray[np.float32]:
+        """(V, D) the vectors, each of length 1."""
+        lengths = np.linalg.norm(self.embedding.matrix, axis=1, keepdims=True)
+        return np.asarray(self.embedding.matrix / np.maximum(lengths, np.finfo(np.float32).tiny), np.float32)
+
+    def _mean_of(self, tokens: Sequence[str]) -> npt.NDArray[np.float32]:
+        """(D,) the mean of the vectors of the tokens that are known."""
+        places = self.known.find(tokens)
+        vectors = self.embedding.matrix[places[places >= 0]]
+        return np.asarray(vectors.sum(axis=0) / max(len(vectors), 1), np.float32)
+
+    def _nearest(self, vector: Array, without: list[int], k: int) -> pl.DataFrame:
+        cosine = self._unit @ (vector / max(float(np.linalg.norm(vector)), 1e-30))
+        cosine[without] = -np.inf
+        nearest = np.argsort(-cosine, kind="stable")[: max(0, min(k, len(cosine) - len(set(without))))]
+        return self.described(nearest).insert_column(3, pl.Series("cosine", cosine[nearest]))
+
+    def described(self, places: Array) -> pl.DataFrame:
+        """Tokens, by their integers: token, label, count, and the columns that describe them."""
+        return pl.concat([self.embedding.vocabulary.tokens[places], self.about[places]], how="horizontal")
+
+
+def model_type(conf: Dataset) -> type[Model]:
+    """The class of the models of a dataset, which its task names."""
+    module, _, name = conf.task.answers_with.rpartition(".")
+    found: type[Model] = getattr(import_module(module), name)
+    return found
+
+
+def _as_numbers(texts: pl.Series) -> pl.Series:
+    """A column of texts as numbers, if all of them are."""
+    for dtype in (pl.Int64, pl.Float64):
+        numbers = texts.cast(dtype, strict=False)
+        if texts.dtype == pl.String and numbers.null_count() == texts.null_count() < len(texts):
+            return numbers
+    return texts

@@ -1,0 +1,242 @@
+"""The answers of a fit that predicts a column of the records: a number with its interval, or a class."""
+
+import json
+from abc import abstractmethod
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from scipy import sparse
+
+from pipeline.config.dataset import Dataset
+from pipeline.errors import PipelineError, nearest
+from pipeline.evaluation.conformal import covered, half_width
+from pipeline.examples.sparse_examples import HELD_OUT
+from pipeline.examples.unseen import Unseen, unseen, without_answers
+from pipeline.inference.model import Material, Model
+from pipeline.inference.requests import Rows, require_rows, short
+from pipeline.inference.saved_fit import conf_of, load_fitted
+from pipeline.records.cleaning import with_missing
+from pipeline.records.columns import named_columns, number
+from pipeline.tasks.classification import Classification
+from pipeline.tasks.regression import Regression
+
+Array = npt.NDArray[Any]
+
+COLUMNS = "columns.parquet"
+"""The file, without rows, whose schema is that of the columns that are read."""
+_EXPLAINED = 100
+"""Rows of a request whose tokens' effects are told."""
+
+
+class Predictor(Model):
+    """What the models of numbers and classes share: rows are records, as in the source."""
+
+    options: ClassVar[Mapping[str, Any]] = {"why": True}
+
+    @classmethod
+    def prepare(cls, folder: Path, material: Material) -> dict[str, Any]:
+        """Write the schema of the columns that are read; the names of the others, and an example."""
+        conf, schema = without_answers(conf_of(folder)), material.records.collect_schema()
+        read = dict.fromkeys(column.name for column in named_columns(_single(conf)))
+        numbers = {number.column for number in conf.task.numbers()} - {*conf.token_columns}
+        dtypes = {name: pl.Float64() if name in numbers else schema[name] for name in read}
+        pl.DataFrame(schema=dtypes).write_parquet(folder / COLUMNS)
+        first = material.records.select(number(name, schema).alias(name) if name in numbers else name for name in read)
+        return {
+            "ignored": [name for name in schema if name not in read],
+            "example": json.loads(first.head(1).collect().write_json()),
+            "dense": [column.name for column in conf.task.named_columns()],
+            "classes": [],
+        }
+
+    @cached_property
+    def schema(self) -> pl.Schema:
+        """The columns of a record that are read, with their dtypes in the source."""
+        return pl.Schema(pl.read_parquet_schema(self.folder / COLUMNS))
+
+    def predict(self, records: Rows | pl.DataFrame) -> pl.DataFrame:
+        """A prediction for each record, in their order.
+
+        Args:
+            records: a frame, or dictionaries, with the columns of the source. A column may lack, as may a value.
+
+        Raises:
+            PipelineError: a column is not of the source, or a value is not of the column's kind.
+        """
+        return self.predicted(self.encoded(self._frame(records)))
+
+    def explain(self, record: Mapping[str, Any]) -> pl.DataFrame:
+        """What each token of a record adds to the prediction, the largest first, with all else as it is.
+
+        Returns:
+            A frame with the columns token, label, and the effect, whose name says what it is.
+
+        Raises:
+            PipelineError: as in `predict`.
+        """
+        said, effects = self._effects(self.encoded(self._frame([record])), 0)
+        return effects.rename({"effect": said})
+
+    def answers(self, rows: Rows, options: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """For each row the prediction, `unknown` tokens, and `because`, what each token adds."""
+        require_rows(rows)
+        asked = self.checked_options(options)
+        found = self.encoded(self._frame(rows))
+        answers = self.predicted(found).to_dicts()
+        for i, answer in enumerate(answers):
+            answer["unknown"] = found.unknown[i]
+            answer["because"] = self._effects(found, i)[1].to_dicts() if asked["why"] and i < _EXPLAINED else []
+        return answers
+
+    def columns(self) -> dict[str, str]:
+        """The columns of a record that are read."""
+        return dict.fromkeys(self.schema, "any")
+
+    def example(self) -> list[dict[str, Any]]:
+        """The first record that was learned from."""
+        return list(self.facts["example"])
+
+    def encoded(self, frame: pl.DataFrame) -> Unseen:
+        """Records as sparse examples, one each."""
+        return unseen(frame.lazy(), self.embedding.vocabulary, _single(without_answers(self.conf)))
+
+    @abstractmethod
+    def predicted(self, found: Unseen) -> pl.DataFrame:
+        """The predictions for encoded examples, one row each."""
+
+    def _frame(self, records: Rows | pl.DataFrame) -> pl.DataFrame:
+        """Records as a frame with all columns, in the dtypes of the source."""
+        rows = records.to_dicts() if isinstance(records, pl.DataFrame) else records
+        columns: dict[str, list[Any]] = {name: [] for name in self.schema}
+        for i, row in enumerate(rows):
+            for name in row:
+                if name not in columns and name not in self.facts["ignored"]:
+                    raise PipelineError(f"row {i + 1}: there is no column {name!r}, {nearest(str(name), columns)}")
+            for name, values in columns.items():
+                values.append(_plain(row.get(name)))
+        frame = pl.DataFrame([_column(name, values, self.schema[name]) for name, values in columns.items()])
+        return frame.with_columns(with_missing(name, dtype, self.conf, False) for name, dtype in self.schema.items())
+
+    def _effects(self, found: Unseen, row: int) -> tuple[str, pl.DataFrame]:
+        """What the effects of tokens are, in words, and the effect of each token of one row, the largest first."""
+        inputs = found.inputs[row]
+        given = inputs.indices
+        rows = [inputs.indices[inputs.indices != token] for token in given]
+        indptr = np.append(0, np.cumsum([len(one) for one in rows]))
+        indices = np.concatenate([np.empty(0, np.int32), *rows])
+        without = sparse.csr_matrix((np.ones(len(indices)), indices, indptr), shape=(len(given), inputs.shape[1]))
+        dense = np.repeat(found.dense[[row]], len(given) + 1, axis=0)
+        task = self.conf.task
+        answers = self.fitted.score(sparse.vstack([inputs, without], format="csr"), dense).astype(np.float64)
+        values = task.effect(answers)
+        changes = values[:1] - values[1:]
+        size = np.abs(changes) if changes.ndim == 1 else np.abs(changes).max(axis=1)
+        order = np.argsort(-size, kind="stable")
+        said, effects = task.effects_in_words(changes[order], tuple(self.facts["classes"]))
+        tokens = self.embedding.vocabulary.tokens[given[order]].select("token", "label")
+        return said, tokens.with_columns(effect=pl.Series(effects))
+
+
+class NumberPredictor(Predictor):
+    """Predicts a number, with an interval."""
+
+    @classmethod
+    def prepare(cls, folder: Path, material: Material) -> dict[str, Any]:
+        """Half the width of the interval, by the errors on validation, and how many test examples it covers."""
+        conf = conf_of(folder)
+        assert isinstance(conf.task, Regression)
+        errors = {
+            part: conf.task.errors(pl.read_parquet(material.fit / f"{part}_examples.parquet"))
+            for part in HELD_OUT
+            if (material.fit / f"{part}_examples.parquet").exists()
+        }
+        asked = conf.inference.coverage
+        half = half_width(errors["validation"], asked) if "validation" in errors else None
+        share = covered(errors["test"], half) if half is not None and "test" in errors else None
+        return {
+            **super().prepare(folder, material),
+            "coverage": asked,
+            "half_width": half,
+            "calibrated_on": len(errors.get("validation", ())),
+            "covered": share,
+            "covered_of": len(errors.get("test", ())),
+        }
+
+    def predicted(self, found: Unseen) -> pl.DataFrame:
+        """`predicted`, `low` and `high`; the last two are null without an interval."""
+        task, half_width = self.conf.task, self.facts["half_width"]
+        assert isinstance(task, Regression)
+        predicted = self.fitted.score(found.inputs, found.dense).astype(np.float64)
+        frame = pl.DataFrame({"predicted": predicted})
+        if half_width is None:
+            return frame.with_columns(low=pl.lit(None, pl.Float64), high=pl.lit(None, pl.Float64))
+        low, high = task.interval(predicted, half_width)
+        return frame.with_columns(low=pl.Series(low), high=pl.Series(high))
+
+
+class ClassPredictor(Predictor):
+    """Predicts a class, with the probability of each."""
+
+    @classmethod
+    def prepare(cls, folder: Path, material: Material) -> dict[str, Any]:
+        """The names of the classes."""
+        names = load_fitted(folder).weights["target_classes"]
+        return {**super().prepare(folder, material), "classes": names.tolist()}
+
+    def predicted(self, found: Unseen) -> pl.DataFrame:
+        """`predicted`, its `probability`, and `probabilities`, those of all classes."""
+        assert isinstance(self.conf.task, Classification)
+        names: list[str] = list(self.facts["classes"])
+        probabilities = self.fitted.score(found.inputs, found.dense).astype(np.float64)
+        each = [dict(zip(names, map(float, row), strict=True)) for row in probabilities]
+        return pl.DataFrame(
+            {
+                "predicted": [names[i] for i in probabilities.argmax(axis=1)],
+                "probability": probabilities.max(axis=1),
+                "probabilities": pl.Series(each, dtype=pl.Struct(dict.fromkeys(names, pl.Float64))),
+            }
+        )
+
+
+def _single(conf: Dataset) -> Dataset:
+    """The settings with which each record is an example."""
+    return conf.model_copy(update={"example": None, "weight": None})
+
+
+def _plain(value: Any) -> Any:
+    """A value as plain Python; none for what stands for a missing value."""
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and np.isnan(value) else value
+
+
+def _column(name: str, values: list[Any], dtype: pl.DataType) -> pl.Series:
+    """The values of a column in its dtype.
+
+    Raises:
+        PipelineError: a value is not of that kind; the message says which.
+    """
+    for i, value in enumerate(values):
+        if dtype == pl.String and isinstance(value, int | float) and not isinstance(value, bool):
+            values[i] = str(value)
+        elif value is not None and not _fits(value, dtype):
+            kind = "a number" if dtype.is_numeric() else f"a value of {dtype}"
+            raise PipelineError(f"row {i + 1}, {name}: is {short(value)}, and {kind} is asked for.")
+    return pl.Series(name, values, dtype=dtype, strict=False)
+
+
+def _fits(value: Any, dtype: pl.DataType) -> bool:
+    if dtype.is_nested():
+        return isinstance(value, list)
+    if isinstance(value, list | dict):
+        return False
+    if dtype.is_numeric() and isinstance(value, bool):
+        return False
+    return pl.Series([value]).cast(dtype, strict=False).null_count() == 0

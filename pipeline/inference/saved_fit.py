@@ -1,0 +1,57 @@
+"""A fit as files, without pickles: all that inference needs."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.config.dataset import Dataset
+from pipeline.embedding import Embedding, Fitted
+from pipeline.estimators import estimator_type
+
+EMBEDDING_FILE = "embedding.parquet"
+FILES = (EMBEDDING_FILE, "weights.npz", "fit.json")
+"""The names of the files of a fit."""
+
+
+def save_fitted(fitted: Fitted, method: str, conf: Dataset, run_id: str, folder: Path) -> None:
+    """Write `embedding.parquet`, `weights.npz` and `fit.json`.
+
+    Args:
+        fitted: the fit.
+        method: the name of its estimator.
+        conf: the dataset, resolved.
+        run_id: the MLflow run that it comes from.
+        folder: where the files are written.
+    """
+    provenance = {
+        "dataset": conf.name,
+        "method": method,
+        "dimension": str(fitted.embedding.dimension),
+        "mlflow_run": run_id,
+        "vocabulary": fitted.embedding.vocabulary.fingerprint,
+    }
+    embedding = Embedding(fitted.embedding.vocabulary, fitted.embedding.matrix, provenance)
+    embedding.save(folder / EMBEDDING_FILE)
+    arrays: dict[str, Any] = dict(fitted.weights)
+    np.savez(folder / "weights.npz", allow_pickle=False, **arrays)
+    (folder / "fit.json").write_text(json.dumps({**provenance, "conf": conf.model_dump(mode="json")}, indent=2))
+
+
+def load_fitted(folder: Path) -> Fitted:
+    """The fit that `save_fitted` wrote, ready to score."""
+    embedding = Embedding.load(folder / EMBEDDING_FILE)
+    with np.load(folder / "weights.npz", allow_pickle=False) as file:
+        weights = {name: file[name] for name in file.files}
+    return estimator_type(method_of(folder)).restore(embedding, weights, conf_of(folder))
+
+
+def method_of(folder: Path) -> str:
+    """The name of the estimator of a fit."""
+    return str(json.loads((folder / "fit.json").read_text())["method"])
+
+
+def conf_of(folder: Path) -> Dataset:
+    """The dataset of a fit, resolved."""
+    return Dataset.model_validate(json.loads((folder / "fit.json").read_text())["conf"])
