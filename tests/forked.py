@@ -20,7 +20,9 @@ from tempfile import TemporaryDirectory
 PROJECT = Path(__file__).parents[1]
 _FORKS = """
     import json, os, signal, sys, traceback
-    import matplotlib.pyplot, mlflow.tracking, pytorch_lightning, sklearn.decomposition
+    import warnings
+    warnings.simplefilter("ignore")
+    import matplotlib.pyplot, mlflow.pyfunc, mlflow.tracking, pytorch_lightning, sklearn.decomposition
     from assets.__main__ import main
     from pipeline.network import callbacks, missing_tokens_module, training
 

@@ -78,12 +78,15 @@ def test_learned_beats_pca_and_every_other_baseline_beyond_doubt(first_run: tupl
 
 
 def test_the_neighbours_are_what_a_person_would_name(first_run: tuple[Path, str]) -> None:
-    """Run the README's snippet where it says `var`: Alien's neighbours hold its own series."""
+    """Run the README's snippet: Alien's neighbours hold its own series, and what is recommended is new."""
     (snippet,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     done = subprocess.run(
         [sys.executable, "-c", "import polars; polars.Config.set_tbl_rows(20)\n" + snippet],
-        cwd=first_run[0].parent, capture_output=True, text=True, check=True,
+        env={**os.environ, "PIPELINE_HOME": str(first_run[0])}, capture_output=True, text=True, check=True,
     )  # fmt: skip
+    recommended = done.stdout.partition("cosine")[0]
+    assert "Matrix, The (1999)" in recommended
+    assert "Aliens (1986)" not in recommended
     for sequel in ("Aliens (1986)", "Alien³"):
         assert sequel in done.stdout
 

@@ -18,7 +18,7 @@ import polars as pl
 
 from pipeline.config.dataset import Dataset
 from pipeline.embedding import Embedding
-from pipeline.estimators import estimator_type
+from pipeline.estimators import EMBEDDING, estimator_type
 from pipeline.evaluation.bootstrap import resampled
 from pipeline.evaluation.metrics import measure, primary_score
 from pipeline.evaluation.selection import first_of_the_best
@@ -162,24 +162,24 @@ def _registered(
     conf = conf.resolved(examples.n_training, examples.shape[1])
     values = {name: value for name, value in fit.metrics.items() if name in comparison.metrics}
     said = _said(fit, comparison, conf)
-    best, has_space = comparison.best, fit.dimension > 1 or estimator_type(fit.method).is_swept
+    space = _with_a_space(fit, comparison)
     facts = {
         "name": conf.name,
         "dataset": conf.name,
         "fit": fit.name,
         "method": fit.method,
         "dimension": fit.dimension,
-        "space": fit.name if has_space else best.name,
+        "space": space.name,
         "mlflow_run": fit.run_id,
         "said": said,
         "metrics": values,
         "description": conf.description,
     }
     run = tracker.folder(fit.run_id)
-    space = None if has_space else tracker.file(best.run_id, EMBEDDING_FILE)
+    vectors = None if space == fit else tracker.file(space.run_id, EMBEDDING_FILE)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / FOLDER
-        package(conf, Material(run, about, records, space), facts, folder)
+        package(conf, Material(run, about, records, vectors), facts, folder)
         learned = are_learned_from(Assignment(examples.frame, np.empty(0)), conf)
         examples.frame.select("example").filter(learned).write_parquet(Path(name) / LEARNED_FROM)
         tracker.keep(fit.run_id, Path(name), {})
@@ -194,6 +194,13 @@ def _registered(
         **{name: f"{value:.6g}" for name, value in values.items()},
     }
     return registry.register(fit.run_id, source, said, tags)
+
+
+def _with_a_space(fit: Fit, comparison: Comparison) -> Fit:
+    """The fit whose latent space people look around in: the best learned one if this one has none."""
+    if fit.dimension > 1 or estimator_type(fit.method).is_swept or EMBEDDING not in comparison.frame["method"]:
+        return fit
+    return comparison.best
 
 
 def _said(fit: Fit, comparison: Comparison, conf: Dataset) -> str:

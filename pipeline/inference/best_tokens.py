@@ -18,9 +18,9 @@ Array = npt.NDArray[Any]
 
 CONNECTIVITY = 16
 """Neighbours that a token keeps in the graph of the index."""
-ADDING = 128
+ADDING = 64
 """Candidates that are compared to add a token to the index."""
-SEARCHED = 6
+SEARCHED = 1.3
 """Candidates that are compared in a search, for each token that is asked for."""
 LEAST_SEARCHED = 256
 """Candidates that are compared in a search at least."""
@@ -79,9 +79,19 @@ class BestTokens:
         k = min(k, self.size)
         if self.is_exact or exact or (left_out is not None and left_out.sum() > 1000):
             return _joined([self._scored(inputs[some], k, left_out) for some in self._blocks(inputs.shape[0])], k)
+        lengths = np.diff(inputs.indptr) + (0 if left_out is None else int(left_out.sum()))
+        asked = 2 ** np.ceil(np.log2(k + lengths)).astype(np.int64)  # lists of similar lengths are searched together
+        best = Best(np.full((len(lengths), k), -1), np.full((len(lengths), k), -np.inf, np.float32))
+        for group in np.unique(asked):
+            rows = np.flatnonzero(asked == group)
+            found = self._searched(inputs[rows], k, k + int(lengths[rows].max()), left_out)
+            best.tokens[rows], best.scores[rows] = found
+        return best
+
+    def _searched(self, inputs: sparse.csr_matrix, k: int, k_and_more: int, left_out: Array | None) -> Best:
+        """The K best tokens of lists, of so many that the index finds."""
         assert self.factors is not None
-        more = int(np.diff(inputs.indptr).max(initial=0)) + (0 if left_out is None else int(left_out.sum()))
-        tokens, scores = self._index.search(self.factors.queries(inputs), min(k + more, self.size))
+        tokens, scores = self._index.search(self.factors.queries(inputs), min(k_and_more, self.size))
         is_out = _went_in(tokens, inputs) | (tokens < 0)
         if left_out is not None:
             is_out |= left_out[tokens]
@@ -132,7 +142,7 @@ class ProductIndex:
 
     def search(self, queries: Array, k: int) -> Best:
         """About the K items with the largest products for each query (N, E); the products themselves are exact."""
-        self._index.expansion_search = max(LEAST_SEARCHED, SEARCHED * k)
+        self._index.expansion_search = max(LEAST_SEARCHED, int(SEARCHED * k))
         extended = np.column_stack([queries, np.zeros(len(queries))]).astype(np.float32)
         matches = self._index.search(extended, k)
         tokens = np.asarray(matches.keys).reshape(len(queries), -1).astype(np.int64)

@@ -20,6 +20,7 @@ import polars as pl
 from pipeline.config.dataset import Dataset
 from pipeline.embedding import Embedding, Fitted
 from pipeline.errors import PipelineError
+from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.inference.known_tokens import KnownTokens
 from pipeline.inference.requests import Rows
 from pipeline.inference.saved_fit import FILES, conf_of, load_fitted
@@ -189,6 +190,14 @@ class Model(ABC):
                 raise PipelineError(f"params: there is no {name!r}; there is: {there}.")
         return {**self.options, **{name: value for name, value in options.items() if value is not None}}
 
+    def require(self, examples: SparseExamples) -> None:
+        """Refuse sparse examples of another vocabulary: their integers are other tokens.
+
+        Raises:
+            PipelineError: they are.
+        """
+        self.fitted.embedding.vocabulary.require(examples.about["vocabulary"], "the sparse examples")
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.facts['name']}: {self.facts['said']}>"
 
@@ -212,7 +221,8 @@ class Model(ABC):
 
     def described(self, places: Array) -> pl.DataFrame:
         """Tokens, by their integers: token, label, count, and the columns that describe them."""
-        return pl.concat([self.embedding.vocabulary.tokens[places], self.about[places]], how="horizontal")
+        tokens: pl.DataFrame = self.embedding.vocabulary.tokens[places]
+        return pl.concat([tokens, self.about[places]], how="horizontal") if self.about.width else tokens
 
 
 def model_type(conf: Dataset) -> type[Model]:

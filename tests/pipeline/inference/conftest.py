@@ -1,0 +1,56 @@
+"""Models of the planted data, as a run makes them, but without MLflow."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from pipeline.config.dataset import Dataset
+from pipeline.estimators import estimator
+from pipeline.examples.encoding import encode
+from pipeline.examples.sparse_examples import SparseExamples
+from pipeline.experiment.cross_fitting import cross_fit
+from pipeline.inference.model import Material, Model, model_type
+from pipeline.inference.saved_fit import save_fitted
+from pipeline.records.pairs import pair_table
+from pipeline.records.token_texts import described
+from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
+
+
+@dataclass(frozen=True)
+class Made:
+    """A model, and what it was made from."""
+
+    model: Any
+    conf: Dataset
+    vocabulary: Vocabulary
+    examples: SparseExamples
+    scores: Mapping[str, pl.DataFrame]
+    """What was measured on the examples of each held-out part."""
+
+
+@pytest.fixture
+def put_to_work(tmp_path: Path) -> Callable[..., Made]:
+    """Fit a method on records, and make a model of the fit."""
+
+    def make(conf: Dataset, records: pl.DataFrame, method: str = "pca", name: str = "model") -> Made:
+        vocabulary = build_vocabulary(pair_table(records.lazy(), conf), conf)
+        examples = encode(records.lazy(), vocabulary, conf)
+        conf = conf.resolved(examples.n_training, len(vocabulary))
+        how, log = estimator(method, conf), logging.getLogger("test")
+        done = cross_fit(how, method, conf, vocabulary, examples, how.fitted_at()[0], lambda *_: None, log)
+        fit = tmp_path / f"{name}-fit"
+        fit.mkdir()
+        save_fitted(done.fitted, method, conf, "run", fit)
+        for part, frame in done.scores.items():
+            frame.write_parquet(fit / f"{part}_examples.parquet")
+        about = vocabulary.beside(described(records.lazy(), conf))
+        facts = {"name": conf.name, "fit": method, "said": f"{method}."}
+        model_type(conf).write(tmp_path / name, Material(fit, about, records.lazy()), facts)
+        return Made(Model.load(tmp_path / name), conf, vocabulary, examples, done.scores)
+
+    return make

@@ -1,0 +1,107 @@
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from pipeline.baselines.logistic_regression import LogisticRegression
+from pipeline.baselines.pca_boosted_trees import PcaBoostedTrees
+from pipeline.config.baseline import Baseline
+from pipeline.config.dataset import Dataset
+from pipeline.errors import PipelineError
+from pipeline.inference.predictor import ClassPredictor, NumberPredictor
+from tests.conftest import NOTED, WORDS, with_baselines
+
+
+@pytest.fixture
+def priced(put_to_work: Callable, homes: Dataset, priced_words: pl.DataFrame) -> NumberPredictor:
+    found: NumberPredictor = put_to_work(homes, priced_words, "embedding").model
+    return found
+
+
+def test_a_number_comes_with_an_interval_and_with_what_each_word_adds(priced: NumberPredictor) -> None:
+    dear, cheap = {"text": "castle garden", "area": 100}, {"text": "ruin damp", "area": 100.0}
+    found = priced.predict([dear, cheap])
+    assert found.columns == ["predicted", "low", "high"]
+    assert (found["low"] < found["predicted"]).all()
+    assert (found["predicted"] < found["high"]).all()
+    assert found["predicted"][0] > 2 * found["predicted"][1]
+    effects = priced.explain({"text": "castle ruin", "area": 100})
+    assert effects.columns == ["token", "label", "what it does to price"]
+    adds = dict(effects.select("token", pl.last()).rows())
+    assert adds["castle"] == pytest.approx(np.expm1(WORDS["castle"]), rel=0.35)
+    assert adds["ruin"] == pytest.approx(np.expm1(WORDS["ruin"]), rel=0.35)
+
+
+def test_the_interval_covers_test_examples_as_it_says(priced: NumberPredictor) -> None:
+    facts = priced.facts
+    assert (facts["coverage"], facts["calibrated_on"], facts["covered_of"]) == (0.9, 60, 120)
+    error = (0.9 * 0.1 * (1 / 60 + 1 / 120)) ** 0.5
+    assert facts["covered"] == pytest.approx(0.9, abs=3 * error)
+
+
+@pytest.mark.parametrize("method", ["embedding", "pca", "mean", "ridge", "boosted_trees", "pca_boosted_trees"])
+def test_records_get_the_numbers_that_were_measured_with_every_method(
+    method: str, put_to_work: Callable, homes: Dataset, priced_words: pl.DataFrame
+) -> None:
+    kinds = Baseline.kinds()
+    small = PcaBoostedTrees(dimension=2, max_trees=20) if method == "pca_boosted_trees" else None
+    added = [] if method in ("embedding", "pca", "mean") else [small or kinds[method]()]
+    made = put_to_work(with_baselines(homes, kinds["mean"](), *added), priced_words, method)
+    measured = made.scores["test"]
+    records = priced_words[measured["example"].cast(pl.Int64).to_list()]
+    assert made.model.predict(records)["predicted"].to_list() == pytest.approx(
+        measured["predicted"].to_list(), rel=1e-6
+    )
+
+
+@pytest.mark.parametrize("method", ["embedding", "pca", "most_frequent_class", "logistic_regression"])
+def test_records_get_the_probabilities_that_were_measured(
+    method: str, put_to_work: Callable, notes: Dataset, noted_words: pl.DataFrame
+) -> None:
+    conf = with_baselines(notes, notes.baseline("most_frequent_class"), LogisticRegression())
+    made = put_to_work(conf, noted_words, method)
+    measured = made.scores["test"]
+    found = made.model.predict(noted_words[measured["example"].cast(pl.Int64).to_list()])
+    assert found["predicted"].to_list() == measured["predicted"].to_list()
+    of_the_true = [row[target] for row, target in zip(found["probabilities"], measured["target"], strict=True)]
+    assert of_the_true == pytest.approx(measured["probability"].to_list(), rel=1e-6)
+
+
+def test_a_class_has_probabilities_and_words_that_speak_for_it(
+    put_to_work: Callable, notes: Dataset, noted_words: pl.DataFrame
+) -> None:
+    model: ClassPredictor = put_to_work(notes, noted_words, "embedding").model
+    (answer,) = model.answers([{"text": "wave gull sail", "hour": 20}], {})
+    assert answer["predicted"] == "sea"
+    assert sum(answer["probabilities"].values()) == pytest.approx(1)
+    assert {one["effect"] for one in answer["because"] if one["token"] in NOTED["sea"]} == {"sea"}
+
+
+def test_what_is_missing_or_unknown_is_no_error(priced: NumberPredictor) -> None:
+    (bare, odd) = priced.answers([{}, {"text": "castle moat", "area": None, "price": 1.0}], {})
+    assert (bare["unknown"], odd["unknown"]) == ([], ["moat"])  # the target may stand there, and is not read
+    assert [one["token"] for one in odd["because"]] == ["castle"]
+    assert priced.answers([{"text": "castle"}], {"why": False})[0]["because"] == []
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"area": "large"}, "row 1, area: is 'large', and a number is asked for"),
+        ({"area": True}, "row 1, area: is True, and a number"),
+        ({"area": [1]}, "row 1, area: is"),
+        ({"aera": 1}, "row 1: there is no column 'aera', did you mean 'area'"),
+        ({"text": ["a"]}, "row 1, text: is"),
+    ],
+)
+def test_a_value_of_another_kind_is_told(row: dict[str, Any], said: str, priced: NumberPredictor) -> None:
+    with pytest.raises(PipelineError, match=said):
+        priced.answers([row], {})
+
+
+def test_its_own_example_can_be_asked(priced: NumberPredictor, priced_words: pl.DataFrame) -> None:
+    assert priced.example() == [{"text": priced_words["text"][0], "area": priced_words["area"][0]}]
+    assert priced.columns() == {"text": "any", "area": "any"}
+    assert priced.predict(priced.example()).height == 1
