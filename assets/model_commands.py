@@ -31,7 +31,7 @@ def serve(dataset: str) -> int:
         PipelineError: there is no such model, or the port is taken.
     """
     number = port("SERVE_PORT", PORT)
-    folder = model_folder(dataset, _tracking_uri())
+    folder = Path(dataset) if (Path(dataset) / "MLmodel").is_file() else model_folder(dataset, _tracking_uri())
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -43,10 +43,12 @@ def serve(dataset: str) -> int:
             ) from None
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
     import uvicorn
+    from threadpoolctl import threadpool_limits
 
     from pipeline.experiment.serving import app_of
 
     app, model = app_of(folder), Model.load(folder / "artifacts" / "model")
+    threadpool_limits(1)  # requests are answered side by side: threads inside one would only wait for each other
     request = json.dumps({"dataframe_records": model.example()}, ensure_ascii=False)
     print(
         f"{model.facts['name']}: {model.facts['said']}\n\n"

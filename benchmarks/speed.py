@@ -3,6 +3,7 @@
     encode    from a CSV of text ids to a CSR matrix
     sources   the same from Parquet, DuckDB and PostgreSQL, with a filter or a weight, beside a CSV
     learn     from the matrix to an embedding of 32 dimensions
+    answer    what an answer costs: for one person, over HTTP, and for everybody
     scale     what ten times as many pairs cost, or a vocabulary ten times as large
     overhead  what Dagster and MLflow add to the library's own calls
 
@@ -23,7 +24,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks import machine, page, scale, sources
+from benchmarks import answers, machine, page, scale, sources
 from benchmarks.apart import apart
 from benchmarks.encoders import ENCODERS, OURS, encode, ours
 from benchmarks.learners import LEARNERS, D, learn
@@ -36,12 +37,13 @@ _CALLED: dict[str, Callable[[str, Path], tuple[float, dict[str, Any]]]] = {
     "encode": encode, "learn": learn, "sources": sources.encode_from
 }  # fmt: skip
 TITLES = {"encode": "CSV to CSR", "learn": f"CSR to embedding, D={D}"}
-CONTESTS = ("encode", "sources", "learn", "scale", "overhead")
+CONTESTS = ("encode", "sources", "learn", "answer", "scale", "overhead")
 _LIBRARIES = ("torch", "pytorch-lightning", "scikit-learn")
 PACKAGES = {
     "encode": ("polars", "pandas", "numpy", "scipy"),
     "sources": ("polars", "numpy", "duckdb", "adbc-driver-postgresql"),
     "learn": ("numpy", "scipy", *_LIBRARIES, "implicit"),
+    "answer": ("usearch", "mlflow", "fastapi", "numpy", "torch"),
     "scale": ("polars", "numpy", "scipy", *_LIBRARIES),
     "overhead": ("dagster", "mlflow", "polars", *_LIBRARIES),
 }
@@ -56,6 +58,9 @@ def measure(contest: str, name: str, path: Path) -> dict[str, float]:
         return {"bytes": machine.bandwidth(), "multiply_adds": machine.gemm()}
     if contest == "scale":
         return scale.cost(path)
+    if contest == "answer":
+        found = answers.PARTS[name](path)
+        return {**found, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3}
     seconds, more = _CALLED[contest](name, path)
     return {"seconds": seconds, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3, **more}
 
@@ -198,6 +203,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for contest in CONTESTS if options.contest is None else [options.contest]:
         if contest == "scale":
             found = growing(options.size)
+        elif contest == "answer":
+            found = answers.measured(f"{options.size}: {_said(options.size)}", csv, elsewhere)
         elif contest == "sources":
             found = from_sources(options.size, csv, options.repeats)
         elif contest == "overhead":

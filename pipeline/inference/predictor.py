@@ -105,6 +105,12 @@ class Predictor(Model):
         """Records as sparse examples, one each."""
         return unseen(frame.lazy(), self.embedding.vocabulary, _single(without_answers(self.conf)))
 
+    def places(self, records: Rows | pl.DataFrame) -> npt.NDArray[np.float32]:
+        """(N, D) for each record the mean of the vectors of its tokens; 0 if none is known."""
+        inputs = self.encoded(self._frame(records)).inputs
+        lengths = np.maximum(np.diff(inputs.indptr), 1)[:, None]
+        return np.asarray(inputs @ self.embedding.matrix / lengths, np.float32)
+
     @abstractmethod
     def predicted(self, found: Unseen) -> pl.DataFrame:
         """The predictions for encoded examples, one row each."""
