@@ -12,7 +12,7 @@ WORKERS ?= 3
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help run new dev serve score champion test browser postgresql check format docs pictures benchmark bench lock clean
+.PHONY: help run new dev serve try score champion test browser postgresql check format docs pictures benchmark bench lock clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ dev: $(INSTALLED)  ## Dagster's and MLflow's pages, until Ctrl-C
 
 serve: $(INSTALLED)  ## answer over HTTP with the champion of DATASET=movies, until Ctrl-C
 	@$(BIN)/embedding-pipeline serve '$(or $(DATASET),movies)'
+
+try: $(INSTALLED)  ## a page on which to try the champion of DATASET=movies, until Ctrl-C
+	@$(BIN)/embedding-pipeline try '$(or $(DATASET),movies)'
 
 score: $(INSTALLED)  ## the champion's answers to the records of a file: DATASET=homes FILE=new.csv
 	@$(BIN)/embedding-pipeline score '$(DATASET)' '$(FILE)'
@@ -65,7 +68,7 @@ docs: $(INSTALLED)  ## write docs/conf.md and docs/conf.schema.json anew: what c
 	@$(BIN)/python -m pipeline.config.json_schema > docs/conf.schema.json
 
 pictures: $(INSTALLED) browser  ## the README's pictures anew, of what 'make run' made
-	@$(BIN)/python -m docs.tour
+	@$(BIN)/python -m docs.pictures
 
 benchmark: $(INSTALLED)  ## the contest on public data: writes benchmarks/README.md; DATASET=gowalla does one
 	@$(BIN)/python -m benchmarks $(DATASET)
@@ -75,7 +78,7 @@ bench: $(INSTALLED)  ## time and memory beside what people use, on generated dat
 
 lock:  ## write requirements.lock anew: the newest versions that pyproject.toml allows
 	@rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
-	@.venv-lock/bin/pip install --quiet torch==$(TORCH) && .venv-lock/bin/pip install --quiet '.[samples,databases,lakes,dev]'
+	@.venv-lock/bin/pip install --quiet torch==$(TORCH) && .venv-lock/bin/pip install --quiet '.[samples,databases,lakes,page,dev]'
 	@(echo "# Exact versions of everything, written by 'make lock'. No hashes: torch has a CPU and a CUDA build."; \
 		.venv-lock/bin/pip freeze --all --exclude embedding-pipeline --exclude pip | sed 's/+cpu$$//') > requirements.lock
 	@rm -rf .venv-lock build

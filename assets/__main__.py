@@ -22,9 +22,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     new_command.add_argument("--query", help="the query in SQL, if the source is a database")
     commands.add_parser("dev", help="serve Dagster's and MLflow's pages until Ctrl-C")
     serve_command = commands.add_parser("serve", help="answer over HTTP with the champion of a dataset, until Ctrl-C")
+    try_command = commands.add_parser("try", help="a page on which to try the champion of a dataset, until Ctrl-C")
     score_command = commands.add_parser("score", help="answer for the records of a file with the champion of a dataset")
     champion_command = commands.add_parser("champion", help="tell which version answers, or choose another")
-    for command in (serve_command, score_command, champion_command):
+    for command in (serve_command, try_command, score_command, champion_command):
         command.add_argument("dataset", help="the name of its conf file")
     score_command.add_argument("file", help="path, glob, folder or URL; the answers are written beside it")
     champion_command.add_argument("version", nargs="?", default="", help="a number, or auto: validation chooses again")
@@ -53,6 +54,8 @@ def _done(options: argparse.Namespace) -> int:
             return run(options.dataset or None)
         case "serve":
             return model_commands.serve(options.dataset)
+        case "try":
+            return model_commands.try_it(options.dataset)
         case "score":
             return model_commands.score(options.dataset, options.file)
         case "champion":

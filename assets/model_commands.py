@@ -1,13 +1,18 @@
-"""From the command line: serve the champion over HTTP, score a file with it, choose another version."""
+"""From the command line: serve the champion over HTTP or as a page, score a file with it, choose another version."""
 
+import importlib.util
 import json
 import logging
 import os
+import signal
 import socket
+import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
+import pipeline
 from assets.command import typed
 from assets.home import home
 from assets.resources import mlflow_from_environment, port
@@ -20,8 +25,8 @@ from pipeline.inference.file_scoring import score_file
 from pipeline.inference.model import Model
 
 HOST = "127.0.0.1"
-PORT = 5002
-"""Where the champion answers by default."""
+PORT, TRY_PORT = 5002, 8501
+"""Where the champion answers by default, and where its page is."""
 
 
 def serve(dataset: str) -> int:
@@ -32,15 +37,7 @@ def serve(dataset: str) -> int:
     """
     number = port("SERVE_PORT", PORT)
     folder = Path(dataset) if (Path(dataset) / "MLmodel").is_file() else model_folder(dataset, _tracking_uri())
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, number))
-        except OSError:
-            another = typed("serve", dataset)
-            raise PipelineError(
-                f"port {number} is taken. Stop it, or choose another: SERVE_PORT=5003 {another}"
-            ) from None
+    _require_free(number, "SERVE_PORT", typed("serve", dataset))
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
     import uvicorn
     from threadpoolctl import threadpool_limits
@@ -58,6 +55,51 @@ def serve(dataset: str) -> int:
     )
     uvicorn.run(app, host=HOST, port=number, log_level="warning")
     return 0
+
+
+def try_it(dataset: str) -> int:
+    """Serve a page on which to try the champion, until Ctrl-C.
+
+    Raises:
+        PipelineError: there is no such model, the port is taken, or Streamlit is not installed.
+    """
+    number = port("TRY_PORT", TRY_PORT)
+    folder = model_folder(dataset, _tracking_uri())
+    if importlib.util.find_spec("streamlit") is None:
+        raise PipelineError("the page needs Streamlit: pip install 'embedding-pipeline[page]'")
+    _require_free(number, "TRY_PORT", typed("try", dataset))
+    page = Path(pipeline.__file__).parent / "views" / "try_it" / "app.py"
+    options = {
+        "server.port": number,
+        "server.address": HOST,
+        "server.headless": "true",
+        "server.fileWatcherType": "none",
+        "browser.gatherUsageStats": "false",
+        "client.toolbarMode": "minimal",
+        "theme.base": "light",
+        "theme.primaryColor": "#4c78a8",
+        "logger.level": "error",
+    }
+    command = [sys.executable, "-m", "streamlit", "run", str(page)]
+    command += [f"--{name}={value}" for name, value in options.items()]
+    for asked_to_end in (signal.SIGINT, signal.SIGTERM):  # a script's background job would ignore SIGINT
+        signal.signal(asked_to_end, signal.default_int_handler)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(page.parents[3]), *sys.path])}
+    server = subprocess.Popen(
+        [*command, "--", str(folder / "artifacts" / "model")], env=environment, stdout=subprocess.DEVNULL
+    )
+    try:
+        while server.poll() is None and not _is_open(number):
+            time.sleep(0.2)
+        if server.poll() is None:
+            print(f"\n{dataset}: http://{HOST}:{number}\nCtrl-C ends it.\n", flush=True)
+        server.wait()
+        raise PipelineError("the page ended by itself; what it printed above says why.")
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        server.terminate()
+        server.wait()
 
 
 def score(dataset: str, source: str) -> int:
@@ -112,6 +154,23 @@ def choose(dataset: str, version: str) -> int:
         marked = ("champion, chosen by hand" if by_hand else "champion") if answers else ""
         print(f"{one.number:>4}  {one.fit:<24} {marked:<26} {one.tags.get('verdict', '')}".rstrip())
     return 0
+
+
+def _require_free(number: int, variable: str, command: str) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, number))
+        except OSError:
+            raise PipelineError(
+                f"port {number} is taken. Stop it, or choose another: {variable}={number + 1} {command}"
+            ) from None
+
+
+def _is_open(number: int) -> bool:
+    with suppress(OSError), socket.create_connection((HOST, number), timeout=1):
+        return True
+    return False
 
 
 def _tracking_uri() -> str:

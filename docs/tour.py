@@ -1,7 +1,6 @@
 """The README's path of clicks in a real browser, from the list of assets to the choice of D.
 
-The tests walk it on planted data. `make pictures` walks it on the results of `make run`, and keeps a picture of each
-stop.
+The tests walk it on planted data. `make pictures` walks it on the results of `make run` (see `pictures`).
 """
 
 import os
@@ -188,29 +187,3 @@ class Tour:
         address = self.find(f"//a[normalize-space()='{link}']").get_attribute("href")
         assert address is not None
         self.browser.get(address)  # a click would open another tab
-
-
-def main() -> int:
-    """Walk the path on the results of `make run`, and keep a picture of each stop in this folder."""
-    ports = {"DAGSTER_PORT": "3000", "MLFLOW_PORT": "5000"}  # the links that `make run` wrote lead to these
-    with TemporaryDirectory() as profile:
-        try:
-            browser = open_browser(Path(profile))
-        except FileNotFoundError as error:
-            print(f"error: {error}")
-            return 1
-        with browser, served(**ports) as dagster:
-            browser.set_window_size(1800, 1100)
-            tour = Tour(browser, dagster, "movies")
-            for number, stop in enumerate((tour.catalog, tour.comparison, tour.compare, tour.report), 1):
-                stop()
-                time.sleep(SETTLED)
-                browser.switch_to.default_content()
-                shown = browser.find_elements(By.TAG_NAME, "iframe") or [browser.find_element(By.TAG_NAME, "body")]
-                shown[0].screenshot(str(FOLDER / f"{number}_{stop.__name__}.png"))
-                print(f"docs/{number}_{stop.__name__}.png: {stop.__doc__}")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -232,6 +232,8 @@ def _column(name: str, values: list[Any], dtype: pl.DataType) -> pl.Series:
     for i, value in enumerate(values):
         if dtype == pl.String and isinstance(value, int | float) and not isinstance(value, bool):
             values[i] = str(value)
+        elif isinstance(value, str) and dtype.is_numeric() and _fits(value, dtype):
+            values[i] = pl.Series([value]).cast(dtype).item()
         elif value is not None and not _fits(value, dtype):
             kind = "a number" if dtype.is_numeric() else f"a value of {dtype}"
             raise PipelineError(f"row {i + 1}, {name}: is {short(value)}, and {kind} is asked for.")

@@ -1,0 +1,114 @@
+"""The page of a number or a class: change words and numbers, and watch the answer and what each word adds to it."""
+
+from typing import Any
+
+import plotly.graph_objects as go
+import polars as pl
+import streamlit as st
+
+from pipeline.inference.predictor import Predictor
+from pipeline.tasks.target import TargetTask
+
+_NONE = "—"
+_ADDING = 14
+"""Tokens whose effects are drawn."""
+
+
+def predict(model: Predictor) -> None:
+    """Draw the page."""
+    task = model.conf.task
+    assert isinstance(task, TargetTask)
+    top = st.container()  # the answer comes first, on a phone too
+    left, right = st.columns([6, 5], gap="large")
+    with left:
+        record = _asked(model)
+    (answer,) = model.answers([record], {})
+    with top:
+        _tell(model, task, answer)
+    with right:
+        if answer["because"]:
+            st.plotly_chart(_added(model.explain(record).head(_ADDING)), width="stretch", theme=None, key="adds")
+        if answer["unknown"]:
+            st.caption(f"not known, and left out: {', '.join(answer['unknown'])}")
+
+
+def _tell(model: Predictor, task: TargetTask, answer: dict[str, Any]) -> None:
+    """The answer in large figures."""
+    if "probabilities" in answer:
+        st.title(f"{task.target}: {answer['predicted']}")
+        st.markdown(f"with a probability of {answer['probability']:.0%}")
+        return
+    st.title(f"{task.target}: {_figure(answer['predicted'])}")
+    if answer["low"] is not None:
+        ends = f"{_figure(answer['low'])} to {_figure(answer['high'])}"
+        st.markdown(f"with {model.facts['coverage']:.0%} probability from {ends}")
+
+
+def _figure(value: float) -> str:
+    """A number with as many digits as people read.
+
+    >>> _figure(225735.4), _figure(0.123456)
+    ('225,735', '0.1235')
+    """
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def _asked(model: Predictor) -> dict[str, Any]:
+    """What a person enters: a record, which begins as the model's example."""
+    (example,) = model.example()
+    record: dict[str, Any] = {}
+    numbers = [column.name for column in model.conf.task.unanswered().named_columns()]
+    beside = st.columns(3)
+    for i, name in enumerate(numbers):
+        value = example.get(name)
+        record[name] = beside[i % 3].number_input(
+            name, value=None if value is None else float(value), format="%.10g", key=f"n-{name}"
+        )
+    for tokens in model.conf.tokens:
+        columns = [*st.columns(1 if tokens.gives_lists else 3)]
+        for i, name in enumerate(tokens.columns):
+            place = columns[i % len(columns)]
+            if tokens.gives_lists:
+                record[name] = place.text_area(name, value=str(example.get(name) or ""), key=f"t-{name}")
+            else:
+                record[name] = _chosen(model, place, name, example.get(name), tokens.lowercase)
+    return record
+
+
+def _chosen(model: Predictor, place: Any, name: str, value: Any, lowercase: bool) -> str | None:
+    """The value of a column, chosen among those that are known."""
+    known = _values(model, name)
+    given = _NONE if value is None else (str(value).lower() if lowercase else str(value))
+    options = [_NONE, *known] if given in known else [_NONE, *known, *([given] if given != _NONE else [])]
+    found = place.selectbox(name, options, index=options.index(given), key=f"v-{name}")
+    return None if found == _NONE else found
+
+
+def _values(model: Predictor, name: str) -> list[str]:
+    """The values of a column that have a place in the vocabulary, by name."""
+    tokens = model.fitted.embedding.vocabulary.tokens["token"]
+    start = f"{name}=".lower()
+    if not tokens.str.to_lowercase().str.starts_with(start).any():
+        return sorted(tokens.to_list())
+    own = tokens.filter(tokens.str.to_lowercase().str.starts_with(start))
+    return sorted(own.str.slice(len(start)).to_list())
+
+
+def _added(effects: pl.DataFrame) -> go.Figure:
+    """What each token adds, as bars, the largest at the top; for several classes the one that it speaks for."""
+    effects = effects.reverse()
+    name = effects.columns[-1]
+    colours: list[str] | str = "#4c78a8"
+    if effects.schema[name] == pl.String:
+        texts, sizes = effects[name].to_list(), [1.0] * effects.height
+    else:
+        sizes = effects[name].to_list()
+        texts = [f"{size:+.1%}" if abs(size) < 10 else f"{size:+,.0f}" for size in sizes]
+        colours = ["#4c78a8" if size > 0 else "#e45756" for size in sizes]
+    figure = go.Figure(go.Bar(x=sizes, y=effects["label"], orientation="h", text=texts, marker={"color": colours}))
+    figure.update_layout(
+        height=60 + 30 * effects.height, margin={"l": 0, "r": 0, "t": 34, "b": 0},
+        title={"text": name, "font": {"size": 14}}, xaxis={"visible": False}, yaxis={"automargin": True},
+        template="plotly_white",
+    )  # fmt: skip
+    return figure

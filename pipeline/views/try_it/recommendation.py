@@ -1,0 +1,135 @@
+"""The page of missing tokens: name what is in your list, see what it lacks and why, and where you are on the map."""
+
+from collections.abc import Sequence
+from itertools import cycle
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import plotly.graph_objects as go
+import streamlit as st
+from plotly.colors import qualitative
+
+from pipeline.inference.recommender import Recommended, Recommender
+from pipeline.pictures.projection import plane
+from pipeline.views.pages.latent_space import categories
+
+Array = npt.NDArray[Any]
+
+MOST_OPTIONS = 20_000
+"""With more tokens the browser does not get all labels: the first that have the typed text are offered."""
+SHOWN = 3_000
+"""Tokens on the map, the most frequent ones."""
+_OFFERED = 12
+_RECOMMENDED = 8
+
+
+def recommend(model: Recommender) -> None:
+    """Draw the page."""
+    labels = model.embedding.vocabulary.labels
+    st.session_state.setdefault("list", [])
+    left, right = st.columns([5, 6], gap="large")
+    with left:
+        st.title("What is missing from your list?")
+        _ask(model, labels)
+        given: list[str] = st.session_state["list"]
+        if given:
+            _answer(model, given)
+        else:
+            st.info("Name two or three that you know: what belongs with them appears here, and your place on the map.")
+    with right:
+        st.plotly_chart(_map(model, [*given]), width="stretch", theme=None, key="map")
+
+
+def _ask(model: Recommender, labels: Sequence[str]) -> None:
+    """The list, to which labels are added by typing."""
+    if len(labels) <= MOST_OPTIONS:
+        st.multiselect("your list", list(dict.fromkeys(labels)), key="list", placeholder="type a name")
+        return
+    typed = st.text_input("your list", placeholder="type a name, then press Enter", key="typed")
+    for place in model.known.beginning(typed, _OFFERED) if typed else []:
+        st.button(f"+ {labels[place]}", key=f"offer-{place}", on_click=_take, args=(labels[place],))
+    for label in st.session_state["list"]:
+        st.button(f"{label}  ✕", key=f"given-{label}", on_click=_drop, args=(label,))
+
+
+def _take(label: str) -> None:
+    """Take a label into the list, as a click does."""
+    st.session_state["list"] = [*dict.fromkeys([*st.session_state["list"], label])]
+
+
+def _drop(label: str) -> None:
+    """Take a label out of the list."""
+    st.session_state["list"] = [one for one in st.session_state["list"] if one != label]
+
+
+def _answer(model: Recommender, given: Sequence[str]) -> None:
+    """The recommendations, each with why, and a button that takes it into the list."""
+    found: Recommended = model.recommend(given, k=_RECOMMENDED)
+    for row in found.frame.iter_rows(named=True):
+        text, button = st.columns([8, 2], vertical_alignment="center")
+        why = ", ".join(pull["label"] for pull in row["because"])
+        about = " · ".join(str(row[name]) for name in model.about.columns if row[name] is not None)
+        because = f"because of {why}" if why else "because most lists have it"
+        text.markdown(f"**{_plain(row['label'])}**  \n:gray[{_plain(because)}{'  · ' if about else ''}{_plain(about)}]")
+        button.button("take it in", key=f"take-{row['token']}", on_click=_take, args=(row["label"],))
+
+
+def _plain(text: str) -> str:
+    """A text as Markdown that shows it as it is."""
+    return "".join(f"\\{one}" if one in "\\`*_{}[]()#+-.!|<>~$:&" else one for one in text)
+
+
+@st.cache_data(show_spinner="drawing the map")
+def _places(_model: Recommender, name: str) -> tuple[Array, Array, tuple[str, ...]]:
+    """Points (n, 2) of the most frequent tokens, the affine map (D + 1, 2) from vectors to them, and the axes."""
+    view = plane(_model.embedding, SHOWN)
+    vectors = _model.embedding.matrix[: len(view.points)]
+    augmented = np.column_stack([vectors, np.ones(len(vectors))])
+    onto, *_ = np.linalg.lstsq(augmented, view.points, rcond=None)
+    return view.points, onto, view.axes
+
+
+def _map(model: Recommender, given: list[str]) -> go.Figure:
+    """The tokens on the plane, and the way of the list on it as it grew."""
+    points, onto, axes = _places(model, model.facts["mlflow_run"])
+    labels = model.embedding.vocabulary.labels[: len(points)]
+    figure = go.Figure()
+    for colour, (name, chosen) in zip(
+        cycle([*qualitative.T10, *qualitative.Set2]), _groups(model, len(points)), strict=False
+    ):
+        figure.add_scattergl(
+            x=points[chosen, 0], y=points[chosen, 1], mode="markers", name=name, text=[labels[i] for i in chosen],
+            hoverinfo="text", marker={"size": 5, "opacity": 0.45, "color": colour},
+        )  # fmt: skip
+    if given:
+        own = model.known.find(given)
+        own = own[(own >= 0) & (own < len(points))]
+        figure.add_scatter(
+            x=points[own, 0], y=points[own, 1], mode="markers+text", name="your list", text=[labels[i] for i in own],
+            textposition="bottom center", marker={"size": 9, "color": "#111"},
+        )  # fmt: skip
+        way = np.stack([model.embed(given[: i + 1]) for i in range(len(given))])
+        x, y = (np.column_stack([way, np.ones(len(way))]) @ onto).T
+        figure.add_scatter(
+            x=x, y=y, mode="lines", name="your way", line={"color": "#d62728", "width": 2, "dash": "dot"}
+        )
+        figure.add_scatter(
+            x=x[-1:], y=y[-1:], mode="markers+text", name="you", text=["you"], textposition="top center",
+            textfont={"size": 16, "color": "#d62728"}, marker={"symbol": "star", "size": 20, "color": "#d62728"},
+        )  # fmt: skip
+    figure.update_layout(
+        height=640, margin={"l": 0, "r": 0, "t": 8, "b": 0}, xaxis={"title": axes[0]}, yaxis={"title": axes[1]},
+        legend={"orientation": "h", "y": -0.12}, uirevision="map", template="plotly_white",
+    )  # fmt: skip
+    return figure
+
+
+def _groups(model: Recommender, n: int) -> list[tuple[str, Array]]:
+    """The tokens of each colour: by the first column that describes them, if there is one."""
+    if not model.about.width:
+        return [("tokens", np.arange(n))]
+    values = np.array(categories(model.about.to_series(0).head(n).cast(str).to_list()))
+    return [
+        (name, np.flatnonzero(values == name)) for name in sorted(set(values), key=lambda one: (one == "other", one))
+    ]

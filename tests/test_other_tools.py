@@ -1,0 +1,144 @@
+"""What docs/other_tools.md says, run with the real tools on planted data."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import duckdb
+import numpy as np
+import polars as pl
+import pytest
+import torch
+import yaml
+from sklearn.base import clone
+from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.pipeline import make_pipeline
+
+import pipeline
+from assets.automation import ALL
+from assets.definitions import definitions
+from benchmarks import postgresql
+from docs.tour import free_port
+from pipeline.config.files import load
+from pipeline.errors import PipelineError
+from pipeline.evaluation.bootstrap import difference
+from pipeline.evaluation.metrics import Metric
+from pipeline.inference.features import EmbeddingFeatures
+from tests.conftest import HOMES, MOVIES
+
+PAGE = (Path(__file__).parents[1] / "docs" / "other_tools.md").read_text()
+
+pytestmark = pytest.mark.slow(30)
+
+
+def blocks(section: str, language: str) -> list[str]:
+    """The code of a section of the page, for the planted data: its D is 2, and its film is War-00."""
+    (text,) = re.findall(rf"^## {section}\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE)
+    code = re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+    return [re.sub(r"(FLOAT\[|vector\()32", r"\g<1>2", one).replace("Alien (1979)", "War-00") for one in code]
+
+
+@pytest.fixture(scope="module")
+def home(
+    tmp_path_factory: pytest.TempPathFactory,
+    two_genres: pl.DataFrame,
+    priced_words: pl.DataFrame,
+    fresh_database: Callable[[Path], str],
+) -> Path:
+    """A home in which both planted datasets were learned, under the names of the samples."""
+    folder = tmp_path_factory.mktemp("others")
+    (folder / "conf").mkdir()
+    fresh_database(folder / "home")
+    for name, settings, records in (("movies", MOVIES, two_genres), ("homes", HOMES, priced_words)):
+        records.write_csv(folder / "conf" / f"{name}.csv")
+        text = yaml.safe_dump({**settings, "source": {"path": f"{name}.csv"}}, sort_keys=False)
+        (folder / "conf" / f"{name}.yaml").write_text(text)
+    with pytest.MonkeyPatch.context() as patch, dg.DagsterInstance.ephemeral() as instance:
+        patch.setenv("PIPELINE_HOME", str(folder / "home"))
+        patch.setenv("PIPELINE_CONF", str(folder / "conf"))
+        confs = [load(folder / "conf" / f"{name}.yaml") for name in ("movies", "homes")]
+        assert definitions(confs).resolve_job_def(ALL).execute_in_process(instance=instance).success
+    return folder / "home"
+
+
+@pytest.fixture
+def here(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The page's first code was run in an empty folder: its names."""
+    monkeypatch.setenv("PIPELINE_HOME", str(home))
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    (first,) = re.findall(r"```python\n(.*?)```", PAGE.partition("## DuckDB")[0], re.DOTALL)
+    exec(first, names)
+    return names
+
+
+def test_duckdb_finds_the_neighbours_that_the_model_finds(here: dict[str, Any]) -> None:
+    (query,) = blocks("DuckDB", "sql")
+    found = duckdb.sql(query).fetchall()
+    expected = here["movies"].similar("War-00", k=5)
+    assert {label for label, _ in found} == set(expected["label"])
+    assert [cosine for _, cosine in found] == pytest.approx(expected["cosine"].to_list(), abs=1e-5)
+
+
+def test_pgvector_finds_the_neighbours_that_the_model_finds(here: dict[str, Any]) -> None:
+    psycopg2 = pytest.importorskip("psycopg2")
+    programs = postgresql.with_pgvector()
+    if programs is None:
+        pytest.skip("no PostgreSQL with pgvector here")
+    make, query = blocks("PostgreSQL with pgvector", "sql")
+    (fill,) = blocks("PostgreSQL with pgvector", "python")
+    with postgresql.cluster(free_port(), programs) as server:
+        connection = psycopg2.connect(f"{server.address}/postgres")
+        cursor = connection.cursor()
+        cursor.execute(make)
+        exec(fill, {"connection": connection})
+        cursor.execute(query)
+        found = cursor.fetchall()
+        connection.close()
+    expected = here["movies"].similar("War-00", k=5)
+    assert {label for label, _ in found} == set(expected["label"])
+    assert [cosine for _, cosine in found] == pytest.approx(expected["cosine"].to_list(), abs=1e-5)
+
+
+def test_a_layer_of_pytorch_has_the_vectors(here: dict[str, Any]) -> None:
+    (code,) = blocks("PyTorch", "python")
+    exec(code, here)
+    vocabulary = here["movies"].embedding.vocabulary
+    rows = torch.tensor([vocabulary.index("war-00"), vocabulary.index("love-03")])
+    assert here["layer"](rows).numpy() == pytest.approx(np.stack([here["movies"].embed(["war-00"]),
+                                                                  here["movies"].embed(["love-03"])]))  # fmt: skip
+
+
+def test_boosted_trees_are_better_with_the_embedding_than_without(
+    here: dict[str, Any], priced_words: pl.DataFrame
+) -> None:
+    (code,) = blocks("scikit-learn", "python")
+    exec(code, {**here, "NUMBERS": ["area"]} | (names := {**here, "NUMBERS": ["area"]}), names)
+    records, price = priced_words.to_pandas(), np.log(priced_words["price"].to_numpy())
+    training, test = slice(0, 400), slice(400, 600)
+    alone = HistGradientBoostingRegressor(random_state=0).fit(records[["area"]][training], price[training])
+    both = names["trees"].fit(records[training], price[training])
+    errors = [
+        np.square(price[test] - model.predict(frame[test]))
+        for model, frame in ((both, records), (alone, records[["area"]]))
+    ]
+    draws = np.random.default_rng(0).integers(0, 200, (2000, 200))
+    metric = Metric("mse", "mean squared error", higher_is_better=False)
+    with_it, without = ((float(error.mean()), error[draws].mean(axis=1)) for error in errors)
+    assert difference(metric, with_it, without, 200).verdict == "better"
+
+
+def test_the_features_go_into_a_pipeline_and_can_be_cloned(here: dict[str, Any]) -> None:
+    features = clone(EmbeddingFeatures("movies"))
+    lists = np.array([["war-00", "War-01"], ["love-00"], ["none of them"]], dtype=object)
+    found = make_pipeline(features).fit_transform(lists)
+    assert found.shape == (3, 2)
+    assert found[0] == pytest.approx(here["movies"].embed(["war-00", "war-01"]))
+    assert not found[2].any()
+    frame = pl.DataFrame({"films": [["war-00"], ["love-00"]]}).to_pandas()
+    assert features.fit(frame).transform(frame)[0] == pytest.approx(here["movies"].embed(["war-00"]))
+    assert features.get_feature_names_out().tolist() == ["embedding_0", "embedding_1"]
+    with pytest.raises(PipelineError, match="give a frame"):
+        EmbeddingFeatures(pipeline.load("homes")).fit(lists).transform(lists)
