@@ -57,7 +57,7 @@ def found(browser: Chrome, xpath: str) -> WebElement:
     return element
 
 
-def name(browser: Chrome, label: str) -> None:
+def typed(browser: Chrome, label: str) -> None:
     """Type a label into the list, and choose what is completed."""
     field = found(browser, "//*[@data-testid='stMultiSelect']//input")
     field.send_keys(label)
@@ -90,7 +90,7 @@ def picture(browser: Chrome) -> Path:
         browser.set_window_size(1440, 1000)
         browser.get(address)
         for label in ("Alien (1979)", "Blade Runner (1982)"):
-            name(browser, label)
+            typed(browser, label)
         take_in(browser)
         time.sleep(SETTLED)
         browser.save_screenshot(str(PICTURE))

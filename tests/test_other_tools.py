@@ -1,4 +1,4 @@
-"""What docs/other_tools.md says, run with the real tools on planted data."""
+"""What docs/other_tools.md says, run with the real tools on planted data; and the page of `make try` in a browser."""
 
 import re
 from collections.abc import Callable
@@ -12,6 +12,8 @@ import polars as pl
 import pytest
 import torch
 import yaml
+from selenium.webdriver import Chrome, Keys
+from selenium.webdriver.common.by import By
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.pipeline import make_pipeline
@@ -20,13 +22,14 @@ import pipeline
 from assets.automation import ALL
 from assets.definitions import definitions
 from benchmarks import postgresql
-from docs.tour import free_port
+from docs.tour import console_errors, free_port
+from docs.try_it import found, settled, take_in, tried, typed
 from pipeline.config.files import load
 from pipeline.errors import PipelineError
 from pipeline.evaluation.bootstrap import difference
 from pipeline.evaluation.metrics import Metric
 from pipeline.inference.features import EmbeddingFeatures
-from tests.conftest import HOMES, MOVIES
+from tests.conftest import HOMES, MOVIES, genre_of
 
 PAGE = (Path(__file__).parents[1] / "docs" / "other_tools.md").read_text()
 
@@ -142,3 +145,71 @@ def test_the_features_go_into_a_pipeline_and_can_be_cloned(here: dict[str, Any])
     assert features.get_feature_names_out().tolist() == ["embedding_0", "embedding_1"]
     with pytest.raises(PipelineError, match="give a frame"):
         EmbeddingFeatures(pipeline.load("homes")).fit(lists).transform(lists)
+
+
+def given(browser: Chrome) -> list[str]:
+    """The labels in the list."""
+    lines = browser.find_element(By.CSS_SELECTOR, "[data-testid=stMultiSelect]").text.splitlines()
+    return [line.strip() for line in lines if line.startswith(("War-", "Love-"))]
+
+
+def recommended(browser: Chrome) -> list[str]:
+    return [one.text for one in browser.find_elements(By.CSS_SELECTOR, "[data-testid=stMarkdown] strong")]
+
+
+def place(browser: Chrome) -> str:
+    """Where the star is on the map, as the page has it."""
+    script = """
+        const star = document.querySelector('.js-plotly-plot').data.find(trace => trace.name === 'you');
+        return JSON.stringify([star.x, star.y]);"""
+    found: str = browser.execute_script(script)
+    return found
+
+
+def test_on_the_page_a_list_grows_and_one_s_place_moves(browser: Chrome, home: Path) -> None:
+    with tried("movies", PIPELINE_HOME=str(home)) as address:
+        browser.get(address)
+        settled(browser)
+        for label in ("War-00", "War-01"):
+            typed(browser, label)
+        first, begun = recommended(browser), place(browser)
+        assert given(browser) == ["War-00", "War-01"]
+        assert {genre_of(label.lower()) for label in first} == {"war"}
+        page = browser.find_element(By.TAG_NAME, "body").text
+        assert "because of War-0" in page
+        take_in(browser)
+        assert given(browser) == ["War-00", "War-01", first[0]]
+        assert first[0] not in recommended(browser)
+        assert place(browser) != begun
+        assert console_errors(browser) == []
+
+
+def test_on_the_page_of_homes_words_and_numbers_change_the_price(browser: Chrome, home: Path) -> None:
+    def price() -> float:
+        settled(browser)
+        title = browser.find_element(By.TAG_NAME, "h1").text
+        return float(title.removeprefix("price: ").replace(",", ""))
+
+    with tried("homes", PIPELINE_HOME=str(home)) as address:
+        browser.get(address)
+        settled(browser)
+        words = found(browser, "//textarea")
+
+        def say(text: str) -> float:
+            words.send_keys(Keys.CONTROL, "a")
+            words.send_keys(text, Keys.CONTROL, Keys.ENTER)
+            found(browser, f"//*[name()='svg']//*[normalize-space(text())='{text}']")
+            return price()
+
+        cheap, dear = say("ruin"), say("castle")
+        assert dear > 2 * cheap
+        assert "with 90% probability from" in browser.find_element(By.TAG_NAME, "body").text
+        number = found(browser, "//input[@type='number']")
+
+        def measure(area: str) -> float:
+            number.send_keys(Keys.CONTROL, "a")
+            number.send_keys(area, Keys.ENTER)
+            return price()
+
+        assert measure("60") < measure("140")
+        assert console_errors(browser) == []
