@@ -28,7 +28,7 @@ from pipeline.config.files import load
 from pipeline.errors import PipelineError
 from pipeline.evaluation.bootstrap import difference
 from pipeline.evaluation.metrics import Metric
-from pipeline.inference.features import EmbeddingFeatures
+from pipeline.views.features import EmbeddingFeatures
 from tests.conftest import HOMES, MOVIES, genre_of
 
 PAGE = (Path(__file__).parents[1] / "docs" / "other_tools.md").read_text()
@@ -168,6 +168,7 @@ def place(browser: Chrome) -> str:
 
 def test_on_the_page_a_list_grows_and_one_s_place_moves(browser: Chrome, home: Path) -> None:
     with tried("movies", PIPELINE_HOME=str(home)) as address:
+        browser.get_log("browser")
         browser.get(address)
         settled(browser)
         for label in ("War-00", "War-01"):
@@ -182,6 +183,7 @@ def test_on_the_page_a_list_grows_and_one_s_place_moves(browser: Chrome, home: P
         assert first[0] not in recommended(browser)
         assert place(browser) != begun
         assert console_errors(browser) == []
+        browser.get("about:blank")  # before its server ends
 
 
 def test_on_the_page_of_homes_words_and_numbers_change_the_price(browser: Chrome, home: Path) -> None:
@@ -191,6 +193,7 @@ def test_on_the_page_of_homes_words_and_numbers_change_the_price(browser: Chrome
         return float(title.removeprefix("price: ").replace(",", ""))
 
     with tried("homes", PIPELINE_HOME=str(home)) as address:
+        browser.get_log("browser")
         browser.get(address)
         settled(browser)
         words = found(browser, "//textarea")
@@ -213,3 +216,4 @@ def test_on_the_page_of_homes_words_and_numbers_change_the_price(browser: Chrome
 
         assert measure("60") < measure("140")
         assert console_errors(browser) == []
+        browser.get("about:blank")  # before its server ends
