@@ -217,3 +217,28 @@ def test_on_the_page_of_homes_words_and_numbers_change_the_price(browser: Chrome
         assert measure("60") < measure("140")
         assert console_errors(browser) == []
         browser.get("about:blank")  # before its server ends
+
+
+def test_onnx_runtime_gives_the_scores_of_the_network(here: dict[str, Any], tmp_path: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    export, run = blocks("ONNX", "python")
+    exec(export, here)
+    exec(run, here)
+    movies: Any = here["movies"]
+    inputs, _ = movies.encoded([movies.embedding.vocabulary.decode([0, 1])])
+    assert here["tokens"] == movies.embedding.vocabulary.tokens["token"].to_list()
+    expected = movies.fitted.score(inputs, np.empty((1, 0)))
+    assert here["scores"] == pytest.approx(expected, rel=1e-4, abs=1e-4)
+
+    homes: Any = pipeline.load("homes")
+    here["export_onnx"](homes, tmp_path / "homes.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "homes.onnx")
+    place = homes.embedding.vocabulary.index
+    tokens = np.array([[place("castle"), place("garden")], [place("ruin"), -1], [-1, -1]])
+    dense = np.array([[100.0], [np.nan], [80.0]], np.float32)
+    (prices,) = session.run(["scores"], {"tokens": tokens, "dense": dense})
+    rows = [{"text": "castle garden", "area": 100}, {"text": "ruin", "area": None}, {"text": "", "area": 80}]
+    assert prices == pytest.approx(homes.predict(rows)["predicted"].to_numpy(), rel=1e-4)
+    movies.facts = {**movies.facts, "method": "pca"}
+    with pytest.raises(PipelineError, match="is no network"):
+        here["export_onnx"](movies, tmp_path / "no.onnx")

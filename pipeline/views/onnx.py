@@ -1,0 +1,63 @@
+"""A trained network as a file of ONNX, which other languages and runtimes read."""
+
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.errors import PipelineError
+from pipeline.inference.model import Model
+from pipeline.inference.predictor import Predictor
+
+
+def export_onnx(model: Model, path: str | Path) -> None:
+    """Write the network of a model, with its vocabulary in the file's metadata.
+
+    The inputs are `tokens` (B, L), the integers of the tokens of each list, filled with -1; and, for a number or a
+    class, `dense` (B, F), NaN where a value is missing. The output `scores` has logits (B, V), numbers (B,) in the
+    target's unit or probabilities (B, C). The metadata `tokens` is a JSON list: a token's place in it is its integer;
+    `dense` and `classes` name the columns of the others.
+
+    Args:
+        model: of the learned embedding.
+        path: of the file.
+
+    Raises:
+        PipelineError: the model is of another method, or a package is missing.
+    """
+    fitted: Any = model.fitted
+    if model.facts["method"] != "embedding":
+        raise PipelineError(f"{model.facts['name']}: {model.facts['fit']} is no network: load a fit of the embedding.")
+    try:
+        import onnx
+        import onnxscript  # noqa: F401 - PyTorch exports with it
+    except ImportError as error:
+        raise PipelineError("this needs onnx and onnxscript: pip install 'embedding-pipeline[onnx]'") from error
+    import torch
+
+    from pipeline.network.plain_modules import PlainMissingTokens, PlainTarget
+
+    is_target, dense = isinstance(model, Predictor), list(model.facts.get("dense", []))
+    module = (PlainTarget if is_target else PlainMissingTokens)(fitted.weights, fitted.task).eval()
+    example = [torch.tensor([[0, 1, -1], [1, -1, -1]])]
+    shapes: dict[str, Any] = {"tokens": {0: "lists", 1: "longest"}}
+    if is_target:
+        example.append(torch.from_numpy(np.zeros((2, len(dense)), np.float32)))
+        shapes["dense"] = {0: "lists"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the exporter, about itself
+        made = torch.onnx.export(
+            module, tuple(example), dynamo=True, dynamic_shapes=shapes, verbose=False,
+            input_names=list(shapes), output_names=["scores"],
+        )  # fmt: skip
+    assert made is not None
+    proto = made.model_proto
+    told = {
+        "tokens": fitted.embedding.vocabulary.tokens["token"].to_list(),
+        "dense": dense,
+        "classes": list(model.facts.get("classes", [])),
+    }
+    onnx.helper.set_model_props(proto, {name: json.dumps(value, ensure_ascii=False) for name, value in told.items()})
+    onnx.save(proto, str(path))
