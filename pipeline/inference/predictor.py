@@ -18,7 +18,7 @@ from pipeline.evaluation.conformal import covered, half_width
 from pipeline.examples.sparse_examples import HELD_OUT
 from pipeline.examples.unseen import Unseen, unseen, without_answers
 from pipeline.inference.model import Material, Model
-from pipeline.inference.requests import Rows, require_rows, short
+from pipeline.inference.requests import Rows, column, plain, require_rows
 from pipeline.inference.saved_fit import conf_of, load_fitted
 from pipeline.records.cleaning import with_missing
 from pipeline.records.columns import named_columns, number
@@ -124,8 +124,8 @@ class Predictor(Model):
                 if name not in columns and name not in self.facts["ignored"]:
                     raise PipelineError(f"row {i + 1}: there is no column {name!r}, {nearest(str(name), columns)}")
             for name, values in columns.items():
-                values.append(_plain(row.get(name)))
-        frame = pl.DataFrame([_column(name, values, self.schema[name]) for name, values in columns.items()])
+                values.append(plain(row.get(name)))
+        frame = pl.DataFrame([column(name, values, self.schema[name]) for name, values in columns.items()])
         return frame.with_columns(with_missing(name, dtype, self.conf, False) for name, dtype in self.schema.items())
 
     def _effects(self, found: Unseen, row: int) -> tuple[str, pl.DataFrame]:
@@ -212,39 +212,3 @@ class ClassPredictor(Predictor):
 def _single(conf: Dataset) -> Dataset:
     """The settings with which each record is an example."""
     return conf.model_copy(update={"example": None, "weight": None})
-
-
-def _plain(value: Any) -> Any:
-    """A value as plain Python; none for what stands for a missing value."""
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and np.isnan(value) else value
-
-
-def _column(name: str, values: list[Any], dtype: pl.DataType) -> pl.Series:
-    """The values of a column in its dtype.
-
-    Raises:
-        PipelineError: a value is not of that kind; the message says which.
-    """
-    for i, value in enumerate(values):
-        if dtype == pl.String and isinstance(value, int | float) and not isinstance(value, bool):
-            values[i] = str(value)
-        elif isinstance(value, str) and dtype.is_numeric() and _fits(value, dtype):
-            values[i] = pl.Series([value]).cast(dtype).item()
-        elif value is not None and not _fits(value, dtype):
-            kind = "a number" if dtype.is_numeric() else f"a value of {dtype}"
-            raise PipelineError(f"row {i + 1}, {name}: is {short(value)}, and {kind} is asked for.")
-    return pl.Series(name, values, dtype=dtype, strict=False)
-
-
-def _fits(value: Any, dtype: pl.DataType) -> bool:
-    if dtype.is_nested():
-        return isinstance(value, list)
-    if isinstance(value, list | dict):
-        return False
-    if dtype.is_numeric() and isinstance(value, bool):
-        return False
-    return pl.Series([value]).cast(dtype, strict=False).null_count() == 0

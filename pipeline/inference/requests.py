@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from pipeline.errors import PipelineError
 
@@ -52,3 +53,43 @@ def short(value: Any) -> str:
     """A value as a message shows it."""
     text = "missing" if value is None else repr(value)
     return text if len(text) <= 60 else f"{text[:60]}..."
+
+
+def plain(value: Any) -> Any:
+    """A value as plain Python; none for what stands for a missing value."""
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and np.isnan(value) else value
+
+
+def column(name: str, values: list[Any], dtype: pl.DataType) -> pl.Series:
+    """The values of a column in its dtype.
+
+    Raises:
+        PipelineError: a value is not of that kind; the message says which.
+    """
+    for i, value in enumerate(values):
+        if dtype == pl.String and isinstance(value, int | float) and not isinstance(value, bool):
+            values[i] = str(value)
+        elif value is not None and not dtype.is_nested():
+            values[i] = _read(value, dtype)
+        fits = isinstance(value, list) == dtype.is_nested() and (values[i] is not None)
+        if value is not None and not fits:
+            kind = "a number" if dtype.is_numeric() else f"a value of {dtype}"
+            raise PipelineError(f"row {i + 1}, {name}: is {short(value)}, and {kind} is asked for.")
+    return pl.Series(name, values, dtype=dtype, strict=False)
+
+
+def _read(value: Any, dtype: pl.DataType) -> Any:
+    """A value in a column's dtype; none if it is of another kind."""
+    if isinstance(value, list | dict) or (dtype.is_numeric() and isinstance(value, bool)):
+        return None
+    read = pl.Series([value])
+    try:
+        if read.dtype == pl.String and isinstance(dtype, pl.Date | pl.Datetime | pl.Time):
+            return read.str.strptime(dtype, strict=False).item()
+        return read.cast(dtype, strict=False).item()
+    except pl.exceptions.PolarsError:
+        return None

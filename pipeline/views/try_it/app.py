@@ -41,4 +41,5 @@ def main() -> None:
     st.caption(f"{model.conf.description}  \nThe champion: {model.facts['said']}")
 
 
-main()
+if __name__ == "__main__":
+    main()

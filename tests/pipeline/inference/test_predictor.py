@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from pipeline.config.baseline import Baseline
 from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError
 from pipeline.inference.predictor import ClassPredictor, NumberPredictor
+from pipeline.inference.requests import column
 from tests.conftest import NOTED, WORDS, with_baselines
 
 
@@ -99,6 +101,18 @@ def test_what_is_missing_or_unknown_is_no_error(priced: NumberPredictor) -> None
 def test_a_value_of_another_kind_is_told(row: dict[str, Any], said: str, priced: NumberPredictor) -> None:
     with pytest.raises(PipelineError, match=said):
         priced.answers([row], {})
+
+
+def test_values_are_read_in_the_dtype_of_the_source() -> None:
+    days = column("day", ["2024-02-01", None], pl.Date())
+    assert days.to_list() == [date(2024, 2, 1), None]
+    assert column("n", ["20", 3.0, None], pl.Int64()).to_list() == [20, 3, None]
+    assert column("text", [20, "a"], pl.String()).to_list() == ["20", "a"]
+    assert column("tags", [["a"], None], pl.List(pl.String)).to_list() == [["a"], None]
+    with pytest.raises(PipelineError, match="row 1, day: is 'soon', and a value of Date is asked for"):
+        column("day", ["soon"], pl.Date())
+    with pytest.raises(PipelineError, match="row 1, tags: is 'a', and a value of List"):
+        column("tags", ["a"], pl.List(pl.String))
 
 
 def test_its_own_example_can_be_asked(priced: NumberPredictor, priced_words: pl.DataFrame) -> None:
