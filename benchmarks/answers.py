@@ -27,8 +27,7 @@ def prepared(csv: Path, folder: Path) -> None:
     """Learn D=32 from the generated data by the defaults, and put together the model, as a run does."""
     from benchmarks.learners import LEARNERS, task_of
     from pipeline.experiment.packaging import package
-    from pipeline.inference.model import Material
-    from pipeline.inference.saved_fit import save_fitted
+    from pipeline.inference.saved_fit import Material, save_fitted
 
     task = task_of(folder)
     fitted = LEARNERS["ours"](task).fitted

@@ -27,7 +27,7 @@ ORDER = (
     "movielens_20m",
     "edinburgh",
 )
-SPEED = ("encode", "sources", "learn", "answer", "scale", "overhead")
+SPEED = ("encode", "sources", "learn", "answer", "interval", "scale", "overhead")
 _HEAD = """\
 # Benchmarks
 
@@ -56,7 +56,7 @@ On generated data (`benchmarks/generate.py`), every contestant in a process of i
 ```console
 $ make bench                      # some minutes
 $ make bench SIZE=course          # half a million users, a million movies: an hour
-$ make bench CONTEST=encode       # one of encode, sources, learn, answer, scale, overhead
+$ make bench CONTEST=encode       # one of encode, sources, learn, answer, interval, scale, overhead
 ```
 
 **encode**: where a CSV becomes a CSR matrix ours does more than the others: it splits the examples, counts the
@@ -68,9 +68,9 @@ held-out ones; nobody is tuned, but ALS has the alpha that did best of 5, 20 and
 there for its pace: its recall is that of 100 steps. Libraries are loaded before the clock starts. The floor is the time
 that the bytes take which each has to move, or the multiply-adds that it has to do, whichever is more, at what the
 machine was measured to do at most. **answer**: the best tokens for one person, on one core, beside scoring all; for 16
-clients that ask for a minute; and for everybody. **scale**: the same way at four sizes. **overhead**: the library's
-calls one after the other with a folder in the place of MLflow, and the same inside Dagster with MLflow, warm, in one
-process.
+clients that ask for a minute; and for everybody. **interval**: the conformal interval on the homes. **scale**: the same
+way at four sizes. **overhead**: the library's calls one after the other with a folder in the place of MLflow, and the
+same inside Dagster with MLflow, warm, in one process.
 """
 
 

@@ -4,6 +4,7 @@
     sources   the same from Parquet, DuckDB and PostgreSQL, with a filter or a weight, beside a CSV
     learn     from the matrix to an embedding of 32 dimensions
     answer    what an answer costs: for one person, over HTTP, and for everybody
+    interval  how many sales the interval around a predicted price covers, over five seeds
     scale     what ten times as many pairs cost, or a vocabulary ten times as large
     overhead  what Dagster and MLflow add to the library's own calls
 
@@ -37,13 +38,14 @@ _CALLED: dict[str, Callable[[str, Path], tuple[float, dict[str, Any]]]] = {
     "encode": encode, "learn": learn, "sources": sources.encode_from
 }  # fmt: skip
 TITLES = {"encode": "CSV to CSR", "learn": f"CSR to embedding, D={D}"}
-CONTESTS = ("encode", "sources", "learn", "answer", "scale", "overhead")
+CONTESTS = ("encode", "sources", "learn", "answer", "interval", "scale", "overhead")
 _LIBRARIES = ("torch", "pytorch-lightning", "scikit-learn")
 PACKAGES = {
     "encode": ("polars", "pandas", "numpy", "scipy"),
     "sources": ("polars", "numpy", "duckdb", "adbc-driver-postgresql"),
     "learn": ("numpy", "scipy", *_LIBRARIES, "implicit"),
     "answer": ("usearch", "mlflow", "fastapi", "numpy", "torch"),
+    "interval": ("torch", "pytorch-lightning"),
     "scale": ("polars", "numpy", "scipy", *_LIBRARIES),
     "overhead": ("dagster", "mlflow", "polars", *_LIBRARIES),
 }
@@ -205,6 +207,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             found = growing(options.size)
         elif contest == "answer":
             found = answers.measured(f"{options.size}: {_said(options.size)}", csv, elsewhere)
+        elif contest == "interval":
+            from benchmarks.intervals import coverage  # imports what no contestant needs
+
+            found = coverage()
         elif contest == "sources":
             found = from_sources(options.size, csv, options.repeats)
         elif contest == "overhead":

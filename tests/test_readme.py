@@ -9,9 +9,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from mlflow.tracking import MlflowClient
 
+from docs.tour import free_port
 from pipeline.experiment.comparison import Comparison
 
 PROJECT = Path(__file__).parents[1]
@@ -89,6 +91,27 @@ def test_the_neighbours_are_what_a_person_would_name(first_run: tuple[Path, str]
     assert "Aliens (1986)" not in recommended
     for sequel in ("Aliens (1986)", "Alien³"):
         assert sequel in done.stdout
+
+
+def test_three_commands_lead_to_a_recommendation_over_http(first_run: tuple[Path, str]) -> None:
+    """`make run` was the first; then those of the README, where the port may be taken by somebody else."""
+    serve, curl = re.findall(r"^\$ (make serve .*)\n\$ (curl .*\n.*)$", README, re.MULTILINE)[0]
+    port = str(free_port())
+    environment = {**os.environ, "PIPELINE_HOME": str(first_run[0]), "SERVE_PORT": port}
+    server = subprocess.Popen(serve, shell=True, cwd=PROJECT, env=environment, stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None
+        assert any("Ctrl-C ends it" in line for line in server.stdout)
+        retried = "--silent --retry 100 --retry-connrefused --retry-delay 1"  # it says so before it listens
+        answer = shell(curl.replace("5002", port).replace("curl", f"curl {retried}", 1), first_run[0])
+    finally:
+        for process in [*psutil.Process(server.pid).children(recursive=True), psutil.Process(server.pid)]:
+            process.terminate()
+        server.communicate()
+    found = json.loads(answer)["predictions"][0]["recommendations"]
+    assert found[0]["label"] == "Aliens (1986)"
+    assert found[0]["because"][0]["label"] == "Alien (1979)"
+    assert len(found) == 5
 
 
 def test_the_map_puts_films_among_their_kind(first_run: tuple[Path, str]) -> None:

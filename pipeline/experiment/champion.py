@@ -31,8 +31,7 @@ from pipeline.experiment.model_registry import ModelRegistry, Version
 from pipeline.experiment.packaging import FOLDER, package
 from pipeline.experiment.promotion import LEARNED_FROM, Contest, Decision
 from pipeline.experiment.tracking import Tracker
-from pipeline.inference.model import Material
-from pipeline.inference.saved_fit import EMBEDDING_FILE
+from pipeline.inference.saved_fit import EMBEDDING_FILE, Material
 from pipeline.records.splitting import Assignment, are_learned_from
 from pipeline.records.token_texts import described
 from pipeline.vocabulary.vocabulary import Vocabulary

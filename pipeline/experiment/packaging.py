@@ -10,8 +10,8 @@ import pipeline
 from pipeline.config.dataset import Dataset
 from pipeline.estimators import estimator_type
 from pipeline.experiment.quiet import quiet
-from pipeline.inference.model import Material, Model, model_type
-from pipeline.inference.saved_fit import method_of
+from pipeline.inference.model import Model, model_type
+from pipeline.inference.saved_fit import Material, method_of
 
 FOLDER = "model"
 """The folder of the model among the artifacts of the fit's run."""

@@ -7,7 +7,6 @@ import json
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -18,31 +17,19 @@ import numpy.typing as npt
 import polars as pl
 
 from pipeline.config.dataset import Dataset
+from pipeline.config.records import Part
 from pipeline.embedding import Embedding, Fitted
 from pipeline.errors import PipelineError
+from pipeline.evaluation.metrics import measure
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.inference.known_tokens import KnownTokens
 from pipeline.inference.requests import Rows
-from pipeline.inference.saved_fit import FILES, conf_of, load_fitted
+from pipeline.inference.saved_fit import FILES, Material, conf_of, load_fitted
 
 Array = npt.NDArray[Any]
 FORMAT = 1
 """Version of the folder; code that reads another one refuses it."""
 _SPACE = "space.parquet"
-
-
-@dataclass(frozen=True)
-class Material:
-    """What a model is made from."""
-
-    fit: Path
-    """The folder of the fit, with its scores of validation and test examples."""
-    about: pl.DataFrame
-    """One row for each token, in the vocabulary's order, with the columns that describe it."""
-    records: pl.LazyFrame
-    """The raw records, which say what columns there are."""
-    space: Path | None = None
-    """`embedding.parquet` of another fit, if this one is of a method without a latent space."""
 
 
 class Model(ABC):
@@ -190,13 +177,23 @@ class Model(ABC):
                 raise PipelineError(f"params: there is no {name!r}; there is: {there}.")
         return {**self.options, **{name: value for name, value in options.items() if value is not None}}
 
-    def require(self, examples: SparseExamples) -> None:
-        """Refuse sparse examples of another vocabulary: their integers are other tokens.
+    def evaluate(self, examples: SparseExamples, part: Part = "test") -> dict[str, float]:
+        """The metrics of the model on held-out examples, as its run has recorded them.
+
+        Args:
+            examples: of the dataset that it was learned from.
+            part: validation or test.
 
         Raises:
-            PipelineError: they are.
+            PipelineError: the examples are of another vocabulary, so that their integers are other tokens; or they have
+                folds, and the model has learned from all of them.
         """
         self.fitted.embedding.vocabulary.require(examples.about["vocabulary"], "the sparse examples")
+        if examples.n_folds > 1:
+            raise PipelineError(f"{self.facts['name']}: with folds its model has learned from all examples.")
+        task = self.conf.task
+        rows = examples.held_out(part, at_most=task.most_evaluated, seed=self.conf.seed)
+        return measure(task, task.evaluate(self.fitted, rows))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.facts['name']}: {self.facts['said']}>"

@@ -17,9 +17,9 @@ from pipeline.errors import PipelineError, nearest
 from pipeline.evaluation.conformal import covered, half_width
 from pipeline.examples.sparse_examples import HELD_OUT
 from pipeline.examples.unseen import Unseen, unseen, without_answers
-from pipeline.inference.model import Material, Model
+from pipeline.inference.model import Model
 from pipeline.inference.requests import Rows, column, plain, require_rows
-from pipeline.inference.saved_fit import conf_of, load_fitted
+from pipeline.inference.saved_fit import Material, conf_of, load_fitted
 from pipeline.records.cleaning import with_missing
 from pipeline.records.columns import named_columns, number
 from pipeline.tasks.classification import Classification

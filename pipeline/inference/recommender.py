@@ -15,9 +15,9 @@ from scipy import sparse
 from pipeline.errors import PipelineError
 from pipeline.inference.best_tokens import Best, BestTokens, ProductIndex, factors_of, recall
 from pipeline.inference.known_tokens import Unknown
-from pipeline.inference.model import Material, Model
+from pipeline.inference.model import Model
 from pipeline.inference.requests import Rows, require_rows, short, texts
-from pipeline.inference.saved_fit import conf_of, load_fitted
+from pipeline.inference.saved_fit import Material, conf_of, load_fitted
 
 Array = npt.NDArray[Any]
 

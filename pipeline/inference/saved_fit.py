@@ -1,10 +1,12 @@
-"""A fit as files, without pickles: all that inference needs."""
+"""A fit as files, without pickles: all that inference needs, and what a model is made from."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from pipeline.config.dataset import Dataset
 from pipeline.embedding import Embedding, Fitted
@@ -13,6 +15,20 @@ from pipeline.estimators import estimator_type
 EMBEDDING_FILE = "embedding.parquet"
 FILES = (EMBEDDING_FILE, "weights.npz", "fit.json")
 """The names of the files of a fit."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a model is made from."""
+
+    fit: Path
+    """The folder of the fit, with its scores of validation and test examples."""
+    about: pl.DataFrame
+    """One row for each token, in the vocabulary's order, with the columns that describe it."""
+    records: pl.LazyFrame
+    """The raw records, which say what columns there are."""
+    space: Path | None = None
+    """`embedding.parquet` of another fit, if this one is of a method without a latent space."""
 
 
 def save_fitted(fitted: Fitted, method: str, conf: Dataset, run_id: str, folder: Path) -> None:

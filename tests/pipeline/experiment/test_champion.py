@@ -170,7 +170,22 @@ def test_the_model_of_another_vocabulary_is_refused(shop: Shop, films: Dataset, 
     vocabulary = build_vocabulary(pair_table(records.lazy(), films), films)
     examples = encode(records.lazy(), vocabulary, films)
     with pytest.raises(PipelineError, match="made with the vocabulary"):
-        model.require(examples)
+        model.evaluate(examples)
+
+
+def test_the_model_from_the_registry_scores_what_its_run_recorded(
+    shop: Shop, films: Dataset, two_genres: pl.DataFrame
+) -> None:
+    for method in ("embedding", "als"):
+        made = shop.contest(films, two_genres, method)
+        vocabulary = build_vocabulary(pair_table(two_genres.lazy(), films), films)
+        examples = encode(two_genres.lazy(), vocabulary, films)
+        model: Any = pipeline.load(f"models:/films/{made.candidate}", shop.uri)
+        recorded = shop.tracker.client.get_run(shop.registry.require(made.candidate).run_id).data.metrics
+        for part in ("validation", "test"):
+            found = model.evaluate(examples, part)
+            assert found == pytest.approx({name: recorded[f"{part}_{name}"] for name in found}, rel=1e-6)
+            assert len(found) == 4
 
 
 @pytest.mark.parametrize(("name", "settings"), [("films", MOVIES), ("houses", HOMES)])

@@ -14,8 +14,8 @@ from pipeline.estimators import estimator
 from pipeline.examples.encoding import encode
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.cross_fitting import cross_fit
-from pipeline.inference.model import Material, Model, model_type
-from pipeline.inference.saved_fit import save_fitted
+from pipeline.inference.model import Model, model_type
+from pipeline.inference.saved_fit import Material, save_fitted
 from pipeline.records.pairs import pair_table
 from pipeline.records.token_texts import described
 from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
