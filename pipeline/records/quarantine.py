@@ -4,11 +4,13 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
+import polars as pl
 import pyarrow as pa
 
 FILE = "quarantine.parquet"
+_DTYPES = (pl.String, pl.Int64, pl.String, pl.String, pl.String)
 _SCHEMA = pa.schema(
     {"file": pa.string(), "line": pa.int64(), "column": pa.string(), "reason": pa.string(), "raw": pa.large_string()}
 )
@@ -88,8 +90,9 @@ class Quarantine:
             self._flush()
 
     def _flush(self) -> None:
-        columns: list[Any] = list(zip(*self._waiting, strict=True)) or [[]] * len(_SCHEMA)
-        self._writer.write_table(pa.table(dict(zip(_SCHEMA.names, columns, strict=True)), schema=_SCHEMA))
+        # Arrow would import pandas to look at lists, which takes longer than a small file does
+        rows = pl.DataFrame(self._waiting, schema=dict(zip(_SCHEMA.names, _DTYPES, strict=True)), orient="row")
+        self._writer.write_table(rows.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(_SCHEMA))
         self._waiting = []
 
     def sentence(self) -> str:
