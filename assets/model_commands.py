@@ -16,15 +16,16 @@ import pipeline
 from assets.command import typed
 from assets.home import home
 from assets.resources import mlflow_from_environment, port
+from assets.servers import HOST, require_free
 from pipeline.errors import PipelineError
 from pipeline.experiment.model_registry import ModelRegistry
 from pipeline.experiment.models import load, model_folder
+from pipeline.experiment.packaging import data_of
 from pipeline.experiment.tracking import client_of
 from pipeline.home import project
 from pipeline.inference.file_scoring import score_file
 from pipeline.inference.model import Model
 
-HOST = "127.0.0.1"
 PORT, TRY_PORT = 5002, 8501
 """Where the champion answers by default, and where its page is."""
 
@@ -37,14 +38,14 @@ def serve(dataset: str) -> int:
     """
     number = port("SERVE_PORT", PORT)
     folder = Path(dataset) if (Path(dataset) / "MLmodel").is_file() else model_folder(dataset, _tracking_uri())
-    _require_free(number, "SERVE_PORT", typed("serve", dataset))
+    require_free(number, f"SERVE_PORT={number + 1} {typed('serve', dataset)}")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
     import uvicorn
     from threadpoolctl import threadpool_limits
 
     from pipeline.experiment.serving import app_of
 
-    app, model = app_of(folder), Model.load(folder / "artifacts" / "model")
+    app, model = app_of(folder), Model.load(data_of(folder))
     threadpool_limits(1)  # requests are answered side by side: threads inside one would only wait for each other
     request = json.dumps({"dataframe_records": model.example()}, ensure_ascii=False)
     print(
@@ -67,7 +68,7 @@ def try_it(dataset: str) -> int:
     folder = model_folder(dataset, _tracking_uri())
     if importlib.util.find_spec("streamlit") is None:
         raise PipelineError("the page needs Streamlit: pip install 'embedding-pipeline[page]'")
-    _require_free(number, "TRY_PORT", typed("try", dataset))
+    require_free(number, f"TRY_PORT={number + 1} {typed('try', dataset)}")
     page = Path(pipeline.__file__).parent / "views" / "try_it" / "app.py"
     options = {
         "server.port": number,
@@ -85,9 +86,7 @@ def try_it(dataset: str) -> int:
     for asked_to_end in (signal.SIGINT, signal.SIGTERM):  # a script's background job would ignore SIGINT
         signal.signal(asked_to_end, signal.default_int_handler)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(page.parents[3]), *sys.path])}
-    server = subprocess.Popen(
-        [*command, "--", str(folder / "artifacts" / "model")], env=environment, stdout=subprocess.DEVNULL
-    )
+    server = subprocess.Popen([*command, "--", str(data_of(folder))], env=environment, stdout=subprocess.DEVNULL)
     try:
         while server.poll() is None and not _is_open(number):
             time.sleep(0.2)
@@ -154,17 +153,6 @@ def choose(dataset: str, version: str) -> int:
         marked = ("champion, chosen by hand" if by_hand else "champion") if answers else ""
         print(f"{one.number:>4}  {one.fit:<24} {marked:<26} {one.tags.get('verdict', '')}".rstrip())
     return 0
-
-
-def _require_free(number: int, variable: str, command: str) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, number))
-        except OSError:
-            raise PipelineError(
-                f"port {number} is taken. Stop it, or choose another: {variable}={number + 1} {command}"
-            ) from None
 
 
 def _is_open(number: int) -> bool:

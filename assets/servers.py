@@ -56,7 +56,7 @@ def serve() -> int:
         ]
     _end_what_is_left()
     for address in commands:
-        _require_free(int(address.rpartition(":")[2]))
+        require_free(int(address.rpartition(":")[2]), f"DAGSTER_PORT=3001 MLFLOW_PORT=5001 {typed('dev')}")
     for asked_to_end in (signal.SIGINT, signal.SIGTERM):  # a script's background job would ignore SIGINT
         signal.signal(asked_to_end, signal.default_int_handler)
     servers: list[subprocess.Popen[bytes]] = []
@@ -104,15 +104,22 @@ def _code() -> tuple[str, str]:
     return ("-w", str(workspace)) if workspace.exists() else ("-m", "assets.definitions")
 
 
-def _require_free(port: int) -> None:
+def require_free(port: int, another: str) -> None:
+    """Refuse a port on which something listens.
+
+    Args:
+        port: where a server is to listen.
+        another: the command that would choose another.
+
+    Raises:
+        PipelineError: it is taken.
+    """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
         except OSError:
-            raise PipelineError(
-                f"port {port} is taken. Stop it, or choose others: DAGSTER_PORT=3001 MLFLOW_PORT=5001 {typed('dev')}"
-            ) from None
+            raise PipelineError(f"port {port} is taken. Stop it, or choose others: {another}") from None
 
 
 def _wait_for(port: int, server: subprocess.Popen[bytes]) -> None:

@@ -28,7 +28,7 @@ from pipeline.experiment.code_version import code_version
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import Fit
 from pipeline.experiment.model_registry import ModelRegistry, Version
-from pipeline.experiment.packaging import FOLDER, package
+from pipeline.experiment.packaging import FOLDER, data_of, package
 from pipeline.experiment.promotion import LEARNED_FROM, Contest, Decision
 from pipeline.experiment.tracking import Tracker
 from pipeline.inference.saved_fit import EMBEDDING_FILE, Material
@@ -109,13 +109,13 @@ def crown(
     candidate = _registered(registry, fit, conf, comparison, records, examples, tracker)
     conf = conf.resolved(examples.n_training, examples.shape[1])
     decision = _decided(registry, present, candidate, conf, vocabulary, examples, tracker)
-    if decision.moves and (present is None or present.number != candidate.number):
+    moved = decision.moves and (present is None or present.number != candidate.number)
+    if moved:
         registry.move(candidate)
     registry.note(candidate, {"verdict": decision.said})
     champion = candidate if decision.moves or present is None else present
-    facts = json.loads((registry.folder(champion) / "artifacts" / "model" / "facts.json").read_text())
+    facts = json.loads((data_of(registry.folder(champion)) / "facts.json").read_text())
     log.info(f"{conf.name}: {decision.said}")
-    moved = decision.moves and (present is None or present.number != candidate.number)
     return Champion(
         conf.name, champion.number, champion.run_id, champion.fit, candidate.number, moved, decision.said, facts
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import PipelineError, nearest
 from pipeline.experiment.model_registry import ModelRegistry, Version
-from pipeline.experiment.packaging import FOLDER
+from pipeline.experiment.packaging import data_of
 from pipeline.experiment.tracking import client_of
 from pipeline.home import tracking_uri
 from pipeline.inference.model import Model
@@ -20,7 +20,7 @@ _OF_RUN = re.compile(r"runs:/(?P<run>[0-9a-f]+)/(?P<path>.+)")
 
 def load(name: str, mlflow: str | None = None) -> Model:
     """The model that `pipeline.load` gives."""
-    return Model.load(model_folder(name, mlflow) / "artifacts" / FOLDER)
+    return Model.load(data_of(model_folder(name, mlflow)))
 
 
 def model_folder(name: str, mlflow: str | None = None) -> Path:

@@ -49,7 +49,12 @@ def package(conf: Dataset, material: Material, facts: Mapping[str, Any], folder:
                 pip_requirements=needed,
                 metadata={key: facts[key] for key in ("dataset", "fit", "said")},
             )
-    return Model.load(folder / "artifacts" / FOLDER)
+    return Model.load(data_of(folder))
+
+
+def data_of(folder: Path) -> Path:
+    """The model's own folder, inside the one that MLflow made."""
+    return folder / "artifacts" / FOLDER
 
 
 def requirements(fit: Path, uses_index: bool = False) -> list[str]:

@@ -18,6 +18,7 @@ from pipeline.evaluation.metrics import measure
 from pipeline.examples.sparse_examples import HELD_OUT, SparseExamples
 from pipeline.experiment.artifacts import recorded_scores
 from pipeline.experiment.model_registry import Version
+from pipeline.experiment.packaging import data_of
 from pipeline.experiment.tracking import Tracker
 from pipeline.inference.bulk import translation
 from pipeline.inference.model import Model
@@ -102,7 +103,7 @@ class Contest:
     @cached_property
     def _fitted_for_today(self) -> Fitted | None:
         """The present champion over today's vocabulary; None if its features or classes are other ones."""
-        model = Model.load(self.folder / "artifacts" / "model")
+        model = Model.load(data_of(self.folder))
         facts, about = model.facts, self.examples.about
         if list(facts.get("dense", about["dense"])) != list(about["dense"]):
             return None
