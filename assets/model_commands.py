@@ -24,7 +24,6 @@ from pipeline.experiment.packaging import data_of
 from pipeline.experiment.tracking import client_of
 from pipeline.home import project
 from pipeline.inference.file_scoring import score_file
-from pipeline.inference.model import Model
 
 PORT, TRY_PORT = 5002, 8501
 """Where the champion answers by default, and where its page is."""
@@ -45,7 +44,8 @@ def serve(dataset: str) -> int:
 
     from pipeline.experiment.serving import app_of
 
-    app, model = app_of(folder), Model.load(data_of(folder))
+    app = app_of(folder)
+    model = app.model
     threadpool_limits(1)  # requests are answered side by side: threads inside one would only wait for each other
     request = json.dumps({"dataframe_records": model.example()}, ensure_ascii=False)
     print(

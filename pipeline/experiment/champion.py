@@ -132,6 +132,9 @@ def _decided(
 ) -> Decision:
     if present is None:
         return Decision(True, f"version {candidate.number}, {candidate.fit}, is the first champion.")
+    if not registry.has_files(present):
+        said = f"version {candidate.number}, {candidate.fit}, is champion now: version {present.number}, {present.fit}"
+        return Decision(True, f"{said}, is gone, because its run was removed from MLflow.")
     if registry.is_chosen_by_hand(present):
         return Decision(
             False,

@@ -112,11 +112,32 @@ class ModelRegistry:
             self.client.set_model_version_tag(self.name, version.number, name, value)
 
     def folder(self, version: Version) -> Path:
-        """A local folder with the model, as MLflow made it; fetched if it is elsewhere."""
+        """A local folder with the model, as MLflow made it; fetched if it is elsewhere.
+
+        Raises:
+            PipelineError: its files are gone.
+        """
         from mlflow.artifacts import download_artifacts
 
+        if not self.has_files(version):
+            raise PipelineError(
+                f"version {version.number} of the model {self.name!r}, {version.fit}, is gone: its run was removed "
+                f"from MLflow. `make run DATASET={self.name}` sets another champion, and so does "
+                f"`make champion DATASET={self.name} VERSION=n`."
+            )
         uri = self.client.get_model_version_download_uri(self.name, version.number)
         return Path(download_artifacts(uri, tracking_uri=self.client.tracking_uri))
+
+    def has_files(self, version: Version) -> bool:
+        """Whether the model of a version is still there; `mlflow gc` removes it with its run."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return any(file.is_dir for file in self.client.list_artifacts(version.run_id))
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return False
+            raise
 
     def _make(self) -> None:
         from mlflow.exceptions import MlflowException

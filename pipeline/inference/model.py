@@ -165,18 +165,6 @@ class Model(ABC):
     def example(self) -> list[dict[str, Any]]:
         """Rows that can be asked about."""
 
-    def checked_options(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        """The options of a request, with the defaults filled in.
-
-        Raises:
-            PipelineError: there is no such option.
-        """
-        for name in options:
-            if name not in self.options:
-                there = ", ".join(self.options) or "none"
-                raise PipelineError(f"params: there is no {name!r}; there is: {there}.")
-        return {**self.options, **{name: value for name, value in options.items() if value is not None}}
-
     def evaluate(self, examples: SparseExamples, part: Part = "test") -> dict[str, float]:
         """The metrics of the model on held-out examples, as its run has recorded them.
 

@@ -18,7 +18,7 @@ from pipeline.evaluation.conformal import covered, half_width
 from pipeline.examples.sparse_examples import HELD_OUT
 from pipeline.examples.unseen import Unseen, unseen, without_answers
 from pipeline.inference.model import Model
-from pipeline.inference.requests import Rows, column, plain, require_rows
+from pipeline.inference.requests import Rows, checked_params, column, plain, require_rows
 from pipeline.inference.saved_fit import Material, conf_of, load_fitted
 from pipeline.records.cleaning import with_missing
 from pipeline.records.columns import named_columns, number
@@ -85,7 +85,7 @@ class Predictor(Model):
     def answers(self, rows: Rows, options: Mapping[str, Any]) -> list[dict[str, Any]]:
         """For each row the prediction, `unknown` tokens, and `because`, what each token adds."""
         require_rows(rows)
-        asked = self.checked_options(options)
+        asked = checked_params(options, self.options)
         found = self.encoded(self._frame(rows))
         answers = self.predicted(found).to_dicts()
         for i, answer in enumerate(answers):

@@ -16,7 +16,7 @@ from pipeline.errors import PipelineError
 from pipeline.inference.best_tokens import Best, BestTokens, ProductIndex, factors_of, recall
 from pipeline.inference.known_tokens import Unknown
 from pipeline.inference.model import Model
-from pipeline.inference.requests import Rows, require_rows, short, texts
+from pipeline.inference.requests import Rows, checked_params, require_rows, short, texts
 from pipeline.inference.saved_fit import Material, conf_of, load_fitted
 
 Array = npt.NDArray[Any]
@@ -137,10 +137,10 @@ class Recommender(Model):
     def answers(self, rows: Rows, options: Mapping[str, Any]) -> list[dict[str, Any]]:
         """For each row `recommendations`, the best first, and `unknown`, what is no token."""
         require_rows(rows)
-        asked = self.checked_options(options)
+        asked = checked_params(options, self.options)
         lists = [_list_of(row, f"row {i + 1}") for i, row in enumerate(rows)]
         k = asked["k"]
-        if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= MOST_ASKED:
+        if not 1 <= k <= MOST_ASKED:
             raise PipelineError(f"params, k: is {short(k)}, and a whole number from 1 to {MOST_ASKED:,} is asked for.")
         exclude = texts(asked["exclude"], "params, exclude")
         return [
@@ -148,7 +148,7 @@ class Recommender(Model):
                 "recommendations": self._told(best, because),
                 "unknown": [{"given": text.given, "suggestions": text.suggestions} for text in unknown],
             }
-            for best, because, unknown in self._found(lists, k, exclude, str(asked["where"] or ""), bool(asked["why"]))
+            for best, because, unknown in self._found(lists, k, exclude, asked["where"], asked["why"])
         ]
 
     def _told(self, best: Best, because: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:

@@ -16,6 +16,8 @@ MOST_ROWS = 10_000
 MOST_TOKENS = 10_000
 """A list with more tokens is refused."""
 
+_KINDS = {bool: "true or false", int: "a whole number", str: "a text"}
+
 
 def require_rows(rows: Rows) -> None:
     """Refuse a request without rows, or with too many.
@@ -47,6 +49,23 @@ def texts(value: Any, where: str) -> list[str]:
         if isinstance(one, bool) or not isinstance(one, str | int | np.integer):
             raise PipelineError(f"{where}: has {short(one)}, and a text is asked for.")
     return [str(one) for one in value]
+
+
+def checked_params(params: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """The params of a request, with the defaults of those that lack.
+
+    Raises:
+        PipelineError: there is no such param, or its value is of another kind than the default.
+    """
+    for name, value in params.items():
+        if name not in defaults:
+            raise PipelineError(f"params: there is no {name!r}; there is: {', '.join(defaults) or 'none'}.")
+        kind = type(defaults[name])
+        if value is not None and kind is list:
+            texts(value, f"params, {name}")
+        elif value is not None and type(plain(value)) is not kind:
+            raise PipelineError(f"params, {name}: is {short(value)}, and {_KINDS[kind]} is asked for.")
+    return {**defaults, **{name: plain(value) for name, value in params.items() if value is not None}}
 
 
 def short(value: Any) -> str:

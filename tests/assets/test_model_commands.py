@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import mlflow.pyfunc
 import polars as pl
 import psutil
 import pytest
@@ -22,6 +23,7 @@ from assets.automation import ALL
 from assets.definitions import definitions
 from docs.tour import free_port
 from pipeline.config.files import load
+from pipeline.experiment.models import model_folder
 from pipeline.inference.bulk import Recommendations
 from tests.conftest import HOMES, MOVIES, PATIENCE, genre_of, wait_until
 
@@ -130,6 +132,17 @@ def test_one_and_many_are_answered_over_http(served: Callable[..., Any]) -> None
         assert alone["predictions"] == answers[:1]
 
 
+@pytest.mark.parametrize("name", ["films", "houses"])
+def test_over_http_comes_what_mlflow_s_own_model_answers(
+    name: str, served: Callable[..., Any], learned: Learned
+) -> None:
+    folder = model_folder(name, f"sqlite:///{learned.folder}/home/mlflow.db")
+    model = mlflow.pyfunc.load_model(str(folder))
+    request = {"dataframe_split": model.input_example.to_dict("split"), "params": {"why": False}}
+    answers = requests.post(f"{served(name)[0]}/invocations", json=request, timeout=60).json()
+    assert answers["predictions"] == model.predict(model.input_example, {"why": False})
+
+
 @pytest.mark.parametrize(
     ("body", "status", "said"),
     [
@@ -139,11 +152,11 @@ def test_one_and_many_are_answered_over_http(served: Callable[..., Any]) -> None
         ('{"rows": []}', 400, "there is no field 'rows'"),
         ('{"dataframe_records": []}', 400, "the request has 0 rows"),
         ('{"dataframe_records": 3}', 400, "`dataframe_records` is no table"),
-        ('{"dataframe_records": [{}]}', 400, "row 1: has no 'tokens'"),
+        ('{"dataframe_records": [{}]}', 400, "row 1, tokens: is missing, and a list of texts"),
         ('{"dataframe_records": [{"tokens": []}]}', 400, "row 1, tokens: is empty"),
         ('{"dataframe_records": [{"tokens": "a"}]}', 400, "row 1, tokens: is 'a', and a list of texts is asked for"),
         ('{"dataframe_records": [{"tokens": [NaN]}]}', 400, "row 1, tokens: has nan, and a text is asked for"),
-        ('{"dataframe_records": [{"tokens": ["a"], "b": 1}]}', 400, "row 1: there is no column 'b'"),
+        ('{"dataframe_records": [{"tokens": ["a"], "b": 1}]}', 400, "row 1: there is no field 'b'"),
         ('{"dataframe_records": [{"tokens": ["a"]}], "params": {"top": 1}}', 400, "params: there is no 'top'"),
         ('{"dataframe_records": [{"tokens": ["a"]}], "params": {"k": "2"}}', 400, "params, k: is '2', and a whole"),
         ('{"dataframe_records": [{"tokens": ["a"]}], "params": {"k": 0}}', 400, "params, k: is 0"),
