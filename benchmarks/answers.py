@@ -192,7 +192,7 @@ def measured(size: str, csv: Path, elsewhere: Callable[[str, str, Path], dict[st
     }  # fmt: skip
 
 
-_SAID = {"ours": "make serve: MLflow's scoring server", "bare": "a bare FastAPI route, NumPy over all tokens"}
+_SAID = {"ours": "make serve", "bare": "a bare FastAPI route, NumPy over all tokens"}
 
 
 def _ms(found: Mapping[str, float]) -> tuple[str, str]:

@@ -41,5 +41,7 @@ def app(folder: Path) -> Any:
 
 if __name__ == "__main__":
     import uvicorn
+    from threadpoolctl import threadpool_limits
 
+    threadpool_limits(1)  # as `make serve` does: threads inside a request would only wait for each other
     uvicorn.run(app(Path(sys.argv[1])), host="127.0.0.1", port=int(sys.argv[2]), log_level="warning")

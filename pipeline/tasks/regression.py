@@ -149,6 +149,10 @@ class Regression(TargetTask):
         """The change in the number; a relative change if its logarithm is learned."""
         return f"what it does to {self.target}", np.expm1(effects) if self.log else effects
 
+    def effect_text(self, effect: float) -> str:
+        """A change in the number; percent of it if its logarithm is learned."""
+        return f"{effect:+.1%}" if self.log else super().effect_text(effect)
+
 
 class RegressionTraining(TargetTraining):
     """How the network that predicts a number is trained."""

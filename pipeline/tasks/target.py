@@ -60,6 +60,10 @@ class TargetTask(Task):
         """The dense features alone."""
         return Unanswered(kind=self.kind, dense=self.dense)
 
+    def effect_text(self, effect: float) -> str:
+        """What a token adds, one of `effects_in_words`, as people read it."""
+        return f"{effect:+,.0f}" if abs(effect) >= 1000 else f"{effect:+.3g}"
+
     # from the target to what is learned, and back: every method that predicts the target uses these methods
 
     @abstractmethod

@@ -1,5 +1,6 @@
 """The page of a number or a class: change words and numbers, and watch the answer and what each word adds to it."""
 
+import math
 from typing import Any
 
 import plotly.graph_objects as go
@@ -27,7 +28,7 @@ def predict(model: Predictor) -> None:
         _tell(model, task, answer)
     with right:
         if answer["because"]:
-            st.plotly_chart(_added(model.explain(record).head(_ADDING)), width="stretch", theme=None, key="adds")
+            st.plotly_chart(_added(model.explain(record).head(_ADDING), task), width="stretch", theme=None, key="adds")
         if answer["unknown"]:
             st.caption(f"not known, and left out: {', '.join(answer['unknown'])}")
 
@@ -53,6 +54,17 @@ def _figure(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
+def _step(value: float) -> float:
+    """A power of ten by which a click changes a number: about a tenth of it, and a whole one where the number is whole.
+
+    >>> _step(1656.0), _step(3.0), _step(42.03), _step(0.5)
+    (100.0, 1.0, 1.0, 0.01)
+    """
+    size = abs(value)
+    least = 1.0 if value.is_integer() else 0.01
+    return max(10.0 ** (math.floor(math.log10(size)) - 1), least) if size else least
+
+
 def _asked(model: Predictor) -> dict[str, Any]:
     """What a person enters: a record, which begins as the model's example."""
     (example,) = model.example()
@@ -60,9 +72,9 @@ def _asked(model: Predictor) -> dict[str, Any]:
     numbers = [column.name for column in model.conf.task.unanswered().named_columns()]
     beside = st.columns(3)
     for i, name in enumerate(numbers):
-        value = example.get(name)
+        value = None if example.get(name) is None else float(example[name])
         record[name] = beside[i % 3].number_input(
-            name, value=None if value is None else float(value), format="%.10g", key=f"n-{name}"
+            name, value=value, step=_step(value or 0.0), format="%.10g", key=f"n-{name}"
         )
     for tokens in model.conf.tokens:
         columns = [*st.columns(1 if tokens.gives_lists else 3)]
@@ -94,7 +106,7 @@ def _values(model: Predictor, name: str) -> list[str]:
     return sorted(own.str.slice(len(start)).to_list())
 
 
-def _added(effects: pl.DataFrame) -> go.Figure:
+def _added(effects: pl.DataFrame, task: TargetTask) -> go.Figure:
     """What each token adds, as bars, the largest at the top; for several classes the one that it speaks for."""
     effects = effects.reverse()
     name = effects.columns[-1]
@@ -103,7 +115,7 @@ def _added(effects: pl.DataFrame) -> go.Figure:
         texts, sizes = effects[name].to_list(), [1.0] * effects.height
     else:
         sizes = effects[name].to_list()
-        texts = [f"{size:+.1%}" if abs(size) < 10 else f"{size:+,.0f}" for size in sizes]
+        texts = [task.effect_text(size) for size in sizes]
         colours = ["#4c78a8" if size > 0 else "#e45756" for size in sizes]
     figure = go.Figure(go.Bar(x=sizes, y=effects["label"], orientation="h", text=texts, marker={"color": colours}))
     figure.update_layout(

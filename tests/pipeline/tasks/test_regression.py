@@ -37,3 +37,11 @@ def test_a_weight_counts_an_example_as_often_as_it_says() -> None:
         weighted = task.weighted_metrics(scores, np.array([[2.0, 0.0, 1.0]]))
         repeated = measure(task, scores[[0, 0, 2]])
         assert {name: values[0] for name, values in weighted.items()} == pytest.approx(repeated)
+
+
+def test_what_a_token_adds_is_a_share_of_a_price_and_points_of_a_rating() -> None:
+    assert (LOGGED.effect_text(0.043), PLAIN.effect_text(0.043), PLAIN.effect_text(-1234.4)) == (
+        "+4.3%",
+        "+0.043",
+        "-1,234",
+    )
