@@ -30,7 +30,7 @@ PORT, TRY_PORT = 5002, 8501
 
 
 def serve(dataset: str) -> int:
-    """Answer over HTTP until Ctrl-C, with MLflow's own scoring server.
+    """Answer over HTTP until Ctrl-C: MLflow's scoring server with the champion in it.
 
     Raises:
         PipelineError: there is no such model, or the port is taken.

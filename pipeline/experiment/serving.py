@@ -1,4 +1,4 @@
-"""MLflow's own scoring server for one model, whose answers do not pass through pandas.
+"""MLflow's scoring server with one model in it, whose answers do not pass through pandas.
 
 MLflow turns each request into a frame, and each answer back. For a few tokens that takes longer than to answer, so
 `/invocations` goes from JSON to the model and back; everything else is MLflow's.
