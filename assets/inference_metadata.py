@@ -34,10 +34,14 @@ def of_recommendations(made: Recommendations, champion: Champion) -> dict[str, A
     """Which version recommends, for how many examples, and the first ones."""
     counts = made.frame.select(pl.len(), pl.col("example").n_unique().alias("examples")).collect()
     first = made.frame.filter(pl.col("rank") <= 3).head(9).select("example", "rank", "label").collect()
+    rows, n = counts.row(0)
+    where = f"`data/{champion.dataset}/recommendations`"
+    by = f"version {champion.version}, {champion.fit}"
     return {
-        "dagster/row_count": int(counts["len"][0]),
-        "examples": int(counts["examples"][0]),
-        "champion": f"version {champion.version}, {champion.fit}",
+        "what it means": dg.MetadataValue.md(f"{rows:,} recommendations for {n:,} examples, by {by}: {where}."),
+        "dagster/row_count": rows,
+        "examples": n,
+        "champion": by,
         "the first": table_of(["example", "rank", "recommended"], first.rows()),
         SCHEMA: columns_of(made.frame.collect_schema(), {}),
     }

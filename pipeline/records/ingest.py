@@ -11,6 +11,7 @@ from typing import Any, Self
 from uuid import uuid4
 
 import polars as pl
+import pyarrow
 
 from pipeline.config.dataset import Dataset
 from pipeline.config.records import Source
@@ -170,6 +171,7 @@ def _read(
         paths = (folder / _FILES.replace("*", f"{number:05d}") for number in count())
         for _ in side_by_side(_write, zip(paths, _of_file_size(cleaned), strict=False)):
             pass
+    pyarrow.default_memory_pool().release_unused()  # what the writers have held, the next step can use
     found = cleaner.marks.decimals(usual, said)
     if expected is not None or found == cleaner.decimals:  # otherwise numbers were read wrongly, and are read again
         _require_enough(conf, where, cleaner.counts, quarantine)
