@@ -11,7 +11,7 @@ from typing import Any, Self
 from uuid import uuid4
 
 import polars as pl
-import pyarrow
+import pyarrow as pa
 
 from pipeline.config.dataset import Dataset
 from pipeline.config.records import Source
@@ -171,7 +171,7 @@ def _read(
         paths = (folder / _FILES.replace("*", f"{number:05d}") for number in count())
         for _ in side_by_side(_write, zip(paths, _of_file_size(cleaned), strict=False)):
             pass
-    pyarrow.default_memory_pool().release_unused()  # what the writers have held, the next step can use
+    pa.default_memory_pool().release_unused()  # what the writers have held, the next step can use
     found = cleaner.marks.decimals(usual, said)
     if expected is not None or found == cleaner.decimals:  # otherwise numbers were read wrongly, and are read again
         _require_enough(conf, where, cleaner.counts, quarantine)
