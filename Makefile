@@ -15,7 +15,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 .PHONY: help run new dev serve try score champion test browser postgresql check format docs pictures benchmark bench lock clean
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(INSTALLED)  ## raw records to compared embeddings; DATASET=movies does one, FORCE=1 repeats every fit
 	@$(BIN)/embedding-pipeline run $(DATASET)

@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -116,7 +117,7 @@ def run(name: str | None = None) -> int:
     for conf in datasets:
         if not any((event.step_key or "").startswith(f"{conf.name}__") for event in failures):
             made = Comparison.load(values().current(dg.AssetKey([conf.name, "comparison"])))
-            print(f"\n{tables.text(made)}")
+            print(f"\n{tables.text(made, shutil.get_terminal_size().columns)}")
     if any(_was_interrupted(event) for event in failures):
         print("\nstopped; what was finished is kept, and not repeated next time", file=sys.stderr)
         return 130

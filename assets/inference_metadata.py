@@ -17,7 +17,7 @@ def of_champion(champion: Champion, mlflow: MLflow) -> dict[str, Any]:
     told = {"interval covers, of test examples": facts.get("covered"), "recall of the index": facts.get("recall")}
     example = f'import pipeline\n\nmodel = pipeline.load("{champion.dataset}")'
     return {
-        "what it means": dg.MetadataValue.md(f"{champion.said}\n\nThe champion is {facts['said']}"),
+        "answer": dg.MetadataValue.md(f"{champion.said}\n\nThe champion is {facts['said']}"),
         "model": link_to(
             f"{champion.dataset}, version {champion.version}", mlflow.model_link(champion.dataset, champion.version)
         ),
@@ -38,7 +38,7 @@ def of_recommendations(made: Recommendations, champion: Champion) -> dict[str, A
     where = f"`data/{champion.dataset}/recommendations`"
     by = f"version {champion.version}, {champion.fit}"
     return {
-        "what it means": dg.MetadataValue.md(f"{rows:,} recommendations for {n:,} examples, by {by}: {where}."),
+        "answer": dg.MetadataValue.md(f"{rows:,} recommendations for {n:,} examples, by {by}: {where}."),
         "dagster/row_count": rows,
         "examples": n,
         "champion": by,

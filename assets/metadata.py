@@ -21,6 +21,7 @@ from pipeline.records.cleaning import Counts
 from pipeline.records.ingest import Records
 from pipeline.schemas import PARTS, EmbeddingRows, Examples, Tokens
 from pipeline.views import tables
+from pipeline.views.answer import answer
 from pipeline.views.neighbours import NeighbourIndex
 from pipeline.views.publish import PAGE
 from pipeline.vocabulary.vocabulary import Vocabulary, rule_of_thumb
@@ -157,7 +158,7 @@ def of_fits(fits: Sequence[Fit], mlflow: MLflow, vocabulary: Vocabulary) -> dict
 
 
 def of_comparison(comparison: Comparison, task: Task, mlflow: MLflow) -> dict[str, Any]:
-    """What it means, the table, the verdicts, and links to the runs: those of each D, all, and a list of them."""
+    """The answer, links to the runs (those of each D, all, a list of them), the table, the verdicts, what they mean."""
     about = comparison.about
     chosen = {"best D on validation": about["best"], "smallest D not worse": about["smallest"]}
     # MLflow draws the first few settings that differ: of these two methods alone, dimension and method
@@ -167,12 +168,13 @@ def of_comparison(comparison: Comparison, task: Task, mlflow: MLflow) -> dict[st
         comparison.fits[0].experiment_id, f"{about['part']}_{metric.name}", ascending=not metric.higher_is_better
     )
     return {
-        "what it means": dg.MetadataValue.md("\n".join(f"- {said}" for said in tables.sentences(comparison))),
+        "answer": dg.MetadataValue.md(answer(comparison)),
         "compare in MLflow": link_to("embedding and PCA side by side", mlflow.compare_link(both)),
         "compare all in MLflow": link_to("all of them", mlflow.compare_link(comparison.fits)),
         "runs in MLflow": link_to("the current runs, the best first", runs),
         "table": dg.MetadataValue.md(tables.markdown(comparison)),
         "verdicts": dg.MetadataValue.md(tables.verdicts_markdown(comparison)),
+        "what it means": dg.MetadataValue.md("\n".join(f"- {said}" for said in tables.sentences(comparison))),
         "measured on": about["part"],
         "examples": about["n_examples"],
         SCHEMA: columns_of({name: comparison.frame.schema[name] for name in comparison.columns}, comparison.columns),

@@ -14,6 +14,7 @@ from benchmarks import page
 from pipeline.config.files import conf_files, load
 from pipeline.experiment.comparison import Comparison
 from pipeline.views import tables
+from pipeline.views.answer import answer
 
 HERE = Path(__file__).resolve().parent
 
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         found = {
             "table": tables.cells(comparison),
             "verdicts": tables.verdict_cells(comparison),
-            "sentences": tables.sentences(comparison),
+            "sentences": [answer(comparison), *tables.sentences(comparison)],
         }  # fmt: skip
         page.keep(path.stem, found, ("torch", "polars", "implicit", "scikit-learn"))
     print(page.write())

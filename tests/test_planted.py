@@ -77,7 +77,7 @@ def test_pca_keeps_what_varies_most_and_misses_the_groups_of_rare_items(contest:
         assert comparison.verdict("embedding D=4", "pca D=4", metric)["verdict"] == "better", tables.text(comparison)
     assert comparison.verdict("embedding D=4", "popularity", "recall_at_20")["low"] > 0.05
     assert comparison.verdict("pca D=4", "popularity", "recall_at_20")["verdict"] == "no difference shown"
-    assert "no signal" not in tables.text(comparison)
+    assert "No signal" not in tables.text(comparison)
 
 
 def test_pca_keeps_the_frequent_words_and_misses_the_rare_ones_that_make_the_price(
@@ -125,4 +125,4 @@ def test_where_there_is_no_signal_the_comparison_says_so(task: str, contest: Cal
         comparison = contest(PRICED, pl.DataFrame(rows))
         verdict = comparison.verdict("embedding D=3", "mean", "rmse_log")
     assert verdict["verdict"] != "better"
-    assert "no signal shown: no learned embedding is shown to be better" in tables.text(comparison)
+    assert "No signal shown: no learned embedding is shown to be better" in tables.text(comparison)

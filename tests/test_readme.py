@@ -52,16 +52,22 @@ def rows(table: str) -> list[tuple[str, list[str]]]:
     ]
 
 
+def answers(text: str) -> list[str]:
+    """The paragraphs of the README or the terminal that tell which D to take."""
+    return re.findall(r"^\w+: Take .*(?:\n.+)*", text.replace("\n```", "\n\n"), re.MULTILINE)
+
+
 def verdicts(text: str) -> list[str]:
     """The verdicts of the README or the terminal: the two fits, and what is said of them with its figures."""
     lines = re.findall(r"^(\S+(?: D=\d+)? +\S+(?: D=\d+)? +(?:better|worse|no difference).*)$", text, re.MULTILINE)
     return [" ".join(line.split()) for line in lines]
 
 
-def test_make_run_prints_the_readme_s_tables(first_run: tuple[Path, str]) -> None:
+def test_make_run_prints_the_readme_s_answers_and_tables(first_run: tuple[Path, str]) -> None:
     """In every digit, whatever processor this is: see `precision` in docs/conf.md."""
     assert len(rows(README)) == FITS
     assert sorted(rows(first_run[1])) == sorted(rows(README))
+    assert sorted(answers(first_run[1])) == sorted(answers(README)) != []
     assert set(verdicts(first_run[1])) > set(verdicts(README)) > set()
 
 

@@ -35,8 +35,9 @@ class Comparison:
     differences: pl.DataFrame
     """One row for each metric and ordered pair of fits: fit, against, metric, difference, low, high, verdict."""
     about: Mapping[str, Any]
-    """part, n_examples, vocabulary_size, metrics (name -> meaning, the primary one first), weight (a column, or None),
-    best and smallest (learned D, by validation), worth (learned D -> PCA's D)."""
+    """part, n_examples, vocabulary_size, metrics (name -> meaning, the primary one first), higher_is_better (of the
+    primary one), weight (a column, or None), best and smallest (learned D, by validation), worth (learned D -> PCA's
+    D)."""
 
     @classmethod
     def of(
@@ -86,6 +87,7 @@ class Comparison:
             "n_examples": n_examples,
             "vocabulary_size": vocabulary_size,
             "metrics": {metric.name: metric.meaning for metric in metrics},
+            "higher_is_better": task.metrics[0].higher_is_better,
             "weight": weight,
             **chosen,
             "worth": worth_in_pca(fits, values, task),

@@ -1,6 +1,7 @@
 """A comparison as people read it: the table, the verdicts, and what they mean in sentences."""
 
-from collections.abc import Mapping, Sequence
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,10 +9,14 @@ import numpy as np
 from pipeline.estimators import PCA, estimator_type
 from pipeline.evaluation.bootstrap import LEVEL
 from pipeline.experiment.comparison import Comparison
+from pipeline.views.answer import answer
 from pipeline.vocabulary.vocabulary import rule_of_thumb
 
 TOLD = 2
 """This many metrics of a task, the first ones, get a verdict in what people read; the files have all verdicts."""
+
+NARROW, WIDE = 80, 110
+"""Characters in a line of a terminal as it usually is, and in the longest line of text that people like to read."""
 
 
 def cells(comparison: Comparison, n_metrics: int | None = None) -> list[list[str]]:
@@ -29,9 +34,9 @@ def _written(comparison: Comparison, name: str, row: Mapping[str, Any]) -> str:
     return f"{value:,.{digits}f}" + (f" ±{half:,.{digits}f}".replace("±0.", "±.") if np.isfinite(half) else "")
 
 
-def verdict_cells(comparison: Comparison) -> list[list[str]]:
+def verdict_cells(comparison: Comparison, n_metrics: int = TOLD) -> list[list[str]]:
     """The verdicts as people read them: a header, then one row for each pair of fits."""
-    metrics = comparison.metrics[:TOLD]
+    metrics = comparison.metrics[:n_metrics]
     rows = [["fit", "against", *metrics]]
     for fit, against in comparison.told_pairs() if metrics else []:
         found = [comparison.verdict(fit, against, name) for name in metrics]
@@ -63,8 +68,7 @@ def sentences(comparison: Comparison) -> list[str]:
         reached = f"pca needs D={pca}" if pca else f"pca does not reach it up to D={most}"
         said.append(f"what {comparison.metrics[0]} embedding D={learned} has: {reached}")
     methods = [estimator_type(name) for name in comparison.frame["method"].unique(maintain_order=True)]
-    said += _weighted(comparison) + [method.in_words for method in methods if method.in_words]
-    return said + _nothing_found(comparison)
+    return said + _weighted(comparison) + [method.in_words for method in methods if method.in_words]
 
 
 def _weighted(comparison: Comparison) -> list[str]:
@@ -77,17 +81,6 @@ def _weighted(comparison: Comparison) -> list[str]:
     return [f"a token counts as much as {weight} says, in every method{but}; held-out tokens all count the same"]
 
 
-def _nothing_found(comparison: Comparison) -> list[str]:
-    """A sentence if the best learned fit is not shown to be better than the baseline that ignores the example."""
-    blind = [name for name in comparison.frame["method"].unique() if estimator_type(name).ignores_examples]
-    best = comparison.about["best"]
-    if not blind or best is None:
-        return []
-    found = comparison.verdict(f"embedding D={best}", blind[0], comparison.metrics[0])["verdict"]
-    said = f"no signal shown: no learned embedding is shown to be better than {blind[0]}, which ignores the example"
-    return [] if found == "better" else [said]
-
-
 def markdown(comparison: Comparison) -> str:
     """The table for an asset's page, with the first metrics only."""
     return _markdown(cells(comparison, TOLD))
@@ -98,13 +91,29 @@ def verdicts_markdown(comparison: Comparison) -> str:
     return _markdown(verdict_cells(comparison))
 
 
-def text(comparison: Comparison) -> str:
-    """Everything for a terminal: the table, the verdicts, and what they mean."""
-    lines = _aligned(cells(comparison), left=1)
-    verdicts = verdict_cells(comparison)
-    if len(verdicts) > 1:
-        lines += ["", *_aligned(verdicts, left=len(verdicts[0]))]
-    return "\n".join([*lines, "", *sentences(comparison)])
+def text(comparison: Comparison, width: int = NARROW) -> str:
+    """Everything for a terminal: the answer, the table, the verdicts, and what they mean.
+
+    Args:
+        comparison: of all fits.
+        width: of the terminal, in characters; the tables show as many metrics as fit, the primary one at least.
+    """
+    most = min(width, WIDE)
+    told = f"{comparison.frame['dataset'][0]}: {answer(comparison)}"
+    verdicts = _fitting(lambda n: _aligned(verdict_cells(comparison, n), left=2 + n), TOLD, width)
+    parts = [
+        textwrap.fill(told, most, break_on_hyphens=False),
+        "\n".join(_fitting(lambda n: _aligned(cells(comparison, n), left=1), len(comparison.metrics), width)),
+        "\n".join(verdicts) if len(verdicts) > 2 else "",
+        "\n".join(textwrap.fill(said, most, subsequent_indent="  ") for said in sentences(comparison)),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _fitting(lines_of: Callable[[int], list[str]], most: int, width: int) -> list[str]:
+    """The lines of a table with as many metrics as fit into a width, at least one, at most so many."""
+    tried = (lines_of(n) for n in range(most, 0, -1))
+    return next((lines for lines in tried if max(map(len, lines)) <= width), lines_of(min(most, 1)))
 
 
 def _told(found: Mapping[str, Any]) -> str:

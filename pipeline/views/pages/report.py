@@ -19,6 +19,7 @@ from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.comparison import Comparison
 from pipeline.pictures.projection import View, ends
 from pipeline.views import tables
+from pipeline.views.answer import answer
 from pipeline.views.pages.template import filled
 from pipeline.vocabulary.vocabulary import rule_of_thumb
 
@@ -82,7 +83,8 @@ def report_page(
             "report.html",
             title=f"{conf.name}: a learned embedding, and what it is worth",
             description=conf.description,
-            sentences=[*_headline(comparison), *tables.sentences(comparison)],
+            answer=answer(comparison),
+            sentences=tables.sentences(comparison),
             facts=_facts(examples),
             frequent=_frequent(shown.embedding),
             shown=shown,
@@ -99,20 +101,6 @@ def report_page(
             links=links,
         )
     )
-
-
-def _headline(comparison: Comparison) -> list[str]:
-    """The learned embedding against PCA, in one sentence."""
-    if not comparison.metrics:
-        return []
-    metric = comparison.metrics[0]
-    same = [pair for pair in comparison.told_pairs() if pair[1].startswith("pca D=")]
-    verdicts = [comparison.verdict(fit, against, metric)["verdict"] for fit, against in same]
-    if not verdicts:
-        return []
-    count = {verdict: verdicts.count(verdict) for verdict in dict.fromkeys(verdicts)}
-    told = ", ".join(f"{verdict} at {n} of {len(verdicts)}" for verdict, n in count.items())
-    return [f"the learned embedding against PCA of the same D, by {metric}: {told}"]
 
 
 def _facts(examples: SparseExamples) -> dict[str, str]:

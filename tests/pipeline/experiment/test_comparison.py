@@ -37,13 +37,19 @@ PLANTED = [
 FITS, SCORES = [fit for fit, _ in PLANTED], [frame for _, frame in PLANTED]
 
 
+def unwrapped(text: str) -> str:
+    return " ".join(text.split())
+
+
 @pytest.fixture(scope="module")
 def planted() -> Comparison:
     return Comparison.of(FITS, 10_000, TASK, {"validation": SCORES, "test": SCORES})
 
 
 def test_the_table_puts_other_baselines_first_and_equal_d_side_by_side(planted: Comparison) -> None:
-    head, rule, *rows = tables.text(planted).splitlines()
+    told, table, *_ = tables.text(planted).split("\n\n")
+    assert told.startswith("films: Take D=8")
+    head, rule, *rows = table.splitlines()
     assert head.split() == ["films", "recall_at_20", "ndcg_at_20", "fit,", "s"]
     assert set(rule) == {"-"}
     names = ["popularity", "ease", "embedding D=2", "pca D=2", "embedding D=8", "pca D=8", "pca D=16"]
@@ -93,11 +99,11 @@ def test_the_smallest_d_that_is_not_worse_by_one_standard_error_is_chosen_on_val
 
 
 def test_no_signal_is_said(planted: Comparison) -> None:
-    assert "no signal shown" not in tables.text(planted)
+    assert "No signal shown" not in tables.text(planted)
     fits = [fit("embedding", 8), fit("popularity", 1)]
     frames = [scores(0.0, seed=2), scores(0.0, seed=3)]
-    text = tables.text(Comparison.of(fits, 16, TASK, {"validation": frames, "test": frames}))
-    assert "no signal shown: no learned embedding is shown to be better than popularity" in text
+    text = unwrapped(tables.text(Comparison.of(fits, 16, TASK, {"validation": frames, "test": frames})))
+    assert "No signal shown: no learned embedding is shown to be better than popularity" in text
 
 
 def test_it_says_by_what_tokens_count_and_which_methods_do_not_look_at_them(planted: Comparison) -> None:
@@ -105,7 +111,15 @@ def test_it_says_by_what_tokens_count_and_which_methods_do_not_look_at_them(plan
     pricing = [fit("embedding", 8), fit("boosted_trees", 1), fit("mean", 1)]
     weighted = Comparison.of(pricing, 16, TASK, {"validation": [], "test": SCORES[:3]}, "minutes")
     said = "a token counts as much as minutes says, in every method, except boosted_trees and mean"
-    assert said in tables.text(weighted)
+    assert said in unwrapped(tables.text(weighted))
+
+
+def test_the_tables_show_as_many_metrics_as_fit_and_the_primary_one_at_least(planted: Comparison) -> None:
+    assert max(map(len, tables.text(planted, 40).splitlines())) > 40  # even one metric is wider
+    for width, n_metrics in ((40, 1), (60, 2)):
+        table = tables.text(planted, width).split("\n\n")[1].splitlines()
+        assert len(table[0].split()) == n_metrics + 3  # beside the name, "fit," and "s"
+    assert max(map(len, tables.text(planted).splitlines())) <= 80
 
 
 def test_the_markdown_is_short_enough_to_show_inline(planted: Comparison) -> None:

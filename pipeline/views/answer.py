@@ -1,0 +1,117 @@
+"""The answer that a person came for: which D to take, and what the learned embedding is worth, in short sentences."""
+
+from collections.abc import Sequence
+
+from pipeline.estimators import EMBEDDING, PCA, estimator_type
+from pipeline.experiment.comparison import Comparison
+
+_KEPT = 0.9
+"""A smaller D is named if it keeps at least this share of the metric, or adds at most the rest to an error."""
+_SHARES = {2: "half", 3: "a third", 4: "a quarter", 8: "an eighth"}
+
+
+def answer(comparison: Comparison) -> str:
+    """Which D to take and why, and whether the learned embedding beats PCA and the others; one to three sentences."""
+    if not comparison.metrics:
+        return "Nothing was measured, because no example is held out."
+    blind = without_signal(comparison)
+    first = (
+        f"No signal shown: no learned embedding is shown to be better than {blind}, which ignores the example."
+        if blind
+        else _dimension(comparison)
+    )
+    return " ".join(sentence for sentence in (first, _worth(comparison)) if sentence)
+
+
+def without_signal(comparison: Comparison) -> str | None:
+    """The baseline that ignores the example, if the best learned fit is not shown to be better."""
+    blind = [name for name in comparison.frame["method"].unique() if estimator_type(name).ignores_examples]
+    best = comparison.about["best"]
+    if not blind or best is None:
+        return None
+    return None if _verdict(comparison, f"{EMBEDDING} D={best}", blind[0]) == "better" else blind[0]
+
+
+def _dimension(comparison: Comparison) -> str:
+    """Which D to take, by validation, and what a smaller one would cost."""
+    tried = comparison.frame.filter(method=EMBEDDING)["dimension"].sort().to_list()
+    best, smallest = comparison.about["best"], comparison.about["smallest"]
+    if best is None:
+        return ""
+    if len(tried) == 1:
+        return f"D={best} is the only one that was tried."
+    if smallest is None:
+        return f"Take D={best}, the largest that was tried: there are no validation examples to choose by."
+    if smallest < best:
+        size = _share(smallest, best)
+        return f"Take D={smallest}: on validation it is as good as D={best}, the best, up to a standard error, {size}."
+    smaller = [d for d in tried if d < best]
+    return f"Take D={best}: the best of those tried on validation{_kept(comparison, smaller[-1:], best)}."
+
+
+def _kept(comparison: Comparison, smaller: Sequence[int], best: int) -> str:
+    """What the next smaller D keeps of the metric."""
+    metric = comparison.metrics[0]
+    of = dict(comparison.frame.filter(method=EMBEDDING).select("dimension", metric).rows())
+    for d in smaller:
+        if comparison.about["higher_is_better"] and of[best] > 0 and of[d] / of[best] >= _KEPT:
+            return f"; D={d} keeps {of[d] / of[best]:.0%} of its {metric} {_share(d, best)}"
+        if not comparison.about["higher_is_better"] and of[best] > 0 and 1 <= of[d] / of[best] <= 2 - _KEPT:
+            return f"; with D={d} its {metric} is {of[d] / of[best] - 1:.0%} larger, {_share(d, best)}"
+    return ""
+
+
+def _share(smaller: int, larger: int) -> str:
+    """How large an embedding with fewer dimensions is, beside another.
+
+    >>> _share(8, 32), _share(3, 32)
+    ('at a quarter of the size', 'at 9 % of the size')
+    """
+    times, rest = divmod(larger, smaller)
+    share = _SHARES.get(times) if not rest else None
+    return f"at {share or f'{100 * smaller / larger:.0f} %'} of the size"
+
+
+def _worth(comparison: Comparison) -> str:
+    """The learned embedding beside PCA of the same D, and the best one beside every other baseline."""
+    best = comparison.about["best"]
+    same = [(fit, against) for fit, against in comparison.told_pairs() if against.startswith(f"{PCA} D=")]
+    found = [_verdict(comparison, *pair) for pair in same]
+    others = {
+        against: _verdict(comparison, fit, against)
+        for fit, against in comparison.told_pairs()
+        if (fit, against) not in same
+    }
+    beaten, better = ([name for name, verdict in others.items() if verdict == said] for said in ("better", "worse"))
+    n_others = {1: "the other baseline", 2: "both other baselines"}.get(
+        len(others), f"all {len(others)} other baselines"
+    )
+    said = _beside_pca(found)
+    if said and others and len(beaten) == len(others) and set(found) == {"better"}:
+        said += f", and {n_others}"
+    if said and best is not None and best in comparison.about["worth"] and set(found) == {"better"}:
+        most = max(comparison.frame.filter(method=PCA)["dimension"])
+        reached = comparison.about["worth"][best]
+        said += f"; PCA {f'needs D={reached} for as much' if reached else f'does not reach it up to D={most}'}"
+    sentences = [f"{said}."] if said else []
+    if better:
+        verb = "is" if len(better) == 1 else "are"
+        sentences.append(f"{' and '.join(better)} {verb} better than the learned embedding.")
+    return " ".join(sentences)
+
+
+def _beside_pca(found: Sequence[str]) -> str:
+    """The verdicts beside PCA of the same D, in a few words."""
+    n = found.count("better")
+    if not found:
+        return ""
+    if n == len(found):
+        return f"The learned embedding beats PCA {'at every D' if n > 1 else 'of the same D'}"
+    at = f"at {n} of {len(found)} D" if n else "at any D" if len(found) > 1 else "of the same D"
+    worse = found.count("worse")
+    than = f", and is worse at {worse}" if worse else ""
+    return f"The learned embedding {'beats PCA' if n else 'is not shown to beat PCA'} {at}{than}"
+
+
+def _verdict(comparison: Comparison, fit: str, against: str) -> str:
+    return str(comparison.verdict(fit, against, comparison.metrics[0])["verdict"])

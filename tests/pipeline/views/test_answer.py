@@ -1,0 +1,91 @@
+import numpy as np
+import polars as pl
+import pytest
+
+from pipeline.experiment.comparison import Comparison
+from pipeline.experiment.fits import Fit
+from pipeline.tasks.missing_tokens import MissingTokens
+from pipeline.tasks.regression import Regression
+from pipeline.views.answer import answer
+
+RANKING = MissingTokens(kind="missing_tokens")
+PRICE = Regression(kind="regression", target="price")
+N = 400
+
+
+def compared(values: dict[str, float], has_validation: bool = True) -> Comparison:
+    """Fits by name, such as `pca D=2`, each with its recall, which differs from example to example by little."""
+    fits, frames = [], []
+    for i, (name, value) in enumerate(values.items()):
+        method, _, dimension = name.partition(" D=")
+        fits.append(Fit("films", method, int(dimension or 1), f"run-{i}", "1", False, {"fit_seconds": 1.0}))
+        noise = np.random.default_rng(i).normal(0, 0.01, N)
+        recalls = value + noise - noise.mean()
+        examples = [f"e{n}" for n in range(N)]
+        frames.append(pl.DataFrame({"example": examples, "recall_at_20": recalls, "ndcg_at_20": recalls}))
+    return Comparison.of(fits, 10_000, RANKING, {"validation": frames if has_validation else [], "test": frames})
+
+
+def test_the_best_d_what_a_smaller_one_keeps_and_every_baseline() -> None:
+    values = {
+        "embedding D=2": 0.30, "embedding D=8": 0.38, "embedding D=32": 0.40, "pca D=2": 0.20, "pca D=8": 0.25,
+        "pca D=32": 0.3, "pca D=64": 0.35, "popularity": 0.1, "ease": 0.36,
+    }  # fmt: skip
+    assert answer(compared(values)) == (
+        "Take D=32: the best of those tried on validation; D=8 keeps 95% of its recall_at_20 at a quarter of the "
+        "size. The learned embedding beats PCA at every D, and both other baselines; PCA does not reach it up to D=64."
+    )
+    values |= {"pca D=64": 0.45, "ease": 0.5}
+    assert answer(compared(values)).endswith(
+        "The learned embedding beats PCA at every D; PCA needs D=64 for as much. ease is better than the learned "
+        "embedding."
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (
+            {"embedding D=2": 0.3999, "embedding D=8": 0.4, "pca D=2": 0.5, "pca D=8": 0.3},
+            "Take D=2: on validation it is as good as D=8, the best, up to a standard error, at a quarter of the size. "
+            "The learned embedding beats PCA at 1 of 2 D, and is worse at 1.",
+        ),
+        (
+            {"embedding D=3": 0.4, "pca D=3": 0.4},
+            "D=3 is the only one that was tried. The learned embedding is not shown to beat PCA of the same D.",
+        ),
+        (
+            {"embedding D=3": 0.1, "popularity": 0.2},
+            "No signal shown: no learned embedding is shown to be better than popularity, which ignores the example. "
+            "popularity is better than the learned embedding.",
+        ),
+        ({"embedding D=2": 0.1, "embedding D=8": 0.4}, "Take D=8: the best of those tried on validation."),
+    ],
+)
+def test_never_more_than_the_verdicts_show(values: dict[str, float], said: str) -> None:
+    assert answer(compared(values)) == said
+
+
+def test_without_validation_the_largest_is_named_as_what_it_is() -> None:
+    assert answer(compared({"embedding D=2": 0.1, "embedding D=8": 0.4}, has_validation=False)) == (
+        "Take D=8, the largest that was tried: there are no validation examples to choose by."
+    )
+
+
+def test_of_an_error_the_lower_one_is_better() -> None:
+    target = np.random.default_rng(0).uniform(100, 900, N)
+    fits = [Fit("homes", "embedding", d, f"run-{d}", "1", False, {"fit_seconds": 1.0}) for d in (2, 4)]
+    frames = [
+        pl.DataFrame({"example": [f"e{n}" for n in range(N)], "target": target, "predicted": target * np.exp(error)})
+        for error in (np.random.default_rng(1).normal(0, sd, N) for sd in (0.105, 0.1))
+    ]
+    said = answer(Comparison.of(fits, 100, PRICE, {"validation": frames, "test": frames}))
+    assert said == (
+        "Take D=4: the best of those tried on validation; with D=2 its rmse_log is 5% larger, at half of the size."
+    )
+
+
+def test_nothing_held_out_is_nothing_measured() -> None:
+    fits = [Fit("films", "embedding", 2, "run", "1", False, {"fit_seconds": 1.0})]
+    comparison = Comparison.of(fits, 10, RANKING, {"validation": [], "test": []})
+    assert answer(comparison) == "Nothing was measured, because no example is held out."
