@@ -157,6 +157,8 @@ class Watch:
     """Called with the seconds that an earlier process spent, when this one resumes its training."""
     checkpoints: Path | None = None
     """A folder for the state of a long training; the same fit resumes from the state that it finds there."""
+    place: str = ""
+    """Which fit of how many it is, as a progress bar shows it."""
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,7 @@ def cross_fit(
     log_losses: LogMetrics,
     log: logging.Logger,
     state: Path | None = None,
+    place: str = "",
 ) -> CrossFitted:
     """Fit a method and evaluate it, once or once for each fold.
 
@@ -67,6 +68,7 @@ def cross_fit(
         log_losses: gets the losses of each epoch; with folds their means, at the end.
         log: receives lines of progress.
         state: folder of the checkpoints from which an interrupted training goes on.
+        place: which fit of how many it is, for a progress bar.
     """
     clock, losses = _Clock(), _EpochLosses(log_losses, live=examples.n_folds == 1)
 
@@ -76,7 +78,7 @@ def cross_fit(
         validation: ExampleSet | None = None,
         chosen: Mapping[str, Any] | None = None,
     ) -> Fitted:
-        watch = Watch(f"{conf.name}: {whose}", log, losses.of(chosen is not None), clock.add, state)
+        watch = Watch(f"{conf.name}: {whose}", log, losses.of(chosen is not None), clock.add, state, place)
         with clock:
             return method.fit(Problem(training, vocabulary, conf, dimension, validation, chosen, watch))
 

@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from pipeline.config.dataset import Dataset
 from pipeline.embedding import Estimator, Fitted
 from pipeline.errors import PipelineError
-from pipeline.estimators import estimator, run_name
+from pipeline.estimators import EMBEDDING, estimator, run_name
 from pipeline.examples.example_set import SparseRows
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.artifacts import PICTURES_KEY, keep_fit, pictures_key, redraw
@@ -66,7 +66,8 @@ def fit_all(
     conf = conf.resolved(examples.n_training, len(vocabulary))
     fits = []
     how = estimator(method, conf)
-    for dimension in how.fitted_at():
+    first, n = _numbers(method, conf)
+    for number, dimension in enumerate(how.fitted_at(), first):
         name = run_name(method, dimension)
         key = fit_key(how, conf, examples, dimension)
         found = None if force else tracker.finished(key)
@@ -81,7 +82,7 @@ def fit_all(
             with tracker.run(name, run_tags, run_params(how, conf, vocabulary, examples, dimension)) as run:
                 run.log_input(conf.name, examples.fingerprint, paths.name(conf.source), _profile(examples))
                 state = checkpoints / key if checkpoints else None
-                fitted = fit_one(how, conf, vocabulary, examples, dimension, run, log, state)
+                fitted = fit_one(how, conf, vocabulary, examples, dimension, run, log, state, f"{number}/{n}")
             if state:
                 _remove(state)
             log.info(f"{conf.name}: {_summary(name, run.metrics)}")
@@ -101,6 +102,13 @@ def fit_all(
             )
         )
     return Fits(tuple(fits))
+
+
+def _numbers(method: str, conf: Dataset) -> tuple[int, int]:
+    """The number of a method's first fit among all fits of a dataset, from 1, and how many there are."""
+    methods = [EMBEDDING, *(baseline.kind for baseline in conf.baselines)]
+    counts = {one: len(estimator(one, conf).fitted_at()) for one in methods}
+    return 1 + sum(counts[one] for one in methods[: methods.index(method)]), sum(counts.values())
 
 
 def _remove(state: Path) -> None:
@@ -140,10 +148,11 @@ def fit_one(
     run: Run,
     log: logging.Logger,
     state: Path | None = None,
+    place: str = "",
 ) -> Fitted:
     """Fit a method at one D, evaluate it, and store everything in the run; return the fit to keep."""
     name = run_name(method.name, dimension)
-    done = cross_fit(method, name, conf, vocabulary, examples, dimension, run.log_metrics, log, state)
+    done = cross_fit(method, name, conf, vocabulary, examples, dimension, run.log_metrics, log, state, place)
     run.log_metrics({"fit_seconds": done.seconds})
     run.log_params(_chosen_params(done.chosen, dimension, done.fitted))
     keep_fit(done.fitted, method, conf, run, done.scores)

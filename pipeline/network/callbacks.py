@@ -9,7 +9,8 @@ from typing import Any, cast
 
 import pytorch_lightning as L  # noqa: N812
 import torch
-from pytorch_lightning.callbacks import Callback, TQDMProgressBar
+from pytorch_lightning.callbacks import Callback
+from tqdm import tqdm  # type: ignore[import-untyped]
 
 from pipeline.network.modules import TaskModule
 from pipeline.network.progress import Pace
@@ -110,23 +111,34 @@ class BestEpoch(Callback):
         self.epoch, self.loss = state_dict["epoch"], state_dict["loss"]
 
 
-class ProgressBar(TQDMProgressBar):
-    """A progress bar in a terminal, with the pace and the time left."""
+class ProgressBar(Callback):
+    """A progress bar in a terminal: what is trained, how much of it is done, and the time left."""
 
-    def __init__(self) -> None:
-        super().__init__(leave=False)
-        self.pace = Pace(0)
+    def __init__(self, name: str) -> None:
+        self.name, self.pace = name, Pace(0)
 
-    def on_train_start(self, *args: Any) -> None:
-        super().on_train_start(*args)
-        self.pace = Pace(_steps(args[0]))
+    def on_train_start(self, trainer: L.Trainer, _: L.LightningModule) -> None:
+        self.pace = Pace(_steps(trainer))
+        self.bar = tqdm(
+            total=self.pace.steps,
+            desc=self.name,
+            bar_format="{desc} {percentage:3.0f}%{postfix} |{bar}|",
+            dynamic_ncols=True,
+            leave=False,
+            disable=not trainer.is_global_zero,
+        )
 
     def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         self.pace.count(batch, trainer.world_size)
-        super().on_train_batch_end(trainer, module, outputs, batch, batch_idx)
+        self.bar.set_postfix_str(self.pace.left, refresh=False)
+        self.bar.update()
 
-    def get_metrics(self, *args: Any) -> dict[str, int | str | float | dict[str, float]]:
-        return {**super().get_metrics(*args), "pace": self.pace.pairs_per_second, "time": self.pace.left}
+    def on_train_end(self, *_: Any) -> None:
+        self.bar.close()
+
+    def on_exception(self, *_: Any) -> None:
+        if self.pace.steps:
+            self.bar.close()
 
 
 class ProgressLines(Callback):
@@ -159,6 +171,12 @@ def _steps(trainer: L.Trainer) -> int:
     return int(trainer.num_training_batches * (trainer.max_epochs or 1)) - trainer.global_step
 
 
-def progress_callback(name: str, say: Callable[[str], Any]) -> Callback:
-    """A bar in a terminal, lines elsewhere."""
-    return ProgressBar() if sys.stderr.isatty() else ProgressLines(name, say)
+def progress_callback(name: str, place: str, say: Callable[[str], Any]) -> Callback:
+    """A bar in a terminal, lines elsewhere.
+
+    Args:
+        name: what is trained.
+        place: which fit of how many it is; empty if it is the only one.
+        say: gets the lines.
+    """
+    return ProgressBar(f"{place} {name}".strip()) if sys.stderr.isatty() else ProgressLines(name, say)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytorch_lightning as L  # noqa: N812
 import torch
-from pytorch_lightning.callbacks import Callback, TQDMProgressBar
+from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 
 from pipeline.errors import PipelineError
@@ -69,7 +69,7 @@ def train(
             logger=False,
             enable_checkpointing=False,
             enable_model_summary=False,
-            enable_progress_bar=any(isinstance(callback, TQDMProgressBar) for callback in callbacks),
+            enable_progress_bar=False,
             num_sanity_val_steps=0,
             default_root_dir=keeper.path.parent,
             callbacks=callbacks,

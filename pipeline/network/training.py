@@ -129,7 +129,7 @@ def _fit(
                 epochs or settings.max_epochs,
                 ExamplesModule(sets, size, conf.seed),
                 CheckpointWriter(folder / CHECKPOINT, tell["on_resume"]),
-                [LossesByEpoch(tell["on_epoch"]), progress_callback(watch.name, tell["say"])],
+                [LossesByEpoch(tell["on_epoch"]), progress_callback(watch.name, watch.place, tell["say"])],
                 settings.batch_size * len(problem.vocabulary) * (problem.dimension + 1),
                 checkpoint,
                 conf.file,

@@ -1,4 +1,11 @@
+import fcntl
 import logging
+import os
+import pty
+import re
+import struct
+import sys
+import termios
 from types import SimpleNamespace
 from typing import Any
 
@@ -6,7 +13,7 @@ import pytest
 import torch
 
 from pipeline.network import progress
-from pipeline.network.callbacks import ProgressLines
+from pipeline.network.callbacks import ProgressLines, progress_callback
 from pipeline.network.progress import Pace
 
 
@@ -36,10 +43,9 @@ def test_pace_and_time_left_are_those_of_the_steps_that_are_done(clock: list[flo
     assert together.pairs_per_second == "5,000 pairs/s"
 
 
-def test_lines_tell_pace_within_an_epoch_and_losses_at_its_end_and_get_rarer(
-    clock: list[float], caplog: pytest.LogCaptureFixture
-) -> None:
-    trainer: Any = SimpleNamespace(
+@pytest.fixture
+def trainer() -> Any:
+    return SimpleNamespace(
         num_training_batches=100,
         max_epochs=2,
         current_epoch=0,
@@ -48,6 +54,32 @@ def test_lines_tell_pace_within_an_epoch_and_losses_at_its_end_and_get_rarer(
         world_size=1,
         is_global_zero=True,
     )
+
+
+def test_a_bar_names_the_fit_its_place_among_all_and_the_time_left_within_80_columns(
+    trainer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    controller, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    module: Any = None
+    with os.fdopen(terminal, "w") as screen:
+        monkeypatch.setattr(sys, "stderr", screen)
+        bar = progress_callback("movies: embedding D=32, fold 3 of 5, refit", "3/15", print)
+        bar.on_train_start(trainer, module)
+        for i in range(150):
+            bar.on_train_batch_end(trainer, module, None, BATCH, i % 100)
+        bar.bar.refresh()  # type: ignore[attr-defined]
+        written = os.read(controller, 2**20).decode()
+        bar.on_train_end(trainer, module)
+    shown = written.split("\r")
+    assert max(map(len, shown)) <= 80
+    last = next(line for line in reversed(shown) if "left" in line)
+    assert re.fullmatch(r"3/15 movies: embedding D=32, fold 3 of 5, refit +\d+%, \d+ s left \|.+\| *", last)
+
+
+def test_lines_tell_pace_within_an_epoch_and_losses_at_its_end_and_get_rarer(
+    trainer: Any, clock: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
     module: Any = None
     with caplog.at_level(logging.INFO):
         lines = ProgressLines("movies", logging.getLogger("movies").info)
