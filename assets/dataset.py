@@ -35,6 +35,7 @@ def dataset_assets(conf: Dataset, conf_folder: Path) -> list[dg.AssetsDefinition
             f"coordinates of the tokens. Trained with Lightning for D = {dimensions}, one MLflow run each; a fit that "
             "is unchanged is reused.",
             kinds={"pytorch", "lightning", "mlflow"},
+            priority=-1,  # the last runs are the first that MLflow shows
         ),
         fits_asset(
             conf,

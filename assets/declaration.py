@@ -28,6 +28,7 @@ def asset(
     upstream: tuple[str, ...] = (),
     ins: Mapping[str, dg.AssetIn] | None = None,
     modules: Iterable[str] = (),
+    priority: int = 0,
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     """A decorator that makes a function an asset of a dataset.
 
@@ -42,6 +43,7 @@ def asset(
         upstream: the names of the assets of the dataset that it reads.
         ins: assets of other groups that it reads, by the name of the parameter.
         modules: further modules whose code decides the value, by their full names.
+        priority: of assets that could be made next, the one with the highest is.
     """
     decides = json.dumps(conf.model_dump(mode="json", include=settings), sort_keys=True)
 
@@ -59,6 +61,7 @@ def asset(
             ins={before: dg.AssetIn(key_prefix=conf.name) for before in upstream} | dict(ins or {}),
             io_manager_key=VALUES,
             check_specs=checks.specs(conf, name),
+            op_tags={"dagster/priority": str(priority)},
             code_version=hashlib.sha256((code + decides).encode()).hexdigest()[:16],
         )(function)
 

@@ -25,6 +25,7 @@ def fits_asset(
     config_of: Callable[[Dataset], type[dg.Config]],
     description: str,
     kinds: set[str],
+    priority: int = 0,
 ) -> dg.AssetsDefinition:
     """An asset that fits some methods; each fit is a run of the dataset's experiment."""
     kind = config_of(conf)
@@ -38,6 +39,7 @@ def fits_asset(
         settings=FITS,
         upstream=("vocabulary", "sparse_examples"),
         modules=modules,
+        priority=priority,
     )
     def fits(
         context: dg.AssetExecutionContext,

@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from assets.metadata import SCHEMA, columns_of, link_to, table_of
+from assets.metadata import link_to, table_of
 from assets.resources import MLflow
 from pipeline.experiment.champion import Champion
 from pipeline.inference.bulk import Recommendations
@@ -43,5 +43,4 @@ def of_recommendations(made: Recommendations, champion: Champion) -> dict[str, A
         "examples": n,
         "champion": by,
         "the first": table_of(["example", "rank", "recommended"], first.rows()),
-        SCHEMA: columns_of(made.frame.collect_schema(), {}),
     }

@@ -11,7 +11,6 @@ import numpy as np
 import polars as pl
 
 from assets.resources import MLflow
-from pipeline.config.task import Task
 from pipeline.estimators import EMBEDDING, PCA
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.comparison import Comparison
@@ -157,30 +156,32 @@ def of_fits(fits: Sequence[Fit], mlflow: MLflow, vocabulary: Vocabulary) -> dict
     }
 
 
-def of_comparison(comparison: Comparison, task: Task, mlflow: MLflow) -> dict[str, Any]:
-    """The answer, links to the runs (those of each D, all, a list of them), the table, the verdicts, what they mean."""
+def of_comparison(comparison: Comparison, mlflow: MLflow) -> dict[str, Any]:
+    """The answer, links to the runs, the primary metric of each fit, the verdicts, and what they mean.
+
+    Dagster's panel is as wide as its widest row, and cuts what is wider than 500 pixels: a table has two columns here,
+    and the verdicts are a list. All metrics are in the report.
+    """
     about = comparison.about
     chosen = {"best D on validation": about["best"], "smallest D not worse": about["smallest"]}
     # MLflow draws the first few settings that differ: of these two methods alone, dimension and method
     both = [fit for fit in comparison.fits if fit.method in (EMBEDDING, PCA)]
-    metric = task.metrics[0]
-    runs = mlflow.runs_link(
-        comparison.fits[0].experiment_id, f"{about['part']}_{metric.name}", ascending=not metric.higher_is_better
-    )
     return {
         "answer": dg.MetadataValue.md(answer(comparison)),
+        "runs in MLflow": link_to("the current runs, the best first", mlflow.runs_link(both[0].experiment_id)),
         "compare in MLflow": link_to("embedding and PCA side by side", mlflow.compare_link(both)),
-        "compare all in MLflow": link_to("all of them", mlflow.compare_link(comparison.fits)),
-        "runs in MLflow": link_to("the current runs, the best first", runs),
         "table": dg.MetadataValue.md(tables.markdown(comparison)),
-        "verdicts": dg.MetadataValue.md(tables.verdicts_markdown(comparison)),
-        "what it means": dg.MetadataValue.md("\n".join(f"- {said}" for said in tables.sentences(comparison))),
+        "verdicts": _list_of(tables.verdict_sentences(comparison)),
+        "what it means": _list_of(tables.sentences(comparison)),
         "measured on": about["part"],
         "examples": about["n_examples"],
-        SCHEMA: columns_of({name: comparison.frame.schema[name] for name in comparison.columns}, comparison.columns),
         "fourth root of V": round(rule_of_thumb(about["vocabulary_size"]), 1),
         **{name: d for name, d in chosen.items() if d is not None},
     }
+
+
+def _list_of(sentences: Sequence[str]) -> dg.MarkdownMetadataValue:
+    return dg.MetadataValue.md("\n".join(f"- {said}" for said in sentences))
 
 
 def of_pages(fits: Sequence[Fit], made: Mapping[str, bool], mlflow: MLflow) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import dagster as dg
 
@@ -15,7 +15,8 @@ from assets.home import TRACKING, address_of, home, store
 from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError
 from pipeline.experiment.fits import Fit
-from pipeline.experiment.tracking import CURRENT, Tracker, is_server, prepare
+from pipeline.experiment.shared_view import KEY
+from pipeline.experiment.tracking import Tracker, is_server, prepare
 
 MLFLOW = "embedding_mlflow"
 """The key under which Dagster finds it: another project's `mlflow` is another thing."""
@@ -87,14 +88,9 @@ class MLflow:
         experiments = json.dumps([fits[0].experiment_id])
         return f"{self.ui}/#/compare-runs?{urlencode({'runs': runs, 'experiments': experiments})}&{_TRAINING}"
 
-    def runs_link(self, experiment_id: str, metric: str, ascending: bool) -> str:
-        """The address at which MLflow's UI lists an experiment's current runs, ordered by a metric."""
-        query = {
-            "searchFilter": f"tags.{CURRENT} = 'yes'",
-            "orderByKey": f"metrics.`{metric}`",
-            "orderByAsc": str(ascending).lower(),
-        }
-        return f"{self.ui}/#/experiments/{experiment_id}/runs?{_TRAINING}&{urlencode(query, quote_via=quote)}"
+    def runs_link(self, experiment_id: str) -> str:
+        """The address at which MLflow's UI lists an experiment's current runs, the best first; see `share_view`."""
+        return f"{self.ui}/#/experiments/{experiment_id}/runs?{_TRAINING}&viewStateShareKey={KEY}"
 
     @property
     def start(self) -> str:

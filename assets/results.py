@@ -19,6 +19,7 @@ from pipeline.examples.sparse_examples import HELD_OUT, SparseExamples
 from pipeline.experiment.artifacts import load_scores, vocabulary_size
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import Fits
+from pipeline.experiment.shared_view import share_view
 from pipeline.records.ingest import Records
 from pipeline.records.token_texts import described
 from pipeline.views import tables
@@ -51,11 +52,14 @@ def comparison_asset(conf: Dataset) -> dg.AssetsDefinition:
             tracker = embedding_mlflow.tracker(conf, context.instance)
             scores: dict[str, list[pl.DataFrame]] = {part: load_scores(tracker, fits, part) for part in HELD_OUT}
             table = Comparison.of(fits, vocabulary_size(tracker, fits[0]), conf.task, scores, conf.weight)
+            primary = conf.task.metrics[0]
+            shown = [f"{table.about['part']}_{name}" for name in table.metrics[: tables.TOLD]]
+            share_view(tracker, shown, ascending=not primary.higher_is_better)
         context.log.info(f"{conf.name}:\n{tables.text(table)}")
         return dg.MaterializeResult(
             value=table,
             data_version=data_version([fit.run_id for fit in fits]),
-            metadata=metadata.of_comparison(table, conf.task, embedding_mlflow) | metadata.made_from(context),
+            metadata=metadata.of_comparison(table, embedding_mlflow) | metadata.made_from(context),
             check_results=checks.of_comparison(table),
         )
 
@@ -119,7 +123,7 @@ def report_asset(conf: Dataset) -> dg.AssetsDefinition:
             tracker = embedding_mlflow.tracker(conf, context.instance)
             links = {
                 "The asset in Dagster": f"{embedding_mlflow.dagster_ui}/assets/{conf.name}/report",
-                "The runs side by side in MLflow": embedding_mlflow.compare_link(comparison.fits),
+                "The runs in MLflow, the best first": embedding_mlflow.runs_link(comparison.fits[0].experiment_id),
             }
             made, shown = write_report(conf, comparison, sparse_examples, tracker, links)
         return dg.MaterializeResult(

@@ -76,8 +76,8 @@ class FolderIOManager(dg.IOManager):
             size = sum(file.stat().st_size for file in made.rglob("*") if file.is_file())
             versions.complete(run, _planned(step, context.asset_key), self._publish(context.asset_key))
         megabytes = dg.MetadataValue.float(round(size / 1e6, 2))
-        folder = versions.current(name)
-        context.add_output_metadata({"path": dg.MetadataValue.path(str(folder)), "megabytes": megabytes})
+        folder = versions.current(name).relative_to(Path(self.root).parent)  # the home may be moved
+        context.add_output_metadata({"in the home": str(folder), "megabytes": megabytes})
 
     def _publish(self, key: dg.AssetKey) -> Callable[[Mapping[str, Path]], None] | None:
         """What brings the values of a set into the store."""

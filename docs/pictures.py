@@ -23,9 +23,9 @@ def draw(browser: Chrome) -> None:
     print(f"docs/map.png: the champion's map\ndocs/{try_it.picture(browser).name}: {try_it.picture.__doc__}")
     ports = {"DAGSTER_PORT": "3000", "MLFLOW_PORT": "5000"}  # the links that `make run` wrote lead to these
     with served(**ports) as dagster:
-        browser.set_window_size(1800, 1100)
+        browser.set_window_size(1440, 1000)
         tour = Tour(browser, dagster, "movies")
-        for number, stop in enumerate((tour.catalog, tour.comparison, tour.compare, tour.report), 1):
+        for number, stop in enumerate((tour.answer, tour.group, tour.runs, tour.report), 1):
             stop()
             time.sleep(SETTLED)
             browser.switch_to.default_content()

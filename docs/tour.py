@@ -126,25 +126,25 @@ class Tour:
             before, now = now, self.find(xpath).rect
         ActionChains(self.browser).move_to_element(self.find(xpath)).click().perform()
 
-    def catalog(self) -> None:
-        """*Catalog*: every asset, with its group."""
-        self.browser.get(self.dagster)
-        self.click("//a[normalize-space()='Catalog']")
-        self.find(self._group)
+    def answer(self) -> None:
+        """The page of the comparison: which D to take and why, in its first row."""
+        self.browser.get(f"{self.dagster}/assets/{self.dataset}/comparison")
+        self.find("//*[normalize-space()='answer']")
 
-    def comparison(self) -> None:
-        """A click on the group beside the comparison: what that says, beside the graph of the assets."""
-        self.click(self._group)
+    def group(self) -> None:
+        """A click on the group of the dataset: the way of the data, and beside it what each asset says."""
+        self.click(f"//a[contains(@href, 'asset-groups~group') and normalize-space()='{self.dataset}']")
+        self.click("//*[@title='comparison']")
         self.find("//*[normalize-space()='compare in MLflow']")
 
     def compare(self) -> None:
         """The link to MLflow's *Compare* page, which draws dimension and method of each run."""
         self._follow("embedding and PCA side by side")
         self.find("//*[name()='svg']//*[text()='dimension']")
+        self.browser.back()
 
     def runs(self) -> None:
-        """Follow the link to MLflow's list of the current runs, the best first."""
-        self.browser.back()
+        """The link to MLflow's list of the current runs, the best first, with the metrics that matter."""
         self._follow("the current runs, the best first")
         self.find("//*[@role='row']//a[contains(@href, '/runs/')]")
 
@@ -155,10 +155,6 @@ class Tour:
         self._follow("read it")
         self.browser.switch_to.frame(self.find("//iframe"))
         self.find("//a[text()='Which D']").click()
-
-    @property
-    def _group(self) -> str:
-        return f"//a[contains(@href, 'asset-groups~group') and contains(@href, '{self.dataset}%2Fcomparison')]"
 
     def job(self) -> None:
         """Open *Jobs*, then the dataset: its assets can be made with one click."""

@@ -167,26 +167,6 @@ class Comparison:
         about["worth"] = {int(d): pca for d, pca in about["worth"].items()}
         return cls(pl.read_parquet(path), pl.read_parquet(folder / "differences.parquet"), about)
 
-    @property
-    def columns(self) -> dict[str, str]:
-        """What each column of the frame holds."""
-        of_metrics = self.about["metrics"].items()
-        return COLUMNS | {
-            name: f"{what}; `{name}_low` and `{name}_high` end its 95 % interval" for name, what in of_metrics
-        }
-
-
-COLUMNS = {
-    "dataset": "the dataset",
-    "method": "embedding, or the kind of a baseline",
-    "dimension": "D; 1 for a baseline without one",
-    "fit": "the name of the fit",
-    "run_id": "its run in MLflow",
-    "experiment_id": "the experiment of that run",
-    "reused": "whether it had been fitted before, and was unchanged",
-    "fit_seconds": "seconds of fitting, selection included",
-}
-"""What each column of every comparison's frame holds, except the metrics."""
 
 _DIFFERENCES = {
     **dict.fromkeys(("fit", "against", "metric"), pl.String),

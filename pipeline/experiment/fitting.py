@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from pipeline.config.dataset import Dataset
 from pipeline.embedding import Estimator, Fitted
 from pipeline.errors import PipelineError
-from pipeline.estimators import EMBEDDING, estimator, run_name
+from pipeline.estimators import EMBEDDING, PCA, estimator, run_name
 from pipeline.examples.example_set import SparseRows
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.artifacts import PICTURES_KEY, keep_fit, pictures_key, redraw
@@ -106,7 +106,8 @@ def fit_all(
 
 def _numbers(method: str, conf: Dataset) -> tuple[int, int]:
     """The number of a method's first fit among all fits of a dataset, from 1, and how many there are."""
-    methods = [EMBEDDING, *(baseline.kind for baseline in conf.baselines)]
+    others = [baseline.kind for baseline in conf.baselines if baseline.kind != PCA]
+    methods = [*others, PCA, EMBEDDING]  # the order of the assets
     counts = {one: len(estimator(one, conf).fitted_at()) for one in methods}
     return 1 + sum(counts[one] for one in methods[: methods.index(method)]), sum(counts.values())
 

@@ -44,6 +44,12 @@ def verdict_cells(comparison: Comparison, n_metrics: int = TOLD) -> list[list[st
     return rows
 
 
+def verdict_sentences(comparison: Comparison) -> list[str]:
+    """The verdicts by the primary metric, one for each pair of fits, where a table is too wide."""
+    _, *rows = verdict_cells(comparison, 1)
+    return [f"{fit} against {against}: {', '.join(told)}" for fit, against, *told in rows]
+
+
 def sentences(comparison: Comparison) -> list[str]:
     """What the table means, as a list of sentences."""
     size = comparison.about["vocabulary_size"]
@@ -82,13 +88,10 @@ def _weighted(comparison: Comparison) -> list[str]:
 
 
 def markdown(comparison: Comparison) -> str:
-    """The table for an asset's page, with the first metrics only."""
-    return _markdown(cells(comparison, TOLD))
-
-
-def verdicts_markdown(comparison: Comparison) -> str:
-    """The verdicts for an asset's page."""
-    return _markdown(verdict_cells(comparison))
+    """The table for an asset's page: the primary metric of each fit."""
+    head, *rows = (row[:-1] for row in cells(comparison, 1))
+    rule = ["---", *["--:"] * (len(head) - 1)]
+    return "\n".join(f"|{'|'.join(line)}|" for line in (head, rule, *rows))
 
 
 def text(comparison: Comparison, width: int = NARROW) -> str:
@@ -120,12 +123,6 @@ def _told(found: Mapping[str, Any]) -> str:
     digits = 0 if abs(found["difference"]) >= 1000 else 4
     numbers = [f"{found[name]:+,.{digits}f}" for name in ("difference", "low", "high")]
     return f"{found['verdict']} {numbers[0]} [{numbers[1]}, {numbers[2]}]"
-
-
-def _markdown(cells: Sequence[Sequence[str]]) -> str:
-    head, *rows = cells
-    rule = ["---", *["--:"] * (len(head) - 1)]
-    return "\n".join(f"|{'|'.join(line)}|" for line in (head, rule, *rows))
 
 
 def _aligned(cells: Sequence[Sequence[str]], left: int) -> list[str]:
