@@ -1,5 +1,6 @@
 """What a run keeps of its fit: metrics with intervals, scores, embedding, weights, pictures."""
 
+import statistics
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -38,7 +39,7 @@ def keep_fit(fitted: Fitted, method: Estimator, conf: Dataset, run: Run, scores:
             frame.write_parquet(folder / f"{part}_examples.parquet")
         save_fitted(fitted, method.name, conf, run.run_id, folder)
         losses = {loss: run.history[loss] for loss in _LOSSES if loss in run.history}
-        _draw(fitted.embedding, method.name, conf.name, losses, folder)
+        _draw(fitted.embedding, method.name, conf.name, losses, fitted.chosen.get("epochs"), folder)
         run.log_folder(folder)
 
 
@@ -48,8 +49,9 @@ def redraw(method: str, conf: Dataset, run: FinishedRun, tracker: Tracker) -> No
         return
     losses = {loss: values for loss in _LOSSES if (values := tracker.history(run.run_id, loss))}
     embedding = Embedding.load(tracker.file(run.run_id, "embedding.parquet"))
+    kept = [int(epochs) for epochs in run.params.get("selected.epochs", "").split(", ") if epochs]
     with tempfile.TemporaryDirectory() as folder:
-        _draw(embedding, method, conf.name, losses, Path(folder))
+        _draw(embedding, method, conf.name, losses, statistics.median_low(kept) if kept else None, Path(folder))
         tracker.keep(run.run_id, Path(folder), {PICTURES_KEY: pictures_key()})
 
 
@@ -58,14 +60,21 @@ def pictures_key() -> str:
     return code_version("pipeline.pictures.figures")
 
 
-def _draw(embedding: Embedding, method: str, dataset: str, losses: Mapping[str, list[float]], folder: Path) -> None:
+def _draw(
+    embedding: Embedding,
+    method: str,
+    dataset: str,
+    losses: Mapping[str, list[float]],
+    kept: int | None,
+    folder: Path,
+) -> None:
     """Draw the map and the lengths of an embedding that has a latent space, and the losses of a training."""
     title = f"{dataset}: {run_name(method, embedding.dimension)}"
     if estimator_type(method).is_swept:
         draw_map(embedding, title, folder / "map.png")
         draw_norms(embedding, title, folder / "norms.png")
     if losses:
-        draw_losses(losses, title, folder / "losses.png")
+        draw_losses(losses, title, folder / "losses.png", kept)
 
 
 def vocabulary_size(tracker: Tracker, fit: Fit) -> int:

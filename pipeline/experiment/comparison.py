@@ -19,7 +19,7 @@ from pipeline.evaluation.bootstrap import difference, interval, resampled
 from pipeline.evaluation.metrics import Metric, measure
 from pipeline.experiment.dimensions import chosen_dimensions, worth_in_pca
 from pipeline.experiment.fits import Fit
-from pipeline.pictures.figures import draw_sweep
+from pipeline.pictures.sweep import draw_sweep
 from pipeline.vocabulary.vocabulary import rule_of_thumb
 
 Array = npt.NDArray[Any]
@@ -154,10 +154,18 @@ class Comparison:
         self.draw_sweep(folder / "sweep.png")
 
     def draw_sweep(self, path: Path) -> None:
-        """Draw quality and cost against D, unless nothing was held out."""
+        """Draw quality, paired differences and cost, unless nothing was held out."""
         if self.metrics:
-            thumb = rule_of_thumb(self.about["vocabulary_size"])
-            draw_sweep(self.frame, self.swept_methods, self.metrics[0], thumb, path)
+            draw_sweep(
+                self.frame,
+                self.swept_methods,
+                self.metrics[0],
+                self.about["higher_is_better"],
+                self.about["best"] if self.about["smallest"] is not None else None,
+                rule_of_thumb(self.about["vocabulary_size"]),
+                [self.verdict(*pair, self.metrics[0]) for pair in self.told_pairs()],
+                path,
+            )
 
     @classmethod
     def load(cls, folder: Path) -> "Comparison":

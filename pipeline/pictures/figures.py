@@ -1,4 +1,4 @@
-"""PNG pictures: the map of an embedding, the lengths of its vectors, the losses of a fit, the sweep over D.
+"""PNG pictures: the map of an embedding, the lengths of its vectors, the losses of a fit.
 
 What they show is computed elsewhere.
 """
@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 
 from pipeline.embedding import Embedding
 from pipeline.pictures.projection import SHOWN, plane
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 LABELLED = 40
 """At most this many frequent tokens are named on a map, as far as the names do not cover each other."""
 _INK, _BLUE, _ORANGE = "#222222", "#2563a8", "#d9730d"
-_COLOURS = (_BLUE, _ORANGE, "#3b8a3e", "#8a4fa3")
 
 
 def draw_map(embedding: Embedding, title: str, path: Path) -> None:
@@ -64,13 +62,14 @@ def draw_norms(embedding: Embedding, title: str, path: Path) -> None:
     _save(axes, path)
 
 
-def draw_losses(losses: Mapping[str, Sequence[float]], title: str, path: Path) -> None:
-    """Draw the training and the validation loss by epoch, and mark the lowest validation loss.
+def draw_losses(losses: Mapping[str, Sequence[float]], title: str, path: Path, kept: int | None = None) -> None:
+    """Draw the training and the validation loss by epoch, and mark the lowest validation loss and the kept epoch.
 
     Args:
-        losses: train_loss, and validation_loss if there is one, with one value for each epoch.
+        losses: train_loss, and validation_loss if there is one, with one value for each epoch; with folds their means.
         title: of the picture.
         path: of the PNG file.
+        kept: the epoch, counted from 1, whose network is the fit; with folds the typical one.
     """
     axes = _axes(title)
     for (name, values), color in zip(losses.items(), (_BLUE, _ORANGE), strict=False):
@@ -78,48 +77,13 @@ def draw_losses(losses: Mapping[str, Sequence[float]], title: str, path: Path) -
     if "validation_loss" in losses:
         best = int(np.argmin(losses["validation_loss"]))
         axes.plot(best + 1, losses["validation_loss"][best], "o", color=_ORANGE, label=f"lowest: epoch {best + 1}")
+    if kept is not None:
+        axes.axvline(kept, color=_INK, linewidth=0.9, linestyle="--", label=f"kept: epoch {kept}")
     axes.locator_params(axis="x", integer=True)  # there is no epoch 1.5
     axes.set_xlabel("epoch")
     axes.set_ylabel("loss")
     axes.legend(frameon=False)
     _save(axes, path)
-
-
-def draw_sweep(frame: pl.DataFrame, methods: Sequence[str], metric: str, fourth_root: float, path: Path) -> None:
-    """Draw quality and cost against D for the methods that have a D to choose; the others are horizontal lines.
-
-    Args:
-        frame: the frame of a comparison, with one row for each fit and the metric's interval.
-        methods: those with a D to choose, the learned embedding first.
-        metric: the primary metric of the task.
-        fourth_root: of V, a rule of thumb for D, which is marked.
-        path: of the PNG file.
-    """
-    from matplotlib.figure import Figure  # not pyplot: no global state, no window
-
-    figure = Figure(figsize=(11, 5), layout="constrained")
-    quality, cost = figure.subplots(1, 2, width_ratios=(3, 2))
-    for name, color in zip(methods, _COLOURS, strict=False):
-        swept = frame.filter(method=name).sort("dimension")
-        d, value = swept["dimension"].to_numpy(), swept[metric].to_numpy()
-        ends = np.abs(swept.select(f"{metric}_low", f"{metric}_high").to_numpy().T - value)
-        quality.errorbar(d, value, yerr=ends, color=color, marker="o", capsize=3, label=name)
-        cost.plot(d, np.maximum(swept["fit_seconds"].to_numpy(), 1e-3), color=color, marker="o", label=name)
-    for i, row in enumerate(frame.filter(~pl.col("method").is_in(methods)).iter_rows(named=True)):
-        style = ("--", ":", "-.", (0, (5, 1)))[i % 4]
-        quality.axhline(row[metric], color=_INK, linewidth=0.8, linestyle=style, label=row["fit"])
-    cost.set_yscale("log")
-    for axes, title in ((quality, metric), (cost, "seconds of the fit")):
-        axes.axvline(fourth_root, color=_INK, linewidth=0.6, alpha=0.5)
-        axes.set_xscale("log", base=2)
-        axes.xaxis.set_major_formatter(lambda d, _: f"{d:g}")
-        axes.set_xlabel("dimension D")
-        axes.set_title(f"{frame['dataset'][0]}: {title}", loc="left", color=_INK)
-        axes.spines[["top", "right"]].set_visible(False)
-    top = quality.get_xaxis_transform()
-    quality.text(fourth_root, 1.0, f" fourth root of V = {fourth_root:.1f}", transform=top, fontsize=8, va="top")
-    quality.legend(frameon=False, fontsize=8)
-    figure.savefig(path, dpi=130)
 
 
 def _shown(embedding: Embedding) -> str:

@@ -41,6 +41,13 @@ def test_losses_are_drawn_with_and_without_validation(tmp_path: Path) -> None:
     assert ink(tmp_path / "both.png") > ink(tmp_path / "one.png") > 0
 
 
+def test_the_kept_epoch_is_marked_beside_the_lowest_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = []
+    monkeypatch.setattr(figures, "_save", lambda axes, path: drawn.append(axes.get_legend_handles_labels()[1]))
+    draw_losses({"train_loss": [3, 2, 1], "validation_loss": [3, 1, 2]}, "title", tmp_path / "losses.png", kept=3)
+    assert drawn == [["train loss", "validation loss", "lowest: epoch 2", "kept: epoch 3"]]
+
+
 def test_epochs_are_whole_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = []
     monkeypatch.setattr(figures, "_save", lambda axes, path: drawn.append(axes.get_xticks()))

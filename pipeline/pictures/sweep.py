@@ -1,0 +1,143 @@
+"""The picture of a contest: quality and cost against D, and the paired differences that the verdicts come from."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_INK, _SOFT = "#222222", "#6b7280"
+_COLOURS = ("#2563a8", "#d9730d", "#3b8a3e", "#8a4fa3")
+_OF_VERDICT = {"better": "#2563a8", "worse": "#d9730d", "no difference shown": _SOFT}
+_ROOM = 0.25
+"""A fit without a D that lies farther off than this share of the axis is named at its edge: it would squash the
+rest."""
+_FAR = 4.0
+"""So many times the median difference, and farther, is marked at the edge too."""
+_APART = 0.052
+"""Least distance between two names beside an axis, as a share of its height."""
+
+
+def draw_sweep(
+    frame: pl.DataFrame,
+    methods: Sequence[str],
+    metric: str,
+    higher_is_better: bool,
+    chosen: int | None,
+    fourth_root: float,
+    told: Sequence[Mapping[str, Any]],
+    path: Path,
+) -> None:
+    """Draw quality against D, the paired differences, and cost against D.
+
+    Args:
+        frame: the frame of a comparison, with one row for each fit and the metric's interval.
+        methods: those with a D to choose, the learned embedding first; the others are horizontal lines.
+        metric: the primary metric of the task.
+        higher_is_better: whether it is.
+        chosen: the learned D that validation finds best; None if there is none.
+        fourth_root: of V, a rule of thumb for D, which is marked.
+        told: rows of a comparison's differences in the metric, for the pairs that people ask for.
+        path: of the PNG file.
+    """
+    from matplotlib.figure import Figure  # not pyplot: no global state, no window
+
+    figure = Figure(figsize=(11, 5.2 + 0.27 * len(told)), layout="constrained")
+    parts = figure.subfigures(2, 1, height_ratios=(5.2, 1.2 + 0.27 * len(told)), squeeze=False)
+    quality = parts[0, 0].subplots()
+    paired, cost = parts[1, 0].subplots(1, 2, width_ratios=(3, 2))
+    _draw_quality(quality, frame, methods, metric, chosen, fourth_root)
+    direction = "higher" if higher_is_better else "lower"
+    quality.set_title(f"{frame['dataset'][0]}: {metric} against D, {direction} is better", loc="left", color=_INK)
+    _draw_differences(paired, told)
+    paired.set_title(f"paired differences in {metric}, with 95 % intervals", loc="left", color=_INK)
+    for name, colour in zip(methods, _COLOURS, strict=False):
+        swept = frame.filter(method=name).sort("dimension")
+        cost.plot(swept["dimension"], np.maximum(swept["fit_seconds"], 1e-3), color=colour, marker="o", label=name)
+    cost.set_yscale("log")
+    cost.set_title("seconds of the fit", loc="left", color=_INK)
+    for axes in (quality, cost):
+        axes.set_xscale("log", base=2)
+        tried = frame.filter(pl.col("method").is_in(methods))["dimension"].unique().sort().to_list()
+        axes.set_xticks(tried, [str(d) for d in tried], minor=False)
+        axes.set_xticks([], minor=True)
+        axes.set_xlabel("dimension D")
+    for axes in (quality, paired, cost):
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=130)
+
+
+def _draw_quality(
+    axes: "Axes", frame: pl.DataFrame, methods: Sequence[str], metric: str, chosen: int | None, fourth_root: float
+) -> None:
+    """Draw a line for each method with a D, and the others as horizontal lines; each has its name at its end."""
+    names: list[tuple[float, str, str]] = []
+    swept = frame.filter(pl.col("method").is_in(methods))
+    low, high = float(swept[f"{metric}_low"].min()), float(swept[f"{metric}_high"].max())  # type: ignore[arg-type]
+    for name, colour in zip(methods, _COLOURS, strict=False):
+        own = frame.filter(method=name).sort("dimension")
+        if own.is_empty():
+            continue
+        d, value = own["dimension"].to_numpy(), own[metric].to_numpy()
+        ends = np.abs(own.select(f"{metric}_low", f"{metric}_high").to_numpy().T - value)
+        axes.errorbar(d, value, yerr=ends, color=colour, marker="o", capsize=3, zorder=3)
+        names.append((float(value[-1]), name, colour))
+        if name == methods[0] and chosen is not None and chosen in d:
+            best = float(value[list(d).index(chosen)])
+            axes.plot(chosen, best, "o", markersize=15, fillstyle="none", color=colour)
+            side = 1 if chosen == swept["dimension"].min() else -1
+            axes.annotate(
+                f"D = {chosen}, best on validation", (chosen, best), xytext=(12 * side, 9), textcoords="offset points",
+                ha="left" if side == 1 else "right", fontsize=9, color=colour, zorder=4,
+            )  # fmt: skip
+    room = _ROOM * (high - low)
+    others = frame.filter(~pl.col("method").is_in(methods)).select("fit", metric).rows()
+    near = [value for _, value in others if low - room <= value <= high + room]
+    low, high = min([low, *near]), max([high, *near])
+    pad = 0.06 * max(high - low, 1e-9)
+    axes.set_ylim(low - pad, high + 2 * pad)
+    for name, value in others:
+        if low <= value <= high:
+            axes.axhline(value, color=_SOFT, linewidth=0.9, linestyle="--")
+            names.append((value, name, _SOFT))
+        else:
+            arrow = "↓" if value < low else "↑"
+            names.append((np.clip(value, low - pad, high + 2 * pad), f"{name} {value:.4g} {arrow}", _SOFT))
+    axes.axvline(fourth_root, color=_INK, linewidth=0.6, alpha=0.4)
+    axes.text(
+        fourth_root, 0.0, f" fourth root of V = {fourth_root:.1f}", transform=axes.get_xaxis_transform(), fontsize=8,
+        va="bottom", color=_SOFT,
+    )  # fmt: skip
+    _name_beside(axes, names)
+
+
+def _name_beside(axes: "Axes", names: Sequence[tuple[float, str, str]]) -> None:
+    """Write names to the right of the axes, at their heights, as far apart as their letters are high."""
+    low, high = axes.get_ylim()
+    place = 1.0 + _APART
+    for value, name, colour in sorted(names, reverse=True):
+        place = min((value - low) / (high - low), place - _APART)
+        axes.text(1.01, place, name, transform=axes.transAxes, va="center", fontsize=9, color=colour)
+
+
+def _draw_differences(axes: "Axes", told: Sequence[Mapping[str, Any]]) -> None:
+    """Draw a point and an interval for each difference, in the colour of its verdict."""
+    far = _FAR * float(np.median([abs(row["difference"]) for row in told] or [0.0]))
+    for place, row in enumerate(reversed(told)):
+        colour, value = _OF_VERDICT[row["verdict"]], row["difference"]
+        if abs(value) > far > 0:
+            edge = float(np.copysign(far, value))
+            axes.plot(edge, place, marker=">" if value > 0 else "<", color=colour)
+            side = "right" if value > 0 else "left"
+            axes.text(edge - edge / 25, place, f"{value:+.4g}", ha=side, va="center", fontsize=8, color=colour)
+            continue
+        ends = [[value - row["low"]], [row["high"] - value]]
+        axes.errorbar(value, place, xerr=ends, color=colour, marker="o", capsize=3)
+    axes.axvline(0, color=_INK, linewidth=0.8)
+    labels = [f"{row['fit']} - {row['against']}: {row['verdict'].split()[0]}" for row in reversed(told)]
+    axes.set_yticks(range(len(told)), labels, fontsize=8)
+    axes.set_ylim(-0.6, max(len(told), 1) - 0.4)
