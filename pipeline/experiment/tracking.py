@@ -24,8 +24,8 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # files 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
-SYSTEM_SECONDS = 2
-"""Seconds between two looks at the load of the machine."""
+SYSTEM_SECONDS = 60
+"""Seconds between two looks at the load of the machine: shorter fits have none, which would stand before their metrics."""
 CURRENT = "current"
 """Tag that tells which of several runs with the same name counts: yes or no."""
 _SQLITE = "sqlite:///"
