@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 SYSTEM_SECONDS = 60
-"""Seconds between two looks at the load of the machine: shorter fits have none, which would stand before their metrics."""
+"""Seconds between two looks at the load of the machine: of shorter fits it would only stand before their metrics."""
 CURRENT = "current"
 """Tag that tells which of several runs with the same name counts: yes or no."""
 _SQLITE = "sqlite:///"
