@@ -106,8 +106,8 @@ def fit_all(
 
 def _numbers(method: str, conf: Dataset) -> tuple[int, int]:
     """The number of a method's first fit among all fits of a dataset, from 1, and how many there are."""
-    others = [baseline.kind for baseline in conf.baselines if baseline.kind != PCA]
-    methods = [*others, PCA, EMBEDDING]  # the order of the assets
+    kinds = [baseline.kind for baseline in conf.baselines]
+    methods = [*sorted(kinds, key=lambda kind: kind == PCA), EMBEDDING]  # the order of the assets
     counts = {one: len(estimator(one, conf).fitted_at()) for one in methods}
     return 1 + sum(counts[one] for one in methods[: methods.index(method)]), sum(counts.values())
 
