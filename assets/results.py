@@ -52,9 +52,7 @@ def comparison_asset(conf: Dataset) -> dg.AssetsDefinition:
             tracker = embedding_mlflow.tracker(conf, context.instance)
             scores: dict[str, list[pl.DataFrame]] = {part: load_scores(tracker, fits, part) for part in HELD_OUT}
             table = Comparison.of(fits, vocabulary_size(tracker, fits[0]), conf.task, scores, conf.weight)
-            primary = conf.task.metrics[0]
-            shown = [f"{table.about['part']}_{name}" for name in table.metrics[: tables.TOLD]]
-            share_view(tracker, shown, ascending=not primary.higher_is_better)
+            share_view(tracker, table)
         context.log.info(f"{conf.name}:\n{tables.text(table)}")
         return dg.MaterializeResult(
             value=table,

@@ -132,8 +132,11 @@ class ModelRegistry:
         """Whether the model of a version is still there; `mlflow gc` removes it with its run."""
         from mlflow.exceptions import MlflowException
 
+        if not version.run_id:  # a person has registered something else than a run's model
+            return True
+        folder = self.client.get_model_version_download_uri(self.name, version.number).rpartition("/")[2]
         try:
-            return any(file.is_dir for file in self.client.list_artifacts(version.run_id))
+            return any(file.path == folder for file in self.client.list_artifacts(version.run_id))
         except MlflowException as error:
             if error.error_code == "RESOURCE_DOES_NOT_EXIST":
                 return False
@@ -150,4 +153,4 @@ class ModelRegistry:
 
 
 def _version(found: Any) -> Version:
-    return Version(str(found.version), str(found.run_id), dict(found.tags))
+    return Version(str(found.version), str(found.run_id or ""), dict(found.tags))

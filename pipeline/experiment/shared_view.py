@@ -4,25 +4,27 @@ MLflow keeps a view that somebody shares as a tag of the experiment, and its pag
 """
 
 import json
-from collections.abc import Sequence
 
+from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.tracking import CURRENT, Tracker
 
 KEY = "contest"
 """The name of the view in links: `viewStateShareKey=contest`."""
 _TAG = f"mlflow.sharedViewState.{KEY}"
+_METRICS = 2
+"""Metrics that have a column, the primary one first."""
 
 
-def share_view(tracker: Tracker, metrics: Sequence[str], ascending: bool) -> None:
-    """Let the page of an experiment show its current runs, the best first, with these metrics.
+def share_view(tracker: Tracker, comparison: Comparison) -> None:
+    """Let MLflow's page of an experiment show its current runs, the best first, with the metrics that matter.
 
     Args:
         tracker: of the experiment.
-        metrics: names of the metrics that are shown; the first one decides the order.
-        ascending: whether lower is better.
+        comparison: of its current runs; its primary metric decides the order.
     """
-    columns = [f"metrics.`{name}`" for name in metrics]
-    order = {"orderByKey": columns[0], "orderByAsc": ascending} if columns else {}
+    about = comparison.about
+    columns = [f"metrics.`{about['part']}_{name}`" for name in comparison.metrics[:_METRICS]]
+    order = {"orderByKey": columns[0], "orderByAsc": not about["higher_is_better"]} if columns else {}
     view = {
         "searchFilter": f"tags.{CURRENT} = 'yes'",
         **order,

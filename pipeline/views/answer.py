@@ -1,5 +1,6 @@
 """The answer that a person came for: which D to take, and what the learned embedding is worth, in short sentences."""
 
+import math
 from collections.abc import Sequence
 
 from pipeline.estimators import EMBEDDING, PCA, estimator_type
@@ -8,6 +9,8 @@ from pipeline.experiment.comparison import Comparison
 _KEPT = 0.9
 """A smaller D is named if it keeps at least this share of the metric, or adds at most the rest to an error."""
 _SHARES = {2: "half", 3: "a third", 4: "a quarter", 8: "an eighth"}
+
+_ALL_OTHERS = {1: "the other baseline", 2: "both other baselines"}
 
 
 def answer(comparison: Comparison) -> str:
@@ -46,18 +49,19 @@ def _dimension(comparison: Comparison) -> str:
         size = _share(smallest, best)
         return f"Take D={smallest}: on validation it is as good as D={best}, the best, up to a standard error, {size}."
     smaller = [d for d in tried if d < best]
-    return f"Take D={best}: the best of those tried on validation{_kept(comparison, smaller[-1:], best)}."
+    kept = _kept(comparison, smaller[-1], best) if smaller else ""
+    return f"Take D={best}: the best of those tried on validation{kept}."
 
 
-def _kept(comparison: Comparison, smaller: Sequence[int], best: int) -> str:
-    """What the next smaller D keeps of the metric."""
+def _kept(comparison: Comparison, smaller: int, best: int) -> str:
+    """What a smaller D keeps of the metric, if it is nearly all."""
     metric = comparison.metrics[0]
     of = dict(comparison.frame.filter(method=EMBEDDING).select("dimension", metric).rows())
-    for d in smaller:
-        if comparison.about["higher_is_better"] and of[best] > 0 and of[d] / of[best] >= _KEPT:
-            return f"; D={d} keeps {of[d] / of[best]:.0%} of its {metric} {_share(d, best)}"
-        if not comparison.about["higher_is_better"] and of[best] > 0 and 1 <= of[d] / of[best] <= 2 - _KEPT:
-            return f"; with D={d} its {metric} is {of[d] / of[best] - 1:.0%} larger, {_share(d, best)}"
+    share = of[smaller] / of[best] if of[best] > 0 else math.nan
+    if comparison.about["higher_is_better"] and share >= _KEPT:
+        return f"; D={smaller} keeps {share:.0%} of its {metric} {_share(smaller, best)}"
+    if not comparison.about["higher_is_better"] and 1 <= share <= 2 - _KEPT:
+        return f"; with D={smaller} its {metric} is {share - 1:.0%} larger, {_share(smaller, best)}"
     return ""
 
 
@@ -65,39 +69,35 @@ def _share(smaller: int, larger: int) -> str:
     """How large an embedding with fewer dimensions is, beside another.
 
     >>> _share(8, 32), _share(3, 32)
-    ('at a quarter of the size', 'at 9 % of the size')
+    ('at a quarter of the size', 'at 9% of the size')
     """
     times, rest = divmod(larger, smaller)
     share = _SHARES.get(times) if not rest else None
-    return f"at {share or f'{100 * smaller / larger:.0f} %'} of the size"
+    return f"at {share or f'{smaller / larger:.0%}'} of the size"
 
 
 def _worth(comparison: Comparison) -> str:
     """The learned embedding beside PCA of the same D, and the best one beside every other baseline."""
-    best = comparison.about["best"]
-    same = [(fit, against) for fit, against in comparison.told_pairs() if against.startswith(f"{PCA} D=")]
-    found = [_verdict(comparison, *pair) for pair in same]
-    others = {
-        against: _verdict(comparison, fit, against)
-        for fit, against in comparison.told_pairs()
-        if (fit, against) not in same
-    }
-    beaten, better = ([name for name, verdict in others.items() if verdict == said] for said in ("better", "worse"))
-    n_others = {1: "the other baseline", 2: "both other baselines"}.get(
-        len(others), f"all {len(others)} other baselines"
-    )
-    said = _beside_pca(found)
-    if said and others and len(beaten) == len(others) and set(found) == {"better"}:
-        said += f", and {n_others}"
-    if said and best is not None and best in comparison.about["worth"] and set(found) == {"better"}:
-        most = max(comparison.frame.filter(method=PCA)["dimension"])
-        reached = comparison.about["worth"][best]
-        said += f"; PCA {f'needs D={reached} for as much' if reached else f'does not reach it up to D={most}'}"
-    sentences = [f"{said}."] if said else []
-    if better:
-        verb = "is" if len(better) == 1 else "are"
-        sentences.append(f"{' and '.join(better)} {verb} better than the learned embedding.")
-    return " ".join(sentences)
+    told = {pair: _verdict(comparison, *pair) for pair in comparison.told_pairs()}
+    beside_pca = [verdict for (_, against), verdict in told.items() if against.startswith(f"{PCA} D=")]
+    others = {against: verdict for (_, against), verdict in told.items() if not against.startswith(f"{PCA} D=")}
+    said = _beside_pca(beside_pca)
+    if set(beside_pca) == {"better"}:
+        if set(others.values()) == {"better"}:
+            n = len({name.partition(" D=")[0] for name in others})
+            said += f", and {_ALL_OTHERS.get(n, f'all {n} other baselines')}"
+        said += _reached(comparison)
+    better = [name for name, verdict in others.items() if verdict == "worse"]
+    are = "is" if len(better) == 1 else "are"
+    sentences = [said, f"{' and '.join(better)} {are} better than the learned embedding" if better else ""]
+    return " ".join(f"{sentence}." for sentence in sentences if sentence)
+
+
+def _reached(comparison: Comparison) -> str:
+    """How many dimensions PCA needs for what the D to take has."""
+    taken = comparison.about["smallest"] or comparison.about["best"]
+    reached, most = comparison.about["worth"][taken], max(comparison.frame.filter(method=PCA)["dimension"])
+    return f"; PCA needs D={reached} for as much" if reached else f"; PCA does not reach it up to D={most}"
 
 
 def _beside_pca(found: Sequence[str]) -> str:
