@@ -107,7 +107,7 @@ def run(name: str | None = None) -> int:
     datasets = chosen(name)
     require_home()
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
-    logging.getLogger().addFilter(_is_no_retry)
+    listen_to_what_matters()
     mlflow = mlflow_from_environment()
     mlflow.prepare()
     with instance() as dagster:
@@ -130,6 +130,19 @@ def run(name: str | None = None) -> int:
         f"`{typed('dev')}` shows the assets in Dagster and the runs side by side in MLflow."
     )
     return 0
+
+
+def listen_to_what_matters() -> None:
+    """Keep what is no news out of the terminal: retries, and the trace of an interruption wherever one was met."""
+    logging.getLogger().addFilter(_is_no_retry)
+    if logging.lastResort is not None:  # what prints the lines of libraries that nobody has set up
+        logging.lastResort.addFilter(_is_no_interruption)
+
+
+def _is_no_interruption(record: logging.LogRecord) -> bool:
+    """Whether a line is something else than a library's note that Ctrl-C met it, such as SQLAlchemy's; it goes on."""
+    kind = record.exc_info[0] if record.exc_info else None
+    return kind is None or not issubclass(kind, KeyboardInterrupt | dg.DagsterExecutionInterruptedError)
 
 
 def _is_no_retry(record: logging.LogRecord) -> bool:

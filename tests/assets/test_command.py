@@ -1,8 +1,10 @@
 """The command line as a user runs it: real processes, a real home."""
 
+import logging
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import urllib.request
@@ -10,10 +12,13 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+import dagster as dg
 import psutil
 import pytest
+from sqlalchemy import NullPool, create_engine
 
 from assets.__main__ import main
+from assets.command import listen_to_what_matters
 from docs.tour import free_port
 from pipeline.config.dataset import Dataset
 from tests.conftest import PATIENCE, learns, statuses, wait_until, with_training
@@ -110,6 +115,27 @@ def test_an_interrupted_run_is_killed_in_mlflow_and_says_so(
     assert "stopped; what was finished is kept" in process.err
     assert "Traceback" not in process.err
     assert statuses(database, movies.name)["embedding D=2"] == "KILLED"
+
+
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, dg.DagsterExecutionInterruptedError])
+def test_an_interruption_that_meets_a_library_is_no_news(
+    interruption: type[BaseException], caplog: pytest.LogCaptureFixture
+) -> None:
+    class Interrupted(sqlite3.Connection):
+        def close(self) -> None:
+            super().close()
+            raise interruption
+
+    listen_to_what_matters()
+    engine = create_engine(
+        "sqlite://", poolclass=NullPool, creator=lambda: sqlite3.connect(":memory:", factory=Interrupted)
+    )
+    with pytest.raises(interruption):
+        engine.connect().close()
+    logging.getLogger("sqlalchemy.pool").error("another line")
+    assert logging.lastResort is not None
+    told = [record.getMessage() for record in caplog.records if logging.lastResort.filter(record)]
+    assert (len(caplog.records), told) == (2, ["another line"])
 
 
 def test_dev_serves_both_pages_also_after_a_death_and_one_ctrl_c_ends_everything(
