@@ -23,6 +23,7 @@ from pipeline.experiment.shared_view import share_view
 from pipeline.records.ingest import Records
 from pipeline.records.token_texts import described
 from pipeline.views import tables
+from pipeline.views.answer import answer
 from pipeline.views.exports import Exports
 from pipeline.views.pages.report import FILE as REPORT
 from pipeline.views.publish import draw_pages, write_report
@@ -53,6 +54,7 @@ def comparison_asset(conf: Dataset) -> dg.AssetsDefinition:
             scores: dict[str, list[pl.DataFrame]] = {part: load_scores(tracker, fits, part) for part in HELD_OUT}
             table = Comparison.of(fits, vocabulary_size(tracker, fits[0]), conf.task, scores, conf.weight)
             share_view(tracker, table)
+            tracker.tell(answer(table))
         context.log.info(f"{conf.name}:\n{tables.text(table)}")
         return dg.MaterializeResult(
             value=table,

@@ -35,8 +35,8 @@ class Comparison:
     differences: pl.DataFrame
     """One row for each metric and ordered pair of fits: fit, against, metric, difference, low, high, verdict."""
     about: Mapping[str, Any]
-    """part, n_examples, vocabulary_size, metrics (name -> meaning, the primary one first), higher_is_better (of the
-    primary one), weight (a column, or None), best and smallest (learned D, by validation), worth (learned D -> PCA's
+    """part, n_examples, vocabulary_size, metrics (name -> meaning, the primary one first), lower_is_better (the
+    names of those), weight (a column, or None), best and smallest (learned D, by validation), worth (learned D -> PCA's
     D)."""
 
     @classmethod
@@ -87,7 +87,7 @@ class Comparison:
             "n_examples": n_examples,
             "vocabulary_size": vocabulary_size,
             "metrics": {metric.name: metric.meaning for metric in metrics},
-            "higher_is_better": task.metrics[0].higher_is_better,
+            "lower_is_better": [metric.name for metric in metrics if not metric.higher_is_better],
             "weight": weight,
             **chosen,
             "worth": worth_in_pca(fits, values, task),
@@ -160,7 +160,7 @@ class Comparison:
                 self.frame,
                 self.swept_methods,
                 self.metrics[0],
-                self.about["higher_is_better"],
+                self.metrics[0] not in self.about["lower_is_better"],
                 self.about["best"] if self.about["smallest"] is not None else None,
                 rule_of_thumb(self.about["vocabulary_size"]),
                 [self.verdict(*pair, self.metrics[0]) for pair in self.told_pairs()],

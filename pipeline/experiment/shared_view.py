@@ -24,7 +24,9 @@ def share_view(tracker: Tracker, comparison: Comparison) -> None:
     """
     about = comparison.about
     columns = [f"metrics.`{about['part']}_{name}`" for name in comparison.metrics[:_METRICS]]
-    order = {"orderByKey": columns[0], "orderByAsc": not about["higher_is_better"]} if columns else {}
+    order = (
+        {"orderByKey": columns[0], "orderByAsc": comparison.metrics[0] in about["lower_is_better"]} if columns else {}
+    )
     view = {
         "searchFilter": f"tags.{CURRENT} = 'yes'",
         **order,

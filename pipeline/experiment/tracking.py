@@ -30,6 +30,7 @@ CURRENT = "current"
 """Tag that tells which of several runs with the same name counts: yes or no."""
 _SQLITE = "sqlite:///"
 _NOTE = "mlflow.note.content"  # MLflow's page shows it as the description
+_ANSWER = "answer"
 
 
 def prepare(uri: str) -> None:
@@ -63,6 +64,11 @@ def client_of(uri: str) -> "MlflowClient":
         return MlflowClient(tracking_uri=uri)
     except MlflowException as error:
         raise PipelineError(masked(f"MLflow at {uri} cannot be used: {error}")) from error
+
+
+def _above(tags: Mapping[str, str]) -> str:
+    """What stands above the description of an experiment: what its runs have shown, if that was told."""
+    return f"**{tags[_ANSWER]}**\n\n" if _ANSWER in tags else ""
 
 
 @contextmanager
@@ -109,8 +115,15 @@ class Tracker:
                     f"the MLflow experiment {experiment!r} was deleted. Bring it back with `mlflow experiments restore "
                     f"-x {found.experiment_id}`, or remove it for good with `mlflow gc`."
                 )
-            if found.tags.get(_NOTE) != description:
-                self.client.set_experiment_tag(self.experiment_id, _NOTE, description)
+            if found.tags.get(_NOTE) != (note := _above(found.tags) + description):
+                self.client.set_experiment_tag(self.experiment_id, _NOTE, note)
+
+    def tell(self, answer: str) -> None:
+        """Let the description of the experiment begin with what its runs have shown."""
+        tags = self.client.get_experiment(self.experiment_id).tags
+        description = tags.get(_NOTE, "").removeprefix(_above(tags))
+        self.client.set_experiment_tag(self.experiment_id, _ANSWER, answer)
+        self.client.set_experiment_tag(self.experiment_id, _NOTE, _above({_ANSWER: answer}) + description)
 
     def finished(self, key: str) -> FinishedRun | None:
         """The latest run with this key that ended FINISHED and still has its embedding, if there is one."""
@@ -140,6 +153,15 @@ class Tracker:
     def tag(self, run_id: str, name: str) -> str | None:
         """A tag of a run, or None."""
         value: str | None = self.client.get_run(run_id).data.tags.get(name)
+        return value
+
+    def param(self, run_id: str, name: str) -> str:
+        """A setting of a run as MLflow has it.
+
+        Raises:
+            KeyError: the run has no such setting.
+        """
+        value: str = self.client.get_run(run_id).data.params[name]
         return value
 
     def keep(self, run_id: str, folder: Path, tags: Mapping[str, str]) -> None:

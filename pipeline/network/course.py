@@ -32,7 +32,7 @@ class CourseNetwork(Baseline, Schedule):
     in_words: ClassVar[str] = (
         "course_network is the network of the textbooks, where three of ten tokens predict the other seven; the "
         "embedding learns the whole list from the whole list, so that each step teaches all of its tokens, and starts "
-        "at PCA's vectors"
+        "at PCA's vectors."
     )
 
     kind: Literal["course_network"] = "course_network"

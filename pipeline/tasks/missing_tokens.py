@@ -96,11 +96,16 @@ class MissingTokens(Task):
     @property
     def metrics(self) -> tuple[Metric, ...]:
         """Metrics of the ranking of all tokens except those that went in."""
+        found = "share of an example's held-out tokens that are among the first {k}, mean over the examples"
+        gain = (
+            "gain of the held-out tokens among the first {k}, discounted by their rank, as a share of the best "
+            "possible, mean over the examples"
+        )
         return (
-            Metric("recall_at_20", "held-out tokens among the first 20 / held-out tokens, mean over examples"),
-            Metric("ndcg_at_20", "discounted gain of the first 20 / the best possible, mean over examples"),
-            Metric("recall_at_50", "held-out tokens among the first 50 / held-out tokens, mean over examples"),
-            Metric("ndcg_at_100", "discounted gain of the first 100 / the best possible, mean over examples"),
+            Metric("recall_at_20", found.format(k=20)),
+            Metric("ndcg_at_20", gain.format(k=20)),
+            Metric("recall_at_50", found.format(k=50)),
+            Metric("ndcg_at_100", gain.format(k=100)),
         )
 
     def evaluate(self, fitted: Fitted, rows: ExampleSet) -> pl.DataFrame:

@@ -58,9 +58,10 @@ def _kept(comparison: Comparison, smaller: int, best: int) -> str:
     metric = comparison.metrics[0]
     of = dict(comparison.frame.filter(method=EMBEDDING).select("dimension", metric).rows())
     share = of[smaller] / of[best] if of[best] > 0 else math.nan
-    if comparison.about["higher_is_better"] and share >= _KEPT:
+    lower_is_better = metric in comparison.about["lower_is_better"]
+    if not lower_is_better and share >= _KEPT:
         return f"; D={smaller} keeps {share:.0%} of its {metric} {_share(smaller, best)}"
-    if not comparison.about["higher_is_better"] and 1 <= share <= 2 - _KEPT:
+    if lower_is_better and 1 <= share <= 2 - _KEPT:
         return f"; with D={smaller} its {metric} is {share - 1:.0%} larger, {_share(smaller, best)}"
     return ""
 

@@ -1,5 +1,8 @@
 """What a token does to the prediction, with everything else held fixed."""
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
@@ -7,6 +10,10 @@ from scipy import sparse
 from pipeline.config.task import Task
 from pipeline.embedding import Fitted
 from pipeline.examples.example_set import ExampleSet
+from pipeline.examples.sparse_examples import SparseExamples
+from pipeline.tasks.target import TargetTask
+
+Array = npt.NDArray[Any]
 
 EXAMPLES = (10, 50)
 """Fewest and most examples that a token is put into and taken out of: the more tokens, the fewer examples."""
@@ -49,3 +56,47 @@ def token_effects(fitted: Fitted, rows: ExampleSet, task: Task, seed: int, n_tok
         after, before = map(task.effect, scores)
         effects.append((after - before).reshape(len(tokens), b, *after.shape[1:]).mean(axis=1))
     return np.concatenate(effects)
+
+
+@dataclass(frozen=True)
+class Telling:
+    """The tokens that tell examples apart most, and what each does to the prediction."""
+
+    effect: str
+    """What the effects are of, in words."""
+    tokens: tuple[int, ...]
+    """Their integers."""
+    texts: tuple[str, ...]
+    """The effect of each."""
+
+
+def telling_tokens(fitted: Fitted, examples: SparseExamples, task: TargetTask, seed: int, n: int, k: int) -> Telling:
+    """The k tokens, among the first n of the vocabulary, that tell examples apart most."""
+    rows, n = examples.everything(), min(n, len(fitted.embedding.vocabulary))
+    effects = token_effects(fitted, rows, task, seed, n)
+    counts = fitted.embedding.vocabulary.tokens["count"].to_numpy()[:n]
+    chosen = by_spread(effects, np.minimum(counts / max(examples.n_training, 1), 1), k)
+    name, found = task.effects_in_words(effects[chosen], rows.classes)
+    texts = found if isinstance(found, list) else [task.effect_text(effect) for effect in found]
+    return Telling(name, tuple(chosen.tolist()), tuple(texts))
+
+
+def by_spread(effects: Array, shares: Array, k: int) -> npt.NDArray[np.int64]:
+    """The k tokens whose presence or absence makes predictions differ most, the first one most.
+
+    A token that a share p of the examples has, with the effect e, adds with a standard deviation of
+
+        |e| sqrt(p (1 - p))
+
+    so a token that nearly all examples have, or nearly none, says little.
+
+    >>> by_spread(np.array([0.1, 0.1, 0.3]), np.array([0.5, 0.98, 0.001]), 2)
+    array([0, 1])
+
+    Args:
+        effects: (n,), or (n, C) on each class.
+        shares: (n,) the shares of the examples that have each token.
+        k: number of tokens.
+    """
+    strength = np.linalg.norm(effects.reshape(len(effects), -1), axis=1)
+    return np.argsort(-strength * np.sqrt(shares * (1 - shares)), kind="stable")[:k]

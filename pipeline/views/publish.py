@@ -24,9 +24,11 @@ from pipeline.experiment.fits import Fit
 from pipeline.experiment.tracking import Tracker
 from pipeline.inference.saved_fit import load_fitted
 from pipeline.pictures.projection import SHOWN, View, neighbourhoods, plane, space
-from pipeline.views.marginal_effects import token_effects
+from pipeline.tasks.target import TargetTask
+from pipeline.views.kept_epoch import kept_in_words
+from pipeline.views.marginal_effects import telling_tokens, token_effects
 from pipeline.views.pages.latent_space import Colour, categories, latent_space_page
-from pipeline.views.pages.report import Report, Shown, report_page
+from pipeline.views.pages.report import TELLING, Report, Shown, report_page
 
 PAGE = "latent_space.html"
 
@@ -99,7 +101,7 @@ def write_report(
         pictures[f"{beside.name}, for comparison"] = tracker.file(beside.run_id, "map.png")
     pictures[f"{best.name}: how far a token lies from the origin, against its count"] = folder / "norms.png"
     if (folder / "losses.png").exists():
-        pictures[f"{best.name}: the losses by epoch"] = folder / "losses.png"
+        pictures[f"{best.name}: the losses by epoch. {_kept(conf, comparison, tracker)}"] = folder / "losses.png"
     shown = Shown(
         best.name,
         embedding,
@@ -107,6 +109,9 @@ def write_report(
         (folder / PAGE).read_text(encoding="utf-8"),
         pictures,
         Embedding.load(tracker.file(beside.run_id, "embedding.parquet")) if beside else None,
+        telling_tokens(load_fitted(folder), examples, conf.task, conf.seed, SHOWN, TELLING)
+        if isinstance(conf.task, TargetTask)
+        else None,
     )
     size = len(embedding.vocabulary)
     with tempfile.TemporaryDirectory() as name:
@@ -125,6 +130,13 @@ def write_report(
         report.save(Path(name))
         tracker.keep(best.run_id, Path(name), {})
     return report, best
+
+
+def _kept(conf: Dataset, comparison: Comparison, tracker: Tracker) -> str:
+    """Why the fit that the report shows keeps the epochs that it keeps."""
+    run_id, metric = comparison.best.run_id, conf.task.metrics[0].name
+    kept = [int(epoch) for epoch in tracker.param(run_id, "selected.epochs").split(", ")]
+    return kept_in_words(kept, tracker.history(run_id, "validation_loss"), conf.training.patience, metric)
 
 
 def _key(fit: Fit, is_best: bool, beside: Fit | None, about: pl.DataFrame) -> str:

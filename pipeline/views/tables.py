@@ -2,11 +2,12 @@
 
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from pipeline.estimators import PCA, estimator_type
+from pipeline.estimators import EMBEDDING, PCA, estimator_type
 from pipeline.evaluation.bootstrap import LEVEL
 from pipeline.experiment.comparison import Comparison
 from pipeline.views.answer import answer
@@ -26,6 +27,30 @@ def cells(comparison: Comparison, n_metrics: int | None = None) -> list[list[str
     seconds = [f"{value:,.1f}" for value in comparison.frame["fit_seconds"]]
     head = [comparison.frame["dataset"][0], *metrics, "fit, s"]
     return [head, *map(list, zip(comparison.frame["fit"], *columns, seconds, strict=True))]
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A table, the best fit first."""
+
+    cells: list[list[str]]
+    best: frozenset[tuple[int, int]]
+    """Row and column of the best value of each metric, counted without the header."""
+
+
+def ranked_cells(comparison: Comparison) -> Ranked:
+    """The table with the best fit first, by the primary metric."""
+    head, *rows = cells(comparison)
+    metrics = comparison.metrics
+    if not metrics:
+        return Ranked([head, *rows], frozenset())
+    ranks = [
+        comparison.frame[name].arg_sort(descending=direction(comparison, name) == "higher").to_list()
+        for name in metrics
+    ]
+    place = {row: i for i, row in enumerate(ranks[0])}
+    best = frozenset((place[rank[0]], column) for column, rank in enumerate(ranks, start=1))
+    return Ranked([head, *(rows[i] for i in ranks[0])], best)
 
 
 def _written(comparison: Comparison, name: str, row: Mapping[str, Any]) -> str:
@@ -53,28 +78,54 @@ def verdict_sentences(comparison: Comparison) -> list[str]:
 def sentences(comparison: Comparison) -> list[str]:
     """What the table means, as a list of sentences."""
     size = comparison.about["vocabulary_size"]
-    thumb = f"fourth root of V = {size:,}: D = {rule_of_thumb(size):.1f}"
+    thumb = f"The fourth root of V = {size:,}, a rule of thumb, is {rule_of_thumb(size):.1f}."
     if not comparison.metrics:
-        return [f"no example is held out, so nothing was measured; {thumb}"]
-    n = comparison.about["n_examples"]
-    said = [
-        f"measured on the {n:,} {comparison.about['part']} examples; ± and brackets: {LEVEL:.0%} intervals of a "
-        "bootstrap over them, paired for differences"
-    ]
-    best, smallest = comparison.about["best"], comparison.about["smallest"]
-    if smallest is not None:
-        said.append(
-            f"which D: validation finds D={best} best, and D={smallest} is the smallest that is not worse by more "
-            f"than one standard error; {thumb}"
-        )
-    else:
-        said.append(thumb)
-    most = max(comparison.frame.filter(method=PCA)["dimension"], default=0)
-    for learned, pca in comparison.about["worth"].items():
-        reached = f"pca needs D={pca}" if pca else f"pca does not reach it up to D={most}"
-        said.append(f"what {comparison.metrics[0]} embedding D={learned} has: {reached}")
+        return [f"No example is held out, so nothing was measured. {thumb}"]
+    n, part, primary = comparison.about["n_examples"], comparison.about["part"], comparison.metrics[0]
     methods = [estimator_type(name) for name in comparison.frame["method"].unique(maintain_order=True)]
-    return said + _weighted(comparison) + [method.in_words for method in methods if method.in_words]
+    return [
+        f"{primary}: {comparison.about['metrics'][primary]}; {direction(comparison, primary)} is better.",
+        f"Measured on the {n:,} {part} examples. ± and brackets are {LEVEL:.0%} intervals of a bootstrap over them, "
+        "paired for differences.",
+        f"{_chosen(comparison)}{thumb}",
+        *_reached(comparison),
+        *_weighted(comparison),
+        *(method.in_words for method in methods if method.in_words),
+    ]
+
+
+def direction(comparison: Comparison, metric: str) -> str:
+    """Which values of a metric are better: higher or lower."""
+    return "lower" if metric in comparison.about["lower_is_better"] else "higher"
+
+
+def _chosen(comparison: Comparison) -> str:
+    """What validation says about D, with a space behind; empty if there is no validation."""
+    best, smallest = comparison.about["best"], comparison.about["smallest"]
+    if smallest is None:
+        return ""
+    if best == min(comparison.frame.filter(method=EMBEDDING)["dimension"]):
+        return f"Validation finds D={best} best, the smallest that was tried. "
+    rest = "no smaller one is" if smallest == best else f"D={smallest} is the smallest that is"
+    return f"Validation finds D={best} best, and {rest} within one standard error of it. "
+
+
+def _reached(comparison: Comparison) -> list[str]:
+    """How many dimensions of PCA each learned D is worth."""
+    worth, metric = comparison.about["worth"], comparison.metrics[0]
+    most = max(comparison.frame.filter(method=PCA)["dimension"], default=0)
+    said = [f"PCA needs D={pca} for the {metric} of embedding D={learned}." for learned, pca in worth.items() if pca]
+    beyond = listed([f"D={learned}" for learned, pca in worth.items() if not pca])
+    return said + ([f"PCA does not reach the {metric} of embedding {beyond} up to D={most}."] if beyond else [])
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as a list in a sentence.
+
+    >>> listed(["D=2", "D=8", "D=32"]), listed(["D=2"])
+    ('D=2, D=8 and D=32', 'D=2')
+    """
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def _weighted(comparison: Comparison) -> list[str]:
@@ -83,8 +134,8 @@ def _weighted(comparison: Comparison) -> list[str]:
     if weight is None:
         return []
     others = [name for name in comparison.frame["method"].unique().sort() if not estimator_type(name).uses_tokens]
-    but = f", except {' and '.join(others)}, which do not look at tokens" if others else ""
-    return [f"a token counts as much as {weight} says, in every method{but}; held-out tokens all count the same"]
+    but = f", except {listed(others)}, which do not look at tokens" if others else ""
+    return [f"A token counts as much as {weight} says, in every method{but}. Held-out tokens all count the same."]
 
 
 def markdown(comparison: Comparison) -> str:

@@ -175,7 +175,7 @@ def test_a_group_materialises_end_to_end(
     assert "- embedding D=2 against pca D=2: better " in page["verdicts"].value
     assert page["answer"].value.startswith("D=2 is the only one that was tried. The learned embedding beats PCA")
     assert page["in the home"].value == f"data/{conf.name}/comparison"
-    assert f"measured on the {page['examples'].value} test examples" in page["what it means"].value
+    assert f"Measured on the {page['examples'].value} test examples" in page["what it means"].value
     assert "/#/compare-runs?runs=" in page["compare in MLflow"].value
 
 

@@ -20,9 +20,13 @@ from pipeline.experiment.comparison import Comparison
 from pipeline.pictures.projection import View, ends
 from pipeline.views import tables
 from pipeline.views.answer import answer
+from pipeline.views.caveats import caveats
+from pipeline.views.marginal_effects import Telling
 from pipeline.views.pages.template import filled
 from pipeline.vocabulary.vocabulary import rule_of_thumb
 
+TELLING = 10
+"""So many tokens stand with their nearest ones."""
 _FREQUENT = 10
 _NEIGHBOURS = 5
 FILE = "report.html"
@@ -56,6 +60,8 @@ class Shown:
     pictures: Mapping[str, Path]
     """PNG files, by what they show."""
     baseline: Embedding | None = None
+    telling: Telling | None = None
+    """The tokens that say most about what is predicted; None if tokens are predicted."""
 
 
 def report_page(
@@ -85,6 +91,7 @@ def report_page(
             description=conf.description,
             answer=answer(comparison),
             sentences=tables.sentences(comparison),
+            caveats=caveats(conf, comparison),
             facts=_facts(examples),
             frequent=_frequent(shown.embedding),
             shown=shown,
@@ -92,10 +99,12 @@ def report_page(
             axes=_axes(shown),
             neighbours=_neighbours(shown),
             part=comparison.about["part"],
-            contest=tables.cells(comparison),
+            metrics=comparison.about["metrics"],
+            contest=tables.ranked_cells(comparison),
             verdicts=tables.verdict_cells(comparison),
             sweep=_base64(sweep) if sweep else None,
             sweep_in_words=_sweep_in_words(comparison) if sweep else "",
+            fingerprint=examples.fingerprint,
             settings=yaml.safe_dump(_settings(conf), sort_keys=False, allow_unicode=True, width=100),
             made=made,
             links=links,
@@ -114,7 +123,6 @@ def _facts(examples: SparseExamples) -> dict[str, str]:
         "tokens of an example, median": f"{np.median(lengths):,.0f}",
         "fourth root of V": f"{rule_of_thumb(v):.1f}",
         "held out in": f"{examples.n_folds} folds" if examples.n_folds > 1 else "one split",
-        "fingerprint": examples.fingerprint,
     }
 
 
@@ -130,12 +138,15 @@ def _axes(shown: Shown) -> list[tuple[str, str, str]]:
 
 
 def _neighbours(shown: Shown) -> list[list[str]]:
+    """The nearest tokens of those that say most, or of the most frequent ones."""
+    vocabulary, telling = shown.embedding.vocabulary, shown.telling
     methods = {shown.name: shown.embedding} | ({"pca of the same D": shown.baseline} if shown.baseline else {})
+    of = vocabulary.tokens.head(_FREQUENT) if telling is None else vocabulary.tokens[list(telling.tokens)]
     rows = []
-    for token, label in shown.embedding.vocabulary.tokens.head(_FREQUENT).select("token", "label").rows():
+    for i, (token, label) in enumerate(of.select("token", "label").rows()):
         near = [_names(embedding.neighbours(token, _NEIGHBOURS)) for embedding in methods.values()]
-        rows.append([label, *near])
-    return [["token", *methods], *rows]
+        rows.append([label, *([telling.texts[i]] if telling else []), *near])
+    return [["token", *([telling.effect] if telling else []), *methods], *rows]
 
 
 def _names(found: pl.DataFrame) -> str:

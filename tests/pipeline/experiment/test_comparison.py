@@ -85,8 +85,8 @@ def test_the_differences_go_both_ways(planted: Comparison) -> None:
 def test_it_says_how_many_dimensions_of_pca_a_learned_one_is_worth(planted: Comparison) -> None:
     assert planted.about["worth"] == {2: 16, 8: None}
     text = tables.text(planted)
-    assert "what recall_at_20 embedding D=2 has: pca needs D=16" in text
-    assert "what recall_at_20 embedding D=8 has: pca does not reach it up to D=16" in text
+    assert "PCA needs D=16 for the recall_at_20 of embedding D=2." in text
+    assert "PCA does not reach the recall_at_20 of embedding D=8 up to D=16." in text
 
 
 def test_the_smallest_d_that_is_not_worse_by_one_standard_error_is_chosen_on_validation() -> None:
@@ -98,6 +98,17 @@ def test_the_smallest_d_that_is_not_worse_by_one_standard_error_is_chosen_on_val
     assert (about["best"], about["smallest"]) == (8, 4)
 
 
+def test_the_best_fit_stands_first_and_the_best_value_of_each_metric_is_known(planted: Comparison) -> None:
+    ranked = tables.ranked_cells(planted)
+    recalls = [float(row[1].split()[0]) for row in ranked.cells[1:]]
+    assert recalls == sorted(recalls, reverse=True)
+    assert sorted(map(tuple, ranked.cells)) == sorted(map(tuple, tables.cells(planted)))
+    for row, column in ranked.best:
+        values = [float(cells[column].split()[0]) for cells in ranked.cells[1:]]
+        assert values[row] == max(values)
+    assert {column for _, column in ranked.best} == {1, 2}
+
+
 def test_no_signal_is_said(planted: Comparison) -> None:
     assert "No signal shown" not in tables.text(planted)
     fits = [fit("embedding", 8), fit("popularity", 1)]
@@ -107,10 +118,10 @@ def test_no_signal_is_said(planted: Comparison) -> None:
 
 
 def test_it_says_by_what_tokens_count_and_which_methods_do_not_look_at_them(planted: Comparison) -> None:
-    assert "a token counts" not in tables.text(planted)
+    assert "A token counts" not in tables.text(planted)
     pricing = [fit("embedding", 8), fit("boosted_trees", 1), fit("mean", 1)]
     weighted = Comparison.of(pricing, 16, TASK, {"validation": [], "test": SCORES[:3]}, "minutes")
-    said = "a token counts as much as minutes says, in every method, except boosted_trees and mean"
+    said = "A token counts as much as minutes says, in every method, except boosted_trees and mean"
     assert said in unwrapped(tables.text(weighted))
 
 
@@ -131,12 +142,12 @@ def test_the_markdown_is_short_enough_to_show_inline(planted: Comparison) -> Non
 def test_without_test_examples_the_validation_ones_are_shown_and_named() -> None:
     comparison = Comparison.of(FITS, 16, TASK, {"validation": SCORES, "test": []})
     assert comparison.about["part"] == "validation"
-    assert f"measured on the {N} validation examples" in tables.text(comparison)
+    assert f"Measured on the {N} validation examples" in tables.text(comparison)
 
 
 def test_without_any_held_out_example_the_table_says_so() -> None:
     comparison = Comparison.of(FITS, 16, TASK, {"validation": [], "test": []})
-    assert "no example is held out, so nothing was measured" in tables.text(comparison)
+    assert "No example is held out, so nothing was measured" in tables.text(comparison)
     assert comparison.differences.is_empty()
 
 

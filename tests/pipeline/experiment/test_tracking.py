@@ -71,11 +71,21 @@ def test_what_the_machine_does_is_noted_and_is_no_metric_of_the_fit(
     assert found.metrics == {"fit_seconds": 1.0}
 
 
-def test_a_changed_description_is_shown(tracker: Tracker, tmp_path: Path) -> None:
+def test_a_changed_description_is_shown_below_the_answer(tracker: Tracker, tmp_path: Path) -> None:
     name = tracker.client.get_experiment(tracker.experiment_id).name
     again = Tracker(tracker.uri, tmp_path / "artifacts", name, "what it is now")
     assert again.experiment_id == tracker.experiment_id
-    assert again.client.get_experiment(tracker.experiment_id).tags["mlflow.note.content"] == "what it is now"
+
+    def note() -> str:
+        return str(tracker.client.get_experiment(tracker.experiment_id).tags["mlflow.note.content"])
+
+    assert note() == "what it is now"
+    again.tell("Take D=8.")
+    assert note() == "**Take D=8.**\n\nwhat it is now"
+    again.tell("Take D=2.")
+    assert note() == "**Take D=2.**\n\nwhat it is now"
+    Tracker(tracker.uri, tmp_path / "artifacts", name, "what it is then")
+    assert note() == "**Take D=2.**\n\nwhat it is then"
 
 
 def test_a_run_that_raises_is_failed_and_says_why(tracker: Tracker) -> None:

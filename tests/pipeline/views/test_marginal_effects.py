@@ -9,7 +9,7 @@ from scipy import sparse
 from pipeline.embedding import Embedding, nowhere
 from pipeline.examples.example_set import ExampleSet, SparseRows
 from pipeline.tasks.regression import Regression
-from pipeline.views.marginal_effects import token_effects
+from pipeline.views.marginal_effects import by_spread, token_effects
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 
@@ -41,3 +41,10 @@ def test_the_planted_effect_is_found_whatever_else_an_example_has(logs: bool) ->
     name, found = task.effects_in_words(token_effects(Planted(adds, logs), rows, task, seed=1, n_tokens=3), ())
     assert name == "what it does to price"
     assert found == pytest.approx(np.expm1(adds) if logs else adds, abs=1e-6)
+
+
+def test_the_token_that_says_most_is_neither_the_most_frequent_nor_the_largest() -> None:
+    shares, effects = np.array([1.0, 0.5, 0.01]), np.array([0.3, 0.2, 0.9])
+    assert by_spread(effects, shares, 3).tolist() == [1, 2, 0]
+    of_classes = np.column_stack([effects, -effects])
+    assert by_spread(of_classes, shares, 2).tolist() == [1, 2]

@@ -1,12 +1,16 @@
 """Pages and report of real fits, made once and opened in a real browser."""
 
+import base64
 import logging
+import unicodedata
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import polars as pl
 import pytest
 import yaml
+from pypdf import PdfReader
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
@@ -99,6 +103,12 @@ def test_the_report_opens_and_says_what_the_comparison_says(fitted: Fitted, brow
         assert sentence in text
     for row in tables.verdict_cells(comparison)[1:]:
         assert all(cell in text for cell in row)
+    bold = [cell.text for cell in browser.find_elements(By.CSS_SELECTOR, "td.best")]
+    highest = comparison.frame.sort(comparison.metrics[0], descending=conf.name == "movies")
+    assert bold[0].startswith(f"{highest[comparison.metrics[0]][0]:.4f}")
+    assert len(bold) == len(comparison.metrics)
+    assert f"The fingerprint of the sparse examples is {examples.fingerprint}." in text
+    _is_whole_on_paper(browser, comparison)
     images = browser.find_elements(By.TAG_NAME, "img")
     assert len(images) >= 3
     assert all(image.get_attribute("alt") for image in images)
@@ -113,3 +123,17 @@ def test_the_report_opens_and_says_what_the_comparison_says(fitted: Fitted, brow
     assert browser.find_element(By.CSS_SELECTOR, "#token h2").text
     browser.switch_to.default_content()
     assert console_errors(browser) == []
+
+
+def _is_whole_on_paper(browser: Chrome, comparison: Comparison) -> None:
+    """Printed, every cell of the tables is there to its end, and no heading is the last line of a page."""
+    paper = PdfReader(BytesIO(base64.b64decode(browser.print_page())))
+    pages = [unicodedata.normalize("NFKC", page.extract_text()).splitlines() for page in paper.pages]  # no ligatures
+    printed = "".join("".join("".join(page) for page in pages).split())
+    for row in [*tables.verdict_cells(comparison), *tables.ranked_cells(comparison).cells]:
+        for cell in row:
+            assert "".join(cell.split()) in printed
+    headings = [heading.text for heading in browser.find_elements(By.CSS_SELECTOR, "h2, h3, .caption")]
+    assert len(headings) > 5
+    for page in pages:
+        assert page[-1].strip() not in headings

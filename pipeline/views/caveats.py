@@ -1,0 +1,47 @@
+"""What the figures and the pictures do not say, for someone who was not there when they were made."""
+
+from pipeline.config.dataset import Dataset
+from pipeline.experiment.comparison import Comparison
+
+
+def caveats(conf: Dataset, comparison: Comparison) -> list[str]:
+    """What to keep in mind, as sentences."""
+    said = [
+        f"Each fit is one training with one seed ({conf.seed}). The intervals are over the held-out examples; the "
+        "chance of a training is not in them."
+    ]
+    if comparison.metrics:
+        said.append(_chosen(conf, comparison))
+    return [
+        *said,
+        "Nearness is what an embedding means. Its axes have no meaning of their own, and another seed turns the space.",
+        f"A token that occurs {_fewer(conf.vocabulary.min_count)} in training is not in the vocabulary. The place of a "
+        "rare token rests on few examples, so its nearest tokens do too.",
+        *([] if conf.task.predicts_tokens else [_EFFECT]),
+    ]
+
+
+_EFFECT = (
+    "What a token does to the prediction is how the prediction differs with it and without it, everything else the "
+    "same: an association in these examples, not a cause."
+)
+
+
+def _fewer(times: int) -> str:
+    return "nowhere" if times == 1 else f"fewer than {times} times"
+
+
+def _chosen(conf: Dataset, comparison: Comparison) -> str:
+    """By which examples settings were chosen, and how often the figures' examples were looked at."""
+    if comparison.about["part"] == "validation":
+        return (
+            "There are no test examples: the figures are those of the validation examples, by which D, epochs and "
+            "settings were chosen too, so they are a little too good."
+        )
+    if comparison.about["smallest"] is None:
+        return "There are no validation examples to choose by, so every setting is the one of the conf file."
+    again = ", and every method was then fitted again with them" if conf.refit else ""
+    return (
+        f"D, epochs and the settings of the baselines were chosen by validation examples{again}. The test examples "
+        "were looked at once, for these figures."
+    )

@@ -1,0 +1,38 @@
+"""Why a fit keeps the epoch that it keeps, in words: whoever sees the validation loss rise asks."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def kept_in_words(kept: Sequence[int], validation: Sequence[float], patience: int | None, metric: str) -> str:
+    """One sentence or two about the kept epochs.
+
+    >>> kept_in_words([3], [0.5, 0.4, 0.3], None, "rmse")
+    'The validation loss falls to the end, and the fit keeps the last epoch, 3.'
+
+    Args:
+        kept: the epoch that each fold's network is from, counted from 1.
+        validation: the validation loss by epoch, with folds their means; empty if there is no validation.
+        patience: of the training settings.
+        metric: by which validation chooses.
+    """
+    if not len(validation):
+        return "There is no validation loss to choose an epoch by, so the fit keeps the last one."
+    lowest, last = int(np.argmin(validation)) + 1, len(validation)
+    if patience is not None:
+        return (
+            f"Training stops after {patience} epochs without a lower validation loss, and the fit keeps the epoch with "
+            f"the lowest, {', '.join(map(str, sorted(set(kept))))}."
+        )
+    n_last = sum(epoch == last for epoch in kept)
+    if n_last == len(kept) and lowest == last:
+        return f"The validation loss falls to the end, and the fit keeps the last epoch, {last}."
+    said = f"The validation loss is lowest at epoch {lowest}, and training goes on to epoch {last}. "
+    if n_last == len(kept):
+        return said + (
+            f"The fit keeps the last epoch: the one with the lowest loss would be kept only if its {metric} on "
+            "validation were better beyond doubt, and it is not."
+        )
+    where = f"In {len(kept) - n_last} of {len(kept)} folds the" if n_last else "The"
+    return f"{said}{where} fit keeps an earlier epoch, because its {metric} on validation is better beyond doubt."

@@ -1,0 +1,36 @@
+import polars as pl
+import pytest
+
+from pipeline.config.dataset import Dataset
+from pipeline.experiment.comparison import Comparison
+from pipeline.experiment.fits import Fit
+from pipeline.views.caveats import caveats
+from tests.conftest import HOMES, MOVIES
+
+FITS = [Fit("films", "embedding", 2, "run", "1", False, {"fit_seconds": 1.0})]
+
+
+@pytest.mark.parametrize(
+    ("settings", "part", "has_validation", "said"),
+    [
+        (MOVIES, "test", True, ["one seed (1)", "The test examples were looked at once", "fewer than 2 times"]),
+        (MOVIES, "test", False, ["There are no validation examples to choose by"]),
+        (MOVIES, "validation", True, ["There are no test examples", "a little too good"]),
+        (HOMES, "test", True, ["an association in these examples, not a cause", "occurs nowhere in training"]),
+    ],
+)
+def test_it_says_what_the_figures_leave_out(settings: dict, part: str, has_validation: bool, said: list[str]) -> None:
+    minimum = 2 if settings is MOVIES else 1
+    conf = Dataset.model_validate(
+        {"name": "films", "source": {"path": "films.csv"}, **settings, "vocabulary": {"min_count": minimum}}
+    )
+    measured = {column: [0.2, 0.4] for column in COLUMNS[settings["task"]["kind"]]}
+    scores = [pl.DataFrame({"example": ["a", "b"], **measured})]
+    parts = {"validation": scores if has_validation else [], "test": scores if part == "test" else []}
+    told = " ".join(caveats(conf, Comparison.of(FITS, 10, conf.task, parts)))
+    for words in said:
+        assert words in told
+    assert ("not a cause" in told) == (settings is HOMES)
+
+
+COLUMNS = {"missing_tokens": ["recall_at_20", "ndcg_at_20"], "regression": ["target", "predicted"]}
