@@ -89,7 +89,9 @@ def _opened(url: str) -> tuple[Any, str]:
 
     try:
         files, path = fsspec.core.url_to_fs(url)
-    except (ImportError, ValueError) as error:
+    except ImportError as error:  # fsspec names the package
+        raise PipelineError(f"{url}: a driver for such a store is not installed ({error}).") from None
+    except ValueError as error:
         raise PipelineError(f"{url}: cannot be read ({error}). Correct `source.path`.") from None
     return files, path
 

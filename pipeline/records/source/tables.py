@@ -44,6 +44,8 @@ class ParquetFile:
         try:
             self._rows = pl.scan_parquet(path, glob=False)
             self.schema = self._rows.collect_schema()
+        except FileNotFoundError:  # of a store: files of this machine were looked for before
+            raise PipelineError(f"{name}: there is no such file. Correct `source.path`.") from None
         except (pl.exceptions.PolarsError, OSError) as error:
             raise PipelineError(f"{name}: cannot be read as parquet ({_first_line(error)}).") from error
 

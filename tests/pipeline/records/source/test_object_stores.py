@@ -62,6 +62,8 @@ def test_a_conf_file_is_proposed_for_a_file_in_a_store(bucket: Any, tmp_path: Pa
     [
         ("memory://bucket/3.csv", r"memory://bucket/3.csv: there is no such file. Correct `source.path`"),
         ("memory://bucket/*.tsv", r"memory://bucket/\*.tsv: there is no such file"),
+        ("file:///bucket/3.parquet", r"file:///bucket/3.parquet: there is no such file. Correct `source.path`"),
+        ("oss://bucket/1.csv", r"oss://bucket/1.csv: a driver for such a store is not installed \(.*ossfs.*\)"),
         ("unheard-of://bucket/1.csv", r"unheard-of://bucket/1.csv: cannot be read \(Protocol not known"),
     ],
 )
