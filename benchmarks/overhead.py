@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
@@ -43,13 +43,14 @@ class _FolderRun(Run):
     """A run that keeps its files in a plain folder."""
 
     folder: Path = Path()
+    params: dict[str, str] = field(default_factory=dict)
 
     def log_metrics(self, metrics: Mapping[str, float], epoch: int = 0) -> None:
         for name, value in metrics.items():
             self.history.setdefault(name, []).append(value)
 
     def log_params(self, params: Mapping[str, str]) -> None:
-        return
+        self.params |= params
 
     def log_input(self, name: str, digest: str, source: str, profile: Mapping[str, int]) -> None:
         return
@@ -63,7 +64,7 @@ class _FolderTracker(Tracker):
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._runs: dict[str, Run] = {}
+        self._runs: dict[str, _FolderRun] = {}
 
     def finished(self, key: str) -> FinishedRun | None:
         return None
@@ -85,6 +86,9 @@ class _FolderTracker(Tracker):
 
     def tag(self, run_id: str, name: str) -> str | None:
         return None
+
+    def param(self, run_id: str, name: str) -> str:
+        return self._runs[run_id].params[name]
 
     def keep(self, run_id: str, folder: Path, tags: Mapping[str, str]) -> None:
         shutil.copytree(folder, self.folder(run_id), dirs_exist_ok=True)
