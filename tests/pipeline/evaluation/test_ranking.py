@@ -6,7 +6,7 @@ import pytest
 from scipy import sparse
 
 from pipeline.evaluation.metrics import measure
-from pipeline.evaluation.ranking import ndcg_at, recall_at
+from pipeline.evaluation.ranking import first, ndcg_at, recall_at
 from pipeline.examples.example_set import ExampleSet, SparseRows
 from pipeline.tasks.missing_tokens import MissingTokens
 
@@ -67,6 +67,19 @@ def test_an_example_without_held_out_tokens_is_not_counted() -> None:
         rows([[1, 0], [1, 0]], [[0, 0], [0, 1]]),
     )
     assert evaluated["example"].to_list() == ["e1"]
+
+
+@pytest.mark.parametrize("v", [100, 12_799, 12_929, 20_001])
+@pytest.mark.parametrize("n_different", [5, 10**9])
+def test_the_first_tokens_are_those_of_a_whole_sort_also_if_many_are_equal(v: int, n_different: int) -> None:
+    scores = np.random.default_rng(v).integers(0, n_different, size=(3, v)).astype(np.float32)
+    scores[0, : v // 2] = -np.inf
+    top = first(scores, 100)
+    found = np.take_along_axis(scores, top, axis=1)
+    assert np.array_equal(found, -np.sort(-scores, axis=1)[:, :100])
+    for row, of_row in zip(top, found, strict=True):
+        assert len(set(row)) == 100
+        assert all(row[i] < row[i + 1] for i in range(99) if of_row[i] == of_row[i + 1])
 
 
 def test_a_vocabulary_of_any_size_is_ranked_in_blocks_like_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
