@@ -25,7 +25,11 @@ and no module here imports Dagster: that is for `assets/`. `make check` verifies
 `pipeline.load("movies")` gives the champion of a dataset.
 """
 
+import os
 from typing import TYPE_CHECKING
+
+# PyTorch then asks Linux for large pages: to get the memory of a million logits takes as long as to compute them without
+os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 if TYPE_CHECKING:
     from pipeline.inference.model import Model
