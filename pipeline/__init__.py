@@ -28,7 +28,7 @@ and no module here imports Dagster: that is for `assets/`. `make check` verifies
 import os
 from typing import TYPE_CHECKING
 
-# PyTorch then asks Linux for large pages: to get the memory of a million logits takes as long as to compute them without
+# PyTorch then asks Linux for large pages. Without them, memory for a million logits takes as long as their computation.
 os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 if TYPE_CHECKING:
