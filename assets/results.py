@@ -74,7 +74,7 @@ def pages_asset(conf: Dataset) -> dg.AssetsDefinition:
         "pages",
         description="A page for each fit on which to look around in its latent space: search a token, see its weights "
         "and its neighbours, turn the space. One HTML file each, in the artifacts of its run; it works offline.",
-        kinds={"plotly", "mlflow"},
+        kinds={"html", "mlflow"},
         settings=TOKENS,
         upstream=("raw_records", "sparse_examples", "comparison"),
     )

@@ -27,7 +27,7 @@ ORDER = (
     "movielens_20m",
     "edinburgh",
 )
-SPEED = ("encode", "sources", "learn", "answer", "interval", "scale", "overhead")
+SPEED = ("encode", "sources", "learn", "answer", "interval", "scale", "overhead", "maps")
 _HEAD = """\
 # Benchmarks
 
@@ -56,7 +56,7 @@ On generated data (`benchmarks/generate.py`), every contestant in a process of i
 ```console
 $ make bench                      # some minutes
 $ make bench SIZE=course          # half a million users, a million movies: an hour
-$ make bench CONTEST=encode       # one of encode, sources, learn, answer, interval, scale, overhead
+$ make bench CONTEST=encode       # one of encode, sources, learn, answer, interval, scale, overhead, maps
 ```
 
 **encode**: where a CSV becomes a CSR matrix ours does more than the others: it splits the examples, counts the
@@ -70,7 +70,8 @@ that the bytes take which each has to move, or the multiply-adds that it has to 
 machine was measured to do at most. **answer**: the best tokens for one person, on one core, beside scoring all; for 16
 clients that ask for a minute; and for everybody. **interval**: the conformal interval on the homes. **scale**: the same
 way at four sizes. **overhead**: the library's calls one after the other with a folder in the place of MLflow, and the
-same inside Dagster with MLflow, warm, in one process.
+same inside Dagster with MLflow, warm, in one process. **maps**: the size of the page of a latent space, and the time
+until it is drawn.
 """
 
 

@@ -7,6 +7,7 @@
     interval  how many sales the interval around a predicted price covers, over five seeds
     scale     what ten times as many pairs cost, or a vocabulary ten times as large
     overhead  what Dagster and MLflow add to the library's own calls
+    maps      how large the page of a latent space is, and how soon it is drawn
 
 Medians of interleaved repeats, and ratios: seconds are those of one machine on one day, ratios travel. The floor of a
 contestant is the time that its bytes and multiply-adds take at the measured bandwidth and matrix product.
@@ -38,7 +39,7 @@ _CALLED: dict[str, Callable[[str, Path], tuple[float, dict[str, Any]]]] = {
     "encode": encode, "learn": learn, "sources": sources.encode_from
 }  # fmt: skip
 TITLES = {"encode": "CSV to CSR", "learn": f"CSR to embedding, D={D}"}
-CONTESTS = ("encode", "sources", "learn", "answer", "interval", "scale", "overhead")
+CONTESTS = ("encode", "sources", "learn", "answer", "interval", "scale", "overhead", "maps")
 _LIBRARIES = ("torch", "pytorch-lightning", "scikit-learn")
 PACKAGES = {
     "encode": ("polars", "pandas", "numpy", "scipy"),
@@ -47,6 +48,7 @@ PACKAGES = {
     "answer": ("usearch", "mlflow", "fastapi", "numpy", "torch"),
     "interval": ("torch", "pytorch-lightning"),
     "scale": ("polars", "numpy", "scipy", *_LIBRARIES),
+    "maps": ("selenium", "numpy"),
     "overhead": ("dagster", "mlflow", "polars", *_LIBRARIES),
 }
 
@@ -211,6 +213,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from benchmarks.intervals import coverage  # imports what no contestant needs
 
             found = coverage()
+        elif contest == "maps":
+            from benchmarks.maps import drawn
+
+            found = drawn()
         elif contest == "sources":
             found = from_sources(options.size, csv, options.repeats)
         elif contest == "overhead":

@@ -37,7 +37,7 @@ def code_version(*modules: str) -> str:
     """16 hexadecimal digits that change with the code that these modules depend on.
 
     Comments, docstrings and import lines are not code: better documentation or a moved module changes nothing. The
-    templates beside a module count as code.
+    templates beside a module, and the scripts in folders beside it, count as code.
 
     Args:
         modules: their full names, such as `pipeline.embedding`.
@@ -69,7 +69,7 @@ def _hash(module: str) -> str:
     assert spec.origin is not None
     path = Path(spec.origin)
     hasher = hashlib.sha256(ast.dump(_OnlyCode().visit(ast.parse(path.read_text(encoding="utf-8")))).encode())
-    for template in sorted(path.parent.glob("*.html")):
+    for template in sorted([*path.parent.glob("*.html"), *path.parent.glob("*/*.js")]):
         hasher.update(template.read_bytes())
     return hasher.hexdigest()
 

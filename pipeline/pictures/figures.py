@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.embedding import Embedding
+from pipeline.pictures.colours import OTHER, OTHER_COLOUR, PALETTE, SIGNED, Colour, Groups, ordered
 from pipeline.pictures.projection import SHOWN, plane
 
 if TYPE_CHECKING:
@@ -21,18 +22,24 @@ LABELLED = 40
 _INK, _BLUE, _ORANGE = "#222222", "#2563a8", "#d9730d"
 
 
-def draw_map(embedding: Embedding, title: str, path: Path) -> None:
+def draw_map(embedding: Embedding, title: str, path: Path, colour: Colour | None = None) -> None:
     """Draw the map of an embedding: each token is a point, larger if it is more frequent.
 
     A latent space of two dimensions is drawn as it is. With more dimensions the map has the two principal axes, and
     with one dimension the tokens lie along a line.
+
+    Args:
+        embedding: whose most frequent tokens are drawn.
+        title: of the picture.
+        path: of the PNG file.
+        colour: what the points are coloured by.
     """
-    view = plane(embedding, SHOWN)
+    view = plane(embedding, SHOWN if colour is None else len(colour.values))
     points, axes_names = view.points, view.axes
     counts = embedding.vocabulary.tokens["count"].to_numpy()[: len(points)]
     axes = _axes(title)
     size = 4 + 120 * np.sqrt(counts / counts.max())
-    axes.scatter(points[:, 0], points[:, 1], s=size, color=_BLUE, alpha=0.35, linewidths=0)
+    _draw_points(axes, points, size, colour)
     _name_some(axes, points, embedding.vocabulary.labels)
     axes.set_xlabel(axes_names[0])
     axes.set_ylabel(axes_names[1])
@@ -86,6 +93,34 @@ def draw_losses(losses: Mapping[str, Sequence[float]], title: str, path: Path, k
     _save(axes, path)
 
 
+def _draw_points(axes: "Axes", points: np.ndarray, size: np.ndarray, colour: Colour | None) -> None:
+    """Draw the points in their colours, with a legend of what these mean."""
+    x, y = points[:, 0], points[:, 1]
+    if colour is None:
+        axes.scatter(x, y, s=size, color=_BLUE, alpha=0.35, linewidths=0)
+    elif isinstance(colour, Groups):
+        values = np.array(colour.values)
+        for i, name in enumerate(ordered(colour)):
+            of = values == name
+            hue = OTHER_COLOUR if name == OTHER else PALETTE[i]
+            axes.scatter(x[of], y[of], s=size[of], color=hue, alpha=0.5, linewidths=0)
+            axes.scatter([], [], s=30, color=hue, label=_plain(name))  # in the legend all have one size
+        axes.legend(title=_plain(colour.name), fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    else:
+        from matplotlib.colors import LinearSegmentedColormap
+
+        low, high = colour.reach
+        hues = LinearSegmentedColormap.from_list("signed", SIGNED) if colour.scale == "diverging" else "viridis"
+        drawn = axes.scatter(x, y, s=size, c=colour.values, cmap=hues, vmin=low, vmax=high, alpha=0.7, linewidths=0)
+        bar = axes.figure.colorbar(drawn, ax=axes, shrink=0.5, label=_plain(colour.name), ticks=[low, high])
+        bar.ax.set_yticklabels(map(_plain, colour.ends))
+
+
+def _plain(text: str) -> str:
+    """A text in which `$` is no formula."""
+    return text.replace("$", r"\$")
+
+
 def _shown(embedding: Embedding) -> str:
     """How many tokens a picture shows, and how many there are, in words."""
     n = len(embedding.vocabulary)
@@ -94,6 +129,9 @@ def _shown(embedding: Embedding) -> str:
 
 def _name_some(axes: "Axes", points: np.ndarray, labels: Sequence[str]) -> None:
     """Write the names of frequent tokens, the most frequent first, each only where there is no name yet."""
+    from matplotlib.patheffects import withStroke
+
+    halo = [withStroke(linewidth=2, foreground="white")]
     low, high = points.min(axis=0), points.max(axis=0)
     scaled = (points - low) / np.maximum(high - low, np.finfo(np.float32).tiny)
     taken: list[np.ndarray] = []
@@ -102,7 +140,14 @@ def _name_some(axes: "Axes", points: np.ndarray, labels: Sequence[str]) -> None:
             taken.append(spot)
             name = label if len(label) <= 28 else label[:27] + "…"
             axes.annotate(
-                name, place, xytext=(3, 2), textcoords="offset points", fontsize=7, color=_INK, parse_math=False
+                name,
+                place,
+                xytext=(3, 2),
+                textcoords="offset points",
+                fontsize=7,
+                color=_INK,
+                parse_math=False,
+                path_effects=halo,
             )
 
 

@@ -32,6 +32,8 @@ class View:
     """The name of each axis."""
     has_axes: bool = True
     """Whether directions mean something; on a map of neighbourhoods only nearness does."""
+    others: Array | None = None
+    """(V - n, k) of the other tokens, where the view has a place for them."""
 
 
 def plane(embedding: Embedding, n: int = SHOWN) -> View:
@@ -70,14 +72,16 @@ def ends(view: View, labels: Sequence[str], k: int = 4) -> list[tuple[list[str],
 
 
 def _principal(embedding: Embedding, n: int, k: int) -> View:
-    matrix, d = embedding.matrix[:n], embedding.dimension
+    matrix, others, d = embedding.matrix[:n], embedding.matrix[n:], embedding.dimension
     name = "plane" if k == 2 else "space"
     if d == 1:
         return View("line", np.column_stack([matrix[:, 0], np.arange(len(matrix))]), ("dimension 1", "by frequency"))
     if d == k:
-        return View(name, matrix, tuple(f"dimension {i + 1}" for i in range(k)))
-    centred = matrix - matrix.mean(axis=0)
+        return View(name, matrix, tuple(f"dimension {i + 1}" for i in range(k)), others=others)
+    middle = matrix.mean(axis=0)
+    centred = matrix - middle
     values, directions = np.linalg.eigh(centred.T @ centred)
     share = values[::-1] / max(values.sum(), np.finfo(np.float32).tiny)
     axes = tuple(f"principal axis {i + 1} of {d} dimensions ({share[i]:.0%})" for i in range(k))
-    return View(f"{name} of the principal axes", centred @ directions[:, : -k - 1 : -1], axes)
+    onto = directions[:, : -k - 1 : -1]  # (D, k)
+    return View(f"{name} of the principal axes", centred @ onto, axes, others=others @ onto - middle @ onto)

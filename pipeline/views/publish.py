@@ -23,11 +23,13 @@ from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import Fit
 from pipeline.experiment.tracking import Tracker
 from pipeline.inference.saved_fit import load_fitted
+from pipeline.pictures.colours import Colour, Groups, Numbers, colours, frequent
+from pipeline.pictures.figures import draw_map
 from pipeline.pictures.projection import SHOWN, View, neighbourhoods, plane, space
 from pipeline.tasks.target import TargetTask
 from pipeline.views.kept_epoch import kept_in_words
 from pipeline.views.marginal_effects import telling_tokens, token_effects
-from pipeline.views.pages.latent_space import Colour, categories, latent_space_page
+from pipeline.views.pages.latent_space import latent_space_page, n_shown
 from pipeline.views.pages.report import TELLING, Report, Shown, report_page
 
 PAGE = "latent_space.html"
@@ -65,9 +67,8 @@ def draw_pages(
         made[fit.name] = tracker.tag(fit.run_id, "page_key") != key
         if not made[fit.name]:
             continue
-        page = _page(conf, fit, is_best, beside, about, examples, tracker)
         with tempfile.TemporaryDirectory() as folder:
-            (Path(folder) / PAGE).write_text(page, encoding="utf-8")
+            _draw(conf, fit, is_best, beside, about, examples, tracker, Path(folder))
             tracker.keep(fit.run_id, Path(folder), {"page_key": key})
         log.info(f"{conf.name}: {fit.name} can be looked at: {PAGE} in its run")
     return made
@@ -145,7 +146,7 @@ def _key(fit: Fit, is_best: bool, beside: Fit | None, about: pl.DataFrame) -> st
     return hashlib.sha256(json.dumps(decides).encode() + rows).hexdigest()[:16]
 
 
-def _page(
+def _draw(
     conf: Dataset,
     fit: Fit,
     is_best: bool,
@@ -153,33 +154,38 @@ def _page(
     about: pl.DataFrame,
     examples: SparseExamples,
     tracker: Tracker,
-) -> str:
+    folder: Path,
+) -> None:
+    """Write the page of a fit, and its map in the same colours."""
     embedding = Embedding.load(tracker.file(fit.run_id, "embedding.parquet"))
-    panels = [[plane(embedding)]]
+    n = n_shown(embedding)
+    panels = [[plane(embedding, n)]]
     if embedding.dimension >= 3:
-        panels.append([space(embedding)])
-    if is_best and (near := neighbourhoods(embedding, conf.seed)):
+        panels.append([space(embedding, n)])
+    if is_best and (near := neighbourhoods(embedding, conf.seed, n)):
         panels.insert(0, [near])
     if beside and embedding.dimension >= 3:
-        other = space(Embedding.load(tracker.file(beside.run_id, "embedding.parquet")))
-        panels.insert(0, [_named(space(embedding), fit.name), _named(other, beside.name)])
-    return latent_space_page(
-        embedding, f"{conf.name}: {fit.name}", panels, about, _colour(conf, fit, about, examples, tracker)
-    )
+        other = space(Embedding.load(tracker.file(beside.run_id, "embedding.parquet")), n)
+        panels.insert(0, [_named(space(embedding, n), fit.name), _named(other, beside.name)])
+    counts = embedding.vocabulary.tokens["count"].to_numpy()[:n]
+    by = [*_effect(conf, fit, examples, tracker, n), *colours(about.head(n), counts, embedding.matrix[:n])]
+    title = f"{conf.name}: {fit.name}"
+    page = latent_space_page(embedding, title, panels, about, by, conf.seed)
+    (folder / PAGE).write_text(page, encoding="utf-8")
+    draw_map(embedding, title, folder / "map.png", by[0] if len(by) > 1 else None)
 
 
 def _named(view: View, name: str) -> View:
     return View(name, view.points, view.axes, view.has_axes)
 
 
-def _colour(conf: Dataset, fit: Fit, about: pl.DataFrame, examples: SparseExamples, tracker: Tracker) -> Colour | None:
-    if not conf.task.predicts_tokens:
-        fitted, rows = load_fitted(tracker.folder(fit.run_id)), examples.everything()
-        n = min(len(fitted.embedding.vocabulary), SHOWN)
-        effects = token_effects(fitted, rows, conf.task, conf.seed, n)
-        name, values = conf.task.effects_in_words(effects, rows.classes)
-        return Colour(name, categories(values, separator="\0") if isinstance(values, list) else values)
-    if not about.width:
-        return None
-    name = about.columns[0]
-    return Colour(name, categories(about[name].head(SHOWN).to_list()))
+def _effect(conf: Dataset, fit: Fit, examples: SparseExamples, tracker: Tracker, n: int) -> list[Colour]:
+    """What the first n tokens do to the prediction, if it is not of tokens."""
+    if not isinstance(conf.task, TargetTask):
+        return []
+    fitted, rows = load_fitted(tracker.folder(fit.run_id)), examples.everything()
+    effects = token_effects(fitted, rows, conf.task, conf.seed, n)
+    name, values = conf.task.effects_in_words(effects, rows.classes)
+    if isinstance(values, list):
+        return [Groups(name, frequent(values))]
+    return [Numbers(name, values, "diverging", [conf.task.effect_text(value) for value in values])]

@@ -1,14 +1,15 @@
 """A page on which to look around in a latent space.
 
-Plotly draws; its JavaScript is in the file, compressed. The look and the interaction are in `latent_space.html`.
+deck.gl draws; its JavaScript is in the file, compressed. The look is in `latent_space.html`, what people do there in
+the files of `latent_space_js`.
 """
 
 import base64
 import gzip
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,19 +17,20 @@ import numpy.typing as npt
 import polars as pl
 
 from pipeline.embedding import Embedding
+from pipeline.pictures.colours import Colour, Groups, Numbers, ordered
 from pipeline.pictures.projection import SHOWN, View, ends
+from pipeline.views.pages.place_names import place_names, terms_of
 from pipeline.views.pages.template import filled
 
-_MOST_COLOURS = 12
-"""Categories with a colour of their own; the rarer ones share one."""
+MOST_NUMBERS = 1_000_000
+"""Coordinates in a page: with many dimensions it has fewer tokens, so that it opens at once."""
+_CELLS = 128
+"""The tokens that are not points are a density of so many cells in each direction."""
 
 
-@dataclass(frozen=True)
-class Colour:
-    """What the points of a page are coloured by: a category, or a signed number with 0 in the middle."""
-
-    name: str
-    values: Sequence[str] | npt.NDArray[np.float64]  # one for each token that is shown
+def n_shown(embedding: Embedding) -> int:
+    """How many tokens a page has, the most frequent ones."""
+    return min(len(embedding.vocabulary), SHOWN, max(1, MOST_NUMBERS // embedding.dimension))
 
 
 def latent_space_page(
@@ -36,79 +38,100 @@ def latent_space_page(
     title: str,
     panels: Sequence[Sequence[View]],
     about: pl.DataFrame | None = None,
-    colour: Colour | None = None,
-    n: int = SHOWN,
+    by: Sequence[Colour] = (),
+    seed: int = 0,
 ) -> str:
-    """A page on which to look around in a latent space: turn it, search it, and pick a token.
+    """A page on which to look around in a latent space: turn it, search it, pick a token, select a region.
 
     A token that is picked shows its D weights twice, as the edges from its input node to the hidden nodes and as the
     numbers that are its coordinates, and its nearest tokens by cosine and by dot product.
 
     Args:
-        embedding: whose vectors are in the page.
+        embedding: the most frequent of its tokens are in the page, the others of a plane as a density.
         title: what the page is of.
         panels: the views to choose from, each of one picture, or of several side by side.
         about: a row a token of the vocabulary, in its order: columns that are shown with it.
-        colour: what the points are coloured by.
-        n: so many tokens are shown, the most frequent ones.
+        by: what the first `n_shown` tokens can be coloured by; at first by the first.
+        seed: of the names of neighbourhoods.
 
     Returns:
         HTML.
     """
+    n = n_shown(embedding)
     tokens = embedding.vocabulary.tokens.head(n)
+    about = pl.DataFrame() if about is None else about.head(n)
     labels = tokens["label"].to_list()
+    terms = terms_of(about, labels)
     data = {
         "labels": labels,
         "counts": tokens["count"].to_list(),
-        "about": {} if about is None else {name: about[name].head(n).fill_null("").to_list() for name in about.columns},
-        "colour": None if colour is None else _colour(colour),
+        "about": {name: about[name].cast(pl.String).fill_null("").to_list() for name in about.columns},
+        "colours": [_colour(one) for one in by],
+        "order": _order(by, n).tolist(),
         "dimension": embedding.dimension,
         "vectors": _floats(embedding.matrix[:n]),
-        "views": [[_view(view, labels) for view in panel] for panel in panels],
+        "views": [[_view(view, labels, terms, n, seed) for view in panel] for panel in panels],
     }
-    shown = (
-        f"the {len(labels):,} most frequent of {len(embedding.vocabulary):,}"
-        if len(labels) < len(embedding.vocabulary)
-        else f"all {len(labels):,}"
-    )
+    rest = len(embedding.vocabulary) - n
     return filled(
         "latent_space.html",
         title=title,
-        subtitle=f"{shown} tokens, D = {embedding.dimension}; larger = more frequent",
+        shown=f"the {n:,} most frequent of {n + rest:,} tokens" if rest else f"all {n:,} tokens",
+        dimension=embedding.dimension,
+        has_density=any(view.others is not None and len(view.others) for panel in panels for view in panel),
         data=_script(data),
-        plotly=_plotly(),
+        deck=_deck(),
     )
 
 
-def categories(values: Sequence[str | None], separator: str = "|") -> list[str]:
-    """The first of several values between `|`, or another separator, and the rare ones together as `other`.
-
-    >>> categories(["Drama|War", None, "Drama"])
-    ['Drama', 'other', 'Drama']
-    """
-    first = [(value or "").split(separator)[0] or "other" for value in values]
-    counts = pl.Series(first, dtype=pl.String).value_counts(sort=True)
-    kept = set(counts.head(_MOST_COLOURS)[counts.columns[0]])
-    return [value if value in kept else "other" for value in first]
+def _order(by: Sequence[Colour], n: int) -> npt.NDArray[np.int64]:
+    """The tokens in the order in which they are worth a label: those that do most first, or the most frequent."""
+    signed = [one for one in by if isinstance(one, Numbers) and one.scale == "diverging"]
+    return np.argsort(-np.abs(signed[0].values), kind="stable") if signed else np.arange(n)
 
 
 def _colour(colour: Colour) -> dict[str, Any]:
-    if isinstance(colour.values, np.ndarray):
-        return {"name": colour.name, "numbers": _floats(colour.values)}
-    names = sorted(set(colour.values), key=lambda name: (name == "other", name))
-    place = {name: i for i, name in enumerate(names)}
-    return {"name": colour.name, "names": names, "indices": [place[value] for value in colour.values]}
+    if isinstance(colour, Groups):
+        names = ordered(colour)
+        place = {name: i for i, name in enumerate(names)}
+        return {"name": colour.name, "groups": names, "indices": [place[value] for value in colour.values]}
+    low, high = colour.reach
+    return {
+        "name": colour.name,
+        "scale": colour.scale,
+        "values": _floats(colour.values),
+        "low": low,
+        "high": high,
+        "ends": colour.ends,
+        "texts": list(colour.texts),
+    }
 
 
-def _view(view: View, labels: Sequence[str]) -> dict[str, Any]:
+def _view(view: View, labels: Sequence[str], terms: Sequence[Sequence[str]], n: int, seed: int) -> dict[str, Any]:
+    points = view.points[:n]
     hints = [f"{', '.join(low)}  ↔  {', '.join(high)}" for low, high in ends(view, labels)] if view.has_axes else []
+    flat = points.shape[1] == 2
     return {
         "name": view.name,
         "axes": view.axes,
         "hints": hints,
-        "width": view.points.shape[1],
-        "points": _floats(view.points),
+        "width": points.shape[1],
+        "points": _floats(points),
+        "places": place_names(points, terms, seed) if flat else [],
+        "density": _density(view) if flat else None,
     }
+
+
+def _density(view: View) -> dict[str, Any] | None:
+    """How many of the tokens that are no points lie in each cell of the plane, as bytes from 0 to 255 by their root."""
+    if view.others is None or not len(view.others):
+        return None
+    every = np.concatenate([view.points, view.others])
+    low, high = np.quantile(every, 0.001, axis=0), np.quantile(every, 0.999, axis=0)
+    counts, *_ = np.histogram2d(view.others[:, 0], view.others[:, 1], bins=_CELLS, range=np.transpose([low, high]))
+    grey = np.sqrt(counts / max(counts.max(), 1)) * 255
+    cells = base64.b64encode(grey.T.astype(np.uint8).tobytes()).decode()  # rows from low to high y
+    return {"cells": cells, "size": _CELLS, "low": low.tolist(), "high": high.tolist()}
 
 
 def _floats(array: npt.NDArray[Any]) -> str:
@@ -122,8 +145,7 @@ def _script(data: Mapping[str, Any]) -> str:
 
 
 @cache
-def _plotly() -> str:
-    """Plotly's JavaScript, compressed, as base64."""
-    from plotly.offline import get_plotlyjs
-
-    return base64.b64encode(gzip.compress(get_plotlyjs().encode(), mtime=0)).decode()
+def _deck() -> str:
+    """deck.gl's JavaScript, compressed, as base64."""
+    code = (Path(__file__).parent / "vendor" / "deck.min.js").read_bytes()
+    return base64.b64encode(gzip.compress(code, mtime=0)).decode()

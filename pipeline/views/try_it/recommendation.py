@@ -11,8 +11,8 @@ import streamlit as st
 from plotly.colors import qualitative
 
 from pipeline.inference.recommender import Recommended, Recommender
+from pipeline.pictures.colours import Groups, nearest, ordered, telling
 from pipeline.pictures.projection import plane
-from pipeline.views.pages.latent_space import categories
 
 Array = npt.NDArray[Any]
 
@@ -96,7 +96,9 @@ def _map(model: Recommender, given: list[str]) -> go.Figure:
     labels = model.embedding.vocabulary.labels[: len(points)]
     figure = go.Figure()
     for colour, (name, chosen) in zip(
-        cycle([*qualitative.T10, *qualitative.Set2]), _groups(model, len(points)), strict=False
+        cycle([*qualitative.T10, *qualitative.Set2]),
+        _groups(model, model.facts["mlflow_run"], len(points)),
+        strict=False,
     ):
         figure.add_scattergl(
             x=points[chosen, 0], y=points[chosen, 1], mode="markers", name=name, text=[labels[i] for i in chosen],
@@ -125,11 +127,11 @@ def _map(model: Recommender, given: list[str]) -> go.Figure:
     return figure
 
 
-def _groups(model: Recommender, n: int) -> list[tuple[str, Array]]:
+@st.cache_data(show_spinner="drawing the map")
+def _groups(_model: Recommender, name: str, n: int) -> list[tuple[str, Array]]:
     """The tokens of each colour: by the first column that describes them, if there is one."""
-    if not model.about.width:
+    if not _model.about.width:
         return [("tokens", np.arange(n))]
-    values = np.array(categories(model.about.to_series(0).head(n).cast(str).to_list()))
-    return [
-        (name, np.flatnonzero(values == name)) for name in sorted(set(values), key=lambda one: (one == "other", one))
-    ]
+    column = _model.about.to_series(0).head(n).cast(str)
+    colour = Groups(column.name, telling(column.to_list(), nearest(_model.embedding.matrix[:n])))
+    return [(name, np.flatnonzero(np.array(colour.values) == name)) for name in ordered(colour)]

@@ -54,10 +54,11 @@ def test_a_version_changes_with_the_code_behind_it_and_with_nothing_else(copy: P
     assert changed("config/kinds.py", '"mean"', '"median"') == [False] * 3
 
 
-def test_a_template_is_code_of_the_page_that_it_makes(copy: Path) -> None:
+@pytest.mark.parametrize("file", ["latent_space.html", "latent_space_js/map.js"])
+def test_a_template_is_code_of_the_page_that_it_makes(file: str, copy: Path) -> None:
     page = "views.pages.latent_space"
     before = versions(copy, page, TRAINING)
-    template = copy / "pipeline" / "views" / "pages" / "latent_space.html"
+    template = copy / "pipeline" / "views" / "pages" / file
     template.write_text(template.read_text() + "<!-- more -->")
     now = versions(copy, page, TRAINING)
     assert [ours != theirs for ours, theirs in zip(now, before, strict=True)] == [True, False]

@@ -1,23 +1,32 @@
-"""The pages in a real browser, read from disk: what people see, find and click."""
+"""The page in a real browser, read from disk: what people see, find and press."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
-from selenium.webdriver import Chrome
+from selenium.webdriver import ActionChains, Chrome, Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 from docs.tour import console_errors
 from pipeline.embedding import Embedding
+from pipeline.pictures.colours import Colour, Groups, Numbers, colours
 from pipeline.pictures.projection import View, plane, space
-from pipeline.views.pages.latent_space import Colour, categories, latent_space_page
+from pipeline.views.pages.latent_space import latent_space_page
 from pipeline.vocabulary.vocabulary import Vocabulary
+from tests.accessibility import serious_faults
 from tests.conftest import PATIENCE
 
 NASTY = "</script><b>Ünïcode & 'quotes' \"映画\"</b>"
+ABOUT = pl.DataFrame(
+    {"genres": ["War|Drama" if i % 2 else "Love" for i in range(60)], "year": [str(1940 + i) for i in range(60)]}
+)
+EFFECT = np.linspace(-0.2, 0.3, 60)
+ADDS = Numbers("what it does to price", EFFECT, "diverging", [f"{value:+.1%}" for value in EFFECT])
 
 
 @pytest.fixture
@@ -30,113 +39,258 @@ def embedding() -> Embedding:
     return Embedding(Vocabulary.of(counts), matrix)
 
 
+@pytest.fixture(autouse=True)
+def _calm(browser: Chrome) -> Iterator[None]:
+    """Nothing glides or turns by itself, unless a test wants it."""
+    media(browser)
+    yield
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+def media(browser: Chrome, motion: str = "reduce", scheme: str = "light") -> None:
+    features = {"prefers-reduced-motion": motion, "prefers-color-scheme": scheme}
+    wanted = [{"name": name, "value": value} for name, value in features.items()]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": wanted})
+
+
+@contextmanager
+def phone(browser: Chrome) -> Iterator[None]:
+    size = {"width": 390, "height": 800, "deviceScaleFactor": 2, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    yield
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
 def look(browser: Chrome, page: str, tmp_path: Path) -> None:
     """Open a page from disk and wait until it is drawn."""
     browser.get_log("browser")
     (tmp_path / "page.html").write_text(page, encoding="utf-8")
     browser.get((tmp_path / "page.html").as_uri())
-    WebDriverWait(browser, PATIENCE).until(
-        lambda driver: driver.execute_script("return document.body.dataset.ready") == "yes"
-    )
+    until(browser, "document.body.dataset.ready === 'yes' && (!drawn || placed.length > 0)")
 
 
-def points(browser: Chrome) -> list[dict[str, Any]]:
-    """The drawn groups: name, number of points and first tooltip of each."""
-    drawn: list[dict[str, Any]] = browser.execute_script(
-        "return document.getElementById('plot').data.filter(t => t.customdata)"
-        ".map(t => ({name: t.name, type: t.type, n: t.x.length, first: t.text[0]}))"
-    )
-    return drawn
+def until(browser: Chrome, truth: str) -> None:
+    WebDriverWait(browser, PATIENCE).until(lambda driver: driver.execute_script(f"return {truth}"))
 
 
-def test_points_tooltips_and_colours_are_those_of_the_tokens(
+def films(
+    embedding: Embedding, *panels: list[View], about: pl.DataFrame | None = ABOUT, effect: Colour | None = None
+) -> str:
+    counts = embedding.vocabulary.tokens["count"].to_numpy()
+    by = [*([effect] if effect else []), *colours(pl.DataFrame() if about is None else about, counts, embedding.matrix)]
+    return latent_space_page(embedding, "films: D=4", list(panels) or [[plane(embedding)]], about, by)
+
+
+def title(browser: Chrome) -> str:
+    return browser.find_element(By.CSS_SELECTOR, "#token h2").text
+
+
+def layer(browser: Chrome, name: str) -> Any:
+    """The data of a layer that deck.gl draws."""
+    return browser.execute_script(f"return drawn.props.layers.find(layer => layer.id === '{name}').props.data")
+
+
+def test_points_colours_and_the_first_sentence_are_those_of_the_tokens(
     browser: Chrome, embedding: Embedding, tmp_path: Path
 ) -> None:
-    about = pl.DataFrame({"genres": ["War|Drama" if i % 2 else "Love" for i in range(60)], "year": ["1999"] * 60})
-    colour = Colour("genres", categories(about["genres"].to_list()))
-    look(browser, latent_space_page(embedding, "films: D=4", [[plane(embedding)]], about, colour), tmp_path)
-    drawn = {group["name"]: group for group in points(browser)}
-    assert {name: group["n"] for name, group in drawn.items()} == {"Love": 30, "War": 30}
-    assert "1,000 in training" in drawn["Love"]["first"]
-    assert "genres: Love" in drawn["Love"]["first"]
-    assert "year: 1999" in drawn["Love"]["first"]
+    look(browser, films(embedding), tmp_path)
+    assert layer(browser, "0-points")["length"] == 60
+    legend = [button.text for button in browser.find_elements(By.CSS_SELECTOR, "#legend button")]
+    assert legend == ["Drama", "Love"]  # of "War|Drama" the first by the alphabet, as both are equally telling
+    first = browser.find_element(By.CSS_SELECTOR, "header p").text
+    assert "tokens that are alike lie near each other" in first
+    assert "all 60 tokens, D = 4" in first
     assert browser.find_element(By.TAG_NAME, "h1").text == "films: D=4"
-    assert "all 60 tokens" in browser.find_element(By.CSS_SELECTOR, "header p").text
+    assert "genres: Love · year: 1940" in browser.find_element(By.CSS_SELECTOR, "#token p").text
     assert "↔" in browser.find_element(By.ID, "hints").text
+    offered = [option.text for option in browser.find_elements(By.CSS_SELECTOR, "#colour option")]
+    assert offered == ["colour: genres", "colour: year", "colour: count in training", "colour: none"]
     assert console_errors(browser) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_serious_fault(scheme: str, browser: Chrome, embedding: Embedding, tmp_path: Path) -> None:
+    media(browser, scheme=scheme)
+    look(browser, films(embedding), tmp_path)
+    browser.execute_script("pick(3); tell([1, 2]); document.querySelector('details').open = true")
+    assert serious_faults(browser) == []
+    paper = "return getComputedStyle(document.body).backgroundColor"
+    assert (browser.execute_script(paper) == "rgb(255, 255, 255)") == (scheme == "light")
 
 
 def test_a_label_with_markup_is_text(browser: Chrome, embedding: Embedding, tmp_path: Path) -> None:
     look(browser, latent_space_page(embedding, NASTY, [[plane(embedding)]]), tmp_path)
-    assert browser.find_element(By.CSS_SELECTOR, "#token h2").text == NASTY
-    assert browser.find_element(By.TAG_NAME, "h1").text == NASTY
+    assert title(browser) == browser.find_element(By.TAG_NAME, "h1").text == NASTY
+    box = browser.find_element(By.ID, "search")
+    box.clear()
+    box.send_keys("<b>no such film")
+    assert "Nothing has “<b>no such film” in its name" in browser.find_element(By.ID, "nothing").text
     assert console_errors(browser) == []
 
 
 def test_a_token_is_found_by_name_with_its_weights_and_neighbours(
     browser: Chrome, embedding: Embedding, tmp_path: Path
 ) -> None:
-    look(browser, latent_space_page(embedding, "films", [[plane(embedding)]]), tmp_path)
+    look(browser, films(embedding), tmp_path)
     box = browser.find_element(By.ID, "search")
     box.clear()
     box.send_keys("FILM 07")
-    assert browser.find_element(By.CSS_SELECTOR, "#token h2").text == "film 07"
+    assert title(browser) == "film 07"
     place = embedding.vocabulary.index("film 07")
     written = browser.find_element(By.CSS_SELECTOR, "#token svg").text
     for node, weight in enumerate(embedding.matrix[place], 1):
         assert f"node {node}: {weight:.3f}" in written
     named = [button.text for button in browser.find_elements(By.CSS_SELECTOR, "#token ol:first-of-type button")][:10]
     assert named == embedding.neighbours("film 07")["label"].to_list()
-    marked = browser.execute_script(
-        "const t = document.getElementById('plot').data.find(t => t.name === 'picked'); return [t.x[0], t.y[0]]"
-    )
-    assert marked == pytest.approx(plane(embedding).points[place].tolist(), abs=1e-5)
+    assert [embedding.vocabulary.labels[i] for i in layer(browser, "0-joins")] == named  # lit, and joined to it
+    assert layer(browser, "0-rings")[0] == place
     browser.find_elements(By.CSS_SELECTOR, "#token ol button")[0].click()
-    assert browser.find_element(By.CSS_SELECTOR, "#token h2").text == named[0]
+    assert title(browser) == named[0]
     assert console_errors(browser) == []
+
+
+def test_the_search_works_by_keyboard_and_names_the_nearest_without_a_hit(
+    browser: Chrome, embedding: Embedding, tmp_path: Path
+) -> None:
+    look(browser, films(embedding), tmp_path)
+    box = browser.find_element(By.ID, "search")
+    box.clear()
+    box.send_keys("film 1", Keys.ARROW_DOWN, Keys.ARROW_DOWN, Keys.ENTER)
+    assert title(browser) == "film 11"
+    assert not browser.find_element(By.ID, "found").is_displayed()
+    box.clear()
+    box.send_keys("flim 23")
+    offered = [option.text for option in browser.find_elements(By.CSS_SELECTOR, "[role=option]")]
+    assert offered[0] == "film 23"
+    box.send_keys(Keys.ENTER)
+    assert title(browser) == "film 23"
+
+
+def test_labels_do_not_collide_at_any_zoom_and_a_hidden_group_hides_its_own(
+    browser: Chrome, embedding: Embedding, tmp_path: Path
+) -> None:
+    look(browser, films(embedding), tmp_path)
+    plot = browser.find_element(By.ID, "plot")
+    few = browser.execute_script("return placed.length")
+    for keys in ("", "+", "--" + Keys.ARROW_LEFT, "0"):
+        plot.send_keys(keys)
+        until(browser, "Math.abs(drawn.getViewports()[0].zoom - states[0].zoom) < 1e-6")
+        boxes = browser.execute_script(
+            "writeLabels(); return placed.filter(label => label.token !== picked).map(label => label.box)"
+        )
+        assert boxes
+        for i, (left, top, right, bottom) in enumerate(boxes):
+            for other in boxes[:i]:
+                assert left >= other[2] or other[0] >= right or top >= other[3] or other[1] >= bottom
+    assert few > 3
+    browser.find_element(By.XPATH, "//div[@id='legend']/button[normalize-space()='Love']").click()
+    browser.execute_script("picked = null; lit = []; writeLabels()")
+    shown = browser.execute_script("return placed.map(label => label.token ?? null).filter(i => i !== null)")
+    assert shown
+    assert all(token % 2 for token in shown)
+
+
+def test_a_region_is_selected_as_a_list_to_copy(browser: Chrome, embedding: Embedding, tmp_path: Path) -> None:
+    look(browser, films(embedding), tmp_path)
+    browser.find_element(By.ID, "select").click()
+    canvas = browser.find_element(By.ID, "labels")
+    wide, high = canvas.size["width"] - 24, canvas.size["height"] - 24
+    hand = ActionChains(browser).move_to_element_with_offset(canvas, -wide // 2, -high // 2).click_and_hold()
+    for step in ((wide, 0), (0, high), (-wide, 0)):
+        hand.move_by_offset(*step)
+    hand.release().perform()
+    assert browser.find_element(By.ID, "selected").text == "60 tokens in the region"
+    listed = browser.find_element(By.ID, "names").get_attribute("value").splitlines()
+    assert sorted(listed) == sorted(embedding.vocabulary.labels)
+    browser.find_element(By.ID, "copy").click()
+    until(browser, "document.getElementById('copied').textContent !== ''")
+    assert browser.find_element(By.ID, "select").get_attribute("aria-pressed") == "false"
+
+
+def test_an_analogy_goes_from_b_to_a_at_c(browser: Chrome, tmp_path: Path) -> None:
+    """A planted square: what king is to man, queen is to woman."""
+    corners = {"king": [1, 1, 0], "man": [1, 0, 0], "woman": [-1, 0, 0.1], "queen": [-1, 1, 0.1], "boat": [0, 0, -1]}
+    royal = Embedding(
+        Vocabulary.of({word: 9 - i for i, word in enumerate(corners)}), np.array([*corners.values()], np.float32)
+    )
+    page = latent_space_page(royal, "words", [[plane(royal)]])
+    look(browser, page, tmp_path)
+    browser.find_element(By.TAG_NAME, "summary").click()
+    for name, word in zip("abc", ("king", "man", "woman"), strict=True):
+        browser.find_element(By.ID, name).send_keys(word, Keys.TAB)
+    assert browser.find_element(By.CSS_SELECTOR, "#answer button").text == "queen"
+    assert "by distance" in browser.find_element(By.ID, "token").text  # with three coordinates angles say little
 
 
 def test_two_spaces_turn_side_by_side_coloured_by_effect(browser: Chrome, embedding: Embedding, tmp_path: Path) -> None:
+    media(browser, motion="no-preference")
     one = space(embedding)
     other = View("pca D=3", -one.points, one.axes)
-    colour = Colour("what it does to price", np.linspace(-0.2, 0.3, 60))
-    page = latent_space_page(embedding, "homes", [[one, other], [plane(embedding)]], colour=colour)
-    look(browser, page, tmp_path)
-    assert [(group["type"], group["n"]) for group in points(browser)] == [("scatter3d", 60)] * 2
-    assert "what it does to price: \N{MINUS SIGN}20.0 %" in points(browser)[0]["first"]
-    eye = "return document.getElementById('plot')._fullLayout.scene2.camera.eye.x"
-    before = browser.execute_script(eye)
-    WebDriverWait(browser, PATIENCE).until(lambda driver: driver.execute_script(eye) != before)
+    look(browser, films(embedding, [one, other], [plane(embedding)], about=None, effect=ADDS), tmp_path)
+    assert [layer(browser, f"{p}-points")["length"] for p in (0, 1)] == [60, 60]
+    assert title(browser) == "film 59"  # what does most to the price
+    assert "what it does to price: +30.0%" in browser.find_element(By.CSS_SELECTOR, "#token p").text
+    assert "what it does to price" in browser.find_element(By.ID, "legend").text
+    angle = "states[1].rotationOrbit"
+    before = browser.execute_script(f"return {angle}")
+    until(browser, f"{angle} !== {before}")
+    assert browser.execute_script("return states[0].rotationOrbit === states[1].rotationOrbit")
     browser.find_element(By.ID, "turn").click()
     assert browser.find_element(By.ID, "turn").text == "Turn"
-    browser.execute_script(
-        "const v = document.getElementById('view'); v.value = 1; v.dispatchEvent(new Event('change'))"
-    )
-    WebDriverWait(browser, PATIENCE).until(lambda _: [group["type"] for group in points(browser)] == ["scattergl"])
+    browser.execute_script("const v = byId('view'); v.value = 1; v.dispatchEvent(new Event('change'))")
+    assert not browser.find_element(By.ID, "turn").is_displayed()
     assert console_errors(browser) == []
 
 
-def test_ten_thousand_tokens_are_shown_and_more_are_declared(browser: Chrome, tmp_path: Path) -> None:
+def test_more_tokens_than_a_page_has_are_declared_and_lie_under_it_as_clouds(browser: Chrome, tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     many = Embedding(
         Vocabulary.of({f"t{i:05d}": 20_000 - i for i in range(12_000)}),
-        random.normal(size=(12_000, 2)).astype(np.float32),
+        random.normal(size=(12_000, 200)).astype(np.float32),
     )
-    look(browser, latent_space_page(many, "many", [[plane(many)]]), tmp_path)
-    assert [group["n"] for group in points(browser)] == [10_000]
-    assert "the 10,000 most frequent of 12,000 tokens" in browser.find_element(By.CSS_SELECTOR, "header p").text
+    look(browser, latent_space_page(many, "many", [[plane(many, 5_000)]]), tmp_path)
+    assert layer(browser, "0-points")["length"] == 5_000  # a million coordinates
+    first = browser.find_element(By.CSS_SELECTOR, "header p").text
+    assert "the 5,000 most frequent of 12,000 tokens" in first
+    assert "the others of a plane are the grey clouds" in first
+    assert browser.execute_script("return drawn.props.layers[0].id") == "0-cloud"
     assert console_errors(browser) == []
 
 
-def test_a_phone_shows_all_of_it(browser: Chrome, embedding: Embedding, tmp_path: Path) -> None:
-    try:
-        browser.execute_cdp_cmd(
-            "Emulation.setDeviceMetricsOverride",
-            {"width": 390, "height": 800, "deviceScaleFactor": 2, "mobile": True},
-        )
-        look(browser, latent_space_page(embedding, "films", [[plane(embedding)]]), tmp_path)
-        width = browser.execute_script("return document.documentElement.scrollWidth")
-        assert width <= 390
+@pytest.mark.parametrize("dimension", [1, 3])
+def test_a_phone_shows_all_of_it(dimension: int, browser: Chrome, embedding: Embedding, tmp_path: Path) -> None:
+    narrow = Embedding(embedding.vocabulary, embedding.matrix[:, :dimension])
+    panels = [[space(narrow), space(narrow)]] if dimension == 3 else [[plane(narrow)]]
+    with phone(browser):
+        look(browser, films(narrow, *panels), tmp_path)
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= 390
         assert browser.find_element(By.ID, "token").is_displayed()
+        areas = browser.execute_script("return drawn.getViewports().map(v => [v.x, v.y, v.width, v.height])")
+        assert all(x == 0 and width > 300 for x, _, width, _ in areas)  # one above the other
+        assert browser.execute_script("return byId('legend').offsetTop >= plot.offsetTop + plot.offsetHeight")
+
+
+@pytest.mark.parametrize("values", [np.zeros((1, 1)), np.ones((2, 2)), np.zeros((50, 3))])
+def test_odd_embeddings_have_a_page(values: np.ndarray, browser: Chrome, tmp_path: Path) -> None:
+    """One token, tokens in one place, and labels that are the same."""
+    tokens = pl.DataFrame({"token": [f"t{i}" for i in range(len(values))], "label": ["same"] * len(values)})
+    counts = pl.Series("count", [1] * len(values), dtype=pl.UInt32)
+    odd = Embedding(Vocabulary.of_frame(tokens.with_columns(counts)), values.astype(np.float32))
+    panels = [[plane(odd)], *([[space(odd)]] if values.shape[1] > 2 else [])]
+    look(browser, latent_space_page(odd, "odd", panels, by=[Groups("kind", ["other"] * len(values))]), tmp_path)
+    assert title(browser) == "same"
+    assert console_errors(browser) == []
+
+
+def test_without_webgl_it_says_so_and_the_rest_works(browser: Chrome, embedding: Embedding, tmp_path: Path) -> None:
+    source = {"source": "HTMLCanvasElement.prototype.getContext = () => null"}
+    added = browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", source)
+    try:
+        look(browser, films(embedding), tmp_path)
     finally:
-        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", added)
+    assert "This browser has no WebGL" in browser.find_element(By.ID, "plot").text
+    browser.find_element(By.ID, "search").clear()
+    browser.find_element(By.ID, "search").send_keys("film 05")
+    assert title(browser) == "film 05"
+    assert console_errors(browser) == []

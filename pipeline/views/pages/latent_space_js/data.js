@@ -1,0 +1,61 @@
+// The tokens, their vectors and their colours.
+const byId = name => document.getElementById(name);
+const data = JSON.parse(byId("data").textContent);
+const bytes = text => Uint8Array.from(atob(text), letter => letter.charCodeAt(0));
+const floats = text => new Float32Array(bytes(text).buffer);
+const escaped = text => String(text).replace(/[&<>"]/g, c => ({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}[c]));
+const short = (text, most) => [...text].length > most ? [...text].slice(0, most - 1).join("") + "…" : text;
+const n = data.labels.length, D = data.dimension, vectors = floats(data.vectors);
+const vector = i => vectors.subarray(i * D, i * D + D);
+const dot = (a, b) => { let sum = 0; for (let d = 0; d < D; d++) sum += a[d] * b[d]; return sum; };
+const lengths = data.labels.map((_, i) => Math.hypot(...vector(i)));
+const most = Math.max(...data.counts.slice(0, 1), 1);
+const radii = Float32Array.from(data.counts, count => 2 + 7 * Math.sqrt(count / most));
+for (const panel of data.views) for (const view of panel) view.points = floats(view.points);
+for (const colour of data.colours) if (colour.values) colour.values = floats(colour.values);
+
+const darkness = matchMedia("(prefers-color-scheme: dark)"), calm = matchMedia("(prefers-reduced-motion: reduce)");
+const ink = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+// Paul Tol's schemes "muted" and "light", which colour-blind people tell apart (https://personal.sron.nl/~pault)
+const MUTED = ["#332288", "#CC6677", "#117733", "#DDCC77", "#88CCEE", "#AA4499", "#44AA99", "#882255"];
+const LIGHT = ["#77AADD", "#EE8866", "#44BB99", "#EEDD88", "#99DDFF", "#FFAABB", "#BBCC33", "#AAAA00"];
+const VIRIDIS = ["#440154", "#3b528b", "#21918c", "#5ec962", "#fde725"], SIGNED = ["#c25e00", "#9a9da3", "#2b7bd0"];
+const rgb = hex => [1, 3, 5].map(at => parseInt(hex.slice(at, at + 2), 16));
+const OTHER = "#9aa1ad", UNKNOWN = rgb(OTHER), PLAIN = ["#2563a8", "#8ab8ee"];
+const groupColour = (names, g) => names[g] === "other" ? OTHER : (darkness.matches ? LIGHT : MUTED)[g % MUTED.length];
+
+function along(stops, share) {  // the colour at a share of the way along a scale
+  const place = Math.min(Math.max(share, 0), 1) * (stops.length - 1), at = Math.min(Math.floor(place), stops.length - 2);
+  const [low, high] = [rgb(stops[at]), rgb(stops[at + 1])];
+  return low.map((value, c) => Math.round(value + (high[c] - value) * (place - at)));
+}
+
+const scaleOf = colour => colour.scale === "diverging" ? SIGNED : darkness.matches ? VIRIDIS.slice(1) : VIRIDIS;
+
+function colourOf(colour, i) {
+  if (!colour) return rgb(PLAIN[+darkness.matches]);
+  if (colour.groups) return rgb(groupColour(colour.groups, colour.indices[i]));
+  if (!Number.isFinite(colour.values[i])) return UNKNOWN;
+  return along(scaleOf(colour), (colour.values[i] - colour.low) / (colour.high - colour.low || 1));
+}
+
+function facts(i) {  // what is known about a token, as lines
+  const effects = data.colours.filter(colour => colour.texts && !(colour.name in data.about) && colour.scale === "diverging");
+  return [`${data.counts[i].toLocaleString("en")} in training`,
+    ...Object.entries(data.about).filter(([, values]) => values[i]).map(([name, values]) => `${name}: ${values[i]}`),
+    ...effects.map(colour => `${colour.name}: ${colour.texts[i]}`)];
+}
+
+function best(score, left, k = 10) {  // the tokens with the highest scores, without some
+  const found = [];
+  for (let j = 0; j < n; j++) if (!left.includes(j)) found.push([score(j), j]);
+  return found.sort((a, b) => b[0] - a[0]).slice(0, k);
+}
+
+const cosine = (v, length, j) => dot(v, vector(j)) / (length * lengths[j] || 1);
+const byAngle = i => best(j => cosine(vector(i), lengths[i], j), [i]);
+const byProduct = i => best(j => dot(vector(i), vector(j)), [i]);
+const byDistance = i => best(j => -Math.hypot(...vector(j).map((value, d) => value - vector(i)[d])), [i]);
+const IS_LOW = D <= 3;  // with so few coordinates nearly all angles are the same: the distance tells more
+const near = i => IS_LOW ? byDistance(i) : byAngle(i);
