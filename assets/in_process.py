@@ -1,6 +1,6 @@
 """Executes a job in this process, as a run that Dagster's pages list under the job and on the timeline.
 
-A page lists a run by its origin: the job, and the code location that has it. Dagster's own `execute_in_process` gives it
+A page lists a run by its origin: the job, and the code location that has it. Dagster's own `execute_in_process` gives
 none, so the run is made with that of `make dev`, and then executed as Dagster's launcher does.
 """
 

@@ -1,7 +1,7 @@
 """A home that was moved or copied: its MLflow database says where the files of its runs are now.
 
-MLflow keeps absolute addresses of artifacts, which a folder that is moved leaves behind. So each opening of a database looks
-whether the files that lie beside it are those that it knows at another place, and then takes the ones beside it.
+MLflow keeps absolute addresses of artifacts, which a folder that is moved leaves behind. So each opening of a database
+looks whether the files beside it are those that it knows at another place, and then takes the ones beside it.
 """
 
 import logging
@@ -33,7 +33,7 @@ def follow(database: Path) -> None:
     """Let a database follow its home; nothing is changed if its files are where it says, or are not beside it.
 
     An address is changed if it begins with the folder of the earlier home. Experiments whose files are elsewhere on
-    purpose, as in a database that several homes share, stay as they are. So does the earlier home, if it is still there.
+    purpose, as in a database that several homes share, stay as they are. So does the earlier home, if it still exists.
 
     Args:
         database: a file of SQLite, with MLflow's tables.
