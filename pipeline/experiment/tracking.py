@@ -61,7 +61,10 @@ def client_of(uri: str) -> "MlflowClient":
     """
     from mlflow.exceptions import MlflowException
     from mlflow.tracking import MlflowClient
+    from mlflow.tracking._tracking_service import utils
 
+    # MLflow remembers where the files of a run are by its id alone, and a copied home has the same runs
+    getattr(utils, "_artifact_repos_cache", {}).clear()
     # what goes wrong with a database is told once, in a sentence
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     database = Path(uri.removeprefix(_SQLITE)).absolute() if uri.startswith(_SQLITE) else None
@@ -73,6 +76,14 @@ def client_of(uri: str) -> "MlflowClient":
     if database is not None and database.is_file():
         (moved_home.keep_beside if is_new else moved_home.follow)(database)
     return client
+
+
+def artifact_of(client: "MlflowClient", run_id: str, name: str = "") -> Path:
+    """A local file or folder with an artifact of a run, or with all: itself if it is on this machine, else fetched."""
+    from mlflow.artifacts import download_artifacts
+
+    address = f"{client.get_run(run_id).info.artifact_uri}/{name}".rstrip("/")
+    return Path(download_artifacts(address, tracking_uri=client.tracking_uri))  # by the run's id, it would be copied
 
 
 @contextmanager
@@ -142,11 +153,11 @@ class Tracker:
 
     def folder(self, run_id: str) -> Path:
         """A local folder with the artifacts of a run, fetched if they are elsewhere."""
-        return Path(self.client.download_artifacts(run_id, ""))
+        return artifact_of(self.client, run_id)
 
     def file(self, run_id: str, name: str) -> Path:
         """A local file with one artifact of a run, fetched if it is elsewhere."""
-        return Path(self.client.download_artifacts(run_id, name))
+        return artifact_of(self.client, run_id, name)
 
     def tag(self, run_id: str, name: str) -> str | None:
         """A tag of a run, or None."""

@@ -19,6 +19,7 @@ from assets.addresses import Pages, note_servers
 from assets.command import instance
 from assets.resources import mlflow_from_environment
 from pipeline.experiment import moved_home
+from pipeline.experiment.tracking import artifact_of, client_of
 from tests.conftest import MOVIES, genre_of
 
 pytestmark = pytest.mark.slow(20)
@@ -60,7 +61,7 @@ def read(folder: Path) -> dict[Path, bytes]:
 
 def require_that_all_is_in(home: Path) -> None:
     """Each file that MLflow knows is in this home, and the champion answers from it."""
-    client = MlflowClient(f"sqlite:///{home}/mlflow.db")
+    client = client_of(f"sqlite:///{home}/mlflow.db")
     root = (home / "artifacts").as_uri()
     experiments = client.search_experiments()
     runs = client.search_runs([one.experiment_id for one in experiments])
@@ -70,7 +71,7 @@ def require_that_all_is_in(home: Path) -> None:
     assert (len(runs), len(versions)) == (3, 1)
     assert all(one.startswith(f"{root}/") for one in [*addresses, *(one.source for one in versions)])
     for run in runs:
-        assert Path(client.download_artifacts(run.info.run_id, "embedding.parquet")).is_file()
+        assert artifact_of(client, run.info.run_id, "embedding.parquet").is_relative_to(home)
     found = pipeline.load("films").recommend(["war-00", "war-01", "war-02"], k=3).frame
     assert {genre_of(token) for token in found["token"]} == {"war"}
 
