@@ -6,6 +6,7 @@ Nothing is written into the conf file; MLflow records the settings of each run.
 import os
 import types
 import typing
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import dagster as dg
@@ -54,6 +55,26 @@ def other_baselines_config(conf: Dataset) -> type[dg.Config]:
     return create_model(
         f"OtherBaselinesOf_{conf.name}", __base__=dg.Config, __doc__="Whether the fits are repeated.", force=_FORCE
     )
+
+
+class _Checked(dg.Shape):
+    """Fields whose values Pydantic checks when a run is submitted: Dagster's own config knows no ranges."""
+
+    check: Callable[[Mapping[str, Any]], Any]
+    """Raises an error if a value makes no sense."""
+
+    def post_process(self, value: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The value itself; Dagster calls this before it plans a run."""
+        self.check(value)
+        return value
+
+
+def schema(conf: Dataset, asset: str, kind: type[dg.Config]) -> dg.Shape:
+    """What Dagster offers for an asset, and accepts: a value that makes no sense is refused before there is a run."""
+    described = f"{conf.name}/{asset}. {kind.__doc__}"  # Dagster takes schemas for one that do not differ in this
+    made = _Checked(kind.to_fields_dict(), described)  # type: ignore[no-untyped-call]
+    made.check = lambda typed: with_config(conf, asset, kind(**typed))
+    return made
 
 
 def _pca(conf: Dataset) -> Pca:

@@ -75,9 +75,8 @@ class FolderIOManager(dg.IOManager):
             made = versions.keep(run, name, obj.save)  # type: ignore[attr-defined]
             size = sum(file.stat().st_size for file in made.rglob("*") if file.is_file())
             versions.complete(run, _planned(step, context.asset_key), self._publish(context.asset_key))
-        megabytes = dg.MetadataValue.float(round(size / 1e6, 2))
         folder = versions.current(name).relative_to(Path(self.root).parent)  # the home may be moved
-        context.add_output_metadata({"in the home": str(folder), "megabytes": megabytes})
+        context.add_output_metadata({"in the home": f"{folder}: {size / 1e6:,.2f} MB"})
 
     def _publish(self, key: dg.AssetKey) -> Callable[[Mapping[str, Path]], None] | None:
         """What brings the values of a set into the store."""
