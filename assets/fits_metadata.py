@@ -22,7 +22,7 @@ def of_fits(fits: Sequence[Fit], primary: Metric, mlflow: MLflow, vocabulary: Vo
     told = {
         "fits": len(fits),
         "reused": sum(fit.reused for fit in fits),
-        "fourth root of V": round(rule_of_thumb(len(vocabulary)), 1),
+        "fourth root of V": f"{rule_of_thumb(len(vocabulary)):.1f}",
     }
     return {
         **_of_primary(fits, primary),

@@ -109,7 +109,7 @@ def of_vocabulary(vocabulary: Vocabulary) -> dict[str, Any]:
         "most frequent": table_of(["token", "label", "count"], top.rows()),
         "facts": facts(
             {
-                "fourth root of V": round(rule_of_thumb(len(vocabulary)), 1),
+                "fourth root of V": f"{rule_of_thumb(len(vocabulary)):.1f}",
                 "occurrences": int(vocabulary.tokens["count"].sum()),
                 "rarest count": int(vocabulary.tokens["count"].min()),  # type: ignore[arg-type]
                 "fingerprint": vocabulary.fingerprint,
@@ -132,7 +132,7 @@ def of_examples(examples: SparseExamples, vocabulary: Vocabulary) -> dict[str, A
         "stored entries": len(examples.indices),
         "density": examples.density,
         **({"weight of a token, largest / mean": float(examples.weights.max())} if has_weights else {}),
-        "tokens of an example, median": float(np.median(lengths)),
+        "tokens of an example, median": f"{np.median(lengths):,g}",
         "empty examples": int((lengths == 0).sum()),
         **sizes,
         "unknown tokens left out": examples.about["unknown_tokens"],
@@ -160,7 +160,7 @@ def of_comparison(comparison: Comparison, mlflow: MLflow) -> dict[str, Any]:
         "examples": about["n_examples"],
         "best D on validation": about["best"],
         "smallest D not worse": about["smallest"],
-        "fourth root of V": round(rule_of_thumb(about["vocabulary_size"]), 1),
+        "fourth root of V": f"{rule_of_thumb(about['vocabulary_size']):.1f}",
     }
     best = {name: rounded(comparison.best.metrics[name]) for name in comparison.metrics[:1]}
     # MLflow draws the first few settings that differ: of these two methods alone, dimension and method
@@ -209,7 +209,7 @@ def written(value: Any) -> str:
     """A value for people: whole numbers in full, others with four significant digits."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
-    return f"{value:,.0f}" if isinstance(value, int) or abs(value) >= 1000 else f"{value:.4g}"
+    return f"{value:,.0f}" if isinstance(value, int) or abs(value) >= 1000 else f"{value:#.4g}".rstrip(".")
 
 
 def facts(told: Mapping[str, Any]) -> dg.MarkdownMetadataValue:
