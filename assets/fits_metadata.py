@@ -55,7 +55,7 @@ def _of_primary(fits: Sequence[Fit], primary: Metric) -> dict[str, Any]:
         if values:
             best = (max if primary.higher_is_better else min)(values.values())
             cells = [(fit.name, _with_interval(fit.metrics, name)) for fit in fits if fit.name in values]
-            return {f"{name} of the best": rounded(best), name: table_of(["fit", "value, 95% interval"], cells)}
+            return {f"best {primary.name}": rounded(best), name: table_of(["fit", "value, 95% interval"], cells)}
     return {}
 
 

@@ -151,8 +151,8 @@ def of_examples(examples: SparseExamples, vocabulary: Vocabulary) -> dict[str, A
 def of_comparison(comparison: Comparison, mlflow: MLflow) -> dict[str, Any]:
     """The answer, links to the runs, the primary metric of each fit, the verdicts, and what they mean.
 
-    Dagster's panel is as wide as its widest row, and cuts what is wider than 500 pixels: a table has two columns here,
-    and the verdicts are a list. All metrics are in the report.
+    Dagster's panel is as wide as its widest row, and cuts what is wider than 500 pixels: names are short here, a table
+    has two columns, and the verdicts are a list. All metrics are in the report.
     """
     about = comparison.about
     told = {
@@ -172,7 +172,7 @@ def of_comparison(comparison: Comparison, mlflow: MLflow) -> dict[str, Any]:
         "table": dg.MetadataValue.md(tables.markdown(comparison)),
         "verdicts": _list_of(tables.verdict_sentences(comparison)),
         "what it means": _list_of(tables.sentences(comparison)),
-        **{f"{about['part']}_{name} of the best embedding": value for name, value in best.items()},
+        **{f"learned {name}": value for name, value in best.items()},
         "facts": facts({name: value for name, value in told.items() if value is not None}),
     }
 
