@@ -51,7 +51,7 @@ def of_records(records: Records, dataset: str, roles: Mapping[str, str]) -> dict
     }
 
 
-def _fates(counts: Counts) -> list[tuple[int, str]]:
+def _fates(counts: Counts) -> list[tuple[str, str]]:
     told = [
         (counts.used, "used"),
         (counts.quarantined, "in quarantine: cannot be used"),
@@ -59,7 +59,8 @@ def _fates(counts: Counts) -> list[tuple[int, str]]:
         (counts.unanswered, "left out: without a value to predict"),
         (counts.merged, "merged with an equal record by `source.drop_duplicates`"),
     ]
-    return [(counts.read, "read"), *((count, fate) for count, fate in told if count or fate == "used")]
+    fates = [(counts.read, "read"), *((count, fate) for count, fate in told if count or fate == "used")]
+    return [(written(count), fate) for count, fate in fates]
 
 
 def _code(text: str) -> str:
@@ -207,7 +208,9 @@ def rounded(value: float) -> float:
 
 def written(value: Any) -> str:
     """A value for people: whole numbers in full, others with four significant digits."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if not isinstance(value, int | float):
         return str(value)
     return f"{value:,.0f}" if isinstance(value, int) or abs(value) >= 1000 else f"{value:#.4g}".rstrip(".")
 

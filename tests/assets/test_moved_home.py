@@ -165,3 +165,10 @@ def test_a_run_links_to_the_pages_that_are_served(home: Path, monkeypatch: pytes
     for odd in ({"home": str(home.parent)}, {"by": re.sub(r" \d+ ", " 999999999 ", noted["by"])}):  # a copy, a death
         (home / "servers.json").write_text(json.dumps({**noted, **odd}))
         assert Pages.served() == Pages(3000, 4002)
+
+
+def test_a_home_by_another_name_is_the_same_home(original: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(original / "home")
+    before = (original / "home" / "mlflow.db").read_bytes()
+    moved_home.follow(tmp_path / "link" / "mlflow.db")
+    assert (original / "home" / "mlflow.db").read_bytes() == before
