@@ -158,6 +158,9 @@ def test_dev_serves_both_pages_also_after_a_death_and_one_ctrl_c_ends_everything
     wait_until((tmp_path / "home" / "servers.json").exists)
     killed.kill()
     killed.wait()
+    report = tmp_path / "home" / "data" / "films" / "report" / "report.html"
+    report.parent.mkdir(parents=True)
+    report.write_text("http://127.0.0.1:3000/assets/films/report http://127.0.0.1:5000/#/experiments/1")
 
     process = command("dev", **ports)
     assert process.stdout is not None
@@ -170,6 +173,8 @@ def test_dev_serves_both_pages_also_after_a_death_and_one_ctrl_c_ends_everything
         assert any(re.fullmatch(rf"{name}\s+{address}\S*\n", line) for line in told)
         with urllib.request.urlopen(address, timeout=PATIENCE) as page:
             assert page.status == 200
+    places = zip(ports.values(), ("assets/films/report", "#/experiments/1"), strict=True)
+    assert report.read_text().split() == [f"http://127.0.0.1:{port}/{place}" for port, place in places]
     busy = command("dev", **ports)
     assert f"port {ports['DAGSTER_PORT']} is taken" in busy.communicate(timeout=PATIENCE)[1]
     process.send_signal(signal.SIGINT)
