@@ -14,6 +14,7 @@ from dagster._core.instance import InstanceRef
 from assets.automation import ALL
 from assets.definitions import definitions
 from assets.home import conf_folder, dagster_home, home, require_home
+from assets.in_process import execute
 from assets.resources import mlflow_from_environment
 from assets.storage import values
 from pipeline.config.dataset import Dataset
@@ -111,8 +112,8 @@ def run(name: str | None = None) -> int:
     mlflow = mlflow_from_environment()
     mlflow.prepare()
     with instance() as dagster:
-        job = definitions(datasets).resolve_job_def(ALL)
-        result = job.execute_in_process(instance=dagster, raise_on_error=False, run_config={"loggers": {"lines": {}}})
+        job = definitions(datasets).resolve_job_def(name or ALL)
+        result = execute(job, dagster, {"loggers": {"lines": {}}})
     failures = [event for event in result.all_events if event.is_step_failure]
     for conf in datasets:
         if not any((event.step_key or "").startswith(f"{conf.name}__") for event in failures):

@@ -29,6 +29,7 @@ def asset(
     ins: Mapping[str, dg.AssetIn] | None = None,
     modules: Iterable[str] = (),
     priority: int = 0,
+    config_schema: dg.Shape | None = None,
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     """A decorator that makes a function an asset of a dataset.
 
@@ -44,6 +45,7 @@ def asset(
         ins: assets of other groups that it reads, by the name of the parameter.
         modules: further modules whose code decides the value, by their full names.
         priority: of assets that could be made next, the one with the highest is.
+        config_schema: what can be set for one materialisation.
     """
     decides = json.dumps(conf.model_dump(mode="json", include=settings), sort_keys=True)
 
@@ -60,6 +62,7 @@ def asset(
             kinds=kinds,
             ins={before: dg.AssetIn(key_prefix=conf.name) for before in upstream} | dict(ins or {}),
             io_manager_key=VALUES,
+            config_schema=config_schema,
             check_specs=checks.specs(conf, name),
             op_tags={"dagster/priority": str(priority)},
             code_version=hashlib.sha256((code + decides).encode()).hexdigest()[:16],

@@ -7,6 +7,7 @@ import dagster as dg
 
 from assets import checks, launchpad, metadata
 from assets.declaration import FITS, asset, data_version
+from assets.fits_metadata import of_fits
 from assets.home import home
 from assets.resources import MLflow
 from assets.storage import for_people
@@ -40,15 +41,16 @@ def fits_asset(
         upstream=("vocabulary", "sparse_examples"),
         modules=modules,
         priority=priority,
+        config_schema=launchpad.schema(conf, name, kind),
     )
     def fits(
         context: dg.AssetExecutionContext,
-        config: kind,  # type: ignore[valid-type]
         embedding_mlflow: dg.ResourceParam[MLflow],
         vocabulary: Vocabulary,
         sparse_examples: SparseExamples,
     ) -> dg.MaterializeResult[Any]:
         with for_people(conf.file):
+            config = kind(**context.op_execution_context.op_config)
             asked = launchpad.with_config(conf, name, config)
             tracker = embedding_mlflow.tracker(conf, context.instance)
             done = [
@@ -70,7 +72,7 @@ def fits_asset(
         return dg.MaterializeResult(
             value=Fits(tuple(done)),
             data_version=data_version([fit.run_id for fit in done]),
-            metadata=metadata.of_fits(done, embedding_mlflow, vocabulary) | metadata.made_from(context),
+            metadata=of_fits(done, conf.task.metrics[0], embedding_mlflow, vocabulary) | metadata.made_from(context),
             check_results=checked,
         )
 

@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from assets.metadata import link_to, table_of
+from assets.metadata import facts, link_to, table_of
 from assets.resources import MLflow
 from pipeline.experiment.champion import Champion
 from pipeline.inference.bulk import Recommendations
@@ -13,20 +13,22 @@ from pipeline.inference.bulk import Recommendations
 
 def of_champion(champion: Champion, mlflow: MLflow) -> dict[str, Any]:
     """Why this version answers, where it is, and how to ask it."""
-    facts = champion.facts
-    told = {"interval covers, of test examples": facts.get("covered"), "recall of the index": facts.get("recall")}
+    told = {
+        "fit": champion.fit,
+        "version": champion.version,
+        "moved": champion.moved,
+        "best of this contest": f"version {champion.candidate}",
+        "interval covers, of test examples": champion.facts.get("covered"),
+        "recall of the index": champion.facts.get("recall"),
+    }
     example = f'import pipeline\n\nmodel = pipeline.load("{champion.dataset}")'
     return {
-        "answer": dg.MetadataValue.md(f"{champion.said}\n\nThe champion is {facts['said']}"),
+        "answer": dg.MetadataValue.md(f"{champion.said}\n\nThe champion is {champion.facts['said']}"),
         "model": link_to(
             f"{champion.dataset}, version {champion.version}", mlflow.model_link(champion.dataset, champion.version)
         ),
         "in Python": dg.MetadataValue.md(f"```python\n{example}\n```"),
-        "fit": champion.fit,
-        "version": int(champion.version),
-        "moved": champion.moved,
-        "best of this contest": f"version {champion.candidate}",
-        **{name: round(float(value), 4) for name, value in told.items() if value is not None},
+        "facts": facts({name: value for name, value in told.items() if value is not None}),
     }
 
 
@@ -40,7 +42,7 @@ def of_recommendations(made: Recommendations, champion: Champion) -> dict[str, A
     return {
         "answer": dg.MetadataValue.md(f"{rows:,} recommendations for {n:,} examples, by {by}: {where}."),
         "dagster/row_count": rows,
-        "examples": n,
+        "examples": f"{n:,}",
         "champion": by,
         "the first": table_of(["example", "rank", "recommended"], first.rows()),
     }

@@ -6,10 +6,12 @@ Nothing is written into the conf file; MLflow records the settings of each run.
 import os
 import types
 import typing
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import dagster as dg
 from pydantic import Field, ValidationError, create_model
+from pydantic.fields import FieldInfo
 
 from pipeline.baselines.pca import Pca
 from pipeline.config.dataset import Dataset
@@ -19,6 +21,8 @@ from pipeline.estimators import PCA
 
 _FORCE = (bool, Field(default=False, description="Repeat fits that are unchanged; so does the environment's FORCE=1."))
 _NOT_OFFERED = ("kind", "dimensions")
+_LIMITS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
+"""Pydantic's limits of a number, in words."""
 
 
 def embedding_config(conf: Dataset) -> type[dg.Config]:
@@ -56,6 +60,32 @@ def other_baselines_config(conf: Dataset) -> type[dg.Config]:
     )
 
 
+class _Checked(dg.Shape):
+    """Fields whose values Pydantic checks when a run is submitted: Dagster's own config knows no ranges."""
+
+    check: Callable[[Mapping[str, Any]], Any]
+    """Raises an error if a value makes no sense."""
+
+    def __new__(cls, *_: Any) -> "_Checked":
+        """A schema of its own; of schemas with the same fields Dagster would take the one that was made first."""
+        made = object.__new__(cls)
+        made._initialized = False
+        return made
+
+    def post_process(self, value: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The value itself; Dagster calls this before it plans a run."""
+        self.check(value)
+        return value
+
+
+def schema(conf: Dataset, asset: str, kind: type[dg.Config]) -> dg.Shape:
+    """What Dagster offers for an asset, and accepts: a value that makes no sense is refused before there is a run."""
+    # Dagster finds a schema by its fields and description, and those of two datasets may have the same fields
+    made = _Checked(kind.to_fields_dict(), f"{kind.__doc__} Of {conf.name}.")
+    made.check = lambda typed: with_config(conf, asset, kind(**typed))
+    return made
+
+
 def _pca(conf: Dataset) -> Pca:
     found = conf.baseline(PCA)
     assert isinstance(found, Pca)
@@ -81,8 +111,9 @@ def with_config(conf: Dataset, asset: str, config: Any) -> Dataset:
         return Dataset.model_validate(settings)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise PipelineError(f"launchpad of {conf.name}/{asset}, {where}: {first['msg']}.") from error
+        key = ".".join(map(str, first["loc"][2:] if first["loc"][0] == "baselines" else first["loc"]))
+        said = f"{first['input']!r} cannot be used. {first['msg']}"
+        raise PipelineError(f"launchpad of {conf.name}/{asset}, {key}: {said}.") from None
 
 
 def is_forced(config: Any) -> bool:
@@ -100,8 +131,16 @@ def _section(name: str, section: Section) -> type[dg.Config]:
         if key not in _NOT_OFFERED:
             kind, value = _plain(field.annotation), getattr(section, key)
             default = list(value or ()) if typing.get_origin(kind) is list else value
-            fields[key] = (kind, Field(default=default, description=_one_line(field.description)))
+            fields[key] = (kind, Field(default=default, description=_one_line(field.description) + _range(field)))
     return create_model(name, __base__=dg.Config, __doc__=_one_line(type(section).__doc__), **fields)
+
+
+def _range(field: FieldInfo) -> str:
+    """What a number may be, in words; nothing if it may be any."""
+    found = [
+        (words, getattr(one, key)) for one in field.metadata for key, words in _LIMITS.items() if hasattr(one, key)
+    ]
+    return f" ({', '.join(f'{words} {value}' for words, value in found)})" if found else ""
 
 
 def _plain(annotation: Any) -> Any:

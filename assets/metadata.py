@@ -1,4 +1,8 @@
-"""What an asset's page says about its latest value: counts, shares, losses, metrics, and links that work."""
+"""What an asset's page says about its latest value: in at most ten rows, what matters, and links that work.
+
+Dagster draws the history of each row that is a number, so only the number that matters most is one. The others stand in
+a table of facts.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -18,20 +22,19 @@ from pipeline.experiment.fits import Fit
 from pipeline.records import quarantine
 from pipeline.records.cleaning import Counts
 from pipeline.records.ingest import Records
-from pipeline.schemas import PARTS, EmbeddingRows, Examples, Tokens
+from pipeline.schemas import PARTS, Examples, Tokens
 from pipeline.views import tables
 from pipeline.views.answer import answer
 from pipeline.views.neighbours import NeighbourIndex
-from pipeline.views.publish import PAGE
 from pipeline.vocabulary.vocabulary import Vocabulary, rule_of_thumb
 
 SCHEMA = "dagster/column_schema"
-_SHOWN_AT_ONCE = 1000
+AT_ONCE = 1000
 """Longer Markdown hides behind a button."""
 _VERSION, _INPUT = "dagster/data_version", "dagster/input_data_version/"
 
 
-def of_records(records: Records, roles: Mapping[str, str]) -> dict[str, Any]:
+def of_records(records: Records, dataset: str, roles: Mapping[str, str]) -> dict[str, Any]:
     """Rows, columns with what they are for, and what the records were read from."""
     columns = [
         dg.TableColumn(name, str(dtype), roles.get(name, "not used by this dataset"))
@@ -41,14 +44,14 @@ def of_records(records: Records, roles: Mapping[str, str]) -> dict[str, Any]:
         "dagster/row_count": len(records),
         SCHEMA: dg.TableSchema(columns),
         "source": table_of(["file", "checksum"], list(records.checksums.items())[:10]),
-        "files": len(records.checksums),
+        "files": f"{len(records.checksums):,}",
         "rows": table_of(["rows", "what became of them"], _fates(records.counts)),
-        **_of_quarantine(records),
+        **_of_quarantine(records, dataset),
         **({"found out": table_of(["what", "is"], list(records.found.items()))} if records.found else {}),
     }
 
 
-def _fates(counts: Counts) -> list[tuple[int, str]]:
+def _fates(counts: Counts) -> list[tuple[str, str]]:
     told = [
         (counts.used, "used"),
         (counts.quarantined, "in quarantine: cannot be used"),
@@ -56,7 +59,8 @@ def _fates(counts: Counts) -> list[tuple[int, str]]:
         (counts.unanswered, "left out: without a value to predict"),
         (counts.merged, "merged with an equal record by `source.drop_duplicates`"),
     ]
-    return [(counts.read, "read"), *((count, fate) for count, fate in told if count or fate == "used")]
+    fates = [(counts.read, "read"), *((count, fate) for count, fate in told if count or fate == "used")]
+    return [(written(count), fate) for count, fate in fates]
 
 
 def _code(text: str) -> str:
@@ -64,7 +68,7 @@ def _code(text: str) -> str:
     return f"`{' '.join(text.replace('`', chr(39)).split())[:100]}`"
 
 
-def _of_quarantine(records: Records) -> dict[str, Any]:
+def _of_quarantine(records: Records, dataset: str) -> dict[str, Any]:
     """A table of the reasons, with the first record of each."""
     reasons = (
         records.quarantine.group_by("reason", "column", maintain_order=True)
@@ -79,7 +83,7 @@ def _of_quarantine(records: Records) -> dict[str, Any]:
         for row in reasons.iter_rows(named=True)
     ]
     table = table_of(["rows", "column", "why", "first", "its text"], rows)
-    return {"in quarantine": table, "quarantine": dg.MetadataValue.path(str(records.folder / quarantine.FILE))}
+    return {"in quarantine": table, "quarantine": f"data/{dataset}/raw_records/{quarantine.FILE} in the home"}
 
 
 def made_from(context: dg.AssetExecutionContext) -> dict[str, Any]:
@@ -102,12 +106,16 @@ def of_vocabulary(vocabulary: Vocabulary) -> dict[str, Any]:
     top = vocabulary.tokens.head(10)
     return {
         "size V": len(vocabulary),
-        "fourth root of V": round(rule_of_thumb(len(vocabulary)), 1),
-        "fingerprint": vocabulary.fingerprint,
-        "occurrences": int(vocabulary.tokens["count"].sum()),
-        "rarest count": int(vocabulary.tokens["count"].min()),  # type: ignore[arg-type]
-        SCHEMA: _schema(Tokens),
+        SCHEMA: schema_of(Tokens),
         "most frequent": table_of(["token", "label", "count"], top.rows()),
+        "facts": facts(
+            {
+                "fourth root of V": f"{rule_of_thumb(len(vocabulary)):.1f}",
+                "occurrences": int(vocabulary.tokens["count"].sum()),
+                "rarest count": int(vocabulary.tokens["count"].min()),  # type: ignore[arg-type]
+                "fingerprint": vocabulary.fingerprint,
+            }
+        ),
     }
 
 
@@ -120,50 +128,42 @@ def of_examples(examples: SparseExamples, vocabulary: Vocabulary) -> dict[str, A
     sizes = {f"{part} examples": int((split == part).sum()) for part in PARTS} if len(split) else {}
     if len(fold):
         sizes = {"folds": examples.n_folds, "smallest fold": int(fold.value_counts()["count"].min())}  # type: ignore[arg-type]
-    return {
-        "examples N": len(examples),
+    told = {
         "vocabulary V": examples.shape[1],
         "stored entries": len(examples.indices),
-        "density": round(examples.density, 6),
-        **({"weight of a token, largest / mean": round(float(examples.weights.max()), 2)} if has_weights else {}),
-        "tokens of an example, median": float(np.median(lengths)),
+        "density": examples.density,
+        **({"weight of a token, largest / mean": float(examples.weights.max())} if has_weights else {}),
+        "tokens of an example, median": f"{np.median(lengths):,g}",
         "empty examples": int((lengths == 0).sum()),
         **sizes,
         "unknown tokens left out": examples.about["unknown_tokens"],
         "fingerprint": examples.fingerprint,
-        SCHEMA: _schema(Examples),
+    }
+    return {
+        "examples N": len(examples),
+        "facts": facts(told),
+        SCHEMA: schema_of(Examples),
         "an example": f"{examples.frame['example'][first]}: {integers[:8].tolist()} ... = "
         + ", ".join(vocabulary.labels[i] for i in integers[:4])
         + ", ...",
     }
 
 
-def of_fits(fits: Sequence[Fit], mlflow: MLflow, vocabulary: Vocabulary) -> dict[str, Any]:
-    """Each fit's metrics as numbers, which Dagster plots over time, and a link to each run."""
-    numbers = {
-        f"{fit.name} {name}": float(value) for fit in fits for name, value in fit.metrics.items() if np.isfinite(value)
-    }
-    return {
-        "runs": table_of(
-            ["fit", "run in MLflow", "reused"],
-            [(fit.name, f"[{fit.run_id[:8]}]({mlflow.link(fit)})", "yes" if fit.reused else "no") for fit in fits],
-        ),
-        "fits": len(fits),
-        "reused": sum(fit.reused for fit in fits),
-        "fourth root of V": round(rule_of_thumb(len(vocabulary)), 1),
-        SCHEMA: _schema(EmbeddingRows),
-        **numbers,
-    }
-
-
 def of_comparison(comparison: Comparison, mlflow: MLflow) -> dict[str, Any]:
     """The answer, links to the runs, the primary metric of each fit, the verdicts, and what they mean.
 
-    Dagster's panel is as wide as its widest row, and cuts what is wider than 500 pixels: a table has two columns here,
-    and the verdicts are a list. All metrics are in the report.
+    Dagster's panel is as wide as its widest row, and cuts what is wider than 500 pixels: names are short here, a table
+    has two columns, and the verdicts are a list. All metrics are in the report.
     """
     about = comparison.about
-    chosen = {"best D on validation": about["best"], "smallest D not worse": about["smallest"]}
+    told = {
+        "measured on": about["part"],
+        "examples": about["n_examples"],
+        "best D on validation": about["best"],
+        "smallest D not worse": about["smallest"],
+        "fourth root of V": f"{rule_of_thumb(about['vocabulary_size']):.1f}",
+    }
+    best = {name: rounded(comparison.best.metrics[name]) for name in comparison.metrics[:1]}
     # MLflow draws the first few settings that differ: of these two methods alone, dimension and method
     both = [fit for fit in comparison.fits if fit.method in (EMBEDDING, PCA)]
     return {
@@ -173,10 +173,8 @@ def of_comparison(comparison: Comparison, mlflow: MLflow) -> dict[str, Any]:
         "table": dg.MetadataValue.md(tables.markdown(comparison)),
         "verdicts": _list_of(tables.verdict_sentences(comparison)),
         "what it means": _list_of(tables.sentences(comparison)),
-        "measured on": about["part"],
-        "examples": about["n_examples"],
-        "fourth root of V": round(rule_of_thumb(about["vocabulary_size"]), 1),
-        **{name: d for name, d in chosen.items() if d is not None},
+        **{f"learned {name}": value for name, value in best.items()},
+        "facts": facts({name: value for name, value in told.items() if value is not None}),
     }
 
 
@@ -184,18 +182,12 @@ def _list_of(sentences: Sequence[str]) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md("\n".join(f"- {said}" for said in sentences))
 
 
-def of_pages(fits: Sequence[Fit], made: Mapping[str, bool], mlflow: MLflow) -> dict[str, Any]:
-    """A link to each page, the learned ones first."""
-    links = {fit.name: dg.MetadataValue.md(f"[look around]({mlflow.artifact_link(fit, PAGE)})") for fit in fits}
-    return {**links, "pages": len(links), "new": sum(made.values())}
-
-
 def of_report(link: str) -> dict[str, Any]:
     """A link to the report."""
     return {"report": dg.MetadataValue.md(f"[read it]({link})")}
 
 
-def _schema(schema: type[dy.Schema]) -> dg.TableSchema:
+def schema_of(schema: type[dy.Schema]) -> dg.TableSchema:
     """The columns of a frame as they are declared."""
     columns = schema.columns()
     described = {name: column.description or "" for name, column in columns.items()}
@@ -209,10 +201,29 @@ def columns_of(dtypes: Mapping[str, Any], descriptions: Mapping[str, str]) -> dg
     )
 
 
+def rounded(value: float) -> float:
+    """A number with four significant digits."""
+    return float(f"{value:.4g}")
+
+
+def written(value: Any) -> str:
+    """A value for people: whole numbers in full, others with four significant digits."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if not isinstance(value, int | float):
+        return str(value)
+    return f"{value:,.0f}" if isinstance(value, int) or abs(value) >= 1000 else f"{value:#.4g}".rstrip(".")
+
+
+def facts(told: Mapping[str, Any]) -> dg.MarkdownMetadataValue:
+    """A table of what is known, by name."""
+    return table_of(["what", "is"], [(name, written(value)) for name, value in told.items()])
+
+
 def link_to(text: str, address: str) -> dg.MetadataValue[Any]:
     """A link with a text, as long as the page shows one."""
     linked = f"[{text}]({address})"
-    return dg.MetadataValue.md(linked) if len(linked) < _SHOWN_AT_ONCE else dg.MetadataValue.url(address)
+    return dg.MetadataValue.md(linked) if len(linked) < AT_ONCE else dg.MetadataValue.url(address)
 
 
 def table_of(head: list[str], rows: list[tuple[Any, ...]]) -> dg.MarkdownMetadataValue:

@@ -13,10 +13,11 @@ from contextlib import suppress
 from pathlib import Path
 
 import pipeline
+from assets.addresses import HOST, port
 from assets.command import typed
 from assets.home import home
-from assets.resources import mlflow_from_environment, port
-from assets.servers import HOST, require_free
+from assets.resources import mlflow_from_environment
+from assets.servers import require_free
 from pipeline.errors import PipelineError
 from pipeline.experiment.model_registry import ModelRegistry
 from pipeline.experiment.models import load, model_folder

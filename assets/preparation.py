@@ -42,7 +42,7 @@ def raw_records_asset(conf: Dataset, conf_folder: Path) -> dg.AssetsDefinition:
         return dg.MaterializeResult(
             value=records,
             data_version=data_version(records.checksums),
-            metadata=metadata.of_records(records, roles(conf)),
+            metadata=metadata.of_records(records, conf.name, roles(conf)),
             check_results=checks.of_records(records, conf),
         )
 

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,10 +10,11 @@ from urllib.parse import urlencode
 
 import dagster as dg
 
+from assets.addresses import Pages
 from assets.home import TRACKING, address_of, home, store
 from pipeline.config.dataset import Dataset
-from pipeline.errors import PipelineError
 from pipeline.experiment.fits import Fit
+from pipeline.experiment.moved_home import ARTIFACTS
 from pipeline.experiment.shared_view import KEY
 from pipeline.experiment.tracking import Tracker, is_server, prepare
 
@@ -102,30 +102,17 @@ def _close_orphans(tracker: Tracker, instance: dg.DagsterInstance) -> list[str]:
     return tracker.close_orphans(lambda run_id: bool((run := instance.get_run_by_id(run_id)) and run.is_finished))
 
 
-def port(variable: str, default: int) -> int:
-    """The port that an environment variable names.
+def mlflow_from_environment(pages: Pages | None = None) -> MLflow:
+    """MLFLOW_TRACKING_URI if it is set, else a database in the home; a run's files go to the store if there is one.
 
-    Raises:
-        PipelineError: it is set to something else than a port.
+    Args:
+        pages: where people look; by default where servers run, or would.
     """
-    value = os.environ.get(variable) or str(default)
-    if not (value.isdecimal() and 0 < int(value) < 65536):
-        raise PipelineError(f"{variable}={value} is not a port: give a number from 1 to 65535.")
-    return int(value)
-
-
-def dagster_address() -> str:
-    """Where `make dev` serves Dagster."""
-    return f"http://127.0.0.1:{port('DAGSTER_PORT', 3000)}"
-
-
-def mlflow_from_environment() -> MLflow:
-    """MLFLOW_TRACKING_URI if it is set, else a database in the home; a run's files go to the store if there is one."""
-    shared = store()
+    shared, pages = store(), pages or Pages.served()
     uri = address_of(TRACKING) or f"sqlite:///{home()}/mlflow.db"
-    ui = uri if uri.startswith("http") else f"http://127.0.0.1:{port('MLFLOW_PORT', 5000)}"
-    artifacts = f"{shared.url.rstrip('/')}/artifacts" if shared else (home() / "artifacts").as_uri()
-    return _mlflow(uri, artifacts, ui, dagster_address())
+    ui = uri if is_server(uri) else pages.mlflow
+    artifacts = f"{shared.url.rstrip('/')}/artifacts" if shared else (home() / ARTIFACTS).as_uri()
+    return _mlflow(uri, artifacts, ui, pages.dagster)
 
 
 @cache

@@ -11,6 +11,7 @@ import polars as pl
 
 from assets import checks, metadata
 from assets.declaration import FITS, TOKENS, asset, data_version
+from assets.fits_metadata import of_pages
 from assets.resources import MLflow
 from assets.storage import for_people
 from pipeline.config.dataset import Dataset
@@ -94,7 +95,7 @@ def pages_asset(conf: Dataset) -> dg.AssetsDefinition:
         return dg.MaterializeResult(
             value=Fits(fits),
             data_version=data_version([fit.run_id for fit in fits]),
-            metadata=metadata.of_pages(fits, made, embedding_mlflow) | metadata.made_from(context),
+            metadata=of_pages(fits, made, embedding_mlflow) | metadata.made_from(context),
         )
 
     return pages

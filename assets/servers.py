@@ -1,6 +1,5 @@
 """Dagster's and MLflow's pages together: start both servers, print both addresses, end both on Ctrl-C."""
 
-import json
 import os
 import signal
 import socket
@@ -12,16 +11,17 @@ from pathlib import Path
 
 import psutil
 
+from assets import links
+from assets.addresses import HOST, Pages, note_servers, noted_servers
 from assets.command import typed
 from assets.home import dagster_home, home, require_home
-from assets.resources import mlflow_from_environment, port
+from assets.in_process import CODE
+from assets.resources import mlflow_from_environment
 from pipeline.errors import PipelineError
-from pipeline.experiment.liveness import is_gone, this_process
+from pipeline.experiment.liveness import is_gone
+from pipeline.experiment.moved_home import ARTIFACTS
 from pipeline.home import project
 
-HOST = "127.0.0.1"
-_SERVERS = "servers.json"
-"""The file in the home that names the servers that run."""
 GRACE_SECONDS = 15
 
 
@@ -32,31 +32,33 @@ def serve() -> int:
         PipelineError: a port is taken, or a server does not start.
     """
     require_home()
-    mlflow = mlflow_from_environment()
+    pages = Pages.asked_for()
+    mlflow = mlflow_from_environment(pages)
     mlflow.prepare()
-    dagster_port = port("DAGSTER_PORT", 3000)
     bin_folder = Path(sys.executable).parent
     environment = {
         **os.environ,
         "DAGSTER_HOME": str(dagster_home()),
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_BACKEND_STORE_URI": mlflow.tracking_uri,  # not on the command line: it may have a password
+        "MLFLOW_ARTIFACTS_DESTINATION": (home() / ARTIFACTS).as_uri(),  # of experiments that are made on its page
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # saves three processes that nothing here uses
     }
     commands = {
-        f"http://{HOST}:{dagster_port}": [
+        pages.dagster: [
             *(str(bin_folder / "dagster"), "dev", *_code()),
-            *("-h", HOST, "-p", str(dagster_port), "--log-level", "warning"),
+            *("-h", HOST, "-p", str(pages.dagster_port), "--log-level", "warning"),
         ]
     }
     if mlflow.is_local:
-        commands[mlflow.ui] = [
+        commands[pages.mlflow] = [
             *(str(bin_folder / "mlflow"), "server", "--workers", "1"),
-            *("--host", HOST, "--port", mlflow.ui.rpartition(":")[2], "--uvicorn-opts", "--log-level warning"),
+            *("--host", HOST, "--port", str(pages.mlflow_port), "--uvicorn-opts", "--log-level warning"),
         ]
     _end_what_is_left()
     for address in commands:
         require_free(int(address.rpartition(":")[2]), f"DAGSTER_PORT=3001 MLFLOW_PORT=5001 {typed('dev')}")
+    links.follow(mlflow)
     for asked_to_end in (signal.SIGINT, signal.SIGTERM):  # a script's background job would ignore SIGINT
         signal.signal(asked_to_end, signal.default_int_handler)
     servers: list[subprocess.Popen[bytes]] = []
@@ -66,10 +68,10 @@ def serve() -> int:
             subprocess.Popen(command, cwd=project(), env=environment, start_new_session=True)
             for command in commands.values()
         )
-        _note(servers)
+        note_servers({server.pid: psutil.Process(server.pid).create_time() for server in servers}, pages)
         for address, server in zip(commands, servers, strict=True):
             _wait_for(int(address.rpartition(":")[2]), server)
-        print(f"\nDagster  http://{HOST}:{dagster_port}\nMLflow   {mlflow.start}\nCtrl-C ends both.\n", flush=True)
+        print(f"\nDagster  {pages.dagster}\nMLflow   {mlflow.start}\nCtrl-C ends both.\n", flush=True)
         while all(server.poll() is None for server in servers):
             time.sleep(0.5)
         raise PipelineError("one of the two servers ended by itself; what it printed above says why.")
@@ -79,29 +81,22 @@ def serve() -> int:
         _end(servers)
 
 
-def _note(servers: list[subprocess.Popen[bytes]]) -> None:
-    """Write down the servers, for the case that this process is killed and cannot end them."""
-    started = {server.pid: psutil.Process(server.pid).create_time() for server in servers}
-    (home() / _SERVERS).write_text(json.dumps({"by": this_process(), "servers": started}))
-
-
 def _end_what_is_left() -> None:
     """End the servers of an earlier process that was killed; those of one that is alive stay."""
-    with suppress(OSError, ValueError, KeyError):
-        noted = json.loads((home() / _SERVERS).read_text())
-        if not is_gone(noted["by"]):
-            return
-        for pid, created in noted["servers"].items():
-            with suppress(psutil.NoSuchProcess, ProcessLookupError):
-                if psutil.Process(int(pid)).create_time() == created:
-                    os.killpg(int(pid), signal.SIGKILL)
-                    psutil.Process(int(pid)).wait(GRACE_SECONDS)
+    noted = noted_servers()
+    if noted is None or not is_gone(noted["by"]):
+        return
+    for pid, created in noted["servers"].items():
+        with suppress(psutil.NoSuchProcess, ProcessLookupError):
+            if psutil.Process(int(pid)).create_time() == created:
+                os.killpg(int(pid), signal.SIGKILL)
+                psutil.Process(int(pid)).wait(GRACE_SECONDS)
 
 
 def _code() -> tuple[str, str]:
     """What tells Dagster where the definitions are."""
     workspace = project() / "workspace.yaml"
-    return ("-w", str(workspace)) if workspace.exists() else ("-m", "assets.definitions")
+    return ("-w", str(workspace)) if workspace.exists() else ("-m", CODE)
 
 
 def require_free(port: int, another: str) -> None:

@@ -75,9 +75,8 @@ class FolderIOManager(dg.IOManager):
             made = versions.keep(run, name, obj.save)  # type: ignore[attr-defined]
             size = sum(file.stat().st_size for file in made.rglob("*") if file.is_file())
             versions.complete(run, _planned(step, context.asset_key), self._publish(context.asset_key))
-        megabytes = dg.MetadataValue.float(round(size / 1e6, 2))
         folder = versions.current(name).relative_to(Path(self.root).parent)  # the home may be moved
-        context.add_output_metadata({"in the home": str(folder), "megabytes": megabytes})
+        context.add_output_metadata({"in the home": f"{folder}: {_size(size)}"})
 
     def _publish(self, key: dg.AssetKey) -> Callable[[Mapping[str, Path]], None] | None:
         """What brings the values of a set into the store."""
@@ -122,6 +121,11 @@ class FolderIOManager(dg.IOManager):
         made = self._versions(key).made(_root(context.step_context.dagster_run), key.path[-1])
         with for_people(key.to_user_string()):
             return kind.load(made if made.exists() else self.current(key))
+
+
+def _size(n_bytes: int) -> str:
+    """A size in words, such as 1.2 MB."""
+    return f"{n_bytes / 1e6:,.1f} MB" if n_bytes >= 100_000 else f"{n_bytes / 1e3:,.1f} kB"
 
 
 def _root(run: dg.DagsterRun) -> str:

@@ -21,8 +21,7 @@ def draw(browser: Chrome) -> None:
     run = pipeline.load("movies").facts["mlflow_run"]
     shutil.copyfile(client_of(tracking_uri()).download_artifacts(run, "map.png"), FOLDER / "map.png")
     print(f"docs/map.png: the champion's map\ndocs/{try_it.picture(browser).name}: {try_it.picture.__doc__}")
-    ports = {"DAGSTER_PORT": "3000", "MLFLOW_PORT": "5000"}  # the links that `make run` wrote lead to these
-    with served(**ports) as dagster:
+    with served() as dagster:
         browser.set_window_size(1440, 1000)
         tour = Tour(browser, dagster, "movies")
         for number, stop in enumerate((tour.answer, tour.group, tour.runs, tour.report), 1):

@@ -113,6 +113,7 @@ def fresh_database(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path],
 
     def make(folder: Path) -> str:
         shutil.copytree(template, folder, dirs_exist_ok=True)
+        prepare(f"sqlite:///{folder}/mlflow.db")  # it follows
         return f"sqlite:///{folder}/mlflow.db"
 
     return make

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pipeline.errors import PipelineError, nearest
 from pipeline.experiment.model_registry import ModelRegistry, Version
 from pipeline.experiment.packaging import data_of
-from pipeline.experiment.tracking import client_of
+from pipeline.experiment.tracking import artifact_of, client_of
 from pipeline.home import tracking_uri
 from pipeline.inference.model import Model
 
@@ -40,7 +40,7 @@ def model_folder(name: str, mlflow: str | None = None) -> Path:
         raise PipelineError(f"there is no model {name!r}: nothing was learned in {where}. `make run` does that.")
     client, of_run = client_of(where), _OF_RUN.fullmatch(name)
     if of_run is not None:
-        return Path(client.download_artifacts(of_run["run"], of_run["path"]))
+        return artifact_of(client, of_run["run"], of_run["path"])
     found = _ADDRESS.fullmatch(name)
     if found is None:
         raise PipelineError(f"{name!r} is no model: give a dataset, or an address such as models:/movies/2.")

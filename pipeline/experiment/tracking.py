@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from pipeline.errors import PipelineError
+from pipeline.experiment import moved_home
 from pipeline.experiment.liveness import is_gone, this_process
 from pipeline.experiment.run import FinishedRun, Run
 from pipeline.secrets import masked
@@ -34,13 +35,17 @@ _ANSWER = "answer"
 
 
 def prepare(uri: str) -> None:
-    """Make the tables of a database if they are missing; a server has its own.
+    """Make the tables of a database if they are missing, and let one of SQLite follow its home; a server has its own.
 
     Args:
         uri: `sqlite:///` and an absolute path, the address of another database, or a server's.
     """
-    if not is_server(uri) and not (uri.startswith(_SQLITE) and Path(uri.removeprefix(_SQLITE)).exists()):
-        with _alone(uri):
+    if is_server(uri):
+        return
+    with _alone(uri):
+        if uri.startswith(_SQLITE) and (database := Path(uri.removeprefix(_SQLITE))).is_file():
+            moved_home.follow(database)  # takes no time, while MLflow takes seconds to import
+        else:
             client_of(uri)
 
 
@@ -50,20 +55,36 @@ def is_server(uri: str) -> bool:
 
 
 def client_of(uri: str) -> "MlflowClient":
-    """MLflow at an address.
+    """MLflow at an address; a database of SQLite follows a home that was moved, see `moved_home`.
 
     Raises:
         PipelineError: it cannot be used.
     """
     from mlflow.exceptions import MlflowException
     from mlflow.tracking import MlflowClient
+    from mlflow.tracking._tracking_service import utils
 
+    # MLflow remembers where the files of a run are by its id alone, and a copied home has the same runs
+    getattr(utils, "_artifact_repos_cache", {}).clear()
     # what goes wrong with a database is told once, in a sentence
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+    database = Path(uri.removeprefix(_SQLITE)).absolute() if uri.startswith(_SQLITE) else None
+    is_new = database is not None and not database.exists()
     try:
-        return MlflowClient(tracking_uri=uri)
+        client = MlflowClient(tracking_uri=uri)
     except MlflowException as error:
         raise PipelineError(masked(f"MLflow at {uri} cannot be used: {error}")) from error
+    if database is not None and database.is_file():
+        (moved_home.keep_beside if is_new else moved_home.follow)(database)
+    return client
+
+
+def artifact_of(client: "MlflowClient", run_id: str, name: str = "") -> Path:
+    """A local file or folder with an artifact of a run, or with all: itself if it is on this machine, else fetched."""
+    from mlflow.artifacts import download_artifacts
+
+    address = f"{client.get_run(run_id).info.artifact_uri}/{name}".rstrip("/")
+    return Path(download_artifacts(address, tracking_uri=client.tracking_uri))  # by the run's id, it would be copied
 
 
 def _above(tags: Mapping[str, str]) -> str:
@@ -105,6 +126,7 @@ class Tracker:
             if found is None:
                 root = artifacts.as_uri() if isinstance(artifacts, Path) else artifacts
                 location = None if is_server(uri) else f"{root}/{experiment}"
+                moved_home.make_folder(location)
                 # the kind makes MLflow's page open on the runs, not on the traces of a language model
                 tags = {_NOTE: description, "mlflow.experimentKind": "custom_model_development"}
                 self.experiment_id = self.client.create_experiment(experiment, location, tags)
@@ -144,11 +166,11 @@ class Tracker:
 
     def folder(self, run_id: str) -> Path:
         """A local folder with the artifacts of a run, fetched if they are elsewhere."""
-        return Path(self.client.download_artifacts(run_id, ""))
+        return artifact_of(self.client, run_id)
 
     def file(self, run_id: str, name: str) -> Path:
         """A local file with one artifact of a run, fetched if it is elsewhere."""
-        return Path(self.client.download_artifacts(run_id, name))
+        return artifact_of(self.client, run_id, name)
 
     def tag(self, run_id: str, name: str) -> str | None:
         """A tag of a run, or None."""

@@ -15,10 +15,11 @@ from pathlib import Path
 import dagster as dg
 import psutil
 import pytest
+import yaml
 from sqlalchemy import NullPool, create_engine
 
 from assets.__main__ import main
-from assets.command import listen_to_what_matters
+from assets.command import instance, listen_to_what_matters
 from docs.tour import free_port
 from pipeline.config.dataset import Dataset
 from tests.conftest import PATIENCE, learns, statuses, wait_until, with_training
@@ -71,7 +72,7 @@ def run(
 
 
 def test_run_does_one_dataset_or_all_and_ends_with_a_table_for_each(
-    movies: Dataset, homes: Dataset, tmp_path: Path, run: Callable[..., Process]
+    movies: Dataset, homes: Dataset, tmp_path: Path, run: Callable[..., Process], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "conf" / "broken.yaml").write_text("seed: [")
     process = run("planted_movies")  # does not even read the other confs
@@ -88,6 +89,15 @@ def test_run_does_one_dataset_or_all_and_ends_with_a_table_for_each(
     for line in ("planted_movies", "embedding D=2", "pca D=2", "popularity", "mean"):
         assert re.search(rf"^{line} ", tables, re.MULTILINE)
     assert "make dev" in tables.splitlines()[-1]
+
+    monkeypatch.setenv("PIPELINE_HOME", str(tmp_path / "home"))
+    (code,) = yaml.safe_load((PROJECT / "workspace.yaml").read_text())["load_from"]
+    with instance() as dagster:
+        for job in ("planted_movies", "all_datasets"):  # as the page of a job asks for its runs
+            tags = {".dagster/repository": f"__repository__@{code['python_module']}"}
+            (found,) = dagster.get_runs(dg.RunsFilter(job_name=job, tags=tags))
+            assert found.is_success
+            assert found.remote_job_origin is not None  # the timeline shows no run without one
 
 
 def test_a_mistake_ends_in_one_sentence(
@@ -148,6 +158,9 @@ def test_dev_serves_both_pages_also_after_a_death_and_one_ctrl_c_ends_everything
     wait_until((tmp_path / "home" / "servers.json").exists)
     killed.kill()
     killed.wait()
+    report = tmp_path / "home" / "data" / "films" / "report" / "report.html"
+    report.parent.mkdir(parents=True)
+    report.write_text("http://127.0.0.1:3000/assets/films/report http://127.0.0.1:5000/#/experiments/1")
 
     process = command("dev", **ports)
     assert process.stdout is not None
@@ -160,6 +173,8 @@ def test_dev_serves_both_pages_also_after_a_death_and_one_ctrl_c_ends_everything
         assert any(re.fullmatch(rf"{name}\s+{address}\S*\n", line) for line in told)
         with urllib.request.urlopen(address, timeout=PATIENCE) as page:
             assert page.status == 200
+    places = zip(ports.values(), ("assets/films/report", "#/experiments/1"), strict=True)
+    assert report.read_text().split() == [f"http://127.0.0.1:{port}/{place}" for port, place in places]
     busy = command("dev", **ports)
     assert f"port {ports['DAGSTER_PORT']} is taken" in busy.communicate(timeout=PATIENCE)[1]
     process.send_signal(signal.SIGINT)

@@ -1,8 +1,10 @@
 from typing import Any
 
 import pytest
+from dagster._core.execution.api import create_execution_plan
 
 from assets import launchpad
+from assets.definitions import definitions
 from pipeline.baselines.pca import Pca
 from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError
@@ -41,10 +43,37 @@ def test_what_is_typed_there_counts_for_this_time(movies: Dataset) -> None:
     assert conf.baseline("pca").fitted_at() == (3,)
 
 
-def test_what_makes_no_sense_is_told(movies: Dataset) -> None:
-    kind: Any = launchpad.embedding_config(movies)
-    with pytest.raises(PipelineError, match=r"launchpad of planted_movies/embedding, training.dropout: .*less than 1"):
-        launchpad.with_config(movies, "embedding", kind(training={"dropout": 2.0}))
+@pytest.mark.parametrize(
+    ("asset", "typed", "said"),
+    [
+        (
+            "embedding",
+            {"training": {"dropout": 3.0}},
+            r"embedding, training.dropout: 3.0 cannot be used\. .*less than 1",
+        ),
+        (
+            "embedding",
+            {"dimensions": [-2]},
+            r"embedding, dimensions.0: -2 cannot be used\. .*greater than or equal to 1",
+        ),
+        ("pca", {"dimensions": [-2]}, r"pca, dimensions.0: -2 cannot be used\. .*greater than or equal to 1"),
+    ],
+)
+def test_what_makes_no_sense_is_told_before_there_is_a_run(
+    asset: str, typed: dict[str, Any], said: str, movies: Dataset
+) -> None:
+    """Also where another dataset has the same fields, which Dagster takes for one schema."""
+    films = movies.model_copy(update={"name": "films"})
+    for conf, defs in ((conf, definitions([movies, films])) for conf in (movies, films)):
+        job, op = defs.resolve_job_def(conf.name), f"{conf.name}__{asset}"
+        create_execution_plan(job, run_config={})  # as Dagster does when a run is submitted
+        with pytest.raises(PipelineError, match=f"launchpad of {conf.name}/{said}"):
+            create_execution_plan(job, run_config={"ops": {op: {"config": typed}}})
+
+
+def test_what_a_number_may_be_stands_beside_it(movies: Dataset) -> None:
+    training: Any = type(launchpad.embedding_config(movies)().training)  # type: ignore[attr-defined]
+    assert training.model_fields["dropout"].description.endswith("at each step. (at least 0, less than 1)")
 
 
 def test_fits_are_repeated_where_one_says_so(movies: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
