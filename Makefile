@@ -63,9 +63,10 @@ format: $(INSTALLED)  ## write the code as the linter wants it
 	@$(BIN)/ruff format --quiet .
 	@$(BIN)/ruff check --quiet --fix .
 
-docs: $(INSTALLED)  ## write docs/conf.md and docs/conf.schema.json anew: what conf files may hold, for people and for editors
+docs: $(INSTALLED)  ## write docs/conf.md, conf.schema.json and metrics.md anew, from the settings and the metrics themselves
 	@$(BIN)/python -m pipeline.config.reference > docs/conf.md
 	@$(BIN)/python -m pipeline.config.json_schema > docs/conf.schema.json
+	@$(BIN)/python -m docs.metrics > docs/metrics.md
 
 pictures: $(INSTALLED) browser  ## the README's pictures anew, of what 'make run' made
 	@$(BIN)/python -m docs.pictures
