@@ -12,7 +12,7 @@ WORKERS ?= 3
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help run new dev serve try score champion test browser postgresql check format docs pictures benchmark bench lock clean
+.PHONY: help run new dev serve try score champion test browser postgresql check format docs course pictures site benchmark bench lock clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,13 @@ docs: $(INSTALLED)  ## write docs/conf.md, conf.schema.json and metrics.md anew,
 pictures: $(INSTALLED) browser  ## the README's pictures anew, of what 'make run' made
 	@$(BIN)/python -m docs.pictures
 
+course: $(INSTALLED)  ## docs/course.md and its pictures anew, of what 'make run' made
+	@$(BIN)/python -m docs.course
+
+site: $(INSTALLED)  ## the documentation as a site that works offline: site/index.html
+	@$(BIN)/python -m sphinx -q -W --keep-going -c docs/site . site
+	@echo site/index.html
+
 benchmark: $(INSTALLED)  ## the contest on public data: writes benchmarks/README.md; DATASET=gowalla does one
 	@$(BIN)/python -m benchmarks $(DATASET)
 
@@ -79,7 +86,7 @@ bench: $(INSTALLED)  ## time and memory beside what people use, on generated dat
 
 lock:  ## write requirements.lock anew: the newest versions that pyproject.toml allows
 	@rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
-	@.venv-lock/bin/pip install --quiet torch==$(TORCH) && .venv-lock/bin/pip install --quiet '.[samples,databases,lakes,onnx,page,dev]'
+	@.venv-lock/bin/pip install --quiet torch==$(TORCH) && .venv-lock/bin/pip install --quiet '.[samples,databases,lakes,onnx,page,docs,dev]'
 	@(echo "# Exact versions of everything, written by 'make lock'. No hashes: torch has a CPU and a CUDA build."; \
 		.venv-lock/bin/pip freeze --all --exclude embedding-pipeline --exclude pip | sed 's/+cpu$$//') > requirements.lock
 	@rm -rf .venv-lock build

@@ -77,6 +77,7 @@ def at_work(movies: Result) -> dict[str, Any]:
         "given": [label for label, *_ in coordinates[: len(given)]],
         "place": [f"{x:.2f}" for x in place],
         "temperature": f"{temperature:.2f}",
+        "lift": f"{lift:g}",
         "scores": markdown([("movie", "cosine", "bias", "logit", "probability"), *lines]),
     }
 
@@ -126,6 +127,19 @@ def near(movies: Result, fits: Sequence[str]) -> str:
     return markdown([("the ten nearest by", "share a genre", "years apart (median)"), *rows])
 
 
+def meaning(movies: Result, fits: Sequence[str]) -> str:
+    """Rank correlations of both coordinates of a map with what is known of the films."""
+    years = movies.model.about["year"].cast(pl.Float64)
+    known = movies.vocabulary.tokens.select("count").with_columns(year=years).drop_nulls()
+    rows = []
+    for fit in fits:
+        matrix = movies.embedding(fit).matrix[years.is_not_null().to_numpy()]
+        for i, axis in enumerate(matrix.T, 1):
+            found = (known.select(pl.corr(pl.Series(axis), name, method="spearman")).item() for name in known.columns)
+            rows.append((f"{fit}, dimension {i}", *(f"{value:+.2f}" for value in found)))
+    return markdown([("coordinate", "people who watched it", "year"), *rows])
+
+
 def neighbours(movies: Result, k: int = 5) -> dict[str, str]:
     """The nearest films to one, by cosine and by dot product, with their lengths."""
     embedding, model = movies.model.embedding, movies.model
@@ -146,11 +160,10 @@ def neighbours(movies: Result, k: int = 5) -> dict[str, str]:
     }
 
 
-def turned(movies: Result) -> list[tuple[str, str, str]]:
-    """A film of the learned map as it is, and after the map was turned by a quarter."""
-    embedding = movies.embedding("embedding D=2")
-    x, y = embedding.matrix[movies.vocabulary.labels.index(GIVEN[0])]
-    return [("as learned", f"{x:.2f}", f"{y:.2f}"), ("turned by a quarter", f"{-y:.2f}", f"{x:.2f}")]
+def turned(movies: Result) -> list[str]:
+    """Where a film of the learned map lies, and where it does after the map was turned by a quarter."""
+    x, y = movies.embedding("embedding D=2").matrix[movies.vocabulary.labels.index(GIVEN[0])]
+    return [f"({x:.2f}, {y:.2f})", f"({-y:.2f}, {x:.2f})"]
 
 
 def words_of_homes(homes: Result) -> dict[str, Any]:
@@ -168,6 +181,7 @@ def words_of_homes(homes: Result) -> dict[str, Any]:
     sold = pl.read_parquet(homes.file("embedding D=3", "test_examples.parquet")).row(0, named=True)
     return {
         "often": OFTEN,
+        "correlation": [f"{np.corrcoef(effects, axis)[0, 1]:.2f}" for axis in fitted.embedding.matrix.T],
         "raise": markdown([head, *rows[:6]]),
         "lower": markdown([head, *rows[::-1][:6]]),
         "sold": {"price": sold["target"], "predicted": sold["predicted"]},
@@ -191,7 +205,8 @@ def facts() -> Mapping[str, Any]:
         "neighbours": neighbours(movies),
         "of": NEAR,
         "films": FILMS,
-        "turned": markdown([(GIVEN[0], "x", "y"), *turned(movies)]),
+        "turned": turned(movies),
+        "meaning": meaning(movies, fits[:2]),
         "words": words_of_homes(homes),
         "answers": {one.name: answer(one.comparison) for one in (movies, homes)},
         "thumb": {one.name: rule_of_thumb(len(one.vocabulary)) for one in (movies, homes)},
