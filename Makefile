@@ -75,7 +75,7 @@ course: $(INSTALLED)  ## docs/course.md and its pictures anew, of what 'make run
 	@$(BIN)/python -m docs.course
 
 site: $(INSTALLED)  ## the documentation as a site that works offline: site/index.html
-	@$(BIN)/python -m sphinx -q -W --keep-going -c docs/site . site
+	@$(BIN)/python -m sphinx -q -E -W --keep-going -c docs/site . site
 	@echo site/index.html
 
 benchmark: $(INSTALLED)  ## the contest on public data: writes benchmarks/README.md; DATASET=gowalla does one

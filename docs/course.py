@@ -71,8 +71,10 @@ def at_work(movies: Result) -> dict[str, Any]:
         for share in [others[i] / others.sum()]
     ]
     coordinates = [(movies.vocabulary.labels[i], *(f"{x:.2f}" for x in table[i])) for i in (*given, *asked)]
+    x, y = table[given[0]]
     return {
         "first": coordinates[0],
+        "turned": f"({-y:.2f}, {x:.2f})",
         "coordinates": markdown([("movie", "weight to node 1", "weight to node 2"), *coordinates]),
         "given": [label for label, *_ in coordinates[: len(given)]],
         "place": [f"{x:.2f}" for x in place],
@@ -160,12 +162,6 @@ def neighbours(movies: Result, k: int = 5) -> dict[str, str]:
     }
 
 
-def turned(movies: Result) -> list[str]:
-    """Where a film of the learned map lies, and where it does after the map was turned by a quarter."""
-    x, y = movies.embedding("embedding D=2").matrix[movies.vocabulary.labels.index(GIVEN[0])]
-    return [f"({x:.2f}, {y:.2f})", f"({-y:.2f}, {x:.2f})"]
-
-
 def words_of_homes(homes: Result) -> dict[str, Any]:
     """What words do to the price of a home, by marginal effect, and where the dearest and cheapest ones lie."""
     fitted, conf = homes.fitted("embedding D=3"), homes.conf("embedding D=3")
@@ -205,7 +201,6 @@ def facts() -> Mapping[str, Any]:
         "neighbours": neighbours(movies),
         "of": NEAR,
         "films": FILMS,
-        "turned": turned(movies),
         "meaning": meaning(movies, fits[:2]),
         "words": words_of_homes(homes),
         "answers": {one.name: answer(one.comparison) for one in (movies, homes)},

@@ -141,3 +141,9 @@ def test_what_a_conf_file_may_say_can_be_said(
 ) -> None:
     monkeypatch.setenv("PASSWORD", "a secret")
     load(write_conf("books", {**minimal, **yaml.safe_load(text)}))
+
+
+@pytest.mark.parametrize("path", sorted(DOCS.glob("*.md")), ids=lambda path: path.stem)
+def test_the_pages_name_only_targets_that_there_are(path: Path) -> None:
+    for target in re.findall(r"(?:`|^\$ )make ([a-z]+)", path.read_text(), re.MULTILINE):
+        assert re.search(rf"^{target}:.*## ", (PROJECT / "Makefile").read_text(), re.MULTILINE), target

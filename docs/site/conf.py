@@ -13,23 +13,24 @@ from sphinx.application import Sphinx
 PROJECT = Path(__file__).parents[2]
 sys.path.insert(0, str(PROJECT))
 
+START = "README"
 PAGES = {
-    "Learn": ["docs/course", "docs/your_data", "docs/metrics"],
+    "Learn": [START, "docs/course", "docs/your_data", "docs/metrics"],
     "Look up": ["docs/conf", "docs/api", "docs/other_tools", "docs/scale"],
     "The project": ["benchmarks/README", "CONTRIBUTING", "CHANGELOG"],
 }
-"""The pages beside README.md, which is the first one, under the headings of the menu."""
-START = "README"
+"""The pages, under the headings of the menu."""
 
 project = html_title = "Embedding Pipeline"
 root_doc = START
-include_patterns = [f"{page}.md" for page in (START, *chain(*PAGES.values()))]
+include_patterns = [f"{page}.md" for page in chain(*PAGES.values())]
 exclude_patterns = [".*", "assets", "pipeline", "site", "tests", "var"]
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 myst_heading_anchors = 3
 highlight_language = "none"
 default_role = "literal"  # docstrings have names in single backticks
+napoleon_numpy_docstring = False
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
 autodoc_member_order = "bysource"
@@ -41,6 +42,7 @@ html_static_path = ["style"]
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_copyright = False
+html_show_search_summary = False  # it would be fetched, which a browser refuses to pages from files
 templates_path = []
 
 
@@ -48,8 +50,15 @@ def _with_the_menu(app: Sphinx, page: str, source: list[str]) -> None:
     """Add the list of all pages to the first one."""
     if page == START:
         for caption, pages in PAGES.items():
-            lines = [f":caption: {caption}", ":hidden:", "", *(f"/{name}" for name in pages)]
+            names = ("Start <self>" if name == START else name for name in pages)
+            lines = [f":caption: {caption}", ":hidden:", "", *names]
             source[0] += "\n".join(["\n\n```{toctree}", *lines, "```\n"])
+
+
+def _of_an_attribute(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+    """Begin an attribute's words on line two: of line one, napoleon takes what stands before a colon for a type."""
+    if what in ("attribute", "property"):
+        lines.insert(0, "")
 
 
 def _with_an_index(app: Sphinx, error: Exception | None) -> None:
@@ -59,6 +68,7 @@ def _with_an_index(app: Sphinx, error: Exception | None) -> None:
 
 
 def setup(app: Sphinx) -> None:
-    """Connect both with Sphinx."""
+    """Connect these with Sphinx."""
+    app.connect("autodoc-process-docstring", _of_an_attribute, priority=1)  # before napoleon
     app.connect("source-read", _with_the_menu)
     app.connect("build-finished", _with_an_index)
