@@ -92,7 +92,7 @@ lock:  ## write requirements.lock anew: the newest versions that pyproject.toml 
 	@rm -rf .venv-lock build
 
 clean:  ## remove the environment (not what was learned: that is PIPELINE_HOME)
-	@rm -rf .venv build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf .venv build site .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -92,7 +92,7 @@ class Result:
     def verdicts(self, *against: str) -> str:
         """The verdicts by the first metric against these methods, in Markdown."""
         head, *rows = verdict_cells(self.comparison, 1)
-        return markdown([head, *(row for row in rows if row[1].partition(" D=")[0] in against)])
+        return markdown([head, *(row for row in rows if row[1].partition(" D=")[0] in against)], left=2)
 
 
 def _of(methods: Sequence[str], rows: list[list[str]], comparison: Comparison) -> list[list[str]]:
@@ -100,8 +100,8 @@ def _of(methods: Sequence[str], rows: list[list[str]], comparison: Comparison) -
     return [row for row, method in found if not methods or method in methods]
 
 
-def markdown(rows: Sequence[Sequence[object]]) -> str:
-    """A table whose first column is words and whose others are figures; the first row is the header."""
+def markdown(rows: Sequence[Sequence[object]], left: int = 1) -> str:
+    """A table, whose first row is the header: the first `left` columns are words, the others are figures."""
     head, *body = ([str(cell) for cell in row] for row in rows)
-    rule = ["---", *["--:"] * (len(head) - 1)]
+    rule = ["---" if i < left else "--:" for i in range(len(head))]
     return "\n".join(f"| {' | '.join(line)} |" for line in (head, rule, *body))

@@ -43,7 +43,7 @@ html_css_files = ["site.css"]
 html_copy_source = False
 html_show_copyright = False
 html_show_search_summary = False  # it would be fetched, which a browser refuses to pages from files
-templates_path = []
+_TYPE = ":type: "
 
 
 def _with_the_menu(app: Sphinx, page: str, source: list[str]) -> None:
@@ -55,10 +55,12 @@ def _with_the_menu(app: Sphinx, page: str, source: list[str]) -> None:
             source[0] += "\n".join(["\n\n```{toctree}", *lines, "```\n"])
 
 
-def _of_an_attribute(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
-    """Begin an attribute's words on line two: of line one, napoleon takes what stands before a colon for a type."""
-    if what in ("attribute", "property"):
-        lines.insert(0, "")
+def _with_whole_sentences(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+    """Join what napoleon has taken for the type of an attribute, the words before a colon, with the words behind it."""
+    for i, line in enumerate(lines):
+        if what in ("attribute", "property") and line.startswith(_TYPE):
+            lines[0] = f"{line.removeprefix(_TYPE)}: {lines[0]}"
+            del lines[i]
 
 
 def _with_an_index(app: Sphinx, error: Exception | None) -> None:
@@ -69,6 +71,6 @@ def _with_an_index(app: Sphinx, error: Exception | None) -> None:
 
 def setup(app: Sphinx) -> None:
     """Connect these with Sphinx."""
-    app.connect("autodoc-process-docstring", _of_an_attribute, priority=1)  # before napoleon
+    app.connect("autodoc-process-docstring", _with_whole_sentences)
     app.connect("source-read", _with_the_menu)
     app.connect("build-finished", _with_an_index)
