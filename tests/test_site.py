@@ -14,11 +14,15 @@ from urllib.parse import unquote, urldefrag
 import polars as pl
 import pytest
 import yaml
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
 
 from docs.metrics import page
+from docs.tour import console_errors
 from pipeline.config.files import load
 from pipeline.config.task import Task
 from pipeline.proposal.written import proposed
+from tests.conftest import wait_until
 
 PROJECT = Path(__file__).parents[1]
 DOCS = PROJECT / "docs"
@@ -91,6 +95,25 @@ def test_nothing_is_loaded_from_elsewhere(site: dict[Path, Page]) -> None:
         assert not [address for address in found.loaded if address.startswith(OUTSIDE)], path
     for style in (root_of(site) / "_static").rglob("*.css"):
         assert not re.search(r"(?:url\(|@import)\s*[\"']?(?:https?:)?//", style.read_text()), style
+
+
+def test_a_phone_shows_it_and_a_search_finds_in_it_without_a_server(site: dict[Path, Page], reader: Chrome) -> None:
+    phone = {"width": 390, "height": 800, "deviceScaleFactor": 2, "mobile": True}
+    root = root_of(site)
+    reader.get_log("browser")
+    reader.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
+    try:
+        for path in site:
+            reader.get(path.as_uri())
+            assert reader.execute_script("return document.documentElement.scrollWidth") <= 390, path
+        reader.get(f"{(root / 'search.html').as_uri()}?q=recall")
+        wait_until(lambda: "found" in reader.find_element(By.CLASS_NAME, "search-summary").text)
+        found = [link.text for link in reader.find_elements(By.CSS_SELECTOR, "ul.search li a")]
+        assert "What the metrics mean" in found
+        assert console_errors(reader) == []
+    finally:
+        reader.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        reader.get("about:blank")
 
 
 def test_it_has_the_readme_itself_and_every_page(site: dict[Path, Page]) -> None:
