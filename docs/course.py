@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 from scipy import sparse
 
-from docs.results import Result, markdown
+from docs.results import Result, conf_of_the_readme, markdown
 from pipeline.evaluation.bootstrap import RESAMPLES, interval
 from pipeline.examples.sparse_examples import TEST, TRAIN
 from pipeline.views.answer import answer
@@ -205,14 +205,8 @@ def facts() -> Mapping[str, Any]:
         "words": words_of_homes(homes),
         "answers": {one.name: answer(one.comparison) for one in (movies, homes)},
         "thumb": {one.name: rule_of_thumb(len(one.vocabulary)) for one in (movies, homes)},
-        "conf": _example_conf(),
+        "conf": conf_of_the_readme(),
     }
-
-
-def _example_conf() -> str:
-    """The conf file that the README shows."""
-    text = (FOLDER.parent / "README.md").read_text()
-    return text.partition("```yaml\n")[2].partition("```")[0].strip()
 
 
 def written() -> str:
@@ -238,7 +232,11 @@ def draw(folder: Path) -> None:
 
 
 def main() -> int:
-    """Write the course and its pictures."""
+    """Write the course and its pictures; 1 if a sample was not learned yet."""
+    for name in ("movies", "homes"):
+        if not Result(name).folder.exists():
+            print(f"error: {Result(name).folder} is not there: `make run` makes it")
+            return 1
     draw(FOLDER)
     (FOLDER / PAGE).write_text(written(), encoding="utf-8")
     print("\n".join(f"docs/{name}" for name in (PAGE, *PICTURES)))

@@ -105,3 +105,9 @@ def markdown(rows: Sequence[Sequence[object]], left: int = 1) -> str:
     head, *body = ([str(cell) for cell in row] for row in rows)
     rule = ["---" if i < left else "--:" for i in range(len(head))]
     return "\n".join(f"| {' | '.join(line)} |" for line in (head, rule, *body))
+
+
+def conf_of_the_readme() -> str:
+    """The complete conf file that the README shows."""
+    text = (Path(__file__).parents[1] / "README.md").read_text()
+    return text.partition("```yaml\n")[2].partition("```")[0].strip()
