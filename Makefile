@@ -12,7 +12,7 @@ WORKERS ?= 3
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help run new dev serve try score champion test browser postgresql check format docs pictures benchmark bench lock clean
+.PHONY: help run new dev serve try score champion test browser postgresql check format docs course pictures site benchmark bench lock clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,12 +63,20 @@ format: $(INSTALLED)  ## write the code as the linter wants it
 	@$(BIN)/ruff format --quiet .
 	@$(BIN)/ruff check --quiet --fix .
 
-docs: $(INSTALLED)  ## write docs/conf.md and docs/conf.schema.json anew: what conf files may hold, for people and for editors
+docs: $(INSTALLED)  ## write docs/conf.md, conf.schema.json and metrics.md anew, from the settings and the metrics themselves
 	@$(BIN)/python -m pipeline.config.reference > docs/conf.md
 	@$(BIN)/python -m pipeline.config.json_schema > docs/conf.schema.json
+	@$(BIN)/python -m docs.metrics > docs/metrics.md
 
 pictures: $(INSTALLED) browser  ## the README's pictures anew, of what 'make run' made
 	@$(BIN)/python -m docs.pictures
+
+course: $(INSTALLED)  ## docs/course.md and its pictures anew, of what 'make run' made
+	@$(BIN)/python -m docs.course
+
+site: $(INSTALLED)  ## the documentation as a site that works offline: site/index.html
+	@$(BIN)/python -m sphinx -q -E -W --keep-going -c docs/site . site
+	@echo site/index.html
 
 benchmark: $(INSTALLED)  ## the contest on public data: writes benchmarks/README.md; DATASET=gowalla does one
 	@$(BIN)/python -m benchmarks $(DATASET)
@@ -78,13 +86,13 @@ bench: $(INSTALLED)  ## time and memory beside what people use, on generated dat
 
 lock:  ## write requirements.lock anew: the newest versions that pyproject.toml allows
 	@rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
-	@.venv-lock/bin/pip install --quiet torch==$(TORCH) && .venv-lock/bin/pip install --quiet '.[samples,databases,lakes,onnx,page,dev]'
+	@.venv-lock/bin/pip install --quiet torch==$(TORCH) && .venv-lock/bin/pip install --quiet '.[samples,databases,lakes,onnx,page,docs,dev]'
 	@(echo "# Exact versions of everything, written by 'make lock'. No hashes: torch has a CPU and a CUDA build."; \
 		.venv-lock/bin/pip freeze --all --exclude embedding-pipeline --exclude pip | sed 's/+cpu$$//') > requirements.lock
 	@rm -rf .venv-lock build
 
 clean:  ## remove the environment (not what was learned: that is PIPELINE_HOME)
-	@rm -rf .venv build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf .venv build site .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

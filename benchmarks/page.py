@@ -31,7 +31,7 @@ SPEED = ("encode", "sources", "learn", "answer", "interval", "scale", "overhead"
 _HEAD = """\
 # Benchmarks
 
-The contest on public data in published protocols, each declared by a file in [conf](conf). This page is written by
+The contest on public data in published protocols, each declared by a file in `benchmarks/conf`. This page is written by
 
 ```console
 $ make benchmark                      # every data set whose file is there; DATASET=gowalla does one

@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,11 +14,14 @@ import psutil
 import pytest
 from mlflow.tracking import MlflowClient
 
+from docs import course
 from docs.tour import free_port
+from pipeline.config.files import load
 from pipeline.experiment.comparison import Comparison
 
 PROJECT = Path(__file__).parents[1]
 README = (PROJECT / "README.md").read_text()
+COURSE = (PROJECT / "docs" / "course.md").read_text()
 BIN = Path(sys.executable).parent
 
 FITS = 26
@@ -171,3 +175,59 @@ def test_what_stands_on_disk_is_what_the_readme_lists(first_run: tuple[Path, str
     files |= {path.name for name in ("report", "exports") for path in (first_run[0] / "data/movies" / name).glob("*.*")}
     files -= {"word2vec.txt"}
     assert files == set(re.findall(r"`([a-z_]+\.(?:parquet|png|npz|json|html|usearch))`", README)) - {"fits.json"}
+
+
+_NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?(?P<share> ?%)?|\.\d+")
+
+
+def figures(text: str) -> list[tuple[float, float]]:
+    """The figures of a page, each with the unit of its last digit; 0 for a count."""
+    found = []
+    for match in _NUMBER.finditer(text):
+        number = match[0].rstrip("% ").replace(",", "")
+        decimals = len(number.partition(".")[2])
+        found.append((float(number), 10.0**-decimals if decimals or match["share"] else 0.0))
+    return found
+
+
+def test_the_course_tells_what_the_run_has_found(first_run: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Word for word; a figure may be rounded to the other side on another processor."""
+    monkeypatch.setenv("PIPELINE_HOME", str(first_run[0]))
+    written = course.written()
+    assert _NUMBER.sub("#", written) == _NUMBER.sub("#", COURSE), "run `make run course`"
+    for (now, unit), (then, _) in zip(figures(written), figures(COURSE), strict=True):
+        assert abs(now - then) <= 1.01 * unit, (now, then)
+
+
+def test_the_course_s_pictures_are_there_and_small(
+    first_run: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIPELINE_HOME", str(first_run[0]))
+    assert set(re.findall(r"!\[[^]]+\]\((\w+\.png)\)", COURSE)) == set(course.PICTURES)
+    for name in course.PICTURES:
+        assert (PROJECT / "docs" / name).stat().st_size < 150_000, name
+    folder = first_run[0].parent
+    course.draw(folder)
+    assert all((folder / name).stat().st_size for name in course.PICTURES)
+
+
+def test_the_course_names_files_that_there_are(first_run: tuple[Path, str]) -> None:
+    named = re.findall(r"`var/([\w/.]+)`", COURSE)
+    assert len(named) >= 2
+    for path in named:
+        assert (first_run[0] / path).is_file(), path
+
+
+def test_the_course_s_questions_begin_with_conf_files_that_differ(tmp_path: Path) -> None:
+    """Type each line that writes a conf file: it writes a complete one, and each that is run has been written."""
+    shutil.copytree(PROJECT / "conf", tmp_path / "conf")
+    before = {path.stem: load(path) for path in (tmp_path / "conf").glob("*.yaml")}
+    lines = re.findall(r"^\$ (.* > conf/(\w+)\.yaml)$", COURSE, re.MULTILINE)
+    for line, name in lines:
+        subprocess.run(line, shell=True, cwd=tmp_path, check=True)
+        made = load(tmp_path / "conf" / f"{name}.yaml")
+        settings = [conf.model_dump(exclude={"name", "file"}) for conf in (made, before[name.partition("_")[0]])]
+        assert settings[0] != settings[1], line
+        assert line.split(" > ")[0].count("conf/") == 1
+    asked = re.findall(r"^\$ make run DATASET=(\w+)$", COURSE, re.MULTILINE)
+    assert sorted(asked) == sorted(name for _, name in lines) != []
