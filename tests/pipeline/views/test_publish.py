@@ -30,6 +30,7 @@ from pipeline.records.token_texts import described
 from pipeline.views import tables
 from pipeline.views.publish import PAGE, draw_pages, write_report
 from pipeline.vocabulary.vocabulary import build_vocabulary
+from tests.accessibility import serious_faults
 from tests.conftest import HOMES, MOVIES, PATIENCE
 
 LOG = logging.getLogger("test")
@@ -109,6 +110,7 @@ def test_the_report_opens_and_says_what_the_comparison_says(fitted: Fitted, brow
     assert len(bold) == len(comparison.metrics)
     assert f"The fingerprint of the sparse examples is {examples.fingerprint}." in text
     _is_whole_on_paper(browser, comparison)
+    assert serious_faults(browser) == []
     images = browser.find_elements(By.TAG_NAME, "img")
     assert len(images) >= 3
     assert all(image.get_attribute("alt") for image in images)
