@@ -13,6 +13,7 @@ Holds = Literal["ids", "categories", "numbers", "texts", "lists", "dates", "addr
 
 _DATE = r"^\d{4}-\d{1,2}-\d{1,2}|^\d{1,2}[./-]\d{1,2}[./-]\d{2,4}( |$)"
 _ADDRESS = r"^(https?://|www\.)"
+_ID = r"^\p{L}\d+$"  # such as `R12`, which could also be 12 rand
 _WORD = r"[\p{L}\p{N}]+"
 _TIMES = (8e8, 4e9)
 """Whole numbers in this range, seconds since 1970, are probably times."""
@@ -71,6 +72,8 @@ def profile(column: pl.Series) -> Profile:
         return Profile(name, "categories", n, n_different, missing)
     if column.dtype.is_numeric():
         return _of_numbers(name, column.cast(pl.Float64).fill_nan(None), ".", n_different, missing)
+    if _share(column.str.contains(_ID)) > 0.99:
+        return _of_texts(name, column, n_different, missing)
     decimal = Marks.of(column).decimal(".")
     numbers = column.to_frame("text").select(as_number(pl.col("text"), decimal)).to_series()
     if _share(numbers.is_nan()) <= 0.01 and _share(column.str.contains(r"^0\d")) <= 0.01:
