@@ -1,17 +1,15 @@
 """The page of missing tokens: name what is in your list, see what it lacks and why, and where you are on the map."""
 
 from collections.abc import Sequence
-from itertools import cycle
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 import streamlit as st
-from plotly.colors import qualitative
 
 from pipeline.inference.recommender import Recommended, Recommender
-from pipeline.pictures.colours import Groups, nearest, ordered, telling
+from pipeline.pictures.colours import OTHER, OTHER_COLOUR, PALETTE, Groups, nearest, ordered, telling
 from pipeline.pictures.projection import plane
 
 Array = npt.NDArray[Any]
@@ -95,14 +93,11 @@ def _map(model: Recommender, given: list[str]) -> go.Figure:
     points, onto, axes = _places(model, model.facts["mlflow_run"])
     labels = model.embedding.vocabulary.labels[: len(points)]
     figure = go.Figure()
-    for colour, (name, chosen) in zip(
-        cycle([*qualitative.T10, *qualitative.Set2]),
-        _groups(model, model.facts["mlflow_run"], len(points)),
-        strict=False,
-    ):
+    for place, (name, chosen) in enumerate(_groups(model, model.facts["mlflow_run"], len(points))):
+        colour = OTHER_COLOUR if name == OTHER else PALETTE[place]
         figure.add_scattergl(
             x=points[chosen, 0], y=points[chosen, 1], mode="markers", name=name, text=[labels[i] for i in chosen],
-            hoverinfo="text", marker={"size": 5, "opacity": 0.45, "color": colour},
+            hoverinfo="text", marker={"size": 5, "opacity": 0.5, "color": colour},
         )  # fmt: skip
     if given:
         own = model.known.find(given)
