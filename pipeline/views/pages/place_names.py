@@ -18,16 +18,19 @@ FEWEST = 40
 """With fewer tokens the names of the tokens say all."""
 _A_PLACE = 30
 """With n tokens there are sqrt(n / this) neighbourhoods."""
+_NAMED = 6
+"""Tokens that are told of a neighbourhood."""
 _SECOND = 0.6
 """A second word is named if it has this share of the first one's weight."""
 
 
 class PlaceName(NamedTuple):
-    """The name of a neighbourhood, and where its middle is."""
+    """The name of a neighbourhood, where its middle is, and its most frequent tokens."""
 
     x: float
     y: float
     name: str
+    tokens: list[int]
 
 
 def place_names(points: Array, terms: Sequence[Sequence[str]], seed: int) -> list[PlaceName]:
@@ -42,7 +45,7 @@ def place_names(points: Array, terms: Sequence[Sequence[str]], seed: int) -> lis
     neighbourhood.
 
     Args:
-        points: (n, 2) where the tokens are.
+        points: (n, 2) where the tokens are, the most frequent first.
         terms: (n,) the terms of each token.
         seed: of k-means.
     """
@@ -65,8 +68,9 @@ def place_names(points: Array, terms: Sequence[Sequence[str]], seed: int) -> lis
         first, *others = np.argsort(-weights[c], kind="stable")[:2]
         if weights[c, first] > 0:
             typical = [names[first], *(names[t] for t in others if weights[c, t] >= _SECOND * weights[c, first])]
-            x, y = np.median(points[of_token == c], axis=0)
-            found.append(PlaceName(float(x), float(y), " · ".join(typical)))
+            members = np.flatnonzero(of_token == c)
+            x, y = np.median(points[members], axis=0)
+            found.append(PlaceName(float(x), float(y), " · ".join(typical), members[:_NAMED].tolist()))
     return found
 
 

@@ -73,6 +73,7 @@ function turnTo(index) {
   byId("turn").hidden = isFlat();
   byId("hints").innerHTML = shown.flatMap(view => view.hints.map((hint, i) => `${shown.length > 1 ? escaped(view.name) + ", " : ""}${escaped(view.axes[i])}: ${escaped(hint)}`)).join("<br>")
     || "Nearness means similarity here; directions and far distances mean nothing.";
+  tellPlaces();
   if (!isFlat() && !calm.matches && drawn) start();
 }
 

@@ -34,6 +34,14 @@ function weights(i) {
     <p class="weights">${D > 16 ? `The 16 largest of ${D} weights` : D === 1 ? "The weight" : `The ${D} weights`} from the input node of this token to the hidden nodes: read together, they are its place.</p>`;
 }
 
+function tellPlaces() {  // the neighbourhoods and what lies there, for those who do not see the map
+  const panel = byId("places"), places = shown[0].places || [];
+  panel.hidden = !places.length;
+  panel.querySelector("ul").innerHTML = places.map(([, , name, tokens]) => `<li><b>${escaped(name)}</b>: ${tokens.map(i =>
+    `<button type="button" data-token="${i}">${escaped(data.labels[i])}</button>`).join(", ")}</li>`).join("");
+  listen(panel);
+}
+
 const lasso = {
   path: null, on: false,
   toggle() {

@@ -105,6 +105,11 @@ def test_points_colours_and_the_first_sentence_are_those_of_the_tokens(
     assert "↔" in browser.find_element(By.ID, "hints").text
     offered = [option.text for option in browser.find_elements(By.CSS_SELECTOR, "#colour option")]
     assert offered == ["colour: genres", "colour: year", "colour: count in training", "colour: none"]
+    browser.find_element(By.CSS_SELECTOR, "#places summary").click()
+    first = browser.find_element(By.CSS_SELECTOR, "#places button")
+    told = first.text
+    first.click()
+    assert title(browser) == told
     assert console_errors(browser) == []
 
 
@@ -215,7 +220,7 @@ def test_an_analogy_goes_from_b_to_a_at_c(browser: Chrome, tmp_path: Path) -> No
     )
     page = latent_space_page(royal, "words", [[plane(royal)]])
     look(browser, page, tmp_path)
-    browser.find_element(By.TAG_NAME, "summary").click()
+    browser.find_element(By.CSS_SELECTOR, "aside summary").click()
     for name, word in zip("abc", ("king", "man", "woman"), strict=True):
         browser.find_element(By.ID, name).send_keys(word, Keys.TAB)
     assert browser.find_element(By.CSS_SELECTOR, "#answer button").text == "queen"

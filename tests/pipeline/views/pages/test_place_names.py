@@ -12,6 +12,7 @@ def test_each_planted_cluster_is_named_by_what_is_typical_of_it() -> None:
     terms = [["Drama", own[c]] if i % 2 else ["Drama"] for c in range(4) for i in range(120)]
     names = place_names(points, terms, seed=1)
     assert {place.name.split(" · ")[0] for place in names} == {*own}
+    assert all(len({i // 120 for i in place.tokens}) == 1 and place.tokens == sorted(place.tokens) for place in names)
     for place in names:
         assert np.hypot(*(middles[own.index(place.name.split(" · ")[0])] - (place.x, place.y))) < 1
 
