@@ -19,10 +19,10 @@ from assets.home import home
 from assets.resources import mlflow_from_environment
 from assets.servers import require_free
 from pipeline.errors import PipelineError
+from pipeline.experiment.client import client_of
 from pipeline.experiment.model_registry import ModelRegistry
 from pipeline.experiment.models import load, model_folder
 from pipeline.experiment.packaging import data_of
-from pipeline.experiment.tracking import client_of
 from pipeline.home import project
 from pipeline.inference.file_scoring import score_file
 

@@ -13,10 +13,11 @@ import dagster as dg
 from assets.addresses import Pages
 from assets.home import TRACKING, address_of, home, store
 from pipeline.config.dataset import Dataset
+from pipeline.experiment.client import is_server, prepare
 from pipeline.experiment.fits import Fit
 from pipeline.experiment.moved_home import ARTIFACTS
 from pipeline.experiment.shared_view import KEY
-from pipeline.experiment.tracking import Tracker, is_server, prepare
+from pipeline.experiment.tracking import Tracker
 
 MLFLOW = "embedding_mlflow"
 """The key under which Dagster finds it: another project's `mlflow` is another thing."""

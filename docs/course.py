@@ -32,7 +32,7 @@ PICTURES = {
     "course_map_homes.png": ("homes", "embedding D=3", "map.png"),
 }
 """Each picture of the course: the dataset, the fit, and the file of its run; without a fit, of the comparison."""
-WIDTH, COLOURS = 1000, 256
+WIDTH, COLOURS = 1000, 128
 """Pixels and colours of a picture: it is kept in the repository."""
 
 GIVEN = ("Lord of the Rings: The Fellowship of the Ring, The (2001)", "Batman Begins (2005)", "Shrek (2001)")

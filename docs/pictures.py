@@ -12,7 +12,7 @@ from selenium.webdriver.common.by import By
 import pipeline
 from docs import try_it
 from docs.tour import FOLDER, SETTLED, Tour, open_browser, served
-from pipeline.experiment.tracking import artifact_of, client_of
+from pipeline.experiment.client import artifact_of, client_of
 from pipeline.home import tracking_uri
 
 
@@ -26,6 +26,7 @@ def draw(browser: Chrome) -> None:
         tour = Tour(browser, dagster, "movies")
         for number, stop in enumerate((tour.answer, tour.group, tour.runs, tour.report), 1):
             stop()
+            browser.execute_script("scrollTo(0, 0)")  # in the report, where the answer is
             time.sleep(SETTLED)
             browser.switch_to.default_content()
             shown = browser.find_elements(By.TAG_NAME, "iframe") or [browser.find_element(By.TAG_NAME, "body")]

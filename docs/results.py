@@ -14,8 +14,8 @@ import pipeline
 from pipeline.config.dataset import Dataset
 from pipeline.embedding import Embedding, Fitted
 from pipeline.examples.sparse_examples import SparseExamples
+from pipeline.experiment.client import client_of
 from pipeline.experiment.comparison import Comparison
-from pipeline.experiment.tracking import client_of
 from pipeline.home import folder_of, tracking_uri
 from pipeline.inference.model import Model
 from pipeline.inference.saved_fit import conf_of, load_fitted

@@ -155,7 +155,6 @@ class Tour:
         self._follow("read it")
         self.browser.switch_to.frame(self.find("//iframe"))
         self.find("//a[text()='Which D']").click()
-        self.browser.execute_script("scrollTo(0, 0)")  # the answer stands on top
 
     def job(self) -> None:
         """Open *Jobs*, then the dataset: its assets can be made with one click."""

@@ -21,7 +21,7 @@ from benchmarks import postgresql
 from docs.tour import free_port, open_browser
 from pipeline.config.dataset import Dataset
 from pipeline.config.files import load
-from pipeline.experiment.tracking import prepare
+from pipeline.experiment.client import prepare
 from tests.forked import Forks, Process, forks
 
 # A machine that has other things to do is slow, not wrong.

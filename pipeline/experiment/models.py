@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.errors import PipelineError, nearest
+from pipeline.experiment.client import artifact_of, client_of
 from pipeline.experiment.model_registry import ModelRegistry, Version
 from pipeline.experiment.packaging import data_of
-from pipeline.experiment.tracking import artifact_of, client_of
 from pipeline.home import tracking_uri
 from pipeline.inference.model import Model
 

@@ -1,107 +1,28 @@
-"""MLflow: one top-level run for each fit, which ends as the fit did: FINISHED, FAILED or KILLED.
-
-Only `MlflowClient` is used, with an explicit address: no global state, nothing that depends on the working directory.
-"""
+"""MLflow: one top-level run for each fit, which ends as the fit did: FINISHED, FAILED or KILLED."""
 
 import logging
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from filelock import FileLock
+from typing import Any
 
 from pipeline.errors import PipelineError
 from pipeline.experiment import moved_home
+from pipeline.experiment.client import alone, artifact_of, client_of, is_server
 from pipeline.experiment.liveness import is_gone, this_process
 from pipeline.experiment.run import FinishedRun, Run
-from pipeline.secrets import masked
-
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "5")  # a server that is gone is told after half a minute
-os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # files of a few kilobytes
-
-if TYPE_CHECKING:
-    from mlflow.tracking import MlflowClient
 
 SYSTEM_SECONDS = 60
 """Seconds between two looks at the load of the machine: of shorter fits it would only stand before their metrics."""
 CURRENT = "current"
 """Tag that tells which of several runs with the same name counts: yes or no."""
-_SQLITE = "sqlite:///"
 _NOTE = "mlflow.note.content"  # MLflow's page shows it as the description
 _ANSWER = "answer"
-
-
-def prepare(uri: str) -> None:
-    """Make the tables of a database if they are missing, and let one of SQLite follow its home; a server has its own.
-
-    Args:
-        uri: `sqlite:///` and an absolute path, the address of another database, or a server's.
-    """
-    if is_server(uri):
-        return
-    with _alone(uri):
-        if uri.startswith(_SQLITE) and (database := Path(uri.removeprefix(_SQLITE))).is_file():
-            moved_home.follow(database)  # takes no time, while MLflow takes seconds to import
-        else:
-            client_of(uri)
-
-
-def is_server(uri: str) -> bool:
-    """Whether runs are kept by an MLflow server, and not in a database."""
-    return uri.startswith(("http://", "https://"))
-
-
-def client_of(uri: str) -> "MlflowClient":
-    """MLflow at an address; a database of SQLite follows a home that was moved, see `moved_home`.
-
-    Raises:
-        PipelineError: it cannot be used.
-    """
-    from mlflow.exceptions import MlflowException
-    from mlflow.tracking import MlflowClient
-    from mlflow.tracking._tracking_service import utils
-
-    # MLflow remembers where the files of a run are by its id alone, and a copied home has the same runs
-    getattr(utils, "_artifact_repos_cache", {}).clear()
-    # what goes wrong with a database is told once, in a sentence
-    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
-    database = Path(uri.removeprefix(_SQLITE)).absolute() if uri.startswith(_SQLITE) else None
-    is_new = database is not None and not database.exists()
-    try:
-        client = MlflowClient(tracking_uri=uri)
-    except MlflowException as error:
-        raise PipelineError(masked(f"MLflow at {uri} cannot be used: {error}")) from error
-    if database is not None and database.is_file():
-        (moved_home.keep_beside if is_new else moved_home.follow)(database)
-    return client
-
-
-def artifact_of(client: "MlflowClient", run_id: str, name: str = "") -> Path:
-    """A local file or folder with an artifact of a run, or with all: itself if it is on this machine, else fetched."""
-    from mlflow.artifacts import download_artifacts
-
-    address = f"{client.get_run(run_id).info.artifact_uri}/{name}".rstrip("/")
-    return Path(download_artifacts(address, tracking_uri=client.tracking_uri))  # by the run's id, it would be copied
 
 
 def _above(tags: Mapping[str, str]) -> str:
     """What stands above the description of an experiment: what its runs have shown, if that was told."""
     return f"**{tags[_ANSWER]}**\n\n" if _ANSWER in tags else ""
-
-
-@contextmanager
-def _alone(uri: str) -> Iterator[None]:
-    """Lock a SQLite database: two processes that open a fresh one at once break it, so the second one waits."""
-    if not uri.startswith(_SQLITE):
-        yield
-        return
-    database = Path(uri.removeprefix(_SQLITE))
-    database.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{database}.lock"):
-        yield
 
 
 class Tracker:
@@ -120,7 +41,7 @@ class Tracker:
             PipelineError: MLflow is not reachable, or the experiment was deleted.
         """
         self.uri = uri
-        with _alone(uri):
+        with alone(uri):
             self.client = client_of(uri)
             found = self.client.get_experiment_by_name(experiment)
             if found is None:

@@ -88,6 +88,19 @@ class CheckpointWriter(Callback):
             self.on_resume(self.seconds)
 
 
+class BetweenSteps(Callback):
+    """Calls a function after each step, of training and of validation."""
+
+    def __init__(self, call: Callable[[], None]) -> None:
+        self.call = call
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        self.call()
+
+    def on_validation_batch_end(self, *_: Any) -> None:
+        self.call()
+
+
 class BestEpoch(Callback):
     """Keeps the network of the best epoch; a later epoch is better only if its validation loss is clearly lower."""
 

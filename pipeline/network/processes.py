@@ -74,13 +74,42 @@ if torch.multiprocessing.current_process().name != "MainProcess":  # one of seve
 
 
 @contextmanager
-def interruptible() -> Iterator[None]:
-    """Let Ctrl-C stay an interruption: Lightning turns it into SystemExit and leaves SIGINT ignored."""
-    handler = signal.getsignal(signal.SIGINT)
+def interruptible(is_alone: bool) -> Iterator[Callable[[], None]]:
+    """Let Ctrl-C stay an interruption, and let none get lost: a function that raises the one that was asked for.
+
+    What a signal's handler raises is printed and forgotten where Python happens to be in a finaliser or in the callback
+    of a weak reference, and the training would go on. So an interruption waits until the function is called between two
+    steps; a second one does not wait. Lightning turns KeyboardInterrupt into SystemExit, and leaves SIGINT ignored.
+
+    Args:
+        is_alone: whether this process trains; one that waits for others that do is interrupted at once.
+    """
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    is_main = threading.current_thread() is threading.main_thread()
+    asked: list[int] = []
+
+    def ask(number: int, _: object) -> None:
+        asked.append(number)
+        if len(asked) > 1:
+            check()
+
+    def check() -> None:
+        if asked and callable(handler := handlers[signal.Signals(asked[0])]):
+            number = asked[0]
+            asked.clear()
+            handler(number, None)
+
     try:
-        yield
+        if is_main and is_alone:
+            for number, handler in handlers.items():
+                if callable(handler):
+                    signal.signal(number, ask)
+        yield check
+        check()
     except SystemExit as error:
         raise KeyboardInterrupt from error
     finally:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, handler)
+        if is_main:
+            for number, handler in handlers.items():
+                if handler is not None:  # None: a library in C has set it
+                    signal.signal(number, handler)

@@ -10,7 +10,7 @@ from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 
 from pipeline.errors import PipelineError
-from pipeline.network.callbacks import BestEpoch, CheckpointWriter
+from pipeline.network.callbacks import BestEpoch, BetweenSteps, CheckpointWriter
 from pipeline.network.modules import ExamplesModule, TaskModule
 from pipeline.network.processes import interruptible, quiet
 from pipeline.network.threads import threads_for
@@ -52,13 +52,13 @@ def train(
         PipelineError: the training diverged.
     """
     settings = module.settings
-    callbacks = [*callbacks, keeper]
-    with quiet(), interruptible(), threads_for(work) as choosers:
+    with quiet(), interruptible(settings.devices == 1) as check, threads_for(work) as choosers:
+        callbacks = [*callbacks, keeper]
         best = keeper.path.parent / BEST
         if examples.validation is not None:
             callbacks = [BestEpoch(best, settings.patience), *callbacks]  # before the keeper, which saves all states
         if settings.devices == 1:  # the others of several processes would count as other work
-            callbacks = [*callbacks, *choosers]
+            callbacks = [*callbacks, *choosers, BetweenSteps(check)]
         trainer = L.Trainer(
             accelerator="cpu",  # the same bits everywhere; "auto" would take a GPU or a Mac's MPS
             devices=settings.devices,

@@ -19,7 +19,7 @@ from assets.addresses import Pages, note_servers
 from assets.command import instance
 from assets.resources import mlflow_from_environment
 from pipeline.experiment import moved_home
-from pipeline.experiment.tracking import artifact_of, client_of
+from pipeline.experiment.client import artifact_of, client_of
 from tests.conftest import MOVIES, genre_of
 
 pytestmark = pytest.mark.slow(20)

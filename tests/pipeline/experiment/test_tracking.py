@@ -172,7 +172,7 @@ def test_a_deleted_experiment_is_told_with_the_cure(database: str, tmp_path: Pat
 
 
 def test_two_processes_can_meet_a_fresh_database(tmp_path: Path) -> None:
-    code = "import sys; from pipeline.experiment.tracking import prepare; prepare(sys.argv[1])"
+    code = "import sys; from pipeline.experiment.client import prepare; prepare(sys.argv[1])"
     uri = f"sqlite:///{tmp_path}/fresh.db"
     both = [subprocess.Popen([sys.executable, "-c", code, uri], stderr=subprocess.PIPE) for _ in range(2)]
     said = [process.communicate()[1].decode() for process in both]

@@ -1,0 +1,91 @@
+"""MLflow at an address: its client, its tables, and the files of its runs.
+
+Only `MlflowClient` is used, with an explicit address: no global state, nothing that depends on the working directory.
+"""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock
+
+from pipeline.errors import PipelineError
+from pipeline.experiment import moved_home
+from pipeline.secrets import masked
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "5")  # a server that is gone is told after half a minute
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # files of a few kilobytes
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
+
+_SQLITE = "sqlite:///"
+
+
+def prepare(uri: str) -> None:
+    """Make the tables of a database if they are missing, and let one of SQLite follow its home; a server has its own.
+
+    Args:
+        uri: `sqlite:///` and an absolute path, the address of another database, or a server's.
+    """
+    if is_server(uri):
+        return
+    with alone(uri):
+        if uri.startswith(_SQLITE) and (database := Path(uri.removeprefix(_SQLITE))).is_file():
+            moved_home.follow(database)  # takes no time, while MLflow takes seconds to import
+        else:
+            client_of(uri)
+
+
+def is_server(uri: str) -> bool:
+    """Whether runs are kept by an MLflow server, and not in a database."""
+    return uri.startswith(("http://", "https://"))
+
+
+def client_of(uri: str) -> "MlflowClient":
+    """MLflow at an address; a database of SQLite follows a home that was moved, see `moved_home`.
+
+    Raises:
+        PipelineError: it cannot be used.
+    """
+    from mlflow.exceptions import MlflowException
+    from mlflow.tracking import MlflowClient
+    from mlflow.tracking._tracking_service import utils
+
+    # MLflow remembers where the files of a run are by its id alone, and a copied home has the same runs
+    getattr(utils, "_artifact_repos_cache", {}).clear()
+    # what goes wrong with a database is told once, in a sentence
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+    database = Path(uri.removeprefix(_SQLITE)).absolute() if uri.startswith(_SQLITE) else None
+    is_new = database is not None and not database.exists()
+    try:
+        client = MlflowClient(tracking_uri=uri)
+    except MlflowException as error:
+        raise PipelineError(masked(f"MLflow at {uri} cannot be used: {error}")) from error
+    if database is not None and database.is_file():
+        (moved_home.keep_beside if is_new else moved_home.follow)(database)
+    return client
+
+
+def artifact_of(client: "MlflowClient", run_id: str, name: str = "") -> Path:
+    """A local file or folder with an artifact of a run, or with all: itself if it is on this machine, else fetched."""
+    from mlflow.artifacts import download_artifacts
+
+    address = f"{client.get_run(run_id).info.artifact_uri}/{name}".rstrip("/")
+    return Path(download_artifacts(address, tracking_uri=client.tracking_uri))  # by the run's id, it would be copied
+
+
+@contextmanager
+def alone(uri: str) -> Iterator[None]:
+    """Lock a SQLite database: two processes that open a fresh one at once break it, so the second one waits."""
+    if not uri.startswith(_SQLITE):
+        yield
+        return
+    database = Path(uri.removeprefix(_SQLITE))
+    database.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{database}.lock"):
+        yield
