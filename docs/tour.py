@@ -66,6 +66,12 @@ def console_errors(browser: Chrome) -> list[Any]:
     return [entry for entry in entries if not any(known in entry["message"] for known in NOT_OURS)]
 
 
+def leave(browser: Chrome) -> None:
+    """Leave the page that is open, whose server may be gone, and forget what it told the console."""
+    browser.get("about:blank")
+    browser.get_log("browser")
+
+
 def free_port() -> int:
     """A free port, which no other program gets by chance before it is used."""
     for port in random.SystemRandom().sample(range(10_000, 32_000), 100):  # below the ports that systems give out

@@ -22,7 +22,7 @@ import pipeline
 from assets.automation import ALL
 from assets.definitions import definitions
 from benchmarks import postgresql
-from docs.tour import console_errors, free_port
+from docs.tour import console_errors, free_port, leave
 from docs.try_it import found, settled, take_in, tried, typed
 from pipeline.config.files import load
 from pipeline.errors import PipelineError
@@ -168,7 +168,7 @@ def place(browser: Chrome) -> str:
 
 def test_on_the_page_a_list_grows_and_one_s_place_moves(browser: Chrome, home: Path) -> None:
     with tried("movies", PIPELINE_HOME=str(home)) as address:
-        browser.get_log("browser")
+        leave(browser)
         browser.get(address)
         settled(browser)
         for label in ("War-00", "War-01"):
@@ -193,7 +193,7 @@ def test_on_the_page_of_homes_words_and_numbers_change_the_price(browser: Chrome
         return float(title.removeprefix("price: ").replace(",", ""))
 
     with tried("homes", PIPELINE_HOME=str(home)) as address:
-        browser.get_log("browser")
+        leave(browser)
         browser.get(address)
         settled(browser)
         words = found(browser, "//textarea")

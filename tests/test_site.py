@@ -18,7 +18,7 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 
 from docs.metrics import page
-from docs.tour import console_errors
+from docs.tour import console_errors, leave
 from pipeline.config.files import load
 from pipeline.config.task import Task
 from pipeline.proposal.written import proposed
@@ -100,8 +100,7 @@ def test_nothing_is_loaded_from_elsewhere(site: dict[Path, Page]) -> None:
 def test_a_phone_shows_it_and_a_search_finds_in_it_without_a_server(site: dict[Path, Page], reader: Chrome) -> None:
     phone = {"width": 390, "height": 800, "deviceScaleFactor": 2, "mobile": True}
     root = root_of(site)
-    reader.get("about:blank")  # leave a page that another test has opened, and whose server is gone
-    reader.get_log("browser")
+    leave(reader)
     reader.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
     try:
         for path in site:

@@ -9,7 +9,7 @@ import yaml
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 
-from docs.tour import Tour, console_errors, served
+from docs.tour import Tour, console_errors, leave, served
 from tests.conftest import MOVIES, statuses, wait_until
 
 QUICK = {**MOVIES, "dimensions": [2, 3], "baselines": [{"kind": "pca", "dimensions": [2, 3]}, "popularity"]}
@@ -38,7 +38,7 @@ def dagster(home: Path, two_genres: pl.DataFrame, fresh_database: Callable[[Path
 
 
 def test_a_newcomer_makes_a_dataset_and_compares_its_runs(reader: Chrome, dagster: str, home: Path) -> None:
-    reader.get_log("browser")
+    leave(reader)
     tour = Tour(reader, dagster, "quick")
     tour.job()
     tour.materialize()

@@ -15,7 +15,7 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from docs.tour import console_errors
+from docs.tour import console_errors, leave
 from pipeline.config.dataset import Dataset
 from pipeline.config.files import load
 from pipeline.examples.encoding import encode
@@ -92,7 +92,7 @@ def test_the_report_opens_and_says_what_the_comparison_says(fitted: Fitted, brow
     report, shown = write_report(conf, comparison, examples, tracker, links)
     assert tracker.file(shown.run_id, "report.html").read_text() == report.html
 
-    browser.get_log("browser")
+    leave(browser)
     report.save(tmp_path)
     browser.get((tmp_path / "report.html").as_uri())
     phone = {"width": 390, "height": 800, "deviceScaleFactor": 2, "mobile": True}

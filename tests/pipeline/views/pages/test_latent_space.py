@@ -12,7 +12,7 @@ from selenium.webdriver import ActionChains, Chrome, Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from docs.tour import console_errors
+from docs.tour import console_errors, leave
 from pipeline.embedding import Embedding
 from pipeline.pictures.colours import Colour, Groups, Numbers, colours
 from pipeline.pictures.projection import View, plane, space
@@ -63,7 +63,7 @@ def phone(browser: Chrome) -> Iterator[None]:
 
 def look(browser: Chrome, page: str, tmp_path: Path) -> None:
     """Open a page from disk and wait until it is drawn."""
-    browser.get_log("browser")
+    leave(browser)
     (tmp_path / "page.html").write_text(page, encoding="utf-8")
     browser.get((tmp_path / "page.html").as_uri())
     until(browser, "document.body.dataset.ready === 'yes' && (!drawn || placed.length > 0)")
