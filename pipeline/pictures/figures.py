@@ -43,7 +43,7 @@ def draw_map(embedding: Embedding, title: str, path: Path, colour: Colour | None
     _name_some(axes, points, embedding.vocabulary.labels)
     axes.set_xlabel(axes_names[0])
     axes.set_ylabel(axes_names[1])
-    axes.text(0, -0.13, f"{_shown(embedding)}, larger = more frequent", transform=axes.transAxes)
+    axes.text(0, -0.13, f"{_shown(embedding, len(points))}, larger = more frequent", transform=axes.transAxes)
     _save(axes, path)
 
 
@@ -64,7 +64,7 @@ def draw_norms(embedding: Embedding, title: str, path: Path) -> None:
     axes.set_xlabel("count in training")
     axes.set_ylabel("length of the vector")
     axes.set_ylim(bottom=0)
-    axes.text(0, -0.13, _shown(embedding), transform=axes.transAxes)
+    axes.text(0, -0.13, _shown(embedding, len(norms)), transform=axes.transAxes)
     axes.legend(frameon=False)
     _save(axes, path)
 
@@ -121,10 +121,16 @@ def _plain(text: str) -> str:
     return text.replace("$", r"\$")
 
 
-def _shown(embedding: Embedding) -> str:
-    """How many tokens a picture shows, and how many there are, in words."""
-    n = len(embedding.vocabulary)
-    return f"the {SHOWN:,} most frequent of {n:,} tokens" if n > SHOWN else f"{n:,} tokens"
+def _shown(embedding: Embedding, n: int) -> str:
+    """How many tokens a picture shows, and how many there are, in words.
+
+    >>> from pipeline.vocabulary.vocabulary import Vocabulary
+    >>> two = Embedding(Vocabulary.of({"a": 2, "b": 1}), np.zeros((2, 1), np.float32))
+    >>> _shown(two, 1), _shown(two, 2)
+    ('the 1 most frequent of 2 tokens', '2 tokens')
+    """
+    size = len(embedding.vocabulary)
+    return f"the {n:,} most frequent of {size:,} tokens" if n < size else f"{size:,} tokens"
 
 
 def _name_some(axes: "Axes", points: np.ndarray, labels: Sequence[str]) -> None:

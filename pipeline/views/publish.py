@@ -9,6 +9,7 @@ import json
 import logging
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from pipeline.experiment.tracking import Tracker
 from pipeline.inference.saved_fit import load_fitted
 from pipeline.pictures.colours import Colour, Groups, Numbers, colours, frequent
 from pipeline.pictures.figures import draw_map
-from pipeline.pictures.projection import SHOWN, View, neighbourhoods, plane, space
+from pipeline.pictures.projection import SHOWN, neighbourhoods, plane, space
 from pipeline.tasks.target import TargetTask
 from pipeline.views.kept_epoch import kept_in_words
 from pipeline.views.marginal_effects import telling_tokens, token_effects
@@ -166,17 +167,13 @@ def _draw(
         panels.insert(0, [near])
     if beside and embedding.dimension >= 3:
         other = space(Embedding.load(tracker.file(beside.run_id, "embedding.parquet")), n)
-        panels.insert(0, [_named(space(embedding, n), fit.name), _named(other, beside.name)])
+        panels.insert(0, [replace(space(embedding, n), name=fit.name), replace(other, name=beside.name)])
     counts = embedding.vocabulary.tokens["count"].to_numpy()[:n]
     by = [*_effect(conf, fit, examples, tracker, n), *colours(about.head(n), counts, embedding.matrix[:n])]
     title = f"{conf.name}: {fit.name}"
     page = latent_space_page(embedding, title, panels, about, by, conf.seed)
     (folder / PAGE).write_text(page, encoding="utf-8")
     draw_map(embedding, title, folder / "map.png", by[0] if len(by) > 1 else None)
-
-
-def _named(view: View, name: str) -> View:
-    return View(name, view.points, view.axes, view.has_axes)
 
 
 def _effect(conf: Dataset, fit: Fit, examples: SparseExamples, tracker: Tracker, n: int) -> list[Colour]:
