@@ -28,6 +28,14 @@ class Schedule(Section):
     """Lightning's strategy for more than one process: the process that runs the pipeline starts the others.
     (Lightning's `ddp` would start the whole command, and with it the whole pipeline, again in each process.)"""
 
+    accelerator: Literal["cpu", "gpu", "mps", "auto"] = "cpu"
+    """Where the network learns: on the processor, where the same seed gives the same bits, on a GPU (`gpu`), or on that
+    of a Mac (`mps`). `auto`: on a GPU, where one is there and numbers have 32 bits (`precision`), else on the
+    processor."""
+    matmul_precision: Literal["highest", "high", "medium"] = "highest"
+    """How exactly matrices of 32-bit numbers are multiplied, in PyTorch's own words: `highest` is exact, `high` may use
+    TF32 on a GPU, `medium` bfloat16, where the hardware has them."""
+
     def memory(self, size: Size, dimension: int) -> int:
         """Bytes of memory that training needs at its peak, about.
 

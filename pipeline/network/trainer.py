@@ -10,6 +10,7 @@ from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 
 from pipeline.errors import PipelineError
+from pipeline.network.accelerators import accelerator, products_of
 from pipeline.network.callbacks import BestEpoch, BetweenSteps, CheckpointWriter
 from pipeline.network.modules import ExamplesModule, TaskModule
 from pipeline.network.processes import interruptible, quiet
@@ -52,17 +53,18 @@ def train(
         PipelineError: the training diverged.
     """
     settings = module.settings
-    with quiet(), interruptible(settings.devices == 1) as check, threads_for(work) as choosers:
+    one = settings.devices == 1
+    with products_of(settings, where), quiet(), interruptible(one) as check, threads_for(work) as choosers:
         callbacks = [*callbacks, keeper]
         best = keeper.path.parent / BEST
         if examples.validation is not None:
             callbacks = [BestEpoch(best, settings.patience), *callbacks]  # before the keeper, which saves all states
-        if settings.devices == 1:  # the others of several processes would count as other work
+        if one:  # the others of several processes would count as other work
             callbacks = [*callbacks, *choosers, BetweenSteps(check)]
         trainer = L.Trainer(
-            accelerator="cpu",  # the same bits everywhere; "auto" would take a GPU or a Mac's MPS
+            accelerator=accelerator(settings, next(module.network.parameters()).dtype, where),
             devices=settings.devices,
-            strategy=settings.strategy if settings.devices > 1 else "auto",
+            strategy="auto" if one else settings.strategy,
             use_distributed_sampler=False,  # each process already has its part of the examples
             max_epochs=epochs,
             limit_val_batches=None if examples.validation is not None else 0,
@@ -78,7 +80,9 @@ def train(
         _require_finite(trainer.callback_metrics, where)
         if examples.validation is None:
             return None
-        return TrainedState(**torch.load(best, weights_only=True))  # several processes share only the file
+        return TrainedState(
+            **torch.load(best, weights_only=True, map_location="cpu")
+        )  # several processes share only the file
 
 
 def _require_finite(losses: Mapping[str, Tensor], where: str) -> None:

@@ -137,7 +137,7 @@ def _fit(
         last = TrainedState(module.network.state_dict(), done[-1])
 
     def made(state: TrainedState) -> FittedNetwork:
-        arrays = scales | {key: tensor.numpy() for key, tensor in state.network.items()}
+        arrays = scales | {key: tensor.cpu().numpy() for key, tensor in state.network.items()}
         embedding = Embedding(problem.vocabulary, arrays["table.weight"].astype("float32"))
         return FittedNetwork(embedding, arrays, conf.task, network, {"epochs": state.epoch, **option})
 
@@ -155,7 +155,7 @@ def _going_on(folder: Path, watch: Watch) -> tuple[Path | None, Mapping[str, Ten
     if not path.exists():
         return None, {}
     try:
-        kept = torch.load(path, weights_only=True, mmap=True)
+        kept = torch.load(path, weights_only=True, mmap=True, map_location="cpu")
         epoch, network = int(kept["epoch"]), _network_in(kept)
     except Exception:  # cut short, or of another version: starting anew costs only time
         path.unlink()
