@@ -19,7 +19,7 @@ PATIENCE = 60
 
 @contextmanager
 def ray_cluster(nodes: int, cpus: int = 1, **more: Any) -> Iterator[Any]:
-    """A cluster with an `address`, whose nodes `add_node` and `remove_node` change; no process of it outlives the context.
+    """A cluster with an `address`, and `add_node` and `remove_node`; no process of it outlives the context.
 
     Skips the test where Ray is not installed.
 
