@@ -75,9 +75,12 @@ class CheckpointWriter(Callback):
         """Write a checkpoint if the last one is `pause` seconds old; slow writing makes the next pause longer."""
         begin = time.monotonic()
         if trainer.strategy.broadcast(begin - self.written >= pause):  # the clocks of processes differ
-            trainer.save_checkpoint(self.path)
+            self._save(trainer)
             self.written = time.monotonic()
             self.pause = max(CHECKPOINT_SECONDS, 20 * (self.written - begin))
+
+    def _save(self, trainer: L.Trainer) -> None:
+        trainer.save_checkpoint(self.path)
 
     def on_save_checkpoint(self, trainer: L.Trainer, module: Any, checkpoint: dict[str, Any]) -> None:
         checkpoint["seconds"] = self.seconds + time.monotonic() - self.start
@@ -112,8 +115,9 @@ class BestEpoch(Callback):
         epoch, loss = trainer.current_epoch + 1, float(trainer.callback_metrics["validation_loss"])
         if loss < self.loss - CLEARLY * abs(self.loss) or math.isinf(self.loss):
             self.epoch, self.loss = epoch, loss
-            if trainer.is_global_zero:
-                torch.save({"network": cast("TaskModule", module).network.state_dict(), "epoch": epoch}, self.path)
+            learner = cast("TaskModule", module)
+            if trainer.is_global_zero or learner.is_divided:
+                torch.save({"network": learner.network.state_dict(), "epoch": epoch}, self.path)
         elif self.patience and epoch - self.epoch >= self.patience:
             trainer.should_stop = True
 

@@ -1,0 +1,117 @@
+"""What a worker on a cluster does: it trains on its own part of the examples, and reports checkpoints to all."""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytorch_lightning as L  # noqa: N812
+import torch
+
+from pipeline.cluster.lightning import trainer_options
+from pipeline.cluster.workers import Worker
+from pipeline.errors import PipelineError
+from pipeline.network.batches import Batches
+from pipeline.network.callbacks import CheckpointWriter, LossesByEpoch, OnResume, ProgressLines
+from pipeline.network.modules import OwnExamples, TaskModule
+from pipeline.network.trainer import BEST, train
+
+LAST = "last.ckpt"
+
+
+class Order(NamedTuple):
+    """What all workers are told."""
+
+    run: str
+    """Names the process that waits for the workers; one that goes on with its training later has another name."""
+    parts: Any
+    """For each worker the sets of examples: see `Worker.own`."""
+    module: Any
+    """A function that makes the module from the worker and its sets: see `Worker.own`."""
+    size: int
+    """Examples in a worker's part of a batch."""
+    seed: int
+    epochs: int
+    name: str
+    where: str
+    tell: Mapping[str, Callable[..., Any]]
+    """Functions that reach the process that waits: `on_epoch`, `say`, `on_resume` and `failed`."""
+
+
+def work(settings: dict[str, Any]) -> None:
+    """Train as a worker, from the last checkpoint if there is one."""
+    order, worker = Order(**settings), Worker.current()
+    try:
+        with tempfile.TemporaryDirectory() as name, worker.checkpoint() as kept:
+            _train(order, worker, Path(name), kept)
+    except PipelineError as error:  # it would come again with new workers, and all workers have it
+        if worker.rank == 0:
+            order.tell["failed"](str(error))
+
+
+def _train(order: Order, worker: Worker, folder: Path, kept: Path | None) -> None:
+    torch.manual_seed(order.seed)
+    sets: list[Batches] = worker.own(order.parts)
+    module: TaskModule = worker.own(order.module)(worker, sets)
+    of = worker.rank if module.is_divided else 0
+    if kept is not None and (kept / file_of(of, BEST)).exists():
+        shutil.copy(kept / file_of(of, BEST), folder / BEST)
+    train(
+        module,
+        order.epochs,
+        OwnExamples(sets, order.size, order.seed),
+        WorkerCheckpoints(folder / LAST, order.tell["on_resume"], order.tell["say"], worker, order.run),
+        [LossesByEpoch(order.tell["on_epoch"]), ProgressLines(order.name, order.tell["say"])],
+        0 if torch.get_num_threads() == 1 else 2**62,  # as many threads as the worker has reserved
+        kept / file_of(of, LAST) if kept is not None else None,
+        order.where,
+        trainer_options(module.is_divided),
+    )
+
+
+def file_of(rank: int, name: str) -> str:
+    """The name of a worker's file in a checkpoint."""
+    return f"{rank}.{name}"
+
+
+class WorkerCheckpoints(CheckpointWriter):
+    """Reports checkpoints to the cluster, also at the end; each has the best epoch so far beside the last state."""
+
+    def __init__(self, path: Path, on_resume: OnResume, say: Callable[[str], Any], worker: Worker, run: str) -> None:
+        super().__init__(path, on_resume)
+        self.say, self.worker, self.run = say, worker, run
+        self.saved_at = -1
+
+    def _save(self, trainer: L.Trainer) -> None:
+        with tempfile.TemporaryDirectory() as name:
+            mine = Path(name)
+            path = mine / file_of(self.worker.rank, LAST)
+            trainer.save_checkpoint(path)
+            best = self.path.parent / BEST
+            if path.exists() and best.exists():  # the first worker, or all if each has a part of the network
+                shutil.copy(best, mine / file_of(self.worker.rank, BEST))
+            self.worker.report(mine)
+        self.saved_at = trainer.global_step
+
+    def on_train_end(self, trainer: L.Trainer, _: L.LightningModule) -> None:
+        if self.saved_at < trainer.global_step:
+            self._save(trainer)
+
+    def on_save_checkpoint(self, trainer: L.Trainer, module: Any, checkpoint: dict[str, Any]) -> None:
+        super().on_save_checkpoint(trainer, module, checkpoint)
+        checkpoint["run"] = self.run
+
+    def on_load_checkpoint(self, trainer: L.Trainer, module: Any, checkpoint: dict[str, Any]) -> None:
+        self.saved_at = checkpoint["global_step"]
+        if checkpoint["run"] != self.run:
+            super().on_load_checkpoint(trainer, module, checkpoint)
+            return
+        self.seconds = checkpoint["seconds"]  # the process that waits has counted them
+        if trainer.is_global_zero:
+            self.say(f"{self.name_of(checkpoint)}, after a worker was lost")
+
+    @staticmethod
+    def name_of(checkpoint: Mapping[str, Any]) -> str:
+        """Where the training goes on, in words."""
+        return f"the training goes on in epoch {checkpoint['epoch'] + 1}"
