@@ -28,7 +28,13 @@ def connected(where: str, cpus: float = 0) -> Iterator[str]:
             f"{where} needs Ray, which is not installed: pip install 'embedding-pipeline[ray]' (in a clone: make ray)."
         ) from error
     if ray.is_initialized():  # by whoever runs this process on a cluster
-        yield "the cluster of this process"
+        try:
+            yield "the cluster of this process"
+        except Exception:
+            raise
+        except BaseException:  # an interruption: nobody waits for the workers any more
+            ray.shutdown()
+            raise
         return
     address = os.environ.get(ADDRESS)
     options = {} if address else {"num_cpus": max(os.cpu_count() or 1, round(cpus + 0.5)), "include_dashboard": True}
