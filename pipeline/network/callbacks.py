@@ -77,7 +77,7 @@ class CheckpointWriter(Callback):
         if trainer.strategy.broadcast(begin - self.written >= pause):  # the clocks of processes differ
             self._save(trainer)
             self.written = time.monotonic()
-            self.pause = max(self.least, 20 * (self.written - begin))
+            self.pause = max(self.least, 20 * (self.written - begin)) if self.least else 0.0
 
     def _save(self, trainer: L.Trainer) -> None:
         trainer.save_checkpoint(self.path)

