@@ -35,6 +35,8 @@ class MissingTokensModule(TaskModule):
 
     network: MissingTokensNetwork
     settings: MissingTokensTraining
+    exchange: Exchange | None = None
+    """With the other workers, where each has some rows of the table."""
 
     def __init__(self, network: nn.Module, settings: MissingTokensTraining, steps: int, counts: Array) -> None:
         super().__init__(network, settings, steps)
@@ -88,8 +90,18 @@ class MissingTokensModule(TaskModule):
         exchange, own = Exchange(), sets[0].rows.inputs
         start = divided_start(own, counts, settings, dimension, temperature, seed, dtype, exchange, ROUGHLY)
         module = cls(divided(start, exchange), settings, steps, counts)
-        module.is_divided = True
+        module.exchange, exchange.bytes_sent = exchange, 0
         return module
+
+    @property
+    def is_divided(self) -> bool:  # type: ignore[override]
+        """Whether each worker has some rows of the table."""
+        return self.exchange is not None
+
+    @property
+    def bytes_sent(self) -> int:  # type: ignore[override]
+        """Bytes of rows and gradients that were sent to other workers."""
+        return self.exchange.bytes_sent if self.exchange else 0
 
     def loss(self, batch: dict[str, Any]) -> Tensor:
         """Softmax cross entropy; in training a share of each list goes in, by default all; all tokens are labels."""

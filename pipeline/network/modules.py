@@ -44,6 +44,8 @@ class TaskModule(L.LightningModule):
 
     is_divided = False
     """Whether each process has a part of the network of its own."""
+    bytes_sent = 0
+    """To the processes that have the other parts, since the start."""
 
     @classmethod
     def prepared(

@@ -129,7 +129,7 @@ def _fit(
 
     def made(state: TrainedState) -> FittedNetwork:
         arrays = trained.scales | {key: tensor.numpy() for key, tensor in state.network.items()}
-        embedding = Embedding(problem.vocabulary, arrays["table.weight"].astype("float32"))
+        embedding = Embedding(problem.vocabulary, arrays["table.weight"].astype("float32", copy=False))
         return FittedNetwork(embedding, arrays, conf.task, network, {"epochs": state.epoch, **option})
 
     if best is None or best.epoch == last.epoch:
