@@ -122,7 +122,8 @@ def contest(tokens: int, dimension: int, pairs: int, workers: Sequence[int], lar
 
 def _row(one: Mapping[str, Any], first: Mapping[str, Any]) -> str:
     share = f"{one['peak'] / first['peak']:.0%}" if one is not first else ""
-    return f"{one['workers']:>7} {one['peak'] / 1e6:>16,.0f} {share:>8} {one['sent'] / 1e6:>16,.2f} {one['seconds']:>9,.0f}"
+    peak, sent = f"{one['peak'] / 1e6:,.0f}", f"{one['sent'] / 1e6:,.2f}"
+    return f"{one['workers']:>7} {peak:>16} {share:>7} {sent:>16} {one['seconds']:>9,.0f}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
