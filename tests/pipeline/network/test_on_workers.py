@@ -134,6 +134,15 @@ def test_an_interruption_ends_the_workers_and_the_next_process_goes_on(
     assert len(seconds) == 1
 
 
+def test_a_table_that_cannot_be_divided_is_told_with_the_cure(movies: Dataset, tmp_path: Path) -> None:
+    """With all tokens as competitors each step needs the whole table."""
+    vocabulary, examples = encoded(tmp_path / "conf" / "planted_movies.yaml", movies)
+    with pytest.raises(
+        PipelineError, match=r"planted_movies.yaml, training.largest_table=1e-09: .* Raise `largest_table`"
+    ):
+        learned(movies, vocabulary, examples, workers=2, largest_table=1e-9)
+
+
 def test_what_is_missing_is_told_with_the_cure(
     movies: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
