@@ -140,7 +140,8 @@ def _storage(folder: Path, problem: Problem) -> Iterator[tuple[str, str]]:
     import fsspec
 
     files, path = fsspec.core.url_to_fs(f"{root}/{own}")
-    files.rm(path, recursive=True)
+    if files.exists(path):  # not if the first step already diverged
+        files.rm(path, recursive=True)
 
 
 def _states(kept: Path, parts: int, size: int) -> tuple[dict[str, Tensor], TrainedState | None]:

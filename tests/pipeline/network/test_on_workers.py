@@ -96,12 +96,15 @@ def test_a_killed_worker_is_replaced_and_two_learn_what_one_process_learns(
 def test_four_workers_with_a_divided_table_learn_what_one_process_learns(
     cluster: str, movies: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Checkpoints are in the store that all machines share, until the training is done."""
     monkeypatch.setenv("RAY_ADDRESS", cluster)
+    monkeypatch.setenv("PIPELINE_STORE", f"file://{tmp_path}/store")
     vocabulary, examples = encoded(tmp_path / "conf" / "planted_movies.yaml", movies)
     epochs: list[int] = []
     watch = Watch("planted", on_epoch=lambda losses, epoch: epochs.append(epoch))
     together = learned(movies, vocabulary, examples, watch, workers=4, largest_table=1e-9, **SAMPLED)
     assert epochs == list(range(1, 13))
+    assert not list((tmp_path / "store" / "training").iterdir())
     assert verdict(movies, examples, together, learned(movies, vocabulary, examples, **SAMPLED)) in AS_GOOD
 
 
