@@ -4,6 +4,7 @@ PYTHON ?= python3
 DATASET ?=
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+RAY := .venv/.ray
 TORCH := 2.13.0
 # Processes that test side by side, with one thread each: on two cores one of them nearly always waits for a server.
 WORKERS ?= 3
@@ -12,7 +13,7 @@ WORKERS ?= 3
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help run new dev serve try score champion test browser postgresql check format docs course pictures site benchmark bench lock clean
+.PHONY: help run new dev serve try score champion test browser postgresql check format ray docs course pictures site benchmark bench lock clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +54,8 @@ postgresql:  ## the database server that the tests start; installed where missin
 		(apt-get install -y -qq postgresql || (apt-get update -qq && apt-get install -y -qq postgresql)) > /dev/null) || \
 		echo "no PostgreSQL: the tests that need it are skipped (Debian: apt-get install postgresql)"
 
+ray: $(RAY)  ## install the extra for more than one machine: Ray, Daft, dagster-ray
+
 check: $(INSTALLED)  ## format, lint, types and the direction of imports only
 	@$(BIN)/ruff format --check --quiet . || (echo "error: run 'make format'" && exit 1)
 	@$(BIN)/ruff check --quiet .
@@ -84,11 +87,15 @@ benchmark: $(INSTALLED)  ## the contest on public data: writes benchmarks/README
 bench: $(INSTALLED)  ## time and memory beside what people use, on generated data; SIZE=course is the whole
 	@$(BIN)/python -m benchmarks.speed --size $(or $(SIZE),small) $(if $(CONTEST),--contest $(CONTEST)) $(if $(REPEATS),--repeats $(REPEATS))
 
-lock:  ## write requirements.lock anew: the newest versions that pyproject.toml allows
+lock:  ## write requirements.lock and requirements-ray.lock anew: the newest versions that pyproject.toml allows
 	@rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
 	@.venv-lock/bin/pip install --quiet torch==$(TORCH) && .venv-lock/bin/pip install --quiet '.[samples,databases,lakes,onnx,page,docs,dev]'
 	@(echo "# Exact versions of everything, written by 'make lock'. No hashes: torch has a CPU and a CUDA build."; \
 		.venv-lock/bin/pip freeze --all --exclude embedding-pipeline --exclude pip | sed 's/+cpu$$//') > requirements.lock
+	@.venv-lock/bin/pip install --quiet --constraint requirements.lock '.[ray]'
+	@(echo "# What the extra 'ray' needs on top of requirements.lock, written by 'make lock' too."; \
+		.venv-lock/bin/pip freeze --all --exclude embedding-pipeline --exclude pip | sed 's/+cpu$$//' | grep -vxFf requirements.lock) \
+		> requirements-ray.lock
 	@rm -rf .venv-lock build
 
 clean:  ## remove the environment (not what was learned: that is PIPELINE_HOME)
@@ -103,4 +110,8 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@# pip compiles on one core, this on all. Some packages bring files that are no Python of this version.
 	@$(BIN)/python -m compileall -q -j 0 .venv/lib > /dev/null 2>&1 || true
+	@touch $@
+
+$(RAY): $(INSTALLED) requirements-ray.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --no-deps -r requirements-ray.lock
 	@touch $@

@@ -2,6 +2,7 @@
 
 The path of the data, one folder for each step:
 
+    cluster      a function -> workers on several machines that run it, with Ray
     config       conf/*.yaml -> one experiment, checked
     records      files, databases and samples -> (example, token, label, part) pairs
     proposal     a source -> a commented conf file that runs

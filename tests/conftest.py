@@ -216,6 +216,7 @@ def _nothing_of_the_developer(monkeypatch: pytest.MonkeyPatch) -> None:
         "MLFLOW_PORT",
         "DAGSTER_HOME",
         "FORCE",
+        "RAY_ADDRESS",
     ):
         monkeypatch.delenv(variable, raising=False)
 

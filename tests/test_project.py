@@ -66,6 +66,7 @@ def test_an_arrow_that_is_turned_round_is_refused(tmp_path: Path) -> None:
         ("examples/features.py", "import dagster", "The core knows no Dagster"),
         ("evaluation/ranking.py", "import pytorch_lightning", "Lightning is for the network only"),
         ("views/tables.py", "import mlflow", "MLflow is for experiments only"),
+        ("network/trainer.py", "import ray", "Ray is for the cluster only"),
     ):
         path = tmp_path / "pipeline" / module
         before = path.read_text()

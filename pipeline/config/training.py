@@ -1,9 +1,10 @@
 """The training settings that all tasks share. Each task's own settings are in its file in `tasks`."""
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from pipeline.config import kinds
 from pipeline.config.section import Kind, Section
@@ -28,6 +29,16 @@ class Schedule(Section):
     """Lightning's strategy for more than one process: the process that runs the pipeline starts the others.
     (Lightning's `ddp` would start the whole command, and with it the whole pipeline, again in each process.)"""
 
+    workers: int = Field(1, ge=1)
+    """Number of workers that train together on a cluster of [Ray](https://docs.ray.io), each on its part of the
+    examples; a step's batch is divided among them. RAY_ADDRESS in the environment names the cluster; without it a Ray
+    of this machine is started. Needs `pip install 'embedding-pipeline[ray]'`."""
+    resources_per_worker: dict[str, Annotated[float, Field(gt=0)]] = Field({"CPU": 1})
+    """What each worker reserves on the cluster, such as `{CPU: 4}`: by the names that Ray has for it."""
+    largest_table: float = Field(8.0, gt=0)
+    """GB of the largest table (V x (D + 1) numbers) of which each of several workers has a copy. The rows of a larger
+    one are divided among them, and a step fetches those that it needs from the workers that own them; this needs
+    `negatives`, so only missing tokens can be learned so."""
     accelerator: Literal["cpu", "gpu", "mps", "auto"] = "cpu"
     """Where the network learns: on the processor, where the same seed gives the same bits, on a GPU (`gpu`), or on that
     of a Mac (`mps`). `auto`: on a GPU, where one is there and numbers have 32 bits (`precision`), else on the
@@ -35,6 +46,23 @@ class Schedule(Section):
     matmul_precision: Literal["highest", "high", "medium"] = "highest"
     """How exactly matrices of 32-bit numbers are multiplied, in PyTorch's own words: `highest` is exact, `high` may use
     TF32 on a GPU, `medium` bfloat16, where the hardware has them."""
+
+    @model_validator(mode="after")
+    def _workers_or_devices(self) -> Self:
+        if self.workers > 1 and self.devices > 1:
+            raise PydanticCustomError(
+                "processes", "`devices` and `workers` are two ways to divide one training: choose"
+            )
+        return self
+
+    @property
+    def processes(self) -> int:
+        """The number of processes that train together."""
+        return max(self.workers, self.devices)
+
+    def is_divided(self, n_tokens: int, dimension: int, number: int) -> bool:
+        """Whether the rows of the table are divided among the workers: V tokens, D dimensions, bytes of a number."""
+        return self.workers > 1 and n_tokens * (dimension + 1) * number > self.largest_table * 1e9
 
     def memory(self, size: Size, dimension: int) -> int:
         """Bytes of memory that training needs at its peak, about.

@@ -56,11 +56,11 @@ class LossesByEpoch(Callback):
 class CheckpointWriter(Callback):
     """Writes checkpoints with all that a resumed training needs: weights, optimiser, example order, random numbers."""
 
-    def __init__(self, path: Path, on_resume: OnResume) -> None:
+    def __init__(self, path: Path, on_resume: OnResume, pause: float | None = None) -> None:
         self.path, self.on_resume = path, on_resume
         self.seconds = 0.0  # spent by earlier processes
         self.start = self.written = time.monotonic()
-        self.pause = CHECKPOINT_SECONDS
+        self.least = self.pause = CHECKPOINT_SECONDS if pause is None else pause
 
     def on_train_batch_end(self, trainer: L.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         if (batch_idx + 1) % CHECKPOINT_STEPS == 0 and batch_idx + 1 < trainer.num_training_batches:
@@ -76,9 +76,12 @@ class CheckpointWriter(Callback):
         """Write a checkpoint if the last one is `pause` seconds old; slow writing makes the next pause longer."""
         begin = time.monotonic()
         if trainer.strategy.broadcast(begin - self.written >= pause):  # the clocks of processes differ
-            trainer.save_checkpoint(self.path)
+            self._save(trainer)
             self.written = time.monotonic()
-            self.pause = max(CHECKPOINT_SECONDS, 20 * (self.written - begin))
+            self.pause = max(self.least, 20 * (self.written - begin)) if self.least else 0.0
+
+    def _save(self, trainer: L.Trainer) -> None:
+        trainer.save_checkpoint(self.path)
 
     def on_save_checkpoint(self, trainer: L.Trainer, module: Any, checkpoint: dict[str, Any]) -> None:
         checkpoint["seconds"] = self.seconds + time.monotonic() - self.start
@@ -113,8 +116,9 @@ class BestEpoch(Callback):
         epoch, loss = trainer.current_epoch + 1, float(trainer.callback_metrics["validation_loss"])
         if loss < self.loss - CLEARLY * abs(self.loss) or math.isinf(self.loss):
             self.epoch, self.loss = epoch, loss
-            if trainer.is_global_zero:
-                torch.save({"network": cast("TaskModule", module).network.state_dict(), "epoch": epoch}, self.path)
+            learner = cast("TaskModule", module)
+            if trainer.is_global_zero or learner.is_divided:
+                torch.save({"network": learner.network.state_dict(), "epoch": epoch}, self.path)
         elif self.patience and epoch - self.epoch >= self.patience:
             trainer.should_stop = True
 

@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from functools import partial
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +15,12 @@ from pipeline.baselines.pca import principal_components
 from pipeline.embedding import Problem
 from pipeline.examples.example_set import ExampleSet, SparseRows
 from pipeline.network.batches import Batches, Lists
+from pipeline.network.divided_start import divided_start
+from pipeline.network.divided_table import Exchange, divided
 from pipeline.network.layers import tensor
 from pipeline.network.losses import softmax_loss
 from pipeline.network.missing_tokens_network import MissingTokensNetwork, network_of
-from pipeline.network.modules import Prepared, TaskModule
+from pipeline.network.modules import Prepared, Recipe, TaskModule
 from pipeline.network.sampled_softmax import NegativeSampler, RowWiseAdagrad, Touched, among, renumbered
 from pipeline.tasks.missing_tokens import MOST_PAIRS, MissingTokensTraining
 
@@ -32,6 +35,8 @@ class MissingTokensModule(TaskModule):
 
     network: MissingTokensNetwork
     settings: MissingTokensTraining
+    exchange: Exchange | None = None
+    """With the other workers, where each has some rows of the table."""
 
     def __init__(self, network: nn.Module, settings: MissingTokensTraining, steps: int, counts: Array) -> None:
         super().__init__(network, settings, steps)
@@ -56,6 +61,47 @@ class MissingTokensModule(TaskModule):
         both = [rows for rows in (training, problem.validation) if rows is not None]
         sets = [Batches(rows, rows.dense, rows.target) for rows in both]
         return Prepared(cls(network, settings, steps, training.inputs.counts), sets, {})
+
+    @classmethod
+    def divided(cls, problem: Problem, settings: Any, steps: int, option: Mapping[str, Any]) -> Recipe:
+        """The module at its start, where each worker has some rows of the table."""
+        assert isinstance(settings, MissingTokensTraining)
+        if not settings.negatives:
+            return super().divided(problem, settings, steps, option)
+        assert problem.dimension is not None
+        conf, counts = problem.conf, problem.training.inputs.counts
+        both = [rows for rows in (problem.training, problem.validation) if rows is not None]
+        how = (settings, problem.dimension, option["temperature"], conf.seed, conf.dtype)
+        sets = [Batches(rows, rows.dense, rows.target) for rows in both]
+        return Recipe(partial(cls._of_worker, counts, steps, *how), sets, {})
+
+    @classmethod
+    def _of_worker(
+        cls,
+        counts: Array,
+        steps: int,
+        settings: MissingTokensTraining,
+        dimension: int,
+        temperature: float,
+        seed: int,
+        dtype: str,
+        sets: list[Batches],
+    ) -> Self:
+        exchange, own = Exchange(), sets[0].rows.inputs
+        start = divided_start(own, counts, settings, dimension, temperature, seed, dtype, exchange, ROUGHLY)
+        module = cls(divided(start, exchange), settings, steps, counts)
+        module.exchange, exchange.bytes_sent = exchange, 0
+        return module
+
+    @property
+    def is_divided(self) -> bool:  # type: ignore[override]
+        """Whether each worker has some rows of the table."""
+        return self.exchange is not None
+
+    @property
+    def bytes_sent(self) -> int:  # type: ignore[override]
+        """Bytes of rows and gradients that were sent to other workers."""
+        return self.exchange.bytes_sent if self.exchange else 0
 
     def plan(self, batch: dict[str, Any]) -> dict[str, Any]:
         """What goes in and what is predicted: in training a share of each list, by default all, and all tokens.
@@ -110,7 +156,7 @@ class MissingTokensModule(TaskModule):
         if self.proposal is not None:
             assert self.settings.learning_rate is not None
             return self._along_a_cosine(
-                RowWiseAdagrad(groups, self.settings.learning_rate, distinct=self.settings.devices == 1)
+                RowWiseAdagrad(groups, self.settings.learning_rate, distinct=self.settings.processes == 1)
             )
         return self._along_a_cosine(self._adamw(groups, betas=(0.9, 0.99)))
 

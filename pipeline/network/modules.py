@@ -1,6 +1,6 @@
 """What Lightning trains: the base class of the modules of all tasks, and the examples."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.embedding import Problem
+from pipeline.errors import PipelineError
 from pipeline.network.batches import Batches, Lists, Loader, moved
 from pipeline.network.sampled_softmax import Negatives
 
@@ -29,8 +30,23 @@ class Prepared(NamedTuple):
     """Arrays that scoring needs beside the network."""
 
 
+class Recipe(NamedTuple):
+    """What a training on workers begins with."""
+
+    make: Callable[[list[Batches]], "TaskModule"]
+    """Makes the module in a worker, from its part of the sets; all workers call it together."""
+    sets: list[Batches]
+    """As in `Prepared`, of all workers together."""
+    scales: dict[str, Array]
+
+
 class TaskModule(L.LightningModule):
     """What all tasks share: losses logged by epoch, and optimisers whose learning rate falls along a cosine to 0."""
+
+    is_divided = False
+    """Whether each process has a part of the network of its own."""
+    bytes_sent = 0
+    """To the processes that have the other parts, since the start."""
 
     @classmethod
     def prepared(
@@ -46,6 +62,19 @@ class TaskModule(L.LightningModule):
             kept: state of the network where an earlier process stopped; empty if there is none.
         """
         raise AssertionError("a task says how its network starts")
+
+    @classmethod
+    def divided(cls, problem: Problem, settings: Any, steps: int, option: Mapping[str, Any]) -> Recipe:
+        """The module at its start, where each worker has some rows of the table; see `prepared`.
+
+        Raises:
+            PipelineError: this task cannot be learned so.
+        """
+        raise PipelineError(
+            f"{problem.conf.file}, training.largest_table={settings.largest_table:g}: the table is larger, and only "
+            "missing tokens that are learned with `negatives` can divide it among workers. Raise `largest_table` to "
+            "give each worker the whole table, or lower D or `vocabulary.max_size`."
+        )
 
     def __init__(self, network: nn.Module, settings: Any, steps: int) -> None:
         super().__init__()
@@ -167,6 +196,13 @@ class ExamplesModule(L.LightningDataModule):
     def _part(self, batches: Batches) -> Batches:
         n = self.trainer.world_size if self.trainer else 1
         return batches.part(self._process, n)
+
+
+class OwnExamples(ExamplesModule):
+    """The examples of a worker that has only its own part."""
+
+    def _part(self, batches: Batches) -> Batches:
+        return batches
 
 
 def module_of(learner: str) -> type[TaskModule]:

@@ -13,9 +13,16 @@ import torch
 
 
 @contextmanager
-def called_from_other_processes(functions: Mapping[str, Callable[..., Any]]) -> Iterator[dict[str, Callable[..., Any]]]:
-    """The same functions for other processes to call: a queue sends the arguments to this process, which calls them."""
-    calls = torch.multiprocessing.get_context("spawn").SimpleQueue()
+def called_from_other_processes(
+    functions: Mapping[str, Callable[..., Any]], queue: Any = None
+) -> Iterator[dict[str, Callable[..., Any]]]:
+    """The same functions for other processes to call: a queue sends the arguments to this process, which calls them.
+
+    Args:
+        functions: by name.
+        queue: one that reaches the other processes; by default, those of this machine.
+    """
+    calls = queue or torch.multiprocessing.get_context("spawn").SimpleQueue()
     failed: list[Exception] = []
 
     def answer() -> None:

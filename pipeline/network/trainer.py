@@ -3,12 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
+import numpy.typing as npt
 import pytorch_lightning as L  # noqa: N812
 import torch
 from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 
+from pipeline.config.training import Schedule
 from pipeline.errors import PipelineError
 from pipeline.network.accelerators import accelerator, products_of
 from pipeline.network.callbacks import BestEpoch, BetweenSteps, CheckpointWriter
@@ -27,6 +30,17 @@ class TrainedState:
     epoch: int
 
 
+class Trained(NamedTuple):
+    """What a training ends in."""
+
+    last: Mapping[str, Tensor]
+    """The state of the network after the last epoch."""
+    best: TrainedState | None
+    """That after the best epoch, if there was validation."""
+    scales: dict[str, npt.NDArray[Any]]
+    """Arrays that scoring needs beside the network."""
+
+
 def train(
     module: TaskModule,
     epochs: int,
@@ -36,8 +50,11 @@ def train(
     work: int,
     checkpoint: Path | None,
     where: str,
+    worker: Mapping[str, Any] | None = None,
 ) -> TrainedState | None:
     """Run Lightning to the end of the schedule; return the network of the best epoch, or None without validation.
+
+    A worker returns None, too: its checkpoint has the best epoch.
 
     Args:
         module: the module to train; afterwards it is in the state of the last epoch.
@@ -48,12 +65,13 @@ def train(
         work: multiplications in a step, which decide whether it gets one thread or all.
         checkpoint: the checkpoint to go on from, if there is one.
         where: the conf file's name, for a message.
+        worker: if this process is a worker on a cluster, the options with which Lightning trains in it.
 
     Raises:
         PipelineError: the training diverged.
     """
     settings = module.settings
-    one = settings.devices == 1
+    one = settings.processes == 1
     with products_of(settings, where), quiet(), interruptible(one) as check, threads_for(work) as choosers:
         callbacks = [*callbacks, keeper]
         best = keeper.path.parent / BEST
@@ -63,8 +81,7 @@ def train(
             callbacks = [*callbacks, *choosers, BetweenSteps(check)]
         trainer = L.Trainer(
             accelerator=accelerator(settings, next(module.network.parameters()).dtype, where),
-            devices=settings.devices,
-            strategy="auto" if one else settings.strategy,
+            **(worker or _on_this_machine(settings)),
             use_distributed_sampler=False,  # each process already has its part of the examples
             max_epochs=epochs,
             limit_val_batches=None if examples.validation is not None else 0,
@@ -78,11 +95,15 @@ def train(
         )
         trainer.fit(module, datamodule=examples, ckpt_path=checkpoint, weights_only=True)
         _require_finite(trainer.callback_metrics, where)
-        if examples.validation is None:
+        if examples.validation is None or worker is not None:
             return None
         return TrainedState(
             **torch.load(best, weights_only=True, map_location="cpu")
         )  # several processes share only the file
+
+
+def _on_this_machine(settings: Schedule) -> dict[str, Any]:
+    return {"devices": settings.devices, "strategy": settings.strategy if settings.devices > 1 else "auto"}
 
 
 def _require_finite(losses: Mapping[str, Tensor], where: str) -> None:

@@ -30,7 +30,7 @@ from pipeline.network.callbacks import CheckpointWriter, LossesByEpoch, progress
 from pipeline.network.fitted_network import FittedNetwork
 from pipeline.network.modules import ExamplesModule, module_of
 from pipeline.network.processes import called_from_other_processes
-from pipeline.network.trainer import TrainedState, train
+from pipeline.network.trainer import Trained, TrainedState, train
 
 CHECKPOINT = "last.ckpt"
 
@@ -106,39 +106,30 @@ def _fit(
     assert settings.batch_size is not None
     assert settings.max_epochs is not None
     assert problem.dimension is not None
-    size = math.ceil(settings.batch_size / settings.devices)  # per process: together they take one batch
-    steps = math.ceil(math.ceil(len(problem.training) / settings.devices) / size) * settings.max_epochs
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(conf.seed)
-        checkpoint, kept = _going_on(folder, watch)
-        module, sets, scales = module_of(learner).prepared(problem, settings, steps, option, kept)
-        done = [0]
+    size = math.ceil(settings.batch_size / settings.processes)  # per process: together they take one batch
+    steps = math.ceil(math.ceil(len(problem.training) / settings.processes) / size) * settings.max_epochs
+    done = [0]
 
-        def on_epoch(losses: Mapping[str, float], epoch: int) -> None:
+    def on_epoch(losses: Mapping[str, float], epoch: int) -> None:
+        if epoch > done[-1]:  # a replaced worker tells of earlier epochs again
             done.append(epoch)
             watch.on_epoch(losses, epoch)
 
-        heard: dict[str, Callable[..., Any]] = {
-            "on_epoch": on_epoch,
-            "say": watch.log.info,
-            "on_resume": watch.on_resume,
-        }
-        with called_from_other_processes(heard) if settings.devices > 1 else nullcontext(heard) as tell:
-            best = train(
-                module,
-                epochs or settings.max_epochs,
-                ExamplesModule(sets, size, conf.seed),
-                CheckpointWriter(folder / CHECKPOINT, tell["on_resume"]),
-                [LossesByEpoch(tell["on_epoch"]), progress_callback(watch.name, watch.place, tell["say"])],
-                settings.batch_size * len(problem.vocabulary) * (problem.dimension + 1),
-                checkpoint,
-                conf.file,
-            )
-        last = TrainedState(module.network.state_dict(), done[-1])
+    heard: dict[str, Callable[..., Any]] = {"on_epoch": on_epoch, "say": watch.log.info, "on_resume": watch.on_resume}
+    most = epochs or settings.max_epochs
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(conf.seed)
+        if settings.workers > 1:
+            from pipeline.network.on_workers import train_on_workers
+
+            trained = train_on_workers(problem, settings, learner, steps, size, most, option, folder, heard)
+        else:
+            trained = _train_here(problem, settings, learner, steps, size, most, option, folder, heard)
+    last, best = TrainedState(trained.last, done[-1]), trained.best
 
     def made(state: TrainedState) -> FittedNetwork:
-        arrays = scales | {key: tensor.cpu().numpy() for key, tensor in state.network.items()}
-        embedding = Embedding(problem.vocabulary, arrays["table.weight"].astype("float32"))
+        arrays = trained.scales | {key: tensor.cpu().numpy() for key, tensor in state.network.items()}
+        embedding = Embedding(problem.vocabulary, arrays["table.weight"].astype("float32", copy=False))
         return FittedNetwork(embedding, arrays, conf.task, network, {"epochs": state.epoch, **option})
 
     if best is None or best.epoch == last.epoch:
@@ -147,6 +138,35 @@ def _fit(
         return made(best)
     assert problem.validation is not None
     return made(best) if _is_better(made(best), made(last), problem.validation, conf.task) else made(last)
+
+
+def _train_here(
+    problem: Problem,
+    settings: Schedule,
+    learner: str,
+    steps: int,
+    size: int,
+    epochs: int,
+    option: Mapping[str, Any],
+    folder: Path,
+    heard: Mapping[str, Callable[..., Any]],
+) -> Trained:
+    """Train in this process, or in several of this machine; see `train_on_workers`."""
+    watch = problem.watch
+    checkpoint, kept = _going_on(folder, watch)
+    module, sets, scales = module_of(learner).prepared(problem, settings, steps, option, kept)
+    with called_from_other_processes(heard) if settings.devices > 1 else nullcontext(heard) as tell:
+        best = train(
+            module,
+            epochs,
+            ExamplesModule(sets, size, problem.conf.seed),
+            CheckpointWriter(folder / CHECKPOINT, tell["on_resume"]),
+            [LossesByEpoch(tell["on_epoch"]), progress_callback(watch.name, watch.place, tell["say"])],
+            (settings.batch_size or 1) * len(problem.vocabulary) * ((problem.dimension or 1) + 1),
+            checkpoint,
+            problem.conf.file,
+        )
+    return Trained(module.network.state_dict(), best, scales)
 
 
 def _going_on(folder: Path, watch: Watch) -> tuple[Path | None, Mapping[str, Tensor]]:

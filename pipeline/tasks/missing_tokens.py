@@ -191,6 +191,8 @@ class MissingTokensTraining(Training):
         """Where negatives are drawn, only the rows that a step touches have a gradient, and PCA sees a sample."""
         if not self.negatives:
             return super().memory(size, dimension)
+        if self.is_divided(size.v, dimension, size.number):
+            return 16 * size.v  # this process only counts the tokens; the finished table is a file
         sample = size._replace(pairs=min(size.pairs, MOST_PAIRS), number=4)
         return self.devices * 2 * size.vectors(dimension) + sample.of_pca(dimension)
 

@@ -1,0 +1,166 @@
+"""Runs a function on the workers of a Ray Train: what one worker knows of the others, and its checkpoints.
+
+A worker that is lost is replaced: all begin the function again, and go on from the last checkpoint that was reported.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.cluster.connection import lacking
+from pipeline.errors import PipelineError
+
+FAILURES = 3
+"""Times that lost workers are replaced in one training, at most."""
+
+
+class Calls:
+    """A queue of calls from the workers to the process that started them."""
+
+    def __init__(self) -> None:
+        from ray.util.queue import Queue
+
+        self._queue = Queue(actor_options={"num_cpus": 0})
+
+    def put(self, call: Any) -> None:
+        """Add a call."""
+        self._queue.put(call)
+
+    def get(self) -> Any:
+        """The next call, as soon as there is one."""
+        return self._queue.get()
+
+
+@dataclass(frozen=True)
+class Worker:
+    """One of several workers, as the function sees it that it runs."""
+
+    rank: int
+    size: int
+
+    @classmethod
+    def current(cls) -> "Worker":
+        """The worker of this process."""
+        from ray.train import get_context
+
+        context = get_context()
+        return cls(context.get_world_rank(), context.get_world_size())
+
+    def own(self, parts: Any) -> Any:
+        """What was put into the cluster for this worker: its item of a list, or what there is once for all."""
+        import ray
+
+        return ray.get(parts[self.rank] if isinstance(parts, list) else parts)
+
+    @contextmanager
+    def checkpoint(self) -> Iterator[Path | None]:
+        """The folder of the last checkpoint that was reported, with the files of all workers; None at the beginning."""
+        from ray.train import get_checkpoint
+
+        found = get_checkpoint()
+        with found.as_directory() if found else nullcontext() as folder:
+            yield Path(folder) if folder else None
+
+    def report(self, folder: Path) -> None:
+        """Report a checkpoint: all workers call it, and the files in their folders become one checkpoint."""
+        from ray.train import Checkpoint, report
+
+        some = any(folder.iterdir())
+        report({}, checkpoint=Checkpoint.from_directory(folder) if some else None)
+
+
+def shared(value: Any) -> Any:
+    """A value that is put into the cluster once, and that workers read from there: see `Worker.own`."""
+    import ray
+
+    return ray.put(value)
+
+
+@contextmanager
+def run_on_workers(
+    function: Callable[[dict[str, Any]], None],
+    settings: dict[str, Any],
+    workers: int,
+    resources: Mapping[str, float],
+    storage: str,
+    name: str,
+    where: str,
+    say: Callable[[str], Any],
+) -> Iterator[Path | None]:
+    """Run a function on workers until all have returned: the folder of the last checkpoint, if they reported one.
+
+    Args:
+        function: of a module, called with the settings in each worker.
+        settings: the same for all workers.
+        workers: how many.
+        resources: what each reserves, by the names that Ray has for them.
+        storage: a folder or URL that all machines can read and write.
+        name: of the training: one that was interrupted goes on under the same name.
+        where: the conf file and the key, for a message.
+        say: gets a line if the cluster has no room yet.
+
+    Raises:
+        PipelineError: workers were lost too often, or a machine cannot use the storage.
+    """
+    from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
+    from ray.train.torch import TorchConfig, TorchTrainer
+
+    if missing := lacking(resources, workers):
+        say(f"{where}: waits until the cluster has room for {workers} workers: {missing}")
+    trainer = TorchTrainer(
+        function,
+        train_loop_config=settings,
+        scaling_config=ScalingConfig(
+            num_workers=workers,
+            use_gpu="GPU" in resources,
+            resources_per_worker=dict(resources),
+            placement_strategy="SPREAD",
+        ),
+        torch_config=TorchConfig(backend="nccl" if "GPU" in resources else "gloo"),
+        run_config=RunConfig(
+            name=name,
+            storage_path=storage,
+            failure_config=FailureConfig(max_failures=FAILURES),
+            checkpoint_config=CheckpointConfig(num_to_keep=1),
+        ),
+    )
+    result = _interruptible(trainer.fit, where)
+    with result.checkpoint.as_directory() if result.checkpoint else nullcontext() as folder:
+        yield Path(folder) if folder else None
+
+
+def _interruptible(fit: Callable[[], Any], where: str) -> Any:
+    """What the training returns. It runs beside the main thread, whose signals would not be ours any more."""
+    import ray
+
+    done: list[Any] = []
+
+    def run() -> None:
+        try:
+            done.append(fit())
+        except BaseException as error:
+            done.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)  # an interruption leaves it: its end comes with the connection's
+    thread.start()
+    while thread.is_alive():
+        thread.join(0.2)
+    if isinstance(done[0], ray.train.TrainingFailedError):
+        raise PipelineError(f"{where}: {_cause(done[0])}") from done[0]
+    if isinstance(done[0], BaseException):
+        raise done[0]
+    return done[0]
+
+
+def _cause(error: Exception) -> str:
+    """Why a training failed, in a sentence."""
+    failed = getattr(error, "worker_failures", None) or {}
+    said = next((str(one).strip() for one in failed.values()), str(error).strip()).splitlines()
+    last = said[-1].strip() if said else type(error).__name__
+    return (
+        f"the training on the cluster failed, and to replace its workers {FAILURES} times did not help: {last} All "
+        "machines need this version of the pipeline, and PIPELINE_STORE or PIPELINE_HOME in the same place."
+    )

@@ -1,0 +1,96 @@
+"""A real cluster of Ray: several nodes on this machine, each a set of processes of its own."""
+
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+MEMORY = 100 * 2**20
+"""Bytes that a node keeps objects in."""
+ATTEMPTS = 3
+"""Times that it is tried to start a cluster."""
+PATIENCE = 60
+"""Seconds until a process of the cluster must have ended by itself."""
+
+
+@contextmanager
+def ray_cluster(nodes: int, cpus: int = 1, **more: Any) -> Iterator[Any]:
+    """A cluster with an `address`, and `add_node` and `remove_node`; no process of it outlives the context.
+
+    Skips the test where Ray is not installed.
+
+    Args:
+        nodes: how many.
+        cpus: that each node says it has.
+        more: options of the nodes, as those of `ray start`.
+    """
+    pytest.importorskip("ray", reason="Ray is not installed (make ray)")
+    import ray
+
+    folder = Path(tempfile.mkdtemp(prefix="r", dir="/tmp"))  # a socket's path has at most 107 characters
+    options = {"num_cpus": cpus, "object_store_memory": MEMORY, **more}
+    (folder / "ray").mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_TMPDIR", str(folder))  # Ray's files, also the one that names the cluster started last
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        cluster = _started(options, nodes, folder)
+        try:
+            yield cluster
+        finally:
+            ray.shutdown()
+            cluster.shutdown()
+            end(folder, PATIENCE)
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _started(options: dict[str, Any], nodes: int, folder: Path) -> Any:
+    """A running cluster. Ray gives a node half a minute: where other work keeps the cores, it is tried again."""
+    from ray.cluster_utils import Cluster
+
+    for attempt in range(ATTEMPTS):
+        cluster = Cluster()
+        try:
+            for node in range(nodes):
+                cluster.add_node(**options, **({} if node else {"include_dashboard": True}))
+            cluster.wait_for_nodes()
+            return cluster
+        except Exception:
+            with suppress(Exception):
+                cluster.shutdown()
+            end(folder, seconds=0)
+            if attempt + 1 == ATTEMPTS:
+                raise
+    raise AssertionError
+
+
+def processes(folder: Path) -> list[psutil.Process]:
+    """The processes of the cluster whose files are in a folder."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            words = process.cmdline()
+            is_worker = bool(words) and words[0].startswith("ray::")  # it names no files, but was told of them
+            if any(str(folder) in word for word in words) or (
+                is_worker and process.environ().get("RAY_TMPDIR") == str(folder)
+            ):
+                found.append(process)
+    return found
+
+
+def end(folder: Path, seconds: float) -> None:
+    """Wait until a cluster's processes have ended, and kill those that have not by then."""
+    until = time.monotonic() + seconds
+    while left := processes(folder):
+        if time.monotonic() > until:
+            for process in left:
+                with suppress(psutil.Error):
+                    process.kill()
+            psutil.wait_procs(left, timeout=5)
+            return
+        time.sleep(0.1)
