@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks.page import RESULTS
 from benchmarks.scale import TRAINING
-from pipeline.records.csr_builder import BUCKETS
+from pipeline.records.csr_keys import BUCKETS
 
 CSR = {"indices": np.int32, "counts": np.uint32, "parts": np.uint8}
 """Arrays that hold an entry for each pair, by the type of the entry."""

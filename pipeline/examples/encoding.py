@@ -9,7 +9,8 @@ import polars as pl
 from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError
 from pipeline.examples.sparse_examples import TEST, TRAIN, SparseExamples
-from pipeline.records.csr_builder import Bucket, CsrBuilder
+from pipeline.records.csr_builder import CsrBuilder
+from pipeline.records.csr_keys import Bucket
 from pipeline.records.growing import Growing
 from pipeline.records.memory_mapped import blocks
 from pipeline.records.pairs import Block, PairTable, pair_table
