@@ -14,7 +14,7 @@ from assets.declaration import RECORDS, TOKENS, asset, data_version
 from assets.home import home
 from assets.storage import for_people, values
 from pipeline.config.dataset import Dataset
-from pipeline.examples.encoding import encode
+from pipeline.examples.encoding import encode_records
 from pipeline.records.columns import roles
 from pipeline.records.ingest import Records, ingest
 from pipeline.vocabulary.counted import Counted, count
@@ -94,8 +94,7 @@ def sparse_examples_asset(conf: Dataset) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, raw_records: Records, vocabulary: Counted
     ) -> dg.MaterializeResult[Any]:
         with for_people(conf.file):
-            table = vocabulary.table_of(raw_records, conf)
-            examples = encode(raw_records.frame, vocabulary.vocabulary, conf, table)
+            examples = encode_records(raw_records, vocabulary, conf)
         context.log.info(f"{conf.name}: {len(examples):,} sparse examples, {len(examples.indices):,} stored entries")
         return dg.MaterializeResult(
             value=examples,

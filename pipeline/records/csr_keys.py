@@ -12,7 +12,7 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 
 BUCKETS = 128
-"""Largest number of buckets; of many rows of about equal length, each holds between a 128th and a 64th of the entries."""
+"""The most buckets; of many rows of about equal length, each holds between a 128th and a 64th of the entries."""
 FEWEST_ENTRIES = 150_000
 """Entries that are worth a bucket, on average."""
 MOST_ROWS, MOST_COLUMNS = 2**31, 2**31
