@@ -13,6 +13,8 @@ import pytest
 
 MEMORY = 100 * 2**20
 """Bytes that a node keeps objects in."""
+ATTEMPTS = 3
+"""Times that it is tried to start a cluster."""
 PATIENCE = 60
 """Seconds until a process of the cluster must have ended by itself."""
 
@@ -30,7 +32,6 @@ def ray_cluster(nodes: int, cpus: int = 1, **more: Any) -> Iterator[Any]:
     """
     pytest.importorskip("ray", reason="Ray is not installed (make ray)")
     import ray
-    from ray.cluster_utils import Cluster
 
     folder = Path(tempfile.mkdtemp(prefix="r", dir="/tmp"))  # a socket's path has at most 107 characters
     options = {"num_cpus": cpus, "object_store_memory": MEMORY, **more}
@@ -38,17 +39,34 @@ def ray_cluster(nodes: int, cpus: int = 1, **more: Any) -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_TMPDIR", str(folder))  # Ray's files, also the one that names the cluster started last
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        cluster = Cluster(initialize_head=True, head_node_args={**options, "include_dashboard": True})
+        cluster = _started(options, nodes, folder)
         try:
-            for _ in range(nodes - 1):
-                cluster.add_node(**options)
-            cluster.wait_for_nodes()
             yield cluster
         finally:
             ray.shutdown()
             cluster.shutdown()
-            end(folder)
+            end(folder, PATIENCE)
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _started(options: dict[str, Any], nodes: int, folder: Path) -> Any:
+    """A running cluster. Ray gives a node half a minute: where other work keeps the cores, it is tried again."""
+    from ray.cluster_utils import Cluster
+
+    for attempt in range(ATTEMPTS):
+        cluster = Cluster()
+        try:
+            for node in range(nodes):
+                cluster.add_node(**options, **({} if node else {"include_dashboard": True}))
+            cluster.wait_for_nodes()
+            return cluster
+        except Exception:
+            with suppress(Exception):
+                cluster.shutdown()
+            end(folder, seconds=0)
+            if attempt + 1 == ATTEMPTS:
+                raise
+    raise AssertionError
 
 
 def processes(folder: Path) -> list[psutil.Process]:
@@ -65,9 +83,9 @@ def processes(folder: Path) -> list[psutil.Process]:
     return found
 
 
-def end(folder: Path) -> None:
-    """Wait until a cluster's processes have ended, and kill those that do not."""
-    until = time.monotonic() + PATIENCE
+def end(folder: Path, seconds: float) -> None:
+    """Wait until a cluster's processes have ended, and kill those that have not by then."""
+    until = time.monotonic() + seconds
     while left := processes(folder):
         if time.monotonic() > until:
             for process in left:

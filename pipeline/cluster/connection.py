@@ -1,6 +1,9 @@
 """The cluster: the one that RAY_ADDRESS names, or a Ray of this machine for as long as it is used."""
 
 import os
+import signal
+import socket
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -8,6 +11,8 @@ from pipeline.errors import PipelineError
 
 ADDRESS = "RAY_ADDRESS"
 """The variable of the environment that Ray itself reads."""
+SECONDS = 10
+"""Seconds within which a cluster has to answer."""
 
 
 @contextmanager
@@ -28,22 +33,39 @@ def connected(where: str, cpus: float = 0) -> Iterator[str]:
             f"{where} needs Ray, which is not installed: pip install 'embedding-pipeline[ray]' (in a clone: make ray)."
         ) from error
     if ray.is_initialized():  # by whoever runs this process on a cluster
-        yield "the cluster of this process"
+        try:
+            yield "the cluster of this process"
+        except Exception:
+            raise
+        except BaseException:  # an interruption: nobody waits for the workers any more
+            ray.shutdown()
+            raise
         return
     address = os.environ.get(ADDRESS)
     options = {} if address else {"num_cpus": max(os.cpu_count() or 1, round(cpus + 0.5)), "include_dashboard": True}
+    handler = signal.getsignal(signal.SIGTERM)
     try:
+        _require_answer(address)
         ray.init(address=address or "local", log_to_driver=False, logging_level="error", **options)
     except Exception as error:  # what cannot be reached raises errors of several kinds
         said = str(error).strip().split("\n", 1)[0]
         raise PipelineError(
-            f"{where} needs a cluster, and {ADDRESS}={address} is none: {said} Start one with `ray start --head`, or "
+            f"{where} needs a cluster, and {ADDRESS}={address} is none: {said}. Start one with `ray start --head`, or "
             f"leave {ADDRESS} unset for a Ray of this machine."
         ) from error
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, handler)  # Ray's own would end the process without a word
     try:
         yield f"the cluster at {address}" if address else "a Ray of this machine"
     finally:
         ray.shutdown()
+
+
+def _require_answer(address: str | None) -> None:
+    """Raise an OSError if nothing answers at an address such as `host:6379`: Ray itself would try for minutes."""
+    host, _, port = (address or "").rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host.rpartition("/")[2].strip("[]"), int(port)), SECONDS).close()
 
 
 def lacking(resources: Mapping[str, float], workers: int) -> str:

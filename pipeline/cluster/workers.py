@@ -144,14 +144,10 @@ def _interruptible(fit: Callable[[], Any], where: str) -> Any:
         except BaseException as error:
             done.append(error)
 
-    thread = threading.Thread(target=run, daemon=True)
+    thread = threading.Thread(target=run, daemon=True)  # an interruption leaves it: its end comes with the connection's
     thread.start()
-    try:
-        while thread.is_alive():
-            thread.join(0.2)
-    except BaseException:
-        ray.shutdown()  # ends the workers, too: nobody waits for them any more
-        raise
+    while thread.is_alive():
+        thread.join(0.2)
     if isinstance(done[0], ray.train.TrainingFailedError):
         raise PipelineError(f"{where}: {_cause(done[0])}") from done[0]
     if isinstance(done[0], BaseException):

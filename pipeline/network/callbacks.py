@@ -55,11 +55,11 @@ class LossesByEpoch(Callback):
 class CheckpointWriter(Callback):
     """Writes checkpoints with all that a resumed training needs: weights, optimiser, example order, random numbers."""
 
-    def __init__(self, path: Path, on_resume: OnResume) -> None:
+    def __init__(self, path: Path, on_resume: OnResume, pause: float | None = None) -> None:
         self.path, self.on_resume = path, on_resume
         self.seconds = 0.0  # spent by earlier processes
         self.start = self.written = time.monotonic()
-        self.pause = CHECKPOINT_SECONDS
+        self.least = self.pause = CHECKPOINT_SECONDS if pause is None else pause
 
     def on_train_batch_end(self, trainer: L.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         if (batch_idx + 1) % CHECKPOINT_STEPS == 0 and batch_idx + 1 < trainer.num_training_batches:
@@ -77,7 +77,7 @@ class CheckpointWriter(Callback):
         if trainer.strategy.broadcast(begin - self.written >= pause):  # the clocks of processes differ
             self._save(trainer)
             self.written = time.monotonic()
-            self.pause = max(CHECKPOINT_SECONDS, 20 * (self.written - begin))
+            self.pause = max(self.least, 20 * (self.written - begin)) if self.least else 0.0
 
     def _save(self, trainer: L.Trainer) -> None:
         trainer.save_checkpoint(self.path)

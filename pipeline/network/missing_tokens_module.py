@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from functools import partial
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +15,12 @@ from pipeline.baselines.pca import principal_components
 from pipeline.embedding import Problem
 from pipeline.examples.example_set import ExampleSet, SparseRows
 from pipeline.network.batches import Batches, Lists
+from pipeline.network.divided_start import divided_start
+from pipeline.network.divided_table import Exchange, divided
 from pipeline.network.layers import tensor
 from pipeline.network.losses import softmax_loss
 from pipeline.network.missing_tokens_network import MissingTokensNetwork, network_of
-from pipeline.network.modules import Prepared, TaskModule
+from pipeline.network.modules import Prepared, Recipe, TaskModule
 from pipeline.network.sampled_softmax import NegativeSampler, RowWiseAdagrad, Touched, renumbered
 from pipeline.tasks.missing_tokens import MOST_PAIRS, MissingTokensTraining
 
@@ -56,6 +59,37 @@ class MissingTokensModule(TaskModule):
         both = [rows for rows in (training, problem.validation) if rows is not None]
         sets = [Batches(rows, rows.dense, rows.target) for rows in both]
         return Prepared(cls(network, settings, steps, training.inputs.counts), sets, {})
+
+    @classmethod
+    def divided(cls, problem: Problem, settings: Any, steps: int, option: Mapping[str, Any]) -> Recipe:
+        """The module at its start, where each worker has some rows of the table."""
+        assert isinstance(settings, MissingTokensTraining)
+        if not settings.negatives:
+            return super().divided(problem, settings, steps, option)
+        assert problem.dimension is not None
+        conf, counts = problem.conf, problem.training.inputs.counts
+        both = [rows for rows in (problem.training, problem.validation) if rows is not None]
+        how = (settings, problem.dimension, option["temperature"], conf.seed, conf.dtype)
+        sets = [Batches(rows, rows.dense, rows.target) for rows in both]
+        return Recipe(partial(cls._of_worker, counts, steps, *how), sets, {})
+
+    @classmethod
+    def _of_worker(
+        cls,
+        counts: Array,
+        steps: int,
+        settings: MissingTokensTraining,
+        dimension: int,
+        temperature: float,
+        seed: int,
+        dtype: str,
+        sets: list[Batches],
+    ) -> Self:
+        exchange, own = Exchange(), sets[0].rows.inputs
+        start = divided_start(own, counts, settings, dimension, temperature, seed, dtype, exchange, ROUGHLY)
+        module = cls(divided(start, exchange), settings, steps, counts)
+        module.is_divided = True
+        return module
 
     def loss(self, batch: dict[str, Any]) -> Tensor:
         """Softmax cross entropy; in training a share of each list goes in, by default all; all tokens are labels."""

@@ -9,7 +9,6 @@ import pytorch_lightning as L  # noqa: N812 - the name that Lightning's own docu
 import torch
 from torch import Tensor, nn
 
-from pipeline.cluster.workers import Worker
 from pipeline.embedding import Problem
 from pipeline.errors import PipelineError
 from pipeline.network.batches import Batches, Loader
@@ -33,8 +32,8 @@ class Prepared(NamedTuple):
 class Recipe(NamedTuple):
     """What a training on workers begins with."""
 
-    make: Callable[["Worker", list[Batches]], "TaskModule"]
-    """Makes the module in a worker, from the worker and its part of the sets; all workers call it together."""
+    make: Callable[[list[Batches]], "TaskModule"]
+    """Makes the module in a worker, from its part of the sets; all workers call it together."""
     sets: list[Batches]
     """As in `Prepared`, of all workers together."""
     scales: dict[str, Array]

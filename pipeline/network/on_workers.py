@@ -20,6 +20,7 @@ from pipeline.cluster.workers import Calls, run_on_workers, shared
 from pipeline.config.training import Schedule
 from pipeline.embedding import Problem
 from pipeline.errors import PipelineError
+from pipeline.network import callbacks
 from pipeline.network.batches import Batches
 from pipeline.network.divided_table import joined_rows
 from pipeline.network.modules import Recipe, TaskModule, module_of
@@ -76,6 +77,7 @@ def train_on_workers(
                 size=size,
                 seed=conf.seed,
                 epochs=epochs,
+                pause=callbacks.CHECKPOINT_SECONDS,
                 name=problem.watch.name,
                 where=conf.file,
                 tell=tell,

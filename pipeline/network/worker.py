@@ -13,7 +13,7 @@ from pipeline.cluster.lightning import trainer_options
 from pipeline.cluster.workers import Worker
 from pipeline.errors import PipelineError
 from pipeline.network.batches import Batches
-from pipeline.network.callbacks import CheckpointWriter, LossesByEpoch, OnResume, ProgressLines
+from pipeline.network.callbacks import CheckpointWriter, LossesByEpoch, ProgressLines
 from pipeline.network.modules import OwnExamples, TaskModule
 from pipeline.network.trainer import BEST, train
 
@@ -28,11 +28,13 @@ class Order(NamedTuple):
     parts: Any
     """For each worker the sets of examples: see `Worker.own`."""
     module: Any
-    """A function that makes the module from the worker and its sets: see `Worker.own`."""
+    """A function that makes the module from the worker's sets: see `Worker.own`."""
     size: int
     """Examples in a worker's part of a batch."""
     seed: int
     epochs: int
+    pause: float
+    """Least seconds between two checkpoints."""
     name: str
     where: str
     tell: Mapping[str, Callable[..., Any]]
@@ -53,7 +55,7 @@ def work(settings: dict[str, Any]) -> None:
 def _train(order: Order, worker: Worker, folder: Path, kept: Path | None) -> None:
     torch.manual_seed(order.seed)
     sets: list[Batches] = worker.own(order.parts)
-    module: TaskModule = worker.own(order.module)(worker, sets)
+    module: TaskModule = worker.own(order.module)(sets)
     of = worker.rank if module.is_divided else 0
     if kept is not None and (kept / file_of(of, BEST)).exists():
         shutil.copy(kept / file_of(of, BEST), folder / BEST)
@@ -61,7 +63,7 @@ def _train(order: Order, worker: Worker, folder: Path, kept: Path | None) -> Non
         module,
         order.epochs,
         OwnExamples(sets, order.size, order.seed),
-        WorkerCheckpoints(folder / LAST, order.tell["on_resume"], order.tell["say"], worker, order.run),
+        WorkerCheckpoints(folder / LAST, order, worker),
         [LossesByEpoch(order.tell["on_epoch"]), ProgressLines(order.name, order.tell["say"])],
         0 if torch.get_num_threads() == 1 else 2**62,  # as many threads as the worker has reserved
         kept / file_of(of, LAST) if kept is not None else None,
@@ -78,10 +80,9 @@ def file_of(rank: int, name: str) -> str:
 class WorkerCheckpoints(CheckpointWriter):
     """Reports checkpoints to the cluster, also at the end; each has the best epoch so far beside the last state."""
 
-    def __init__(self, path: Path, on_resume: OnResume, say: Callable[[str], Any], worker: Worker, run: str) -> None:
-        super().__init__(path, on_resume)
-        self.say, self.worker, self.run = say, worker, run
-        self.saved_at = -1
+    def __init__(self, path: Path, order: Order, worker: Worker) -> None:
+        super().__init__(path, order.tell["on_resume"], order.pause)
+        self.order, self.worker, self.saved_at = order, worker, -1
 
     def _save(self, trainer: L.Trainer) -> None:
         with tempfile.TemporaryDirectory() as name:
@@ -100,18 +101,14 @@ class WorkerCheckpoints(CheckpointWriter):
 
     def on_save_checkpoint(self, trainer: L.Trainer, module: Any, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(trainer, module, checkpoint)
-        checkpoint["run"] = self.run
+        checkpoint["run"] = self.order.run
 
     def on_load_checkpoint(self, trainer: L.Trainer, module: Any, checkpoint: dict[str, Any]) -> None:
         self.saved_at = checkpoint["global_step"]
-        if checkpoint["run"] != self.run:
+        if checkpoint["run"] == self.order.run:
+            self.seconds = checkpoint["seconds"]  # the process that waits has counted them
+        else:
             super().on_load_checkpoint(trainer, module, checkpoint)
-            return
-        self.seconds = checkpoint["seconds"]  # the process that waits has counted them
         if trainer.is_global_zero:
-            self.say(f"{self.name_of(checkpoint)}, after a worker was lost")
-
-    @staticmethod
-    def name_of(checkpoint: Mapping[str, Any]) -> str:
-        """Where the training goes on, in words."""
-        return f"the training goes on in epoch {checkpoint['epoch'] + 1}"
+            lost = "a worker was lost" if checkpoint["run"] == self.order.run else "an earlier process stopped"
+            self.order.tell["say"](f"{self.order.name}: goes on in epoch {checkpoint['epoch'] + 1}, where {lost}")

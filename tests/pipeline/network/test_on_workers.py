@@ -1,39 +1,47 @@
 """Several workers of a real cluster learn what one process learns, also when one of them is killed."""
 
 import logging
-from collections.abc import Callable, Iterator
+import os
+import signal
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import polars as pl
 import psutil
 import pytest
 
 from pipeline.config.dataset import Dataset
 from pipeline.embedding import Fitted, Problem, Watch
+from pipeline.errors import PipelineError
 from pipeline.evaluation.bootstrap import difference, resampled
 from pipeline.evaluation.metrics import measure
 from pipeline.examples.sparse_examples import SparseExamples
+from pipeline.network import callbacks
 from pipeline.network.learned import LearnedEmbedding
 from pipeline.vocabulary.vocabulary import Vocabulary
-from tests.pipeline.network.test_resuming import encoded
+from tests.conftest import wait_until
+from tests.pipeline.network.test_resuming import To, encoded
 from tests.ray_cluster import ray_cluster
 
 pytestmark = pytest.mark.slow(60)
 
+AS_GOOD = ("no difference shown", "better")
+"""Each worker draws negatives of its own, so that several see more of them than one does."""
+WATCH = Watch("planted")
 SAMPLED = {"negatives": 24, "learning_rate": 0.1, "max_epochs": 12}
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[str]:
     """The address of a cluster of two nodes, each with two CPUs."""
-    with ray_cluster(2, cpus=2) as made:
+    with ray_cluster(2, cpus=2) as made, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.2")  # so often Ray looks whether there are checkpoints
         yield made.address
 
 
 def learned(
-    conf: Dataset, vocabulary: Vocabulary, examples: SparseExamples, watch: Watch = Watch(), **training: Any
+    conf: Dataset, vocabulary: Vocabulary, examples: SparseExamples, watch: Watch = WATCH, **training: Any
 ) -> Fitted:
     """A fit with these training settings."""
     settings = conf.training.model_copy(update=training)
@@ -51,14 +59,70 @@ def verdict(conf: Dataset, examples: SparseExamples, one: Fitted, other: Fitted)
     return difference(metric, pairs[0], pairs[1], scores[0].height).verdict
 
 
-def test_two_workers_learn_what_one_process_learns(
+def workers_of_this_machine() -> list[psutil.Process]:
+    """The processes of Ray Train's workers."""
+    return [one for one in psutil.process_iter(["name"]) if "TrainWorker" in str(one.info["name"])]
+
+
+def test_a_killed_worker_is_replaced_and_two_learn_what_one_process_learns(
+    cluster: str, movies: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fit goes on from its checkpoint; each epoch is told once, in order, though some are learned again."""
+    monkeypatch.setenv("RAY_ADDRESS", cluster)
+    monkeypatch.setattr(callbacks, "CHECKPOINT_SECONDS", 0.0)
+    vocabulary, examples = encoded(tmp_path / "conf" / "planted_movies.yaml", movies)
+    epochs: list[int] = []
+    killed: list[int] = []
+
+    def on_epoch(_: Any, epoch: int) -> None:
+        epochs.append(epoch)
+        if epoch >= 3 and not killed and list(tmp_path.glob("checkpoints/*/workers/checkpoint_*")):
+            killed.append(workers_of_this_machine()[0].pid)
+            os.kill(killed[0], signal.SIGKILL)
+
+    lines: list[str] = []
+    log = logging.Logger("lines")
+    log.addHandler(To(lines))
+    training = {**SAMPLED, "batch_size": 16}
+    watch = Watch("planted", log, on_epoch, checkpoints=tmp_path / "checkpoints")
+    together = learned(movies, vocabulary, examples, watch, workers=2, **training)
+    assert killed
+    assert any("where a worker was lost" in line for line in lines)
+    assert epochs == list(range(1, 13))
+    assert verdict(movies, examples, together, learned(movies, vocabulary, examples, **training)) in AS_GOOD
+
+
+def test_four_workers_with_a_divided_table_learn_what_one_process_learns(
     cluster: str, movies: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RAY_ADDRESS", cluster)
     vocabulary, examples = encoded(tmp_path / "conf" / "planted_movies.yaml", movies)
-    alone = learned(movies, vocabulary, examples, **SAMPLED)
     epochs: list[int] = []
     watch = Watch("planted", on_epoch=lambda losses, epoch: epochs.append(epoch))
-    together = learned(movies, vocabulary, examples, watch, workers=2, **SAMPLED)
+    together = learned(movies, vocabulary, examples, watch, workers=4, largest_table=1e-9, **SAMPLED)
     assert epochs == list(range(1, 13))
-    print(verdict(movies, examples, together, alone))
+    assert verdict(movies, examples, together, learned(movies, vocabulary, examples, **SAMPLED)) in AS_GOOD
+
+
+def test_an_interruption_ends_the_workers(
+    cluster: str, movies: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", cluster)
+    vocabulary, examples = encoded(tmp_path / "conf" / "planted_movies.yaml", movies)
+    watch = Watch("planted", on_epoch=lambda losses, epoch: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        learned(movies, vocabulary, examples, watch, workers=2, **{**SAMPLED, "max_epochs": 100_000})
+    wait_until(lambda: not workers_of_this_machine())
+
+
+def test_what_is_missing_is_told_with_the_cure(
+    movies: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("ray", reason="Ray is not installed (make ray)")
+    vocabulary, examples = encoded(tmp_path / "conf" / "planted_movies.yaml", movies)
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    with pytest.raises(PipelineError, match=r"planted_movies.yaml, training.workers=2 .* Start one with `ray start"):
+        learned(movies, vocabulary, examples, workers=2)
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(PipelineError, match=r"pip install 'embedding-pipeline\[ray\]'"):
+        learned(movies, vocabulary, examples, workers=2)

@@ -124,7 +124,7 @@ def test_a_killed_fit_goes_on_to_the_same_bits(
     tracker = Tracker(database, tmp_path / "artifacts", conf.name)
     lines: list[str] = []
     log = logging.Logger("lines")
-    log.addHandler(_To(lines))
+    log.addHandler(To(lines))
     (fit,) = fit_all(
         "embedding", conf, vocabulary, examples, tracker, log=log, checkpoints=tmp_path / "checkpoints"
     ).fits
@@ -140,7 +140,9 @@ def test_a_killed_fit_goes_on_to_the_same_bits(
     assert ours.equals(others)
 
 
-class _To(logging.Handler):
+class To(logging.Handler):
+    """Puts messages into a list."""
+
     def __init__(self, lines: list[str]) -> None:
         super().__init__()
         self.lines = lines
@@ -154,7 +156,7 @@ def test_a_checkpoint_that_cannot_be_read_costs_time_and_no_more(movies: Dataset
     vocabulary, examples = encoded(path, movies)
     lines: list[str] = []
     log = logging.Logger("lines")
-    log.addHandler(_To(lines))
+    log.addHandler(To(lines))
     broken = tmp_path / "checkpoints" / "a-temperature=0.2021" / "last.ckpt"
     broken.parent.mkdir(parents=True)
     broken.write_bytes(b"half a file")
