@@ -13,7 +13,7 @@ from pipeline.examples.encoding import examples_of, fold_in, refuse, whole
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.records.csr_keys import Bucket, CsrKeys
 from pipeline.records.divided_keys import shelves_of
-from pipeline.records.divided_pairs import divided_pairs
+from pipeline.records.divided_pairs import DividedPairs, divided_pairs
 from pipeline.records.ingest import Records
 from pipeline.records.splitting import assign
 from pipeline.schemas import PARTS
@@ -30,17 +30,20 @@ def encode_on_cluster(records: Records, vocabulary: Vocabulary, conf: Dataset) -
             used.
     """
     with connected(f"{conf.file}, engine"):
-        pairs = divided_pairs(records, conf)
-        assignment = assign(pairs.table, conf)
-        index = vocabulary.encode(pairs.table.tokens["token"])
-        if conf.vocabulary.unknown == "refuse" and (index < 0).any():
-            raise refuse(conf, pairs.table.tokens["token"][int(np.flatnonzero(index < 0)[0])])
-        n_parts = len(PARTS) if assignment.by_token else 1
-        csr = CsrKeys.of(len(assignment.examples), len(vocabulary), n_parts, pairs.n_pairs)
-        shelves, n_unknown = shelves_of(pairs, csr, assignment.row, index, None, has_parts=assignment.by_token)
-        n_pairs, folds_in = pairs.n_pairs, conf.task.predicts_tokens and not assignment.by_token
-        del pairs  # the cluster needs the room
-        matrix = whole(_finished(shelves, conf, folds_in))
+        return encode_pairs(divided_pairs(records, conf), records, vocabulary, conf)
+
+
+def encode_pairs(pairs: DividedPairs, records: Records, vocabulary: Vocabulary, conf: Dataset) -> SparseExamples:
+    """Turn pairs on a cluster into sparse examples here; see `encode_on_cluster`."""
+    assignment, n_pairs = assign(pairs.table, conf), pairs.n_pairs
+    index = vocabulary.encode(pairs.table.tokens["token"])
+    if conf.vocabulary.unknown == "refuse" and (index < 0).any():
+        raise refuse(conf, pairs.table.tokens["token"][int(np.flatnonzero(index < 0)[0])])
+    n_parts = len(PARTS) if assignment.by_token else 1
+    csr = CsrKeys.of(len(assignment.examples), len(vocabulary), n_parts, n_pairs)
+    shelves, n_unknown = shelves_of(pairs, csr, assignment.row, index, None, has_parts=assignment.by_token)
+    del pairs  # the cluster needs the room
+    matrix = whole(_finished(shelves, conf, conf.task.predicts_tokens and not assignment.by_token))
     counts = {"pairs": n_pairs, "unknown_tokens": n_unknown}
     return examples_of(matrix, records.frame, vocabulary, conf, assignment, counts)
 

@@ -1,0 +1,107 @@
+"""A cluster counts and encodes to the same bytes as one process, also when it loses a machine."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from pipeline.config.dataset import Dataset
+from pipeline.config.files import load
+from pipeline.examples.divided_encoding import encode_pairs
+from pipeline.examples.encoding import encode_records
+from pipeline.records.divided_pairs import divided_pairs
+from pipeline.records.ingest import Records, ingest
+from pipeline.vocabulary.counted import Counted, count
+from tests.conftest import HOMES, MOVIES
+from tests.ray_cluster import ray_cluster
+
+pytestmark = pytest.mark.slow(40)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """A cluster of two nodes, to which this process is connected."""
+    with ray_cluster(2) as made:
+        import ray
+
+        ray.init(address=made.address, log_to_driver=False)
+        yield made
+
+
+@pytest.fixture
+def in_files(tmp_path: Path) -> Callable[[Dataset], Records]:
+    """Reads the records of a dataset into nine files, as those of much data are."""
+
+    def read(conf: Dataset) -> Records:
+        records = ingest(conf, tmp_path / "conf", tmp_path / f"{conf.name}-records")
+        (whole,) = records.files
+        frame = pl.read_parquet(whole)
+        whole.unlink()
+        for i, some in enumerate(frame.iter_slices(-(-frame.height // 9))):
+            some.write_parquet(records.folder / f"records-{i:05d}.parquet")
+        return records
+
+    return read
+
+
+def with_much_to_do(two_genres: pl.DataFrame) -> pl.DataFrame:
+    """Movies that some rows name twice, weigh, leave without a title, and that a column splits."""
+    random = np.random.default_rng(1)
+    n = two_genres.height
+    again = pl.concat([two_genres, two_genres.sample(fraction=0.3, seed=2)], how="vertical").sample(
+        fraction=1, shuffle=True, seed=3
+    )
+    return again.with_columns(
+        title=pl.when(pl.Series(random.random(again.height) < 0.5)).then("title"),
+        minutes=pl.Series(random.integers(1, 9, again.height)),
+        part=pl.Series(random.choice(["train", "validation", "test"], again.height, p=[0.8, 0.1, 0.1])),
+    ).head(n)
+
+
+MANY = {
+    "labels, weights, rare tokens that share a place": {
+        "weight": "minutes",
+        "vocabulary": {"min_count": 30, "unknown": "share"},
+        "refit": True,
+    },
+    "tokens that a column splits, frequent ones left out": {
+        "split": "part",
+        "vocabulary": {"max_share": 0.3},
+        "tokens": [{"kind": "value", "columns": ["movie", "title"]}],
+    },
+    "folds": {"split": {"folds": 4}},
+}
+
+
+@pytest.mark.parametrize("settings", [*MANY.values(), HOMES], ids=[*MANY, "examples that are rows, and their numbers"])
+def test_a_cluster_makes_the_same_bytes(
+    cluster: Any,
+    settings: dict[str, Any],
+    write_conf: Callable[..., Path],
+    in_files: Callable[[Dataset], Records],
+    two_genres: pl.DataFrame,
+    priced_words: pl.DataFrame,
+) -> None:
+    records = priced_words if settings is HOMES else with_much_to_do(two_genres)
+    conf = load(write_conf("planted", settings if settings is HOMES else MOVIES | settings, records))
+    raw, found = in_files(conf), []
+    for engine in ("local", "ray"):
+        asked = conf.model_copy(update={"engine": engine})
+        counted = count(raw, asked)
+        examples = encode_records(raw, counted, asked)
+        found.append((counted.vocabulary.fingerprint, examples.fingerprint, dict(examples.about)))
+    assert found[0] == found[1]
+
+
+def test_what_a_lost_machine_had_is_made_again(
+    cluster: Any, movies: Dataset, in_files: Callable[[Dataset], Records]
+) -> None:
+    records = in_files(movies)
+    counted: Counted = count(records, movies)
+    pairs = divided_pairs(records, movies)
+    cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
+    examples = encode_pairs(pairs, records, counted.vocabulary, movies)
+    assert examples.fingerprint == encode_records(records, counted, movies).fingerprint
