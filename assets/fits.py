@@ -12,6 +12,7 @@ from assets.home import home
 from assets.resources import MLflow
 from assets.storage import for_people
 from pipeline import estimators
+from pipeline.cluster.tasks import engine
 from pipeline.config.dataset import Dataset
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.fits import Fits
@@ -49,7 +50,7 @@ def fits_asset(
         vocabulary: Vocabulary,
         sparse_examples: SparseExamples,
     ) -> dg.MaterializeResult[Any]:
-        with for_people(conf.file):
+        with for_people(conf.file), engine(conf.engine, conf.file):
             config = kind(**context.op_execution_context.op_config)
             asked = launchpad.with_config(conf, name, config)
             tracker = embedding_mlflow.tracker(conf, context.instance)

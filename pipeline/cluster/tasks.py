@@ -6,15 +6,30 @@ again from what it was made of. What the functions compute does not belong here.
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any, TypeVar
 
+from pipeline.cluster.connection import connected
 from pipeline.errors import PipelineError
 
 Made = TypeVar("Made")
 
 RETRIES = 5
 """Times that a task is begun again because its machine was lost."""
+
+
+def engine(name: str, where: str) -> AbstractContextManager[Any]:
+    """A connection to the cluster if the engine of that name needs one, for as long as the context lasts.
+
+    Args:
+        name: `local` or `ray`.
+        where: the conf file, for a message.
+
+    Raises:
+        PipelineError: Ray is not installed, or there is no cluster.
+    """
+    return connected(f"{where}, engine") if name == "ray" else nullcontext()
 
 
 def start(function: Callable[..., Any], *arguments: Any, returns: int | None = None) -> Any:
@@ -91,3 +106,28 @@ def at_once() -> int:
     import ray
 
     return 2 * max(1, int(ray.cluster_resources().get("CPU", 1)))
+
+
+class Shared:
+    """A value that is put into the cluster once, and that each process of its tasks fetches once."""
+
+    def __init__(self, value: Any) -> None:
+        """Put the value into the cluster."""
+        import ray
+
+        self._reference = ray.put(value)
+
+    @property
+    def value(self) -> Any:
+        """The value, in a task."""
+        import ray
+
+        name = self._reference.hex()
+        if name not in _fetched:
+            _fetched.clear()
+            _fetched[name] = ray.get(self._reference)
+        return _fetched[name]
+
+
+_fetched: dict[str, Any] = {}
+"""The last value that this process has fetched."""

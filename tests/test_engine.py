@@ -1,5 +1,6 @@
-"""A cluster counts and encodes to the same bytes as one process, also when it loses a machine."""
+"""On a cluster the pipeline makes the same as in one process, also when the cluster loses a machine."""
 
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -7,15 +8,22 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from pipeline.config.dataset import Dataset
 from pipeline.config.files import load
+from pipeline.config.inference import InferenceSettings
+from pipeline.errors import PipelineError
+from pipeline.evaluation.in_parts import evaluate
 from pipeline.examples.divided_encoding import encode_pairs
 from pipeline.examples.encoding import encode_records
+from pipeline.inference.bulk import recommend_each
+from pipeline.inference.file_scoring import score_file
 from pipeline.records.divided_pairs import divided_pairs
 from pipeline.records.ingest import Records, ingest
 from pipeline.vocabulary.counted import Counted, count
 from tests.conftest import HOMES, MOVIES
+from tests.pipeline.inference.conftest import put_to_work  # noqa: F401
 from tests.ray_cluster import ray_cluster
 
 pytestmark = pytest.mark.slow(40)
@@ -94,6 +102,44 @@ def test_a_cluster_makes_the_same_bytes(
         examples = encode_records(raw, counted, asked)
         found.append((counted.vocabulary.fingerprint, examples.fingerprint, dict(examples.about)))
     assert found[0] == found[1]
+
+
+def test_an_unknown_token_that_conf_refuses_is_named(
+    cluster: Any, movies: Dataset, in_files: Callable[[Dataset], Records]
+) -> None:
+    refused = movies.vocabulary.model_copy(update={"unknown": "refuse", "max_size": 5})
+    conf = movies.model_copy(update={"engine": "ray", "vocabulary": refused})
+    records = in_files(conf)
+    with pytest.raises(PipelineError, match=r"vocabulary\.unknown: the token '(war|love)-\d\d' has no place"):
+        encode_records(records, count(records, conf), conf)
+
+
+@pytest.mark.parametrize("exact_up_to", [100, 10], ids=["exact", "by an index"])
+def test_parts_are_evaluated_and_answered_as_the_whole_is(
+    cluster: Any,
+    movies: Dataset,
+    two_genres: pl.DataFrame,
+    put_to_work: Callable[..., Any],  # noqa: F811 (the fixture above)
+    exact_up_to: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("pipeline.evaluation.in_parts.LEAST_ROWS", 4)  # 160 examples are as many as a cluster's
+    monkeypatch.setattr("pipeline.evaluation.in_parts.BLOCK_BYTES", 0)
+    monkeypatch.setattr("pipeline.inference.bulk.AT_ONCE", 50)
+    settings = InferenceSettings(exact_up_to=exact_up_to, top=5)
+    made = put_to_work(movies.model_copy(update={"inference": settings}), two_genres)
+    two_genres.write_csv(tmp_path / "new.csv")
+    log, found = logging.getLogger("test"), []
+    for engine in ("local", "ray"):
+        conf = made.conf.model_copy(update={"engine": engine})
+        scores = evaluate(conf, made.model.fitted, made.examples.held_out("test"))
+        each = recommend_each(made.model, made.examples, made.vocabulary, tmp_path / engine, log, engine)
+        scored = score_file(made.model, str(tmp_path / "new.csv"), tmp_path / f"{engine}.parquet", log, engine)
+        found.append((scores, each.frame.collect(), pl.read_parquet(scored.path)))
+    assert made.model.uses_index == (exact_up_to == 10)
+    for alone, together in zip(*found, strict=True):
+        assert_frame_equal(alone, together)
 
 
 def test_what_a_lost_machine_had_is_made_again(
