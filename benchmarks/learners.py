@@ -7,7 +7,7 @@ pair (alpha 50) that did best of 5, 20 and 50 on these data.
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from itertools import chain, islice, repeat
 from pathlib import Path
@@ -83,6 +83,12 @@ def ours(task: Task) -> Learned:
     return Learned(fitted, pairs, bytes=2 * pairs * D * 4, multiply_adds=products + 4 * pairs * D)
 
 
+def ours_on_gpu(task: Task) -> Learned:
+    """The learned embedding by its defaults, on the GPU, with products in TF32."""
+    training = task.conf.training.model_copy(update={"accelerator": "gpu", "matmul_precision": "high"})
+    return ours(replace(task, conf=task.conf.model_copy(update={"training": training})))
+
+
 def als(task: Task) -> Learned:
     """ALS of implicit, 15 iterations."""
     fitted = Als(dimension=D, regularisation=10.0, alpha=50.0).fit(_problem(task))
@@ -103,7 +109,12 @@ def pca(task: Task) -> Learned:
     return Learned(fitted, _pairs(task), bytes=products * _pairs(task) * 8, multiply_adds=products * _pairs(task))
 
 
-def plain(task: Task) -> Learned:
+def plain_on_gpu(task: Task) -> Learned:
+    """The same plain PyTorch loop, on the GPU."""
+    return plain(task, "cuda")
+
+
+def plain(task: Task, device: str = "cpu") -> Learned:
     """A plain PyTorch loop, its first 100 steps: Dataset, DataLoader, EmbeddingBag, 4,096 uniform negatives, Adam."""
     import torch
     from torch import nn
@@ -123,14 +134,15 @@ def plain(task: Task) -> Learned:
         return torch.cat(lists), torch.tensor([0, *(len(tokens) for tokens in lists[:-1])]).cumsum(0)
 
     torch.manual_seed(0)
-    bag, out = nn.EmbeddingBag(v, D, mode="mean"), nn.Linear(D, v)
+    bag, out = nn.EmbeddingBag(v, D, mode="mean").to(device), nn.Linear(D, v).to(device)
     optimiser = torch.optim.Adam([*bag.parameters(), *out.parameters()], lr=0.01)
     pairs = 0
     loader = DataLoader(Users(), 1024, shuffle=True, collate_fn=collate)
     for tokens, offsets in islice(chain.from_iterable(repeat(loader)), STEPS):
-        negatives = torch.randint(v, (4096,))
+        tokens, offsets, n = tokens.to(device), offsets.to(device), len(tokens)
+        negatives = torch.randint(v, (4096,), device=device)
         rows = torch.repeat_interleave(
-            torch.arange(len(offsets)), torch.diff(offsets, append=torch.tensor([len(tokens)]))
+            torch.arange(len(offsets), device=device), torch.diff(offsets, append=torch.tensor([n], device=device))
         )
         hidden = bag(tokens, offsets)
         wanted = (hidden[rows] * out.weight[tokens]).sum(dim=1) + out.bias[tokens]
@@ -139,7 +151,9 @@ def plain(task: Task) -> Learned:
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
-        pairs += len(tokens)
+        pairs += n
+
+    bag, out = bag.cpu(), out.cpu()
 
     def score(inputs: sparse.csr_matrix) -> npt.NDArray[np.float32]:
         with torch.inference_mode():
@@ -162,6 +176,8 @@ LEARNERS: dict[str, Callable[[Task], Learned]] = {
     "pca": pca,
     "plain": plain,
 }
+ON_GPU: dict[str, Callable[[Task], Learned]] = {"ours_on_gpu": ours_on_gpu, "plain_on_gpu": plain_on_gpu}
+"""Learners that take part where there is a GPU."""
 
 
 NEEDED = {
@@ -170,6 +186,7 @@ NEEDED = {
     "pca": ("pipeline.baselines.pca", "sklearn.decomposition"),
     "plain": ("torch.utils.data",),
 }
+NEEDED |= {"ours_on_gpu": NEEDED[OURS], "plain_on_gpu": NEEDED["plain"]}
 """Modules that are imported before the clock starts."""
 
 
@@ -188,7 +205,7 @@ def learn(name: str, folder: Path) -> tuple[float, dict[str, Any]]:
         import_module(module)
     task = task_of(folder)
     start = time.perf_counter()
-    learned = LEARNERS[name](task)
+    learned = (LEARNERS | ON_GPU)[name](task)
     seconds = time.perf_counter() - start
     held_out = task.examples.held_out("test", at_most=task.conf.task.most_evaluated, seed=task.conf.seed)
     recall = task.conf.task.evaluate(learned.fitted, held_out)["recall_at_20"].mean()

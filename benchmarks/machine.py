@@ -23,6 +23,13 @@ def gemm() -> float:
     return n**3 / _best(lambda: one @ other)
 
 
+def gpu() -> str:
+    """The name of the GPU, or an empty text without one."""
+    import torch
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else ""
+
+
 def _best(work: Callable[[], object]) -> float:
     seconds = []
     for _ in range(REPEATS):

@@ -29,12 +29,12 @@ from typing import Any
 from benchmarks import answers, machine, page, scale, sources
 from benchmarks.apart import apart
 from benchmarks.encoders import ENCODERS, OURS, encode, ours
-from benchmarks.learners import LEARNERS, D, learn
+from benchmarks.learners import LEARNERS, ON_GPU, D, learn
 
 HERE = Path(__file__).resolve().parent
 SIZES = {"small": (100_000, 50_000, 5_200_000), "course": (500_000, 1_000_000, 59_000_000)}
 """Number of users, movies and pairs that each size asks for."""
-CONTESTANTS: dict[str, Mapping[str, Any]] = {"encode": ENCODERS, "learn": LEARNERS, "sources": sources.SOURCES}
+CONTESTANTS: dict[str, dict[str, Any]] = {"encode": ENCODERS, "learn": LEARNERS, "sources": sources.SOURCES}
 _CALLED: dict[str, Callable[[str, Path], tuple[float, dict[str, Any]]]] = {
     "encode": encode, "learn": learn, "sources": sources.encode_from
 }  # fmt: skip
@@ -85,13 +85,18 @@ def elsewhere(contest: str, name: str, path: Path) -> dict[str, float]:
     return found
 
 
+def contestants(contest: str) -> Mapping[str, Any]:
+    """Who takes part in a contest on this machine, by name."""
+    return CONTESTANTS[contest] | (ON_GPU if contest == "learn" and machine.gpu() else {})
+
+
 def hold(contest: str, path: Path, repeats: int) -> dict[str, dict[str, float]]:
     """Measure all contestants in turn, `repeats` times: the medians of each.
 
     Raises:
         RuntimeError: one of them failed, or found another number of pairs.
     """
-    measured: dict[str, list[dict[str, float]]] = {name: [] for name in CONTESTANTS[contest]}
+    measured: dict[str, list[dict[str, float]]] = {name: [] for name in contestants(contest)}
     for repeat in range(repeats):
         for name, results in measured.items():
             results.append(elsewhere(contest, name, path))
@@ -114,7 +119,7 @@ def table(contest: str, medians: Mapping[str, Mapping[str, float]], rates: Mappi
     for name, found in medians.items():
         ratios = [f"{best[key] / found[key]:.2f}" for key in ("seconds", "peak_mb")]
         least = max(found[key] / rates[key] for key in ("bytes", "multiply_adds"))
-        said = f"{name}: {CONTESTANTS[contest][name].__doc__}"
+        said = f"{name}: {(CONTESTANTS[contest] | ON_GPU)[name].__doc__}"
         rows.append([said, f"{found['seconds']:.1f}", ratios[0], f"{least:.2f}", f"{found['peak_mb']:,.0f}", ratios[1]])
         if contest == "learn":
             rows[-1] += [f"{found['recall_at_20']:.4f}", f"{found['pairs_per_second']:,.0f}"]
@@ -132,7 +137,15 @@ def side_by_side(contest: str, size: str, csv: Path, repeats: int) -> dict[str, 
     return {
         "title": f"{contest}, {size}: {_said(size)}",
         "tables": [table(contest, medians, rates)],
-        "notes": [said.format(rates["bytes"] / 1e9, rates["multiply_adds"] / 1e9), f"medians of {repeats}"],
+        "notes": [
+            said.format(rates["bytes"] / 1e9, rates["multiply_adds"] / 1e9),
+            f"medians of {repeats}",
+            *(
+                [machine.gpu() or "no GPU was there: what training on one costs was not seen"]
+                if contest == "learn"
+                else []
+            ),
+        ],
     }
 
 

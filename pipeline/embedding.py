@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -143,6 +143,17 @@ class Factored(Protocol):
         ...
 
 
+class Place(NamedTuple):
+    """Which fit of how many is running."""
+
+    number: int
+    """From 1."""
+    of: int
+    """How many there are."""
+    end: float | None = None
+    """When the last of them will be done, as `time.monotonic` counts; None where nothing tells."""
+
+
 @dataclass(frozen=True)
 class Watch:
     """Who is told about the progress of a long training, and where its state is saved."""
@@ -157,8 +168,8 @@ class Watch:
     """Called with the seconds that an earlier process spent, when this one resumes its training."""
     checkpoints: Path | None = None
     """A folder for the state of a long training; the same fit resumes from the state that it finds there."""
-    place: str = ""
-    """Which fit of how many it is, as a progress bar shows it."""
+    place: Place | None = None
+    """Which fit of how many it is, for a progress bar."""
 
 
 @dataclass(frozen=True)

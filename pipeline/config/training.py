@@ -39,6 +39,13 @@ class Schedule(Section):
     """GB of the largest table (V x (D + 1) numbers) of which each of several workers has a copy. The rows of a larger
     one are divided among them, and a step fetches those that it needs from the workers that own them; this needs
     `negatives`, so only missing tokens can be learned so."""
+    accelerator: Literal["cpu", "gpu", "mps", "auto"] = "cpu"
+    """Where the network learns: on the processor, where the same seed gives the same bits, on a GPU (`gpu`), or on that
+    of a Mac (`mps`). `auto`: on a GPU, where one is there and numbers have 32 bits (`precision`), else on the
+    processor."""
+    matmul_precision: Literal["highest", "high", "medium"] = "highest"
+    """How exactly matrices of 32-bit numbers are multiplied, in PyTorch's own words: `highest` is exact, `high` may use
+    TF32 on a GPU, `medium` bfloat16, where the hardware has them."""
 
     @model_validator(mode="after")
     def _workers_or_devices(self) -> Self:

@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from pipeline.config.dataset import Dataset
-from pipeline.embedding import Estimator, Fitted, Problem, Watch
+from pipeline.embedding import Estimator, Fitted, Place, Problem, Watch
 from pipeline.evaluation.in_parts import evaluate
 from pipeline.examples.example_set import ExampleSet
 from pipeline.examples.sparse_examples import HELD_OUT, SparseExamples
@@ -51,7 +51,7 @@ def cross_fit(
     log_losses: LogMetrics,
     log: logging.Logger,
     state: Path | None = None,
-    place: str = "",
+    place: Place | None = None,
 ) -> CrossFitted:
     """Fit a method and evaluate it, once or once for each fold.
 

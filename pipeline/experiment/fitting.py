@@ -11,9 +11,9 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from pipeline.config.dataset import Dataset
-from pipeline.embedding import Estimator, Fitted
+from pipeline.embedding import Estimator, Fitted, Place
 from pipeline.errors import PipelineError
-from pipeline.estimators import EMBEDDING, PCA, estimator, run_name
+from pipeline.estimators import estimator, run_name
 from pipeline.examples.example_set import SparseRows
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.artifacts import PICTURES_KEY, keep_fit, pictures_key, redraw
@@ -21,6 +21,7 @@ from pipeline.experiment.cache_key import fit_key, run_params
 from pipeline.experiment.cross_fitting import cross_fit
 from pipeline.experiment.fits import Fit, Fits
 from pipeline.experiment.memory import require_memory
+from pipeline.experiment.places import Places
 from pipeline.experiment.run import FinishedRun, Run
 from pipeline.experiment.tracking import CURRENT, Tracker
 from pipeline.records.source import paths
@@ -66,8 +67,8 @@ def fit_all(
     conf = conf.resolved(examples.n_training, len(vocabulary))
     fits = []
     how = estimator(method, conf)
-    first, n = _numbers(method, conf)
-    for number, dimension in enumerate(how.fitted_at(), first):
+    places = Places(conf, examples, tracker, force)
+    for dimension in how.fitted_at():
         name = run_name(method, dimension)
         key = fit_key(how, conf, examples, dimension)
         found = None if force else tracker.finished(key)
@@ -77,12 +78,13 @@ def fit_all(
             done = found
         else:
             require_memory(how, name, conf, examples, dimension)
+            place = places.of(method, dimension)
             run_tags = {"dataset": conf.name, "method": method, "fit_key": key, PICTURES_KEY: pictures_key()}
             run_tags |= tags or {}
             with tracker.run(name, run_tags, run_params(how, conf, vocabulary, examples, dimension)) as run:
                 run.log_input(conf.name, examples.fingerprint, paths.name(conf.source), _profile(examples))
                 state = checkpoints / key if checkpoints else None
-                fitted = fit_one(how, conf, vocabulary, examples, dimension, run, log, state, f"{number}/{n}")
+                fitted = fit_one(how, conf, vocabulary, examples, dimension, run, log, state, place)
             if state:
                 _remove(state)
             log.info(f"{conf.name}: {_summary(name, run.metrics)}")
@@ -102,14 +104,6 @@ def fit_all(
             )
         )
     return Fits(tuple(fits))
-
-
-def _numbers(method: str, conf: Dataset) -> tuple[int, int]:
-    """The number of a method's first fit among all fits of a dataset, from 1, and how many there are."""
-    kinds = [baseline.kind for baseline in conf.baselines]
-    methods = [*sorted(kinds, key=lambda kind: kind == PCA), EMBEDDING]  # the order of the assets
-    counts = {one: len(estimator(one, conf).fitted_at()) for one in methods}
-    return 1 + sum(counts[one] for one in methods[: methods.index(method)]), sum(counts.values())
 
 
 def _remove(state: Path) -> None:
@@ -149,7 +143,7 @@ def fit_one(
     run: Run,
     log: logging.Logger,
     state: Path | None = None,
-    place: str = "",
+    place: Place | None = None,
 ) -> Fitted:
     """Fit a method at one D, evaluate it, and store everything in the run; return the fit to keep."""
     name = run_name(method.name, dimension)

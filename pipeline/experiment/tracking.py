@@ -77,9 +77,17 @@ class Tracker:
         )
         for run in runs:
             if any(file.path == "embedding.parquet" for file in self.client.list_artifacts(run.info.run_id)):
-                metrics = {k: v for k, v in run.data.metrics.items() if not k.startswith("system/")}
-                return FinishedRun(run.info.run_id, self.experiment_id, metrics, run.data.params, run.data.tags)
+                return self._finished(run)
         return None
+
+    def _finished(self, run: Any) -> FinishedRun:
+        metrics = {k: v for k, v in run.data.metrics.items() if not k.startswith("system/")}
+        return FinishedRun(run.info.run_id, self.experiment_id, metrics, run.data.params, run.data.tags)
+
+    def current(self) -> dict[str, FinishedRun]:
+        """The runs that count, by name: of each fit the latest that ended FINISHED."""
+        found = self.client.search_runs([self.experiment_id], f"tags.{CURRENT} = 'yes'")
+        return {run.info.run_name: self._finished(run) for run in found}
 
     def history(self, run_id: str, metric: str) -> list[float]:
         """Every value of a run's metric, by epoch."""

@@ -29,6 +29,8 @@ class Lists(NamedTuple):
     by_token: tuple[Tensor, Tensor, Tensor | None] | None = None
     """The lists of each token, one token after the other (T,), where the lists of each token begin (V,), and what the
     token counts in each (T,)."""
+    host_offsets: Array | None = None
+    """(B,) the offsets in the processor's memory, where the lists are on another device."""
 
     @classmethod
     def of(cls, matrix: sparse.csr_matrix) -> "Lists":
@@ -53,11 +55,14 @@ class Lists(NamedTuple):
 
     def totals(self, dtype: torch.dtype) -> Tensor:
         """(B,) the sum of each list's weights: its length, if each token counts 1."""
-        return torch.bincount(self.rows, self.weights, minlength=len(self.offsets)).to(dtype)
+        if self.weights is None:
+            end = self.offsets.new_full((1,), len(self.tokens))
+            return torch.diff(self.offsets, append=end).to(dtype)
+        return self.weights.new_zeros(len(self.offsets)).index_add_(0, self.rows, self.weights).to(dtype)
 
     def sum(self, table: Tensor) -> Tensor:
         """(B, D) for each list, the sum of its tokens' rows of `table` (V, D), each times its weight."""
-        if table.dtype == torch.float64:
+        if table.dtype == torch.float64 and table.device.type == "cpu":
             exact: Tensor = _ExactSum.apply(table, self)  # type: ignore[no-untyped-call]
             return exact
         if self.by_token is None:
@@ -76,12 +81,34 @@ class Lists(NamedTuple):
         lengths = torch.bincount(rows, minlength=len(self.offsets))
         return Lists(torch.cat([self.tokens, other.tokens])[order], lengths.cumsum(0) - lengths, rows)
 
+    def to(self, device: torch.device) -> "Lists":
+        """The lists on a device."""
+        if device.type == "cpu":
+            return self
+        by_token = self.by_token and (
+            moved(self.by_token[0], device),
+            moved(self.by_token[1], device),
+            None if self.by_token[2] is None else moved(self.by_token[2], device),
+        )
+        weights = None if self.weights is None else moved(self.weights, device)
+        tokens, offsets, rows = (moved(one, device) for one in (self.tokens, self.offsets, self.rows))
+        return Lists(tokens, offsets, rows, weights, by_token, self.offsets.numpy())
+
     def keep(self, kept: Tensor) -> "Lists":
         """The lists with only the tokens that `kept` (T,) marks."""
         rows = self.rows[kept]
         lengths = torch.bincount(rows, minlength=len(self.offsets))
         weights = None if self.weights is None else self.weights[kept]
         return Lists(self.tokens[kept], lengths.cumsum(0) - lengths, rows, weights)
+
+
+def moved(tensor: Tensor, device: torch.device) -> Tensor:
+    """The tensor on a device. The processor does not wait until a GPU has it, it goes on to the next batch."""
+    if device.type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    if device.type == "mps" and tensor.dtype == torch.float64:  # which it does not have
+        tensor = tensor.float()
+    return tensor.to(device)
 
 
 def _bag(tokens: Tensor, table: Tensor, offsets: Tensor, weights: Tensor | None) -> Tensor:

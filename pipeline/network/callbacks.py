@@ -12,6 +12,7 @@ import torch
 from pytorch_lightning.callbacks import Callback
 from tqdm import tqdm  # type: ignore[import-untyped]
 
+from pipeline.embedding import Place
 from pipeline.network.modules import TaskModule
 from pipeline.network.progress import Pace
 
@@ -129,10 +130,11 @@ class BestEpoch(Callback):
 
 
 class ProgressBar(Callback):
-    """A progress bar in a terminal: what is trained, how much of it is done, and the time left."""
+    """A progress bar in a terminal: what is trained, how much of it is done, and the time left, in all if known."""
 
-    def __init__(self, name: str) -> None:
-        self.name, self.pace = name, Pace(0)
+    def __init__(self, name: str, place: Place | None) -> None:
+        self.name = f"{place.number}/{place.of} {name}" if place else name
+        self.end, self.pace = place.end if place else None, Pace(0)
 
     def on_train_start(self, trainer: L.Trainer, _: L.LightningModule) -> None:
         self.pace = Pace(_steps(trainer))
@@ -147,7 +149,8 @@ class ProgressBar(Callback):
 
     def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         self.pace.count(batch, trainer.world_size)
-        self.bar.set_postfix_str(self.pace.left, refresh=False)
+        left = self.pace.left if self.end is None else self.pace.left_in_all(self.end)
+        self.bar.set_postfix_str(left, refresh=False)
         self.bar.update()
 
     def on_train_end(self, *_: Any) -> None:
@@ -188,12 +191,12 @@ def _steps(trainer: L.Trainer) -> int:
     return int(trainer.num_training_batches * (trainer.max_epochs or 1)) - trainer.global_step
 
 
-def progress_callback(name: str, place: str, say: Callable[[str], Any]) -> Callback:
+def progress_callback(name: str, place: Place | None, say: Callable[[str], Any]) -> Callback:
     """A bar in a terminal, lines elsewhere.
 
     Args:
         name: what is trained.
-        place: which fit of how many it is; empty if it is the only one.
+        place: which fit of how many it is, if there are more.
         say: gets the lines.
     """
-    return ProgressBar(f"{place} {name}".strip()) if sys.stderr.isatty() else ProgressLines(name, say)
+    return ProgressBar(name, place) if sys.stderr.isatty() else ProgressLines(name, say)

@@ -37,6 +37,6 @@ class ClassificationModule(TargetModule):
         contrasts, triangle = np.linalg.qr(indicators - indicators.mean(axis=0))
         return np.asarray(contrasts * np.sign(np.diag(triangle)) * np.sqrt(len(learned)))
 
-    def loss_of(self, outputs: Tensor, target: Tensor) -> Tensor:
+    def loss_of_outputs(self, outputs: Tensor, target: Tensor) -> Tensor:
         """Softmax cross entropy."""
         return F.cross_entropy(outputs, target)

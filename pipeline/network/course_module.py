@@ -42,16 +42,18 @@ class CourseModule(TaskModule):
         both = [rows for rows in (problem.training, problem.validation) if rows is not None]
         return Prepared(module, [Batches(rows, rows.dense, rows.target) for rows in both], {})
 
-    def loss(self, batch: dict[str, Any]) -> Tensor:
-        """Softmax cross entropy of the labels, the mean over those of an example, and over the examples that have some.
-
-        While training both are drawn from the list; of a validation example what goes in is given.
-        """
+    def plan(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """What goes in and what is predicted: both are drawn from the list; of a validation example they are given."""
         inputs, labels = batch["inputs"], batch["labels"]
         if self.training:
             inputs, labels = drawn_from(repeated(inputs, self.settings.draws), self.settings.drawn, self.share_in)
+        return {"inputs": inputs, "labels": labels}
+
+    def loss_of(self, plan: dict[str, Any]) -> Tensor:
+        """Softmax cross entropy of labels, the mean over those of an example, and over the examples that have some."""
         output = self.network.output
-        return softmax_loss(self.network.nodes(inputs), output.weight, output.bias, labels, power=1.0)
+        nodes = self.network.nodes(plan["inputs"])
+        return softmax_loss(nodes, output.weight, output.bias, plan["labels"], power=1.0)
 
     def configure_optimizers(self) -> Any:
         """Adam."""

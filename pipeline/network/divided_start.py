@@ -119,7 +119,8 @@ def _loadings(x: sparse.csr_matrix, weight: Array, dimension: int, seed: int, to
         before, explained = explained, float(values[-dimension:].sum())
         if explained - before <= tolerance * explained:
             break
-        basis = torch.from_numpy(x.T @ scores.numpy()) - mean @ scores.sum(dim=0, keepdim=True)
+        del basis  # two of them would be the most that this worker has in memory
+        basis = torch.from_numpy(x.T @ scores.numpy()).addmm_(mean, scores.sum(dim=0, keepdim=True), alpha=-1)
         _make_orthonormal(basis)
     spread = (values.flip(0)[:dimension].clamp(min=0) / max(n - 1, 1)).sqrt()
     loadings: Tensor = basis @ (turn.flip(1)[:, :dimension] * spread).float()

@@ -30,7 +30,7 @@ class Dropout(nn.Module):
         """The nodes; in training those left out are 0, and the others are divided by the share that stays."""
         if not (self.training and self.share):
             return nodes
-        return nodes * (torch.rand(nodes.shape) >= self.share) / (1 - self.share)
+        return nodes * (torch.rand(nodes.shape, device=nodes.device) >= self.share) / (1 - self.share)
 
 
 def with_one(hidden: Tensor) -> Tensor:

@@ -40,9 +40,9 @@ def softmax_loss(
         labels: B lists; a label counts as often as its weight says, also in n.
         power: an example's loss is divided by its number of labels to this power: 1 gives all examples the same
             weight, 0 all labels.
-        excluded: B lists of tokens that Z leaves out. A token that went in cannot be predicted. Where the labels are
-            left out too, each label competes only with the tokens outside the list, not with the other labels
-            (decoupled contrastive loss: Yeh et al., 2022, arXiv:2110.06848).
+        excluded: B lists of tokens that Z leaves out; where tokens are drawn, of places among them. A token that went
+            in cannot be predicted. Where the labels are left out too, each label competes only with the tokens outside
+            the list, not with the other labels (decoupled contrastive loss: Yeh et al., 2022, arXiv:2110.06848).
         drawn: the tokens that Z sums over, with the number of tokens that each stands for. None: all V.
     """
     count = labels.totals(hidden.dtype)  # (B,)
@@ -52,7 +52,6 @@ def softmax_loss(
     of_bias = labels.sum(bias[:, None]).squeeze(1)  # (B,)
     scores = (hidden * of_labels).sum(dim=1) + of_bias  # (B,) the sum of the labels' logits
     if drawn is not None:
-        excluded = _among(excluded, drawn.tokens, len(table)) if excluded is not None else None
         table, bias = F.embedding(drawn.tokens, table), bias[drawn.tokens] + drawn.log_weight.to(bias.dtype)
     partition: Tensor = _LogPartition.apply(  # type: ignore[no-untyped-call]
         hidden, table, bias, excluded, count * weight / total, BLOCK_BYTES if drawn is None else SMALL_BLOCK_BYTES
@@ -110,7 +109,12 @@ class _LogPartition(torch.autograd.Function):
 
 
 def _safe_shift(hidden: Tensor, table: Tensor, bias: Tensor) -> Tensor | None:
-    """A number that no logit exceeds; None if a logit may lie so far below it that its exponential vanishes."""
+    """A number that no logit exceeds; None if a logit may lie so far below it that its exponential vanishes.
+
+    None on a GPU, too: to know it there, the processor would have to wait.
+    """
+    if hidden.device.type != "cpu":
+        return None
     reach = torch.linalg.vector_norm(hidden, dim=1).max() * torch.linalg.vector_norm(table, dim=1).max()
     low, high = bias.aminmax()
     return reach + high if bool(2 * reach + high - low < FARTHEST) else None
@@ -118,16 +122,6 @@ def _safe_shift(hidden: Tensor, table: Tensor, bias: Tensor) -> Tensor | None:
 
 def _within(lists: Lists, some: slice) -> tuple[Tensor, Tensor]:
     """For each token in the lists of `some`: its row, counted from the first of `some`, and the token."""
-    low, high = (
-        int(lists.offsets[i]) if i < len(lists.offsets) else len(lists.tokens) for i in (some.start, some.stop)
-    )
+    offsets = lists.offsets if lists.host_offsets is None else lists.host_offsets
+    low, high = (int(offsets[i]) if i < len(offsets) else len(lists.tokens) for i in (some.start, some.stop))
     return lists.rows[low:high] - some.start, lists.tokens[low:high]
-
-
-def _among(lists: Lists, drawn: Tensor, size: int) -> Lists:
-    """The lists with only their drawn tokens, each replaced by its place among the drawn tokens."""
-    place = torch.full((size,), -1)
-    place[drawn] = torch.arange(len(drawn))
-    found = place[lists.tokens]
-    kept = lists.keep(found >= 0)
-    return Lists(place[kept.tokens], kept.offsets, kept.rows)

@@ -21,7 +21,7 @@ from pipeline.network.layers import tensor
 from pipeline.network.losses import softmax_loss
 from pipeline.network.missing_tokens_network import MissingTokensNetwork, network_of
 from pipeline.network.modules import Prepared, Recipe, TaskModule
-from pipeline.network.sampled_softmax import NegativeSampler, RowWiseAdagrad, Touched, renumbered
+from pipeline.network.sampled_softmax import NegativeSampler, RowWiseAdagrad, Touched, among, renumbered
 from pipeline.tasks.missing_tokens import MOST_PAIRS, MissingTokensTraining
 
 Array = npt.NDArray[Any]
@@ -35,6 +35,8 @@ class MissingTokensModule(TaskModule):
 
     network: MissingTokensNetwork
     settings: MissingTokensTraining
+    exchange: Exchange | None = None
+    """With the other workers, where each has some rows of the table."""
 
     def __init__(self, network: nn.Module, settings: MissingTokensTraining, steps: int, counts: Array) -> None:
         super().__init__(network, settings, steps)
@@ -88,11 +90,25 @@ class MissingTokensModule(TaskModule):
         exchange, own = Exchange(), sets[0].rows.inputs
         start = divided_start(own, counts, settings, dimension, temperature, seed, dtype, exchange, ROUGHLY)
         module = cls(divided(start, exchange), settings, steps, counts)
-        module.is_divided = True
+        module.exchange, exchange.bytes_sent = exchange, 0
         return module
 
-    def loss(self, batch: dict[str, Any]) -> Tensor:
-        """Softmax cross entropy; in training a share of each list goes in, by default all; all tokens are labels."""
+    @property
+    def is_divided(self) -> bool:  # type: ignore[override]
+        """Whether each worker has some rows of the table."""
+        return self.exchange is not None
+
+    @property
+    def bytes_sent(self) -> int:  # type: ignore[override]
+        """Bytes of rows and gradients that were sent to other workers."""
+        return self.exchange.bytes_sent if self.exchange else 0
+
+    def plan(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """What goes in and what is predicted: in training a share of each list, by default all, and all tokens.
+
+        Where negatives are drawn, `touched` has the tokens (U,) of the batch and of the draw, and all lists name tokens
+        by their places there. Validation always draws the same tokens.
+        """
         settings = self.settings
         whole: Lists = batch["inputs"]
         inputs, labels = whole, whole if self.training else batch["labels"]
@@ -101,32 +117,34 @@ class MissingTokensModule(TaskModule):
             excluded = whole if self.training else inputs.joined(labels)
         if self.training and settings.input_share != (1.0, 1.0):
             inputs = whole.keep(_share_of(whole, *settings.input_share))
-        power = settings.label_power if self.training else 1.0
-        if self.proposal is None:
-            hidden = self.network.hidden_of(inputs.mean(self.network.table.weight))
-            bias = self.network.bias.weight[:, 0]
-            return softmax_loss(hidden, self.network.outputs(), bias, labels, power, excluded)
-        return self._loss_of_touched(inputs, labels, excluded, power)
+        plan: dict[str, Any] = {"touched": None, "drawn": None}
+        if self.proposal is not None:
+            assert settings.negatives
+            generator = None if self.training else torch.Generator().manual_seed(0)
+            drawn = self.proposal.draw(settings.negatives, generator)
+            same = labels is inputs
+            touched, numbers = self.touched.number(drawn.tokens, inputs.tokens, *([] if same else [labels.tokens]))
+            drawn = drawn.at(numbers)
+            if excluded is not None:
+                excluded = among(excluded._replace(tokens=numbers[excluded.tokens]), drawn.tokens, len(touched))
+            inputs = renumbered(inputs, numbers, len(touched))
+            labels = inputs if same else renumbered(labels, numbers, len(touched))
+            plan = {"touched": touched, "drawn": drawn}
+        return plan | {"inputs": inputs, "labels": labels, "excluded": excluded}
 
-    def _loss_of_touched(self, inputs: Lists, labels: Lists, excluded: Lists | None, power: float) -> Tensor:
-        """The same loss, on the rows of the batch and of drawn tokens; validation always draws the same tokens."""
-        network = self.network
-        assert self.settings.negatives
-        assert self.proposal is not None
-        generator = None if self.training else torch.Generator().manual_seed(0)
-        drawn = self.proposal.draw(self.settings.negatives, generator)
-        same = labels is inputs
-        touched, numbers = self.touched.number(drawn.tokens, inputs.tokens, *([] if same else [labels.tokens]))
-        lists = renumbered(inputs, numbers, len(touched))
-        vectors = network.table(touched)  # (U, D)
+    def loss_of(self, plan: dict[str, Any]) -> Tensor:
+        """Softmax cross entropy, over all tokens, or on the rows of the table that a plan touches."""
+        network, touched = self.network, plan["touched"]
+        vectors = network.table.weight if touched is None else network.table(touched)  # (V, D) or (U, D)
+        bias = network.bias.weight if touched is None else network.bias(touched)
         return softmax_loss(
-            network.hidden_of(lists.mean(vectors)),
+            network.hidden_of(plan["inputs"].mean(vectors)),
             network.augmented(vectors),
-            network.bias(touched)[:, 0],
-            lists if same else renumbered(labels, numbers, len(touched)),
-            power,
-            excluded._replace(tokens=numbers[excluded.tokens]) if excluded is not None else None,
-            drawn.at(numbers),
+            bias[:, 0],
+            plan["labels"],
+            self.settings.label_power if self.training else 1.0,
+            plan["excluded"],
+            plan["drawn"],
         )
 
     def configure_optimizers(self) -> Any:
@@ -137,7 +155,9 @@ class MissingTokensModule(TaskModule):
         ]
         if self.proposal is not None:
             assert self.settings.learning_rate is not None
-            return self._along_a_cosine(RowWiseAdagrad(groups, lr=self.settings.learning_rate))
+            return self._along_a_cosine(
+                RowWiseAdagrad(groups, self.settings.learning_rate, distinct=self.settings.processes == 1)
+            )
         return self._along_a_cosine(self._adamw(groups, betas=(0.9, 0.99)))
 
 

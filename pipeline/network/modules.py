@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from pipeline.embedding import Problem
 from pipeline.errors import PipelineError
-from pipeline.network.batches import Batches, Loader
+from pipeline.network.batches import Batches, Lists, Loader, moved
+from pipeline.network.sampled_softmax import Negatives
 
 Array = npt.NDArray[Any]
 
@@ -44,6 +45,8 @@ class TaskModule(L.LightningModule):
 
     is_divided = False
     """Whether each process has a part of the network of its own."""
+    bytes_sent = 0
+    """To the processes that have the other parts, since the start."""
 
     @classmethod
     def prepared(
@@ -76,7 +79,8 @@ class TaskModule(L.LightningModule):
     def __init__(self, network: nn.Module, settings: Any, steps: int) -> None:
         super().__init__()
         self.network, self.settings, self.steps = network, settings, steps
-        self.loss_so_far = self.examples_so_far = 0.0  # in this epoch
+        self.loss_so_far: Tensor | float = 0.0  # in this epoch
+        self.examples_so_far = 0.0
 
     def _log_loss(self, name: str, loss: Tensor | float, size: int) -> None:
         together = self.trainer.world_size > 1
@@ -90,20 +94,25 @@ class TaskModule(L.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Save the state of the random numbers and the epoch's sums so far, beside the weights."""
         checkpoint["random"] = torch.get_rng_state()
-        checkpoint["so_far"] = self.loss_so_far, self.examples_so_far
+        if self.device.type != "cpu":
+            checkpoint["random_on_device"] = torch.get_device_module(self.device).get_rng_state()
+        checkpoint["so_far"] = float(self.loss_so_far), self.examples_so_far
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on with the saved random numbers and sums."""
         torch.set_rng_state(checkpoint["random"])
+        if self.device.type != "cpu" and "random_on_device" in checkpoint:
+            torch.get_device_module(self.device).set_rng_state(checkpoint["random_on_device"])
         self.loss_so_far, self.examples_so_far = checkpoint["so_far"]
 
     def training_step(self, batch: dict[str, Any], _: int) -> Tensor:
         """The loss of a training batch; the epoch's mean loss is logged once, as logging takes longer than a step."""
         loss = self.loss(batch)
-        self.loss_so_far += float(loss.detach()) * len(batch["target"])
+        exact = torch.float32 if self.device.type == "mps" else torch.float64  # a Mac's GPU has no more
+        self.loss_so_far += loss.detach().to(exact) * len(batch["target"])  # stays on its device: a GPU does not wait
         self.examples_so_far += len(batch["target"])
         if self.trainer.is_last_batch:
-            self._log_loss("train_loss", self.loss_so_far / self.examples_so_far, int(self.examples_so_far))
+            self._log_loss("train_loss", float(self.loss_so_far) / self.examples_so_far, int(self.examples_so_far))
             self.loss_so_far = self.examples_so_far = 0.0
         return loss
 
@@ -112,7 +121,19 @@ class TaskModule(L.LightningModule):
         self._log_loss("validation_loss", self.loss(batch), len(batch["target"]))
 
     def loss(self, batch: dict[str, Any]) -> Tensor:
-        """The task's loss of a batch."""
+        """The task's loss of a batch.
+
+        The lists are cut, drawn and numbered by the processor, because what comes out has a size that only the data
+        tell. The rest is done where the network is, in one go: a GPU is never waited for within a step.
+        """
+        return self.loss_of(on_device(self.plan(batch), self.device))
+
+    def plan(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """What a step needs of a batch, in the processor's memory."""
+        return batch
+
+    def loss_of(self, plan: dict[str, Any]) -> Tensor:
+        """The task's loss of a plan, on the device of the network."""
         raise AssertionError("a task says what its loss is")
 
     def _adamw(self, groups: list[dict[str, Any]], **options: Any) -> torch.optim.Optimizer:
@@ -121,6 +142,16 @@ class TaskModule(L.LightningModule):
     def _along_a_cosine(self, optimiser: torch.optim.Optimizer) -> dict[str, Any]:
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(self.steps, 1))
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def on_device(plan: Mapping[str, Any], device: torch.device) -> dict[str, Any]:
+    """What a step needs, on a device; what stands there twice is moved once."""
+    if device.type == "cpu":
+        return dict(plan)
+    found = {id(value): value for value in plan.values()}
+    there = {key: value.to(device) if isinstance(value, Lists | Negatives) else value for key, value in found.items()}
+    there |= {key: moved(value, device) for key, value in found.items() if isinstance(value, Tensor)}
+    return {name: there[id(value)] for name, value in plan.items()}
 
 
 class ExamplesModule(L.LightningDataModule):
@@ -155,7 +186,7 @@ class ExamplesModule(L.LightningDataModule):
         return self._part(self.validation).loader(SCORED_AT_ONCE) if self.validation is not None else []
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
-        """The batch as it is: batches are already on the right device."""
+        """The batch as it is: a step moves what it needs (`TaskModule.loss`)."""
         return batch
 
     @property

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -26,7 +26,7 @@ from pipeline.network.divided_table import joined_rows
 from pipeline.network.modules import Recipe, TaskModule, module_of
 from pipeline.network.processes import called_from_other_processes
 from pipeline.network.trainer import BEST, Trained, TrainedState
-from pipeline.network.worker import LAST, Order, file_of, work
+from pipeline.network.worker import LAST, Order, Usage, file_of, work
 
 RUN = "workers"
 """Name of a training in the folder of its checkpoints."""
@@ -60,14 +60,15 @@ def train_on_workers(
         PipelineError: there is no cluster, workers were lost too often, or the training diverged.
     """
     conf, n = problem.conf, settings.workers
-    where, failed = f"{conf.file}, training.workers={n}", list[str]()
+    where = f"{conf.file}, training.workers={n}"
+    failed, used = list[str](), list[Usage]()
     with connected(where, n * settings.resources_per_worker.get("CPU", 0)) as cluster:
         divided = settings.is_divided(len(problem.vocabulary), _dimension(problem), np.dtype(conf.dtype).itemsize)
         learning = module_of(learner)
         prepared = (learning.divided if divided else _whole(learning))(problem, settings, steps, option)
         heard["say"](f"{problem.watch.name}: {n} workers train on {cluster}{', each with rows of its own' * divided}")
         with (
-            called_from_other_processes({**heard, "failed": failed.append}, Calls()) as tell,
+            called_from_other_processes({**heard, "failed": failed.append, "used": used.append}, Calls()) as tell,
             _storage(folder, problem) as (storage, name),
         ):
             order = Order(
@@ -89,7 +90,17 @@ def train_on_workers(
         shutil.rmtree(folder / RUN, ignore_errors=True)
         raise PipelineError(failed[0])
     assert states is not None
+    heard["say"](f"{problem.watch.name}: {_in_words(used)}")
     return Trained(*states, prepared.scales)
+
+
+def _in_words(used: Sequence[Usage]) -> str:
+    """What the workers have used: the most of each, for people and for `benchmarks`."""
+    memory, steps = max((one.memory for one in used), default=0), max((one.steps for one in used), default=1)
+    sent = max((one.sent for one in used), default=0) / max(steps, 1)
+    return f"a worker used {memory / 1e6:,.0f} MB of memory at most" + (
+        f", and sent {sent:,.0f} bytes to the others in a step" if sent else ""
+    )
 
 
 def _dimension(problem: Problem) -> int:

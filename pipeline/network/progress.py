@@ -33,8 +33,15 @@ class Pace:
     @property
     def left(self) -> str:
         """Minutes and seconds until the last step, if the remaining steps take as long as those before."""
-        minutes, seconds = divmod(round(self.seconds * (self.steps / max(self.steps_done, 1) - 1)), 60)
-        return f"{minutes} min {seconds:02d} s left" if minutes else f"{seconds} s left"
+        return f"{_in_words(self._seconds_left)} left"
+
+    def left_in_all(self, end: float) -> str:
+        """Minutes and seconds until a time at which everything is expected to be done, or until the last step."""
+        return f"{_in_words(max(end - time.monotonic(), self._seconds_left))} left in all"
+
+    @property
+    def _seconds_left(self) -> float:
+        return self.seconds * (self.steps / max(self.steps_done, 1) - 1)
 
     def is_due(self) -> bool:
         """Whether another line is due: the longer the training has run, the rarer the lines."""
@@ -42,3 +49,8 @@ class Pace:
             return False
         self._told = time.monotonic()
         return True
+
+
+def _in_words(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

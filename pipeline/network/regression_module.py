@@ -12,6 +12,6 @@ class RegressionModule(TargetModule):
 
     settings: RegressionTraining
 
-    def loss_of(self, outputs: Tensor, target: Tensor) -> Tensor:
+    def loss_of_outputs(self, outputs: Tensor, target: Tensor) -> Tensor:
         """Huber loss of the standardised target (B,)."""
         return F.huber_loss(outputs.squeeze(1), target, delta=self.settings.huber)

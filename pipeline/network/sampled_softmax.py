@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from pipeline.network.batches import Lists
+from pipeline.network.batches import Lists, moved
 
 
 class Negatives(NamedTuple):
@@ -25,6 +25,10 @@ class Negatives(NamedTuple):
     def at(self, numbers: Tensor) -> "Negatives":
         """The same tokens under other numbers: `numbers` (V,) has the new number of each token."""
         return Negatives(numbers[self.tokens], self.log_weight)
+
+    def to(self, device: torch.device) -> "Negatives":
+        """The same tokens on a device."""
+        return Negatives(moved(self.tokens, device), moved(self.log_weight, device))
 
 
 class NegativeSampler:
@@ -71,6 +75,15 @@ def renumbered(lists: Lists, numbers: Tensor, size: int) -> Lists:
     return lists._replace(tokens=numbers[lists.tokens]).grouped(size)
 
 
+def among(lists: Lists, drawn: Tensor, size: int) -> Lists:
+    """The lists with only their drawn tokens, each replaced by its place among the drawn tokens."""
+    place = torch.full((size,), -1)
+    place[drawn] = torch.arange(len(drawn))
+    found = place[lists.tokens]
+    kept = lists.keep(found >= 0)
+    return Lists(place[kept.tokens], kept.offsets, kept.rows)
+
+
 class RowWiseAdagrad(torch.optim.Optimizer):
     """Adagrad with one sum of squares per row (Duchi et al., 2011); it touches only the rows that have a gradient.
 
@@ -79,8 +92,17 @@ class RowWiseAdagrad(torch.optim.Optimizer):
     A row that is seldom touched takes large steps, and one that is often touched comes to rest.
     """
 
-    def __init__(self, params: Any, lr: float, weight_decay: float = 0.0) -> None:
+    def __init__(self, params: Any, lr: float, weight_decay: float = 0.0, distinct: bool = False) -> None:
+        """Learn these parameters.
+
+        Args:
+            params: as PyTorch's optimisers take them.
+            lr: the rate.
+            weight_decay: the decay.
+            distinct: whether a gradient has each of its rows once; to find out, the processor would wait for a GPU.
+        """
         super().__init__(params, {"lr": lr, "weight_decay": weight_decay})
+        self.distinct = distinct
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -91,7 +113,7 @@ class RowWiseAdagrad(torch.optim.Optimizer):
             for table in group["params"]:
                 if table.grad is None:
                     continue
-                tokens, g = _rows(table.grad)
+                tokens, g = _rows(table.grad, self.distinct)
                 state = self.state[table]
                 if not state:
                     state["sum"] = table.new_zeros(len(table))
@@ -103,12 +125,12 @@ class RowWiseAdagrad(torch.optim.Optimizer):
         return loss
 
 
-def _rows(gradient: Tensor) -> tuple[Tensor, Tensor]:
+def _rows(gradient: Tensor, distinct: bool) -> tuple[Tensor, Tensor]:
     """The rows (U,) of a sparse gradient, each once, and their values.
 
     Autograd does not mark a gradient as coalesced even if its rows are distinct and sorted, as ours are.
     """
     tokens = gradient._indices()[0]
-    if not gradient.is_coalesced() and not bool((tokens[1:] > tokens[:-1]).all()):
+    if not distinct and not gradient.is_coalesced() and not bool((tokens[1:] > tokens[:-1]).all()):
         gradient = gradient.coalesce()
     return gradient._indices()[0], gradient._values()

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from pipeline.embedding import Problem
 from pipeline.examples.features import DenseScale
-from pipeline.network.batches import Batches, Lists
+from pipeline.network.batches import Batches
 from pipeline.network.modules import Prepared, TaskModule
 from pipeline.network.target_network import TargetNetwork, network_of
 from pipeline.network.target_start import target_network
@@ -71,14 +71,13 @@ class TargetModule(TaskModule):
         """(N,) or (N, K) what the first directions of the table predict at the start."""
         return learned
 
-    def loss(self, batch: dict[str, Any]) -> Tensor:
+    def loss_of(self, plan: dict[str, Any]) -> Tensor:
         """The loss of a batch; in training, tokens are left out at random."""
-        inputs: Lists = batch["inputs"]
         assert self.settings.token_dropout is not None
-        outputs = self.network(inputs, batch["dense"], self.settings.token_dropout)
-        return self.loss_of(outputs, batch["target"])
+        outputs = self.network(plan["inputs"], plan["dense"], self.settings.token_dropout)
+        return self.loss_of_outputs(outputs, plan["target"])
 
-    def loss_of(self, outputs: Tensor, target: Tensor) -> Tensor:
+    def loss_of_outputs(self, outputs: Tensor, target: Tensor) -> Tensor:
         """The loss of outputs (B, C)."""
         raise AssertionError("a task says what its loss is")
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from pipeline.config.training import Schedule
 from pipeline.errors import PipelineError
+from pipeline.network.accelerators import accelerator, products_of
 from pipeline.network.callbacks import BestEpoch, BetweenSteps, CheckpointWriter
 from pipeline.network.modules import ExamplesModule, TaskModule
 from pipeline.network.processes import interruptible, quiet
@@ -70,15 +71,16 @@ def train(
         PipelineError: the training diverged.
     """
     settings = module.settings
-    with quiet(), interruptible(settings.processes == 1) as check, threads_for(work) as choosers:
+    one = settings.processes == 1
+    with products_of(settings, where), quiet(), interruptible(one) as check, threads_for(work) as choosers:
         callbacks = [*callbacks, keeper]
         best = keeper.path.parent / BEST
         if examples.validation is not None:
             callbacks = [BestEpoch(best, settings.patience), *callbacks]  # before the keeper, which saves all states
-        if settings.processes == 1:  # the others of several processes would count as other work
+        if one:  # the others of several processes would count as other work
             callbacks = [*callbacks, *choosers, BetweenSteps(check)]
         trainer = L.Trainer(
-            accelerator="cpu",  # the same bits everywhere; "auto" would take a GPU or a Mac's MPS
+            accelerator=accelerator(settings, next(module.network.parameters()).dtype, where),
             **(worker or _on_this_machine(settings)),
             use_distributed_sampler=False,  # each process already has its part of the examples
             max_epochs=epochs,
@@ -95,7 +97,9 @@ def train(
         _require_finite(trainer.callback_metrics, where)
         if examples.validation is None or worker is not None:
             return None
-        return TrainedState(**torch.load(best, weights_only=True))  # several processes share only the file
+        return TrainedState(
+            **torch.load(best, weights_only=True, map_location="cpu")
+        )  # several processes share only the file
 
 
 def _on_this_machine(settings: Schedule) -> dict[str, Any]:

@@ -128,8 +128,8 @@ def _fit(
     last, best = TrainedState(trained.last, done[-1]), trained.best
 
     def made(state: TrainedState) -> FittedNetwork:
-        arrays = trained.scales | {key: tensor.numpy() for key, tensor in state.network.items()}
-        embedding = Embedding(problem.vocabulary, arrays["table.weight"].astype("float32"))
+        arrays = trained.scales | {key: tensor.cpu().numpy() for key, tensor in state.network.items()}
+        embedding = Embedding(problem.vocabulary, arrays["table.weight"].astype("float32", copy=False))
         return FittedNetwork(embedding, arrays, conf.task, network, {"epochs": state.epoch, **option})
 
     if best is None or best.epoch == last.epoch:
@@ -175,7 +175,7 @@ def _going_on(folder: Path, watch: Watch) -> tuple[Path | None, Mapping[str, Ten
     if not path.exists():
         return None, {}
     try:
-        kept = torch.load(path, weights_only=True, mmap=True)
+        kept = torch.load(path, weights_only=True, mmap=True, map_location="cpu")
         epoch, network = int(kept["epoch"]), _network_in(kept)
     except Exception:  # cut short, or of another version: starting anew costs only time
         path.unlink()

@@ -1,6 +1,8 @@
 """What a worker on a cluster does: it trains on its own part of the examples, and reports checkpoints to all."""
 
+import resource
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -38,7 +40,18 @@ class Order(NamedTuple):
     name: str
     where: str
     tell: Mapping[str, Callable[..., Any]]
-    """Functions that reach the process that waits: `on_epoch`, `say`, `on_resume` and `failed`."""
+    """Functions that reach the process that waits: `on_epoch`, `say`, `on_resume`, `used` and `failed`."""
+
+
+class Usage(NamedTuple):
+    """What a worker has used."""
+
+    rank: int
+    memory: int
+    """Bytes at the peak."""
+    sent: int
+    """Bytes of rows and gradients of a divided table that were sent to other workers, the start not counted in."""
+    steps: int
 
 
 def work(settings: dict[str, Any]) -> None:
@@ -70,6 +83,8 @@ def _train(order: Order, worker: Worker, folder: Path, kept: Path | None) -> Non
         order.where,
         trainer_options(module.is_divided),
     )
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    order.tell["used"](Usage(worker.rank, peak, module.bytes_sent, module.trainer.global_step))
 
 
 def file_of(rank: int, name: str) -> str:

@@ -6,10 +6,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from benchmarks import postgresql, scale, sources
+from benchmarks import machine, postgresql, scale, sources
 from benchmarks.encoders import ENCODERS, ours
 from benchmarks.generate import generate, write
-from benchmarks.learners import LEARNERS
+from benchmarks.learners import LEARNERS, ON_GPU
 from benchmarks.overhead import alone
 from benchmarks.speed import measure, table
 from pipeline.config.files import load
@@ -62,6 +62,13 @@ def test_every_learner_finds_more_than_chance(name: str, encoded: Path) -> None:
     found = measure("learn", name, encoded)
     assert found["recall_at_20"] > 0.15
     assert found["pairs_per_second"] > 0
+
+
+@pytest.mark.parametrize("name", ON_GPU)
+def test_every_learner_on_a_gpu_finds_more_than_chance(name: str, encoded: Path) -> None:
+    if not machine.gpu():
+        pytest.skip("there is no GPU here")
+    assert measure("learn", name, encoded)["recall_at_20"] > 0.15
 
 
 def test_the_table_has_ratios_to_ours_and_floors() -> None:

@@ -1,5 +1,6 @@
 """Whatever a conf file holds, it is read, or refused with one sentence that names the file and the line."""
 
+import os
 import random
 import re
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from pipeline.errors import PipelineError
 
 PROJECT = Path(__file__).parents[3]
 CONFS = [path.read_text() for folder in ("conf", "benchmarks/conf") for path in (PROJECT / folder).glob("*.yaml")]
-MUTATIONS = 1_000
+MUTATIONS = int(os.environ.get("MUTATIONS", "1000"))
 BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 40))
 
 

@@ -26,6 +26,7 @@ from tests.ray_cluster import ray_cluster
 
 pytestmark = pytest.mark.slow(60)
 
+LOG = logging.getLogger("test")
 AS_GOOD = ("no difference shown", "better")
 """Each worker draws negatives of its own, so that several see more of them than one does."""
 WATCH = Watch("planted")
@@ -104,15 +105,33 @@ def test_four_workers_with_a_divided_table_learn_what_one_process_learns(
     assert verdict(movies, examples, together, learned(movies, vocabulary, examples, **SAMPLED)) in AS_GOOD
 
 
-def test_an_interruption_ends_the_workers(
+def test_an_interruption_ends_the_workers_and_the_next_process_goes_on(
     cluster: str, movies: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RAY_ADDRESS", cluster)
+    monkeypatch.setattr(callbacks, "CHECKPOINT_SECONDS", 0.0)
     vocabulary, examples = encoded(tmp_path / "conf" / "planted_movies.yaml", movies)
-    watch = Watch("planted", on_epoch=lambda losses, epoch: signal.raise_signal(signal.SIGINT))
+    training = {**SAMPLED, "workers": 2, "largest_table": 1e-9}
+
+    def on_epoch(_: Any, epoch: int) -> None:
+        if epoch >= 3 and list(tmp_path.glob("checkpoints/*/workers/checkpoint_*")):
+            signal.raise_signal(signal.SIGINT)
+
     with pytest.raises(KeyboardInterrupt):
-        learned(movies, vocabulary, examples, watch, workers=2, **{**SAMPLED, "max_epochs": 100_000})
+        learned(
+            movies,
+            vocabulary,
+            examples,
+            Watch("planted", LOG, on_epoch, checkpoints=tmp_path / "checkpoints"),
+            **training,
+        )
     wait_until(lambda: not workers_of_this_machine())
+    epochs: list[int] = []
+    seconds: list[float] = []
+    again = Watch("planted", LOG, lambda _, epoch: epochs.append(epoch), seconds.append, tmp_path / "checkpoints")
+    learned(movies, vocabulary, examples, again, **training)
+    assert epochs == list(range(1, 13))
+    assert len(seconds) == 1
 
 
 def test_what_is_missing_is_told_with_the_cure(

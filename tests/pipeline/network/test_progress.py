@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 
+from pipeline.embedding import Place
 from pipeline.network import progress
 from pipeline.network.callbacks import ProgressLines, progress_callback
 from pipeline.network.progress import Pace
@@ -58,15 +59,24 @@ def trainer() -> Any:
     )
 
 
+def test_time_left_in_all_goes_on_to_the_expected_end_and_at_least_to_the_last_step(clock: list[float]) -> None:
+    pace = Pace(10)
+    clock[0] += 2
+    pace.count(BATCH)
+    assert pace.left_in_all(end=clock[0] + 125) == "2 min 05 s left in all"
+    assert pace.left_in_all(end=clock[0] - 1) == "18 s left in all"
+
+
+@pytest.mark.parametrize(("end", "left"), [(None, r"[\w ]+ s left"), (0.0, r"[\w ]+ s left in all")])
 def test_a_bar_names_the_fit_its_place_among_all_and_the_time_left_within_80_columns(
-    trainer: Any, monkeypatch: pytest.MonkeyPatch
+    trainer: Any, monkeypatch: pytest.MonkeyPatch, end: float | None, left: str
 ) -> None:
     controller, terminal = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     module: Any = None
     with os.fdopen(terminal, "w") as screen:
         monkeypatch.setattr(sys, "stderr", screen)
-        bar = progress_callback("movies: embedding D=32, fold 3 of 5, refit", "3/15", print)
+        bar = progress_callback("movies: embedding D=32, fold 3 of 5, refit", Place(3, 15, end), print)
         bar.on_train_start(trainer, module)
         for i in range(150):
             bar.on_train_batch_end(trainer, module, None, BATCH, i % 100)
@@ -79,7 +89,7 @@ def test_a_bar_names_the_fit_its_place_among_all_and_the_time_left_within_80_col
     shown = written.decode().split("\r")
     assert max(map(len, shown)) <= 80
     last = next(line for line in reversed(shown) if "left" in line)
-    assert re.fullmatch(r"3/15 movies: embedding D=32, fold 3 of 5, refit +\d+%, [\w ]+ left \|.+\| *", last)
+    assert re.fullmatch(rf"3/15 movies: embedding D=32, fold 3 of 5, refit +\d+%, {left} \|.+\| *", last)
 
 
 def test_lines_tell_pace_within_an_epoch_and_losses_at_its_end_and_get_rarer(

@@ -1,0 +1,57 @@
+"""Which of a dataset's fits is running, and when the last of them will be done."""
+
+import time
+
+from pipeline.config.dataset import Dataset
+from pipeline.embedding import Place
+from pipeline.estimators import EMBEDDING, PCA, estimator, run_name
+from pipeline.examples.sparse_examples import SparseExamples
+from pipeline.experiment.cache_key import fit_key
+from pipeline.experiment.tracking import Tracker
+
+
+class Places:
+    """The fits of a dataset in their order, with the seconds that each will take by what MLflow knows."""
+
+    def __init__(self, conf: Dataset, examples: SparseExamples, tracker: Tracker, force: bool) -> None:
+        """All fits of a dataset.
+
+        Args:
+            conf: the dataset, resolved.
+            examples: those that the fits learn from.
+            tracker: the dataset's MLflow experiment.
+            force: whether a fit is repeated even if it is unchanged.
+        """
+        kinds = sorted((baseline.kind for baseline in conf.baselines), key=lambda kind: kind == PCA)
+        methods = [*kinds, EMBEDDING]  # the order of the assets
+        self._fits = [(one, dimension) for one in methods for dimension in estimator(one, conf).fitted_at()]
+        self._conf, self._examples, self._tracker, self._force = conf, examples, tracker, force
+
+    def of(self, method: str, dimension: int | None) -> Place:
+        """The place of a fit that begins now."""
+        i = self._fits.index((method, dimension))
+        seconds = self._seconds(i)
+        return Place(i + 1, len(self._fits), None if seconds is None else time.monotonic() + seconds)
+
+    def _seconds(self, first: int) -> float | None:
+        """Seconds of this fit and those after it: those of the last run of the same name, or of its method.
+
+        None where one of them has never been done. A fit that is unchanged takes no time.
+        """
+        done = self._tracker.current()
+        of_method: dict[str, list[float]] = {}
+        for run in done.values():
+            of_method.setdefault(run.tags["method"], []).append(run.metrics["fit_seconds"])
+        total = 0.0
+        for i, (method, dimension) in enumerate(self._fits[first:]):
+            known = done.get(run_name(method, dimension))
+            if known is None and method not in of_method:
+                return None
+            if known is None:
+                total += max(of_method[method])
+            elif i == 0 or self._force or known.tags["fit_key"] != self._key(method, dimension):
+                total += known.metrics["fit_seconds"]
+        return total
+
+    def _key(self, method: str, dimension: int | None) -> str:
+        return fit_key(estimator(method, self._conf), self._conf, self._examples, dimension)

@@ -1,0 +1,70 @@
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pipeline.baselines.pca import Pca
+from pipeline.config.dataset import Dataset
+from pipeline.examples.encoding import encode
+from pipeline.examples.sparse_examples import SparseExamples
+from pipeline.experiment.fitting import fit_all
+from pipeline.experiment.places import Places
+from pipeline.experiment.tracking import CURRENT, Tracker
+from pipeline.records.pairs import pair_table
+from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
+
+
+@pytest.fixture
+def conf(movies: Dataset) -> Dataset:
+    return movies.model_copy(update={"dimensions": (2, 4), "baselines": (Pca(dimensions=(2, 4)),)})
+
+
+@pytest.fixture
+def encoded(two_genres: pl.DataFrame, conf: Dataset) -> tuple[Vocabulary, SparseExamples]:
+    vocabulary = build_vocabulary(pair_table(two_genres.lazy(), conf), conf)
+    return vocabulary, encode(two_genres.lazy(), vocabulary, conf)
+
+
+@pytest.fixture
+def tracker(tmp_path: Path, fresh_database: Callable[[Path], str]) -> Tracker:
+    return Tracker(fresh_database(tmp_path), tmp_path / "artifacts", "planted")
+
+
+def note(tracker: Tracker, name: str, seconds: float) -> None:
+    """Store a finished run as the one that counts."""
+    with tracker.run(name, {"fit_key": "of other settings", "method": name.split(" ")[0]}, {}) as run:
+        run.log_metrics({"fit_seconds": seconds})
+    tracker.mark_current(run.run_id, name)
+
+
+def seconds_left(places: Places, method: str, dimension: int) -> float | None:
+    end = places.of(method, dimension).end
+    return None if end is None else end - time.monotonic()
+
+
+def test_the_fits_that_follow_take_as_long_as_they_did_or_as_the_longest_of_their_method(
+    conf: Dataset, encoded: tuple[Vocabulary, SparseExamples], tracker: Tracker
+) -> None:
+    places = Places(conf, encoded[1], tracker, force=False)
+    assert places.of("pca", 2) == (1, 4, None)
+    assert places.of("embedding", 4) == (4, 4, None)
+    for name, seconds in (("pca D=2", 1e4), ("pca D=4", 2e4), ("embedding D=2", 4e5)):
+        note(tracker, name, seconds)
+    assert seconds_left(places, "pca", 2) == pytest.approx(1e4 + 2e4 + 2 * 4e5, rel=1e-2)
+    assert seconds_left(places, "embedding", 4) == pytest.approx(4e5, rel=1e-2)
+
+
+def test_a_fit_that_will_be_reused_takes_no_time_unless_all_are_repeated(
+    conf: Dataset, encoded: tuple[Vocabulary, SparseExamples], tracker: Tracker
+) -> None:
+    vocabulary, examples = encoded
+    fit_all("pca", conf, vocabulary, examples, tracker)
+    for run in tracker.client.search_runs([tracker.experiment_id], f"tags.{CURRENT} = 'yes'"):
+        tracker.client.log_metric(run.info.run_id, "fit_seconds", 1e4)
+    note(tracker, "embedding D=2", 4e5)
+    conf = conf.resolved(examples.n_training, len(vocabulary))
+    reusing, repeating = (Places(conf, examples, tracker, force=force) for force in (False, True))
+    assert seconds_left(reusing, "pca", 2) == pytest.approx(1e4 + 2 * 4e5, rel=1e-4)
+    assert seconds_left(repeating, "pca", 2) == pytest.approx(2e4 + 2 * 4e5, rel=1e-4)

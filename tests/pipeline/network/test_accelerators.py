@@ -1,0 +1,149 @@
+"""No GPU is needed: on PyTorch's device `meta`, which has shapes and no numbers, each step that would wait for a
+number, and each that would mix devices, is refused."""
+
+from typing import Any
+
+import polars as pl
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from pipeline.config.dataset import Dataset
+from pipeline.config.training import Schedule
+from pipeline.embedding import Problem
+from pipeline.errors import PipelineError
+from pipeline.examples.encoding import encode
+from pipeline.network.accelerators import accelerator, products_of
+from pipeline.network.batches import Batches
+from pipeline.network.course import CourseNetwork
+from pipeline.network.learned import LearnedEmbedding
+from pipeline.network.modules import TaskModule, module_of, on_device
+from pipeline.network.sampled_softmax import RowWiseAdagrad
+from pipeline.records.pairs import pair_table
+from pipeline.vocabulary.vocabulary import build_vocabulary
+
+META = torch.device("meta")
+
+
+def prepared(records: pl.DataFrame, conf: Dataset, course: bool, **options: Any) -> tuple[TaskModule, dict[str, Any]]:
+    """A module at its start in numbers of 32 bits, and a training batch."""
+    conf = conf.model_copy(update={"precision": 32, "training": conf.training.model_copy(update=options)})
+    vocabulary = build_vocabulary(pair_table(records.lazy(), conf), conf)
+    examples = encode(records.lazy(), vocabulary, conf)
+    conf = conf.resolved(examples.n_training, len(vocabulary))
+    problem = Problem(examples.training(), vocabulary, conf, 2)
+    settings: Schedule = CourseNetwork().resolved(100, len(vocabulary), (2,)) if course else conf.training
+    learner = "pipeline.network.course_module" if course else conf.task.learner
+    module, sets, _ = module_of(learner).prepared(problem, settings, 10, settings.choices()[0], {})
+    training: Batches = sets[0]
+    return module, training[range(32)]
+
+
+class OnOneDevice(TorchDispatchMode):
+    """Refuses an operation whose result is on another device."""
+
+    def __init__(self, device: torch.device) -> None:
+        super().__init__()
+        self.device, self.operations = device, 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        self.operations += 1
+        for one in made if isinstance(made, tuple | list) else [made]:
+            assert not isinstance(one, torch.Tensor) or one.device == self.device, f"{func} made a tensor elsewhere"
+        return made
+
+
+STEPS = [
+    ("two_genres", "movies", False, {}),
+    ("two_genres", "movies", False, {"decoupled": False, "input_share": (0.3, 0.8), "dropout": 0.1}),
+    ("two_genres", "movies", False, {"negatives": 8, "input_share": (0.3, 0.8), "dropout": 0.1}),
+    ("two_genres", "movies", False, {"negatives": 8}),
+    ("two_genres", "movies", True, {}),
+    ("priced_words", "homes", False, {}),
+    ("noted_words", "notes", False, {}),
+]
+
+
+@pytest.mark.parametrize(("data", "name", "course", "options"), STEPS)
+def test_a_step_stays_on_its_device_and_never_waits_for_a_number(
+    data: str, name: str, course: bool, options: dict[str, Any], request: pytest.FixtureRequest
+) -> None:
+    module, batch = prepared(request.getfixturevalue(data), request.getfixturevalue(name), course, **options)
+    module.to(META)
+    for training in (True, False):
+        module.train(training)
+        plan = on_device(module.plan(batch), META)
+        with OnOneDevice(META) as watch:
+            loss = module.loss_of(plan)
+            if training:
+                loss.backward()
+        assert watch.operations > 10
+    assert all(parameter.grad is not None for parameter in module.parameters())
+
+
+def test_the_optimiser_of_touched_rows_stays_there_too(two_genres: pl.DataFrame, movies: Dataset) -> None:
+    module, batch = prepared(two_genres, movies, False, negatives=8)
+    module.to(META)
+    optimiser = module.configure_optimizers()["optimizer"]
+    assert isinstance(optimiser, RowWiseAdagrad)
+    rows = on_device(module.plan(batch), META)["touched"]
+    for parameter in module.parameters():  # as autograd makes them elsewhere; on this device it leaves the rows out
+        values = torch.empty(len(rows), *parameter.shape[1:], device=META)
+        parameter.grad = torch.sparse_coo_tensor(rows[None], values, parameter.shape, check_invariants=False)
+    with OnOneDevice(META) as watch:
+        optimiser.step()
+    assert watch.operations > 10
+
+
+def test_the_tests_above_can_fail(two_genres: pl.DataFrame, movies: Dataset) -> None:
+    """A tensor made without a device, lists left behind, and a number that is waited for."""
+    module, batch = prepared(two_genres, movies, False, negatives=8)
+    module.to(META)
+    with pytest.raises(AssertionError, match="made a tensor elsewhere"), OnOneDevice(META):
+        torch.zeros(3)
+    with pytest.raises((RuntimeError, NotImplementedError)):
+        module.loss_of(module.plan(batch))
+    with pytest.raises((RuntimeError, NotImplementedError)):
+        float(module.loss_of(on_device(module.plan(batch), META)))
+
+
+def test_weights_and_labels_that_are_the_inputs_are_moved_once(two_genres: pl.DataFrame, movies: Dataset) -> None:
+    module, batch = prepared(two_genres, movies, False, negatives=8)
+    plan = on_device(module.plan(batch), META)
+    assert plan["labels"] is plan["inputs"]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_a_gpu_that_is_not_there_is_told_with_the_cure_and_auto_takes_the_processor(
+    two_genres: pl.DataFrame, movies: Dataset
+) -> None:
+    vocabulary = build_vocabulary(pair_table(two_genres.lazy(), movies), movies)
+    examples = encode(two_genres.lazy(), vocabulary, movies)
+
+    def learned(accelerator: str) -> Any:
+        training = movies.training.model_copy(update={"accelerator": accelerator, "max_epochs": 2})
+        conf = movies.model_copy(update={"training": training}).resolved(examples.n_training, len(vocabulary))
+        return LearnedEmbedding(conf).fit(Problem(examples.training(), vocabulary, conf, 2)).embedding.matrix
+
+    assert (learned("auto") == learned("cpu")).all()
+    with pytest.raises(PipelineError, match=r"planted_\w+.yaml, training.accelerator: PyTorch .* finds no GPU here"):
+        learned("gpu")
+
+
+def test_numbers_of_64_bits_are_refused_on_a_mac_s_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert accelerator(Schedule(accelerator="mps"), torch.float32, "a.yaml") == "mps"
+    with pytest.raises(PipelineError, match=r"a\.yaml, training\.accelerator: .* Write `precision: 32`"):
+        accelerator(Schedule(accelerator="mps"), torch.float64, "a.yaml")
+
+
+def test_a_gpu_without_room_is_told_in_a_sentence_and_products_are_exact_again() -> None:
+    with products_of(Schedule(matmul_precision="high"), "a.yaml"):
+        assert torch.get_float32_matmul_precision() == "high"
+    with (
+        pytest.raises(PipelineError, match=r"a\.yaml, training\.accelerator: the GPU has no room .*Tried to allocate"),
+        products_of(Schedule(matmul_precision="high"), "a.yaml"),
+    ):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nmore")
+    assert torch.get_float32_matmul_precision() == "highest"
