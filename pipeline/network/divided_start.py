@@ -25,7 +25,7 @@ from pipeline.tasks.missing_tokens import MOST_PAIRS, MissingTokensTraining
 
 Array = npt.NDArray[Any]
 
-BLOCK_ROWS = 65_536
+BLOCK_ROWS = 8192
 """Rows of a basis that are turned at once."""
 SMALL = 1e-9
 """Directions with less than this share of the largest variance are noise."""
@@ -59,8 +59,8 @@ def divided_start(
     own = n[exchange.rank :: exchange.size]
     columns = _own_columns(_sample_of(rows, seed + exchange.rank), len(own), exchange)
     table = _loadings(columns, own**-0.25, dimension, seed + exchange.rank, tolerance)
-    length = _summed(torch.stack([table.square().sum().double(), torch.tensor(len(own), dtype=torch.float64)]))
-    table /= max(math.sqrt(length[0] / length[1]), 1e-12)
+    length = float(_summed(torch.linalg.vector_norm(table).double().square()))
+    table /= max(math.sqrt(length / len(n)), 1e-12)
     bias = np.log(own / n.mean())
     return MissingTokensNetwork(
         table.to(getattr(torch, dtype)), tensor(bias, dtype), settings.lift, temperature, settings.dropout, sparse=True
