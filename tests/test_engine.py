@@ -5,11 +5,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import numpy as np
 import polars as pl
 import pytest
+import yaml
+from dagster._core.definitions.job_base import IJob, InMemoryJob
+from dagster._core.definitions.reconstruct import reconstructable
+from dagster._core.executor.base import Executor
+from dagster._core.executor.in_process import InProcessExecutor
+from dagster._core.executor.step_delegating import StepDelegatingExecutor
 from polars.testing import assert_frame_equal
 
+from assets.executor import executor
 from pipeline.config.dataset import Dataset
 from pipeline.config.files import load
 from pipeline.config.inference import InferenceSettings
@@ -140,6 +148,40 @@ def test_parts_are_evaluated_and_answered_as_the_whole_is(
     assert made.model.uses_index == (exact_up_to == 10)
     for alone, together in zip(*found, strict=True):
         assert_frame_equal(alone, together)
+
+
+def test_steps_are_jobs_on_the_cluster_that_dagster_yaml_names(cluster: Any, tmp_path: Path) -> None:
+    config = {"ray": {"address": f"http://{cluster.head_node.webui_url}", "num_cpus": 2, "env_vars": ["PATH"]}}
+    launcher = {"module": "dagster_ray", "class": "RayRunLauncher", "config": config}
+    (tmp_path / "dagster.yaml").write_text(yaml.safe_dump({"run_launcher": launcher, "telemetry": {"enabled": False}}))
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        made = _executor(reconstructable(_a_job), instance)
+        assert isinstance(made, StepDelegatingExecutor)
+        assert (made._step_handler.name, made._step_handler.num_cpus) == ("RayStepHandler", 2)  # type: ignore[attr-defined]
+        assert isinstance(_executor(InMemoryJob(_a_job()), instance), InProcessExecutor)  # of `embedding-pipeline run`
+
+
+def test_elsewhere_steps_stay_in_the_process_of_their_run() -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert isinstance(_executor(reconstructable(_a_job), instance), InProcessExecutor)
+
+
+def _a_job() -> dg.JobDefinition:
+    @dg.op
+    def nothing() -> None:
+        pass
+
+    @dg.job
+    def job() -> None:
+        nothing()
+
+    return job
+
+
+def _executor(job: IJob, instance: dg.DagsterInstance) -> Executor:
+    create = executor.executor_creation_fn
+    assert create is not None
+    return create(dg.InitExecutorContext(job, executor, {"retries": {"enabled": {}}}, instance))
 
 
 def test_what_a_lost_machine_had_is_made_again(

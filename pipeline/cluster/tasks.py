@@ -72,6 +72,9 @@ def get(started: Any) -> Any:
             raise error.cause from None
         if isinstance(error.cause, ray.exceptions.RayError):
             raise _lost(error.cause) from error
+        if isinstance(error.cause, RuntimeError) and "failed to import" in str(error.cause):
+            said = str(error).strip().rsplit("\n", 1)[-1]
+            raise PipelineError(f"a machine of the cluster has no, or another, embedding-pipeline: {said}") from error
         raise
     except ray.exceptions.RayError as error:
         raise _lost(error) from error

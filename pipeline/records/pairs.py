@@ -105,13 +105,18 @@ class PairTable:
         )
 
 
-def pair_table(records: pl.LazyFrame, conf: Dataset) -> PairTable:
+def pair_table(records: pl.LazyFrame, conf: Dataset, in_order: bool = False) -> PairTable:
     """Go through the records once, and number examples and tokens in the order in which they come.
+
+    Args:
+        records: the raw records.
+        conf: the dataset.
+        in_order: whether they have to come in the order of the records.
 
     Raises:
         PipelineError: a column has a dtype from which such tokens cannot be made.
     """
-    table = unlabelled(records, conf)
+    table = unlabelled(records, conf, in_order)
     return replace(table, tokens=labelled(table.tokens))
 
 
@@ -120,16 +125,12 @@ def labelled(tokens: pl.DataFrame) -> pl.DataFrame:
     return tokens.select("token", pl.coalesce("label", "token"))
 
 
-def unlabelled(records: pl.LazyFrame, conf: Dataset) -> PairTable:
-    """The table of pairs, whose tokens have no label where no record gives them one.
-
-    Raises:
-        PipelineError: a column has a dtype from which such tokens cannot be made.
-    """
+def unlabelled(records: pl.LazyFrame, conf: Dataset, in_order: bool = False) -> PairTable:
+    """The table of pairs, whose tokens have no label where no record gives them one; see `pair_table`."""
     builder = _Builder(conf)
     used = with_example(records, conf)
     batches = used.select(builder.columns(used.collect_schema())).collect_batches(
-        chunk_size=builder.rows_at_once, maintain_order=False
+        chunk_size=builder.rows_at_once, maintain_order=in_order
     )
     for batch in batches:
         for some in batch.iter_slices(builder.rows_at_once):
