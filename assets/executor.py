@@ -10,9 +10,6 @@ from dagster._core.definitions.executor_definition import IN_PROC_CONFIG
 from dagster._core.definitions.reconstruct import ReconstructableJob
 from dagster._core.executor.base import Executor
 
-CPUS = 1
-"""What a step reserves, if neither `dagster.yaml` nor the tag `dagster-ray/config` says otherwise."""
-
 
 # each step of the multiprocess default would import torch, Lightning and MLflow anew
 @dg.executor(name="in_process_or_ray", config_schema=IN_PROC_CONFIG)
@@ -24,9 +21,9 @@ def executor(context: dg.InitExecutorContext) -> Executor:
         return _made(dg.in_process_executor, context)
     from dagster_ray import ray_executor
 
-    names = ("env_vars", "runtime_env", "num_gpus", "memory", "resources")
+    names = ("env_vars", "runtime_env", "num_cpus", "num_gpus", "memory", "resources")
     settings = {name: getattr(launcher, name) for name in names if getattr(launcher, name)}
-    config = {"ray": {"num_cpus": launcher.num_cpus or CPUS, **settings}, "retries": context.executor_config["retries"]}
+    config = {"ray": settings, "retries": context.executor_config["retries"]}
     return _made(ray_executor, context._replace(executor_config=config))
 
 

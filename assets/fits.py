@@ -43,6 +43,7 @@ def fits_asset(
         modules=modules,
         priority=priority,
         config_schema=launchpad.schema(conf, name, kind),
+        on_cluster=estimators.EMBEDDING in methods and conf.training.workers > 1,
     )
     def fits(
         context: dg.AssetExecutionContext,

@@ -70,6 +70,7 @@ def recommendations_asset(conf: Dataset) -> dg.AssetsDefinition:
         settings=TOKENS | {"inference"},
         upstream=("vocabulary", "sparse_examples", "champion"),
         modules=["pipeline.inference.recommender"],
+        on_cluster=conf.engine == "ray",
     )
     def recommendations(
         context: dg.AssetExecutionContext,

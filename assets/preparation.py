@@ -61,6 +61,7 @@ def vocabulary_asset(conf: Dataset) -> dg.AssetsDefinition:
         kinds={"polars", "parquet"},
         settings=TOKENS,
         upstream=("raw_records",),
+        on_cluster=conf.engine == "ray",
     )
     def vocabulary(context: dg.AssetExecutionContext, raw_records: Records) -> dg.MaterializeResult[Any]:
         with for_people(conf.file):
@@ -89,6 +90,7 @@ def sparse_examples_asset(conf: Dataset) -> dg.AssetsDefinition:
         kinds={"numpy", "polars"},
         settings=TOKENS,
         upstream=("raw_records", "vocabulary"),
+        on_cluster=conf.engine == "ray",
     )
     def sparse_examples(
         context: dg.AssetExecutionContext, raw_records: Records, vocabulary: Counted

@@ -111,6 +111,13 @@ def at_once() -> int:
     return 2 * max(1, int(ray.cluster_resources().get("CPU", 1)))
 
 
+def has_room() -> bool:
+    """Whether a CPU of the cluster is free, so that tasks begin at once."""
+    import ray
+
+    return bool(ray.available_resources().get("CPU", 0) >= 1)
+
+
 class Shared:
     """A value that is put into the cluster once, and that each process of its tasks fetches once."""
 

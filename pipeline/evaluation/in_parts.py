@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from pipeline.cluster.tasks import Shared, at_once, each, engine
+from pipeline.cluster.tasks import Shared, at_once, each, engine, has_room
 from pipeline.config.dataset import Dataset
 from pipeline.config.task import Task
 from pipeline.embedding import Fitted
@@ -13,7 +13,7 @@ from pipeline.examples.example_set import ExampleSet, SparseRows
 
 
 def evaluate(conf: Dataset, fitted: Fitted, rows: ExampleSet) -> pl.DataFrame:
-    """What the task's `evaluate` returns, with the engine that conf names.
+    """What the task's `evaluate` returns, with the engine that conf names; here, too, if the cluster has no CPU free.
 
     Raises:
         PipelineError: there is no cluster.
@@ -21,6 +21,8 @@ def evaluate(conf: Dataset, fitted: Fitted, rows: ExampleSet) -> pl.DataFrame:
     if conf.engine == "local":
         return conf.task.evaluate(fitted, rows)
     with engine(conf.engine, conf.file):
+        if not has_room():  # several fits that keep all CPUs would wait for each other's tasks
+            return conf.task.evaluate(fitted, rows)
         shared = Shared((conf.task, fitted))
         return pl.concat(each(_evaluated, ((shared, part) for part in _parts(rows, at_once()))))
 
