@@ -54,7 +54,7 @@ postgresql:  ## the database server that the tests start; installed where missin
 		(apt-get install -y -qq postgresql || (apt-get update -qq && apt-get install -y -qq postgresql)) > /dev/null) || \
 		echo "no PostgreSQL: the tests that need it are skipped (Debian: apt-get install postgresql)"
 
-ray: $(RAY)  ## install the extra for more than one machine: Ray, Daft, dagster-ray
+ray: $(RAY)  ## install the extra for more than one machine: Ray, dagster-ray
 
 check: $(INSTALLED)  ## format, lint, types and the direction of imports only
 	@$(BIN)/ruff format --check --quiet . || (echo "error: run 'make format'" && exit 1)

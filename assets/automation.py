@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 
+from assets.executor import executor
 from assets.resources import MLflow
 from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError
@@ -26,7 +27,7 @@ def job(conf: Dataset) -> Any:
         conf.name,
         dg.AssetSelection.groups(conf.name),
         description=f"Every asset of {conf.name}: {conf.description}",
-        executor_def=dg.in_process_executor,
+        executor_def=executor,
     )
 
 

@@ -30,6 +30,7 @@ def asset(
     modules: Iterable[str] = (),
     priority: int = 0,
     config_schema: dg.Shape | None = None,
+    on_cluster: bool = False,
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     """A decorator that makes a function an asset of a dataset.
 
@@ -46,6 +47,8 @@ def asset(
         modules: further modules whose code decides the value, by their full names.
         priority: of assets that could be made next, the one with the highest is.
         config_schema: what can be set for one materialisation.
+        on_cluster: whether the work is done by others on a cluster, so that the step itself needs no CPU there. If it
+            kept one, steps that run side by side could take all, and wait for each other's tasks.
     """
     decides = json.dumps(conf.model_dump(mode="json", include=settings), sort_keys=True)
 
@@ -64,7 +67,10 @@ def asset(
             io_manager_key=VALUES,
             config_schema=config_schema,
             check_specs=checks.specs(conf, name),
-            op_tags={"dagster/priority": str(priority)},
+            op_tags={
+                "dagster/priority": str(priority),
+                "dagster-ray/config": json.dumps({"num_cpus": 0 if on_cluster else 1}),
+            },
             code_version=hashlib.sha256((code + decides).encode()).hexdigest()[:16],
         )(function)
 

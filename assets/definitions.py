@@ -7,6 +7,7 @@ import dagster as dg
 
 from assets import automation
 from assets.dataset import dataset_assets
+from assets.executor import executor
 from assets.home import conf_folder
 from assets.resources import MLFLOW, lines, mlflow_from_environment
 from assets.storage import VALUES, values
@@ -35,8 +36,7 @@ def definitions(datasets: Sequence[Dataset]) -> dg.Definitions:
     together = dg.Definitions(
         jobs=[automation.job_of_all()],
         loggers={"lines": lines},
-        # the multiprocess default would import torch, Lightning and MLflow anew in every step
-        executor=dg.in_process_executor,
+        executor=executor,
     )
     return dg.Definitions.merge(*(dataset_definitions(conf, conf_folder()) for conf in datasets), together)
 

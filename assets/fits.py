@@ -12,6 +12,7 @@ from assets.home import home
 from assets.resources import MLflow
 from assets.storage import for_people
 from pipeline import estimators
+from pipeline.cluster.tasks import engine
 from pipeline.config.dataset import Dataset
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.fits import Fits
@@ -42,6 +43,7 @@ def fits_asset(
         modules=modules,
         priority=priority,
         config_schema=launchpad.schema(conf, name, kind),
+        on_cluster=estimators.EMBEDDING in methods and conf.training.workers > 1,
     )
     def fits(
         context: dg.AssetExecutionContext,
@@ -49,7 +51,7 @@ def fits_asset(
         vocabulary: Vocabulary,
         sparse_examples: SparseExamples,
     ) -> dg.MaterializeResult[Any]:
-        with for_people(conf.file):
+        with for_people(conf.file), engine(conf.engine, conf.file):
             config = kind(**context.op_execution_context.op_config)
             asked = launchpad.with_config(conf, name, config)
             tracker = embedding_mlflow.tracker(conf, context.instance)

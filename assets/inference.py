@@ -70,6 +70,7 @@ def recommendations_asset(conf: Dataset) -> dg.AssetsDefinition:
         settings=TOKENS | {"inference"},
         upstream=("vocabulary", "sparse_examples", "champion"),
         modules=["pipeline.inference.recommender"],
+        on_cluster=conf.engine == "ray",
     )
     def recommendations(
         context: dg.AssetExecutionContext,
@@ -80,7 +81,8 @@ def recommendations_asset(conf: Dataset) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult[Any]:
         with for_people(conf.file):
             model = load(f"models:/{conf.name}/{champion.version}", embedding_mlflow.tracking_uri)
-            made = recommend_each(model, sparse_examples, vocabulary, values().scratch(context), context.log)
+            scratch = values().scratch(context)
+            made = recommend_each(model, sparse_examples, vocabulary, scratch, context.log, conf.engine)
         return dg.MaterializeResult(
             value=made,
             data_version=data_version([champion.version, sparse_examples.fingerprint, conf.inference.top]),

@@ -14,7 +14,7 @@ from assets.declaration import RECORDS, TOKENS, asset, data_version
 from assets.home import home
 from assets.storage import for_people, values
 from pipeline.config.dataset import Dataset
-from pipeline.examples.encoding import encode
+from pipeline.examples.encoding import encode_records
 from pipeline.records.columns import roles
 from pipeline.records.ingest import Records, ingest
 from pipeline.vocabulary.counted import Counted, count
@@ -61,6 +61,7 @@ def vocabulary_asset(conf: Dataset) -> dg.AssetsDefinition:
         kinds={"polars", "parquet"},
         settings=TOKENS,
         upstream=("raw_records",),
+        on_cluster=conf.engine == "ray",
     )
     def vocabulary(context: dg.AssetExecutionContext, raw_records: Records) -> dg.MaterializeResult[Any]:
         with for_people(conf.file):
@@ -89,13 +90,13 @@ def sparse_examples_asset(conf: Dataset) -> dg.AssetsDefinition:
         kinds={"numpy", "polars"},
         settings=TOKENS,
         upstream=("raw_records", "vocabulary"),
+        on_cluster=conf.engine == "ray",
     )
     def sparse_examples(
         context: dg.AssetExecutionContext, raw_records: Records, vocabulary: Counted
     ) -> dg.MaterializeResult[Any]:
         with for_people(conf.file):
-            table = vocabulary.table_of(raw_records, conf)
-            examples = encode(raw_records.frame, vocabulary.vocabulary, conf, table)
+            examples = encode_records(raw_records, vocabulary, conf)
         context.log.info(f"{conf.name}: {len(examples):,} sparse examples, {len(examples.indices):,} stored entries")
         return dg.MaterializeResult(
             value=examples,

@@ -21,7 +21,9 @@ from pipeline.experiment.liveness import is_gone, process_of_run
 
 _RUNS, _VERSIONS, _CURRENT = ".runs", ".versions", ".current"
 _PROCESS = ".process"
-"""Names the process that makes the values of a run."""
+"""Names the process that makes the values of a run; empty if each step has one of its own, on any machine."""
+_STEP = "DAGSTER_RUN_STEP_KEY"
+"""The variable with the name of the step, where a step is a job on a cluster."""
 
 
 class Versions:
@@ -52,7 +54,7 @@ class Versions:
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(parents=True)
         try:
-            (new.parent / _PROCESS).write_text(process_of_run())
+            (new.parent / _PROCESS).write_text("" if _STEP in os.environ else process_of_run())
             write(new)
             shutil.rmtree(folder, ignore_errors=True)
             new.rename(folder)

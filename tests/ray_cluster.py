@@ -11,6 +11,8 @@ from typing import Any
 import psutil
 import pytest
 
+from docs.tour import free_port
+
 MEMORY = 100 * 2**20
 """Bytes that a node keeps objects in."""
 ATTEMPTS = 3
@@ -57,7 +59,8 @@ def _started(options: dict[str, Any], nodes: int, folder: Path) -> Any:
         cluster = Cluster()
         try:
             for node in range(nodes):
-                cluster.add_node(**options, **({} if node else {"include_dashboard": True}))
+                page = {} if node else {"include_dashboard": True, "dashboard_port": free_port()}
+                cluster.add_node(**options, **page)
             cluster.wait_for_nodes()
             return cluster
         except Exception:

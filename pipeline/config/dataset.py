@@ -40,6 +40,10 @@ class Dataset(Section):
     """The file's name without its ending: letters, digits and `_`."""
     description: str = Field(max_length=10_000)
     """What the data is and what is learned, in a sentence or two."""
+    engine: Literal["local", "ray"] = "local"
+    """Where records are counted and encoded, held-out examples evaluated, and answers in bulk made: in this process, or
+    in parts on a cluster of [Ray](https://docs.ray.io), with the same results. RAY_ADDRESS in the environment names the
+    cluster; without it a Ray of this machine is started. Needs `pip install 'embedding-pipeline[ray]'`."""
     source: Source
     example: str | None = None
     """The column whose value tells which rows make up one example, such as a user. Default: every row is an example."""

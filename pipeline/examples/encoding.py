@@ -1,5 +1,6 @@
 """Raw records and a vocabulary -> sparse examples: the table of pairs becomes a CSR matrix."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -9,14 +10,17 @@ import polars as pl
 from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError
 from pipeline.examples.sparse_examples import TEST, TRAIN, SparseExamples
-from pipeline.records.csr_builder import Bucket, CsrBuilder
+from pipeline.records.csr_builder import CsrBuilder
+from pipeline.records.csr_keys import Bucket
 from pipeline.records.growing import Growing
+from pipeline.records.ingest import Records
 from pipeline.records.memory_mapped import blocks
 from pipeline.records.pairs import Block, PairTable, pair_table
 from pipeline.records.side_by_side import side_by_side
 from pipeline.records.splitting import Assignment, assign
 from pipeline.records.used_records import with_example
 from pipeline.schemas import PARTS
+from pipeline.vocabulary.counted import Counted
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 Array = npt.NDArray[Any]
@@ -46,22 +50,69 @@ def encode(
         random = np.random.default_rng(conf.seed)
 
         def finished(bucket: Bucket, drawn: Array) -> Bucket:
-            return bucket._replace(parts=_fold_in(bucket.indptr, conf.task.share_in, drawn)) if folds_in else bucket
+            return bucket._replace(parts=fold_in(bucket.indptr, conf.task.share_in, drawn)) if folds_in else bucket
 
-        arrays = [Growing(dtype) for dtype in (np.int64, np.int32, np.uint32, np.uint8, np.float64)]
-        buckets = ((bucket, random.random(len(bucket.indices))) for bucket in builder)
-        for found in side_by_side(finished, buckets):
-            for array, values in zip(arrays, found._replace(indptr=np.diff(found.indptr)), strict=True):
-                if values is not None:
-                    array.append(values)
-        lengths, indices, counts, parts, weights = (array.array() for array in arrays)
+        buckets = side_by_side(finished, ((bucket, random.random(len(bucket.indices))) for bucket in builder))
+        matrix = whole(buckets)
+    return examples_of(
+        matrix, records, vocabulary, conf, assignment, {"pairs": len(table), "unknown_tokens": n_unknown}
+    )
+
+
+def whole(buckets: Iterable[Bucket]) -> Bucket:
+    """All rows of the matrix, on disk."""
+    arrays = [Growing(dtype) for dtype in (np.int64, np.int32, np.uint32, np.uint8, np.float64)]
+    for found in buckets:
+        for array, values in zip(arrays, found._replace(indptr=np.diff(found.indptr)), strict=True):
+            if values is not None:
+                array.append(values)
+    lengths, *others = (array.array() for array in arrays)
+    return Bucket(np.append(0, np.cumsum(lengths)), *others)
+
+
+def encode_records(records: Records, counted: Counted, conf: Dataset) -> SparseExamples:
+    """Turn the raw records into sparse examples, with the engine that conf names.
+
+    Args:
+        records: the raw records.
+        counted: their vocabulary, and maybe their pairs.
+        conf: the dataset.
+
+    Raises:
+        PipelineError: see `encode`; or there is no cluster.
+    """
+    if conf.engine == "ray":
+        from pipeline.examples.divided_encoding import encode_on_cluster
+
+        return encode_on_cluster(records, counted.vocabulary, conf)
+    return encode(records.frame, counted.vocabulary, conf, counted.table_of(records, conf))
+
+
+def examples_of(
+    matrix: Bucket,
+    records: pl.LazyFrame,
+    vocabulary: Vocabulary,
+    conf: Dataset,
+    assignment: Assignment,
+    counts: Mapping[str, int],
+) -> SparseExamples:
+    """The sparse examples of a matrix of all rows.
+
+    Args:
+        matrix: with float64 weights, or an empty array of them.
+        records: the raw records.
+        vocabulary: that of the columns.
+        conf: the dataset.
+        assignment: the split of the rows.
+        counts: `pairs` and `unknown_tokens`.
+    """
     beside = conf.task.beside(with_example(records, conf), assignment.examples["example"], conf.file)
     return SparseExamples(
-        indptr=np.append(0, np.cumsum(lengths)),
-        indices=indices,
-        counts=counts,
-        parts=parts,
-        weights=_relative(weights),
+        indptr=matrix.indptr,
+        indices=matrix.indices,
+        counts=matrix.counts,
+        parts=matrix.parts,
+        weights=_relative(matrix.weights),
         dense=beside.dense,
         target=beside.target,
         frame=assignment.examples,
@@ -72,15 +123,14 @@ def encode(
             "classes": list(beside.classes),
             "by_token": assignment.by_token,
             "folds": conf.split.folds or 0,
-            "pairs": len(table),
-            "unknown_tokens": n_unknown,
+            **counts,
         },
     )
 
 
-def _relative(weights: Array) -> Array:
+def _relative(weights: Array | None) -> Array:
     """Weights (P,) divided by their mean, as float32: no result depends on their unit."""
-    if not len(weights):
+    if weights is None or not len(weights):
         return np.empty(0, np.float32)
     mean = sum(float(block.sum()) for block in blocks(weights)) / len(weights)
     relative = Growing(np.float32)
@@ -105,17 +155,22 @@ def _fill(builder: CsrBuilder, table: PairTable, assignment: Assignment, vocabul
         if conf.vocabulary.unknown == "refuse":
             first = int(np.flatnonzero(~known)[0])
             token, example = table.tokens["token"][int(block.token[first])], table.ids[int(block.example[first])]
-            raise PipelineError(
-                f"{conf.file}, vocabulary.unknown: the token {token!r} of example {example!r} has no place in the "
-                "vocabulary, and conf refuses such tokens. Say `drop` or `share`, or lower `min_count`."
-            )
+            raise refuse(conf, token, f" of example {example!r}")
         put(block.keep(known))
         return len(known) - int(known.sum())
 
     return sum(side_by_side(add, ((block,) for block in table.blocks())))
 
 
-def _fold_in(indptr: Array, share: float, random: Array) -> Array:
+def refuse(conf: Dataset, token: str, where: str = "") -> PipelineError:
+    """Why data with an unknown token is refused."""
+    return PipelineError(
+        f"{conf.file}, vocabulary.unknown: the token {token!r}{where} has no place in the vocabulary, and conf refuses "
+        "such tokens. Say `drop` or `share`, or lower `min_count`."
+    )
+
+
+def fold_in(indptr: Array, share: float, random: Array) -> Array:
     """Parts (P,) for held-out examples: a random share of the tokens goes in (TRAIN), the others are labels (TEST).
 
     Args:

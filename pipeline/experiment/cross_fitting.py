@@ -18,6 +18,7 @@ import polars as pl
 
 from pipeline.config.dataset import Dataset
 from pipeline.embedding import Estimator, Fitted, Place, Problem, Watch
+from pipeline.evaluation.in_parts import evaluate
 from pipeline.examples.example_set import ExampleSet
 from pipeline.examples.sparse_examples import HELD_OUT, SparseExamples
 from pipeline.vocabulary.vocabulary import Vocabulary
@@ -90,11 +91,11 @@ def cross_fit(
         fitted = fit(whole, examples.training(fold), validation=validation if len(validation) else None)
         chosen.append(fitted.chosen)
         if len(validation):
-            scores["validation"].append(conf.task.evaluate(fitted, validation))
+            scores["validation"].append(evaluate(conf, fitted, validation))
             if conf.refit:
                 fitted = fit(f"{whole}, refit", examples.training(fold, refit=True), chosen=fitted.chosen)
         if len(test):
-            scores["test"].append(conf.task.evaluate(fitted, test))
+            scores["test"].append(evaluate(conf, fitted, test))
     if examples.n_folds > 1:
         fitted = fit(f"{name}, all", examples.everything(), chosen=typical(chosen))
     losses.flush()

@@ -54,18 +54,18 @@ class BestTokens:
         self.fitted = fitted
         self.size = len(fitted.embedding.vocabulary)
         self.factors = factors_of(fitted)
-        self._file = index if self.size > exact_up_to and self.factors is not None else None
+        self.index_file = index if self.size > exact_up_to and self.factors is not None else None
 
     @property
     def is_exact(self) -> bool:
         """Whether all tokens are scored."""
-        return self._file is None
+        return self.index_file is None
 
     @cached_property
     def _index(self) -> "ProductIndex":
-        assert self._file is not None
+        assert self.index_file is not None
         assert self.factors is not None
-        return ProductIndex.load(self._file, self.factors.items)
+        return ProductIndex.load(self.index_file, self.factors.items)
 
     def of(self, inputs: sparse.csr_matrix, k: int, left_out: Array | None = None, exact: bool = False) -> Best:
         """The K best tokens of each list.

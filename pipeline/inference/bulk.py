@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -11,10 +11,12 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
+from pipeline.cluster import tasks
 from pipeline.embedding import Embedding
 from pipeline.errors import PipelineError
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.inference.best_tokens import Best
+from pipeline.inference.carried import Carried
 from pipeline.inference.model import Model
 from pipeline.inference.recommender import Recommender
 from pipeline.vocabulary.vocabulary import Vocabulary
@@ -24,6 +26,8 @@ AT_ONCE = 2_000
 SAID_EVERY = 30.0
 """Seconds between two lines of progress."""
 _FILE = "recommendations.parquet"
+Lists = tuple[pl.Series, sparse.csr_matrix]
+"""The ids of some lists, and the lists (N, V)."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,12 @@ class Recommendations:
 
 
 def recommend_each(
-    model: Model, examples: SparseExamples, vocabulary: Vocabulary, folder: Path, log: logging.Logger
+    model: Model,
+    examples: SparseExamples,
+    vocabulary: Vocabulary,
+    folder: Path,
+    log: logging.Logger,
+    engine: str = "local",
 ) -> Recommendations:
     """Recommend tokens for each example of a dataset, a batch at a time.
 
@@ -59,6 +68,7 @@ def recommend_each(
         vocabulary: of the examples.
         folder: created here, for the file.
         log: gets a line of progress now and then.
+        engine: `local` or `ray`.
 
     Raises:
         PipelineError: the vocabulary is not that of the examples, or the model recommends nothing.
@@ -67,21 +77,41 @@ def recommend_each(
         raise PipelineError(f"{model.facts['name']}: its model predicts no tokens.")
     vocabulary.require(examples.about["vocabulary"], "the sparse examples")
     to_own, rows = _to_own(model.embedding, vocabulary), examples.everything()
-    top = model.conf.inference.top
     folder.mkdir(parents=True)
 
-    def batches() -> Iterator[pl.DataFrame]:
+    def lists() -> Iterator[Lists]:
         said = time.monotonic()
         for start in range(0, len(rows), AT_ONCE):
             some = slice(start, start + AT_ONCE)
             inputs = rows.inputs[some] if to_own is None else sparse.csr_matrix(rows.inputs[some] @ to_own)
-            yield ranked(rows.ids[some], model.best.of(inputs, top), model.embedding)
+            yield rows.ids[some], inputs
             if time.monotonic() - said > SAID_EVERY:
                 said = time.monotonic()
                 log.info(f"{model.facts['name']}: recommendations for {start + AT_ONCE:,} of {len(rows):,} examples")
 
-    write_batches(batches(), folder / _FILE)
+    write_batches(recommended(model, lists(), engine), folder / _FILE)
     return Recommendations(folder)
+
+
+def recommended(model: Recommender, lists: Iterable[Lists], engine: str) -> Iterator[pl.DataFrame]:
+    """The best tokens of some lists at a time, as `ranked` writes them; on a cluster several at once, in order.
+
+    Raises:
+        PipelineError: there is no cluster.
+    """
+    top = model.conf.inference.top
+    if engine == "local":
+        for ids, inputs in lists:
+            yield ranked(ids, model.best.of(inputs, top), model.embedding)
+        return
+    with tasks.engine(engine, model.conf.file):
+        shared = tasks.Shared(Carried.of(model.best))
+        yield from tasks.each(_recommended, ((shared, ids, inputs, top) for ids, inputs in lists))
+
+
+def _recommended(shared: tasks.Shared, ids: pl.Series, inputs: sparse.csr_matrix, top: int) -> pl.DataFrame:
+    best = shared.value.best
+    return ranked(ids, best.of(inputs, top), best.fitted.embedding)
 
 
 def ranked(ids: pl.Series, best: Best, embedding: Embedding) -> pl.DataFrame:

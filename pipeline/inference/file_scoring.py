@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from pipeline.examples.unseen import unseen, without_answers
-from pipeline.inference.bulk import ranked, write_batches
+from pipeline.inference.bulk import Lists, recommended, write_batches
 from pipeline.inference.model import Model
 from pipeline.inference.predictor import Predictor
 from pipeline.inference.recommender import Recommender
@@ -36,7 +36,7 @@ class Scored:
     """The first rows."""
 
 
-def score_file(model: Model, source: str, path: Path, log: logging.Logger) -> Scored:
+def score_file(model: Model, source: str, path: Path, log: logging.Logger, engine: str = "local") -> Scored:
     """Answer for the records of a file; an earlier file of answers is replaced once all are there.
 
     For a number or a class, each record is followed by its prediction; if conf says which rows are one example, there
@@ -47,6 +47,7 @@ def score_file(model: Model, source: str, path: Path, log: logging.Logger) -> Sc
         source: path, glob, folder or URL of files like those that were learned from. The target may lack.
         path: of the file to write.
         log: gets lines of progress.
+        engine: what finds the missing tokens, `local` or `ray`; a number or a class is predicted here.
 
     Raises:
         PipelineError: the file lacks a column, or too many of its records cannot be used.
@@ -59,7 +60,7 @@ def score_file(model: Model, source: str, path: Path, log: logging.Logger) -> Sc
         records = ingest(conf, Path.cwd(), folder / "records", folder / "downloads")
         log.info(f"{model.facts['name']}: {len(records):,} records can be used")
         if isinstance(model, Recommender):
-            n = write_batches(_recommended(model, records), folder / "answers.parquet")
+            n = write_batches(recommended(model, _lists(model, records), engine), folder / "answers.parquet")
         elif isinstance(model, Predictor):
             n = write_batches(_predicted(model, records), folder / "answers.parquet")
         else:
@@ -69,12 +70,11 @@ def score_file(model: Model, source: str, path: Path, log: logging.Logger) -> Sc
     return Scored(path, n, counts.used, counts.quarantined, pl.scan_parquet(path).head(5).collect())
 
 
-def _recommended(model: Recommender, records: Records) -> Iterator[pl.DataFrame]:
+def _lists(model: Recommender, records: Records) -> Iterator[Lists]:
     found = unseen(records.frame, model.fitted.embedding.vocabulary, without_answers(model.conf))
     for start in range(0, len(found.ids), ROWS):
         some = slice(start, start + ROWS)
-        best = model.best.of(found.inputs[some], model.conf.inference.top)
-        yield ranked(found.ids[some], best, model.fitted.embedding)
+        yield found.ids[some], found.inputs[some]
 
 
 def _predicted(model: Predictor, records: Records) -> Iterator[pl.DataFrame]:

@@ -43,7 +43,12 @@ class Records:
     @property
     def frame(self) -> pl.LazyFrame:
         """The records, as a lazy frame. Numbers that were read from texts stand in columns of their own."""
-        return pl.scan_parquet(sorted(self.folder.glob(_FILES)))
+        return pl.scan_parquet(self.files)
+
+    @property
+    def files(self) -> list[Path]:
+        """The files, in the order of their records."""
+        return sorted(self.folder.glob(_FILES))
 
     @property
     def quarantine(self) -> pl.DataFrame:

@@ -9,7 +9,7 @@ Letters: P pairs, E example numbers.
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -21,7 +21,7 @@ from pipeline.config.dataset import Dataset
 from pipeline.records.columns import number
 from pipeline.records.growing import Growing
 from pipeline.records.memory_mapped import load, release, save
-from pipeline.records.text_numbers import TextNumbers
+from pipeline.records.text_numbers import TextNumbers, numbers_or_nulls
 from pipeline.records.token_texts import texts_of, written
 from pipeline.records.used_records import EXAMPLE, with_example
 from pipeline.schemas import PARTS
@@ -105,16 +105,32 @@ class PairTable:
         )
 
 
-def pair_table(records: pl.LazyFrame, conf: Dataset) -> PairTable:
+def pair_table(records: pl.LazyFrame, conf: Dataset, in_order: bool = False) -> PairTable:
     """Go through the records once, and number examples and tokens in the order in which they come.
+
+    Args:
+        records: the raw records.
+        conf: the dataset.
+        in_order: whether they have to come in the order of the records.
 
     Raises:
         PipelineError: a column has a dtype from which such tokens cannot be made.
     """
+    table = unlabelled(records, conf, in_order)
+    return replace(table, tokens=labelled(table.tokens))
+
+
+def labelled(tokens: pl.DataFrame) -> pl.DataFrame:
+    """Tokens and their labels; one without a label is its own."""
+    return tokens.select("token", pl.coalesce("label", "token"))
+
+
+def unlabelled(records: pl.LazyFrame, conf: Dataset, in_order: bool = False) -> PairTable:
+    """The table of pairs, whose tokens have no label where no record gives them one; see `pair_table`."""
     builder = _Builder(conf)
     used = with_example(records, conf)
     batches = used.select(builder.columns(used.collect_schema())).collect_batches(
-        chunk_size=builder.rows_at_once, maintain_order=False
+        chunk_size=builder.rows_at_once, maintain_order=in_order
     )
     for batch in batches:
         for some in batch.iter_slices(builder.rows_at_once):
@@ -192,7 +208,7 @@ class _Builder:
         with ThreadPoolExecutor(1) as beside:
             if self.conf.example is not None:
                 example.append(beside.submit(self.examples.of, batch["example"]))
-            numbers = [_of_all(self.tokens, batch[name]) for name in tokens]
+            numbers = [numbers_or_nulls(self.tokens, batch[name]) for name in tokens]
         return batch.with_columns(
             *(pl.Series("example", found.result(), dtype=pl.UInt32) for found in example), *numbers
         )
@@ -211,32 +227,24 @@ class _Builder:
 
     def _note_labels(self, pairs: pl.DataFrame) -> None:
         """Keep the smallest label of each token so far."""
-        self.labels.append(pairs.group_by("token").agg(pl.col("label").min()))
+        self.labels.append(_smallest([pairs]))
         if sum(frame.height for frame in self.labels[1:]) > max(_LABELS, self.labels[0].height):
-            self.labels = [self._smallest_labels()]
-
-    def _smallest_labels(self) -> pl.DataFrame:
-        return pl.concat(self.labels).group_by("token").agg(pl.col("label").min())
+            self.labels = [_smallest(self.labels)]
 
     def table(self) -> PairTable:
         """The table of all pairs."""
         numbers = int(np.flatnonzero(self.first != NO_RECORD).max(initial=-1)) + 1
         ids = pl.int_range(numbers, eager=True).cast(pl.String) if self.conf.example is None else self.examples.texts()
-        tokens = pl.DataFrame({"token": self.tokens.texts()})
-        if self.labels:
-            labels = self._smallest_labels().rename({"token": "number"})
-            numbered = tokens.with_row_index("number").join(labels, on="number", how="left", maintain_order="left")
-            tokens = numbered.select("token", pl.coalesce("label", "token"))
-        else:
-            tokens = tokens.with_columns(label="token")
+        tokens = pl.DataFrame({"number": np.arange(len(self.tokens), dtype=np.uint32), "token": self.tokens.texts()})
+        labels = _smallest(self.labels).rename({"token": "number"})
+        tokens = tokens.join(labels, on="number", how="left", maintain_order="left").drop("number")
         example, token, part, weight = (array.array() for array in self.arrays.values())
         first, last, odd = self.first[:numbers], self.last[:numbers], min(self.odd, default=None)
         return PairTable(example, token, part, weight, first, last, ids, tokens, odd)
 
 
-def _of_all(numbers: TextNumbers, texts: pl.Series) -> pl.Series:
-    """The number of each text; null for a null."""
-    if not texts.null_count():
-        return pl.Series(texts.name, numbers.of(texts), dtype=pl.UInt32)
-    found = pl.repeat(None, len(texts), dtype=pl.UInt32, eager=True).alias(texts.name)
-    return found.scatter(texts.is_not_null().arg_true(), pl.Series(numbers.of(texts.drop_nulls()), dtype=pl.UInt32))
+def _smallest(labels: list[pl.DataFrame]) -> pl.DataFrame:
+    """The smallest label of each token number."""
+    nothing = pl.DataFrame(schema={"token": pl.UInt32, "label": pl.String})
+    found = pl.concat([nothing, *(frame.select("token", "label") for frame in labels)])
+    return found.group_by("token").agg(pl.col("label").min())

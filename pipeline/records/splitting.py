@@ -143,7 +143,7 @@ def learned_from(table: PairTable, assignment: Assignment, conf: Dataset) -> Ite
     trains in some fold, and the fit that is kept learns from all. Each fit still counts and learns from its own rows
     only.
     """
-    last = _last(conf)
+    last = last_part(conf)
     learns = np.append(are_learned_from(assignment, conf), False)[assignment.row]  # (E,); row -1 picks the last, False
     for block in table.blocks():
         if assignment.by_token:
@@ -157,9 +157,9 @@ def learned_from(table: PairTable, assignment: Assignment, conf: Dataset) -> Ite
 def are_learned_from(assignment: Assignment, conf: Dataset) -> Array:
     """(N,) whether at least one fit learns from each example, or from some of its tokens."""
     split = assignment.examples["split"].to_physical().fill_null(0).to_numpy()  # with folds, all are learned from
-    return np.asarray(split <= _last(conf))
+    return np.asarray(split <= last_part(conf))
 
 
-def _last(conf: Dataset) -> int:
+def last_part(conf: Dataset) -> int:
     """The last part that is learned from, as an index into schemas.PARTS."""
     return PARTS.index("validation" if conf.refit else "train")

@@ -82,6 +82,14 @@ class TextNumbers:
         self._others, self._others_numbers = others[order], others_numbers[order]
 
 
+def numbers_or_nulls(numbers: TextNumbers, texts: pl.Series) -> pl.Series:
+    """The number of each text; null for a null."""
+    if not texts.null_count():
+        return pl.Series(texts.name, numbers.of(texts), dtype=pl.UInt32)
+    found = pl.repeat(None, len(texts), dtype=pl.UInt32, eager=True).alias(texts.name)
+    return found.scatter(texts.is_not_null().arg_true(), pl.Series(numbers.of(texts.drop_nulls()), dtype=pl.UInt32))
+
+
 class _Places:
     """A hash table without chains: some bits of a hash give its only place; it gets none if that is taken."""
 

@@ -20,35 +20,46 @@ class Counted:
     """The result of one pass through the records."""
 
     vocabulary: Vocabulary
-    table: PairTable
+    table: PairTable | None
+    """None: it was on a cluster."""
     made_from: str
     """What decides the table: the version of the records, and the sections of conf that pairs depend on."""
 
     def table_of(self, records: Records, conf: Dataset) -> PairTable:
         """The pairs of these records for conf: the kept table if it was made from the same, or else a new one."""
-        return self.table if _made_from(records, conf) == self.made_from else pair_table(records.frame, conf)
+        if self.table is not None and _made_from(records, conf) == self.made_from:
+            return self.table
+        return pair_table(records.frame, conf)
 
     def save(self, folder: Path) -> None:
         """Write the vocabulary, the table, and what the table was made from."""
         self.vocabulary.save(folder)
-        (folder / _PAIRS).mkdir()
-        self.table.save(folder / _PAIRS)
+        if self.table is not None:
+            (folder / _PAIRS).mkdir()
+            self.table.save(folder / _PAIRS)
         (folder / _MADE_FROM).write_text(self.made_from)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
-        vocabulary, table = Vocabulary.load(folder), PairTable.load(folder / _PAIRS)
+        vocabulary, pairs = Vocabulary.load(folder), folder / _PAIRS
+        table = PairTable.load(pairs) if pairs.exists() else None
         return cls(vocabulary, table, (folder / _MADE_FROM).read_text())
 
 
 def count(records: Records, conf: Dataset) -> Counted:
     """Go through the records and build the vocabulary of the training examples.
 
+    On a cluster the table of pairs stays there, and is not kept.
+
     Raises:
         PipelineError: no token is frequent enough, the examples cannot be split as conf says, or the data has no room
-            for a D of conf.
+            for a D of conf; or there is no cluster.
     """
+    if conf.engine == "ray":
+        from pipeline.vocabulary.divided_counts import count_on_cluster
+
+        return Counted(count_on_cluster(records, conf), None, _made_from(records, conf))
     table = pair_table(records.frame, conf)
     assignment = assign(table, conf)
     vocabulary = build_vocabulary(table, conf, assignment)

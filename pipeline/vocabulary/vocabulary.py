@@ -8,6 +8,7 @@ import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import dataframely as dy
 import numpy as np
@@ -20,6 +21,8 @@ from pipeline.records.pairs import PairTable
 from pipeline.records.splitting import Assignment, assign, learned_from
 from pipeline.schemas import Tokens
 from pipeline.vocabulary.document_frequency import document_frequency
+
+Array = npt.NDArray[Any]
 
 UNKNOWN = "<unknown>"
 """The token that all tokens without a place share, if conf says `unknown: share`."""
@@ -177,14 +180,30 @@ def build_vocabulary(table: PairTable, conf: Dataset, assignment: Assignment | N
         PipelineError: no token is frequent enough, the examples cannot be split as conf says, or the data has a token
             `<unknown>` of its own although conf says `unknown: share`.
     """
-    settings = conf.vocabulary
     counts = np.zeros(table.tokens.height, np.int64)
     assignment = assignment or assign(table, conf)
     for block in learned_from(table, assignment, conf):
         counts += np.bincount(block.token, minlength=len(counts))
-    shares = document_frequency(table, assignment, conf) if settings.max_share else np.zeros(len(counts))
+    shares = document_frequency(table, assignment, conf) if conf.vocabulary.max_share else np.zeros(len(counts))
+    return vocabulary_of(table.tokens, counts, shares, conf)
+
+
+def vocabulary_of(tokens: pl.DataFrame, counts: Array, shares: Array, conf: Dataset) -> Vocabulary:
+    """The vocabulary of tokens that are counted already.
+
+    Args:
+        tokens: token and label of T tokens.
+        counts: (T,) how often each occurs in training.
+        shares: (T,) the share of the training examples that have each, if conf has a largest share.
+        conf: see `build_vocabulary`.
+
+    Raises:
+        PipelineError: no token is frequent enough, or the data has a token `<unknown>` of its own although conf says
+            `unknown: share`.
+    """
+    settings = conf.vocabulary
     counted = (
-        table.tokens.with_columns(count=pl.Series(counts, dtype=pl.UInt32), share=pl.Series(shares))
+        tokens.with_columns(count=pl.Series(counts, dtype=pl.UInt32), share=pl.Series(shares))
         .filter(pl.col("count") > 0)
         .sort(["count", "token"], descending=[True, False])
     )

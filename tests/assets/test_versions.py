@@ -93,6 +93,16 @@ def test_what_a_process_left_that_is_gone_is_cleaned(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "films" / ".runs").iterdir()] == ["own"]
 
 
+def test_what_a_step_left_that_is_a_job_of_its_own_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process of a step is over before the next step of its run begins."""
+    versions = Versions(tmp_path / "films")
+    monkeypatch.setenv("DAGSTER_RUN_STEP_KEY", "films__a")
+    versions.keep("run", "a", writes("a1"))
+    assert (tmp_path / "films/.runs/run/.process").read_text() == ""
+    versions.clean(lambda _: False)
+    assert versions.made("run", "a").is_dir()
+
+
 def test_a_value_of_an_earlier_release_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "films" / "a").mkdir(parents=True)
     (tmp_path / "films" / "a" / "value.txt").write_text("old")

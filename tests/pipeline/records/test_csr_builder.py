@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.records.csr_builder import BUCKETS, MOST_COLUMNS, MOST_ROWS, CsrBuilder
+from pipeline.records.csr_builder import CsrBuilder
+from pipeline.records.csr_keys import BUCKETS, MOST_COLUMNS, MOST_ROWS
 
 ENTRIES = st.lists(st.tuples(st.integers(0, 199), st.integers(0, 2**31 - 1) | st.integers(0, 3), st.integers(0, 2)))
 
@@ -79,8 +80,8 @@ def test_the_last_row_and_index_that_there_can_be_come_back(n_rows: int, n_colum
     with CsrBuilder(n_rows, n_columns) as builder:
         builder.add(np.array([n_rows - 1]), np.array([n_columns - 1]), np.array([2]))
         (path,) = [path for path in builder._paths if path.exists()]
-        last = n_rows - builder._paths.index(path) * 2**builder._row_bits
-        indptr, indices, counts, parts, _ = builder._sorted(path, min(last, 2**builder._row_bits))
+        last = n_rows - builder._paths.index(path) * 2**builder._csr.row_bits
+        indptr, indices, counts, parts, _ = builder._sorted(path, min(last, 2**builder._csr.row_bits))
     assert (indptr[-2:].tolist(), indices.tolist(), counts.tolist(), parts.tolist()) == (
         [0, 1],
         [n_columns - 1],

@@ -1,0 +1,226 @@
+"""The table of pairs in parts on a cluster: a task makes the pairs of some files, and all parts agree on numbers.
+
+A part knows its examples and tokens by numbers of its own. Their texts, each once a part, are divided by their hashes
+into shares, and a task for each share finds which are the same. So no machine holds all pairs, and texts travel once.
+
+Letters: E example numbers, T token numbers, as in `pairs`.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from pipeline.cluster.tasks import at_once, get, start
+from pipeline.config.dataset import Dataset
+from pipeline.records.ingest import Records
+from pipeline.records.pairs import PairTable, labelled, unlabelled
+
+Array = npt.NDArray[Any]
+
+MOST_PARTS, MOST_SHARES = 2000, 512
+"""The most tasks of a kind: the process that starts them keeps some bytes for what each leaves to each other."""
+FILES = 4
+"""Files of records that are worth a task, 250,000 records each."""
+RECORDS_A_SHARE = 4_000_000
+
+
+class Part(NamedTuple):
+    """The pairs of some files. Its numbers of examples and tokens are its own."""
+
+    example: Array  # (b,) uint32
+    token: Array  # (b,) uint32
+    part: Array  # (b,) uint8, as in `Block`
+    weight: Array | None  # (b,) float64
+    example_share: Array  # (own examples,) the share in which the example's text is
+    token_share: Array  # (own tokens,)
+
+
+class About(NamedTuple):
+    """What the process that started the tasks needs of a part."""
+
+    n_pairs: int
+    first: Array  # (own examples,) as in `PairTable`; without texts of examples only
+    last: Array
+    odd_part: str | None
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """The numbers that all parts agree on: those of a share follow those of the share before it."""
+
+    n_parts: int
+    starts: Array  # (shares + 1,)
+    same: Sequence[Any]  # for each share, on the cluster: for each part, its texts as numbers within the share
+
+    def tell(self, values: Array) -> list[list[Any]]:
+        """For each part: on the cluster, a value for each of its texts, share by share (see `of_own`).
+
+        Args:
+            values: (E,) or (T,) of each number.
+        """
+        shares = zip(self.same, pairwise(self.starts), strict=True)
+        told = [start(_told, same, values[low:high], returns=self.n_parts) for same, (low, high) in shares]
+        return [list(of_part) for of_part in zip(*told, strict=True)]
+
+    def added(self, counts: Sequence[Sequence[Any]]) -> Array:
+        """The sum for each number of what the parts count, share by share (see `divided`).
+
+        Args:
+            counts: for each part and share, on the cluster: a count of each text.
+        """
+        shares = zip(self.same, np.diff(self.starts), zip(*counts, strict=True), strict=True)
+        return np.concatenate(get([start(_added, same, size, *of_share) for same, size, of_share in shares]))
+
+
+@dataclass(frozen=True)
+class RowNumbers:
+    """The numbers of examples that are rows: those of a part follow those of the part before it."""
+
+    starts: Array  # (parts + 1,)
+
+    def tell(self, values: Array) -> list[list[Any]]:
+        """For each part a value for each of its examples."""
+        return [[values[low:high]] for low, high in pairwise(self.starts)]
+
+
+@dataclass(frozen=True)
+class DividedPairs:
+    """The parts of a table on the cluster, and what is known here of its examples and tokens."""
+
+    table: PairTable  # without its pairs
+    n_pairs: int
+    parts: Sequence[Any]  # on the cluster: a `Part` each
+    examples: Numbers | RowNumbers
+    tokens: Numbers
+
+
+def divided_pairs(records: Records, conf: Dataset) -> DividedPairs:
+    """Make the pairs on the cluster that this process is connected to.
+
+    Raises:
+        PipelineError: a column has a dtype from which such tokens cannot be made.
+    """
+    n_shares = min(max(at_once(), len(records) // RECORDS_A_SHARE), MOST_SHARES)
+    parts, abouts, texts = [], [], []
+    for files in _files(records):
+        part, about, *pieces = start(_made, conf, n_shares, *files, returns=2 + 2 * n_shares)
+        parts.append(part)
+        abouts.append(about)
+        texts.append(pieces)
+        if len(abouts) > at_once():
+            get(abouts[-at_once()])  # so that no more files wait in the cluster than are worked on
+    known: list[About] = get(abouts)
+    tokens, frame = _numbered([pieces[n_shares:] for pieces in texts])
+    if conf.example is None:
+        sizes = [len(about.first) for about in known]
+        examples: Numbers | RowNumbers = RowNumbers(np.append(0, np.cumsum(sizes)))
+        ids = pl.int_range(sum(sizes), eager=True).cast(pl.String)
+        first, last = (np.concatenate([getattr(about, name) for about in known]) for name in ("first", "last"))
+    else:
+        examples, ends = _numbered([pieces[:n_shares] for pieces in texts])
+        ids, first, last = ends["text"], ends["first"].to_numpy(), ends["last"].to_numpy()
+    odd = min((about.odd_part for about in known if about.odd_part is not None), default=None)
+    of_tokens = labelled(frame.rename({"text": "token"}))
+    nothing = np.empty(0, np.uint32)
+    table = PairTable(nothing, nothing, nothing, nothing, first, last, ids, of_tokens, odd)
+    return DividedPairs(table, sum(about.n_pairs for about in known), parts, examples, tokens)
+
+
+def _files(records: Records) -> Iterator[list[bytes]]:
+    """The content of some files of records for each part."""
+    files: list[Path] = records.files
+    size = max(1, min(FILES, len(files) // at_once()), -(-len(files) // MOST_PARTS))
+    for i in range(0, len(files), size):
+        yield [path.read_bytes() for path in files[i : i + size]]
+
+
+def _made(conf: Dataset, n_shares: int, *files: bytes) -> tuple[Any, ...]:
+    """A `Part`, its `About`, and the texts of its examples and of its tokens, a frame for each share."""
+    table = unlabelled(pl.concat([pl.read_parquet(BytesIO(file)) for file in files]).lazy(), conf)
+    ends = pl.DataFrame({"text": table.ids, "first": table.first, "last": table.last})
+    has_texts = conf.example is not None
+    of_examples, examples = (
+        _shares(ends, n_shares) if has_texts else (np.zeros(len(ends), np.uint16), [None] * n_shares)
+    )
+    of_tokens, tokens = _shares(table.tokens.rename({"token": "text"}), n_shares)
+    n, weights = len(table), len(table.weight) > 0
+    part = Part(
+        np.array(table.example),
+        np.array(table.token),
+        np.array(table.part) if len(table.part) else np.zeros(n, np.uint8),
+        np.array(table.weight) if weights else None,
+        of_examples,
+        of_tokens,
+    )
+    nothing = np.empty(0, np.uint8)
+    first, last = (nothing, nothing) if has_texts else (table.first, table.last)
+    return (part, About(n, first, last, table.odd_part), *examples, *tokens)
+
+
+def _shares(frame: pl.DataFrame, n_shares: int) -> tuple[Array, list[pl.DataFrame]]:
+    """The share of each row, by the hash of its text, and the rows of each share."""
+    share = (frame["text"].hash() % n_shares).to_numpy().astype(np.uint16)
+    return share, [frame.filter(pl.Series(share == i)) for i in range(n_shares)]
+
+
+def _numbered(texts: Sequence[Sequence[Any]]) -> tuple[Numbers, pl.DataFrame]:
+    """The numbers of all texts, and a frame with a row for each number.
+
+    Args:
+        texts: for each part and share, on the cluster: a frame with a row for each of its texts.
+    """
+    found = [start(_merged, *of_share, returns=2) for of_share in zip(*texts, strict=True)]
+    frames: list[pl.DataFrame] = get([frame for frame, _ in found])
+    starts = np.append(0, np.cumsum([frame.height for frame in frames]))
+    return Numbers(len(texts), starts, [same for _, same in found]), pl.concat(frames)
+
+
+_MERGED = {"first": pl.Expr.min, "last": pl.Expr.max, "label": pl.Expr.min}
+"""What becomes of a column where several parts have a text."""
+
+
+def _merged(*frames: pl.DataFrame) -> tuple[pl.DataFrame, list[Array]]:
+    """A frame with a row for each different text, and the rows of the texts of each part."""
+    together = pl.concat(frames)
+    columns = (_MERGED[name](pl.col(name)) for name in together.columns if name != "text")
+    merged = together.group_by("text").agg(*columns).sort("text")
+    numbers = merged.select("text").with_row_index("number")
+    same = together.select("text").join(numbers, on="text", how="left", maintain_order="left")["number"].to_numpy()
+    return merged, np.split(same, np.cumsum([frame.height for frame in frames])[:-1])
+
+
+def _told(same: list[Array], values: Array) -> list[Array]:
+    return [values[numbers] for numbers in same]
+
+
+def _added(same: list[Array], size: int, *counts: Array) -> Array:
+    total = np.zeros(size, np.int64)
+    for numbers, count in zip(same, counts, strict=True):
+        total[numbers] += count  # a part has each text once
+    return total
+
+
+def of_own(share: Array, told: Sequence[Array]) -> Array:
+    """The value of each of a part's own numbers, in their order.
+
+    Args:
+        share: of each number.
+        told: what `tell` says of the part.
+    """
+    together = np.concatenate(told)
+    values = np.empty(len(share), together.dtype)
+    values[np.argsort(share, kind="stable")] = together
+    return values
+
+
+def divided(share: Array, values: Array, n_shares: int) -> list[Array]:
+    """Values of a part's own numbers, share by share."""
+    ends = np.cumsum(np.bincount(share, minlength=n_shares))
+    return np.split(values[np.argsort(share, kind="stable")], ends[:-1])
