@@ -143,6 +143,11 @@ class Factored(Protocol):
         ...
 
 
+def factors_of(fitted: Fitted) -> Factors | None:
+    """The products that the scores of a fit are, or None."""
+    return fitted.factors if isinstance(fitted, Factored) else None
+
+
 @dataclass(frozen=True)
 class Watch:
     """Who is told about the progress of a long training, and where its state is saved."""
