@@ -56,9 +56,12 @@ class ProductRanking:
 
     def first(self, inputs: sparse.csr_matrix, k: int) -> First:
         """The K first tokens of lists (N, V), without those that went in."""
-        parts = [inputs[start : start + LISTS] for start in range(0, max(inputs.shape[0], 1), LISTS)]
+        k = min(k, self.size)
+        if not inputs.shape[0]:
+            return First(np.empty((0, k), np.int64), np.empty((0, k), np.float32))
+        parts = [inputs[start : start + LISTS] for start in range(0, inputs.shape[0], LISTS)]
         with _one_thread_each() as pool:
-            found = pool.map(partial(self._first, k=min(k, self.size)), parts)
+            found = pool.map(partial(self._first, k=k), parts)
             return First(*map(np.concatenate, zip(*found, strict=True)))
 
     @torch.inference_mode()
@@ -68,7 +71,7 @@ class ProductRanking:
         queries = torch.from_numpy(self.queries(inputs))  # (B, E)
         groups = self._best_groups(queries, left_out, min(k, len(self.items) // GROUP))
         found = []
-        for start in range(0, max(len(queries), 1), _SCORED_AGAIN):
+        for start in range(0, len(queries), _SCORED_AGAIN):
             some = slice(start, start + _SCORED_AGAIN)
             found.append(self._first_of(queries[some], groups[some], left_out.of_rows(some), k))
         tokens, scores = map(torch.cat, zip(*found, strict=True))
