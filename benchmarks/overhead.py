@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 from uuid import uuid4
 
 import yaml
@@ -97,32 +98,54 @@ class _FolderTracker(Tracker):
         pass
 
 
-def alone(path: Path, out: Path) -> None:
-    """Make the library's calls, one after the other."""
-    conf, log = load(path), logging.getLogger("overhead")
-    _kept(ingest(conf, path.parent, out / "read"), out / "records")
-    records = Records.load(out / "records")
-    _kept(count(records, conf), out / "vocabulary")
-    counted = Counted.load(out / "vocabulary")
-    vocabulary = counted.vocabulary
-    _kept(encode(records.frame, vocabulary, conf, counted.table_of(records, conf)), out / "examples")
-    examples = SparseExamples.load(out / "examples")
-    tracker = _FolderTracker(out / "runs")
-    methods = ["embedding", *(baseline.kind for baseline in conf.baselines)]
-    fits = [
-        fit
-        for method in methods
-        for fit in fit_all(
-            method, conf, vocabulary, examples, tracker, force=True, log=log, checkpoints=out / "checkpoints"
-        ).fits
-    ]
-    scores = {part: load_scores(tracker, fits, part) for part in HELD_OUT}
-    comparison = Comparison.of(fits, vocabulary_size(tracker, fits[0]), conf.task, scores)
-    _kept(comparison, out / "comparison")
-    draw_pages(conf, comparison, described(records.frame, conf), examples, tracker, log)
-    _kept(write_report(conf, comparison, examples, tracker, {})[0], out / "report")
-    learned = Embedding.load(tracker.file(comparison.best.run_id, "embedding.parquet"))
-    _kept(Exports(learned, learned.vocabulary.beside(described(records.frame, conf))), out / "exports")
+def alone(path: Path, out: Path) -> dict[str, float]:
+    """Make the library's calls, one after the other; return the seconds of each part, in this order."""
+    conf, log, parts = load(path), logging.getLogger("overhead"), _Parts()
+    with parts("source to CSR"):
+        _kept(ingest(conf, path.parent, out / "read"), out / "records")
+        records = Records.load(out / "records")
+        _kept(count(records, conf), out / "vocabulary")
+        counted = Counted.load(out / "vocabulary")
+        vocabulary = counted.vocabulary
+        _kept(encode(records.frame, vocabulary, conf, counted.table_of(records, conf)), out / "examples")
+        examples = SparseExamples.load(out / "examples")
+    tracker, fits = _FolderTracker(out / "runs"), []
+    for method in ["embedding", *(baseline.kind for baseline in conf.baselines)]:
+        with parts(f"{method}: evaluation, intervals, files"):
+            made = fit_all(
+                method, conf, vocabulary, examples, tracker, force=True, log=log, checkpoints=out / "checkpoints"
+            ).fits
+        parts.divide(f"{method}: fit", sum(fit.metrics["fit_seconds"] for fit in made))
+        fits += made
+    with parts("comparison, pages and report"):
+        scores = {part: load_scores(tracker, fits, part) for part in HELD_OUT}
+        comparison = Comparison.of(fits, vocabulary_size(tracker, fits[0]), conf.task, scores)
+        _kept(comparison, out / "comparison")
+        draw_pages(conf, comparison, described(records.frame, conf), examples, tracker, log)
+        _kept(write_report(conf, comparison, examples, tracker, {})[0], out / "report")
+    with parts("exports"):
+        learned = Embedding.load(tracker.file(comparison.best.run_id, "embedding.parquet"))
+        _kept(Exports(learned, learned.vocabulary.beside(described(records.frame, conf))), out / "exports")
+    return parts.seconds
+
+
+class _Parts:
+    """The seconds of each part, by name."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        """Measure what is done inside the context."""
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = time.perf_counter() - start
+
+    def divide(self, name: str, seconds: float) -> None:
+        """Take these seconds out of the last part, as one of their own before it."""
+        whole, took = self.seconds.popitem()
+        self.seconds |= {name: seconds, whole: took - seconds}
 
 
 def _kept(value: object, folder: Path) -> None:
@@ -140,24 +163,35 @@ def inside(path: Path, home: Path) -> None:
             raise RuntimeError(f"{path.stem} failed")
 
 
-def overhead(path: Path, repeats: int) -> tuple[float, float]:
-    """Median seconds of the library alone, and inside Dagster with MLflow, over interleaved rounds.
+class Overhead(NamedTuple):
+    """Median seconds over interleaved rounds."""
+
+    alone: float
+    """Of the library alone."""
+    inside: float
+    """Inside Dagster with MLflow."""
+    parts: dict[str, float]
+    """Of each part of the library alone."""
+
+
+def overhead(path: Path, repeats: int) -> Overhead:
+    """The time of the library alone, and inside Dagster with MLflow.
 
     A round of small fits of both tasks comes first, so that everything that is loaded only once is loaded before.
     """
-    seconds: tuple[list[float], list[float]] = ([], [])
+    rounds = []
     with tempfile.TemporaryDirectory() as name:
         home = Path(name) / "home"
         for conf in _small(Path(name)):
             _round(conf, home)
         for repeat in range(repeats):
-            for spent, took in zip(seconds, _round(path, home), strict=True):
-                spent.append(took)
+            rounds.append(_round(path, home))
+            took = rounds[-1]
             print(
-                f"{repeat + 1}/{repeats} {path.stem}: alone {seconds[0][-1]:.1f} s, inside {seconds[1][-1]:.1f} s",
-                flush=True,
+                f"{repeat + 1}/{repeats} {path.stem}: alone {took.alone:.1f} s, inside {took.inside:.1f} s", flush=True
             )
-    return statistics.median(seconds[0]), statistics.median(seconds[1])
+    parts = {part: statistics.median(one.parts[part] for one in rounds) for part in rounds[0].parts}
+    return Overhead(*(statistics.median(one[i] for one in rounds) for i in range(2)), parts)
 
 
 def _small(folder: Path) -> Iterator[Path]:
@@ -172,11 +206,10 @@ def _small(folder: Path) -> Iterator[Path]:
         yield folder / path.name
 
 
-def _round(conf: Path, home: Path) -> tuple[float, float]:
-    found = []
-    for way in (alone, inside):
-        with tempfile.TemporaryDirectory() as passing:
-            start = time.perf_counter()
-            way(conf, home if way is inside else Path(passing))
-            found.append(time.perf_counter() - start)
-    return found[0], found[1]
+def _round(conf: Path, home: Path) -> Overhead:
+    with tempfile.TemporaryDirectory() as passing:
+        start = time.perf_counter()
+        parts = alone(conf, Path(passing))
+        between = time.perf_counter()
+        inside(conf, home)
+    return Overhead(between - start, time.perf_counter() - between, parts)

@@ -183,13 +183,16 @@ def added(size: str, csv: Path, repeats: int) -> dict[str, Any]:
             confs = [Path(folder) / "generated.yaml"]
             text = confs[0].read_text().replace("path: watched.csv", f"path: {csv}")
             confs[0].write_text(text + f"baselines: [{{kind: pca, dimensions: [{D}]}}, popularity]\n")
+        where: list[list[list[str]]] = []
         cells = [["conf", "the library alone, s", "inside Dagster with MLflow, s", "added"]]
         for conf in confs:
-            alone, inside = overhead(conf, repeats)
+            alone, inside, parts = overhead(conf, repeats)
             cells.append([conf.stem, f"{alone:.1f}", f"{inside:.1f}", f"{inside / alone - 1:+.1%}"])
+            rows = [[part, f"{took:.1f}", f"{took / alone:.0%}"] for part, took in parts.items()]
+            where.append([[f"{conf.stem}, the library alone", "seconds", "of the whole"], *rows])
     return {
         "title": f"overhead, {size}: {'the samples' if size == 'small' else _said(size)}",
-        "tables": [cells],
+        "tables": [cells, *where],
         "notes": [f"medians of {repeats}"],
     }
 

@@ -143,6 +143,11 @@ class Factored(Protocol):
         ...
 
 
+def factors_of(fitted: Fitted) -> Factors | None:
+    """The products that the scores of a fit are, or None."""
+    return fitted.factors if isinstance(fitted, Factored) else None
+
+
 class Place(NamedTuple):
     """Which fit of how many is running."""
 

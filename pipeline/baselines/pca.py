@@ -20,14 +20,13 @@ from pipeline.config.task import Task
 from pipeline.embedding import Embedding, Factors, Problem
 from pipeline.errors import PipelineError
 from pipeline.examples.features import DenseScale
+from pipeline.tasks.missing_tokens import MANY_LOGITS
 from pipeline.tasks.target import TargetTask
 
 Array = npt.NDArray[Any]
 
 TOLERANCE = 1e-4
 """Tolerance of the randomised solver."""
-TURNS = 50
-"""Most iterations of the randomised solver."""
 
 
 class Pca(Baseline):
@@ -39,17 +38,23 @@ class Pca(Baseline):
     dimensions: Dimensions | None = None
     """Each D of PCA. Default: the `dimensions` of the file, and the powers of 2 above the smallest of them, up to
     four times the largest, to show how many dimensions of PCA a learned embedding is worth."""
-    solver: Literal["arpack", "covariance_eigh", "randomised"] = "arpack"
+    solver: Literal["arpack", "covariance_eigh", "randomised"] | None = None
     """arpack and covariance_eigh are exact solvers of scikit-learn; arpack never makes the rows dense. randomised is
-    for many dimensions of many tokens: it uses all cores, and stops when an iteration adds at most a ten-thousandth of
-    the explained variance."""
+    for many dimensions or many tokens: it uses all cores, and takes as long whether or not a few directions stand out;
+    it stops when a step adds at most a ten-thousandth of the explained variance, or after twelve steps. Default:
+    arpack, or randomised beyond N x V = 2 billion."""
 
     def resolved(self, n_examples: int, n_tokens: int, dimensions: tuple[int, ...]) -> Self:
-        """A copy with the default of `dimensions` filled in."""
+        """A copy with the defaults filled in."""
         room = min(n_examples, n_tokens) - 1
         powers = (2**i for i in range(room.bit_length()))
         above = {d for d in powers if min(dimensions, default=1) < d <= min(room, 4 * max(dimensions, default=1))}
-        return self.model_copy(update={"dimensions": self.dimensions or tuple(sorted({*dimensions, *above}))})
+        return self.model_copy(
+            update={
+                "dimensions": self.dimensions or tuple(sorted({*dimensions, *above})),
+                "solver": self.solver or ("randomised" if n_examples * n_tokens > MANY_LOGITS else "arpack"),
+            }
+        )
 
     def fitted_at(self) -> tuple[int | None, ...]:
         """Each D to fit."""
@@ -78,7 +83,7 @@ class Pca(Baseline):
         conf, training = problem.conf, problem.training
         assert problem.dimension is not None
         inputs = training.inputs.csr(conf.dtype)
-        pca = principal_components(inputs, problem.dimension, conf.seed, self.solver)
+        pca = principal_components(inputs, problem.dimension, conf.seed, self.solver or "arpack")
         weights = {"mean": pca.mean.astype(conf.dtype), "components": pca.components.astype(conf.dtype)}
         if isinstance(conf.task, TargetTask):
             dense, scale = DenseScale.fit(training.dense), conf.task.scale(training)
@@ -154,7 +159,7 @@ def principal_components(
         seed: of the random start of an iterative solver.
         solver: `arpack` and `covariance_eigh` are scikit-learn's and exact; `randomised` is approximate and faster.
         weight: (V,) the factor by which each column is multiplied.
-        tolerance: the randomised solver stops when an iteration adds a smaller share of the explained variance.
+        tolerance: the randomised solver stops when a step adds a smaller share of the explained variance.
     """
     if solver == "randomised":
         return _randomised(inputs, dimension, seed, weight, tolerance)
@@ -171,16 +176,17 @@ def principal_components(
 def _randomised(
     inputs: sparse.csr_matrix, dimension: int, seed: int, weight: Array | None, tolerance: float
 ) -> Components:
-    """Subspace iteration from a random start (Halko, Martinsson and Tropp, 2011, algorithms 4.4 and 5.3).
+    """PCA by block Lanczos, whose cost hardly depends on the spectrum: a flat one takes a fixed number of passes more.
 
-    With A = X diag(w) - 1 m^T, A Q and A^T Y are sums over lists, which PyTorch's embedding bag computes on all cores;
-    it is faster where X has only ones. The iteration oversamples by half the dimensions, and by 10 at least.
+    With A = X diag(w) - 1 m^T, A Y and A^T Y are sums over lists, which PyTorch's embedding bag computes on all cores;
+    it is faster where X has only ones. The eigenvectors are those of A A^T, or of A^T A if that is smaller.
     """
     import torch
     from torch.nn.functional import embedding_bag
 
+    from pipeline.baselines.block_lanczos import largest, orthonormal
+
     n, v = inputs.shape
-    width = min(dimension + max(10, dimension // 2), n, v)
     are_ones = bool((inputs.data == 1).all())
     data = np.ones(inputs.nnz, np.int8) if are_ones else inputs.data.astype(np.float32)
     x = sparse.csr_matrix((data, inputs.indices, inputs.indptr), shape=inputs.shape)
@@ -198,18 +204,27 @@ def _randomised(
     w = torch.ones(v, 1) if weight is None else torch.from_numpy(weight.astype(np.float32))[:, None]  # (V, 1)
     sums = np.asarray(x.sum(axis=0, dtype=np.float64)).ravel()
     mean = w * torch.from_numpy(sums.astype(np.float32))[:, None] / n  # (V, 1)
-    start = torch.randn(v, width, generator=torch.Generator().manual_seed(seed))
-    basis, explained = torch.linalg.qr(start)[0], 0.0
-    for _ in range(TURNS):
-        scores = add_up(rows, w * basis) - mean.T @ basis  # (N, width)
-        values, turn = torch.linalg.eigh((scores.T @ scores).double())  # ascending
-        before, explained = explained, float(values[-dimension:].sum())
-        if explained - before <= tolerance * explained:
-            break
-        basis = torch.linalg.qr(w * add_up(columns, scores) - mean @ scores.sum(dim=0, keepdim=True))[0]
-    components = (basis @ turn.flip(1)[:, :dimension].float()).T
-    variance = values.flip(0)[:dimension].clamp(min=0) / max(n - 1, 1)
-    return Components(components.contiguous().numpy(), variance.numpy(), mean.ravel().numpy())
+
+    def scores(vectors: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = add_up(rows, w * vectors) - mean.T @ vectors  # A Y, (N, .)
+        return found
+
+    def loadings(vectors: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = w * add_up(columns, vectors) - mean @ vectors.sum(dim=0, keepdim=True)  # A^T Y, (V, .)
+        return found
+
+    of_rows = n < v
+
+    def square(vectors: torch.Tensor) -> torch.Tensor:
+        return scores(loadings(vectors)) if of_rows else loadings(scores(vectors))
+
+    basis, values, turn = largest(square, min(n, v), dimension, seed, tolerance)
+    vectors = basis @ turn  # (., D)
+    components = (
+        orthonormal(loadings(vectors), torch.empty(0, v), torch.Generator().manual_seed(seed)) if of_rows else vectors
+    )
+    variance = values.clamp(min=0) / max(n - 1, 1)
+    return Components(components.T.contiguous().numpy(), variance.numpy(), mean.ravel().numpy())
 
 
 def project(inputs: sparse.csr_matrix, mean: Array, components: Array) -> Array:

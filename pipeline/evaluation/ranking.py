@@ -9,13 +9,15 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from pipeline.embedding import Fitted
+from pipeline.embedding import Fitted, factors_of
 from pipeline.examples.example_set import ExampleSet
 
 Array = npt.NDArray[Any]
 
 FIRST = 100
 """How many of the first tokens of a ranking are evaluated."""
+MANY_TOKENS = 20_000
+"""With more tokens, scores that are products are never all in memory."""
 BLOCK_BYTES = 64 * 2**20
 """Logits are computed in blocks of this size, or for LEAST_ROWS examples at a time if that is more."""
 _GROUP = 128
@@ -28,6 +30,13 @@ def hits_of(fitted: Fitted, rows: ExampleSet) -> tuple[Array, Array]:
     """Whether each of the first K <= FIRST tokens was held out (N, K), and how many tokens were held out (N,)."""
     n, v = rows.labels.shape
     k = min(FIRST, v)
+    factors = factors_of(fitted) if v > MANY_TOKENS else None
+    if factors is not None:
+        from pipeline.evaluation.product_ranking import ProductRanking
+
+        top = ProductRanking(factors).first(rows.inputs[:], k)
+        hits = _are_labels(top.tokens, rows.labels[:]) & np.isfinite(top.scores)
+        return hits, rows.labels.lengths
     hits = np.zeros((n, k), bool)
     block = max(LEAST_ROWS, BLOCK_BYTES // (4 * v))
     for start in range(0, n, block):
@@ -39,13 +48,17 @@ def hits_of(fitted: Fitted, rows: ExampleSet) -> tuple[Array, Array]:
 
 def _top_hits(scores: Array, inputs: sparse.csr_matrix, labels: sparse.csr_matrix, k: int) -> Array:
     """Rank each row's tokens by score, without those that went in, and mark which of the first k are labels."""
-    at = np.arange(len(scores))[:, None]
-    went_in = (np.repeat(at[:, 0], np.diff(inputs.indptr)), inputs.indices)
-    scores[went_in] = -np.inf
+    scores[np.repeat(np.arange(len(scores)), np.diff(inputs.indptr)), inputs.indices] = -np.inf
     top = first(scores, k)
-    v = scores.shape[1]
-    wanted = np.repeat(at[:, 0], np.diff(labels.indptr)) * v + labels.indices  # each label as one number
-    return np.isin(at * v + top, wanted) & np.isfinite(scores[at, top])
+    return np.asarray(_are_labels(top, labels) & np.isfinite(np.take_along_axis(scores, top, axis=1)))
+
+
+def _are_labels(tokens: Array, labels: sparse.csr_matrix) -> Array:
+    """(N, K) whether each token (N, K) is a label of its row."""
+    n, v = labels.shape
+    at = np.arange(n)
+    wanted = np.repeat(at, np.diff(labels.indptr)) * v + labels.indices  # each label as one number
+    return np.isin(at[:, None] * v + tokens, wanted)
 
 
 def first(scores: Array, k: int) -> Array:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from pipeline.embedding import Factored, Factors, Fitted
+from pipeline.embedding import Fitted, factors_of
 
 Array = npt.NDArray[Any]
 
@@ -33,11 +33,6 @@ class Best(NamedTuple):
 
     tokens: Array  # (N, K) integers; -1 where there are fewer
     scores: Array  # (N, K) float32; minus infinity where there are fewer
-
-
-def factors_of(fitted: Fitted) -> Factors | None:
-    """The products that the scores of a fit are, or None."""
-    return fitted.factors if isinstance(fitted, Factored) else None
 
 
 class BestTokens:

@@ -12,8 +12,9 @@ import numpy.typing as npt
 import polars as pl
 from scipy import sparse
 
+from pipeline.embedding import factors_of
 from pipeline.errors import PipelineError
-from pipeline.inference.best_tokens import Best, BestTokens, ProductIndex, factors_of, recall
+from pipeline.inference.best_tokens import Best, BestTokens, ProductIndex, recall
 from pipeline.inference.known_tokens import Unknown
 from pipeline.inference.model import Model
 from pipeline.inference.requests import Rows, checked_params, require_rows, short, texts

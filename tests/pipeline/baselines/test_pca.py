@@ -3,7 +3,7 @@ import polars as pl
 import pytest
 from scipy import sparse
 
-from pipeline.baselines.pca import Pca, principal_components
+from pipeline.baselines.pca import Pca, principal_components, project
 from pipeline.config.dataset import Dataset
 from pipeline.embedding import Problem
 from pipeline.examples.example_set import ExampleSet, SparseRows
@@ -82,6 +82,32 @@ def test_the_randomised_solver_agrees_with_the_exact_one(weighted: bool) -> None
     of_the_groups = slice(0, 4)  # four directions tell five groups apart
     cosines = np.linalg.svd(ours.components[of_the_groups] @ exact.components[of_the_groups].T)[1]
     assert cosines == pytest.approx(np.ones(4), abs=0.01)
+
+
+@pytest.mark.parametrize("shape", [(600, 450), (450, 600)])
+@pytest.mark.parametrize("spectrum", ["flat", "tastes", "steep", "few directions"])
+def test_the_randomised_solver_explains_as_much_whatever_the_spectrum_is(spectrum: str, shape: tuple[int, int]) -> None:
+    """Noise has no gap between its directions, and forty equal tastes have none where D = 16 ends."""
+    random = np.random.default_rng(1)
+    n, v = shape
+    likes = {
+        "flat": np.full(shape, 0.05),
+        "tastes": np.where(random.integers(40, size=(n, 1)) == random.integers(40, size=v), 0.3, 0.01),
+        "steep": np.outer(*(np.arange(1, size + 1) ** -0.4 for size in shape)),
+        "few directions": np.tile(np.eye(3), (n // 3, v // 3)),
+    }[spectrum]
+    inputs = sparse.csr_matrix((random.random(shape) < likes).astype(np.float32))
+    exact, ours = (principal_components(inputs, 16, 1, solver) for solver in ("covariance_eigh", "randomised"))
+    assert ours.variance.sum() >= 0.999 * exact.variance.sum()
+    assert ours.variance == pytest.approx(exact.variance, rel=0.01, abs=1e-3)
+    along = project(inputs, ours.mean, ours.components).var(axis=0, ddof=1)
+    assert along == pytest.approx(ours.variance, rel=1e-3, abs=1e-3)  # it explains what it says
+
+
+def test_only_many_tokens_of_many_examples_are_solved_approximately() -> None:
+    assert Pca().resolved(700, 9000, (2,)).solver == "arpack"
+    assert Pca().resolved(350_000, 10**6, (2,)).solver == "randomised"
+    assert Pca(solver="arpack").resolved(350_000, 10**6, (2,)).solver == "arpack"
 
 
 @pytest.mark.parametrize("solver", ["arpack", "randomised"])
