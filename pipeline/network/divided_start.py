@@ -16,7 +16,6 @@ import torch.distributed as dist
 from scipy import sparse
 from torch import Tensor
 
-from pipeline.baselines.pca import TURNS
 from pipeline.examples.example_set import SparseRows
 from pipeline.network.divided_table import Exchange
 from pipeline.network.layers import tensor
@@ -100,7 +99,8 @@ def _own_columns(sample: SparseRows, width: int, exchange: Exchange) -> sparse.c
 
 
 def _loadings(x: sparse.csr_matrix, weight: Array, dimension: int, seed: int, tolerance: float) -> Tensor:
-    """(V / W, D) the own rows of the loadings of X diag(w), centred, by the iteration of `pca._randomised`.
+    """(V / W, D) the own rows of the loadings of X diag(w), centred, by subspace iteration (Halko, Martinsson and Tropp,
+    2011, algorithm 4.4).
 
     A product with the whole matrix is the sum of the products with the columns of each worker. The basis of all workers
     together is made orthonormal by its Gram matrix, which is such a sum, too.
