@@ -24,6 +24,8 @@ from pipeline.tasks.missing_tokens import MOST_PAIRS, MissingTokensTraining
 
 Array = npt.NDArray[Any]
 
+TURNS = 50
+"""Most iterations of the PCA."""
 BLOCK_ROWS = 8192
 """Rows of a basis that are turned at once."""
 SMALL = 1e-9
@@ -99,10 +101,9 @@ def _own_columns(sample: SparseRows, width: int, exchange: Exchange) -> sparse.c
 
 
 def _loadings(x: sparse.csr_matrix, weight: Array, dimension: int, seed: int, tolerance: float) -> Tensor:
-    """(V / W, D) the own rows of the loadings of X diag(w), centred, by subspace iteration (Halko, Martinsson and Tropp,
-    2011, algorithm 4.4).
+    """(V / W, D) the own rows of the loadings of X diag(w), centred.
 
-    A product with the whole matrix is the sum of the products with the columns of each worker. The basis of all workers
+    By subspace iteration (Halko, Martinsson and Tropp, 2011, algorithm 4.4). A product with the whole matrix is the sum of the products with the columns of each worker. The basis of all workers
     together is made orthonormal by its Gram matrix, which is such a sum, too.
     """
     x = sparse.csr_matrix(x @ sparse.diags(weight.astype(np.float32)), dtype=np.float32)  # (N, V / W)
