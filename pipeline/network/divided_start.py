@@ -103,8 +103,9 @@ def _own_columns(sample: SparseRows, width: int, exchange: Exchange) -> sparse.c
 def _loadings(x: sparse.csr_matrix, weight: Array, dimension: int, seed: int, tolerance: float) -> Tensor:
     """(V / W, D) the own rows of the loadings of X diag(w), centred.
 
-    By subspace iteration (Halko, Martinsson and Tropp, 2011, algorithm 4.4). A product with the whole matrix is the sum of the products with the columns of each worker. The basis of all workers
-    together is made orthonormal by its Gram matrix, which is such a sum, too.
+    By subspace iteration (Halko, Martinsson and Tropp, 2011, algorithm 4.4). A product with the whole matrix is the sum
+    of the products with the columns of each worker. The basis of all workers together is made orthonormal by its Gram
+    matrix, which is such a sum, too.
     """
     x = sparse.csr_matrix(x @ sparse.diags(weight.astype(np.float32)), dtype=np.float32)  # (N, V / W)
     n, v = x.shape
