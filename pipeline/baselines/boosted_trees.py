@@ -1,8 +1,9 @@
 """Boosted trees (scikit-learn's histogram gradient boosting) on the dense features alone."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -24,6 +25,9 @@ from pipeline.tasks.target import TargetTask
 Array = npt.NDArray[Any]
 TREES = 100
 """Number of trees without validation: scikit-learn's default."""
+FEW = 10**7
+"""Fewer features x examples get one thread. Several would mostly wait for each other, and, where other work has one of
+their cores, for as much as a hundred times what the work takes."""
 
 
 class Trees(Baseline):
@@ -65,8 +69,9 @@ class Trees(Baseline):
         grown = self._grown(problem, **candidate, trees=self.max_trees)
         target = grown.task.learned(validation.target, grown.weights)
         features = grown.features(validation.inputs.csr(), validation.dense)
-        losses = grown.task.losses_of_trees(grown.model, features, target)
-        return np.array([(loss.mean(), loss.std() / np.sqrt(len(loss))) for loss in losses])
+        with _threads(features):
+            losses = grown.task.losses_of_trees(grown.model, features, target)
+            return np.array([(loss.mean(), loss.std() / np.sqrt(len(loss))) for loss in losses])
 
     def _grown(self, problem: Problem, leaves: int, trees: int, dimension: int | None = None) -> "FittedTrees":
         training, conf = problem.training, problem.conf
@@ -132,7 +137,8 @@ class FittedTrees:
             early_stopping=False,
             random_state=int(self.weights["seed"]),
         )
-        return trees.fit(self.weights["features"], self.weights["learned"])
+        with _threads(self.weights["features"]):
+            return trees.fit(self.weights["features"], self.weights["learned"])
 
     def features(self, inputs: sparse.csr_matrix, dense: Array) -> Array:
         """(N, F) the dense features, or (N, D + F) with the scores on PCA's components first."""
@@ -142,4 +148,20 @@ class FittedTrees:
 
     def score(self, inputs: sparse.csr_matrix, dense: npt.NDArray[np.float64]) -> Array:
         """The answers of the trees."""
-        return self.task.answers_of_trees(self.model, self.features(inputs, dense), self.weights)
+        model, features = self.model, self.features(inputs, dense)
+        with _threads(features):
+            return self.task.answers_of_trees(model, features, self.weights)
+
+
+def _threads(features: Array) -> AbstractContextManager[Any]:
+    """A context with one thread for few features, and with all for many."""
+    return _libraries().limit(limits=1, user_api="openmp") if features.size < FEW else nullcontext()
+
+
+@cache
+def _libraries() -> Any:
+    """The libraries of this process that have threads; to find them takes as long as to grow a tree."""
+    import sklearn.ensemble  # noqa: F401 - brings its own
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()

@@ -49,11 +49,15 @@ def connected(where: str, cpus: float = 0) -> Iterator[str]:
         ray.init(address=address or "local", log_to_driver=False, logging_level="error", **options)
     except Exception as error:  # what cannot be reached raises errors of several kinds
         said = str(error).strip().split("\n", 1)[0]
+        if address is None:
+            raise PipelineError(
+                f"{where} needs a cluster, and no Ray could be started on this machine: {said}"
+            ) from error
         raise PipelineError(
             f"{where} needs a cluster, and {ADDRESS}={address} is none: {said}. Start one with `ray start --head`, or "
-            f"leave {ADDRESS} unset for a Ray of this machine."
+            f"leave {ADDRESS} unset for a Ray of this machine; if it asks for a token, set RAY_AUTH_MODE=token."
         ) from error
-    if threading.current_thread() is threading.main_thread():
+    if handler is not None and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, handler)  # Ray's own would end the process without a word
     try:
         yield f"the cluster at {address}" if address else "a Ray of this machine"

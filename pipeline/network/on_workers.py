@@ -62,10 +62,11 @@ def train_on_workers(
     conf, n = problem.conf, settings.workers
     where = f"{conf.file}, training.workers={n}"
     failed, used = list[str](), list[Usage]()
+    divided = settings.is_divided(len(problem.vocabulary), _dimension(problem), np.dtype(conf.dtype).itemsize)
+    learning = module_of(learner)
+    recipe = learning.divided(problem, settings, steps, option) if divided else None
     with connected(where, n * settings.resources_per_worker.get("CPU", 0)) as cluster:
-        divided = settings.is_divided(len(problem.vocabulary), _dimension(problem), np.dtype(conf.dtype).itemsize)
-        learning = module_of(learner)
-        prepared = (learning.divided if divided else _whole(learning))(problem, settings, steps, option)
+        prepared = recipe or _whole(learning, problem, settings, steps, option)
         heard["say"](f"{problem.watch.name}: {n} workers train on {cluster}{', each with rows of its own' * divided}")
         with (
             called_from_other_processes({**heard, "failed": failed.append, "used": used.append}, Calls()) as tell,
@@ -108,14 +109,12 @@ def _dimension(problem: Problem) -> int:
     return problem.dimension
 
 
-def _whole(learning: type[TaskModule]) -> Callable[..., Recipe]:
-    """What makes a recipe for workers that all have the whole network, as it is made here."""
-
-    def recipe(problem: Problem, settings: Any, steps: int, option: Mapping[str, Any]) -> Recipe:
-        prepared = learning.prepared(problem, settings, steps, option, {})
-        return Recipe(partial(_as_it_is, prepared.module), prepared.sets, prepared.scales)
-
-    return recipe
+def _whole(
+    learning: type[TaskModule], problem: Problem, settings: Any, steps: int, option: Mapping[str, Any]
+) -> Recipe:
+    """A recipe for workers that all have the whole network, as it is made here."""
+    prepared = learning.prepared(problem, settings, steps, option, {})
+    return Recipe(partial(_as_it_is, prepared.module), prepared.sets, prepared.scales)
 
 
 def _as_it_is(module: TaskModule, *_: Any) -> TaskModule:
@@ -141,7 +140,8 @@ def _storage(folder: Path, problem: Problem) -> Iterator[tuple[str, str]]:
     import fsspec
 
     files, path = fsspec.core.url_to_fs(f"{root}/{own}")
-    files.rm(path, recursive=True)
+    if files.exists(path):  # not if the first step already diverged
+        files.rm(path, recursive=True)
 
 
 def _states(kept: Path, parts: int, size: int) -> tuple[dict[str, Tensor], TrainedState | None]:

@@ -3,12 +3,15 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 from scipy import sparse
+from threadpoolctl import ThreadpoolController
 
+from pipeline.baselines import boosted_trees
 from pipeline.baselines.ease import Ease
 from pipeline.baselines.mean import Mean
 from pipeline.baselines.pca_boosted_trees import PcaBoostedTrees
@@ -84,6 +87,32 @@ def test_trees_have_as_many_components_as_there_is_room_for(encoded: Callable) -
     problem = Problem(examples.training(), vocabulary, conf, validation=examples.held_out("validation"))
     fitted = PcaBoostedTrees(dimension=16, max_trees=5).fit(problem)
     assert fitted.embedding.dimension == fitted.chosen["dimension"] == len(vocabulary) - 1
+
+
+@pytest.mark.parametrize("few", [0, 10**7])
+def test_trees_of_few_numbers_get_one_thread_and_are_the_same(
+    few: int, encoded: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sklearn.ensemble import HistGradientBoostingRegressor
+    from sklearn.utils._openmp_helpers import _openmp_effective_n_threads as threads
+
+    conf, vocabulary, examples = encoded("boosted_trees")
+    problem, rows = Problem(examples.training(), vocabulary, conf), examples.held_out("test")
+    expected = made("boosted_trees").fit(problem).score(rows.inputs.csr(), rows.dense)
+    seen = []
+    fit = HistGradientBoostingRegressor.fit
+
+    def watched(*arguments: Any) -> Any:
+        seen.append(threads())
+        return fit(*arguments)
+
+    monkeypatch.setattr(HistGradientBoostingRegressor, "fit", watched)
+    monkeypatch.setattr(boosted_trees, "FEW", few)
+    with ThreadpoolController().limit(limits=2, user_api="openmp"):
+        scores = made("boosted_trees").fit(problem).score(rows.inputs.csr(), rows.dense)
+        assert threads() == 2
+    assert seen == [1 if few else 2]
+    assert (scores == expected).all()
 
 
 VOCABULARY = Vocabulary.of({"a": 3, "b": 2, "c": 1})

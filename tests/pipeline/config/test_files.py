@@ -62,6 +62,10 @@ from pipeline.errors import PipelineError
         ({"training": {"weight_decay": float("inf")}}, "training.weight_decay: this should be a finite number"),
         ({"training": {"input_share": [-1, 5]}}, r"training.input_share\[0\]: this should be greater than 0"),
         ({"training": {"input_share": [0.9, 0.1]}}, "training: `input_share` is the lowest share and the highest"),
+        (
+            {"training": {"devices": 2, "workers": 2}},
+            "training: `devices` and `workers` are two ways to divide one training",
+        ),
         ({"baselines": [{"kind": "ease", "regularisation": -100}]}, r"regularisation\[0\]: this should be greater"),
         (
             {"baselines": [{"kind": "als", "regularisation": float("nan")}]},

@@ -96,12 +96,15 @@ def test_a_killed_worker_is_replaced_and_two_learn_what_one_process_learns(
 def test_four_workers_with_a_divided_table_learn_what_one_process_learns(
     cluster: str, movies: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Checkpoints are in the store that all machines share, until the training is done."""
     monkeypatch.setenv("RAY_ADDRESS", cluster)
+    monkeypatch.setenv("PIPELINE_STORE", f"file://{tmp_path}/store")
     vocabulary, examples = encoded(tmp_path / "conf" / "planted_movies.yaml", movies)
     epochs: list[int] = []
     watch = Watch("planted", on_epoch=lambda losses, epoch: epochs.append(epoch))
     together = learned(movies, vocabulary, examples, watch, workers=4, largest_table=1e-9, **SAMPLED)
     assert epochs == list(range(1, 13))
+    assert not list((tmp_path / "store" / "training").iterdir())
     assert verdict(movies, examples, together, learned(movies, vocabulary, examples, **SAMPLED)) in AS_GOOD
 
 
@@ -132,6 +135,15 @@ def test_an_interruption_ends_the_workers_and_the_next_process_goes_on(
     learned(movies, vocabulary, examples, again, **training)
     assert epochs == list(range(1, 13))
     assert len(seconds) == 1
+
+
+def test_a_table_that_cannot_be_divided_is_told_with_the_cure(movies: Dataset, tmp_path: Path) -> None:
+    """With all tokens as competitors each step needs the whole table."""
+    vocabulary, examples = encoded(tmp_path / "conf" / "planted_movies.yaml", movies)
+    with pytest.raises(
+        PipelineError, match=r"planted_movies.yaml, training.largest_table=1e-09: .* Raise `largest_table`"
+    ):
+        learned(movies, vocabulary, examples, workers=2, largest_table=1e-9)
 
 
 def test_what_is_missing_is_told_with_the_cure(
