@@ -19,7 +19,7 @@ CONNECTIVITY = 16
 ADDING, SEARCHING = 64, 128
 """Candidates that are compared to build the graph, which takes most of the time, and to search in it."""
 MANY, ADDING_MANY = 100_000, 32
-"""With more tokens than this, so many candidates are compared to build it, in half the time: it finds a hundredth less."""
+"""With more tokens than this, so many candidates are compared to build it; it then finds about a hundredth less."""
 JUDGED = 1000
 """Tokens whose neighbours are compared with the exact ones."""
 _AT_ONCE = 16  # tokens that are compared with all others at once: their cosines are in memory
