@@ -26,7 +26,7 @@ from pipeline.tasks.missing_tokens import MOST_PAIRS, MissingTokensTraining
 
 Array = npt.NDArray[Any]
 
-ROUGHLY = 0.1
+ROUGHLY = 0.05
 """Tolerance of the randomised PCA: a start need not be exact."""
 
 

@@ -29,6 +29,13 @@ def test_the_graph_finds_what_an_exact_search_finds() -> None:
     assert len(set(exact) & set(found[7])) >= 9
 
 
+def test_many_tokens_are_compared_with_fewer_and_still_find_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(0)
+    learned = embedding(random.normal(size=(3000, 16)))
+    monkeypatch.setattr("pipeline.views.neighbours.MANY", 2999)
+    assert NeighbourIndex(learned).recall > 0.9
+
+
 def test_recall_counts_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     learned = embedding(np.random.default_rng(0).normal(size=(300, 8)))
     index = NeighbourIndex(learned)
