@@ -41,6 +41,7 @@ def ray_cluster(nodes: int, cpus: int = 1, **more: Any) -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_TMPDIR", str(folder))  # Ray's files, also the one that names the cluster started last
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_worker_niceness", "0")  # or the other tests would go first
         cluster = _started(options, nodes, folder)
         try:
             yield cluster
