@@ -70,6 +70,9 @@ class _FolderTracker(Tracker):
     def finished(self, key: str) -> FinishedRun | None:
         return None
 
+    def current(self) -> dict[str, FinishedRun]:
+        return {}
+
     @contextmanager
     def run(self, name: str, tags: Mapping[str, str], params: Mapping[str, str]) -> Iterator[Run]:
         run_id = uuid4().hex

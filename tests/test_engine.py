@@ -132,8 +132,8 @@ def test_parts_are_evaluated_and_answered_as_the_whole_is(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("pipeline.evaluation.in_parts.LEAST_ROWS", 4)  # 160 examples are as many as a cluster's
-    monkeypatch.setattr("pipeline.evaluation.in_parts.BLOCK_BYTES", 0)
+    monkeypatch.setattr("pipeline.evaluation.blocks.LEAST_ROWS", 4)  # 160 examples are as many as a cluster's
+    monkeypatch.setattr("pipeline.evaluation.blocks.BLOCK_BYTES", 0)
     monkeypatch.setattr("pipeline.inference.bulk.AT_ONCE", 50)
     settings = InferenceSettings(exact_up_to=exact_up_to, top=5)
     made = put_to_work(movies.model_copy(update={"inference": settings}), two_genres)
@@ -188,14 +188,25 @@ def test_what_a_lost_machine_had_is_made_again(
     cluster: Any, write_conf: Callable[..., Path], in_files: Callable[[Dataset], Records]
 ) -> None:
     """Of 300,000 pairs, since what is small stays with the process that started the tasks."""
+    import ray
     from ray.experimental import get_object_locations
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     random = np.random.default_rng(0)
     frame = pl.DataFrame({"user": random.integers(3000, size=300_000), "movie": random.integers(900, size=300_000)})
     conf = load(write_conf("many", MOVIES | {"tokens": [{"kind": "value", "columns": "movie"}]}, frame))
     records = in_files(conf)
     counted = count(records, conf)
+
+    class Keeper:
+        """Keeps a CPU, so that the other machine does the work; of a test's module the workers know nothing."""
+
+    on_head = NodeAffinitySchedulingStrategy(cluster.head_node.node_id, soft=False)
+    keeper = ray.remote(num_cpus=1)(Keeper).options(scheduling_strategy=on_head).remote()
+    ray.get(keeper.__ray_ready__.remote())
     pairs = divided_pairs(records, conf)
+    ray.wait(pairs.parts, num_returns=len(pairs.parts))
+    ray.kill(keeper)
     (lost,) = cluster.worker_nodes
     assert any(lost.node_id in place["node_ids"] for place in get_object_locations(pairs.parts).values())
     cluster.remove_node(lost, allow_graceful=False)

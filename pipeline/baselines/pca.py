@@ -15,12 +15,11 @@ from scipy import sparse
 from pipeline.config.baseline import Baseline
 from pipeline.config.dataset import Dataset
 from pipeline.config.section import Dimensions
-from pipeline.config.size import Size
+from pipeline.config.size import MANY_LOGITS, Size
 from pipeline.config.task import Task
 from pipeline.embedding import Embedding, Factors, Problem
 from pipeline.errors import PipelineError
 from pipeline.examples.features import DenseScale
-from pipeline.tasks.missing_tokens import MANY_LOGITS
 from pipeline.tasks.target import TargetTask
 
 Array = npt.NDArray[Any]

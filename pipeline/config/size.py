@@ -2,6 +2,10 @@
 
 from typing import NamedTuple
 
+MANY_LOGITS = 2 * 10**9
+"""Examples x tokens (N x V); above it training draws negatives, PCA is randomised, and a sample of at least 10,000
+examples is evaluated."""
+
 
 class Size(NamedTuple):
     """How large the sparse examples are that a method is fitted on."""

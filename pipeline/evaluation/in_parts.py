@@ -8,7 +8,7 @@ from pipeline.cluster.tasks import Shared, at_once, each, engine, has_room
 from pipeline.config.dataset import Dataset
 from pipeline.config.task import Task
 from pipeline.embedding import Fitted
-from pipeline.evaluation.ranking import BLOCK_BYTES, LEAST_ROWS
+from pipeline.evaluation.blocks import rows_at_once
 from pipeline.examples.example_set import ExampleSet, SparseRows
 
 
@@ -29,7 +29,7 @@ def evaluate(conf: Dataset, fitted: Fitted, rows: ExampleSet) -> pl.DataFrame:
 
 def _parts(rows: ExampleSet, n: int) -> Iterator[ExampleSet]:
     """The examples in about n parts, in memory; each has whole blocks, whose products are the same to the bit."""
-    block = max(LEAST_ROWS, BLOCK_BYTES // (4 * rows.inputs.shape[1]))
+    block = rows_at_once(rows.inputs.shape[1])
     size = block * max(1, -(-len(rows) // (block * n)))
     for start in range(0, max(len(rows), 1), size):
         some = slice(start, start + size)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from pipeline.embedding import Fitted, factors_of
+from pipeline.evaluation.blocks import rows_at_once
 from pipeline.examples.example_set import ExampleSet
 
 Array = npt.NDArray[Any]
@@ -18,12 +19,8 @@ FIRST = 100
 """How many of the first tokens of a ranking are evaluated."""
 MANY_TOKENS = 20_000
 """With more tokens, scores that are products are never all in memory."""
-BLOCK_BYTES = 64 * 2**20
-"""Logits are computed in blocks of this size, or for LEAST_ROWS examples at a time if that is more."""
 _GROUP = 128
 """Tokens whose maximum stands for them while the first of a ranking are sought."""
-LEAST_ROWS = 64
-"""With fewer rows, a product with the vectors of all tokens spends its time waiting for memory."""
 
 
 def hits_of(fitted: Fitted, rows: ExampleSet) -> tuple[Array, Array]:
@@ -38,7 +35,7 @@ def hits_of(fitted: Fitted, rows: ExampleSet) -> tuple[Array, Array]:
         hits = _are_labels(top.tokens, rows.labels[:]) & np.isfinite(top.scores)
         return hits, rows.labels.lengths
     hits = np.zeros((n, k), bool)
-    block = max(LEAST_ROWS, BLOCK_BYTES // (4 * v))
+    block = rows_at_once(v)
     for start in range(0, n, block):
         some = slice(start, min(start + block, n))
         scores = fitted.score(rows.inputs[some], rows.dense[some])

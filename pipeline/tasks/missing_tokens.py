@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from pipeline.config.section import Positive, Share
-from pipeline.config.size import Size
+from pipeline.config.size import MANY_LOGITS, Size
 from pipeline.config.task import Task
 from pipeline.config.training import Training
 from pipeline.embedding import Fitted
@@ -29,8 +29,6 @@ Array = npt.NDArray[Any]
 
 MOST_PAIRS = 20_000_000
 """With more pairs, a seeded sample of the examples decides where training starts: its pairs are in memory."""
-MANY_LOGITS = 2 * 10**9
-"""Examples x tokens; above it, training draws negatives, and a sample of at least 10,000 examples is evaluated."""
 
 
 class RankingScores(dy.Schema):

@@ -46,7 +46,7 @@ def test_a_version_changes_with_the_code_behind_it_and_with_nothing_else(copy: P
         return [ours != theirs for ours, theirs in zip(now, before, strict=True)]
 
     assert changed("network/losses.py", "FARTHEST = 80.0", "FARTHEST = 81.0") == [True, False, False]
-    assert changed("evaluation/ranking.py", "LEAST_ROWS = 64", "LEAST_ROWS = 65") == [True, False, False]
+    assert changed("evaluation/ranking.py", "FIRST = 100", "FIRST = 99") == [True, False, False]
     assert changed("experiment/cross_fitting.py", "median_low", "median_high") == [False, True, False]
     assert changed("pictures/figures.py", "LABELLED = 40", "LABELLED = 41") == [False, False, True]
     assert changed("network/losses.py", '^"""Softmax', '"""The softmax') == [False] * 3
