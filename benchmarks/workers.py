@@ -34,6 +34,8 @@ D = 32
 SETTINGS = {"negatives": 2048}
 TRAININGS: dict[str, dict[str, Any]] = {
     "one process": {},
+    "one process, seed 2": {},
+    "one process, seed 3": {},
     "2 workers": {"workers": 2},
     "4 workers": {"workers": 4},
     "2 workers, rows divided": {"workers": 2, "largest_table": 1e-9},
@@ -43,11 +45,11 @@ TRAININGS: dict[str, dict[str, Any]] = {
 
 
 def scores(
-    conf: Dataset, vocabulary: Vocabulary, examples: SparseExamples, training: dict[str, Any], kills: bool
+    conf: Dataset, vocabulary: Vocabulary, examples: SparseExamples, training: dict[str, Any], seed: int, kills: bool
 ) -> pl.DataFrame:
     """The scores of the test examples after a training with these settings."""
     settings = conf.training.model_copy(update={**SETTINGS, **training})
-    asked = conf.model_copy(update={"training": settings}).resolved(examples.n_training, len(vocabulary))
+    asked = conf.model_copy(update={"training": settings, "seed": seed}).resolved(examples.n_training, len(vocabulary))
     with tempfile.TemporaryDirectory() as folder:
         watch = Watch("movies", on_epoch=_Killer(Path(folder)), checkpoints=Path(folder)) if kills else Watch("movies")
         problem = Problem(examples.training(), vocabulary, asked, D, examples.held_out("validation"), watch=watch)
@@ -92,13 +94,15 @@ def _compared(conf: Dataset, frame: pl.DataFrame, first: pl.DataFrame | None) ->
 
 def main() -> int:
     """Print a line for each training: its primary metric, and the difference from one process."""
+    os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.2")  # so often Ray looks for checkpoints
     first: pl.DataFrame | None = None
     with tempfile.TemporaryDirectory() as name:
         conf, vocabulary, examples = _examples(Path(name))
         for what, training in TRAININGS.items():
             kills = what.endswith("killed")
-            callbacks.CHECKPOINT_SECONDS = 0.0 if kills else 15.0
-            frame = scores(conf, vocabulary, examples, training, kills)
+            callbacks.CHECKPOINT_SECONDS = 1.0 if kills else 15.0
+            seed = int(what[-1]) if "seed" in what else conf.seed
+            frame = scores(conf, vocabulary, examples, training, seed, kills)
             print(f"{what:<26} {_compared(conf, frame, first)}", flush=True)
             first = frame if first is None else first
     return 0
