@@ -25,7 +25,7 @@ from pipeline.network.batches import Batches
 from pipeline.network.divided_table import joined_rows
 from pipeline.network.modules import Recipe, TaskModule, module_of
 from pipeline.network.processes import called_from_other_processes
-from pipeline.network.trainer import BEST, Trained, TrainedState
+from pipeline.network.trainer import BEST, Trained, TrainedState, network_in
 from pipeline.network.worker import LAST, Order, Usage, file_of, work
 
 RUN = "workers"
@@ -153,15 +153,11 @@ def _states(kept: Path, parts: int, size: int) -> tuple[dict[str, Tensor], Train
         size: V.
     """
 
-    def network_of(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
-        state = checkpoint["state_dict"].items()
-        return {key.removeprefix("network."): tensor for key, tensor in state if key.startswith("network.")}
-
     def loaded(name: str) -> list[Any]:
         paths = [kept / file_of(rank, name) for rank in range(parts)]
         return [torch.load(path, weights_only=True, mmap=parts > 1) for path in paths if path.exists()]
 
-    last, best = [network_of(one) for one in loaded(LAST)], loaded(BEST)
+    last, best = [network_in(one) for one in loaded(LAST)], loaded(BEST)
     if parts == 1:
         return last[0], TrainedState(**best[0]) if best else None
     joined = TrainedState(joined_rows([one["network"] for one in best], size), best[0]["epoch"]) if best else None

@@ -102,6 +102,12 @@ def train(
         )  # several processes share only the file
 
 
+def network_in(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The state of the network in a checkpoint of Lightning's."""
+    state = checkpoint["state_dict"].items()
+    return {key.removeprefix("network."): tensor for key, tensor in state if key.startswith("network.")}
+
+
 def _on_this_machine(settings: Schedule) -> dict[str, Any]:
     return {"devices": settings.devices, "strategy": settings.strategy if settings.devices > 1 else "auto"}
 

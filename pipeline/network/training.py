@@ -30,7 +30,7 @@ from pipeline.network.callbacks import CheckpointWriter, LossesByEpoch, progress
 from pipeline.network.fitted_network import FittedNetwork
 from pipeline.network.modules import ExamplesModule, module_of
 from pipeline.network.processes import called_from_other_processes
-from pipeline.network.trainer import Trained, TrainedState, train
+from pipeline.network.trainer import Trained, TrainedState, network_in, train
 
 CHECKPOINT = "last.ckpt"
 
@@ -176,18 +176,13 @@ def _going_on(folder: Path, watch: Watch) -> tuple[Path | None, Mapping[str, Ten
         return None, {}
     try:
         kept = torch.load(path, weights_only=True, mmap=True, map_location="cpu")
-        epoch, network = int(kept["epoch"]), _network_in(kept)
+        epoch, network = int(kept["epoch"]), network_in(kept)
     except Exception:  # cut short, or of another version: starting anew costs only time
         path.unlink()
         watch.log.info(f"{watch.name}: the checkpoint in {folder} cannot be read, training begins anew")
         return None, {}
     watch.log.info(f"{watch.name}: goes on in epoch {epoch + 1}, where an earlier process stopped")
     return path, network
-
-
-def _network_in(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
-    state = checkpoint["state_dict"].items()
-    return {key.removeprefix("network."): tensor for key, tensor in state if key.startswith("network.")}
 
 
 def _is_better(fitted: Fitted, other: Fitted, validation: ExampleSet, task: Task) -> bool:
