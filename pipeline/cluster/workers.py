@@ -3,7 +3,6 @@
 A worker that is lost is replaced: all begin the function again, and go on from the last checkpoint that was reported.
 """
 
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -106,53 +105,59 @@ def run_on_workers(
         PipelineError: workers were lost too often, or a machine cannot use the storage.
     """
     from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
-    from ray.train.torch import TorchConfig, TorchTrainer
 
     if missing := lacking(resources, workers):
         say(f"{where}: waits until the cluster has room for {workers} workers: {missing}")
-    trainer = TorchTrainer(
-        function,
-        train_loop_config=settings,
-        scaling_config=ScalingConfig(
-            num_workers=workers,
-            use_gpu="GPU" in resources,
-            resources_per_worker=dict(resources),
-            placement_strategy="SPREAD",
-        ),
-        torch_config=TorchConfig(backend="nccl" if "GPU" in resources else "gloo"),
-        run_config=RunConfig(
-            name=name,
-            storage_path=storage,
-            failure_config=FailureConfig(max_failures=FAILURES),
-            checkpoint_config=CheckpointConfig(num_to_keep=1),
-        ),
+    scaling = ScalingConfig(
+        num_workers=workers,
+        use_gpu="GPU" in resources,
+        resources_per_worker=dict(resources),
+        placement_strategy="SPREAD",
     )
-    result = _interruptible(trainer.fit, where)
+    run = RunConfig(
+        name=name,
+        storage_path=storage,
+        failure_config=FailureConfig(max_failures=FAILURES),
+        checkpoint_config=CheckpointConfig(num_to_keep=1),
+    )
+    result = _interruptible((function, settings, scaling, run), where)
     with result.checkpoint.as_directory() if result.checkpoint else nullcontext() as folder:
         yield Path(folder) if folder else None
 
 
-def _interruptible(fit: Callable[[], Any], where: str) -> Any:
-    """What the training returns. It runs beside the main thread, whose signals would not be ours any more."""
+def _interruptible(training: tuple[Any, ...], where: str) -> Any:
+    """What the training returns.
+
+    It runs in a task: in this process it would take the signals, and an interruption would leave a thread that uses the
+    connection to the cluster while that is closed.
+    """
     import ray
+    from ray.exceptions import RayTaskError
+    from ray.train import TrainingFailedError
 
-    done: list[Any] = []
+    task = ray.remote(num_cpus=0, max_retries=0)(_fit).remote(*training)
+    try:
+        while not ray.wait([task], timeout=0.2)[0]:
+            pass
+        return ray.get(task)
+    except RayTaskError as error:
+        if isinstance(error.cause, TrainingFailedError):
+            raise PipelineError(f"{where}: {_cause(error.cause)}") from error
+        raise
+    except BaseException:  # an interruption: the workers end with the task
+        ray.cancel(task, force=True)
+        raise
 
-    def run() -> None:
-        try:
-            done.append(fit())
-        except BaseException as error:
-            done.append(error)
 
-    thread = threading.Thread(target=run, daemon=True)  # an interruption leaves it: its end comes with the connection's
-    thread.start()
-    while thread.is_alive():
-        thread.join(0.2)
-    if isinstance(done[0], ray.train.TrainingFailedError):
-        raise PipelineError(f"{where}: {_cause(done[0])}") from done[0]
-    if isinstance(done[0], BaseException):
-        raise done[0]
-    return done[0]
+def _fit(function: Callable[[dict[str, Any]], None], settings: dict[str, Any], scaling: Any, run: Any) -> Any:
+    """Train on workers until all have returned, or were lost too often."""
+    from ray.train.torch import TorchConfig, TorchTrainer
+
+    torch_config = TorchConfig(backend="nccl" if scaling.use_gpu else "gloo")
+    trainer = TorchTrainer(
+        function, train_loop_config=settings, scaling_config=scaling, torch_config=torch_config, run_config=run
+    )
+    return trainer.fit()
 
 
 def _cause(error: Exception) -> str:
