@@ -70,8 +70,8 @@ that the bytes take which each has to move, or the multiply-adds that it has to 
 machine was measured to do at most. **answer**: the best tokens for one person, on one core, beside scoring all; for 16
 clients that ask for a minute; and for everybody. **interval**: the conformal interval on the homes. **scale**: the same
 way at four sizes. **overhead**: the library's calls one after the other with a folder in the place of MLflow, and the
-same inside Dagster with MLflow, warm, in one process; and where the time of the library alone goes. **maps**: the size
-of the page of a latent space, and the time until it is drawn.
+same inside Dagster with MLflow, warm, in one process, up to the exports; and where the time of the library alone goes.
+**maps**: the size of the page of a latent space, and the time until it is drawn.
 """
 
 
