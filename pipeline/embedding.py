@@ -191,6 +191,9 @@ class Problem:
     """Examples on which settings are chosen; without any, a fixed choice is made, such as the middle value."""
     chosen: Mapping[str, Any] | None = None
     """Settings that validation chose in an earlier fit; they are used again, on other examples."""
+    start: Mapping[str, npt.NDArray[Any]] | None = None
+    """Weights of an earlier fit with the same vocabulary, from which a network goes on learning; other methods have no
+    use for them."""
     watch: Watch = Watch()
 
 

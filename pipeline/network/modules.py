@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from pipeline.embedding import Problem
 from pipeline.errors import PipelineError
 from pipeline.network.batches import Batches, Lists, Loader, moved
+from pipeline.network.layers import tensors
 from pipeline.network.sampled_softmax import Negatives
 
 Array = npt.NDArray[Any]
@@ -203,6 +204,11 @@ class OwnExamples(ExamplesModule):
 
     def _part(self, batches: Batches) -> Batches:
         return batches
+
+
+def state_of(weights: Mapping[str, Array] | None) -> Mapping[str, Tensor]:
+    """The state of the network of an earlier fit, from which training goes on; {} where it begins anew."""
+    return tensors(weights or {})
 
 
 def module_of(learner: str) -> type[TaskModule]:

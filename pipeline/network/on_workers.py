@@ -23,7 +23,7 @@ from pipeline.errors import PipelineError
 from pipeline.network import callbacks
 from pipeline.network.batches import Batches
 from pipeline.network.divided_table import joined_rows
-from pipeline.network.modules import Recipe, TaskModule, module_of
+from pipeline.network.modules import Recipe, TaskModule, module_of, state_of
 from pipeline.network.processes import called_from_other_processes
 from pipeline.network.trainer import BEST, Trained, TrainedState, network_in
 from pipeline.network.worker import LAST, Order, Usage, file_of, work
@@ -113,7 +113,7 @@ def _whole(
     learning: type[TaskModule], problem: Problem, settings: Any, steps: int, option: Mapping[str, Any]
 ) -> Recipe:
     """A recipe for workers that all have the whole network, as it is made here."""
-    prepared = learning.prepared(problem, settings, steps, option, {})
+    prepared = learning.prepared(problem, settings, steps, option, state_of(problem.start))
     return Recipe(partial(_as_it_is, prepared.module), prepared.sets, prepared.scales)
 
 

@@ -28,7 +28,7 @@ from pipeline.evaluation.selection import tuned
 from pipeline.examples.example_set import ExampleSet
 from pipeline.network.callbacks import CheckpointWriter, LossesByEpoch, progress_callback
 from pipeline.network.fitted_network import FittedNetwork
-from pipeline.network.modules import ExamplesModule, module_of
+from pipeline.network.modules import ExamplesModule, module_of, state_of
 from pipeline.network.processes import called_from_other_processes
 from pipeline.network.trainer import Trained, TrainedState, network_in, train
 
@@ -154,7 +154,7 @@ def _train_here(
     """Train in this process, or in several of this machine; see `train_on_workers`."""
     watch = problem.watch
     checkpoint, kept = _going_on(folder, watch)
-    module, sets, scales = module_of(learner).prepared(problem, settings, steps, option, kept)
+    module, sets, scales = module_of(learner).prepared(problem, settings, steps, option, kept or state_of(problem.start))
     with called_from_other_processes(heard) if settings.devices > 1 else nullcontext(heard) as tell:
         best = train(
             module,
