@@ -15,10 +15,11 @@ import polars as pl
 
 from pipeline.config.dataset import Dataset
 from pipeline.embedding import Embedding
+from pipeline.estimators import EMBEDDING
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.champion import Champion
 from pipeline.experiment.comparison import Comparison
-from pipeline.experiment.fits import Fit
+from pipeline.experiment.fits import STABILITY, Fit
 from pipeline.experiment.tracking import Tracker
 from pipeline.records.ingest import Records
 from pipeline.schemas import Examples, Tokens
@@ -26,6 +27,8 @@ from pipeline.vocabulary.vocabulary import Vocabulary, drift
 
 DRIFT_WARNS = 0.1
 """Total variation distance to the vocabulary before; a larger drift is worth a look."""
+STABLE = 0.2
+"""Median stability below which neighbours are not to be relied on."""
 
 _DESCRIPTIONS = {
     "raw_records": {
@@ -47,6 +50,10 @@ _DESCRIPTIONS = {
     },
     "pca": {"finite": "Every coordinate of every token is a number."},
     "other_baselines": {"finite": "Every coordinate of every token is a number."},
+    "stability": {
+        "neighbours_hold": "In the most stable learned embedding, two halves of the examples agree on "
+        f"{STABLE:.0%} of the nearest of half of the tokens, or more; without replicas this passes.",
+    },
     "champion": {
         "interval_covers": "The interval around a predicted number covers the share of test examples that it says, "
         "within three standard errors; a champion without an interval passes.",
@@ -56,7 +63,7 @@ _DESCRIPTIONS = {
         "metric on the held-out examples.",
     },
 }
-_WARNS = {"drift", "loss_went_down", "learned_beats_pca", "interval_covers"}
+_WARNS = {"drift", "loss_went_down", "learned_beats_pca", "interval_covers", "neighbours_hold"}
 
 
 def specs(conf: Dataset, asset: str) -> list[dg.AssetCheckSpec]:
@@ -107,6 +114,13 @@ def of_fits(asset: str, fits: Sequence[Fit], tracker: Tracker) -> list[dg.AssetC
         said = {name: f"{values[0]:.4f} -> {values[-1]:.4f}" for name, values in losses.items() if values}
         results.append(_result("loss_went_down", not up, said))
     return results
+
+
+def of_stability(fits: Sequence[Fit]) -> list[dg.AssetCheckResult]:
+    """Check the most stable learned embedding: a few dimensions may be too few for neighbours, but not all."""
+    found = {fit.name: fit.metrics[STABILITY] for fit in fits if fit.method == EMBEDDING and STABILITY in fit.metrics}
+    said = {name: f"{value:.0%}" for name, value in found.items()} or {"replicas": "there are none"}
+    return [_result("neighbours_hold", max(found.values(), default=1.0) >= STABLE, said)]
 
 
 def of_comparison(comparison: Comparison) -> list[dg.AssetCheckResult]:

@@ -9,6 +9,7 @@ from assets.fits import fits_asset
 from assets.inference import inference_assets
 from assets.preparation import raw_records_asset, sparse_examples_asset, vocabulary_asset
 from assets.results import comparison_asset, exports_asset, pages_asset, report_asset
+from assets.stability import stability_asset
 from pipeline.config.dataset import Dataset
 from pipeline.estimators import EMBEDDING, PCA
 
@@ -55,6 +56,7 @@ def dataset_assets(conf: Dataset, conf_folder: Path) -> list[dg.AssetsDefinition
             "settings of each.",
             kinds={"numpy", "mlflow"},
         ),
+        stability_asset(conf),
         comparison_asset(conf),
         pages_asset(conf),
         report_asset(conf),

@@ -9,7 +9,7 @@ import numpy as np
 from assets.metadata import AT_ONCE, SCHEMA, facts, rounded, schema_of, table_of, written
 from assets.resources import MLflow
 from pipeline.evaluation.metrics import Metric
-from pipeline.experiment.fits import Fit
+from pipeline.experiment.fits import REPLICA_SECONDS, STABILITY, Fit
 from pipeline.schemas import EmbeddingRows
 from pipeline.views.publish import PAGE
 from pipeline.vocabulary.vocabulary import Vocabulary, rule_of_thumb
@@ -29,6 +29,22 @@ def of_fits(fits: Sequence[Fit], primary: Metric, mlflow: MLflow, vocabulary: Vo
         **_rows("runs", links, "\n"),
         "all metrics": _all_metrics(fits),
         "facts": facts(told),
+        SCHEMA: schema_of(EmbeddingRows),
+    }
+
+
+def of_replicas(fits: Sequence[Fit], mlflow: MLflow) -> dict[str, Any]:
+    """The stability of each fit of which there are replicas, and what they took; as a number only the highest."""
+    found = [fit for fit in _by_number(fits) if STABILITY in fit.metrics]
+    if not found:
+        return {"replicas": "none: `replicas` in the conf file says how many there are"}
+    cells = [
+        (f"[{fit.name}]({mlflow.link(fit)})", f"{fit.metrics[STABILITY]:.0%}", f"{fit.metrics[REPLICA_SECONDS]:.1f}")
+        for fit in found
+    ]
+    return {
+        "best stability": rounded(max(fit.metrics[STABILITY] for fit in found)),
+        "stability": table_of(["fit", "share of the nearest that two halves agree on, median", "replicas, s"], cells),
         SCHEMA: schema_of(EmbeddingRows),
     }
 

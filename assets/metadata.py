@@ -23,9 +23,9 @@ from pipeline.records import quarantine
 from pipeline.records.cleaning import Counts
 from pipeline.records.ingest import Records
 from pipeline.schemas import PARTS, Examples, Tokens
+from pipeline.similarity.neighbour_index import NeighbourIndex
 from pipeline.views import tables
 from pipeline.views.answer import answer
-from pipeline.views.neighbours import NeighbourIndex
 from pipeline.vocabulary.vocabulary import Vocabulary, rule_of_thumb
 
 SCHEMA = "dagster/column_schema"

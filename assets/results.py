@@ -40,16 +40,15 @@ def comparison_asset(conf: Dataset) -> dg.AssetsDefinition:
         "examples, which no fit has seen.",
         kinds={"polars", "mlflow"},
         settings=FITS,
-        upstream=("embedding", "pca", "other_baselines"),
+        upstream=("stability", "other_baselines"),
     )
     def comparison(
         context: dg.AssetExecutionContext,
         embedding_mlflow: dg.ResourceParam[MLflow],
-        embedding: Fits,
-        pca: Fits,
+        stability: Fits,
         other_baselines: Fits,
     ) -> dg.MaterializeResult[Any]:
-        fits = [*embedding.fits, *pca.fits, *other_baselines.fits]
+        fits = [*stability.fits, *other_baselines.fits]
         with for_people(conf.file):
             tracker = embedding_mlflow.tracker(conf, context.instance)
             scores: dict[str, list[pl.DataFrame]] = {part: load_scores(tracker, fits, part) for part in HELD_OUT}

@@ -8,6 +8,7 @@ The path of the data, one folder for each step:
     proposal     a source -> a commented conf file that runs
     vocabulary   pairs of the training examples -> the dictionary token <-> 0..V-1
     examples     pairs and vocabulary -> sparse examples, a CSR matrix on disk
+    similarity   vectors -> which tokens are nearest, and how far that holds
     embedding    the result of every fit: vectors of tokens, and a `Fitted` that scores
     evaluation   a fit and held-out examples -> metrics, intervals, choices
     pictures     embeddings and tables -> pictures

@@ -19,6 +19,8 @@ from pipeline.config.dataset import Dataset
 from pipeline.config.size import Size
 from pipeline.errors import PipelineError
 from pipeline.examples.example_set import ExampleSet
+from pipeline.similarity.nearest import similarities
+from pipeline.similarity.stability import Stability
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 
@@ -30,6 +32,8 @@ class Embedding:
     matrix: npt.NDArray[np.float32]  # (V, D)
     provenance: Mapping[str, str] = field(default_factory=dict)
     """Where it comes from: dataset, method, dimension, MLflow run, and the fingerprint of the vocabulary."""
+    stability: Stability | None = None
+    """How far the nearest tokens hold; None where no replicas were fitted."""
 
     def __post_init__(self) -> None:
         if self.matrix.ndim != 2 or len(self.matrix) != len(self.vocabulary):
@@ -42,32 +46,45 @@ class Embedding:
         """D."""
         return int(self.matrix.shape[1])
 
+    @property
+    def counts(self) -> npt.NDArray[np.uint32]:
+        """(V,) how often each token occurs in the training examples."""
+        return self.vocabulary.tokens["count"].to_numpy()
+
     def neighbours(self, token: str, k: int = 10) -> pl.DataFrame:
-        """The k tokens whose vectors have the smallest angle to that of `token` (cosine similarity), nearest first.
+        """The k tokens nearest to a token, nearest first: by cosine, in which rare tokens count for less.
+
+        Up to D = 3 they are those at the smallest distance; see `similarity.nearest`.
 
         Returns:
-            A frame with the columns token, label, count, cosine.
+            A frame with the columns token, label, count, cosine, and where replicas were fitted also support: in how
+            many of them it is among the 10 nearest, null for a token that is not among those of this fit.
 
         Raises:
             PipelineError: the token is not in the vocabulary.
         """
         place = self.vocabulary.index(token)
-        lengths = np.linalg.norm(self.matrix, axis=1)
-        unit = self.matrix / np.maximum(lengths, np.finfo(np.float32).tiny)[:, None]
-        cosine = unit @ unit[place]
-        order = np.argsort(-cosine, kind="stable")
+        closeness, cosine = similarities(self.matrix, self.counts, self.matrix[place])
+        order = np.argsort(-closeness, kind="stable")
         nearest = order[order != place][:k]
-        found: pl.DataFrame = self.vocabulary.tokens[nearest]
-        return found.with_columns(cosine=pl.Series(cosine[nearest]))
+        found: pl.DataFrame = self.vocabulary.tokens[nearest].with_columns(cosine=pl.Series(cosine[nearest]))
+        if self.stability is None:
+            return found
+        return found.with_columns(support=pl.Series(self.stability.support_of(place, nearest), dtype=pl.UInt8))
 
     def save(self, path: Path) -> None:
-        """Write Parquet: one row per token with token, label, count, vector (D float32); provenance as its metadata."""
+        """Write Parquet: one row per token with token, label, count, vector (D float32); provenance as its metadata.
+
+        Where replicas were fitted, there are also stability, nearest and support, as `Stability` has them.
+        """
         vectors = pl.Series("vector", self.matrix.astype(np.float32), dtype=pl.Array(pl.Float32, self.dimension))
-        self.vocabulary.tokens.with_columns(vectors).write_parquet(
+        of_replicas = [] if self.stability is None else self.stability.columns()
+        self.vocabulary.tokens.with_columns(vectors, *of_replicas).write_parquet(
             path,
             metadata={
                 "vocabulary": self.vocabulary.fingerprint,
                 "provenance": json.dumps(dict(self.provenance)),
+                "replicas": str(0 if self.stability is None else self.stability.replicas),
             },
         )
 
@@ -82,9 +99,11 @@ class Embedding:
         if "provenance" not in metadata:
             raise PipelineError(f"{path}: was not written by this pipeline: it has no provenance.")
         frame = pl.read_parquet(path)
-        vocabulary = Vocabulary.of_frame(frame.drop("vector"))
+        vocabulary = Vocabulary.of_frame(frame.select("token", "label", "count"))
         vocabulary.require(metadata["vocabulary"], str(path))
-        return cls(vocabulary, frame["vector"].to_numpy(), json.loads(metadata["provenance"]))
+        replicas = int(metadata.get("replicas", "0"))
+        stability = Stability.of_columns(frame, replicas) if replicas else None
+        return cls(vocabulary, frame["vector"].to_numpy(), json.loads(metadata["provenance"]), stability)
 
 
 def nowhere(vocabulary: Vocabulary) -> Embedding:
@@ -191,10 +210,10 @@ class Problem:
     """Examples on which settings are chosen; without any, a fixed choice is made, such as the middle value."""
     chosen: Mapping[str, Any] | None = None
     """Settings that validation chose in an earlier fit; they are used again, on other examples."""
+    watch: Watch = Watch()
     start: Mapping[str, npt.NDArray[Any]] | None = None
     """Weights of an earlier fit with the same vocabulary, from which a network goes on learning; other methods have no
     use for them."""
-    watch: Watch = Watch()
 
 
 class Estimator(Protocol):

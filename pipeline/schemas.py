@@ -40,3 +40,6 @@ class EmbeddingRows(dy.Schema):
     label = dy.String(description="what people read for it")
     count = dy.UInt32(description="how often it occurs in the training examples")
     vector = dy.List(dy.Float32(), description="its D coordinates (in the file a list of fixed size)")
+    stability = dy.Float32(nullable=True, description="share of its nearest that two halves of the examples agree on")
+    nearest = dy.List(dy.Int32(), nullable=True, description="integers of its 10 nearest tokens, nearest first")
+    support = dy.List(dy.UInt8(), nullable=True, description="in how many replicas each of them is among the nearest")

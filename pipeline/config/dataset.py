@@ -17,7 +17,9 @@ from pipeline.config.training import Training
 LADDER = (1, 2, 3, 4, 8, 16, 32, 64, 128)
 """The dimensions D that `dimensions: auto` tries, as far as the data has room."""
 EXACT_LOGITS = 10**8
-"""Up to this many training examples x tokens (N x V), the default precision is 64 bits."""
+"""Up to this many training examples x tokens (N x V), the default precision is 64 bits, and there are replicas."""
+REPLICAS = 6
+"""Three pairs of halves."""
 
 
 def _auto(value: Any) -> Any:
@@ -74,6 +76,10 @@ class Dataset(Section):
     refit: bool = False
     """After validation has chosen (epochs, a baseline's settings), fit every method again on training and validation
     together, before the test. Most published figures are made like this."""
+    replicas: int | None = Field(None, ge=0, le=100)
+    """How many times each embedding, and PCA of the same D, is learned again from halves of its examples, which tells
+    how far the nearest tokens hold: the two halves of a pair share no example. Six take about as long as the fit
+    itself. 0: not at all. Default: 6 up to N x V = 100 million, 0 beyond."""
     seed: int = Field(1, ge=0, lt=2**32)
     """Seed of the split, the fold-in and the training."""
     precision: Literal[32, 64] | None = None
@@ -129,6 +135,8 @@ class Dataset(Section):
         if self.weight is not None and self.example is None:
             message = "`weight` tells the tokens of an example apart, so `example` has to say which rows are one"
             raise PydanticCustomError("weight", message)
+        if self.replicas == 1:
+            raise PydanticCustomError("replicas", "`replicas` are compared with each other: say 0, or 2 and more")
         if len(set(named)) < len(named):
             raise PydanticCustomError("baselines", "`baselines` names one twice")
         for baseline in self.baselines:
@@ -147,7 +155,7 @@ class Dataset(Section):
             n_examples: N, the number of training examples.
             n_tokens: V, the size of the vocabulary.
         """
-        room = min(n_examples, n_tokens) - 1
+        room, is_small = min(n_examples, n_tokens) - 1, n_examples * n_tokens <= EXACT_LOGITS
         dimensions = tuple(d for d in LADDER if d <= room) if self.dimensions is None else self.dimensions
         return self.model_copy(
             update={
@@ -155,7 +163,8 @@ class Dataset(Section):
                 "dimensions": dimensions,
                 "baselines": tuple(one.resolved(n_examples, n_tokens, dimensions) for one in self.baselines),
                 "training": self.training.resolved(n_examples, n_tokens),
-                "precision": self.precision or (64 if n_examples * n_tokens <= EXACT_LOGITS else 32),
+                "replicas": (REPLICAS if is_small else 0) if self.replicas is None else self.replicas,
+                "precision": self.precision or (64 if is_small else 32),
             }
         )
 

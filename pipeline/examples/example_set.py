@@ -106,8 +106,8 @@ class SparseRows:
         """The lists of the chosen rows."""
         return self._cut(self.rows[chosen])
 
-    def cut(self, some: slice) -> Self:
-        """A view of some of these rows; they stay on disk."""
+    def cut(self, some: slice | Array) -> Self:
+        """A view of some of these rows, by a slice or by their numbers; they stay on disk."""
         return replace(self, rows=self.rows[some])
 
     def __getstate__(self) -> dict[str, Any]:
@@ -158,8 +158,8 @@ class ExampleSet:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def cut(self, some: slice) -> "ExampleSet":
-        """Some of these examples."""
+    def cut(self, some: slice | Array) -> "ExampleSet":
+        """Some of these examples, by a slice or by their numbers."""
         return ExampleSet(
             self.ids[some],
             self.inputs.cut(some),

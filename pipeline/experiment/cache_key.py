@@ -42,7 +42,7 @@ def run_params(
     params: dict[str, Any] = {} if dimension is None else {"dimension": dimension}
     params |= {"method": method.name, "vocabulary_size": len(vocabulary)}
     params |= {"vocabulary_fingerprint": vocabulary.fingerprint, "examples_fingerprint": examples.fingerprint}
-    elsewhere = {"name", "description", "engine", "dimensions", "baselines", "training", "inference"}
+    elsewhere = {"name", "description", "engine", "dimensions", "baselines", "training", "inference", "replicas"}
     section = "training" if method.name == EMBEDDING else method.name
     params |= _flat(conf.model_dump(mode="json", exclude=elsewhere) | {section: method.settings()})
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in params.items()}

@@ -18,7 +18,7 @@ from pipeline.estimators import EMBEDDING, PCA, estimator_type
 from pipeline.evaluation.bootstrap import difference, interval, resampled
 from pipeline.evaluation.metrics import Metric, measure
 from pipeline.experiment.dimensions import chosen_dimensions, worth_in_pca
-from pipeline.experiment.fits import Fit
+from pipeline.experiment.fits import OF_REPLICAS, Fit
 from pipeline.pictures.sweep import draw_sweep
 from pipeline.vocabulary.vocabulary import rule_of_thumb
 
@@ -31,7 +31,8 @@ class Comparison:
 
     frame: pl.DataFrame
     """One row for each fit: dataset, method, dimension, fit (its name), run_id, experiment_id, reused, fit_seconds,
-    then each metric, with `_low` and `_high`, the ends of its 95 % interval."""
+    stability and replica_seconds (null for a fit without replicas), then each metric, with `_low` and `_high`, the
+    ends of its 95 % interval."""
     differences: pl.DataFrame
     """One row for each metric and ordered pair of fits: fit, against, metric, difference, low, high, verdict."""
     about: Mapping[str, Any]
@@ -92,7 +93,8 @@ class Comparison:
             **chosen,
             "worth": worth_in_pca(fits, values, task),
         }
-        return cls(pl.DataFrame(rows), pl.DataFrame(pairs, schema=_DIFFERENCES), about)
+        frame = pl.DataFrame(rows, schema_overrides=dict.fromkeys(OF_REPLICAS, pl.Float64))
+        return cls(frame, pl.DataFrame(pairs, schema=_DIFFERENCES), about)
 
     @property
     def metrics(self) -> list[str]:
@@ -102,11 +104,11 @@ class Comparison:
     @property
     def fits(self) -> tuple[Fit, ...]:
         """The fits that are compared, in the table's order, with the metrics that they are compared by."""
-        names = [*self.metrics, "fit_seconds"]
+        names = [*self.metrics, "fit_seconds", *OF_REPLICAS]
         return tuple(
             Fit(
                 **{name: row[name] for name in ("dataset", "method", "dimension", "run_id", "experiment_id", "reused")},
-                metrics={name: row[name] for name in names},
+                metrics={name: row[name] for name in names if row[name] is not None},
             )
             for row in self.frame.iter_rows(named=True)
         )
@@ -199,6 +201,7 @@ def _row(fit: Fit) -> dict[str, Any]:
         "experiment_id": fit.experiment_id,
         "reused": fit.reused,
         "fit_seconds": fit.metrics["fit_seconds"],
+        **{name: fit.metrics.get(name) for name in OF_REPLICAS},
     }
 
 

@@ -7,6 +7,9 @@ from pathlib import Path
 
 from pipeline.estimators import run_name
 
+STABILITY, REPLICA_SECONDS = OF_REPLICAS = ("stability", "replica_seconds")
+"""Metrics of a fit of which replicas were fitted: the median stability of its tokens, and what the replicas took."""
+
 
 @dataclass(frozen=True)
 class Fit:

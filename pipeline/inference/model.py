@@ -25,6 +25,7 @@ from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.inference.known_tokens import KnownTokens
 from pipeline.inference.requests import Rows
 from pipeline.inference.saved_fit import FILES, Material, conf_of, load_fitted
+from pipeline.similarity.nearest import evidence, similarities
 
 Array = npt.NDArray[Any]
 FORMAT = 1
@@ -109,20 +110,31 @@ class Model(ABC):
         return KnownTokens(self.embedding.vocabulary)
 
     def similar(self, token: str, k: int = 10) -> pl.DataFrame:
-        """The k tokens whose vectors have the smallest angle to that of `token`, nearest first.
+        """The k tokens nearest to a token, nearest first; see `Embedding.neighbours`.
 
         Args:
             token: a token, or its label.
             k: how many.
 
         Returns:
-            A frame with the columns token, label, count, cosine, and those that describe tokens.
+            A frame with the columns token, label, count, cosine, those that describe tokens, and where replicas were
+            fitted stability, how far the nearest tokens of each hold, and support, in how many replicas it is among the
+            10 nearest.
 
         Raises:
             PipelineError: it is no token.
         """
         place = self.known.one(token)
-        return self._nearest(self._unit[place], [place], k)
+        stability = self.embedding.stability
+        close, cosine = similarities(self.embedding.matrix, self.embedding.counts, self.embedding.matrix[place])
+        found = self._nearest(close, cosine, [place], k)
+        if stability is None:
+            return found
+        others = self.embedding.vocabulary.encode(found["token"].to_list()).tolist()
+        return found.with_columns(
+            stability=pl.Series(stability.scores[others]),
+            support=pl.Series(stability.support_of(place, others), dtype=pl.UInt8),
+        )
 
     def analogy(self, of: str, minus: str, plus: str, k: int = 10) -> pl.DataFrame:
         """The k tokens nearest to `of - minus + plus`, as with king - man + woman; a frame like that of `similar`.
@@ -134,7 +146,8 @@ class Model(ABC):
         """
         places = [self.known.one(token) for token in (of, minus, plus)]
         a, b, c = self._unit[places]
-        return self._nearest(a - b + c, places, k)
+        _, cosine = similarities(self._unit, self.embedding.counts, a - b + c)
+        return self._nearest(cosine * evidence(self.embedding.counts), cosine, places, k)
 
     def embed(self, tokens: Sequence[str] | Sequence[Sequence[str]]) -> npt.NDArray[np.float32]:
         """The place of a list in the latent space: the mean of the vectors of its tokens; 0 if none is known.
@@ -198,10 +211,10 @@ class Model(ABC):
         vectors = self.embedding.matrix[places[places >= 0]]
         return np.asarray(vectors.sum(axis=0) / max(len(vectors), 1), np.float32)
 
-    def _nearest(self, vector: Array, without: list[int], k: int) -> pl.DataFrame:
-        cosine = self._unit @ (vector / max(float(np.linalg.norm(vector)), 1e-30))
-        cosine[without] = -np.inf
-        nearest = np.argsort(-cosine, kind="stable")[: max(0, min(k, len(cosine) - len(set(without))))]
+    def _nearest(self, close: Array, cosine: Array, without: list[int], k: int) -> pl.DataFrame:
+        """The k tokens that are closest, without some."""
+        close[without] = -np.inf
+        nearest = np.argsort(-close, kind="stable")[: max(0, min(k, len(close) - len(set(without))))]
         return self.described(nearest).insert_column(3, pl.Series("cosine", cosine[nearest]))
 
     def described(self, places: Array) -> pl.DataFrame:

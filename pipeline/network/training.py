@@ -154,7 +154,9 @@ def _train_here(
     """Train in this process, or in several of this machine; see `train_on_workers`."""
     watch = problem.watch
     checkpoint, kept = _going_on(folder, watch)
-    module, sets, scales = module_of(learner).prepared(problem, settings, steps, option, kept or state_of(problem.start))
+    module, sets, scales = module_of(learner).prepared(
+        problem, settings, steps, option, kept or state_of(problem.start)
+    )
     with called_from_other_processes(heard) if settings.devices > 1 else nullcontext(heard) as tell:
         best = train(
             module,

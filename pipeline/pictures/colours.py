@@ -71,18 +71,23 @@ class Numbers:
 Colour = Groups | Numbers
 
 
-def colours(about: pl.DataFrame, counts: Array, vectors: Array) -> list[Colour]:
-    """One for each column that describes the tokens, and one for their counts.
+def colours(about: pl.DataFrame, counts: Array, vectors: Array, stability: Array | None = None) -> list[Colour]:
+    """One for each column that describes the tokens, one for their counts, and one for their stability.
 
     Args:
         about: a row a token.
         counts: (n,) how often each token occurs.
         vectors: (n, D).
+        stability: (n,) how far the nearest tokens of each hold, if that is known.
     """
     near = nearest(vectors) if about.width else np.empty((len(vectors), 0), int)
     described = [_of_column(about[name].cast(pl.String), near) for name in about.columns]
     texts = [f"{count:,}" for count in counts]
-    return [*described, Numbers("count in training", np.log10(np.maximum(counts, 1)), "sequential", texts)]
+    often = Numbers("count in training", np.log10(np.maximum(counts, 1)), "sequential", texts)
+    if stability is None:
+        return [*described, often]
+    shares = [f"{share:.0%}" for share in stability]
+    return [*described, often, Numbers("stability of the nearest", stability, "sequential", shares)]
 
 
 def _of_column(column: pl.Series, near: Array) -> Colour:

@@ -2,6 +2,7 @@
 
 from pipeline.config.dataset import Dataset
 from pipeline.experiment.comparison import Comparison
+from pipeline.experiment.fits import STABILITY
 
 
 def caveats(conf: Dataset, comparison: Comparison) -> list[str]:
@@ -10,6 +11,11 @@ def caveats(conf: Dataset, comparison: Comparison) -> list[str]:
         f"Each fit is one training with one seed ({conf.seed}). The intervals are over the held-out examples; the "
         "chance of a training is not in them."
     ]
+    if comparison.frame[STABILITY].null_count() < comparison.frame.height:
+        said.append(
+            "How far nearest tokens hold was measured with halves of the examples, so it is what half as many examples "
+            "would show; those of the whole hold better."
+        )
     if comparison.metrics:
         said.append(_chosen(conf, comparison))
     return [

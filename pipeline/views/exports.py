@@ -9,7 +9,7 @@ import polars as pl
 
 from pipeline.embedding import Embedding
 from pipeline.pictures.projection import plane
-from pipeline.views.neighbours import NeighbourIndex
+from pipeline.similarity.neighbour_index import NeighbourIndex
 
 MOST_PROJECTED = 100_000
 """TensorBoard's projector takes no more points, so it gets only the most frequent tokens."""
@@ -34,7 +34,7 @@ class Exports:
     @cached_property
     def neighbours(self) -> NeighbourIndex:
         """The graph of nearest neighbours."""
-        return NeighbourIndex(self.embedding)
+        return NeighbourIndex(self.embedding.matrix)
 
     def save(self, folder: Path) -> None:
         """Write `projector/`, `word2vec.txt`, `atlas.parquet` and `neighbours.usearch`."""
@@ -49,7 +49,8 @@ def _projector(embedding: Embedding, about: pl.DataFrame, folder: Path) -> None:
     """Write `vectors.tsv` without a header, `metadata.tsv` with one for its columns, and the config that names them."""
     v, n = len(embedding.vocabulary), min(len(embedding.vocabulary), MOST_PROJECTED)
     _numbers(embedding, n).write_csv(folder / "vectors.tsv", separator="\t", include_header=False)
-    described = pl.concat([embedding.vocabulary.tokens.select("label", "token", "count"), about], how="horizontal")
+    tokens = [embedding.vocabulary.tokens.select("label", "token", "count"), about, _stability(embedding)]
+    described = pl.concat(tokens, how="horizontal")
     texts = [_for_a_spreadsheet(pl.col(name).cast(pl.String)) for name in described.columns]
     described.head(n).select(texts).write_csv(folder / "metadata.tsv", separator="\t", quote_style="never")
     (folder / "projector_config.pbtxt").write_text(_PROJECTOR)
@@ -64,6 +65,11 @@ def _for_a_spreadsheet(text: pl.Expr) -> pl.Expr:
     return pl.when(calculated).then(pl.format("'{}'", plain).str.strip_suffix("'")).otherwise(plain).name.keep()
 
 
+def _stability(embedding: Embedding) -> pl.DataFrame:
+    """The column `stability`, how far the nearest of each token hold; no column without replicas."""
+    return pl.DataFrame([] if embedding.stability is None else embedding.stability.columns()[:1])
+
+
 def _word2vec(embedding: Embedding, path: Path) -> None:
     """Write the text format: a line with V and D, then one line for each token. White space in a token becomes `_`."""
     token = embedding.vocabulary.tokens["token"].str.replace_all(r"\s", "_")
@@ -74,10 +80,14 @@ def _word2vec(embedding: Embedding, path: Path) -> None:
 
 
 def _atlas(embedding: Embedding, about: pl.DataFrame, path: Path) -> None:
-    """Write one row for each token: token, label, count, columns that describe it, x and y on the plane, vector."""
+    """Write one row for each token: token, label, count, columns that describe it, x and y on the plane, vector.
+
+    Where there are replicas, there is also its stability.
+    """
     view = plane(embedding, len(embedding.vocabulary))
     n = len(view.points)
-    tokens: pl.DataFrame = pl.concat([embedding.vocabulary.tokens, about], how="horizontal").head(n)
+    described = [embedding.vocabulary.tokens, about, _stability(embedding)]
+    tokens: pl.DataFrame = pl.concat(described, how="horizontal").head(n)
     vectors = pl.Series("vector", embedding.matrix[:n], dtype=pl.Array(pl.Float32, embedding.dimension))
     points = view.points.astype(np.float32)
     tokens.with_columns(x=points[:, 0], y=points[:, 1]).with_columns(vectors).write_parquet(path)

@@ -22,6 +22,7 @@ from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.code_version import code_version
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import Fit
+from pipeline.experiment.replicas import REPLICAS_KEY
 from pipeline.experiment.tracking import Tracker
 from pipeline.inference.saved_fit import load_fitted
 from pipeline.pictures.colours import Colour, Groups, Numbers, colours, frequent
@@ -64,7 +65,7 @@ def draw_pages(
     for fit in swept:
         is_best = fit.run_id == best.run_id
         beside = None if conf.task.predicts_tokens or fit.method == PCA else baseline.get(fit.dimension)
-        key = _key(fit, is_best, beside, about)
+        key = _key(fit, is_best, beside, about, tracker.tag(fit.run_id, REPLICAS_KEY))
         made[fit.name] = tracker.tag(fit.run_id, "page_key") != key
         if not made[fit.name]:
             continue
@@ -141,8 +142,8 @@ def _kept(conf: Dataset, comparison: Comparison, tracker: Tracker) -> str:
     return kept_in_words(kept, tracker.history(run_id, "validation_loss"), conf.training.patience, metric)
 
 
-def _key(fit: Fit, is_best: bool, beside: Fit | None, about: pl.DataFrame) -> str:
-    decides = [fit.run_id, is_best, beside and beside.run_id, about.columns, code_version(__name__)]
+def _key(fit: Fit, is_best: bool, beside: Fit | None, about: pl.DataFrame, replicas: str | None) -> str:
+    decides = [fit.run_id, is_best, beside and beside.run_id, about.columns, replicas, code_version(__name__)]
     rows = about.hash_rows(seed=0).to_numpy().tobytes() if about.width else b""
     return hashlib.sha256(json.dumps(decides).encode() + rows).hexdigest()[:16]
 
@@ -169,7 +170,9 @@ def _draw(
         other = space(Embedding.load(tracker.file(beside.run_id, "embedding.parquet")), n)
         panels.insert(0, [replace(space(embedding, n), name=fit.name), replace(other, name=beside.name)])
     counts = embedding.vocabulary.tokens["count"].to_numpy()[:n]
-    by = [*_effect(conf, fit, examples, tracker, n), *colours(about.head(n), counts, embedding.matrix[:n])]
+    stability = None if embedding.stability is None else embedding.stability.scores[:n]
+    of_tokens = colours(about.head(n), counts, embedding.matrix[:n], stability)
+    by = [*_effect(conf, fit, examples, tracker, n), *of_tokens]
     title = f"{conf.name}: {fit.name}"
     page = latent_space_page(embedding, title, panels, about, by, conf.seed)
     (folder / PAGE).write_text(page, encoding="utf-8")

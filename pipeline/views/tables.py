@@ -10,6 +10,7 @@ import numpy as np
 from pipeline.estimators import EMBEDDING, PCA, estimator_type
 from pipeline.evaluation.bootstrap import LEVEL
 from pipeline.experiment.comparison import Comparison
+from pipeline.experiment.fits import OF_REPLICAS, STABILITY
 from pipeline.views.answer import answer
 from pipeline.vocabulary.vocabulary import rule_of_thumb
 
@@ -40,7 +41,7 @@ class Ranked:
 
 def ranked_cells(comparison: Comparison) -> Ranked:
     """The table with the best fit first, by the primary metric."""
-    head, *rows = cells(comparison)
+    head, *rows = [[*row, *more] for row, more in zip(cells(comparison), _replicas(comparison), strict=True)]
     metrics = comparison.metrics
     if not metrics:
         return Ranked([head, *rows], frozenset())
@@ -51,6 +52,15 @@ def ranked_cells(comparison: Comparison) -> Ranked:
     place = {row: i for i, row in enumerate(ranks[0])}
     best = frozenset((place[rank[0]], column) for column, rank in enumerate(ranks, start=1))
     return Ranked([head, *(rows[i] for i in ranks[0])], best)
+
+
+def _replicas(comparison: Comparison) -> list[list[str]]:
+    """Columns for the replicas: the stability of each fit and what they took; none where there are no replicas."""
+    found = comparison.frame.select(OF_REPLICAS)
+    if found[STABILITY].null_count() == found.height:
+        return [[] for _ in range(found.height + 1)]
+    rows = [[f"{share:.0%}", f"{took:,.1f}"] if share is not None else ["", ""] for share, took in found.rows()]
+    return [["nearest that hold", "replicas, s"], *rows]
 
 
 def _written(comparison: Comparison, name: str, row: Mapping[str, Any]) -> str:

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -9,6 +10,8 @@ import pytest
 
 from pipeline.embedding import Embedding
 from pipeline.errors import PipelineError
+from pipeline.similarity.nearest import nearest_tokens
+from pipeline.similarity.stability import stability_of
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 
@@ -20,10 +23,26 @@ def embedding() -> Embedding:
     return Embedding(vocabulary, matrix, {"method": "by hand", "dimension": "2"})
 
 
-def test_neighbours_have_the_smallest_angle_whatever_their_distance(embedding: Embedding) -> None:
+def test_up_to_three_dimensions_neighbours_are_close_whatever_their_angle(embedding: Embedding) -> None:
     found = embedding.neighbours("e", k=3)
-    assert found["token"].to_list() == ["far e", "n", "w"]
-    assert found["cosine"].to_list() == pytest.approx([9 / np.hypot(9, 0.1), 0, -1], abs=1e-6)
+    assert found["token"].to_list() == ["n", "w", "far e"]
+    assert found["cosine"].to_list() == pytest.approx([0, -1, 9 / np.hypot(9, 0.1)], abs=1e-6)
+
+
+def test_with_more_dimensions_neighbours_have_the_smallest_angle_whatever_their_distance(embedding: Embedding) -> None:
+    wider = Embedding(embedding.vocabulary, np.pad(embedding.matrix, ((0, 0), (0, 2))))
+    assert wider.neighbours("e", k=3)["token"].to_list() == ["far e", "n", "w"]
+
+
+def test_the_file_keeps_how_far_neighbours_hold(embedding: Embedding, tmp_path: Path) -> None:
+    nearest = nearest_tokens(embedding.matrix, 2)
+    other = np.array([[1, 3], [2, 0], [3, 0], [2, 1]])
+    known = replace(embedding, stability=stability_of(nearest, [nearest, other]))
+    known.save(tmp_path / "embedding.parquet")
+    assert pl.read_parquet(tmp_path / "embedding.parquet").columns[4:] == ["stability", "nearest", "support"]
+    found = Embedding.load(tmp_path / "embedding.parquet").neighbours("e", k=3)
+    assert found.select("token", "support").rows() == [("n", 1), ("w", 2), ("far e", None)]
+    assert Embedding.load(tmp_path / "embedding.parquet").stability.scores[0] == 0.5
 
 
 def test_the_file_opens_in_polars_duckdb_and_pandas(embedding: Embedding, tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ import polars as pl
 from pipeline.embedding import Embedding
 from pipeline.pictures.colours import Colour, Groups, Numbers, ordered
 from pipeline.pictures.projection import SHOWN, View, ends
+from pipeline.similarity.nearest import LOW, RARE
+from pipeline.similarity.stability import Stability
 from pipeline.views.pages.place_names import place_names, terms_of
 from pipeline.views.pages.template import filled
 
@@ -70,6 +72,9 @@ def latent_space_page(
         "order": _order(by, n).tolist(),
         "dimension": embedding.dimension,
         "vectors": _floats(embedding.matrix[:n]),
+        "rare": RARE,
+        "low": LOW,
+        "replicas": _replicas(embedding.stability, n),
         "views": [[_view(view, labels, terms, n, seed) for view in panel] for panel in panels],
     }
     rest = len(embedding.vocabulary) - n
@@ -82,6 +87,19 @@ def latent_space_page(
         data=_script(data),
         deck=_deck(),
     )
+
+
+def _replicas(stability: Stability | None, n: int) -> dict[str, Any] | None:
+    """How many replicas there are, the stability of n tokens, their nearest, and in how many replicas these are."""
+    if stability is None:
+        return None
+    return {
+        "count": stability.replicas,
+        "stability": _floats(stability.scores[:n]),
+        "width": stability.nearest.shape[1],
+        "nearest": _bytes(stability.nearest[:n].astype("<i4")),
+        "support": _bytes(stability.support[:n]),
+    }
 
 
 def _order(by: Sequence[Colour], n: int) -> npt.NDArray[np.int64]:
@@ -136,7 +154,11 @@ def _density(view: View) -> dict[str, Any] | None:
 
 def _floats(array: npt.NDArray[Any]) -> str:
     """Numbers of 4 bytes, as base64."""
-    return base64.b64encode(np.ascontiguousarray(array, "<f4").tobytes()).decode()
+    return _bytes(np.ascontiguousarray(array, "<f4"))
+
+
+def _bytes(array: npt.NDArray[Any]) -> str:
+    return base64.b64encode(array.tobytes()).decode()
 
 
 def _script(data: Mapping[str, Any]) -> str:

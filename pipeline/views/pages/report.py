@@ -29,6 +29,8 @@ TELLING = 10
 """So many tokens stand with their nearest ones."""
 _FREQUENT = 10
 _NEIGHBOURS = 5
+_KNOWN, _LEAST = 100, 5
+"""Of so many frequent tokens, so many are named whose nearest hold least."""
 FILE = "report.html"
 
 
@@ -98,6 +100,7 @@ def report_page(
             pictures={words: _base64(path) for words, path in shown.pictures.items()},
             axes=_axes(shown),
             neighbours=_neighbours(shown),
+            stability=_stability(shown),
             part=comparison.about["part"],
             metrics=comparison.about["metrics"],
             contest=tables.ranked_cells(comparison),
@@ -144,13 +147,38 @@ def _neighbours(shown: Shown) -> list[list[str]]:
     of = vocabulary.tokens.head(_FREQUENT) if telling is None else vocabulary.tokens[list(telling.tokens)]
     rows = []
     for i, (token, label) in enumerate(of.select("token", "label").rows()):
-        near = [_names(embedding.neighbours(token, _NEIGHBOURS)) for embedding in methods.values()]
+        near = [_names(embedding, token) for embedding in methods.values()]
         rows.append([label, *([telling.texts[i]] if telling else []), *near])
     return [["token", *([telling.effect] if telling else []), *methods], *rows]
 
 
-def _names(found: pl.DataFrame) -> str:
-    return "; ".join(label if len(label) <= 30 else label[:29] + "…" for label in found["label"])
+def _names(embedding: Embedding, token: str) -> str:
+    """The nearest tokens of a token; where there are replicas, each with the share of them that support it."""
+    found = embedding.neighbours(token, _NEIGHBOURS)
+    names = [label if len(label) <= 30 else label[:29] + "…" for label in found["label"]]
+    if embedding.stability is None:
+        return "; ".join(names)
+    of = embedding.stability.replicas
+    return "; ".join(f"{name} {times}/{of}" for name, times in zip(names, found["support"], strict=True))
+
+
+def _stability(shown: Shown) -> list[str]:
+    """How far the nearest tokens hold, as sentences; none without replicas."""
+    stability, vocabulary = shown.embedding.stability, shown.embedding.vocabulary
+    if stability is None:
+        return []
+    half = (len(vocabulary) + 1) // 2  # the vocabulary begins with the most frequent tokens
+    often, seldom = stability.scores[:half].mean(), stability.scores[half:].mean() if half > 1 else 0.0
+    least = np.argsort(stability.scores[:_KNOWN], kind="stable")[:_LEAST]
+    named = "; ".join(f"{vocabulary.labels[i]} {stability.scores[i]:.0%}" for i in least)
+    return [
+        f"{shown.name} was learned again {stability.replicas} times, each time from half of the examples. Two halves "
+        f"that share no example agree on {stability.scores.mean():.0%} of a token's ten nearest: on {often:.0%} where "
+        f"the token is of the more frequent half, and on {seldom:.0%} otherwise.",
+        "Behind each neighbour stands in how many of these replicas it was found too. Rely on those that all of them "
+        "support, and take the others for chance.",
+        f"Of the {min(_KNOWN, len(vocabulary))} most frequent tokens, rely least on the nearest of: {named}.",
+    ]
 
 
 def _sweep_in_words(comparison: Comparison) -> str:

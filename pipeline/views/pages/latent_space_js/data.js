@@ -40,6 +40,15 @@ function colourOf(colour, i) {
   return along(scaleOf(colour), (colour.values[i] - colour.low) / (colour.high - colour.low || 1));
 }
 
+const replicas = data.replicas, stability = replicas && floats(replicas.stability);
+const nearest = replicas && new Int32Array(bytes(replicas.nearest).buffer), support = replicas && bytes(replicas.support);
+
+function supportOf(i) {  // token -> in how many replicas it is among the nearest of token i
+  const found = new Map();
+  for (let k = 0; replicas && k < replicas.width; k++) found.set(nearest[i * replicas.width + k], support[i * replicas.width + k]);
+  return found;
+}
+
 function facts(i) {  // what is known about a token, as lines
   const effects = data.colours.filter(colour => colour.texts && !(colour.name in data.about) && colour.scale === "diverging");
   return [`${data.counts[i].toLocaleString("en")} in training`,
@@ -54,8 +63,9 @@ function best(score, left, k = 10) {  // the tokens with the highest scores, wit
 }
 
 const cosine = (v, length, j) => dot(v, vector(j)) / (length * lengths[j] || 1);
-const byAngle = i => best(j => cosine(vector(i), lengths[i], j), [i]);
+const sureness = data.counts.map(count => Math.sqrt(count / (count + data.rare)));  // rare tokens count for less
+const byAngle = i => best(j => cosine(vector(i), lengths[i], j) * sureness[j], [i]).map(([, j]) => [cosine(vector(i), lengths[i], j), j]);
 const byProduct = i => best(j => dot(vector(i), vector(j)), [i]);
 const byDistance = i => best(j => -Math.hypot(...vector(j).map((value, d) => value - vector(i)[d])), [i]);
-const IS_LOW = D <= 3;  // with so few coordinates nearly all angles are the same: the distance tells more
+const IS_LOW = D <= data.low;  // with so few coordinates nearly all angles are the same: the distance tells more
 const near = i => IS_LOW ? byDistance(i) : byAngle(i);

@@ -1,7 +1,14 @@
 // Beside the map: a token with its neighbours and weights, the tokens of a region, analogies.
-function listOf(found, sign = 1) {
-  return "<ol>" + found.map(([value, j]) => `<li><button type="button" data-token="${j}">${escaped(data.labels[j])}</button> <small>${(sign * value).toFixed(2)}</small></li>`).join("") + "</ol>";
+function listOf(found, sign = 1, held = new Map()) {
+  return "<ol>" + found.map(([value, j]) => `<li><button type="button" data-token="${j}">${escaped(data.labels[j])}</button> <small>${(sign * value).toFixed(2)}</small>${held.has(j) ? holds(held.get(j)) : ""}</li>`).join("") + "</ol>";
 }
+
+function holds(times) {  // a bar, filled as far as replicas support a neighbour
+  const said = `in ${times} of ${replicas.count} replicas`;
+  return `<span class="holds" role="img" aria-label="${said}" title="${said}" style="--share: ${times / replicas.count}"></span>`;
+}
+
+const kept = i => `<p>Two halves of the examples agree on ${Math.round(100 * stability[i])}% of them. The bars show in how many of ${replicas.count} such replicas each is found.</p>`;
 
 const listen = panel => panel.querySelectorAll("button[data-token]").forEach(button => button.addEventListener("click", () => pick(+button.dataset.token)));
 
@@ -11,9 +18,10 @@ function pick(i, isClose = true) {
   lit = isClose ? neighbours.map(([, j]) => j) : [];
   byId("search").value = data.labels[i];
   const panel = byId("token");
-  const first = IS_LOW ? `<p>by distance</p>${listOf(neighbours, -1)}` : `<p>by angle (cosine)</p>${listOf(neighbours)}`;
+  const held = supportOf(i);
+  const first = IS_LOW ? `<p>by distance: what is alike</p>${listOf(neighbours, -1, held)}` : `<p>by angle (cosine; rare tokens count for less): what is alike</p>${listOf(neighbours, 1, held)}`;
   panel.innerHTML = `<h2>${escaped(data.labels[i])}</h2><p>${[...facts(i), `length of the vector ${lengths[i].toFixed(2)}`].map(escaped).join(" · ")}</p>
-    <h3>Nearest tokens</h3><div class="lists"><div>${first}</div><div><p>by dot product</p>${listOf(byProduct(i))}</div></div>
+    <h3>Nearest tokens</h3>${replicas ? kept(i) : ""}<div class="lists"><div>${first}</div><div><p>by dot product: long vectors lead, as in indexes for inner products</p>${listOf(byProduct(i))}</div></div>
     <h3>Weights are coordinates</h3>${weights(i)}`;
   listen(panel);
   draw();

@@ -1,4 +1,4 @@
-"""The nearest neighbours of many tokens, if comparing all pairs takes too long: a graph that usearch builds.
+"""The nearest neighbours of many tokens by angle, if comparing all pairs takes too long: a graph that usearch builds.
 
 For one token `Embedding.neighbours` is exact and fast enough. How many neighbours the graph finds is measured here too.
 """
@@ -8,8 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-
-from pipeline.embedding import Embedding
 
 Vectors = npt.NDArray[np.float32]
 Tokens = npt.NDArray[np.int64]
@@ -28,15 +26,15 @@ _AT_ONCE = 16  # tokens that are compared with all others at once: their cosines
 class NeighbourIndex:
     """Approximate nearest neighbours by cosine: a hierarchical graph (HNSW: Malkov and Yashunin, 2018)."""
 
-    def __init__(self, embedding: Embedding) -> None:
-        """Build the graph of all tokens that have a direction, on all cores."""
+    def __init__(self, matrix: Vectors) -> None:
+        """Build the graph of all tokens (V, D) that have a direction, on all cores."""
         from usearch.index import Index
 
-        lengths = np.linalg.norm(embedding.matrix, axis=1)
+        lengths = np.linalg.norm(matrix, axis=1)
         self._tokens = np.flatnonzero(lengths > 0)
-        self._unit = (embedding.matrix[self._tokens] / lengths[self._tokens, None]).astype(np.float32)  # (., D)
+        self._unit = (matrix[self._tokens] / lengths[self._tokens, None]).astype(np.float32)  # (., D)
         self._index = Index(
-            ndim=embedding.dimension,
+            ndim=matrix.shape[1],
             metric="cos",
             dtype="f32",
             connectivity=CONNECTIVITY,

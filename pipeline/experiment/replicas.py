@@ -1,0 +1,167 @@
+"""Replicas of finished fits: the same learned again from halves of the examples, to tell how far nearest tokens hold.
+
+A run keeps what its replicas have shown beside its embedding, so that a fit is not repeated when `replicas` is changed.
+"""
+
+import hashlib
+import json
+import logging
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.config.dataset import Dataset
+from pipeline.embedding import Embedding, Fitted, Problem, Watch
+from pipeline.errors import PipelineError
+from pipeline.estimators import EMBEDDING, PCA, estimator, modules
+from pipeline.examples.example_set import ExampleSet
+from pipeline.examples.sparse_examples import SparseExamples
+from pipeline.experiment.code_version import code_version
+from pipeline.experiment.cross_fitting import learned_from, typical
+from pipeline.experiment.fits import OF_REPLICAS, REPLICA_SECONDS, STABILITY, Fit
+from pipeline.experiment.tracking import Tracker
+from pipeline.inference.saved_fit import EMBEDDING_FILE
+from pipeline.similarity.nearest import nearest_tokens
+from pipeline.similarity.stability import Stability, stability_of
+from pipeline.vocabulary.vocabulary import Vocabulary
+
+Array = npt.NDArray[Any]
+
+EPOCHS = 3
+"""A replica learns for a third of the epochs of its fit. It has come as far by then: two halves agree on no fewer
+tokens than after all epochs, and the order of the tokens is the same."""
+REPLICAS_KEY = "replicas_key"
+"""Tag of a run: what decides its replicas."""
+_SILENT = logging.getLogger(f"{__name__}.silent")
+_SILENT.disabled = True  # lines of progress of each replica would be too many; its bar is enough
+
+
+def replicated(
+    conf: Dataset,
+    fits: Sequence[Fit],
+    vocabulary: Vocabulary,
+    examples: SparseExamples,
+    tracker: Tracker,
+    log: logging.Logger | None = None,
+) -> list[Fit]:
+    """The fits, those of which replicas were fitted with the metrics `stability` and `replica_seconds`.
+
+    Replicas are fitted of each learned embedding, and of PCA at the same D; they are kept with the run, and reused.
+
+    Args:
+        conf: the dataset.
+        fits: finished fits.
+        vocabulary: of the examples.
+        examples: all of them, with their splits.
+        tracker: the dataset's MLflow experiment.
+        log: gets a line for each fit.
+    """
+    log = log or logging.getLogger(__name__)
+    conf = conf.resolved(examples.n_training, len(vocabulary))
+    learned = {fit.dimension for fit in fits if fit.method == EMBEDDING}
+    done = []
+    for fit in fits:
+        wanted = fit.method == EMBEDDING or (fit.method == PCA and fit.dimension in learned)
+        found = _of(fit, conf, vocabulary, examples, tracker, log) if conf.replicas and wanted else {}
+        done.append(replace(fit, metrics={**fit.metrics, **found}))
+    return done
+
+
+def _of(
+    fit: Fit,
+    conf: Dataset,
+    vocabulary: Vocabulary,
+    examples: SparseExamples,
+    tracker: Tracker,
+    log: logging.Logger,
+) -> dict[str, float]:
+    """The metrics of a fit's replicas, which are fitted unless the run has them."""
+    run = tracker.client.get_run(fit.run_id)
+    key = _key(fit, conf)
+    if run.data.tags.get(REPLICAS_KEY) == key:
+        return {name: run.data.metrics[name] for name in OF_REPLICAS if name in run.data.metrics}
+    training = learned_from(examples, conf)
+    if fit.dimension >= len(training) // 2:
+        log.info(f"{conf.name}: {fit.name} has no replicas: half of {len(training)} examples have no room for its D")
+        return {}
+    start = time.perf_counter()
+    try:
+        found = _stability(fit, conf, vocabulary, training, tracker, run.data.params)
+    except PipelineError as error:
+        log.warning(f"{conf.name}: {fit.name} has no replicas: {error}")
+        return {}
+    metrics = {STABILITY: found.median, REPLICA_SECONDS: time.perf_counter() - start}
+    with tempfile.TemporaryDirectory() as folder:
+        learned = Embedding.load(tracker.file(fit.run_id, EMBEDDING_FILE))
+        replace(learned, stability=found).save(Path(folder) / EMBEDDING_FILE)
+        for name, value in metrics.items():
+            tracker.client.log_metric(fit.run_id, name, value)
+        tracker.keep(fit.run_id, Path(folder), {REPLICAS_KEY: key})
+    log.info(
+        f"{conf.name}: {fit.name}, {found.replicas} replicas in {metrics[REPLICA_SECONDS]:.1f} s: two halves of the "
+        f"examples agree on {found.median:.0%} of a token's nearest, in the median"
+    )
+    return metrics
+
+
+def _key(fit: Fit, conf: Dataset) -> str:
+    """What decides the replicas of a fit: the fit, their number, and the code."""
+    decides = [fit.run_id, conf.replicas, code_version(__name__, *modules(fit.method, conf))]
+    return hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]
+
+
+def _stability(
+    fit: Fit,
+    conf: Dataset,
+    vocabulary: Vocabulary,
+    training: ExampleSet,
+    tracker: Tracker,
+    params: Mapping[str, str],
+) -> Stability:
+    """The stability of a fit's tokens, by replicas."""
+    n = conf.replicas or 0
+    learned = Embedding.load(tracker.file(fit.run_id, EMBEDDING_FILE))
+    chosen = _chosen(params)
+    if "epochs" in chosen:
+        chosen["epochs"] = -(-chosen["epochs"] // EPOCHS)
+        shorter = conf.training.model_copy(update={"max_epochs": chosen["epochs"], "workers": 1})
+        conf = conf.model_copy(update={"training": shorter})
+    nearest = []
+    for i, rows in enumerate(halves(training, n, conf.seed)):
+        watch = Watch(f"{conf.name}: {fit.name}, replica {i + 1} of {n}", _SILENT)
+        own = conf.model_copy(update={"seed": (conf.seed + 1 + i) % 2**32})
+        problem = Problem(rows, vocabulary, own, fit.dimension, None, chosen, watch)
+        fitted: Fitted = estimator(fit.method, own).fit(problem)
+        nearest.append(nearest_tokens(fitted.embedding.matrix, rows.inputs.counts))
+    return stability_of(nearest_tokens(learned.matrix, learned.counts), nearest)
+
+
+def halves(rows: ExampleSet, n: int, seed: int) -> Iterator[ExampleSet]:
+    """N halves of some examples, in pairs that share none; the last stands alone if n is odd."""
+    for i in range(n):
+        order = np.random.default_rng([seed, i // 2]).permutation(len(rows))
+        middle = len(rows) // 2
+        yield rows.cut(np.sort(order[middle:] if i % 2 else order[:middle]))
+
+
+def _chosen(params: Mapping[str, str]) -> dict[str, Any]:
+    """What validation chose for a run, from its settings there; of several folds the typical choice."""
+    found = {name.removeprefix("selected."): value for name, value in params.items() if name.startswith("selected.")}
+    of_folds = {name: [_plain(one) for one in value.split(", ")] for name, value in found.items()}
+    n = max(map(len, of_folds.values()), default=0)
+    return typical([{name: values[i] for name, values in of_folds.items()} for i in range(n)]) if n else {}
+
+
+def _plain(text: str) -> Any:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
