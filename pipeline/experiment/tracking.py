@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.errors import PipelineError
 from pipeline.experiment import moved_home
-from pipeline.experiment.client import alone, artifact_of, client_of, is_server
+from pipeline.experiment.client import add_artifacts, alone, artifact_of, client_of, is_server
 from pipeline.experiment.liveness import is_gone, this_process
 from pipeline.experiment.run import FinishedRun, Run
 
@@ -117,7 +117,7 @@ class Tracker:
 
     def keep(self, run_id: str, folder: Path, tags: Mapping[str, str]) -> None:
         """Add the files of a folder to a finished run, then set the tags that record it."""
-        self.client.log_artifacts(run_id, str(folder))
+        add_artifacts(self.client, run_id, folder)
         for name, value in tags.items():
             self.client.set_tag(run_id, name, value)
 

@@ -32,6 +32,7 @@ CHAIN = [
     "embedding",
     "pca",
     "other_baselines",
+    "stability",
     "comparison",
     "pages",
     "report",
@@ -123,7 +124,7 @@ def test_a_conf_file_becomes_one_group_with_all_that_a_newcomer_reads(
         assert spec.kinds
         assert spec.code_version
         assert not spec.owners
-    assert {dep.asset_key.path[-1] for dep in specs["comparison"].deps} == {"embedding", "pca", "other_baselines"}
+    assert {dep.asset_key.path[-1] for dep in specs["comparison"].deps} == {"stability", "other_baselines"}
 
 
 def test_a_changed_setting_makes_stale_what_it_concerns_and_nothing_else(movies: Dataset) -> None:
@@ -132,8 +133,10 @@ def test_a_changed_setting_makes_stale_what_it_concerns_and_nothing_else(movies:
 
     before = versions(movies)
     after = versions(movies.model_copy(update={"dimensions": (3,)}))
-    stale = {"embedding", "pca", "other_baselines", "comparison", "report", "champion"}
+    stale = {"embedding", "pca", "other_baselines", "stability", "comparison", "report", "champion"}
     assert {name for name in CHAIN if before[name] != after[name]} == stale
+    after = versions(movies.model_copy(update={"replicas": 2}))
+    assert {name for name in CHAIN if before[name] != after[name]} == {"stability"}
 
 
 @pytest.mark.parametrize("name", ["movies", "homes"])
@@ -171,9 +174,9 @@ def test_a_group_materialises_end_to_end(
             assert len(event.metadata["made from"].value) < 1000  # longer text hides behind a click
     evaluations = result.get_asset_check_evaluations()
     assert {(made.asset_key.path[-1], made.check_name) for made in evaluations if not made.passed} <= {
-        ("comparison", "learned_beats_pca")  # these two data sets are so easy that PCA may do as well
+        ("comparison", "learned_beats_pca"),  # these two data sets are so easy that PCA may do as well
     }
-    assert len(evaluations) == sum(len(checks.specs(conf, asset)) for asset in chain(conf)) == 12
+    assert len(evaluations) == sum(len(checks.specs(conf, asset)) for asset in chain(conf)) == 13
     page = result.asset_materializations_for_node(f"{conf.name}__comparison")[0].metadata
     assert len(page["table"].value) < 1000
     assert "- embedding D=2 against pca D=2: better " in page["verdicts"].value

@@ -70,7 +70,9 @@ def people_in(folder: Path) -> set[str] | None:
     for fit in fits:
         assert client.get_run(fit.run_id).info.status == "FINISHED"
         path = client.download_artifacts(fit.run_id, "embedding.parquet")
-        assert Embedding.load(Path(path)).vocabulary.fingerprint == counted.vocabulary.fingerprint
+        embedding = Embedding.load(Path(path))
+        assert embedding.vocabulary.fingerprint == counted.vocabulary.fingerprint
+        assert (embedding.stability is not None) == (fit.method in ("embedding", "pca"))
     assert {fit.run_id for fit in Comparison.load(values / "comparison").fits} == {fit.run_id for fit in fits}
     return people
 
@@ -78,7 +80,7 @@ def people_in(folder: Path) -> set[str] | None:
 def metrics(folder: Path) -> list[dict[str, Any]]:
     """The metrics of all fits, without times and names of runs."""
     frame = Comparison.load(folder / "home" / "data" / "films" / "comparison").frame
-    return frame.drop("run_id", "experiment_id", "reused", "fit_seconds").to_dicts()
+    return frame.drop("run_id", "experiment_id", "reused", "fit_seconds", "replica_seconds").to_dicts()
 
 
 def test_a_home_is_consistent_after_a_kill_at_any_moment(

@@ -142,7 +142,7 @@ def ports(home: Path) -> dict[str, set[str]]:
         latest = [dagster.get_latest_materialization_event(one.asset_key) for one in made]
     shown = [*made, *(event.asset_materialization for event in latest if event and event.asset_materialization)]
     texts = [str(value.value) for one in shown for value in one.metadata.values()]
-    assert len(made) == len(latest) == 12
+    assert len(made) == len(latest) == 13
     client = MlflowClient(f"sqlite:///{home}/mlflow.db")
     experiments = client.search_experiments(filter_string="name = 'films'")
     texts += [one.tags["mlflow.note.content"] for one in experiments]

@@ -34,8 +34,16 @@ def test_with_more_dimensions_neighbours_have_the_smallest_angle_whatever_their_
     assert wider.neighbours("e", k=3)["token"].to_list() == ["far e", "n", "w"]
 
 
+def test_a_rare_token_is_less_near_than_its_angle_says() -> None:
+    vocabulary = Vocabulary.of({"common": 1000, "frequent": 900, "rare": 1})
+    matrix = np.array([[1, 0, 0, 0], [1, 0.5, 0, 0], [1, 0.1, 0, 0]], np.float32)
+    found = Embedding(vocabulary, matrix).neighbours("common")
+    assert found["token"].to_list() == ["frequent", "rare"]
+    assert not found["cosine"].is_sorted(descending=True)
+
+
 def test_the_file_keeps_how_far_neighbours_hold(embedding: Embedding, tmp_path: Path) -> None:
-    nearest = nearest_tokens(embedding.matrix, 2)
+    nearest = nearest_tokens(embedding.matrix, embedding.counts, 2)
     other = np.array([[1, 3], [2, 0], [3, 0], [2, 1]])
     known = replace(embedding, stability=stability_of(nearest, [nearest, other]))
     known.save(tmp_path / "embedding.parquet")

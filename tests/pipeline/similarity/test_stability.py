@@ -32,15 +32,15 @@ def test_stability_orders_tokens_as_the_noise_does_and_what_all_support_is_true(
     """400 tokens at places of their own; the halves see each with the noise of its number of examples."""
     random = np.random.default_rng(0)
     truth = random.normal(size=(400, 6))
-    noise = np.geomspace(0.02, 2, 400)
+    noise, often = np.geomspace(0.02, 2, 400), np.full(400, 1000)
 
     def seen(share: float) -> np.ndarray:
-        return nearest_tokens(truth + noise[:, None] / np.sqrt(share) * random.normal(size=truth.shape))
+        return nearest_tokens(truth + noise[:, None] / np.sqrt(share) * random.normal(size=truth.shape), often)
 
     found = stability_of(seen(1), [seen(0.5) for _ in range(6)])
     order, by_noise = found.scores.argsort().argsort(), (-noise).argsort().argsort()
     assert np.corrcoef(order, by_noise)[0, 1] > 0.8
-    true = nearest_tokens(truth)
+    true = nearest_tokens(truth, often)
     is_true = np.array([[other in row for other in some] for row, some in zip(true, found.nearest, strict=True)])
     shares = [is_true[found.support == count].mean() for count in range(7)]
     assert shares[6] > 0.9

@@ -19,9 +19,9 @@ function pick(i, isClose = true) {
   byId("search").value = data.labels[i];
   const panel = byId("token");
   const held = supportOf(i);
-  const first = IS_LOW ? `<p>by distance: what is alike</p>${listOf(neighbours, -1, held)}` : `<p>by angle (cosine; rare tokens count for less): what is alike</p>${listOf(neighbours, 1, held)}`;
+  const first = IS_LOW ? `<p>by distance</p>${listOf(neighbours, -1, held)}` : `<p>by angle (cosine); rare tokens count for less</p>${listOf(neighbours, 1, held)}`;
   panel.innerHTML = `<h2>${escaped(data.labels[i])}</h2><p>${[...facts(i), `length of the vector ${lengths[i].toFixed(2)}`].map(escaped).join(" · ")}</p>
-    <h3>Nearest tokens</h3>${replicas ? kept(i) : ""}<div class="lists"><div>${first}</div><div><p>by dot product: long vectors lead, as in indexes for inner products</p>${listOf(byProduct(i))}</div></div>
+    <h3>Nearest tokens</h3>${replicas ? kept(i) : ""}<div class="lists"><div>${first}</div><div><p>by dot product; long vectors lead</p>${listOf(byProduct(i))}</div></div>
     <h3>Weights are coordinates</h3>${weights(i)}`;
   listen(panel);
   draw();
