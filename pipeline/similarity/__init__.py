@@ -1,5 +1,5 @@
 """Vectors of tokens -> which tokens are nearest to each, and how far that holds.
 
-In come matrices (V, D). Out come the integers of the nearest tokens, and the stability of each token. Which method made
-the vectors, and how replicas of it are fitted, does not belong here.
+Enters: matrices (V, D), and how many examples have each token. Leaves: the integers of the nearest tokens, and the
+stability of each token. Which method made the vectors, and how replicas of it are fitted, does not belong here.
 """

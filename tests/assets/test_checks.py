@@ -66,6 +66,22 @@ def test_fits_that_learned_nothing_are_seen(tmp_path: Path, fresh_database: Call
     assert (bad["loss_went_down"].passed, bad["loss_went_down"].severity) == (False, dg.AssetCheckSeverity.WARN)
 
 
+def test_neighbours_that_do_not_hold_warn() -> None:
+    def fit(method: str, dimension: int, **metrics: float) -> Fit:
+        return Fit("films", method, dimension, "r", "1", False, {"fit_seconds": 1.0, **metrics})
+
+    few, many, pca = (
+        fit("embedding", 2, stability=0.05),
+        fit("embedding", 8, stability=0.3),
+        fit("pca", 8, stability=0.9),
+    )
+    (holds,), (fails,), (none,) = (checks.of_stability(fits) for fits in ([few, many], [few, pca], [fit("pca", 8)]))
+    assert holds.passed
+    assert not fails.passed
+    assert fails.severity == dg.AssetCheckSeverity.WARN
+    assert none.passed
+
+
 def test_a_learned_embedding_that_is_not_better_than_pca_warns() -> None:
     def comparison(recall: float) -> Comparison:
         metrics: dict[str, Any] = {"fit_seconds": 1.0, "test_recall_at_20": 0.5}

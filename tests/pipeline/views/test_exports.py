@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -5,6 +6,8 @@ import polars as pl
 import pytest
 
 from pipeline.embedding import Embedding
+from pipeline.similarity.nearest import nearest_tokens
+from pipeline.similarity.stability import stability_of
 from pipeline.views import exports
 from pipeline.views.exports import Exports
 from pipeline.vocabulary.vocabulary import Vocabulary
@@ -54,6 +57,15 @@ def test_more_than_the_projector_takes_is_a_sample_and_says_so(
     Exports(embedding, pl.DataFrame()).save(tmp_path)
     assert len((tmp_path / "projector/vectors.tsv").read_text().splitlines()) == 3
     assert "Of 4 tokens, here are the 3 most frequent" in (tmp_path / "projector/NOTE.txt").read_text()
+
+
+def test_other_tools_get_the_stability_of_each_token(embedding: Embedding, tmp_path: Path) -> None:
+    nearest = nearest_tokens(embedding.matrix, embedding.counts)
+    known = replace(embedding, stability=stability_of(nearest, [nearest, nearest]))
+    Exports(known, pl.DataFrame()).save(tmp_path)
+    metadata = pl.read_csv(tmp_path / "projector" / "metadata.tsv", separator="\t", quote_char=None)
+    assert metadata["stability"].to_list() == [1.0] * len(embedding.vocabulary)
+    assert pl.read_parquet(tmp_path / "atlas.parquet")["stability"].to_list() == [1.0] * len(embedding.vocabulary)
 
 
 def test_the_atlas_has_everything_in_one_file(embedding: Embedding, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from docs.tour import console_errors, leave
 from pipeline.embedding import Embedding
 from pipeline.pictures.colours import Colour, Groups, Numbers, colours
 from pipeline.pictures.projection import View, plane, space
+from pipeline.similarity.nearest import nearest_tokens
+from pipeline.similarity.stability import stability_of
 from pipeline.views.pages.latent_space import latent_space_page
 from pipeline.vocabulary.vocabulary import Vocabulary
 from tests.accessibility import serious_faults
@@ -151,6 +154,29 @@ def test_a_token_is_found_by_name_with_its_weights_and_neighbours(
     assert layer(browser, "0-rings")[0] == place
     browser.find_elements(By.CSS_SELECTOR, "#token ol button")[0].click()
     assert title(browser) == named[0]
+    assert console_errors(browser) == []
+
+
+def test_a_neighbour_that_all_replicas_support_looks_different_from_one_that_none_does(
+    browser: Chrome, embedding: Embedding, tmp_path: Path
+) -> None:
+    nearest = nearest_tokens(embedding.matrix, embedding.counts)
+    other = np.where(np.arange(10) < 3, -1, nearest)  # each replica but the last lacks the three nearest
+    known = replace(embedding, stability=stability_of(nearest, [other, other, other, nearest]))
+    stability = known.stability.scores if known.stability else None
+    by = colours(ABOUT, embedding.counts, embedding.matrix, stability)
+    look(browser, latent_space_page(known, "films: D=4", [[plane(known)]], ABOUT, by), tmp_path)
+    browser.execute_script("pick(5)")
+    bars = browser.find_elements(By.CSS_SELECTOR, "#token .holds")
+    assert [bar.get_attribute("aria-label") for bar in bars] == [
+        *["in 1 of 4 replicas"] * 3,
+        *["in 4 of 4 replicas"] * 7,
+    ]
+    assert "Two halves of the examples agree on 70% of them" in browser.find_element(By.ID, "token").text
+    assert len({bar.value_of_css_property("background-image") for bar in bars}) == 2
+    offered = [option.text for option in browser.find_elements(By.CSS_SELECTOR, "#colour option")]
+    assert "colour: stability of the nearest" in offered
+    assert serious_faults(browser) == []
     assert console_errors(browser) == []
 
 
