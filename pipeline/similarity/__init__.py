@@ -1,5 +1,5 @@
 """Vectors of tokens -> which tokens are nearest to each, and how far that holds.
 
-Enters: matrices (V, D), and how many examples have each token. Leaves: the integers of the nearest tokens, and the
-stability of each token. Which method made the vectors, and how replicas of it are fitted, does not belong here.
+Matrices (V, D) enter, with the number of examples that have each token; the integers of the nearest tokens and the
+stability of each token leave. Which method made the vectors, and how replicas of it are fitted, does not belong here.
 """
