@@ -64,7 +64,7 @@ def in_files(tmp_path: Path) -> Callable[[Dataset], Records]:
 
 
 def with_much_to_do(two_genres: pl.DataFrame) -> pl.DataFrame:
-    """Movies that some rows name twice, weigh, leave without a title, and that a column splits."""
+    """Movies that some rows name twice, weigh, leave without a title, and that a column or a day splits."""
     random = np.random.default_rng(1)
     n = two_genres.height
     again = pl.concat([two_genres, two_genres.sample(fraction=0.3, seed=2)], how="vertical").sample(
@@ -74,6 +74,7 @@ def with_much_to_do(two_genres: pl.DataFrame) -> pl.DataFrame:
         title=pl.when(pl.Series(random.random(again.height) < 0.5)).then("title"),
         minutes=pl.Series(random.integers(1, 9, again.height)),
         part=pl.Series(random.choice(["train", "validation", "test"], again.height, p=[0.8, 0.1, 0.1])),
+        day=pl.date(2024, 1, 1) + pl.duration(days=pl.Series(random.integers(0, 60, again.height))),
     ).head(n)
 
 
@@ -89,6 +90,9 @@ MANY = {
         "tokens": [{"kind": "value", "columns": ["movie", "title"]}],
     },
     "folds": {"split": {"folds": 4}},
+    "a moment divides tokens, which have weights": {"split": {"time": "day"}, "weight": "minutes"},
+    "the last of each example": {"split": {"time": "day", "hold_out": "last"}, "weight": "minutes"},
+    "the latest examples": {"split": {"time": "day", "hold_out": "examples"}},
 }
 
 

@@ -137,6 +137,13 @@ class Dataset(Section):
             raise PydanticCustomError("weight", message)
         if self.replicas == 1:
             raise PydanticCustomError("replicas", "`replicas` are compared with each other: say 0, or 2 and more")
+        if self.split.hold_out in ("tokens", "last"):
+            if not self.task.predicts_tokens:
+                message = "`split.hold_out` divides examples, but an answer belongs to a whole one: say `examples`"
+                raise PydanticCustomError("split", message)
+            if self.example is None:
+                message = "`split.hold_out` divides the rows of an example, so `example` has to say which rows are one"
+                raise PydanticCustomError("split", message)
         if len(set(named)) < len(named):
             raise PydanticCustomError("baselines", "`baselines` names one twice")
         for baseline in self.baselines:

@@ -104,12 +104,23 @@ class Source(Section):
 
 
 class Split(Section):
-    """Which examples train, validate and are held out: by seeded shares, by folds, or by a column."""
+    """What trains, validates and is held out: by seeded shares of the examples, by time, by folds, or by a column."""
 
     validation: float = Field(0.1, ge=0, lt=1)
     """Share of the examples on which epochs and settings are chosen."""
     test: float = Field(0.2, ge=0, lt=1)
     """Share of the examples that is held out until the comparison."""
+    time: str | None = None
+    """A column that says when: what came before trains, the share `validation` that came next validates, and the share
+    `test` that came last is tested. It holds dates, datetimes, numbers such as seconds since 1970, or texts such as
+    `2024-03-31 23:59`. What has the same time is never divided, so the shares are met as closely as that allows. A
+    record without a time cannot be used."""
+    hold_out: Literal["examples", "tokens", "last"] | None = None
+    """What is held out by `time`. `examples`: the latest examples, by their last row. `tokens`: what came after a
+    moment in any example, predicted from what came before; the shares are of all rows' tokens, and an example with
+    nothing before or nothing after is not evaluated. `last`: the tokens of each example's last time are tested, those
+    of the time before validate, in examples with at least three times; there are no shares then. The first time of a
+    token that an example has several times counts. Default: `examples` if each has one time, otherwise `tokens`."""
     folds: int | None = Field(None, ge=3, le=100)
     """Number of folds of cross-fitting, instead of the shares, for data with few examples: each fold is held out in
     turn, the next one validates and the others train, so that every example is held out once. The fit that is kept is
@@ -123,9 +134,17 @@ class Split(Section):
     def _one_way(self) -> "Split":
         shares = {"validation": self.validation, "test": self.test}  # a dump of the settings holds the defaults too
         said = [name for name, share in shares.items() if share != type(self).model_fields[name].default]
-        ways = [self.column, self.folds, said or None]
+        ways = [self.column, self.folds, self.time or said or None]
         if sum(way is not None for way in ways) > 1:
-            raise PydanticCustomError("split", "say one of `column`, `folds`, and the shares `validation` and `test`")
+            also = ", which `time` can stand beside"
+            raise PydanticCustomError(
+                "split", f"say one of `column`, `folds`, and the shares `validation` and `test`{also}"
+            )
+        if self.hold_out is not None and self.time is None:
+            raise PydanticCustomError("split", "`hold_out` needs `time`, the column that says what came last")
+        if self.hold_out == "last" and said:
+            message = "`hold_out: last` holds out of each example the same, so leave out `validation` and `test`"
+            raise PydanticCustomError("split", message)
         if self.validation + self.test >= 1:
             raise PydanticCustomError("split", "`validation` and `test` leave nothing to train on: lower them")
         return self

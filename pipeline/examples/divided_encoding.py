@@ -13,7 +13,8 @@ from pipeline.examples.encoding import examples_of, fold_in, refuse, whole
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.records.csr_keys import Bucket, CsrKeys
 from pipeline.records.divided_keys import shelves_of
-from pipeline.records.divided_pairs import DividedPairs, divided_pairs
+from pipeline.records.divided_pairs import DividedPairs
+from pipeline.records.divided_time_split import split_pairs
 from pipeline.records.ingest import Records
 from pipeline.records.splitting import assign
 from pipeline.schemas import PARTS
@@ -30,7 +31,7 @@ def encode_on_cluster(records: Records, vocabulary: Vocabulary, conf: Dataset) -
             used.
     """
     with connected(f"{conf.file}, engine"):
-        return encode_pairs(divided_pairs(records, conf), records, vocabulary, conf)
+        return encode_pairs(split_pairs(records, conf), records, vocabulary, conf)
 
 
 def encode_pairs(pairs: DividedPairs, records: Records, vocabulary: Vocabulary, conf: Dataset) -> SparseExamples:

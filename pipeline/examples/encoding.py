@@ -15,15 +15,19 @@ from pipeline.records.csr_keys import Bucket
 from pipeline.records.growing import Growing
 from pipeline.records.ingest import Records
 from pipeline.records.memory_mapped import blocks
-from pipeline.records.pairs import Block, PairTable, pair_table
+from pipeline.records.pair_table import Block, PairTable
+from pipeline.records.pairs import pair_table
 from pipeline.records.side_by_side import side_by_side
-from pipeline.records.splitting import Assignment, assign
+from pipeline.records.splitting import Assignment, are_learned_from, assign, last_part
 from pipeline.records.used_records import with_example
 from pipeline.schemas import PARTS
 from pipeline.vocabulary.counted import Counted
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 Array = npt.NDArray[Any]
+
+_BLOCK = 4_000_000
+"""Weights that are in memory at once."""
 
 
 def encode(
@@ -112,7 +116,7 @@ def examples_of(
         indices=matrix.indices,
         counts=matrix.counts,
         parts=matrix.parts,
-        weights=_relative(matrix.weights),
+        weights=_relative(matrix, assignment, conf),
         dense=beside.dense,
         target=beside.target,
         frame=assignment.examples,
@@ -123,16 +127,23 @@ def examples_of(
             "classes": list(beside.classes),
             "by_token": assignment.by_token,
             "folds": conf.split.folds or 0,
+            "divided": assignment.divided,
             **counts,
         },
     )
 
 
-def _relative(weights: Array | None) -> Array:
-    """Weights (P,) divided by their mean, as float32: no result depends on their unit."""
+def _relative(matrix: Bucket, assignment: Assignment, conf: Dataset) -> Array:
+    """Weights (P,) divided by the mean of those that are learned from, as float32: no result depends on their unit."""
+    weights = matrix.weights
     if weights is None or not len(weights):
         return np.empty(0, np.float32)
-    mean = sum(float(block.sum()) for block in blocks(weights)) / len(weights)
+    learned = np.repeat(are_learned_from(assignment, conf), np.diff(matrix.indptr))
+    if assignment.by_token:
+        learned &= matrix.parts <= last_part(conf)
+    starts = range(0, len(weights), _BLOCK)
+    total = sum(float(weights[at : at + _BLOCK][learned[at : at + _BLOCK]].sum()) for at in starts)
+    mean = total / max(int(learned.sum()), 1) or 1.0
     relative = Growing(np.float32)
     for block in blocks(weights):
         relative.append(np.maximum(block / mean, np.finfo(np.float32).tiny))

@@ -44,7 +44,7 @@ class SparseExamples:
     frame: dy.DataFrame[Examples]  # N rows: the id and the split of each example
     about: Mapping[
         str, Any
-    ]  # vocabulary (its fingerprint), size V, dense and classes (names), by_token, folds, pairs, unknown_tokens
+    ]  # vocabulary (fingerprint), size V, dense and classes (names), by_token, folds, divided, pairs, unknown_tokens
 
     def __len__(self) -> int:
         return self.frame.height
@@ -111,18 +111,18 @@ class SparseExamples:
     def training(self, fold: int = 0, refit: bool = False) -> ExampleSet:
         """The training examples with all their tokens that may be seen; a refit includes validation."""
         last = VALIDATION if refit else TRAIN
-        if self.about["by_token"]:
-            return self._rows(np.arange(len(self)), seen=range(last + 1), predicted=())
-        return self._whole(np.flatnonzero(self.split(fold) <= last))
+        rows = np.flatnonzero(self.split(fold) <= last)
+        return self._rows(rows, seen=range(last + 1) if self.about["by_token"] else None, predicted=())
 
     def everything(self) -> ExampleSet:
         """All examples with all their tokens: with folds, the fit that is kept learns from them."""
-        return self._whole(np.arange(len(self)))
+        return self._rows(np.arange(len(self)), seen=None, predicted=())
 
     def held_out(self, part: Part, fold: int = 0, at_most: int | None = None, seed: int = 0) -> ExampleSet:
         """The held-out examples of a part: tokens that may be seen are inputs, tokens to predict are labels.
 
-        If the task predicts no tokens, all of them are inputs.
+        If the task predicts no tokens, all of them are inputs. Where tokens are split, an example without a token of
+        the part is not among them, nor is one without an earlier token, for which no method could know anything.
 
         Args:
             part: validation or test.
@@ -132,7 +132,10 @@ class SparseExamples:
         """
         code = PARTS.index(part)
         if self.about["by_token"]:
-            rows = np.flatnonzero(self._of_parts(np.arange(len(self)), (code,)).lengths)
+            everyone = np.arange(len(self))
+            rows = np.flatnonzero(
+                (self._of_parts(everyone, (code,)).lengths > 0) & (self._of_parts(everyone, range(code)).lengths > 0)
+            )
         else:
             rows = np.flatnonzero(self.split(fold) == code)
         if at_most is not None and len(rows) > -(-at_most // self.n_folds):
@@ -141,9 +144,6 @@ class SparseExamples:
         if self.about["by_token"]:
             return self._rows(rows, seen=range(code), predicted=(code,))
         return self._rows(rows, seen=(TRAIN,), predicted=(TEST,))
-
-    def _whole(self, rows: Array) -> ExampleSet:
-        return self._rows(rows, seen=None, predicted=())
 
     def _rows(self, rows: Array, seen: Iterable[int] | None, predicted: Iterable[int]) -> ExampleSet:
         return ExampleSet(

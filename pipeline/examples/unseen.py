@@ -10,7 +10,8 @@ from scipy import sparse
 
 from pipeline.config.dataset import Dataset
 from pipeline.config.records import Split
-from pipeline.records.pairs import NO_RECORD, PairTable, pair_table
+from pipeline.records.pair_table import NO_RECORD, PairTable
+from pipeline.records.pairs import pair_table
 from pipeline.records.used_records import with_example
 from pipeline.vocabulary.vocabulary import Vocabulary
 

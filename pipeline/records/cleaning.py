@@ -17,6 +17,7 @@ from pipeline.records.filtering import Filter
 from pipeline.records.numbers import ColumnMarks, Decimal, as_number
 from pipeline.records.quarantine import Quarantine, Why
 from pipeline.records.source.batch import Batch
+from pipeline.records.times import LIKE, are_numbers, as_time, time_column
 
 _LARGEST = 1e100
 """The largest number that can be used: its square still is one."""
@@ -84,6 +85,8 @@ class Cleaner:
         self._missing = [
             with_missing(name, self.schema[name], conf, name in self._number_texts) for name in sorted(named)
         ]
+        self._times: bool | None = None
+        """Whether the texts of the column of times are numbers: the first batch tells."""
         self.decimals = decimals
 
     @property
@@ -122,7 +125,7 @@ class Cleaner:
         )
         frame = self._with_missing(batch)
         self.marks.add(frame, self._number_texts)
-        frame = frame.with_columns(self._numbers).with_row_index(_PLACE)
+        frame = self._with_times(frame.with_columns(self._numbers)).with_row_index(_PLACE)
         frame = self._that_meet_where(frame, batch)
         frame = self._with_an_answer(frame)
         frame = self._that_keep_the_rules(frame, batch)
@@ -131,6 +134,20 @@ class Cleaner:
         self.counts.quarantined = len(self.quarantine)
         self.counts.used += frame.height
         return frame
+
+    @property
+    def _time_texts(self) -> str | None:
+        """The column of texts that says when, if there is one."""
+        column = self.conf.split.time
+        return column if column is not None and self.schema[column] == pl.String else None
+
+    def _with_times(self, frame: pl.DataFrame) -> pl.DataFrame:
+        column = self._time_texts
+        if column is None:
+            return frame
+        if self._times is None:
+            self._times = are_numbers(frame[column])
+        return frame.with_columns(as_time(pl.col(column), self._times).alias(time_column(column)))
 
     def _that_meet_where(self, frame: pl.DataFrame, batch: Batch) -> pl.DataFrame:
         if not self._filter:
@@ -176,6 +193,8 @@ class Cleaner:
         if conf.split.column is not None:
             part = pl.col(conf.split.column)
             yield _Rule(Why("is missing", conf.split.column), part.is_null())
+        if conf.split.time is not None:
+            yield from self._rules_of_times(conf.split.time)
         if conf.weight is not None:
             yield _Rule(Why("is missing", conf.weight), pl.col(conf.weight).is_null())
         for number in conf.numbers():
@@ -196,6 +215,13 @@ class Cleaner:
         if conf.task.predicts_tokens and not any(tokens.gives_lists for tokens in conf.tokens):
             none = pl.all_horizontal(pl.col(column).is_null() for column in conf.token_columns)
             yield _Rule(Why("is missing", " and ".join(conf.token_columns)), none)
+
+    def _rules_of_times(self, column: str) -> Iterator[_Rule]:
+        yield _Rule(Why("is missing", column), pl.col(column).is_null())
+        if self._time_texts is not None:
+            yield _Rule(Why(f"is no time such as {LIKE}", column), pl.col(time_column(column)).is_null())
+        elif self.schema[column].is_float():
+            yield _Rule(Why("is not finite", column), pl.col(column).is_infinite())
 
 
 def with_missing(name: str, dtype: pl.DataType, conf: Dataset, holds_numbers: bool) -> pl.Expr:

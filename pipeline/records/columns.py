@@ -7,6 +7,7 @@ import polars as pl
 from pipeline.config.dataset import Dataset
 from pipeline.config.task import Column
 from pipeline.errors import PipelineError, nearest
+from pipeline.records.times import require_times, time_column
 from pipeline.records.token_texts import texts_of
 
 
@@ -16,7 +17,8 @@ def roles(conf: Dataset) -> Mapping[str, str]:
     for column in named_columns(conf):
         found.setdefault(column.name, []).append(column.role)
     numbers = {number_column(one.column): f"the numbers that {one.column} says" for one in conf.numbers()}
-    return numbers | {name: "; ".join(parts) for name, parts in found.items()}
+    times = {time_column(name): f"the times that {name} says" for name in (conf.split.time,) if name}
+    return numbers | times | {name: "; ".join(parts) for name, parts in found.items()}
 
 
 def named_columns(conf: Dataset) -> list[Column]:
@@ -28,6 +30,8 @@ def named_columns(conf: Dataset) -> list[Column]:
         named.append(Column("weight", conf.weight, "how much the row's tokens count"))
     if conf.split.column:
         named.append(Column("split.column", conf.split.column, "train, validation or test"))
+    if conf.split.time:
+        named.append(Column("split.time", conf.split.time, "says when, for the split"))
     return named + [column._replace(key=f"task.{column.key}") for column in conf.task.named_columns()]
 
 
@@ -91,6 +95,8 @@ def require_columns(conf: Dataset, schema: pl.Schema, where: str) -> None:
                 f"{conf.file}, {number.key}: the column {number.column!r} of {where} holds {dtype}, and a number is "
                 "asked for."
             )
+    if conf.split.time:
+        require_times(conf, conf.split.time, schema[conf.split.time], where)
     for tokens in conf.tokens:
         for column in tokens.columns:
             texts_of(tokens, column, schema[column], conf)

@@ -35,7 +35,13 @@ class CsrBuilder:
     """
 
     def __init__(
-        self, n_rows: int, n_columns: int, n_parts: int = 4, n_entries: int | None = None, has_weights: bool = False
+        self,
+        n_rows: int,
+        n_columns: int,
+        n_parts: int = 4,
+        n_entries: int | None = None,
+        has_weights: bool = False,
+        least: bool = False,
     ) -> None:
         """Prepare for rows and columns, with files in a temporary folder that is removed after the context.
 
@@ -45,8 +51,9 @@ class CsrBuilder:
             n_parts: at most 4.
             n_entries: how many entries will be added, at most; few of them need few files.
             has_weights: whether entries are added with weights.
+            least: whether the least of the weights of an entry counts, instead of their sum.
         """
-        self._csr = CsrKeys.of(n_rows, n_columns, n_parts, n_entries)
+        self._csr = CsrKeys.of(n_rows, n_columns, n_parts, n_entries, least)
         self._has_weights = has_weights
         self._folder = tempfile.TemporaryDirectory(prefix="csr-")
         self._paths = [Path(self._folder.name) / f"{i}{_KEYS}" for i in range(len(self._csr.lengths))]
@@ -65,7 +72,7 @@ class CsrBuilder:
             rows: (B,) integers 0..n_rows-1.
             indices: (B,) integers 0..n_columns-1.
             parts: (B,) integers 0..n_parts-1; of several with the same row and index, the smallest is kept.
-            weights: (B,) numbers; those with the same row and index add up.
+            weights: (B,) numbers; those with the same row, index and smallest part add up.
         """
         keys, ordered, ends = self._csr.keyed(rows, indices, parts, weights)
         written = {_KEYS: keys} | ({} if ordered is None else {_WEIGHTS: ordered})

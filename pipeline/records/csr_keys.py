@@ -25,7 +25,7 @@ class Bucket(NamedTuple):
     indices: Array  # (b,) int32, ascending within a row, each once
     counts: Array  # (b,) uint32, how often the entry was added
     parts: Array  # (b,) uint8, the smallest that it was added with
-    weights: Array | None  # (b,) float64, the sum of its weights; None if it was added without
+    weights: Array | None  # (b,) float64, the sum of its weights in that part; None if it was added without
 
 
 class Keyed(NamedTuple):
@@ -45,9 +45,13 @@ class CsrKeys:
     """Bits of a row within its bucket."""
     column_bits: int
     part_bits: int
+    least: bool = False
+    """Whether the least of the weights of an entry counts, instead of their sum."""
 
     @classmethod
-    def of(cls, n_rows: int, n_columns: int, n_parts: int = 4, n_entries: int | None = None) -> Self:
+    def of(
+        cls, n_rows: int, n_columns: int, n_parts: int = 4, n_entries: int | None = None, least: bool = False
+    ) -> Self:
         """The keys for a matrix.
 
         Args:
@@ -55,13 +59,14 @@ class CsrKeys:
             n_columns: at most MOST_COLUMNS.
             n_parts: at most 4.
             n_entries: how many entries there will be, at most; few of them need few buckets.
+            least: whether the least of the weights of an entry counts, instead of their sum.
         """
         assert n_rows <= MOST_ROWS
         assert n_columns <= MOST_COLUMNS
         assert n_parts <= 4
         n_buckets = BUCKETS if n_entries is None else min(BUCKETS, 1 + n_entries // FEWEST_ENTRIES)
         row_bits = max(0, (n_rows - 1).bit_length() - (n_buckets - 1).bit_length())
-        return cls(n_rows, row_bits, max(1, (n_columns - 1).bit_length()), (n_parts - 1).bit_length())
+        return cls(n_rows, row_bits, max(1, (n_columns - 1).bit_length()), (n_parts - 1).bit_length(), least)
 
     @property
     def dtype(self) -> type[Any]:
@@ -111,8 +116,10 @@ class CsrKeys:
         if repeats.any():
             starts = np.flatnonzero(np.append(True, ~repeats))
             counts = np.diff(np.append(starts, len(keys))).astype(np.uint32)
+            if weights is not None:
+                in_first = np.where(keys == keys[starts].repeat(counts), weights, 0)  # later parts tell of the future
+                weights = weights[starts] if self.least else np.add.reduceat(in_first, starts)
             keys, entries = keys[starts], entries[starts]
-            weights = None if weights is None else np.add.reduceat(weights, starts)
         rows = entries >> self.dtype(self.column_bits)
         return Bucket(
             np.searchsorted(rows, np.arange(n_rows + 1, dtype=self.dtype)),

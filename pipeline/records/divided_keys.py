@@ -5,7 +5,7 @@ A shelf is some neighbouring buckets that one task sorts, one after the other.
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,13 @@ Array = npt.NDArray[Any]
 
 
 def shelves_of(
-    pairs: DividedPairs, csr: CsrKeys, rows: Array, columns: Array, last: int | None, has_parts: bool = False
+    pairs: DividedPairs,
+    csr: CsrKeys,
+    rows: Array,
+    columns: Array,
+    last: int | None,
+    has_parts: bool = False,
+    weights: Literal["weight", "time"] = "weight",
 ) -> tuple[list[Any], int]:
     """The shelves of a matrix, each a list of buckets on the cluster, and the number of pairs that are not in it.
 
@@ -29,11 +35,12 @@ def shelves_of(
         columns: (T,) the column of each token number, or -1.
         last: only the pairs of the parts up to this one are in the matrix; None: of all parts.
         has_parts: whether the entries have the parts of their pairs.
+        weights: what of the pairs the weights are.
     """
     n_buckets = len(csr.lengths)
     shelves = np.unique(np.linspace(0, n_buckets, min(n_buckets, len(pairs.tokens.same)) + 1).astype(np.int64))
     told = zip(pairs.parts, pairs.examples.tell(rows), pairs.tokens.tell(columns), strict=True)
-    settings = csr, shelves, last, has_parts
+    settings = csr, shelves, last, has_parts, weights
     made = [start(_keyed, part, *settings, len(own), *own, *tokens, returns=len(shelves)) for part, own, tokens in told]
     n_left_out = sum(get([of_part[0] for of_part in made]))
     lengths = csr.lengths
@@ -44,7 +51,14 @@ def shelves_of(
 
 
 def _keyed(
-    part: Part, csr: CsrKeys, shelves: Array, last: int | None, has_parts: bool, n_own: int, *told: Array
+    part: Part,
+    csr: CsrKeys,
+    shelves: Array,
+    last: int | None,
+    has_parts: bool,
+    weights: Literal["weight", "time"],
+    n_own: int,
+    *told: Array,
 ) -> tuple[Any, ...]:
     """The number of a part's pairs that are not in the matrix, and the keys of the others, shelf by shelf."""
     rows = of_own(part.example_share, told[:n_own])[part.example]
@@ -52,14 +66,14 @@ def _keyed(
     kept = (rows >= 0) & (columns >= 0)
     if last is not None:
         kept &= part.part <= last
-    rows, columns, parts, weight = rows[kept], columns[kept], part.part[kept], part.weight
+    rows, columns, parts, weight = rows[kept], columns[kept], part.part[kept], getattr(part, weights)
     parts = parts if has_parts else np.zeros(len(parts), np.uint8)
-    keys, weights, ends = csr.keyed(rows, columns, parts, None if weight is None else weight[kept])
+    keys, ordered, ends = csr.keyed(rows, columns, parts, None if weight is None else weight[kept])
     ends = np.append(0, ends)
     pieces = []
     for low, high in pairwise(shelves):
         some = slice(ends[low], ends[high])
-        own = None if weights is None else weights[some]
+        own = None if ordered is None else ordered[some]
         pieces.append(Keyed(keys[some], own, ends[low + 1 : high + 1] - ends[low]))
     return (int(len(kept) - len(rows)), *pieces)
 

@@ -20,7 +20,8 @@ import polars as pl
 from pipeline.cluster.tasks import at_once, get, start
 from pipeline.config.dataset import Dataset
 from pipeline.records.ingest import Records
-from pipeline.records.pairs import PairTable, labelled, unlabelled
+from pipeline.records.pair_table import PairTable
+from pipeline.records.pairs import labelled, unlabelled
 
 Array = npt.NDArray[Any]
 
@@ -38,6 +39,7 @@ class Part(NamedTuple):
     token: Array  # (b,) uint32
     part: Array  # (b,) uint8, as in `Block`
     weight: Array | None  # (b,) float64
+    time: Array | None  # (b,) float64, where time is to divide the pairs
     example_share: Array  # (own examples,) the share in which the example's text is
     token_share: Array  # (own tokens,)
 
@@ -156,6 +158,7 @@ def _made(conf: Dataset, n_shares: int, *files: bytes) -> tuple[Any, ...]:
         np.array(table.token),
         np.array(table.part) if len(table.part) else np.zeros(n, np.uint8),
         np.array(table.weight) if weights else None,
+        np.array(table.time) if conf.split.time else None,
         of_examples,
         of_tokens,
     )

@@ -6,12 +6,9 @@ gets in the end.
 Letters: P pairs, E example numbers.
 """
 
-import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, NamedTuple, Self
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,89 +17,21 @@ import polars as pl
 from pipeline.config.dataset import Dataset
 from pipeline.records.columns import number
 from pipeline.records.growing import Growing
-from pipeline.records.memory_mapped import load, release, save
+from pipeline.records.pair_table import NO_RECORD, PairTable
 from pipeline.records.text_numbers import TextNumbers, numbers_or_nulls
+from pipeline.records.time_split import split_by_time
+from pipeline.records.times import time
 from pipeline.records.token_texts import texts_of, written
 from pipeline.records.used_records import EXAMPLE, with_example
 from pipeline.schemas import PARTS
 
 Array = npt.NDArray[Any]
 
-NO_PART, NO_RECORD = len(PARTS), 255
-"""The part of a record whose split column names none of the three, and of an example number without a record."""
+NO_PART = len(PARTS)
+"""The part of a record whose split column names none of the three."""
 _LABELS = 250_000
 """Labels that wait in memory for the smallest of each token."""
-_BLOCK = 500_000
-"""Pairs that are in memory at once."""
-_ARRAYS = ("example", "token", "part", "weight", "first", "last")
-_DTYPES = {"example": np.uint32, "token": np.uint32, "part": np.uint8, "weight": np.float64}
-
-
-class Block(NamedTuple):
-    """A block of pairs."""
-
-    example: Array  # (b,) uint32, the number of the example
-    token: Array  # (b,) uint32, the number of the token
-    part: Array  # (b,) uint8, index into schemas.PARTS; 0 without a split column
-    weight: Array | None  # (b,) float64; None where conf names no column of weights
-
-    def keep(self, kept: Array) -> "Block":
-        """The pairs that `kept` (b,) marks."""
-        weight = None if self.weight is None else self.weight[kept]
-        return Block(self.example[kept], self.token[kept], self.part[kept], weight)
-
-
-@dataclass(frozen=True)
-class PairTable:
-    """All pairs of a dataset: a token that occurs twice in an example makes two pairs."""
-
-    example: Array  # (P,) uint32, on disk
-    token: Array  # (P,) uint32, on disk
-    part: Array  # (P,) uint8, on disk; empty without a split column
-    weight: Array  # (P,) float64, on disk; empty without a column of weights
-    first: Array  # (E,) uint8, the earliest part of each example's records; NO_RECORD if it has none
-    last: Array  # (E,) uint8, the latest part of each example's records
-    ids: pl.Series  # (E,) the id of each example
-    tokens: pl.DataFrame  # token and label, in the order of the tokens' numbers
-    odd_part: str | None = None
-    """A value of the split column that is no part, if there is one."""
-
-    def __len__(self) -> int:
-        return len(self.token)
-
-    def blocks(self) -> Iterator[Block]:
-        """All pairs, block by block."""
-        for start in range(0, len(self), _BLOCK):
-            some = slice(start, start + _BLOCK)
-            example, token = np.asarray(self.example[some]), np.asarray(self.token[some])
-            part = np.asarray(self.part[some]) if len(self.part) else np.zeros(len(token), np.uint8)
-            yield Block(example, token, part, np.asarray(self.weight[some]) if len(self.weight) else None)
-            for array in (self.example, self.token, self.part, self.weight):
-                release(array)
-
-    def save(self, folder: Path) -> None:
-        """Write one `.npy` file per array, `ids.parquet`, `tokens.parquet` and `about.json`."""
-        for name in _ARRAYS:
-            save(folder / f"{name}.npy", getattr(self, name))
-        self.ids.to_frame("id").write_parquet(folder / "ids.parquet")
-        self.tokens.write_parquet(folder / "tokens.parquet")
-        (folder / "about.json").write_text(json.dumps({"odd_part": self.odd_part}))
-
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Read what `save` wrote; the arrays stay on disk, memory-mapped."""
-        arrays = {name: load(folder / f"{name}.npy") for name in _ARRAYS}
-        ids = pl.read_parquet(folder / "ids.parquet")["id"]
-        tokens = pl.read_parquet(folder / "tokens.parquet")
-        return cls(**arrays, ids=ids, tokens=tokens, **json.loads((folder / "about.json").read_text()))
-
-    def frame(self) -> pl.DataFrame:
-        """All pairs as texts, in memory: a frame of `schemas.Pairs`."""
-        parts = pl.Series(self.part).replace_strict(dict(enumerate(PARTS)), return_dtype=pl.String)
-        nothing = pl.repeat(None, len(self), dtype=pl.String, eager=True)
-        return pl.DataFrame({"example": self.ids.gather(np.array(self.example))}).with_columns(
-            *self.tokens[np.array(self.token)], part=parts if len(self.part) else nothing
-        )
+_DTYPES = {"example": np.uint32, "token": np.uint32, "part": np.uint8, "weight": np.float64, "time": np.float64}
 
 
 def pair_table(records: pl.LazyFrame, conf: Dataset, in_order: bool = False) -> PairTable:
@@ -117,7 +46,8 @@ def pair_table(records: pl.LazyFrame, conf: Dataset, in_order: bool = False) -> 
         PipelineError: a column has a dtype from which such tokens cannot be made.
     """
     table = unlabelled(records, conf, in_order)
-    return replace(table, tokens=labelled(table.tokens))
+    table = replace(table, tokens=labelled(table.tokens))
+    return split_by_time(table, records.collect_schema(), conf) if conf.split.time else table
 
 
 def labelled(tokens: pl.DataFrame) -> pl.DataFrame:
@@ -146,7 +76,8 @@ class _Builder:
         self.kinds = [(tokens, column) for tokens in conf.tokens for column in tokens.columns]
         self.examples, self.tokens = TextNumbers(), TextNumbers()
         self.arrays = {name: Growing(dtype) for name, dtype in _DTYPES.items()}
-        self.first, self.last = np.empty(0, np.uint8), np.empty(0, np.uint8)
+        self.nothing = (np.inf, -np.inf) if conf.split.time else (np.uint8(NO_RECORD), np.uint8(0))
+        self.first, self.last = (np.full(0, none) for none in self.nothing)
         self.labels: list[pl.DataFrame] = []
         self.odd: list[str] = []
 
@@ -162,6 +93,8 @@ class _Builder:
             part, places = pl.col(self.conf.split.column).cast(pl.String), {name: i for i, name in enumerate(PARTS)}
             columns.append(part.replace_strict(places, default=NO_PART, return_dtype=pl.UInt8).alias("part"))
             columns.append(pl.when(~part.is_in(PARTS).fill_null(False)).then(part.fill_null("None")).alias("odd"))
+        if self.conf.split.time is not None:
+            columns.append(time(self.conf.split.time, schema).alias("time"))
         if self.conf.weight is not None:
             columns.append(number(self.conf.weight, schema).alias("weight"))
         for i, (tokens, column) in enumerate(self.kinds):
@@ -178,14 +111,14 @@ class _Builder:
 
     def add(self, batch: pl.DataFrame) -> None:
         """Add the pairs of a batch of records."""
-        splits = "part" in batch.columns
-        part = batch["part"].to_numpy() if splits else np.zeros(batch.height, np.uint8)
+        by = next((name for name in ("part", "time") if name in batch.columns), None)
+        part = batch[by].to_numpy() if by else np.zeros(batch.height, np.uint8)
         batch = self._numbered(batch)
         self._note_examples(batch["example"].to_numpy(), part)
-        if splits and (part == NO_PART).any():
+        if by == "part" and (part == NO_PART).any():
             self.odd.append(str(batch["odd"].min()))
         for i, (tokens, column) in enumerate(self.kinds):
-            own = [name for name in ("example", "part", "weight") if name in batch.columns]
+            own = [name for name in ("example", "part", "weight", "time") if name in batch.columns]
             if tokens.gives_lists:
                 exploded = batch.select(*own, text=f"texts_{i}").explode("text", empty_as_null=False, keep_nulls=False)
                 pairs = exploded.select(*own, token=written(tokens, column, self.conf, pl.col("text")))
@@ -217,9 +150,11 @@ class _Builder:
         missing = (int(example.max()) + 1 if len(example) else 0) - len(self.first)
         if missing > 0:
             more = max(missing, len(self.first))  # at least twice the size, so that it seldom grows
-            self.first = np.append(self.first, np.full(more, NO_RECORD, np.uint8))
-            self.last = np.append(self.last, np.zeros(more, np.uint8))
-        if self.conf.split.column is None:
+            self.first, self.last = (
+                np.append(ends, np.full(more, none))
+                for ends, none in zip((self.first, self.last), self.nothing, strict=True)
+            )
+        if self.conf.split.column is None and self.conf.split.time is None:
             self.first[example] = 0
         else:
             np.minimum.at(self.first, example, part)
@@ -233,14 +168,14 @@ class _Builder:
 
     def table(self) -> PairTable:
         """The table of all pairs."""
-        numbers = int(np.flatnonzero(self.first != NO_RECORD).max(initial=-1)) + 1
+        numbers = int(np.flatnonzero(self.first != self.nothing[0]).max(initial=-1)) + 1
         ids = pl.int_range(numbers, eager=True).cast(pl.String) if self.conf.example is None else self.examples.texts()
         tokens = pl.DataFrame({"number": np.arange(len(self.tokens), dtype=np.uint32), "token": self.tokens.texts()})
         labels = _smallest(self.labels).rename({"token": "number"})
         tokens = tokens.join(labels, on="number", how="left", maintain_order="left").drop("number")
-        example, token, part, weight = (array.array() for array in self.arrays.values())
+        example, token, part, weight, time = (array.array() for array in self.arrays.values())
         first, last, odd = self.first[:numbers], self.last[:numbers], min(self.odd, default=None)
-        return PairTable(example, token, part, weight, first, last, ids, tokens, odd)
+        return PairTable(example, token, part, weight, first, last, ids, tokens, odd, time)
 
 
 def _smallest(labels: list[pl.DataFrame]) -> pl.DataFrame:

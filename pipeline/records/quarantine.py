@@ -23,6 +23,7 @@ _CURES = {
     "has fewer values than columns": "Is `source.separator` right?",
     "has a quote that does not close": "Where quotes are letters like others, say `source.quote: null`.",
     "has text behind a closing quote": "Where quotes are letters like others, say `source.quote: null`.",
+    "is no time": "Write times like that, or all of them as numbers, or name another column in `split.time`.",
     "is no number": "Say how decimals are marked with `source.decimal`, or name another column.",
 }
 """What to do where many records cannot be used for one reason, by how the reason begins."""

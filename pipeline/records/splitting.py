@@ -1,7 +1,8 @@
 """Which examples train, which validate, and which are held out.
 
-No leakage: an example has one split or one fold, fixed by the seed and its id before anything is counted or learned,
-and a token that is predicted never goes in. If a column holds the ids, the order of the raw records plays no part.
+No leakage: an example has one split or one fold, fixed before anything is counted or learned: by the seed and its id,
+by a column, or by time. A token that is predicted never goes in. If a column holds the ids, the order of the raw
+records plays no part.
 """
 
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ import polars as pl
 
 from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError
-from pipeline.records.pairs import NO_RECORD, Block, PairTable
+from pipeline.records.pair_table import NO_RECORD, Block, PairTable
 from pipeline.schemas import PARTS, Examples, PartType
 
 Array = npt.NDArray[Any]
@@ -29,7 +30,9 @@ class Assignment:
     row: Array
     """(E,) the row in `examples` of each example number of the pair table; -1 for a number without a record."""
     by_token: bool = False
-    """Whether a column of the records splits the tokens within the examples; every example then trains."""
+    """Whether a column or time splits the tokens within the examples; one trains if some of its tokens do."""
+    divided: str | None = None
+    """How time divides the parts, as a sentence."""
 
     @property
     def n_training(self) -> int:
@@ -55,7 +58,10 @@ def assign(table: PairTable, conf: Dataset) -> Assignment:
     row[numbers] = np.arange(len(numbers))
     ids = table.ids.gather(numbers)
     if conf.split.column is not None:
-        return _by_column(table, ids, numbers, row, conf)
+        _require_parts(table, table.first[numbers], table.last[numbers], conf)
+    if conf.split.column is not None or conf.split.time is not None:
+        first, last = table.first[numbers], table.last[numbers]
+        return Assignment(_frame(ids, pl.Series(first)), row, bool((first != last).any()), table.divided)
     if conf.split.folds is not None:
         return Assignment(_frame(ids, fold=_folds(len(ids), conf.split.folds, conf)), row)
     n = len(ids)
@@ -87,20 +93,18 @@ def _folds(n: int, k: int, conf: Dataset) -> pl.Series:
     return pl.Series(fold)
 
 
-def _by_column(table: PairTable, ids: pl.Series, numbers: Array, row: Array, conf: Dataset) -> Assignment:
-    first, last = table.first[numbers].astype(np.int64), table.last[numbers].astype(np.int64)
+def _require_parts(table: PairTable, first: Array, last: Array, conf: Dataset) -> None:
+    """Refuse a split column that says something else than the three parts, or varies where it may not."""
     if table.odd_part is not None or not (first == 0).any():
         raise PipelineError(
             f"{conf.file}, split.column: {conf.split.column!r} must say train, validation or test in every row, "
             + (f"but it says {table.odd_part!r}." if table.odd_part is not None else "but no row says train.")
         )
-    by_token = bool((first != last).any())
-    if by_token and not conf.task.predicts_tokens:
+    if (first != last).any() and not conf.task.predicts_tokens:
         raise PipelineError(
             f"{conf.file}, split.column: {conf.split.column!r} varies within an example, but an answer belongs to a "
             "whole one. Give all rows of an example the same part."
         )
-    return Assignment(_frame(ids, pl.Series(first * 0 if by_token else first)), row, by_token)
 
 
 def _frame(ids: pl.Series, codes: pl.Series | None = None, fold: pl.Series | None = None) -> dy.DataFrame[Examples]:

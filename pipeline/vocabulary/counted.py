@@ -6,7 +6,8 @@ from typing import Self
 
 from pipeline.config.dataset import Dataset
 from pipeline.records.ingest import Records
-from pipeline.records.pairs import PairTable, pair_table
+from pipeline.records.pair_table import PairTable
+from pipeline.records.pairs import pair_table
 from pipeline.records.splitting import assign, require_room
 from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
 

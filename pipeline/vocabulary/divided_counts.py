@@ -10,7 +10,8 @@ from pipeline.cluster.tasks import each, start
 from pipeline.config.dataset import Dataset
 from pipeline.records.csr_keys import Bucket, CsrKeys
 from pipeline.records.divided_keys import shelves_of
-from pipeline.records.divided_pairs import DividedPairs, Part, divided, divided_pairs, of_own
+from pipeline.records.divided_pairs import DividedPairs, Part, divided, of_own
+from pipeline.records.divided_time_split import split_pairs
 from pipeline.records.ingest import Records
 from pipeline.records.splitting import Assignment, are_learned_from, assign, last_part, require_room
 from pipeline.vocabulary.vocabulary import Vocabulary, vocabulary_of
@@ -26,7 +27,7 @@ def count_on_cluster(records: Records, conf: Dataset) -> Vocabulary:
             the data has no room for a D of conf.
     """
     with connected(f"{conf.file}, engine"):
-        pairs = divided_pairs(records, conf)
+        pairs = split_pairs(records, conf)
         assignment = assign(pairs.table, conf)
         vocabulary = _counted_in_parts(pairs, assignment, conf)
     require_room(conf, assignment.n_training, len(vocabulary))

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from pipeline.config.dataset import Dataset
 from pipeline.records.csr_builder import CsrBuilder
-from pipeline.records.pairs import PairTable
+from pipeline.records.pair_table import PairTable
 from pipeline.records.splitting import Assignment, are_learned_from, learned_from
 
 Array = npt.NDArray[Any]

@@ -17,7 +17,7 @@ import polars as pl
 
 from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError, nearest
-from pipeline.records.pairs import PairTable
+from pipeline.records.pair_table import PairTable
 from pipeline.records.splitting import Assignment, assign, learned_from
 from pipeline.schemas import Tokens
 from pipeline.vocabulary.document_frequency import document_frequency

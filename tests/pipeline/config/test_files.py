@@ -31,6 +31,16 @@ from pipeline.errors import PipelineError
         ({"dimensions": [2, 2]}, "dimensions: this names a D twice"),
         ({"dimensions": [0]}, r"dimensions\[0\]: this should be greater than or equal to 1"),
         ({"source": {}}, "source: say one of `path`, `database`, `asset` and `sample`"),
+        ({"split": {"column": "part", "time": "day"}}, "split: say one of `column`, `folds`, and the shares"),
+        ({"split": {"folds": 5, "time": "day"}}, "split: say one of `column`, `folds`, and the shares"),
+        ({"split": {"hold_out": "last"}}, "split: `hold_out` needs `time`, the column that says what came last"),
+        ({"split": {"time": "day", "hold_out": "last", "test": 0.3}}, "so leave out `validation` and `test`"),
+        ({"split": {"time": "day", "hold_out": "lasts"}}, "split.hold_out: this should be 'examples', 'tokens' or"),
+        ({"split": {"time": "day", "hold_out": "last"}}, "so `example` has to say which rows are one"),
+        (
+            {"split": {"time": "day", "hold_out": "tokens"}, "task": {"kind": "regression", "target": "y"}},
+            "an answer belongs to a whole one: say `examples`",
+        ),
         ({"split": {"column": "part", "test": 0.3}}, "split: say one of `column`, `folds`, and the shares"),
         ({"split": {"folds": 5, "test": 0.3}}, "split: say one of `column`, `folds`, and the shares"),
         (

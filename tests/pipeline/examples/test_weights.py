@@ -16,7 +16,8 @@ from pipeline.evaluation.metrics import measure
 from pipeline.examples.encoding import encode
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.records.ingest import ingest
-from pipeline.records.pairs import PairTable, pair_table
+from pipeline.records.pair_table import PairTable
+from pipeline.records.pairs import pair_table
 from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
 from tests.conftest import MOVIES, genre_of
 

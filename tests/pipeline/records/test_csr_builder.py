@@ -95,3 +95,27 @@ def test_its_files_are_gone_after_it() -> None:
         builder.add(np.array([1]), np.array([1]), np.array([0]))
         (path,) = [path for path in builder._paths if path.exists()]
     assert not path.parent.exists()
+
+
+def test_what_a_later_part_adds_is_not_in_the_weight_of_an_entry() -> None:
+    """The parts are a person's past and future: in the past, it weighs 3."""
+    rows, indices, parts, weights = (
+        np.array([0] * 4),
+        np.array([5, 5, 5, 7]),
+        np.array([1, 0, 0, 2]),
+        np.array([9, 1, 2, 4]),
+    )
+    with CsrBuilder(1, 8, has_weights=True) as builder:
+        builder.add(rows, indices, parts, weights)
+        ((_, found, counts, kept, summed),) = builder
+    assert summed is not None
+    assert (found.tolist(), counts.tolist(), kept.tolist(), summed.tolist()) == ([5, 7], [3, 1], [0, 2], [3, 4])
+
+
+def test_the_least_weight_of_an_entry_can_count() -> None:
+    with CsrBuilder(1, 8, n_parts=1, has_weights=True, least=True) as builder:
+        builder.add(np.array([0, 0]), np.array([5, 5]), np.array([0, 0]), np.array([9.0, -2.0]))
+        builder.add(np.array([0]), np.array([5]), np.array([0]), np.array([4.0]))
+        ((_, _, _, _, least),) = builder
+    assert least is not None
+    assert least.tolist() == [-2]

@@ -1,0 +1,80 @@
+"""Divides pairs on a cluster by time: the parts that `time_split` finds, and no machine holds all times."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.cluster.tasks import each, start
+from pipeline.config.dataset import Dataset
+from pipeline.records.csr_keys import Bucket, CsrKeys
+from pipeline.records.cuts import Cuts, cut, histogram, last_times
+from pipeline.records.divided_keys import shelves_of
+from pipeline.records.divided_pairs import DividedPairs, Part, divided_pairs, of_own
+from pipeline.records.ingest import Records
+from pipeline.records.time_split import cuts_of_examples, divided, held_out
+
+Array = npt.NDArray[Any]
+
+
+def split_pairs(records: Records, conf: Dataset) -> DividedPairs:
+    """Make the pairs on the cluster that this process is connected to, with their parts.
+
+    Raises:
+        PipelineError: a column has a dtype from which such tokens cannot be made, or time cannot divide the records.
+    """
+    pairs = divided_pairs(records, conf)
+    if conf.split.time is None:
+        return pairs
+    table, schema = pairs.table, records.frame.collect_schema()
+    how = held_out(table, conf)
+    if how == "examples":
+        return replace(pairs, table=divided(table, cuts_of_examples(table, conf), how, schema, conf))
+    if how == "last":
+        cuts = _cuts_of_last(pairs)
+        told = [pairs.examples.tell(moments) for moments in cuts]
+        parts = [
+            start(_parted_by_own, part, len(train), *train, *validation)
+            for part, train, validation in zip(pairs.parts, *told, strict=True)
+        ]
+    else:
+        cuts = cut(pairs.n_pairs, lambda above, shift: _histogram(pairs, above, shift), conf)
+        parts = [start(_parted, part, cuts) for part in pairs.parts]
+    return replace(pairs, table=divided(table, cuts, how, schema, conf), parts=parts)
+
+
+def _histogram(pairs: DividedPairs, above: int, shift: int) -> Array:
+    counts = each(_counted, ((part, above, shift) for part in pairs.parts))
+    return sum(counts, np.zeros(1, np.int64))
+
+
+def _counted(part: Part, above: int, shift: int) -> Array:
+    assert part.time is not None
+    return histogram(part.time, above, shift)
+
+
+def _parted(part: Part, cuts: Cuts) -> Part:
+    """A part whose pairs are divided by the same moments."""
+    assert part.time is not None
+    return part._replace(part=cuts.parts(part.time), time=None)
+
+
+def _parted_by_own(part: Part, n_own: int, *told: Array) -> Part:
+    """A part whose pairs are divided by the moments of their examples."""
+    assert part.time is not None
+    cuts = Cuts(of_own(part.example_share, told[:n_own]), of_own(part.example_share, told[n_own:]))
+    return part._replace(part=cuts.parts(part.time, part.example), time=None)
+
+
+def _cuts_of_last(pairs: DividedPairs) -> Cuts:
+    """The moments of each example: the first time of a token that it has several times counts."""
+    n, n_tokens = len(pairs.table.ids), pairs.table.tokens.height
+    csr = CsrKeys.of(max(n, 1), max(n_tokens, 1), 1, pairs.n_pairs, least=True)
+    shelves, _ = shelves_of(pairs, csr, np.arange(n), np.arange(n_tokens), None, weights="time")
+    found = [cuts for of_shelf in each(_last_times, ((shelf,) for shelf in shelves)) for cuts in of_shelf]
+    return Cuts(*(np.concatenate(moments)[:n] for moments in zip(*found, strict=True)))
+
+
+def _last_times(shelf: list[Bucket]) -> list[Cuts]:
+    return [last_times(bucket.indptr, bucket.weights) for bucket in shelf if bucket.weights is not None]
