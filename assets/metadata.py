@@ -16,7 +16,7 @@ import polars as pl
 
 from assets.resources import MLflow
 from pipeline.estimators import EMBEDDING, PCA
-from pipeline.examples.sparse_examples import SparseExamples
+from pipeline.examples.sparse_examples import HELD_OUT, SparseExamples
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import Fit
 from pipeline.records import quarantine
@@ -24,6 +24,7 @@ from pipeline.records.cleaning import Counts
 from pipeline.records.ingest import Records
 from pipeline.schemas import PARTS, Examples, Tokens
 from pipeline.similarity.neighbour_index import NeighbourIndex
+from pipeline.schemas import Examples, Tokens
 from pipeline.views import tables
 from pipeline.views.answer import answer
 from pipeline.vocabulary.vocabulary import Vocabulary, rule_of_thumb
@@ -124,8 +125,9 @@ def of_examples(examples: SparseExamples, vocabulary: Vocabulary) -> dict[str, A
     lengths = np.diff(examples.indptr)
     first, has_weights = int(np.argmax(lengths > 0)), len(examples.weights) > 0
     integers = examples.indices[examples.indptr[first] : examples.indptr[first + 1]]
-    split, fold = examples.frame["split"].drop_nulls(), examples.frame["fold"].drop_nulls()
-    sizes = {f"{part} examples": int((split == part).sum()) for part in PARTS} if len(split) else {}
+    fold = examples.frame["fold"].drop_nulls()
+    sizes = {"train examples": examples.n_training}
+    sizes |= {f"{part} examples": len(examples.held_out(part)) for part in HELD_OUT}
     if len(fold):
         sizes = {"folds": examples.n_folds, "smallest fold": int(fold.value_counts()["count"].min())}  # type: ignore[arg-type]
     told = {
@@ -136,6 +138,7 @@ def of_examples(examples: SparseExamples, vocabulary: Vocabulary) -> dict[str, A
         "tokens of an example, median": f"{np.median(lengths):,g}",
         "empty examples": int((lengths == 0).sum()),
         **sizes,
+        **({"split": split} if (split := examples.about.get("divided")) else {}),
         "unknown tokens left out": examples.about["unknown_tokens"],
         "fingerprint": examples.fingerprint,
     }

@@ -17,7 +17,7 @@ from assets.storage import for_people
 from pipeline.config.dataset import Dataset
 from pipeline.embedding import Embedding
 from pipeline.examples.sparse_examples import HELD_OUT, SparseExamples
-from pipeline.experiment.artifacts import load_scores, vocabulary_size
+from pipeline.experiment.artifacts import load_scores, split_in_words, vocabulary_size
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import Fits
 from pipeline.experiment.shared_view import share_view
@@ -52,7 +52,8 @@ def comparison_asset(conf: Dataset) -> dg.AssetsDefinition:
         with for_people(conf.file):
             tracker = embedding_mlflow.tracker(conf, context.instance)
             scores: dict[str, list[pl.DataFrame]] = {part: load_scores(tracker, fits, part) for part in HELD_OUT}
-            table = Comparison.of(fits, vocabulary_size(tracker, fits[0]), conf.task, scores, conf.weight)
+            split = split_in_words(tracker, fits[0], conf)
+            table = Comparison.of(fits, vocabulary_size(tracker, fits[0]), conf.task, scores, conf.weight, split)
             share_view(tracker, table)
             tracker.tell(answer(table))
         context.log.info(f"{conf.name}:\n{tables.text(table)}")

@@ -83,6 +83,11 @@ def vocabulary_size(tracker: Tracker, fit: Fit) -> int:
     return rows
 
 
+def split_in_words(tracker: Tracker, fit: Fit, conf: Dataset) -> str | None:
+    """How time divides what a fit learns from and what it is tested on, as a sentence; None if it does not."""
+    return tracker.param(fit.run_id, "split.in_words") if conf.split.time else None
+
+
 def load_scores(tracker: Tracker, fits: Sequence[Fit], part: str) -> list[pl.DataFrame]:
     """The scores of each held-out example of a part, one frame for each fit; [] if a fit has none of the part."""
     if not all(any(name.startswith(f"{part}_") and not name.endswith("_loss") for name in fit.metrics) for fit in fits):

@@ -37,8 +37,8 @@ class Comparison:
     """One row for each metric and ordered pair of fits: fit, against, metric, difference, low, high, verdict."""
     about: Mapping[str, Any]
     """part, n_examples, vocabulary_size, metrics (name -> meaning, the primary one first), lower_is_better (the
-    names of those), weight (a column, or None), best and smallest (learned D, by validation), worth (learned D -> PCA's
-    D)."""
+    names of those), weight (a column, or None), split (a sentence, or None), best and smallest (learned D, by
+    validation), worth (learned D -> PCA's D)."""
 
     @classmethod
     def of(
@@ -48,6 +48,7 @@ class Comparison:
         task: Task,
         scores: Mapping[str, Sequence[pl.DataFrame]],
         weight: str | None = None,
+        split: str | None = None,
     ) -> "Comparison":
         """Put finished fits side by side, sorted by D and then in the order given.
 
@@ -58,6 +59,7 @@ class Comparison:
             scores: by part (validation, test) the results of the task's `evaluate`, one for each fit in their order, or
                 none.
             weight: the column that says how much tokens count, if there is one.
+            split: how time divides what is learned from and what is tested, as a sentence, if it does.
 
         Raises:
             PipelineError: the fits were not evaluated on the same examples.
@@ -90,6 +92,7 @@ class Comparison:
             "metrics": {metric.name: metric.meaning for metric in metrics},
             "lower_is_better": [metric.name for metric in metrics if not metric.higher_is_better],
             "weight": weight,
+            "split": split,
             **chosen,
             "worth": worth_in_pca(fits, values, task),
         }

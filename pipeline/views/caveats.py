@@ -23,6 +23,8 @@ def caveats(conf: Dataset, comparison: Comparison) -> list[str]:
         "Nearness is what an embedding means. Its axes have no meaning of their own, and another seed turns the space.",
         f"A token that occurs {_fewer(conf.vocabulary.min_count)} in training is not in the vocabulary. The place of a "
         "rare token rests on few examples, so its nearest tokens do too.",
+        *([_later(conf)] if conf.split.time is not None else []),
+        *([_OF_OTHERS] if conf.split.hold_out == "last" else []),
         *([] if conf.task.predicts_tokens else [_EFFECT]),
     ]
 
@@ -31,6 +33,17 @@ _EFFECT = (
     "What a token does to the prediction is how the prediction differs with it and without it, everything else the "
     "same: an association in these examples, not a cause."
 )
+
+_OF_OTHERS = (
+    "What others did after an example's last tokens is learned from, though in use nobody knows it yet. One moment for "
+    "all, `hold_out: tokens`, is closer to use."
+)
+
+
+def _later(conf: Dataset) -> str:
+    """What becomes of tokens that are new."""
+    left_out = ", and the figures leave it out" if conf.vocabulary.unknown == "drop" else ""
+    return f"A token that came up after all that is learned from is unknown to every method, as it is in use{left_out}."
 
 
 def _fewer(times: int) -> str:

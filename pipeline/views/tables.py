@@ -97,6 +97,7 @@ def sentences(comparison: Comparison) -> list[str]:
         f"{primary}: {comparison.about['metrics'][primary]}; {direction(comparison, primary)} is better.",
         f"Measured on the {n:,} {part} examples. ± and brackets are {LEVEL:.0%} intervals of a bootstrap over them, "
         "paired for differences.",
+        *([split] if (split := comparison.about.get("split")) else []),
         f"{_chosen(comparison)}{thumb}",
         *_reached(comparison),
         *_weighted(comparison),

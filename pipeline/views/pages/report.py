@@ -126,6 +126,7 @@ def _facts(examples: SparseExamples) -> dict[str, str]:
         "tokens of an example, median": f"{np.median(lengths):,.0f}",
         "fourth root of V": f"{rule_of_thumb(v):.1f}",
         "held out in": f"{examples.n_folds} folds" if examples.n_folds > 1 else "one split",
+        **({"split": split} if (split := examples.about.get("divided")) else {}),
     }
 
 

@@ -125,6 +125,12 @@ def test_it_says_by_what_tokens_count_and_which_methods_do_not_look_at_them(plan
     assert said in unwrapped(tables.text(weighted))
 
 
+def test_it_says_how_time_divides_what_was_tested() -> None:
+    said = "By sold: trained on what came until 2009-12-31, tested on what came after that."
+    dated = Comparison.of(FITS, 10_000, TASK, {"validation": SCORES, "test": SCORES}, split=said)
+    assert said in unwrapped(tables.text(dated))
+
+
 def test_the_tables_show_as_many_metrics_as_fit_and_the_primary_one_at_least(planted: Comparison) -> None:
     assert max(map(len, tables.text(planted, 40).splitlines())) > 40  # even one metric is wider
     for width, n_metrics in ((40, 1), (60, 2)):
