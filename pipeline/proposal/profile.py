@@ -1,6 +1,7 @@
 """What a column holds, by its first values: ids, categories, numbers, texts, lists, dates or addresses."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,6 +9,7 @@ import polars as pl
 
 from pipeline.config.records import MISSING
 from pipeline.records.numbers import Decimal, Marks, as_number
+from pipeline.records.times import SINCE_1970, are_numbers, as_time
 
 Holds = Literal["ids", "categories", "numbers", "texts", "lists", "dates", "addresses", "row ids", "nothing"]
 
@@ -15,8 +17,6 @@ _DATE = r"^\d{4}-\d{1,2}-\d{1,2}|^\d{1,2}[./-]\d{1,2}[./-]\d{2,4}( |$)"
 _ADDRESS = r"^(https?://|www\.)"
 _ID = r"^\p{L}\d+$"  # such as `R12`, which could also be 12 rand
 _WORD = r"[\p{L}\p{N}]+"
-_TIMES = (8e8, 4e9)
-"""Whole numbers in this range, seconds since 1970, are probably times."""
 _LIST_MARKS = ("|", ";", ",")
 _MOST_CATEGORIES = 60
 _WORDS_OF_A_TEXT = 4
@@ -81,12 +81,24 @@ def profile(column: pl.Series) -> Profile:
     return _of_texts(name, column, n_different, missing)
 
 
+def times(frame: pl.DataFrame, profiles: Iterable[Profile]) -> str | None:
+    """The first column that has a time in every row, in a way that `split.time` reads; None if there is none."""
+    for one in profiles:
+        if one.holds == "dates" and not one.missing:
+            column = frame[one.name]
+            if column.dtype == pl.String:
+                column = frame.select(as_time(pl.col(one.name), are_numbers(column))).to_series()
+            if not column.null_count():
+                return one.name
+    return None
+
+
 def _of_numbers(name: str, numbers: pl.Series, decimal: Decimal, n_different: int, missing: float) -> Profile:
     values = numbers.drop_nulls()
     n = len(values)
     is_whole = bool((values % 1 == 0).all())
     low, high = _number(values.min()), _number(values.max())
-    if is_whole and _TIMES[0] <= low and high <= _TIMES[1] and n_different > 0.05 * n:
+    if is_whole and SINCE_1970[0] <= low and high <= SINCE_1970[1] and n_different > 0.05 * n:
         return Profile(name, "dates", n, n_different, missing)
     holds: Holds = "numbers"
     if is_whole and low >= 0:

@@ -18,7 +18,7 @@ from pipeline.proposal.hints import (
     OF_WEIGHTS,
 )
 from pipeline.proposal.look import Guess, Look
-from pipeline.proposal.profile import Profile, profile
+from pipeline.proposal.profile import Profile, profile, times
 from pipeline.proposal.tokens import MOST_FEATURES, n_tokens, tokens
 
 _FEWEST_PER_EXAMPLE = 2.0
@@ -40,6 +40,8 @@ class Shape:
     example: Guess | None = None
     weight: Guess | None = None
     """How much a row counts: a guess with a value, or only with what it could be."""
+    time: str | None = None
+    """A column that says when, by which the examples could be split."""
     where: Guess | None = None
     """Which records can be used, if not all can."""
     notes: list[str] = field(default_factory=list)
@@ -63,7 +65,9 @@ def shape(look: Look) -> Shape:
         return _lists(look, look.delimiter)
     profiles = {name: profile(look.frame[name]) for name in look.frame.columns}
     pair = _pair(look.frame, profiles, has_names="columns" not in look.source)
-    return _pairs(look, profiles, *pair) if pair is not None else _rows(look, profiles)
+    found = _pairs(look, profiles, *pair) if pair is not None else _rows(look, profiles)
+    found.time = times(look.frame, profiles.values())
+    return found
 
 
 def _lists(look: Look, delimiter: Guess) -> Shape:

@@ -97,8 +97,15 @@ def _item(guess: Guess) -> list[str]:
 
 def _split(found: Shape, is_whole: bool) -> list[str]:
     if few(found, is_whole):
-        return ["split:", *_said("  folds: 5", f"{found.n_examples:,} examples are few: each is held out once")]
-    return ["split:", "  validation: 0.1", "  test: 0.2"]
+        lines = ["split:", *_said("  folds: 5", f"{found.n_examples:,} examples are few: each is held out once")]
+    else:
+        lines = ["split:", "  validation: 0.1", "  test: 0.2"]
+    if found.time is not None:
+        instead = "instead of folds, " if few(found, is_whole) else ""
+        lines += _said(
+            f"  # time: {_plain(found.time)}", f"{instead}to train on what came before, and test what came last"
+        )
+    return lines
 
 
 def _dimensions(found: Shape, kind: str) -> str:

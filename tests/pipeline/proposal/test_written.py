@@ -222,3 +222,18 @@ def test_a_table_of_measurements_has_nothing_to_embed(propose: Callable[..., dic
     rows = [tuple(round(RNG.random(), 4) for _ in range(3)) for _ in range(300)]
     with pytest.raises(PipelineError, match=r"points.csv: no column holds words, .*, so there is nothing to embed"):
         propose("points.csv", delimited(rows, ["x", "y", "z"]))
+
+
+@pytest.mark.parametrize(
+    ("day", "proposed"),
+    [
+        ("2024-03-{0:02d}", True),
+        ("1711{1:06d}", True),
+        ("{0:02d}/03/2024", False),
+    ],  # the last is the third of March elsewhere
+)
+def test_a_column_that_says_when_could_split(day: str, proposed: bool, propose: Callable[..., dict[str, Any]]) -> None:
+    rows = [(f"u{i % 90}", f"i{RNG.randrange(60)}", day.format(10 + i * 7 % 20, i)) for i in range(2_000)]
+    conf = propose("loans.csv", delimited(rows, ["user", "item", "lent"]))
+    assert conf["split"] == {"folds": 5}
+    assert ("  # time: lent" in conf["text"]) == proposed
