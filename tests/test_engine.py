@@ -70,12 +70,17 @@ def with_much_to_do(two_genres: pl.DataFrame) -> pl.DataFrame:
     again = pl.concat([two_genres, two_genres.sample(fraction=0.3, seed=2)], how="vertical").sample(
         fraction=1, shuffle=True, seed=3
     )
-    return again.with_columns(
-        title=pl.when(pl.Series(random.random(again.height) < 0.5)).then("title"),
-        minutes=pl.Series(random.integers(1, 9, again.height)),
-        part=pl.Series(random.choice(["train", "validation", "test"], again.height, p=[0.8, 0.1, 0.1])),
-        day=pl.date(2024, 1, 1) + pl.duration(days=pl.Series(random.integers(0, 60, again.height))),
-    ).head(n)
+    whole = again.group_by("user").agg(movies=pl.col("movie").sort().str.join("|"))
+    return (
+        again.join(whole, on="user", maintain_order="left")
+        .with_columns(
+            title=pl.when(pl.Series(random.random(again.height) < 0.5)).then("title"),
+            minutes=pl.Series(random.integers(1, 9, again.height)),
+            part=pl.Series(random.choice(["train", "validation", "test"], again.height, p=[0.8, 0.1, 0.1])),
+            day=pl.date(2024, 1, 1) + pl.duration(days=pl.Series(random.integers(0, 60, again.height))),
+        )
+        .head(n)
+    )
 
 
 MANY = {
@@ -92,6 +97,11 @@ MANY = {
     "folds": {"split": {"folds": 4}},
     "a moment divides tokens, which have weights": {"split": {"time": "day"}, "weight": "minutes"},
     "the last of each example": {"split": {"time": "day", "hold_out": "last"}, "weight": "minutes"},
+    "the last of each list": {
+        "example": None,
+        "tokens": [{"kind": "items", "columns": "movies", "delimiter": "|"}],
+        "split": {"hold_out": "last"},
+    },
     "the latest examples": {"split": {"time": "day", "hold_out": "examples"}},
 }
 

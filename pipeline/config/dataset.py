@@ -138,17 +138,28 @@ class Dataset(Section):
         if self.replicas == 1:
             raise PydanticCustomError("replicas", "`replicas` are compared with each other: say 0, or 2 and more")
         if self.split.hold_out in ("tokens", "last"):
-            if not self.task.predicts_tokens:
-                message = "`split.hold_out` divides examples, but an answer belongs to a whole one: say `examples`"
-                raise PydanticCustomError("split", message)
-            if self.example is None:
-                message = "`split.hold_out` divides the rows of an example, so `example` has to say which rows are one"
-                raise PydanticCustomError("split", message)
+            self._require_parts_of_examples()
         if len(set(named)) < len(named):
             raise PydanticCustomError("baselines", "`baselines` names one twice")
         for baseline in self.baselines:
             baseline.require_settings(self.task)
         return self
+
+    def _require_parts_of_examples(self) -> None:
+        """Refuse to divide examples that cannot be."""
+        lists = self.example is None and [tokens.kind for tokens in self.tokens] == ["items"]
+        if not self.task.predicts_tokens:
+            said = "`split.hold_out` divides examples, but an answer belongs to a whole one: say `examples`"
+        elif self.split.by_order and not (lists and len(self.token_columns) == 1):
+            said = (
+                "`split.hold_out: last` without `time` goes by the order of lists, so every row has to be an example, "
+                "and its tokens `items` of one column"
+            )
+        elif self.split.time is not None and self.example is None:
+            said = "`split.hold_out` divides the rows of an example, so `example` has to say which rows are one"
+        else:
+            return
+        raise PydanticCustomError("split", said)
 
     @property
     def file(self) -> str:

@@ -119,8 +119,9 @@ class Split(Section):
     """What is held out by `time`. `examples`: the latest examples, by their last row. `tokens`: what came after a
     moment in any example, predicted from what came before; the shares are of all rows' tokens, and an example with
     nothing before or nothing after is not evaluated. `last`: the tokens of each example's last time are tested, those
-    of the time before validate, in examples with at least three times; there are no shares then. The first time of a
-    token that an example has several times counts. Default: `examples` if each has one time, otherwise `tokens`."""
+    of the time before validate, in examples with at least three times; there are no shares then. Without `time` the
+    order of a list of items tells what came last in it. The first time of a token that an example has several times
+    counts. Default: `examples` if each has one time, otherwise `tokens`."""
     folds: int | None = Field(None, ge=3, le=100)
     """Number of folds of cross-fitting, instead of the shares, for data with few examples: each fold is held out in
     turn, the next one validates and the others train, so that every example is held out once. The fit that is kept is
@@ -130,17 +131,27 @@ class Split(Section):
     splits the tokens of the examples (train and validation go in, test is predicted); otherwise it splits the
     examples."""
 
+    @property
+    def by_order(self) -> bool:
+        """Whether the order of each list tells what came last."""
+        return self.hold_out == "last" and self.time is None
+
+    @property
+    def by_time(self) -> bool:
+        """Whether time divides the parts, or the order of each list in its place."""
+        return self.time is not None or self.by_order
+
     @model_validator(mode="after")
     def _one_way(self) -> "Split":
         shares = {"validation": self.validation, "test": self.test}  # a dump of the settings holds the defaults too
         said = [name for name, share in shares.items() if share != type(self).model_fields[name].default]
-        ways = [self.column, self.folds, self.time or said or None]
+        ways = [self.column, self.folds, self.time or self.hold_out or said or None]
         if sum(way is not None for way in ways) > 1:
             also = ", which `time` can stand beside"
             raise PydanticCustomError(
                 "split", f"say one of `column`, `folds`, and the shares `validation` and `test`{also}"
             )
-        if self.hold_out is not None and self.time is None:
+        if self.hold_out in ("examples", "tokens") and self.time is None:
             raise PydanticCustomError("split", "`hold_out` needs `time`, the column that says what came last")
         if self.hold_out == "last" and said:
             message = "`hold_out: last` holds out of each example the same, so leave out `validation` and `test`"

@@ -85,7 +85,7 @@ def vocabulary_size(tracker: Tracker, fit: Fit) -> int:
 
 def split_in_words(tracker: Tracker, fit: Fit, conf: Dataset) -> str | None:
     """How time divides what a fit learns from and what it is tested on, as a sentence; None if it does not."""
-    return tracker.param(fit.run_id, "split.in_words") if conf.split.time else None
+    return tracker.param(fit.run_id, "split.in_words") if conf.split.by_time else None
 
 
 def load_scores(tracker: Tracker, fits: Sequence[Fit], part: str) -> list[pl.DataFrame]:

@@ -158,7 +158,7 @@ def _made(conf: Dataset, n_shares: int, *files: bytes) -> tuple[Any, ...]:
         np.array(table.token),
         np.array(table.part) if len(table.part) else np.zeros(n, np.uint8),
         np.array(table.weight) if weights else None,
-        np.array(table.time) if conf.split.time else None,
+        np.array(table.time) if conf.split.by_time else None,
         of_examples,
         of_tokens,
     )

@@ -25,7 +25,7 @@ def split_pairs(records: Records, conf: Dataset) -> DividedPairs:
         PipelineError: a column has a dtype from which such tokens cannot be made, or time cannot divide the records.
     """
     pairs = divided_pairs(records, conf)
-    if conf.split.time is None:
+    if not conf.split.by_time:
         return pairs
     table, schema = pairs.table, records.frame.collect_schema()
     how = held_out(table, conf)

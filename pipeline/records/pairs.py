@@ -47,7 +47,7 @@ def pair_table(records: pl.LazyFrame, conf: Dataset, in_order: bool = False) -> 
     """
     table = unlabelled(records, conf, in_order)
     table = replace(table, tokens=labelled(table.tokens))
-    return split_by_time(table, records.collect_schema(), conf) if conf.split.time else table
+    return split_by_time(table, records.collect_schema(), conf) if conf.split.by_time else table
 
 
 def labelled(tokens: pl.DataFrame) -> pl.DataFrame:
@@ -76,7 +76,7 @@ class _Builder:
         self.kinds = [(tokens, column) for tokens in conf.tokens for column in tokens.columns]
         self.examples, self.tokens = TextNumbers(), TextNumbers()
         self.arrays = {name: Growing(dtype) for name, dtype in _DTYPES.items()}
-        self.nothing = (np.inf, -np.inf) if conf.split.time else (np.uint8(NO_RECORD), np.uint8(0))
+        self.nothing = (np.inf, -np.inf) if conf.split.by_time else (np.uint8(NO_RECORD), np.uint8(0))
         self.first, self.last = (np.full(0, none) for none in self.nothing)
         self.labels: list[pl.DataFrame] = []
         self.odd: list[str] = []
@@ -101,6 +101,8 @@ class _Builder:
             texts = texts_of(tokens, column, schema[column], self.conf)
             if tokens.gives_lists:
                 columns.append(texts.alias(f"texts_{i}"))
+                if self.conf.split.by_order:
+                    columns.append(pl.int_ranges(texts.list.len()).cast(pl.List(pl.Float64)).alias("time"))
                 continue
             token = written(tokens, column, self.conf, texts)
             columns.append(token.alias(f"token_{i}"))
@@ -112,15 +114,18 @@ class _Builder:
     def add(self, batch: pl.DataFrame) -> None:
         """Add the pairs of a batch of records."""
         by = next((name for name in ("part", "time") if name in batch.columns), None)
-        part = batch[by].to_numpy() if by else np.zeros(batch.height, np.uint8)
+        part = batch[by].to_numpy() if by and not self.conf.split.by_order else np.zeros(batch.height, np.uint8)
         batch = self._numbered(batch)
-        self._note_examples(batch["example"].to_numpy(), part)
+        last = batch["time"].list.last().fill_null(0).to_numpy() if self.conf.split.by_order else part
+        self._note_examples(batch["example"].to_numpy(), part, last)
         if by == "part" and (part == NO_PART).any():
             self.odd.append(str(batch["odd"].min()))
         for i, (tokens, column) in enumerate(self.kinds):
             own = [name for name in ("example", "part", "weight", "time") if name in batch.columns]
             if tokens.gives_lists:
-                exploded = batch.select(*own, text=f"texts_{i}").explode("text", empty_as_null=False, keep_nulls=False)
+                several = ["text", "time"] if self.conf.split.by_order else ["text"]
+                listed = batch.select(*own, text=f"texts_{i}")
+                exploded = listed.explode(several, empty_as_null=False, keep_nulls=False)
                 pairs = exploded.select(*own, token=written(tokens, column, self.conf, pl.col("text")))
                 pairs = pairs.drop_nulls("token")
                 pairs = pairs.with_columns(token=pl.Series(self.tokens.of(pairs["token"]), dtype=pl.UInt32))
@@ -146,7 +151,7 @@ class _Builder:
             *(pl.Series("example", found.result(), dtype=pl.UInt32) for found in example), *numbers
         )
 
-    def _note_examples(self, example: Array, part: Array) -> None:
+    def _note_examples(self, example: Array, first: Array, last: Array) -> None:
         missing = (int(example.max()) + 1 if len(example) else 0) - len(self.first)
         if missing > 0:
             more = max(missing, len(self.first))  # at least twice the size, so that it seldom grows
@@ -154,11 +159,11 @@ class _Builder:
                 np.append(ends, np.full(more, none))
                 for ends, none in zip((self.first, self.last), self.nothing, strict=True)
             )
-        if self.conf.split.column is None and self.conf.split.time is None:
+        if self.conf.split.column is None and not self.conf.split.by_time:
             self.first[example] = 0
         else:
-            np.minimum.at(self.first, example, part)
-            np.maximum.at(self.last, example, part)
+            np.minimum.at(self.first, example, first)
+            np.maximum.at(self.last, example, last)
 
     def _note_labels(self, pairs: pl.DataFrame) -> None:
         """Keep the smallest label of each token so far."""

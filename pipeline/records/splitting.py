@@ -59,7 +59,7 @@ def assign(table: PairTable, conf: Dataset) -> Assignment:
     ids = table.ids.gather(numbers)
     if conf.split.column is not None:
         _require_parts(table, table.first[numbers], table.last[numbers], conf)
-    if conf.split.column is not None or conf.split.time is not None:
+    if conf.split.column is not None or conf.split.by_time:
         first, last = table.first[numbers], table.last[numbers]
         return Assignment(_frame(ids, pl.Series(first)), row, bool((first != last).any()), table.divided)
     if conf.split.folds is not None:

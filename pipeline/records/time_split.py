@@ -84,8 +84,8 @@ def divided(table: PairTable, cuts: Cuts, how: str, schema: pl.Schema, conf: Dat
     first, last = cuts.parts(table.last if how == "examples" else table.first), cuts.parts(table.last)
     if how == "last" and not last.any():
         raise PipelineError(
-            f"{conf.file}, split.hold_out: no example has tokens of three different times by {conf.split.time!r}, the "
-            "last to test, the one before to validate, the first to train. Does `example` name the right column?"
+            f"{conf.file}, split.hold_out: no example has tokens of three different times, the last to test, the one "
+            "before to validate, the first to train. Do `example`, `tokens` and `split.time` name the right columns?"
         )
     nobody = table.first > table.last
     first[nobody], last[nobody] = NO_RECORD, 0
@@ -104,7 +104,12 @@ def divided(table: PairTable, cuts: Cuts, how: str, schema: pl.Schema, conf: Dat
 
 
 def _sentence(cuts: Cuts, how: str, schema: pl.Schema, conf: Dataset) -> str:
-    column = conf.split.time or ""
+    column = conf.split.time
+    if column is None:
+        return (
+            "By the order of the lists: tested on the last token of each, validated on the one before, trained on all "
+            "others."
+        )
     if how == "last":
         return (
             f"By {column}: tested on the tokens of each example's last time, validated on those of the time before, "

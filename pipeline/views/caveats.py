@@ -23,8 +23,8 @@ def caveats(conf: Dataset, comparison: Comparison) -> list[str]:
         "Nearness is what an embedding means. Its axes have no meaning of their own, and another seed turns the space.",
         f"A token that occurs {_fewer(conf.vocabulary.min_count)} in training is not in the vocabulary. The place of a "
         "rare token rests on few examples, so its nearest tokens do too.",
-        *([_later(conf)] if conf.split.time is not None else []),
-        *([_OF_OTHERS] if conf.split.hold_out == "last" else []),
+        *([_later(conf)] if conf.split.by_time else []),
+        *([_OF_OTHERS] if conf.split.hold_out == "last" and conf.split.time is not None else []),
         *([] if conf.task.predicts_tokens else [_EFFECT]),
     ]
 

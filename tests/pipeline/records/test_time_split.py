@@ -112,6 +112,31 @@ def test_the_last_of_each_example_is_held_out(learned: Callable[..., Learned]) -
     assert "z" not in made.vocabulary.tokens["token"]
 
 
+def test_the_order_of_a_list_tells_what_is_its_last(
+    write_conf: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second list names its first item again at its end, the third is too short, and nobody has `n` before."""
+    records = pl.DataFrame({"list": ["x|y| |w|n", "v|w|x|y|v", "x|y", None, "w|v|x|y"]})
+    settings = {
+        **BASE,
+        "tokens": [{"kind": "items", "columns": "list", "delimiter": "|"}],
+        "split": {"hold_out": "last"},
+    }
+    conf = load(write_conf("lists", {name: settings[name] for name in settings if name != "example"}))
+    found = []
+    for block in (70, 2):
+        monkeypatch.setattr(table_module, "_BLOCK", block)
+        vocabulary = build_vocabulary(pair_table(records.lazy(), conf), conf)
+        found.append(Learned(encode(records.lazy(), vocabulary, conf), vocabulary, conf))
+    assert found[0].examples.fingerprint == found[1].examples.fingerprint
+    assert told(found[0]) == {
+        "train": {"0": "xy", "1": "vw", "2": "xy", "3": "", "4": "vw"},
+        "validation": {"0": "xy>w", "1": "vw>x", "4": "vw>x"},
+        "test": {"1": "vwx>y", "4": "vwx>y"},
+    }
+    assert "n" not in vocabulary.tokens["token"]
+
+
 def test_tokens_of_one_time_are_held_out_together(learned: Callable[..., Learned]) -> None:
     rows = [("a", movie, at) for movie, at in [("x", 1), ("y", 2), ("v", 3), ("w", 3)]]
     rows += [("b", movie, 1) for movie in "vwxy"]
