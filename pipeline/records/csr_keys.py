@@ -108,7 +108,8 @@ class CsrKeys:
         if weights is None:
             keys = np.sort(keys)
         else:
-            order = np.lexsort((weights, keys))  # so that sums do not depend on the order in which entries came
+            # sums do not depend on the order in which entries came, because it is always the same
+            order = np.argsort(keys) if self.least else np.lexsort((weights, keys))
             keys, weights = keys[order], weights[order]
         entries = keys >> self.dtype(self.part_bits)
         repeats = entries[1:] == entries[:-1]
@@ -117,8 +118,12 @@ class CsrKeys:
             starts = np.flatnonzero(np.append(True, ~repeats))
             counts = np.diff(np.append(starts, len(keys))).astype(np.uint32)
             if weights is not None:
-                in_first = np.where(keys == keys[starts].repeat(counts), weights, 0)  # later parts tell of the future
-                weights = weights[starts] if self.least else np.add.reduceat(in_first, starts)
+                in_first = keys == keys[starts].repeat(counts)  # later parts tell of the future
+                weights = (
+                    np.minimum.reduceat(weights, starts)
+                    if self.least
+                    else np.add.reduceat(np.where(in_first, weights, 0), starts)
+                )
             keys, entries = keys[starts], entries[starts]
         rows = entries >> self.dtype(self.column_bits)
         return Bucket(
