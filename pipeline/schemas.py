@@ -14,14 +14,14 @@ class Pairs(dy.Schema):
     example = dy.String(description="id of the example")
     token = dy.String(description="the token")
     label = dy.String(description="what people read for the token")
-    part = dy.String(nullable=True, description="train, validation or test, where a column of the records says so")
+    part = dy.String(nullable=True, description="train, validation or test, where a column or time says so")
 
 
 class Examples(dy.Schema):
     """One row for each example."""
 
     example = dy.String(primary_key=True, description="id of the example")
-    split = dy.Enum(PARTS, nullable=True, description="whether it trains, validates or is held out; null with folds")
+    split = dy.Enum(PARTS, nullable=True, description="its part, or the earliest part of its tokens; null with folds")
     fold = dy.UInt8(nullable=True, description="where examples are cross-fitted: the fold in which it is held out")
 
 
