@@ -22,9 +22,8 @@ from pipeline.experiment.fits import Fit
 from pipeline.records import quarantine
 from pipeline.records.cleaning import Counts
 from pipeline.records.ingest import Records
-from pipeline.schemas import PARTS, Examples, Tokens
-from pipeline.similarity.neighbour_index import NeighbourIndex
 from pipeline.schemas import Examples, Tokens
+from pipeline.similarity.neighbour_index import NeighbourIndex
 from pipeline.views import tables
 from pipeline.views.answer import answer
 from pipeline.vocabulary.vocabulary import Vocabulary, rule_of_thumb

@@ -44,7 +44,6 @@ def run_params(
     params |= {"vocabulary_fingerprint": vocabulary.fingerprint, "examples_fingerprint": examples.fingerprint}
     elsewhere = {"name", "description", "engine", "dimensions", "baselines", "training", "inference", "replicas"}
     params |= {"split.in_words": examples.about["divided"]} if examples.about.get("divided") else {}
-    elsewhere = {"name", "description", "engine", "dimensions", "baselines", "training", "inference"}
     section = "training" if method.name == EMBEDDING else method.name
     params |= _flat(conf.model_dump(mode="json", exclude=elsewhere) | {section: method.settings()})
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in params.items()}

@@ -97,13 +97,13 @@ def cross_fit(
         if len(test):
             scores["test"].append(evaluate(conf, fitted, test))
     if examples.n_folds > 1:
-        fitted = fit(f"{name}, all", learned_from(examples, conf), chosen=typical(chosen))
+        fitted = fit(f"{name}, all", final_training(examples, conf), chosen=typical(chosen))
     losses.flush()
     evaluated = {part: pl.concat(frames) for part, frames in scores.items() if frames}
     return CrossFitted(fitted, evaluated, chosen, clock.seconds)
 
 
-def learned_from(examples: SparseExamples, conf: Dataset) -> ExampleSet:
+def final_training(examples: SparseExamples, conf: Dataset) -> ExampleSet:
     """The examples that the fit to keep learns from: with folds all, else those of training, after a refit more."""
     return examples.everything() if examples.n_folds > 1 else examples.training(refit=conf.refit)
 

@@ -23,7 +23,7 @@ from pipeline.estimators import EMBEDDING, PCA, estimator, modules
 from pipeline.examples.example_set import ExampleSet
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.code_version import code_version
-from pipeline.experiment.cross_fitting import learned_from, typical
+from pipeline.experiment.cross_fitting import final_training, typical
 from pipeline.experiment.fits import OF_REPLICAS, REPLICA_SECONDS, STABILITY, Fit
 from pipeline.experiment.tracking import Tracker
 from pipeline.inference.saved_fit import EMBEDDING_FILE
@@ -86,7 +86,7 @@ def _of(
     key = _key(fit, conf)
     if run.data.tags.get(REPLICAS_KEY) == key:
         return {name: run.data.metrics[name] for name in OF_REPLICAS if name in run.data.metrics}
-    training = learned_from(examples, conf)
+    training = final_training(examples, conf)
     if fit.dimension >= len(training) // 2:
         log.info(f"{conf.name}: {fit.name} has no replicas: half of {len(training)} examples have no room for its D")
         return {}
