@@ -6,6 +6,7 @@
     answer    what an answer costs: for one person, over HTTP, and for everybody
     interval  how many sales the interval around a predicted price covers, over five seeds
     scale     what ten times as many pairs cost, or a vocabulary ten times as large
+    stability how far the nearest films hold with other people, and what replicas promise
     overhead  what Dagster and MLflow add to the library's own calls
     maps      how large the page of a latent space is, and how soon it is drawn
 
@@ -39,7 +40,7 @@ _CALLED: dict[str, Callable[[str, Path], tuple[float, dict[str, Any]]]] = {
     "encode": encode, "learn": learn, "sources": sources.encode_from
 }  # fmt: skip
 TITLES = {"encode": "CSV to CSR", "learn": f"CSR to embedding, D={D}"}
-CONTESTS = ("encode", "sources", "learn", "answer", "interval", "scale", "overhead", "maps")
+CONTESTS = ("encode", "sources", "learn", "answer", "interval", "stability", "scale", "overhead", "maps")
 _LIBRARIES = ("torch", "pytorch-lightning", "scikit-learn")
 PACKAGES = {
     "encode": ("polars", "pandas", "numpy", "scipy"),
@@ -47,6 +48,7 @@ PACKAGES = {
     "learn": ("numpy", "scipy", *_LIBRARIES, "implicit"),
     "answer": ("usearch", "mlflow", "fastapi", "numpy", "torch"),
     "interval": ("torch", "pytorch-lightning"),
+    "stability": ("torch", "pytorch-lightning", "scikit-learn"),
     "scale": ("polars", "numpy", "scipy", *_LIBRARIES),
     "maps": ("selenium", "numpy"),
     "overhead": ("dagster", "mlflow", "polars", *_LIBRARIES),
@@ -229,6 +231,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from benchmarks.intervals import coverage  # imports what no contestant needs
 
             found = coverage()
+        elif contest == "stability":
+            from benchmarks.stability import agreement
+
+            found = agreement()
         elif contest == "maps":
             from benchmarks.maps import drawn
 

@@ -39,6 +39,8 @@ GIVEN = ("Lord of the Rings: The Fellowship of the Ring, The (2001)", "Batman Be
 ASKED = ("Lord of the Rings: The Two Towers, The (2002)", "Forrest Gump (1994)", "True Lies (1994)", "Toy Story (1995)")
 NEAR = "Alien (1979)"
 """Films that people know: a list, what is predicted from it, and one whose neighbours are shown."""
+RARE = 10
+"""Films that fewer people have rated are rare."""
 FILMS, NEAREST = 300, 10
 """The most frequent films whose nearest ones are looked at."""
 OFTEN = 20
@@ -143,13 +145,15 @@ def meaning(movies: Result, fits: Sequence[str]) -> str:
 
 
 def neighbours(movies: Result, k: int = 5) -> dict[str, str]:
-    """The nearest films to one, by cosine and by dot product, with their lengths."""
+    """The nearest films to one, by cosine and by dot product, with their lengths, and how far they hold."""
     embedding, model = movies.model.embedding, movies.model
     own = embedding.vocabulary.labels.index(NEAR)
     lengths, dots = np.linalg.norm(embedding.matrix, axis=1), embedding.matrix @ embedding.matrix[own]
     dots[own] = -np.inf
-    cosine = model.similar(NEAR, k).select("label", "cosine", "count")
-    by_cosine = [(label, f"{value:.2f}", count) for label, value, count in cosine.rows()]
+    cosine, stability = model.similar(NEAR, k).select("label", "cosine", "count", "support"), embedding.stability
+    assert stability is not None
+    of = stability.replicas
+    by_cosine = [(label, f"{value:.2f}", count, f"{times} of {of}") for label, value, count, times in cosine.rows()]
     tokens = embedding.vocabulary.tokens
     by_dot = [
         (tokens["label"][i], f"{dots[i]:.1f}", f"{lengths[i]:.1f}", tokens["count"][i])
@@ -157,7 +161,10 @@ def neighbours(movies: Result, k: int = 5) -> dict[str, str]:
     ]
     return {
         "length": f"{lengths[own]:.1f}",
-        "cosine": markdown([("by cosine", "cosine", "people"), *by_cosine]),
+        "cosine": markdown([("by cosine", "cosine", "people", "replicas"), *by_cosine]),
+        "replicas": str(of),
+        "held": f"{stability.scores[own]:.0%}",
+        "rare": f"{stability.scores[embedding.counts < RARE].mean():.0%}",
         "dot": markdown([("by dot product", "dot product", "length", "people"), *by_dot]),
     }
 
