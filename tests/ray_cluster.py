@@ -4,7 +4,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from docs.tour import free_port
+from tests.ray_forks import forks
 
 MEMORY = 100 * 2**20
 """Bytes that a node keeps objects in."""
@@ -22,7 +23,7 @@ PATIENCE = 60
 
 
 @contextmanager
-def ray_cluster(nodes: int, cpus: int = 1, **more: Any) -> Iterator[Any]:
+def ray_cluster(nodes: int, cpus: int = 1, *, cold: bool = False) -> Iterator[Any]:
     """A cluster with an `address`, and `add_node` and `remove_node`; no process of it outlives the context.
 
     Skips the test where Ray is not installed.
@@ -30,34 +31,38 @@ def ray_cluster(nodes: int, cpus: int = 1, **more: Any) -> Iterator[Any]:
     Args:
         nodes: how many.
         cpus: that each node says it has.
-        more: options of the nodes, as those of `ray start`.
+        cold: start each of its workers from nothing, as Ray itself does; otherwise it is forked: see `ray_forks`.
     """
     pytest.importorskip("ray", reason="Ray is not installed (make ray)")
     import ray
 
     folder = Path(tempfile.mkdtemp(prefix="r", dir="/tmp"))  # a socket's path has at most 107 characters
-    options = {"num_cpus": cpus, "object_store_memory": MEMORY, **more}
+    options = {"num_cpus": cpus, "object_store_memory": MEMORY}
     (folder / "ray").mkdir()
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, ExitStack() as beside:
         patch.setenv("RAY_TMPDIR", str(folder))  # Ray's files, also the one that names the cluster started last
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("RAY_worker_niceness", "0")  # or the other tests would go first
-        cluster = _started(options, nodes, folder)
+        patch.setenv("RAY_health_check_period_ms", "300")  # a machine that is gone is missed soon
+        cluster = _started(options, nodes, folder, cold, beside)
         try:
             yield cluster
         finally:
             ray.shutdown()
             cluster.shutdown()
+            beside.close()
             end(folder, PATIENCE)
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _started(options: dict[str, Any], nodes: int, folder: Path) -> Any:
+def _started(options: dict[str, Any], nodes: int, folder: Path, cold: bool, beside: ExitStack) -> Any:
     """A running cluster. Ray gives a node half a minute: where other work keeps the cores, it is tried again."""
     from ray.cluster_utils import Cluster
 
     for attempt in range(ATTEMPTS):
         cluster = Cluster()
+        if not cold:
+            options["setup_worker_path"] = beside.enter_context(forks(folder))
         try:
             for node in range(nodes):
                 page = {} if node else {"include_dashboard": True, "dashboard_port": free_port()}
@@ -67,6 +72,7 @@ def _started(options: dict[str, Any], nodes: int, folder: Path) -> Any:
         except Exception:
             with suppress(Exception):
                 cluster.shutdown()
+            beside.close()
             end(folder, seconds=0)
             if attempt + 1 == ATTEMPTS:
                 raise

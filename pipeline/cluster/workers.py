@@ -3,10 +3,14 @@
 A worker that is lost is replaced: all begin the function again, and go on from the last checkpoint that was reported.
 """
 
+import os
+import pickle
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 from pipeline.cluster.connection import lacking
@@ -14,6 +18,9 @@ from pipeline.errors import PipelineError
 
 FAILURES = 3
 """Times that lost workers are replaced in one training, at most."""
+LOOKS = 0.2
+"""Seconds between two looks of Ray at the workers, unless RAY_TRAIN_HEALTH_CHECK_INTERVAL_S says otherwise: all workers
+wait at a checkpoint until it looks."""
 
 
 class Calls:
@@ -26,11 +33,11 @@ class Calls:
 
     def put(self, call: Any) -> None:
         """Add a call."""
-        self._queue.put(call)
+        self._queue.put(pickle.dumps(call))  # as bytes: the queue's own process imports nothing of it
 
     def get(self) -> Any:
         """The next call, as soon as there is one."""
-        return self._queue.get()
+        return pickle.loads(self._queue.get())
 
 
 @dataclass(frozen=True)
@@ -120,7 +127,8 @@ def run_on_workers(
         failure_config=FailureConfig(max_failures=FAILURES),
         checkpoint_config=CheckpointConfig(num_to_keep=1),
     )
-    result = _interruptible((function, settings, scaling, run), where)
+    named = partial(_called, f"{function.__module__}:{function.__qualname__}")
+    result = _interruptible((named, settings, scaling, run), where)
     with result.checkpoint.as_directory() if result.checkpoint else nullcontext() as folder:
         yield Path(folder) if folder else None
 
@@ -149,10 +157,16 @@ def _interruptible(training: tuple[Any, ...], where: str) -> Any:
         raise
 
 
+def _called(name: str, settings: dict[str, Any]) -> None:
+    """Call the function of that name: so its module is imported by the workers, and by none of Ray's own processes."""
+    resolve_name(name)(settings)
+
+
 def _fit(function: Callable[[dict[str, Any]], None], settings: dict[str, Any], scaling: Any, run: Any) -> Any:
     """Train on workers until all have returned, or were lost too often."""
     from ray.train.torch import TorchConfig, TorchTrainer
 
+    os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", str(LOOKS))
     torch_config = TorchConfig(backend="nccl" if scaling.use_gpu else "gloo")
     trainer = TorchTrainer(
         function, train_loop_config=settings, scaling_config=scaling, torch_config=torch_config, run_config=run

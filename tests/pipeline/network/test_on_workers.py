@@ -36,8 +36,7 @@ SAMPLED = {"negatives": 24, "learning_rate": 0.1, "max_epochs": 12}
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[str]:
     """The address of a cluster of two nodes, each with two CPUs."""
-    with ray_cluster(2, cpus=2) as made, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.2")  # so often Ray looks whether there are checkpoints
+    with ray_cluster(2, cpus=2) as made:
         yield made.address
 
 
