@@ -37,10 +37,10 @@ pytestmark = pytest.mark.slow(30)
 
 
 def blocks(section: str, language: str) -> list[str]:
-    """The code of a section of the page, for the planted data: its D is 2, and its film is War-00."""
+    """The code of a section of the page, for the planted data: its D is 4, and its film is War-00."""
     (text,) = re.findall(rf"^## {section}\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE)
     code = re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
-    return [re.sub(r"(FLOAT\[|vector\()32", r"\g<1>2", one).replace("Alien (1979)", "War-00") for one in code]
+    return [re.sub(r"(FLOAT\[|vector\()32", r"\g<1>4", one).replace("Alien (1979)", "War-00") for one in code]
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,8 @@ def home(
     fresh_database(folder / "home")
     for name, settings, records in (("movies", MOVIES, two_genres), ("homes", HOMES, priced_words)):
         records.write_csv(folder / "conf" / f"{name}.csv")
-        text = yaml.safe_dump({**settings, "source": {"path": f"{name}.csv"}}, sort_keys=False)
+        own = {"source": {"path": f"{name}.csv"}, "dimensions": [4]}
+        text = yaml.safe_dump({**settings, **own}, sort_keys=False)
         (folder / "conf" / f"{name}.yaml").write_text(text)
     with pytest.MonkeyPatch.context() as patch, dg.DagsterInstance.ephemeral() as instance:
         patch.setenv("PIPELINE_HOME", str(folder / "home"))
@@ -137,7 +138,7 @@ def test_the_features_go_into_a_pipeline_and_can_be_cloned(here: dict[str, Any])
     features = clone(EmbeddingFeatures("movies"))
     lists = np.array([["war-00", "War-01"], ["love-00"], ["none of them"]], dtype=object)
     found = make_pipeline(features).fit_transform(lists)
-    assert found.shape == (3, 2)
+    assert found.shape == (3, 4)
     assert found[0] == pytest.approx(here["movies"].embed(["war-00", "war-01"]))
     assert not found[2].any()
     frame = pl.DataFrame({"films": [["war-00"], ["love-00"]]}).to_pandas()
