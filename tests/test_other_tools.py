@@ -36,6 +36,9 @@ PAGE = (Path(__file__).parents[1] / "docs" / "other_tools.md").read_text()
 pytestmark = pytest.mark.slow(30)
 
 
+FOUR = {"dimensions": [4], "baselines": [{"kind": "pca", "dimensions": [4]}, "popularity"]}
+
+
 def blocks(section: str, language: str) -> list[str]:
     """The code of a section of the page, for the planted data: its D is 4, and its film is War-00."""
     (text,) = re.findall(rf"^## {section}\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE)
@@ -54,10 +57,9 @@ def home(
     folder = tmp_path_factory.mktemp("others")
     (folder / "conf").mkdir()
     fresh_database(folder / "home")
-    for name, settings, records in (("movies", MOVIES, two_genres), ("homes", HOMES, priced_words)):
+    for name, settings, records in (("movies", MOVIES | FOUR, two_genres), ("homes", HOMES, priced_words)):
         records.write_csv(folder / "conf" / f"{name}.csv")
-        own = {"source": {"path": f"{name}.csv"}, "dimensions": [4]}
-        text = yaml.safe_dump({**settings, **own}, sort_keys=False)
+        text = yaml.safe_dump({**settings, "source": {"path": f"{name}.csv"}}, sort_keys=False)
         (folder / "conf" / f"{name}.yaml").write_text(text)
     with pytest.MonkeyPatch.context() as patch, dg.DagsterInstance.ephemeral() as instance:
         patch.setenv("PIPELINE_HOME", str(folder / "home"))
@@ -143,7 +145,7 @@ def test_the_features_go_into_a_pipeline_and_can_be_cloned(here: dict[str, Any])
     assert not found[2].any()
     frame = pl.DataFrame({"films": [["war-00"], ["love-00"]]}).to_pandas()
     assert features.fit(frame).transform(frame)[0] == pytest.approx(here["movies"].embed(["war-00"]))
-    assert features.get_feature_names_out().tolist() == ["embedding_0", "embedding_1"]
+    assert features.get_feature_names_out().tolist() == [f"embedding_{i}" for i in range(4)]
     with pytest.raises(PipelineError, match="give a frame"):
         EmbeddingFeatures(pipeline.load("homes")).fit(lists).transform(lists)
 
