@@ -88,8 +88,8 @@ class TaskModule(L.LightningModule):
         self.log(name, loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=size, sync_dist=together)
 
     def on_train_start(self) -> None:
-        """Let each process draw random numbers of its own."""
-        if self.global_rank:
+        """Let each process draw random numbers of its own; one that goes on has them already."""
+        if self.global_rank and not self.trainer.global_step:
             torch.manual_seed(torch.initial_seed() + self.global_rank)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -102,6 +102,8 @@ class TaskModule(L.LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on with the saved random numbers and sums."""
         torch.set_rng_state(checkpoint["random"])
+        if self.global_rank and not self.is_divided:  # the state is that of the first process
+            torch.manual_seed(int(torch.randint(2**62, ())) + self.global_rank)
         if self.device.type != "cpu" and "random_on_device" in checkpoint:
             torch.get_device_module(self.device).set_rng_state(checkpoint["random_on_device"])
         self.loss_so_far, self.examples_so_far = checkpoint["so_far"]

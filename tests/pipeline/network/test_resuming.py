@@ -12,6 +12,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+import torch
 from filelock import FileLock
 
 from pipeline.config.dataset import Dataset
@@ -23,6 +24,7 @@ from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.fitting import fit_all
 from pipeline.experiment.tracking import Tracker
 from pipeline.network.learned import LearnedEmbedding
+from pipeline.network.modules import TaskModule
 from pipeline.records.pairs import pair_table
 from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
 from tests.conftest import with_training
@@ -209,3 +211,32 @@ def test_two_processes_learn_what_one_learns(
     metric = "recall_at_20" if name == "movies" else "r2_log"
     assert scores[1][metric] == pytest.approx(scores[0][metric], abs=0.03)
     assert scores[1][metric] > 0.8
+
+
+class _OfRank(TaskModule):
+    """A module in a process of several."""
+
+    def __init__(self, rank: int) -> None:
+        super().__init__(torch.nn.Linear(1, 1), None, 1)
+        self.rank = rank
+
+    @property
+    def global_rank(self) -> int:  # type: ignore[override]
+        return self.rank
+
+
+def test_processes_that_go_on_draw_numbers_of_their_own() -> None:
+    """A checkpoint has the state of the first process; the others must draw neither its numbers nor their first."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        first = torch.rand(3)
+        checkpoint: dict[str, Any] = {}
+        _OfRank(0).on_save_checkpoint(checkpoint)
+        goes_on = torch.rand(3)
+        drawn = []
+        for rank in (0, 1, 2, 1):
+            _OfRank(rank).on_load_checkpoint(checkpoint)
+            drawn.append(torch.rand(3).tolist())
+    assert drawn[0] == goes_on.tolist()
+    assert drawn[1] == drawn[3]
+    assert len({tuple(numbers) for numbers in [first.tolist(), *drawn]}) == 4
