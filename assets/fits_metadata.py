@@ -45,8 +45,8 @@ def of_replicas(fits: Sequence[Fit], mlflow: MLflow) -> dict[str, Any]:
     best = max(found, key=lambda fit: fit.metrics[STABILITY])
     share = best.metrics[STABILITY]
     return {
-        "answer": f"In {best.name}, the most stable space, two halves of the examples agree on {share:.0%} of a token's "
-        "nearest, in the median. Rely on the neighbours that all replicas support.",
+        "answer": f"In {best.name}, the most stable space, two halves of the examples agree on {share:.0%} of a token's"
+        " nearest, in the median. Rely on the neighbours that all replicas support.",
         "best stability": rounded(share),
         "stability": table_of(["fit", "share of the nearest that two halves agree on, median", "replicas, s"], cells),
     }
