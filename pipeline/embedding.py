@@ -6,7 +6,7 @@ They look the same whichever method made them. How an embedding is learned does 
 import json
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -50,6 +50,15 @@ class Embedding:
     def counts(self) -> npt.NDArray[np.uint32]:
         """(V,) how often each token occurs in the training examples."""
         return self.vocabulary.tokens["count"].to_numpy()
+
+    def most_frequent_first(self) -> "Embedding":
+        """The same with the tokens as people look at them, the most frequent first, whatever their integers are."""
+        order = self.vocabulary.by_count
+        if (order[1:] > order[:-1]).all():
+            return self
+        vocabulary = Vocabulary.of_frame(self.vocabulary.tokens[order])
+        stability = None if self.stability is None else self.stability.reordered(order)
+        return replace(self, vocabulary=vocabulary, matrix=self.matrix[order], stability=stability)
 
     def neighbours(self, token: str, k: int = 10) -> pl.DataFrame:
         """The k tokens nearest to a token, nearest first: by cosine, in which rare tokens count for less.
@@ -212,8 +221,8 @@ class Problem:
     """Settings that validation chose in an earlier fit; they are used again, on other examples."""
     watch: Watch = Watch()
     start: Mapping[str, npt.NDArray[Any]] | None = None
-    """Weights of an earlier fit with the same vocabulary, from which a network goes on learning; other methods have no
-    use for them."""
+    """Weights of an earlier fit, for this vocabulary, from which a network goes on learning, with the scales of that
+    fit; other methods have no use for them."""
 
 
 class Estimator(Protocol):

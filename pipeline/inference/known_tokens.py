@@ -36,17 +36,18 @@ class KnownTokens:
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         """Prepare for a vocabulary."""
-        self._frame = vocabulary.tokens
+        self._integers = vocabulary.by_count
+        self._frame = vocabulary.tokens[self._integers]  # of equal labels the most frequent is the first
         self._names = ["token", "label"] if (self._frame["label"] != self._frame["token"]).any() else ["token"]
 
     @cached_property
     def _as_written(self) -> list["Places"]:
-        """The places of tokens and labels as they are written."""
+        """The rows of tokens and labels as they are written."""
         return [places_of(self._frame[name]) for name in self._names]
 
     @cached_property
     def _in_lower_case(self) -> list["Places"]:
-        """The places of tokens and labels in lower case, made when something is not found as it is written."""
+        """The rows of tokens and labels in lower case, made when something is not found as it is written."""
         return [places_of(self._frame[name].str.to_lowercase()) for name in self._names]
 
     def find(self, given: Sequence[str]) -> Array:
@@ -59,7 +60,7 @@ class KnownTokens:
             asked = [given[i].lower() if lower else given[i] for i in left.tolist()]
             for places in self._in_lower_case if lower else self._as_written:
                 found[left] = np.where(found[left] < 0, places(asked), found[left])
-        return found
+        return np.where(found < 0, found, self._integers[found])
 
     def one(self, given: str) -> int:
         """The integer of one text.
@@ -100,7 +101,7 @@ class KnownTokens:
         label = pl.col("label").str.to_lowercase()
         sought = text.lower().strip()
         if not sought:
-            return list(range(min(most, self._frame.height)))
+            return [int(i) for i in self._integers[:most]]
         rank = pl.when(label.str.starts_with(sought)).then(0).when(label.str.contains(f" {sought}", literal=True))
         found = (
             self._frame.lazy()
@@ -111,7 +112,7 @@ class KnownTokens:
             .head(most)
             .collect()
         )
-        return found["place"].to_list()
+        return [int(i) for i in self._integers[found["place"].to_numpy()]]
 
     @cached_property
     def _frequent(self) -> list[str]:

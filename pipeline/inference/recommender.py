@@ -165,7 +165,8 @@ class Recommender(Model):
 
     def example(self) -> list[dict[str, Any]]:
         """The labels of the three most frequent tokens."""
-        return [{"tokens": self.embedding.vocabulary.labels[:3]}]
+        vocabulary = self.embedding.vocabulary
+        return [{"tokens": [vocabulary.labels[i] for i in vocabulary.by_count[:3]]}]
 
     def _left_out(self, exclude: tuple[str, ...], where: str) -> Array | None:
         """(V,) marks the tokens that are excluded or that a condition does not choose; None: there are none."""

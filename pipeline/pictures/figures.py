@@ -32,8 +32,9 @@ def draw_map(embedding: Embedding, title: str, path: Path, colour: Colour | None
         embedding: whose most frequent tokens are drawn.
         title: of the picture.
         path: of the PNG file.
-        colour: what the points are coloured by.
+        colour: what the points are coloured by, of the most frequent token first.
     """
+    embedding = embedding.most_frequent_first()
     view = plane(embedding, SHOWN if colour is None else len(colour.values))
     points, axes_names = view.points, view.axes
     counts = embedding.vocabulary.tokens["count"].to_numpy()[: len(points)]
@@ -53,6 +54,7 @@ def draw_norms(embedding: Embedding, title: str, path: Path) -> None:
     The line is the median over tokens with nearly the same count. The length matters for neighbours by dot product, but
     not for neighbours by cosine.
     """
+    embedding = embedding.most_frequent_first()
     counts = np.maximum(embedding.vocabulary.tokens["count"].to_numpy()[:SHOWN], 1)  # `<unknown>` can have count 0
     norms = np.linalg.norm(embedding.matrix[:SHOWN], axis=1)
     axes = _axes(title)

@@ -1,6 +1,7 @@
 """Projections of a latent space of D dimensions onto two or three, and the tokens at the ends of the axes.
 
-Only the most frequent tokens are shown, because too many points would run together.
+Only the most frequent tokens are shown, because too many points would run together. An embedding has them first here:
+`Embedding.most_frequent_first`.
 """
 
 from collections.abc import Sequence

@@ -46,6 +46,11 @@ class Stability:
         known = dict(zip(self.nearest[token].tolist(), self.support[token].tolist(), strict=True))
         return [known.get(int(other)) for other in others]
 
+    def reordered(self, order: Array) -> "Stability":
+        """The same where token `order[i]` has the integer i."""
+        place = np.append(np.argsort(order), -1).astype(np.int32)  # -1, no token, picks the last
+        return Stability(self.scores[order], place[self.nearest[order]], self.support[order], self.replicas)
+
     def columns(self) -> list[pl.Series]:
         """The columns `stability`, `nearest` and `support`, a row for each token."""
         k = self.nearest.shape[1]

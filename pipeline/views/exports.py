@@ -48,11 +48,12 @@ class Exports:
 def _projector(embedding: Embedding, about: pl.DataFrame, folder: Path) -> None:
     """Write `vectors.tsv` without a header, `metadata.tsv` with one for its columns, and the config that names them."""
     v, n = len(embedding.vocabulary), min(len(embedding.vocabulary), MOST_PROJECTED)
-    _numbers(embedding, n).write_csv(folder / "vectors.tsv", separator="\t", include_header=False)
+    order = embedding.vocabulary.by_count[:n]
+    _numbers(embedding)[order].write_csv(folder / "vectors.tsv", separator="\t", include_header=False)
     tokens = [embedding.vocabulary.tokens.select("label", "token", "count"), about, _stability(embedding)]
     described = pl.concat(tokens, how="horizontal")
     texts = [_for_a_spreadsheet(pl.col(name).cast(pl.String)) for name in described.columns]
-    described.head(n).select(texts).write_csv(folder / "metadata.tsv", separator="\t", quote_style="never")
+    described[order].select(texts).write_csv(folder / "metadata.tsv", separator="\t", quote_style="never")
     (folder / "projector_config.pbtxt").write_text(_PROJECTOR)
     if n < v:
         (folder / "NOTE.txt").write_text(_NOTE.format(v=v, n=n))
@@ -71,9 +72,13 @@ def _stability(embedding: Embedding) -> pl.DataFrame:
 
 
 def _word2vec(embedding: Embedding, path: Path) -> None:
-    """Write the text format: a line with V and D, then one line for each token. White space in a token becomes `_`."""
+    """Write the text format: a line with V and D, then one line for each token, the most frequent first.
+
+    White space in a token becomes `_`.
+    """
+    order = embedding.vocabulary.by_count
     token = embedding.vocabulary.tokens["token"].str.replace_all(r"\s", "_")
-    lines = _numbers(embedding, len(token)).insert_column(0, token)
+    lines = _numbers(embedding).insert_column(0, token)[order]
     with path.open("wb") as file:
         file.write(f"{len(token)} {embedding.dimension}\n".encode())
         lines.write_csv(file, separator=" ", include_header=False, quote_style="never")
@@ -84,7 +89,9 @@ def _atlas(embedding: Embedding, about: pl.DataFrame, path: Path) -> None:
 
     Where there are replicas, there is also its stability.
     """
-    view = plane(embedding, len(embedding.vocabulary))
+    order = embedding.vocabulary.by_count
+    embedding, about = embedding.most_frequent_first(), about[order] if about.width else about
+    view = plane(embedding, len(order))
     n = len(view.points)
     described = [embedding.vocabulary.tokens, about, _stability(embedding)]
     tokens: pl.DataFrame = pl.concat(described, how="horizontal").head(n)
@@ -93,5 +100,5 @@ def _atlas(embedding: Embedding, about: pl.DataFrame, path: Path) -> None:
     tokens.with_columns(x=points[:, 0], y=points[:, 1]).with_columns(vectors).write_parquet(path)
 
 
-def _numbers(embedding: Embedding, n: int) -> pl.DataFrame:
-    return pl.DataFrame(embedding.matrix[:n], schema=[f"d{i}" for i in range(embedding.dimension)])
+def _numbers(embedding: Embedding) -> pl.DataFrame:
+    return pl.DataFrame(embedding.matrix, schema=[f"d{i}" for i in range(embedding.dimension)])

@@ -21,7 +21,9 @@ _TRIALS = 100_000
 _ROWS_AT_ONCE = 20_000
 
 
-def token_effects(fitted: Fitted, rows: ExampleSet, task: Task, seed: int, n_tokens: int) -> npt.NDArray[np.float64]:
+def token_effects(
+    fitted: Fitted, rows: ExampleSet, task: Task, seed: int, n_tokens: int, among: Array | None = None
+) -> npt.NDArray[np.float64]:
     """The mean change of the prediction when an example gets a token, over a seeded sample of examples.
 
         effect_t = mean_i (f(x_i with t) - f(x_i without t)),     f on the scale of the task's `effect`
@@ -32,6 +34,7 @@ def token_effects(fitted: Fitted, rows: ExampleSet, task: Task, seed: int, n_tok
         task: what was learned; it does not predict tokens.
         seed: of the sample.
         n_tokens: number of tokens, the first ones of the vocabulary.
+        among: integers of tokens, the first of which are taken instead.
 
     Returns:
         The effects (n_tokens,), or (n_tokens, C) the effects on each class.
@@ -43,7 +46,8 @@ def token_effects(fitted: Fitted, rows: ExampleSet, task: Task, seed: int, n_tok
     effects = []
     step = max(1, _ROWS_AT_ONCE // b)
     for start in range(0, n_tokens, step):
-        tokens = np.arange(start, min(start + step, n_tokens))
+        places = np.arange(start, min(start + step, n_tokens))
+        tokens = places if among is None else among[places]
         bags = sparse.vstack([inputs] * len(tokens), format="csr")  # (tokens x B, V)
         one = sparse.csr_matrix(
             (np.ones(b * len(tokens), np.float32), (np.arange(b * len(tokens)), tokens.repeat(b))),
@@ -65,16 +69,17 @@ class Telling:
     effect: str
     """What the effects are of, in words."""
     tokens: tuple[int, ...]
-    """Their integers."""
+    """Their places, where the most frequent token has the first."""
     texts: tuple[str, ...]
     """The effect of each."""
 
 
 def telling_tokens(fitted: Fitted, examples: SparseExamples, task: TargetTask, seed: int, n: int, k: int) -> Telling:
-    """The k tokens, among the first n of the vocabulary, that tell examples apart most."""
-    rows, n = examples.everything(), min(n, len(fitted.embedding.vocabulary))
-    effects = token_effects(fitted, rows, task, seed, n)
-    counts = fitted.embedding.vocabulary.tokens["count"].to_numpy()[:n]
+    """The k tokens, among the n most frequent, that tell examples apart most."""
+    vocabulary = fitted.embedding.vocabulary
+    rows, n = examples.everything(), min(n, len(vocabulary))
+    effects = token_effects(fitted, rows, task, seed, n, vocabulary.by_count)
+    counts = vocabulary.tokens["count"].to_numpy()[vocabulary.by_count[:n]]
     chosen = by_spread(effects, np.minimum(counts / max(examples.n_training, 1), 1), k)
     name, found = task.effects_in_words(effects[chosen], rows.classes)
     texts = found if isinstance(found, list) else [task.effect_text(effect) for effect in found]

@@ -59,7 +59,7 @@ def draw_pages(
         The name of each fit with a page, and whether the page is new.
     """
     swept, best = comparison.swept, comparison.best
-    about = Embedding.load(tracker.file(swept[0].run_id, "embedding.parquet")).vocabulary.beside(described)
+    about = _embedding(swept[0], tracker).vocabulary.beside(described)
     baseline = {fit.dimension: fit for fit in swept if fit.method == PCA}
     made = {}
     for fit in swept:
@@ -98,7 +98,7 @@ def write_report(
     best = comparison.best
     beside = {fit.name: fit for fit in comparison.fits}.get(f"pca D={best.dimension}")
     folder = tracker.folder(best.run_id)
-    embedding = Embedding.load(folder / "embedding.parquet")
+    embedding = _embedding(best, tracker)
     pictures = {f"{best.name}: the most frequent tokens are named": folder / "map.png"}
     if beside:
         pictures[f"{beside.name}, for comparison"] = tracker.file(beside.run_id, "map.png")
@@ -111,7 +111,7 @@ def write_report(
         plane(embedding),
         (folder / PAGE).read_text(encoding="utf-8"),
         pictures,
-        Embedding.load(tracker.file(beside.run_id, "embedding.parquet")) if beside else None,
+        _embedding(beside, tracker) if beside else None,
         telling_tokens(load_fitted(folder), examples, conf.task, conf.seed, SHOWN, TELLING)
         if isinstance(conf.task, TargetTask)
         else None,
@@ -133,6 +133,11 @@ def write_report(
         report.save(Path(name))
         tracker.keep(best.run_id, Path(name), {})
     return report, best
+
+
+def _embedding(fit: Fit, tracker: Tracker) -> Embedding:
+    """The embedding of a fit, the most frequent tokens first."""
+    return Embedding.load(tracker.file(fit.run_id, "embedding.parquet")).most_frequent_first()
 
 
 def _kept(conf: Dataset, comparison: Comparison, tracker: Tracker) -> str:
@@ -159,7 +164,7 @@ def _draw(
     folder: Path,
 ) -> None:
     """Write the page of a fit, and its map in the same colours."""
-    embedding = Embedding.load(tracker.file(fit.run_id, "embedding.parquet"))
+    embedding = _embedding(fit, tracker)
     n = n_shown(embedding)
     panels = [[plane(embedding, n)]]
     if embedding.dimension >= 3:
@@ -167,7 +172,7 @@ def _draw(
     if is_best and (near := neighbourhoods(embedding, conf.seed, n)):
         panels.insert(0, [near])
     if beside and embedding.dimension >= 3:
-        other = space(Embedding.load(tracker.file(beside.run_id, "embedding.parquet")), n)
+        other = space(_embedding(beside, tracker), n)
         panels.insert(0, [replace(space(embedding, n), name=fit.name), replace(other, name=beside.name)])
     counts = embedding.vocabulary.tokens["count"].to_numpy()[:n]
     stability = None if embedding.stability is None else embedding.stability.scores[:n]
@@ -180,11 +185,12 @@ def _draw(
 
 
 def _effect(conf: Dataset, fit: Fit, examples: SparseExamples, tracker: Tracker, n: int) -> list[Colour]:
-    """What the first n tokens do to the prediction, if it is not of tokens."""
+    """What the n most frequent tokens do to the prediction, if it is not of tokens."""
     if not isinstance(conf.task, TargetTask):
         return []
     fitted, rows = load_fitted(tracker.folder(fit.run_id)), examples.everything()
-    effects = token_effects(fitted, rows, conf.task, conf.seed, n)
+    among = fitted.embedding.vocabulary.by_count
+    effects = token_effects(fitted, rows, conf.task, conf.seed, n, among)
     name, values = conf.task.effects_in_words(effects, rows.classes)
     if isinstance(values, list):
         return [Groups(name, frequent(values))]

@@ -49,7 +49,7 @@ def latent_space_page(
     numbers that are its coordinates, and its nearest tokens by cosine and by dot product.
 
     Args:
-        embedding: the most frequent of its tokens are in the page, the others of a plane as a density.
+        embedding: with the most frequent tokens first: they are in the page, the others of a plane as a density.
         title: what the page is of.
         panels: the views to choose from, each of one picture, or of several side by side.
         about: a row a token of the vocabulary, in its order: columns that are shown with it.

@@ -56,6 +56,7 @@ class Shown:
 
     name: str
     embedding: Embedding
+    """It has the most frequent tokens first."""
     plane: View
     page: str
     """Its interactive page."""
@@ -168,7 +169,7 @@ def _stability(shown: Shown) -> list[str]:
     stability, vocabulary = shown.embedding.stability, shown.embedding.vocabulary
     if stability is None:
         return []
-    half = (len(vocabulary) + 1) // 2  # the vocabulary begins with the most frequent tokens
+    half = (len(vocabulary) + 1) // 2  # the most frequent tokens come first
     often, seldom = stability.scores[:half].mean(), stability.scores[half:].mean() if half > 1 else 0.0
     least = np.argsort(stability.scores[:_KNOWN], kind="stable")[:_LEAST]
     named = "; ".join(f"{vocabulary.labels[i]} {stability.scores[i]:.0%}" for i in least)

@@ -81,8 +81,9 @@ def _plain(text: str) -> str:
 @st.cache_data(show_spinner="drawing the map")
 def _places(_model: Recommender, name: str) -> tuple[Array, Array, tuple[str, ...]]:
     """Points (n, 2) of the most frequent tokens, the affine map (D + 1, 2) from vectors to them, and the axes."""
-    view = plane(_model.embedding, SHOWN)
-    vectors = _model.embedding.matrix[: len(view.points)]
+    embedding = _model.embedding.most_frequent_first()
+    view = plane(embedding, SHOWN)
+    vectors = embedding.matrix[: len(view.points)]
     augmented = np.column_stack([vectors, np.ones(len(vectors))])
     onto, *_ = np.linalg.lstsq(augmented, view.points, rcond=None)
     return view.points, onto, view.axes
@@ -91,7 +92,9 @@ def _places(_model: Recommender, name: str) -> tuple[Array, Array, tuple[str, ..
 def _map(model: Recommender, given: list[str]) -> go.Figure:
     """The tokens on the plane, and the way of the list on it as it grew."""
     points, onto, axes = _places(model, model.facts["mlflow_run"])
-    labels = model.embedding.vocabulary.labels[: len(points)]
+    vocabulary = model.embedding.vocabulary
+    shown = vocabulary.by_count[: len(points)]  # their integers
+    labels = [vocabulary.labels[i] for i in shown]
     figure = go.Figure()
     for place, (name, chosen) in enumerate(_groups(model, model.facts["mlflow_run"], len(points))):
         colour = OTHER_COLOUR if name == OTHER else PALETTE[place]
@@ -100,8 +103,7 @@ def _map(model: Recommender, given: list[str]) -> go.Figure:
             hoverinfo="text", marker={"size": 5, "opacity": 0.5, "color": colour},
         )  # fmt: skip
     if given:
-        own = model.known.find(given)
-        own = own[(own >= 0) & (own < len(points))]
+        own = np.flatnonzero(np.isin(shown, model.known.find(given)))
         figure.add_scatter(
             x=points[own, 0], y=points[own, 1], mode="markers+text", name="your list", text=[labels[i] for i in own],
             textposition="bottom center", marker={"size": 9, "color": "#111"},
@@ -127,6 +129,7 @@ def _groups(_model: Recommender, name: str, n: int) -> list[tuple[str, Array]]:
     """The tokens of each colour: by the first column that describes them, if there is one."""
     if not _model.about.width:
         return [("tokens", np.arange(n))]
-    column = _model.about.to_series(0).head(n).cast(str)
-    colour = Groups(column.name, telling(column.to_list(), nearest(_model.embedding.matrix[:n])))
+    shown = _model.embedding.vocabulary.by_count[:n]
+    column = _model.about.to_series(0)[shown].cast(str)
+    colour = Groups(column.name, telling(column.to_list(), nearest(_model.embedding.matrix[shown])))
     return [(name, np.flatnonzero(np.array(colour.values) == name)) for name in ordered(colour)]
