@@ -23,7 +23,8 @@ from pipeline.experiment.fits import STABILITY, Fit
 from pipeline.experiment.tracking import Tracker
 from pipeline.records.ingest import Records
 from pipeline.schemas import Examples, Tokens
-from pipeline.vocabulary.vocabulary import Vocabulary, drift
+from pipeline.vocabulary.drift import drift
+from pipeline.vocabulary.vocabulary import Vocabulary
 
 DRIFT_WARNS = 0.1
 """Total variation distance to the vocabulary before; a larger drift is worth a look."""

@@ -22,7 +22,7 @@ from pipeline.experiment.fits import Fit
 from pipeline.records import quarantine
 from pipeline.records.cleaning import Counts
 from pipeline.records.ingest import Records
-from pipeline.schemas import Examples, Tokens
+from pipeline.schemas import Examples
 from pipeline.similarity.neighbour_index import NeighbourIndex
 from pipeline.views import tables
 from pipeline.views.answer import answer
@@ -99,24 +99,6 @@ def made_from(context: dg.AssetExecutionContext) -> dict[str, Any]:
         found[key] = f"- [{key.path[-1]}](/assets/{key.to_user_string()}) {tags.get(_VERSION, 'of no known version')}"
         waiting += [dg.AssetKey(tag.removeprefix(_INPUT).split("/")) for tag in sorted(tags) if tag.startswith(_INPUT)]
     return {"made from": dg.MetadataValue.md("\n".join(found.values()))}
-
-
-def of_vocabulary(vocabulary: Vocabulary) -> dict[str, Any]:
-    """Size, rule of thumb, fingerprint, and the most frequent tokens."""
-    top = vocabulary.tokens.head(10)
-    return {
-        "size V": len(vocabulary),
-        SCHEMA: schema_of(Tokens),
-        "most frequent": table_of(["token", "label", "count"], top.rows()),
-        "facts": facts(
-            {
-                "fourth root of V": f"{rule_of_thumb(len(vocabulary)):.1f}",
-                "occurrences": int(vocabulary.tokens["count"].sum()),
-                "rarest count": int(vocabulary.tokens["count"].min()),  # type: ignore[arg-type]
-                "fingerprint": vocabulary.fingerprint,
-            }
-        ),
-    }
 
 
 def of_examples(examples: SparseExamples, vocabulary: Vocabulary) -> dict[str, Any]:

@@ -12,9 +12,12 @@ import dagster as dg
 from assets import checks, metadata
 from assets.declaration import RECORDS, TOKENS, asset, data_version
 from assets.home import home
+from assets.resources import MLflow
 from assets.storage import for_people, values
+from assets.vocabulary_metadata import in_words, of_vocabulary
 from pipeline.config.dataset import Dataset
 from pipeline.examples.encoding import encode_records
+from pipeline.experiment.kept import kept_from_last
 from pipeline.records.columns import roles
 from pipeline.records.ingest import Records, ingest
 from pipeline.vocabulary.counted import Counted, count
@@ -56,23 +59,27 @@ def vocabulary_asset(conf: Dataset) -> dg.AssetsDefinition:
         conf,
         "vocabulary",
         description="The dictionary that gives every token an integer 0..V-1, the most frequent first, counted on the "
-        "training examples only. Its fingerprint travels with everything that is made with it. Beside it "
-        "lies the table of all pairs of an example and a token.",
+        "training examples only. When data has changed, known tokens keep their integers, and new ones follow. Its "
+        "fingerprint travels with everything that is made with it. Beside it lies the table of all pairs of an example "
+        "and a token.",
         kinds={"polars", "parquet"},
         settings=TOKENS,
         upstream=("raw_records",),
         on_cluster=conf.engine == "ray",
     )
-    def vocabulary(context: dg.AssetExecutionContext, raw_records: Records) -> dg.MaterializeResult[Any]:
+    def vocabulary(
+        context: dg.AssetExecutionContext, embedding_mlflow: dg.ResourceParam[MLflow], raw_records: Records
+    ) -> dg.MaterializeResult[Any]:
         with for_people(conf.file):
-            counted = count(raw_records, conf)
+            kept = kept_from_last(conf, embedding_mlflow.tracker(conf, context.instance))
+            counted = count(raw_records, conf, kept)
         built = counted.vocabulary
-        context.log.info(f"{conf.name}: the vocabulary has {len(built):,} tokens")
+        context.log.info(f"{conf.name}: the vocabulary has {len(built):,} tokens{in_words(built, kept.vocabulary)}")
         before = values().previous(context.asset_key, Vocabulary)
         return dg.MaterializeResult(
             value=counted,
             data_version=dg.DataVersion(built.fingerprint),
-            metadata=metadata.of_vocabulary(built) | metadata.made_from(context),
+            metadata=of_vocabulary(built, kept.vocabulary) | metadata.made_from(context),
             check_results=checks.of_vocabulary(built, before),
         )
 

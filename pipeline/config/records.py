@@ -173,3 +173,8 @@ class VocabularySettings(Section):
     unknown: Literal["drop", "refuse", "share"] = "drop"
     """What to do with a token that has no place: drop it (and count it), refuse the data, or let all such tokens share
     the token `<unknown>`."""
+    keep: bool | None = None
+    """Whether the tokens of the last run keep their integers when the data has changed: new ones come behind them, and
+    one that no training example has any more stays, with a count of 0. Where `split` draws shares of the examples,
+    known examples keep their part, too. Default: yes, once there is a champion, as long as `tokens` and the other
+    settings of `vocabulary` stay as they are."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from pipeline.cluster.connection import connected
 from pipeline.cluster.tasks import get, start
@@ -23,7 +24,9 @@ from pipeline.vocabulary.vocabulary import Vocabulary
 Array = npt.NDArray[Any]
 
 
-def encode_on_cluster(records: Records, vocabulary: Vocabulary, conf: Dataset) -> SparseExamples:
+def encode_on_cluster(
+    records: Records, vocabulary: Vocabulary, conf: Dataset, parts: pl.DataFrame | None = None
+) -> SparseExamples:
     """Turn the raw records into sparse examples; see `encode`.
 
     Raises:
@@ -31,12 +34,18 @@ def encode_on_cluster(records: Records, vocabulary: Vocabulary, conf: Dataset) -
             used.
     """
     with connected(f"{conf.file}, engine"):
-        return encode_pairs(split_pairs(records, conf), records, vocabulary, conf)
+        return encode_pairs(split_pairs(records, conf), records, vocabulary, conf, parts)
 
 
-def encode_pairs(pairs: DividedPairs, records: Records, vocabulary: Vocabulary, conf: Dataset) -> SparseExamples:
+def encode_pairs(
+    pairs: DividedPairs,
+    records: Records,
+    vocabulary: Vocabulary,
+    conf: Dataset,
+    parts: pl.DataFrame | None = None,
+) -> SparseExamples:
     """Turn pairs on a cluster into sparse examples here; see `encode_on_cluster`."""
-    assignment, n_pairs = assign(pairs.table, conf), pairs.n_pairs
+    assignment, n_pairs = assign(pairs.table, conf, parts), pairs.n_pairs
     index = vocabulary.encode(pairs.table.tokens["token"])
     if conf.vocabulary.unknown == "refuse" and (index < 0).any():
         raise refuse(conf, pairs.table.tokens["token"][int(np.flatnonzero(index < 0)[0])])

@@ -31,7 +31,11 @@ _BLOCK = 4_000_000
 
 
 def encode(
-    records: pl.LazyFrame, vocabulary: Vocabulary, conf: Dataset, table: PairTable | None = None
+    records: pl.LazyFrame,
+    vocabulary: Vocabulary,
+    conf: Dataset,
+    table: PairTable | None = None,
+    parts: pl.DataFrame | None = None,
 ) -> SparseExamples:
     """Turn the raw records into sparse examples.
 
@@ -40,12 +44,13 @@ def encode(
         vocabulary: the integer of each token.
         conf: the dataset.
         table: the pairs of these records, if they are known already.
+        parts: the parts of examples that keep theirs; see `assign`.
 
     Raises:
         PipelineError: a token is unknown and conf refuses it, or what is to be predicted cannot be used.
     """
     table = pair_table(records, conf) if table is None else table
-    assignment = assign(table, conf)
+    assignment = assign(table, conf, parts)
     folds_in = conf.task.predicts_tokens and not assignment.by_token
     n_parts = len(PARTS) if assignment.by_token else 1
     size = len(assignment.examples), len(vocabulary)
@@ -88,8 +93,8 @@ def encode_records(records: Records, counted: Counted, conf: Dataset) -> SparseE
     if conf.engine == "ray":
         from pipeline.examples.divided_encoding import encode_on_cluster
 
-        return encode_on_cluster(records, counted.vocabulary, conf)
-    return encode(records.frame, counted.vocabulary, conf, counted.table_of(records, conf))
+        return encode_on_cluster(records, counted.vocabulary, conf, counted.parts)
+    return encode(records.frame, counted.vocabulary, conf, counted.table_of(records, conf), counted.parts)
 
 
 def examples_of(

@@ -27,6 +27,7 @@ from pipeline.experiment.artifacts import recorded_scores
 from pipeline.experiment.code_version import code_version
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import Fit
+from pipeline.experiment.kept import kept_from_last, write_parts
 from pipeline.experiment.model_registry import ModelRegistry, Version
 from pipeline.experiment.packaging import FOLDER, data_of, package
 from pipeline.experiment.promotion import LEARNED_FROM, Contest, Decision
@@ -184,6 +185,7 @@ def _registered(
         package(conf, Material(run, about, records, vectors), facts, folder)
         learned = are_learned_from(Assignment(examples.frame, np.empty(0)), conf)
         examples.frame.select("example").filter(learned).write_parquet(Path(name) / LEARNED_FROM)
+        write_parts(examples, conf, kept_from_last(conf, tracker), Path(name))
         tracker.keep(fit.run_id, Path(name), {})
     source = f"{tracker.client.get_run(fit.run_id).info.artifact_uri}/{FOLDER}"
     tags = {

@@ -44,8 +44,14 @@ class Assignment:
         return len(fold) - int((sizes + np.roll(sizes, -1)).max())
 
 
-def assign(table: PairTable, conf: Dataset) -> Assignment:
+def assign(table: PairTable, conf: Dataset, before: pl.DataFrame | None = None) -> Assignment:
     """Split the examples as conf says.
+
+    Args:
+        table: the pairs of all examples.
+        conf: the dataset.
+        before: the part of examples that were split earlier, in the columns example and split. Where shares of the
+            examples are drawn, these keep their part, and the new ones are drawn so that all together meet the shares.
 
     Raises:
         PipelineError: there are too few examples, or the split column says something else than the three parts, never
@@ -76,9 +82,21 @@ def assign(table: PairTable, conf: Dataset) -> Assignment:
             "to train on, and at least 2 are needed. Does `example` name the right column? Otherwise bring more data, "
             "or lower `split.validation` and `split.test`."
         )
-    split = np.repeat(np.arange(3), (n_train, n_validation, n_test))
-    np.random.default_rng(conf.seed).shuffle(split)
+    split = np.full(n, -1) if before is None else _known_parts(ids, before)
+    new = np.flatnonzero(split < 0)
+    wanted = np.array([n_validation, n_test]) - [(split == part).sum() for part in (1, 2)]
+    n_validation, n_test = np.clip(wanted, 0, len(new) // 2 if before is not None else None)
+    drawn = np.repeat(np.arange(3), (len(new) - n_validation - n_test, n_validation, n_test))
+    np.random.default_rng(conf.seed).shuffle(drawn)
+    split[new] = drawn
     return Assignment(_frame(ids, pl.Series(split)), row)
+
+
+def _known_parts(ids: pl.Series, before: pl.DataFrame) -> Array:
+    """(N,) the part of each example, an index into schemas.PARTS; -1 for an example that is new."""
+    codes = before.select("example", code=pl.col("split").cast(PartType).to_physical().cast(pl.Int64))
+    found = pl.DataFrame({"example": ids}).join(codes, on="example", how="left", maintain_order="left")
+    return found["code"].fill_null(-1).to_numpy().copy()
 
 
 def _folds(n: int, k: int, conf: Dataset) -> pl.Series:

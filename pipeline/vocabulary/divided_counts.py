@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from pipeline.cluster.connection import connected
 from pipeline.cluster.tasks import each, start
@@ -19,7 +20,9 @@ from pipeline.vocabulary.vocabulary import Vocabulary, vocabulary_of
 Array = npt.NDArray[Any]
 
 
-def count_on_cluster(records: Records, conf: Dataset) -> Vocabulary:
+def count_on_cluster(
+    records: Records, conf: Dataset, before: Vocabulary | None = None, parts: pl.DataFrame | None = None
+) -> Vocabulary:
     """The vocabulary of the training examples; see `count`.
 
     Raises:
@@ -28,13 +31,15 @@ def count_on_cluster(records: Records, conf: Dataset) -> Vocabulary:
     """
     with connected(f"{conf.file}, engine"):
         pairs = split_pairs(records, conf)
-        assignment = assign(pairs.table, conf)
-        vocabulary = _counted_in_parts(pairs, assignment, conf)
+        assignment = assign(pairs.table, conf, parts)
+        vocabulary = _counted_in_parts(pairs, assignment, conf, before)
     require_room(conf, assignment.n_training, len(vocabulary))
     return vocabulary
 
 
-def _counted_in_parts(pairs: DividedPairs, assignment: Assignment, conf: Dataset) -> Vocabulary:
+def _counted_in_parts(
+    pairs: DividedPairs, assignment: Assignment, conf: Dataset, before: Vocabulary | None
+) -> Vocabulary:
     """The vocabulary; see `build_vocabulary`."""
     learned = are_learned_from(assignment, conf)  # (N,)
     last = last_part(conf) if assignment.by_token else None
@@ -46,7 +51,7 @@ def _counted_in_parts(pairs: DividedPairs, assignment: Assignment, conf: Dataset
     ]
     counts = pairs.tokens.added(counted)
     shares = _shares(pairs, assignment, learned, last) if conf.vocabulary.max_share else np.zeros(len(counts))
-    return vocabulary_of(pairs.table.tokens, counts, shares, conf)
+    return vocabulary_of(pairs.table.tokens, counts, shares, conf, before)
 
 
 def _counted(part: Part, last: int | None, n_shares: int, *learned: Array) -> list[Array]:

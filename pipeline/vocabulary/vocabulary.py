@@ -21,6 +21,7 @@ from pipeline.records.pair_table import PairTable
 from pipeline.records.splitting import Assignment, assign, learned_from
 from pipeline.schemas import Tokens
 from pipeline.vocabulary.document_frequency import document_frequency
+from pipeline.vocabulary.extended import extended
 
 Array = npt.NDArray[Any]
 
@@ -40,7 +41,8 @@ class Vocabulary:
     """
 
     tokens: dy.DataFrame[Tokens]
-    """One row per token, the most frequent first; the row's number is the token's integer."""
+    """One row per token; the row's number is the token's integer. A new vocabulary has the most frequent first; one
+    that keeps the integers of an earlier one has them in its order, and what is new behind them."""
 
     @classmethod
     def of(cls, counts: dict[str, int]) -> "Vocabulary":
@@ -59,6 +61,11 @@ class Vocabulary:
             hasher.update(texts.str.len_bytes().to_numpy().tobytes())
             hasher.update(texts.str.join().item().encode())
         return hasher.hexdigest()[:16]
+
+    @cached_property
+    def by_count(self) -> npt.NDArray[np.int64]:
+        """(V,) the integers of the tokens, the most frequent first; ties in the order of the integers."""
+        return np.argsort(-self.tokens["count"].to_numpy().astype(np.int64), kind="stable")
 
     @property
     def labels(self) -> list[str]:
@@ -93,9 +100,8 @@ class Vocabulary:
         """
         found = self.tokens["token"].index_of(token)
         if found is None:
-            raise PipelineError(
-                f"{token!r} is not in the vocabulary: {nearest(token, self.tokens['token'].head(10_000))}"
-            )
+            known = self.tokens["token"].gather(self.by_count[:10_000])
+            raise PipelineError(f"{token!r} is not in the vocabulary: {nearest(token, known)}")
         return found
 
     def beside(self, described: pl.DataFrame) -> pl.DataFrame:
@@ -138,43 +144,16 @@ def rule_of_thumb(size: int) -> float:
     return float(size**0.25)
 
 
-@dataclass(frozen=True)
-class Drift:
-    """How a vocabulary differs from the one before it."""
-
-    added: int
-    """Tokens that are new."""
-    removed: int
-    """Tokens that are gone."""
-    distance: float
-    """Total variation distance of the two distributions of tokens: 0 if the shares are the same, 1 if no token is in
-    both. It equals the share of occurrences that would have to become another token."""
-
-
-def drift(before: Vocabulary, now: Vocabulary) -> Drift:
-    """What changed from one vocabulary to the next: TV = sum_t |p_t - q_t| / 2, p and q the tokens' shares.
-
-    >>> drift(Vocabulary.of({"a": 3, "b": 1}), Vocabulary.of({"a": 2, "c": 2}))
-    Drift(added=1, removed=1, distance=0.5)
-    """
-    share = pl.col("count") / pl.col("count").sum()
-    both = before.tokens.select("token", before=share).join(
-        now.tokens.select("token", now=share), on="token", how="full", coalesce=True
-    )
-    difference = (pl.col("now").fill_null(0) - pl.col("before").fill_null(0)).abs().sum() / 2
-    added, removed, distance = both.select(
-        pl.col("before").is_null().sum(), pl.col("now").is_null().sum(), difference.alias("distance")
-    ).row(0)
-    return Drift(added, removed, distance)
-
-
-def build_vocabulary(table: PairTable, conf: Dataset, assignment: Assignment | None = None) -> Vocabulary:
+def build_vocabulary(
+    table: PairTable, conf: Dataset, assignment: Assignment | None = None, before: Vocabulary | None = None
+) -> Vocabulary:
     """Count the tokens of the training examples and keep the frequent ones, ties in the order of the tokens.
 
     Args:
         table: the pairs of all examples.
         conf: its section `vocabulary` has the minimum count, the maximum size, and what to do with unknown tokens.
         assignment: the split of the table's examples, if it is known already.
+        before: an earlier vocabulary whose tokens all keep their integers.
 
     Raises:
         PipelineError: no token is frequent enough, the examples cannot be split as conf says, or the data has a token
@@ -185,10 +164,12 @@ def build_vocabulary(table: PairTable, conf: Dataset, assignment: Assignment | N
     for block in learned_from(table, assignment, conf):
         counts += np.bincount(block.token, minlength=len(counts))
     shares = document_frequency(table, assignment, conf) if conf.vocabulary.max_share else np.zeros(len(counts))
-    return vocabulary_of(table.tokens, counts, shares, conf)
+    return vocabulary_of(table.tokens, counts, shares, conf, before)
 
 
-def vocabulary_of(tokens: pl.DataFrame, counts: Array, shares: Array, conf: Dataset) -> Vocabulary:
+def vocabulary_of(
+    tokens: pl.DataFrame, counts: Array, shares: Array, conf: Dataset, before: Vocabulary | None = None
+) -> Vocabulary:
     """The vocabulary of tokens that are counted already.
 
     Args:
@@ -196,17 +177,15 @@ def vocabulary_of(tokens: pl.DataFrame, counts: Array, shares: Array, conf: Data
         counts: (T,) how often each occurs in training.
         shares: (T,) the share of the training examples that have each, if conf has a largest share.
         conf: see `build_vocabulary`.
+        before: see `build_vocabulary`.
 
     Raises:
         PipelineError: no token is frequent enough, or the data has a token `<unknown>` of its own although conf says
             `unknown: share`.
     """
     settings = conf.vocabulary
-    counted = (
-        tokens.with_columns(count=pl.Series(counts, dtype=pl.UInt32), share=pl.Series(shares))
-        .filter(pl.col("count") > 0)
-        .sort(["count", "token"], descending=[True, False])
-    )
+    everything = tokens.with_columns(count=pl.Series(counts, dtype=pl.UInt32), share=pl.Series(shares))
+    counted = everything.filter(pl.col("count") > 0).sort(["count", "token"], descending=[True, False])
     frequent = counted.filter(pl.col("count") >= settings.min_count)
     kept = frequent.filter(pl.col("share") <= settings.max_share) if settings.max_share else frequent
     if kept.is_empty():
@@ -220,7 +199,12 @@ def vocabulary_of(tokens: pl.DataFrame, counts: Array, shares: Array, conf: Data
         n_rare = int(counted["count"].sum()) - int(kept["count"].sum())
         rare = pl.DataFrame({"token": [UNKNOWN], "label": [UNKNOWN], "count": [n_rare], "share": [0.0]}, kept.schema)
         kept = pl.concat([kept, rare])
-    return Vocabulary(_frozen(kept.lazy().drop("share")))
+    now = _frozen(kept.lazy().drop("share"))
+    if before is None:
+        return Vocabulary(now)
+    shared = UNKNOWN if settings.unknown == "share" else None
+    together = extended(before.tokens, now, everything.drop("share"), settings.max_size, shared)
+    return Vocabulary(Tokens.validate(together, cast=True))
 
 
 def _refuse(conf: Dataset, n_tokens: int, n_frequent: int) -> None:
