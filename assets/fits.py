@@ -38,7 +38,7 @@ def fits_asset(
         name,
         description=description,
         kinds=kinds,
-        settings=FITS,
+        settings=FITS | ({"refresh"} if estimators.EMBEDDING in methods else set()),
         upstream=("vocabulary", "sparse_examples"),
         modules=modules,
         priority=priority,

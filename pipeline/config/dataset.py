@@ -9,6 +9,7 @@ from pydantic_core import CoreSchema, PydanticCustomError
 from pipeline.config.baseline import Baseline
 from pipeline.config.inference import InferenceSettings
 from pipeline.config.records import Source, Split, VocabularySettings
+from pipeline.config.refresh import Refresh
 from pipeline.config.section import Dimensions, OneOf, OneOrMore, Section, as_tuple
 from pipeline.config.task import Number, Task
 from pipeline.config.tokens import Tokens
@@ -72,6 +73,7 @@ class Dataset(Section):
     `{kind: als, alpha: [1, 5]}`. Validation chooses among several values, and takes the first of those that are equally
     good, so write the simplest first. PCA is always included. Default: PCA and the task's quick baseline, which gives
     every example the same answer."""
+    refresh: Refresh = Refresh()
     inference: InferenceSettings = InferenceSettings()
     refit: bool = False
     """After validation has chosen (epochs, a baseline's settings), fit every method again on training and validation

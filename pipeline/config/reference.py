@@ -9,6 +9,7 @@ from pydantic_core import PydanticUndefined
 from pipeline.config.baseline import Baseline
 from pipeline.config.dataset import Dataset
 from pipeline.config.records import Source, Split, VocabularySettings
+from pipeline.config.refresh import Refresh
 from pipeline.config.section import Section
 from pipeline.config.task import Task
 from pipeline.config.tokens import Tokens
@@ -37,6 +38,7 @@ def _sections() -> dict[str, type[Section]]:
         **{f"`task`: `kind: {kind}`": model for kind, model in Task.kinds().items()},
         **{f"`training` of the task `{kind}`": model for kind, model in Training.kinds().items()},
         **{f"`baselines`: `{kind}`": model for kind, model in Baseline.kinds().items()},
+        "`refresh`": Refresh,
     }
 
 

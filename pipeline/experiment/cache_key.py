@@ -45,7 +45,7 @@ def run_params(
     elsewhere = {"name", "description", "engine", "dimensions", "baselines", "training", "inference", "replicas"}
     params |= {"split.in_words": examples.about["divided"]} if examples.about.get("divided") else {}
     section = "training" if method.name == EMBEDDING else method.name
-    params |= _flat(conf.model_dump(mode="json", exclude=elsewhere) | {section: method.settings()})
+    params |= _flat(conf.model_dump(mode="json", exclude={*elsewhere, "refresh"}) | {section: method.settings()})
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in params.items()}
 
 

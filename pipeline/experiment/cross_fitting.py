@@ -52,6 +52,7 @@ def cross_fit(
     log: logging.Logger,
     state: Path | None = None,
     place: Place | None = None,
+    start: Callable[[ExampleSet], Mapping[str, Any]] | None = None,
 ) -> CrossFitted:
     """Fit a method and evaluate it, once or once for each fold.
 
@@ -70,6 +71,7 @@ def cross_fit(
         log: receives lines of progress.
         state: folder of the checkpoints from which an interrupted training goes on.
         place: which fit of how many it is, for a progress bar.
+        start: gives the weights from which training goes on, for training examples; None: it begins anew.
     """
     clock, losses = _Clock(), _EpochLosses(log_losses, live=examples.n_folds == 1)
 
@@ -81,7 +83,8 @@ def cross_fit(
     ) -> Fitted:
         watch = Watch(f"{conf.name}: {whose}", log, losses.of(chosen is not None), clock.add, state, place)
         with clock:
-            return method.fit(Problem(training, vocabulary, conf, dimension, validation, chosen, watch))
+            weights = start(training) if start else None
+            return method.fit(Problem(training, vocabulary, conf, dimension, validation, chosen, watch, weights))
 
     scores: dict[str, list[pl.DataFrame]] = {part: [] for part in HELD_OUT}
     chosen = []

@@ -4,6 +4,8 @@ import logging
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from pipeline.experiment.cross_fitting import cross_fit
 from pipeline.experiment.fits import Fit, Fits
 from pipeline.experiment.memory import require_memory
 from pipeline.experiment.places import Places
+from pipeline.experiment.refresh import Refreshes, Start
 from pipeline.experiment.run import FinishedRun, Run
 from pipeline.experiment.tracking import CURRENT, Tracker
 from pipeline.records.source import paths
@@ -64,32 +67,29 @@ def fit_all(
     _require_something_to_learn(examples, conf)
     conf.task.require_answers(examples, conf.file)
     require_room(conf, examples.n_training, len(vocabulary))
-    conf = conf.resolved(examples.n_training, len(vocabulary))
+    asked, conf = conf, conf.resolved(examples.n_training, len(vocabulary))
     fits = []
     how = estimator(method, conf)
     places = Places(conf, examples, tracker, force)
+    refreshes = Refreshes(asked, conf, how, examples, tracker)
+    given = _Given(vocabulary, examples, tracker, log, checkpoints, tags or {})
     for dimension in how.fitted_at():
         name = run_name(method, dimension)
         key = fit_key(how, conf, examples, dimension)
-        found = None if force else tracker.finished(key)
+        found = None if force else tracker.finished(key) or refreshes.finished(key)
         if found:
             log.info(f"{conf.name}: {name} is unchanged, its run {found.run_id} is reused")
             redraw(method, conf, found, tracker)
             done = found
         else:
-            require_memory(how, name, conf, examples, dimension)
             place = places.of(method, dimension)
-            run_tags = {"dataset": conf.name, "method": method, "fit_key": key, PICTURES_KEY: pictures_key()}
-            run_tags |= tags or {}
-            with tracker.run(name, run_tags, run_params(how, conf, vocabulary, examples, dimension)) as run:
-                run.log_input(conf.name, examples.fingerprint, paths.name(conf.source), _profile(examples))
-                state = checkpoints / key if checkpoints else None
-                fitted = fit_one(how, conf, vocabulary, examples, dimension, run, log, state, place)
-            if state:
-                _remove(state)
-            log.info(f"{conf.name}: {_summary(name, run.metrics)}")
-            params = {"dimension": str(fitted.embedding.dimension)}
-            done = FinishedRun(run.run_id, run.experiment_id, run.metrics, params)
+            start, why_not = (None, "") if force else refreshes.start(name, dimension)
+            if why_not:
+                log.info(f"{conf.name}: {name} begins anew: {why_not}")
+            done = given.fitted(how, conf, dimension, refreshes.tags(key, start), place, start)
+            if start is not None and (worse := refreshes.why_worse(done, start)):
+                log.info(f"{conf.name}: {name} begins anew: its refresh is worse than the last full fit ({worse})")
+                done = given.fitted(how, conf, dimension, refreshes.tags(key, None), place)
         if done.tags.get(CURRENT) != "yes":
             tracker.mark_current(done.run_id, name)
         fits.append(
@@ -104,6 +104,46 @@ def fit_all(
             )
         )
     return Fits(tuple(fits))
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What all fits of a method share."""
+
+    vocabulary: Vocabulary
+    examples: SparseExamples
+    tracker: Tracker
+    log: logging.Logger
+    checkpoints: Path | None
+    tags: Mapping[str, str]
+
+    def fitted(
+        self,
+        method: Estimator,
+        conf: Dataset,
+        dimension: int | None,
+        tags: Mapping[str, str],
+        place: Place,
+        start: Start | None = None,
+    ) -> FinishedRun:
+        """Fit at one D, in a run of its own with these tags; where there is a start, go on from it."""
+        name, examples = run_name(method.name, dimension), self.examples
+        if start is not None:
+            self.log.info(f"{conf.name}: {name} goes on from the run {start.run.run_id}")
+            conf = start.shortened(conf)
+            method = estimator(method.name, conf)
+        require_memory(method, name, conf, examples, dimension)
+        run_tags = {"dataset": conf.name, "method": method.name, PICTURES_KEY: pictures_key(), **tags, **self.tags}
+        params = run_params(method, conf, self.vocabulary, examples, dimension) | (start.said() if start else {})
+        with self.tracker.run(name, run_tags, params) as run:
+            run.log_input(conf.name, examples.fingerprint, paths.name(conf.source), _profile(examples))
+            state = self.checkpoints / tags["fit_key"] if self.checkpoints else None
+            fitted = fit_one(method, conf, self.vocabulary, examples, dimension, run, self.log, state, place, start)
+        if state:
+            _remove(state)
+        self.log.info(f"{conf.name}: {_summary(name, run.metrics)}")
+        done = {"dimension": str(fitted.embedding.dimension)}
+        return FinishedRun(run.run_id, run.experiment_id, run.metrics, done)
 
 
 def _remove(state: Path) -> None:
@@ -144,10 +184,12 @@ def fit_one(
     log: logging.Logger,
     state: Path | None = None,
     place: Place | None = None,
+    start: Start | None = None,
 ) -> Fitted:
     """Fit a method at one D, evaluate it, and store everything in the run; return the fit to keep."""
     name = run_name(method.name, dimension)
-    done = cross_fit(method, name, conf, vocabulary, examples, dimension, run.log_metrics, log, state, place)
+    goes_on = None if start is None else partial(start.weights_for, vocabulary, dtype=conf.dtype)
+    done = cross_fit(method, name, conf, vocabulary, examples, dimension, run.log_metrics, log, state, place, goes_on)
     run.log_metrics({"fit_seconds": done.seconds})
     run.log_params(_chosen_params(done.chosen, dimension, done.fitted))
     keep_fit(done.fitted, method, conf, run, done.scores)

@@ -7,6 +7,7 @@ from pipeline.embedding import Place
 from pipeline.estimators import EMBEDDING, PCA, estimator, run_name
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.cache_key import fit_key
+from pipeline.experiment.refresh import OF
 from pipeline.experiment.tracking import Tracker
 
 
@@ -49,7 +50,9 @@ class Places:
                 return None
             if known is None:
                 total += max(of_method[method])
-            elif i == 0 or self._force or known.tags["fit_key"] != self._key(method, dimension):
+            elif (
+                i == 0 or self._force or self._key(method, dimension) not in (known.tags["fit_key"], known.tags.get(OF))
+            ):
                 total += known.metrics["fit_seconds"]
         return total
 

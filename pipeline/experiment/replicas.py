@@ -25,6 +25,7 @@ from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.code_version import code_version
 from pipeline.experiment.cross_fitting import final_training, typical
 from pipeline.experiment.fits import OF_REPLICAS, REPLICA_SECONDS, STABILITY, Fit
+from pipeline.experiment.refresh import TIMES
 from pipeline.experiment.tracking import Tracker
 from pipeline.inference.saved_fit import EMBEDDING_FILE
 from pipeline.similarity.nearest import nearest_tokens
@@ -129,6 +130,8 @@ def _stability(
     learned = Embedding.load(tracker.file(fit.run_id, EMBEDDING_FILE))
     chosen = _chosen(params)
     if "epochs" in chosen:
+        if TIMES in params:  # a refresh goes on from what was learned, but a replica begins anew
+            chosen["epochs"] = conf.training.max_epochs
         chosen["epochs"] = -(-chosen["epochs"] // EPOCHS)
         shorter = conf.training.model_copy(update={"max_epochs": chosen["epochs"], "workers": 1})
         conf = conf.model_copy(update={"training": shorter})

@@ -68,11 +68,28 @@ class Tracker:
         self.client.set_experiment_tag(self.experiment_id, _ANSWER, answer)
         self.client.set_experiment_tag(self.experiment_id, _NOTE, _above({_ANSWER: answer}) + description)
 
-    def finished(self, key: str) -> FinishedRun | None:
-        """The latest run with this key that ended FINISHED and still has its embedding, if there is one."""
+    def of_id(self, run_id: str) -> FinishedRun | None:
+        """A run by its id; None if it was removed."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            run = self.client.get_run(run_id)
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return None
+            raise
+        return self._finished(run) if run.info.lifecycle_stage == "active" else None
+
+    def finished(self, key: str, tag: str = "fit_key") -> FinishedRun | None:
+        """The latest run with this key that ended FINISHED and still has its embedding, if there is one.
+
+        Args:
+            key: the value of a tag.
+            tag: its name.
+        """
         runs = self.client.search_runs(
             [self.experiment_id],
-            f"tags.fit_key = '{key}' and attributes.status = 'FINISHED'",
+            f"tags.{tag} = '{key}' and attributes.status = 'FINISHED'",
             order_by=["attributes.start_time DESC"],
         )
         for run in runs:

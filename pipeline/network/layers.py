@@ -44,9 +44,10 @@ def tensor(array: npt.NDArray[Any], dtype: str) -> Tensor:
 
 
 def tensors(weights: Mapping[str, npt.NDArray[Any]]) -> dict[str, Tensor]:
-    """The network's state among saved weights: all but those named `dense_*` and `target_*`, which are scales."""
-    return {
-        name: torch.from_numpy(np.array(array))
-        for name, array in weights.items()
-        if not name.startswith(("dense_", "target_"))
-    }
+    """The network's state among saved weights: all but the scales."""
+    return {name: torch.from_numpy(np.array(array)) for name, array in weights.items() if not is_scale(name)}
+
+
+def is_scale(name: str) -> bool:
+    """Whether a saved array is a scale of the dense features or of the target: it is named `dense_*` or `target_*`."""
+    return name.startswith(("dense_", "target_"))

@@ -45,12 +45,7 @@ def target_network(
         dtype: the number type of the network.
         outputs: C, the number of outputs.
     """
-    n = rows.inputs.counts  # (V,)
-    idf = np.where(n > 0, np.log((1 + len(rows)) / (1 + n)) + 1, 0.0)
-    bags = sparse.csr_matrix(rows.inputs.csr() @ sparse.diags(idf))  # (N, V)
-    mean_bag = np.asarray(bags.mean(axis=0)).ravel()
-    spread = bags.power(2).sum() / len(rows) - (mean_bag**2).sum()
-    scale = 1 / math.sqrt(max(spread, 1e-12))
+    bags, idf, mean_bag, scale = _bags(rows)
     targets = [target] if target.ndim == 1 else list(target.T)
     columns = [_ridge_direction(bags * scale, dense, one, TOLERANCE[dtype]) for one in targets[:dimension]]
     if dimension > len(columns):
@@ -65,6 +60,22 @@ def target_network(
         settings.dropout,
         outputs,
     )
+
+
+def token_weights(rows: ExampleSet) -> tuple[Array, Array]:
+    """(V,) the weight of each token in the bag, and (V,) its mean over the training examples; see `target_network`."""
+    _, idf, mean_bag, scale = _bags(rows)
+    return idf * scale, mean_bag * scale
+
+
+def _bags(rows: ExampleSet) -> tuple[sparse.csr_matrix, Array, Array, float]:
+    """The bags (N, V), the inverse document frequencies (V,), the mean bag (V,), and the factor of all three."""
+    n = rows.inputs.counts  # (V,)
+    idf = np.where(n > 0, np.log((1 + len(rows)) / (1 + n)) + 1, 0.0)
+    bags = sparse.csr_matrix(rows.inputs.csr() @ sparse.diags(idf))  # (N, V)
+    mean_bag = np.asarray(bags.mean(axis=0)).ravel()
+    spread = bags.power(2).sum() / len(rows) - (mean_bag**2).sum()
+    return bags, idf, mean_bag, 1 / math.sqrt(max(spread, 1e-12))
 
 
 def _ridge_direction(bags: sparse.csr_matrix, dense: Array, target: Array, tolerance: float) -> Array:
