@@ -34,6 +34,9 @@ class Embedding:
     """Where it comes from: dataset, method, dimension, MLflow run, and the fingerprint of the vocabulary."""
     stability: Stability | None = None
     """How far the nearest tokens hold; None where no replicas were fitted."""
+    drift: npt.NDArray[np.float32] | None = None
+    """(V,) how far each token has moved since the fit before, as a share of the mean length, NaN for a new one; None
+    without a fit before."""
 
     def __post_init__(self) -> None:
         if self.matrix.ndim != 2 or len(self.matrix) != len(self.vocabulary):
@@ -58,7 +61,8 @@ class Embedding:
             return self
         vocabulary = Vocabulary.of_frame(self.vocabulary.tokens[order])
         stability = None if self.stability is None else self.stability.reordered(order)
-        return replace(self, vocabulary=vocabulary, matrix=self.matrix[order], stability=stability)
+        drift = None if self.drift is None else self.drift[order]
+        return replace(self, vocabulary=vocabulary, matrix=self.matrix[order], stability=stability, drift=drift)
 
     def neighbours(self, token: str, k: int = 10) -> pl.DataFrame:
         """The k tokens nearest to a token, nearest first: by cosine, in which rare tokens count for less.
@@ -84,11 +88,13 @@ class Embedding:
     def save(self, path: Path) -> None:
         """Write Parquet: one row per token with token, label, count, vector (D float32); provenance as its metadata.
 
-        Where replicas were fitted, there are also stability, nearest and support, as `Stability` has them.
+        Where replicas were fitted, there are also stability, nearest and support, as `Stability` has them; and drift
+        where there was a fit before.
         """
         vectors = pl.Series("vector", self.matrix.astype(np.float32), dtype=pl.Array(pl.Float32, self.dimension))
         of_replicas = [] if self.stability is None else self.stability.columns()
-        self.vocabulary.tokens.with_columns(vectors, *of_replicas).write_parquet(
+        moved = [] if self.drift is None else [pl.Series("drift", self.drift, pl.Float32).fill_nan(None)]
+        self.vocabulary.tokens.with_columns(vectors, *of_replicas, *moved).write_parquet(
             path,
             metadata={
                 "vocabulary": self.vocabulary.fingerprint,
@@ -112,7 +118,8 @@ class Embedding:
         vocabulary.require(metadata["vocabulary"], str(path))
         replicas = int(metadata.get("replicas", "0"))
         stability = Stability.of_columns(frame, replicas) if replicas else None
-        return cls(vocabulary, frame["vector"].to_numpy(), json.loads(metadata["provenance"]), stability)
+        drift = frame["drift"].to_numpy() if "drift" in frame.columns else None
+        return cls(vocabulary, frame["vector"].to_numpy(), json.loads(metadata["provenance"]), stability, drift)
 
 
 def nowhere(vocabulary: Vocabulary) -> Embedding:

@@ -43,3 +43,4 @@ class EmbeddingRows(dy.Schema):
     stability = dy.Float32(nullable=True, description="share of its nearest that two halves of the examples agree on")
     nearest = dy.List(dy.Int32(), nullable=True, description="integers of its 10 nearest tokens, nearest first")
     support = dy.List(dy.UInt8(), nullable=True, description="in how many replicas each of them is among the nearest")
+    drift = dy.Float32(nullable=True, description="how far it moved since the fit before / mean length; null if new")

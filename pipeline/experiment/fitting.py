@@ -13,11 +13,12 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from pipeline.config.dataset import Dataset
-from pipeline.embedding import Estimator, Fitted, Place
+from pipeline.embedding import Embedding, Estimator, Fitted, Place
 from pipeline.errors import PipelineError
 from pipeline.estimators import estimator, run_name
 from pipeline.examples.example_set import SparseRows
 from pipeline.examples.sparse_examples import SparseExamples
+from pipeline.experiment import moved
 from pipeline.experiment.artifacts import PICTURES_KEY, keep_fit, pictures_key, redraw
 from pipeline.experiment.cache_key import fit_key, run_params
 from pipeline.experiment.cross_fitting import cross_fit
@@ -84,12 +85,13 @@ def fit_all(
         else:
             place = places.of(method, dimension)
             start, why_not = (None, "") if force else refreshes.start(name, dimension)
+            before = refreshes.before(name)
             if why_not:
                 log.info(f"{conf.name}: {name} begins anew: {why_not}")
-            done = given.fitted(how, conf, dimension, refreshes.tags(key, start), place, start)
+            done = given.fitted(how, conf, dimension, refreshes.tags(key, start), place, before, start)
             if start is not None and (worse := refreshes.why_worse(done, start)):
                 log.info(f"{conf.name}: {name} begins anew: its refresh is worse than the last full fit ({worse})")
-                done = given.fitted(how, conf, dimension, refreshes.tags(key, None), place)
+                done = given.fitted(how, conf, dimension, refreshes.tags(key, None), place, before)
         if done.tags.get(CURRENT) != "yes":
             tracker.mark_current(done.run_id, name)
         fits.append(
@@ -124,9 +126,13 @@ class _Given:
         dimension: int | None,
         tags: Mapping[str, str],
         place: Place,
+        before: Embedding | None,
         start: Start | None = None,
     ) -> FinishedRun:
-        """Fit at one D, in a run of its own with these tags; where there is a start, go on from it."""
+        """Fit at one D, in a run of its own with these tags; where there is a start, go on from it.
+
+        Drift is measured from the embedding that was there before.
+        """
         name, examples = run_name(method.name, dimension), self.examples
         if start is not None:
             self.log.info(f"{conf.name}: {name} goes on from the run {start.run.run_id}")
@@ -138,7 +144,8 @@ class _Given:
         with self.tracker.run(name, run_tags, params) as run:
             run.log_input(conf.name, examples.fingerprint, paths.name(conf.source), _profile(examples))
             state = self.checkpoints / tags["fit_key"] if self.checkpoints else None
-            fitted = fit_one(method, conf, self.vocabulary, examples, dimension, run, self.log, state, place, start)
+            how = (run, self.log, state, place, before, start)
+            fitted = fit_one(method, conf, self.vocabulary, examples, dimension, *how)
         if state:
             _remove(state)
         self.log.info(f"{conf.name}: {_summary(name, run.metrics)}")
@@ -184,6 +191,7 @@ def fit_one(
     log: logging.Logger,
     state: Path | None = None,
     place: Place | None = None,
+    before: Embedding | None = None,
     start: Start | None = None,
 ) -> Fitted:
     """Fit a method at one D, evaluate it, and store everything in the run; return the fit to keep."""
@@ -192,8 +200,10 @@ def fit_one(
     done = cross_fit(method, name, conf, vocabulary, examples, dimension, run.log_metrics, log, state, place, goes_on)
     run.log_metrics({"fit_seconds": done.seconds})
     run.log_params(_chosen_params(done.chosen, dimension, done.fitted))
-    keep_fit(done.fitted, method, conf, run, done.scores)
-    return done.fitted
+    fitted = done.fitted if before is None else moved.beside(done.fitted, before, turn=start is None)
+    run.log_metrics(moved.tell(f"{conf.name}: {name}", fitted.embedding, log))
+    keep_fit(fitted, method, conf, run, done.scores)
+    return fitted
 
 
 def _chosen_params(chosen: Sequence[Mapping[str, Any]], dimension: int | None, fitted: Fitted) -> dict[str, str]:

@@ -8,6 +8,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -29,13 +30,15 @@ from pipeline.experiment.kept import has_learned_from_held_out, parts_of
 from pipeline.experiment.model_registry import ModelRegistry
 from pipeline.experiment.run import FinishedRun
 from pipeline.experiment.tracking import Tracker
-from pipeline.inference.saved_fit import load_fitted
+from pipeline.inference.saved_fit import EMBEDDING_FILE, load_fitted
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 Array = npt.NDArray[Any]
 
 FROM, TIMES = "refreshed_from", "refreshes"
 """Tags and settings of a refresh: the run that it went on from, and the refreshes since the last full fit, with it."""
+RATE = 0.5
+"""Factor of the learning rates: where a cosine has come to half-way."""
 OF = "refresh_of"
 """Tag of a refresh: the key of a full fit of the same data."""
 _FULL, _RECIPE, _SIZE, _STANDS_FOR = "full_fit", "recipe", "trained_on", "stands_for"
@@ -63,11 +66,10 @@ class Start:
         return refreshed_start(self.weights, self.embedding.vocabulary, vocabulary, rows, dtype)
 
     def shortened(self, conf: Dataset) -> Dataset:
-        """The dataset, resolved, with the last share of its training: fewer epochs, and the rates of that time."""
+        """The dataset, resolved, with a shorter training: a share of the epochs, at half the rates."""
         training, share = conf.training, conf.refresh.share
-        rate = (1 - math.cos(math.pi * share)) / 2  # of the first one, where a cosine has come to by then
         rates = {name: getattr(training, name, None) for name in ("learning_rate", "bias_learning_rate")}
-        update: dict[str, Any] = {name: value * rate for name, value in rates.items() if value is not None}
+        update: dict[str, Any] = {name: value * RATE for name, value in rates.items() if value is not None}
         if "temperature" in self.weights:
             update["temperature"] = (float(self.weights["temperature"]),)
         assert training.max_epochs is not None
@@ -132,6 +134,15 @@ class Refreshes:
         if list(fitted.weights.get("target_classes", ())) != list(self.examples.about["classes"]):
             return None, "there are other classes"
         return Start(last, times, full.run_id, fitted.embedding, fitted.weights), ""
+
+    def before(self, name: str) -> Embedding | None:
+        """The embedding of the last fit of other data, from which the drift of tokens is measured."""
+        last = self._last(name) if self.how.name == EMBEDDING else None
+        if last is None:
+            return None
+        with suppress(OSError, PipelineError):
+            return Embedding.load(self.tracker.file(last.run_id, EMBEDDING_FILE))
+        return None
 
     def why_worse(self, done: FinishedRun, start: Start) -> str:
         """Why a refresh is worse on validation than the last full fit was, beyond doubt; empty if it is not."""

@@ -1,7 +1,7 @@
 """A fit as files, without pickles: all that inference needs, and what a model is made from."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +48,7 @@ def save_fitted(fitted: Fitted, method: str, conf: Dataset, run_id: str, folder:
         "mlflow_run": run_id,
         "vocabulary": fitted.embedding.vocabulary.fingerprint,
     }
-    embedding = Embedding(fitted.embedding.vocabulary, fitted.embedding.matrix, provenance)
-    embedding.save(folder / EMBEDDING_FILE)
+    replace(fitted.embedding, provenance=provenance).save(folder / EMBEDDING_FILE)
     arrays: dict[str, Any] = dict(fitted.weights)
     np.savez(folder / "weights.npz", allow_pickle=False, **arrays)
     (folder / "fit.json").write_text(json.dumps({**provenance, "conf": conf.model_dump(mode="json")}, indent=2))

@@ -18,6 +18,10 @@ from pipeline.vocabulary.vocabulary import Vocabulary
 
 Array = npt.NDArray[Any]
 
+SHRUNK = 0.8
+"""Factor of the table and the biases of a network that predicts tokens. What was learned too well from the old examples
+would stay, and each refresh would add to it: a network that goes on as it is comes out worse than one that begins anew
+(Ash and Adams, 2020, "On warm-starting neural network training", whose cure this is)."""
 _TABLE, _BIAS, _MEAN_BAG = "table.weight", "bias.weight", "mean_bag"
 
 
@@ -38,7 +42,8 @@ def refreshed_start(
     found = dict(weights)
     found[_TABLE] = _rows(weights[_TABLE], place, rows, counts)
     if _BIAS in weights:
-        found[_BIAS] = _along_counts(weights[_BIAS][:, 0], place, counts)[:, None]
+        found[_TABLE] *= SHRUNK
+        found[_BIAS] = SHRUNK * _along_counts(weights[_BIAS][:, 0], place, counts)[:, None]
     if _MEAN_BAG in weights:
         found["weight"], found[_MEAN_BAG] = token_weights(rows)
     return {name: array if is_scale(name) else np.asarray(array, dtype) for name, array in found.items()}

@@ -11,9 +11,13 @@ from pipeline.experiment.artifacts import load_scores, vocabulary_size
 from pipeline.experiment.champion import Champion, crown
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fitting import fit_all
+from pipeline.experiment.kept import kept_from_last
 from pipeline.experiment.model_registry import ModelRegistry
+from pipeline.experiment.run import FinishedRun
 from pipeline.experiment.tracking import Tracker
 from pipeline.records.pairs import pair_table
+from pipeline.records.splitting import assign
+from pipeline.vocabulary.counted import Kept
 from pipeline.vocabulary.vocabulary import build_vocabulary
 
 LOG = logging.getLogger("test")
@@ -26,14 +30,24 @@ class Shop:
     tracker: Tracker
     uri: str
 
-    def contest(self, conf: Dataset, records: pl.DataFrame, *methods: str) -> Champion:
-        """Fit these methods on the records, and crown the champion."""
-        vocabulary = build_vocabulary(pair_table(records.lazy(), conf), conf)
-        examples = encode(records.lazy(), vocabulary, conf)
-        fits = [fit for method in methods for fit in fit_all(method, conf, vocabulary, examples, self.tracker).fits]
+    def contest(self, conf: Dataset, records: pl.DataFrame, *methods: str, kept: Kept | None = None) -> Champion:
+        """Fit these methods on the records, and crown the champion; some may stay as it was the last time."""
+        table, kept = pair_table(records.lazy(), conf), kept or Kept()
+        vocabulary = build_vocabulary(table, conf, assign(table, conf, kept.parts), kept.vocabulary)
+        examples = encode(records.lazy(), vocabulary, conf, table, kept.parts)
+        made = [fit_all(method, conf, vocabulary, examples, self.tracker, log=LOG) for method in methods]
+        fits = [fit for some in made for fit in some.fits]
         scores = {part: load_scores(self.tracker, fits, part) for part in ("validation", "test")}
         table = Comparison.of(fits, vocabulary_size(self.tracker, fits[0]), conf.task, scores)
         return crown(conf, table, records.lazy(), vocabulary, examples, self.tracker, LOG)
+
+    def tomorrow(self, conf: Dataset, records: pl.DataFrame, *methods: str) -> Champion:
+        """The next contest, which keeps what the last one tells."""
+        return self.contest(conf, records, *methods, kept=kept_from_last(conf, self.tracker))
+
+    def learned(self) -> FinishedRun:
+        """The run of the learned embedding that counts."""
+        return self.tracker.current()["embedding D=2"]
 
     @property
     def registry(self) -> ModelRegistry:

@@ -1,0 +1,179 @@
+"""`python -m benchmarks.refresh`: what a refresh costs, what it is worth, and how far tokens move, beside a full fit.
+
+The ratings of the movies' sample come in the order of their time. A refresh sees 5 % more rows than the fit before it;
+a chain of ten goes on from each other. The full fit, from the beginning, learns from the same examples with the same
+vocabulary, and both are evaluated on the same held-out people. Seconds are those of the processor, in one go.
+"""
+
+import logging
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+
+from benchmarks import page
+from pipeline.config.dataset import Dataset
+from pipeline.config.files import load
+from pipeline.config.records import Split
+from pipeline.embedding import Embedding, Fitted, Problem
+from pipeline.estimators import EMBEDDING, estimator
+from pipeline.evaluation.bootstrap import Difference, difference, resampled
+from pipeline.evaluation.metrics import measure
+from pipeline.examples.encoding import encode
+from pipeline.examples.sparse_examples import SparseExamples
+from pipeline.experiment.moved import beside
+from pipeline.experiment.refresh import Start
+from pipeline.experiment.run import FinishedRun
+from pipeline.records.ingest import ingest
+from pipeline.records.pairs import pair_table
+from pipeline.records.splitting import assign
+from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
+
+CONF = Path(__file__).resolve().parent.parent / "conf" / "movies.yaml"
+GROWTH, TIMES = 1.05, 10
+SEEDS = 4
+"""Splits that are measured; each holds out other people."""
+TEST = 0.3
+"""Of few people, so many are held out."""
+
+
+class Day(NamedTuple):
+    """The data of a day, encoded."""
+
+    vocabulary: Vocabulary
+    examples: SparseExamples
+
+
+class Made(NamedTuple):
+    """A fit, and the seconds that it took the processor."""
+
+    fitted: Fitted
+    seconds: float
+
+
+def days(conf: Dataset) -> list[Day]:
+    """The data of eleven days, each with 5 % more rows; known tokens and people keep their place."""
+    with tempfile.TemporaryDirectory() as folder:
+        records = (
+            ingest(conf, CONF.parent, Path(folder) / "records").frame.sort("timestamp", "userId", "movieId").collect()
+        )
+    found: list[Day] = []
+    for i in range(TIMES + 1):
+        rows = records.head(int(len(records) / GROWTH ** (TIMES - i))).lazy()
+        table = pair_table(rows, conf)
+        parts = found[-1].examples.frame.select("example", "split") if found else None
+        before = found[-1].vocabulary if found else None
+        vocabulary = build_vocabulary(table, conf, assign(table, conf, parts), before)
+        found.append(Day(vocabulary, encode(rows, vocabulary, conf, table, parts)))
+    return found
+
+
+def made(conf: Dataset, day: Day, dimension: int, before: Fitted | None = None) -> Made:
+    """A fit of a day's examples, from the beginning or from the fit of the day before."""
+    vocabulary, examples = day
+    conf, start = conf.resolved(examples.n_training, len(vocabulary)), None
+    begin = time.process_time()
+    training, validation = examples.training(), examples.held_out("validation")
+    if before is not None:
+        last = Start(FinishedRun("", "", {}, {}), 1, "", before.embedding, before.weights)
+        start, conf = last.weights_for(vocabulary, training, conf.dtype), last.shortened(conf)
+    problem = Problem(training, vocabulary, conf, dimension, validation, start=start)
+    fitted = estimator(EMBEDDING, conf).fit(problem)
+    return Made(fitted, time.process_time() - begin)
+
+
+def drift(fitted: Fitted, before: Embedding) -> float:
+    """How far the known tokens have moved, in the median, as a share of the mean length."""
+    moved = beside(fitted, before, turn=True).embedding.drift
+    assert moved is not None
+    return float(np.nanmedian(moved))
+
+
+def compared(conf: Dataset, frames: dict[str, list[pl.DataFrame]], ours: str, theirs: str) -> dict[str, Difference]:
+    """The paired differences of two ways, over the people of all splits together."""
+    both = [pl.concat(frames[name]) for name in (ours, theirs)]
+    values, drawn = [measure(conf.task, frame) for frame in both], resampled(conf.task, both)
+    return {
+        metric.name: difference(
+            metric,
+            (values[0][metric.name], drawn[0][metric.name]),
+            (values[1][metric.name], drawn[1][metric.name]),
+            both[0].height,
+        )
+        for metric in conf.task.metrics[:2]
+    }
+
+
+def measured(conf: Dataset, dimension: int) -> list[list[str]]:
+    """The rows of the table for one D."""
+    frames: dict[str, list[pl.DataFrame]] = {}
+    ratios, moved = [], []
+    for seed in range(1, SEEDS + 1):
+        own = conf.model_copy(update={"seed": seed})
+        all_days = days(own)
+        before, today = all_days[-2:]
+        full, other = (made(own.model_copy(update={"seed": s}), today, dimension) for s in (seed, seed + 1000))
+        yesterday = made(own, before, dimension).fitted
+        refresh = made(own, today, dimension, yesterday)
+        chain = made(own, all_days[0], dimension).fitted
+        short = made(own, all_days[-1 - 3], dimension).fitted
+        for i, day in enumerate(all_days[1:], 1):
+            chain = made(own, day, dimension, chain).fitted
+            if i > TIMES - 3:
+                short = made(own, day, dimension, short).fitted
+        ratios.append(refresh.seconds / full.seconds)
+        moved.append((drift(refresh.fitted, yesterday.embedding), drift(other.fitted, full.fitted.embedding)))
+        rows = today.examples.held_out("test")
+        ways = {"full": full, "refresh": refresh, "chain of 3": Made(short, 0), f"chain of {TIMES}": Made(chain, 0)}
+        for name, fit in ways.items():
+            scores = conf.task.evaluate(fit.fitted, rows)
+            named = scores.with_columns(example=pl.format("{}/{}", pl.lit(str(seed)), "example"))
+            frames.setdefault(name, []).append(named)
+        print(f"D={dimension}, seed {seed}: cost {ratios[-1]:.2f}, drift {moved[-1]}", flush=True)
+    of_refresh, of_seeds = np.median(moved, axis=0)
+    rows_of = []
+    for name in list(frames)[1:]:
+        found = compared(conf, frames, name, "full")
+        is_first = name == "refresh"
+        rows_of.append(
+            [
+                f"{name}, D={dimension}",
+                f"{np.median(ratios):.2f}" if is_first else "",
+                *(f"{one.verdict} {one.value:+.4f} [{one.low:+.4f}, {one.high:+.4f}]" for one in found.values()),
+                f"{of_refresh:.0%}" if is_first else "",
+                f"{of_seeds:.0%}" if is_first else "",
+            ]
+        )
+    return rows_of
+
+
+def main() -> None:
+    """Measure, keep the result, and write the page."""
+    logging.disable(logging.INFO)
+    conf = load(CONF).model_copy(update={"split": Split(test=TEST), "refit": False})
+    head = ["against a full fit", "seconds", *(f"{m.name}" for m in conf.task.metrics[:2]), "drift", "of two seeds"]
+    cells: list[list[str]] = [head]
+    for dimension in (8, 32):
+        cells += measured(conf, dimension)
+    found: dict[str, Any] = {
+        "title": "refresh: the movies' ratings by their time",
+        "tables": [cells],
+        "notes": [
+            f"conf/movies.yaml with `split: {{test: {TEST}}}` and without `refit`; {SEEDS} splits, all their people "
+            f"together; each refresh has {GROWTH - 1:.0%} more rows",
+            "a chain is one of refreshes without a full fit between them; three are as many as `refresh.grown` allows "
+            f"at this pace, and {TIMES} make {GROWTH**TIMES - 1:.0%} more rows",
+            "seconds: of the processor, a refresh / a full fit, in the median",
+            "drift: how far a known token has moved, in the median, as a share of the mean length; beside it that of "
+            "two full fits of the same data with other seeds, turned onto each other",
+        ],
+    }
+    page.keep("speed_refresh_small", found, ("torch", "pytorch-lightning", "numpy"))
+    print(page.write())
+
+
+if __name__ == "__main__":
+    main()

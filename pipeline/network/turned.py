@@ -1,0 +1,34 @@
+"""Turns the latent space of a network so that known tokens lie where they lay before; what it scores stays the same."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+_TABLE = "table.weight"
+_READ_IT = ("first.weight", "line.weight")
+"""Layers whose first D inputs are the coordinates."""
+
+
+def turn_onto(matrix: Array, before: Array) -> Array:
+    """(D, D) the rotation, or reflection, that brings points (n, D) nearest to other ones: orthogonal Procrustes.
+
+    >>> turn_onto(np.array([[0.0, 2.0], [1.0, 0.0]]), np.array([[2.0, 0.0], [0.0, 1.0]]))
+    array([[0., 1.],
+           [1., 0.]])
+    """
+    left, _, right = np.linalg.svd(matrix.astype(np.float64).T @ before.astype(np.float64))
+    return np.asarray(left @ right)
+
+
+def turned(weights: Mapping[str, Array], turn: Array) -> dict[str, Array]:
+    """The weights of a network whose space is turned by a matrix (D, D): the table, and the layers that read it."""
+    found, d = dict(weights), len(turn)
+    found[_TABLE] = (weights[_TABLE] @ turn).astype(weights[_TABLE].dtype)
+    for name in _READ_IT:
+        if name in weights:
+            found[name] = np.hstack([weights[name][:, :d] @ turn, weights[name][:, d:]]).astype(weights[name].dtype)
+    return found
