@@ -13,7 +13,7 @@ class Refresh(Section):
     grown: float = Field(0.2, ge=0)
     """A full fit once the training examples, their entries or the tokens have become more, or fewer, by this share
     since the last full fit."""
-    times: int = Field(10, ge=0)
+    times: int = Field(5, ge=0)
     """A full fit after so many refreshes. 0: every fit is a full one. There is also a full fit where a refresh is worse
     on validation than the last full fit was, beyond doubt; where settings have changed; and where the last fit has
     learned from what is held out now, as with `folds`, or with `refit` unless time divides the parts."""

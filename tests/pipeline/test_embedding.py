@@ -91,3 +91,32 @@ def test_a_file_with_other_tokens_than_were_saved_is_refused(embedding: Embeddin
 def test_a_matrix_needs_a_row_for_each_token() -> None:
     with pytest.raises(ValueError, match="one row for each of 1 tokens"):
         Embedding(Vocabulary.of({"a": 1}), np.zeros((2, 2), np.float32))
+
+
+def test_people_see_the_most_frequent_first_whatever_the_integers_are(embedding: Embedding) -> None:
+    assert embedding.most_frequent_first() is embedding
+    nearest = nearest_tokens(embedding.matrix, embedding.counts, 2)
+    drift = np.array([0.1, np.nan, 0.3, 0.4], np.float32)
+    known = replace(embedding, stability=stability_of(nearest, [nearest, nearest]), drift=drift)
+    order = [3, 1, 0, 2]  # as a vocabulary that goes on might have them
+    kept = replace(
+        known,
+        vocabulary=Vocabulary.of_frame(known.vocabulary.tokens[order]),
+        matrix=known.matrix[order],
+        stability=known.stability.reordered(np.array(order)),  # type: ignore[union-attr]
+        drift=drift[order],
+    )
+    assert kept.neighbours("e", 3).equals(known.neighbours("e", 3))
+    seen = kept.most_frequent_first()
+    assert seen.vocabulary.fingerprint == known.vocabulary.fingerprint
+    assert np.array_equal(seen.matrix, known.matrix)
+    assert np.array_equal(seen.drift, drift, equal_nan=True)  # type: ignore[arg-type]
+    assert seen.neighbours("e", 3).equals(known.neighbours("e", 3))
+
+
+def test_the_file_keeps_how_far_tokens_have_moved(embedding: Embedding, tmp_path: Path) -> None:
+    moved = replace(embedding, drift=np.array([0.5, 0, 0.25, np.nan], np.float32))
+    moved.save(tmp_path / "embedding.parquet")
+    assert pl.read_parquet(tmp_path / "embedding.parquet")["drift"].to_list() == [0.5, 0, 0.25, None]
+    again = Embedding.load(tmp_path / "embedding.parquet").drift
+    assert np.array_equal(again, moved.drift, equal_nan=True)  # type: ignore[arg-type]

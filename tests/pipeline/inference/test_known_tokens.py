@@ -69,3 +69,10 @@ def test_many_texts_are_found_by_their_hashes_as_few_are_in_a_dictionary(there: 
         for most in (0, len(there)):
             patch.setattr(known_tokens, "MOST_IN_A_DICTIONARY", most)
             assert np.array_equal(places_of(texts)([*asked, *there]), expected)
+
+
+def test_it_is_found_by_frequency_where_the_integers_are_older() -> None:
+    known = KnownTokens(vocabulary([("4", "Heat (1995)", 3), ("2", "Heat (1995)", 7), ("1", "Toy Story (1995)", 9)]))
+    assert known.find(["Heat (1995)", "4", "1", "none"]).tolist() == [1, 0, 2, -1]
+    assert known.beginning("", 2) == [2, 1]
+    assert known.beginning("heat") == [1, 0]

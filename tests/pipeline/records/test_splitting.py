@@ -123,3 +123,14 @@ def test_a_vocabulary_that_is_too_large_for_a_baseline_is_told_before_it_is_trie
     conf = movies.model_copy(update={"baselines": (Ease(max_tokens=1000),)})
     with pytest.raises(PipelineError, match=r"baselines: ease needs a matrix .* V = 20,000 .* 9.6 GB of memory"):
         require_room(conf, 10_000, 20_000)
+
+
+def test_known_examples_keep_their_part_and_new_ones_meet_the_shares(two_genres: pl.DataFrame, movies: Dataset) -> None:
+    before = assign(pair_table(two_genres.lazy(), movies), movies).examples
+    some = two_genres.filter(pl.col("user") < "u040").with_columns(user="a" + pl.col("user"))
+    table = pair_table(pl.concat([some, two_genres]).lazy(), movies)
+    now = assign(table, movies, before).examples
+    assert now.join(before, on=["example", "split"], how="semi").height == len(before)
+    assert dict(now["split"].value_counts().iter_rows()) == {"train": 120, "validation": 40, "test": 40}
+    again = assign(table, movies, now).examples
+    assert again.equals(now)

@@ -15,12 +15,12 @@ from pipeline.vocabulary.vocabulary import UNKNOWN, Vocabulary, build_vocabulary
 counts = st.dictionaries(st.text(), st.integers(1, 1000), min_size=1, max_size=30)
 
 
-def built(tokens: list[str], conf: Dataset) -> Vocabulary:
+def built(tokens: list[str], conf: Dataset, before: Vocabulary | None = None) -> Vocabulary:
     """The vocabulary of a training example with these tokens, one without tokens, and a test example with another."""
     conf = conf.model_copy(update={"split": Split(column="part")})
     rows = [("a", token, "train") for token in tokens] + [("b", None, "train"), ("c", "z", "test"), ("c", "z", "test")]
     records = pl.LazyFrame(rows, schema=dict.fromkeys(("user", "movie", "part"), pl.String), orient="row")
-    return build_vocabulary(pair_table(records.with_columns(title="movie"), conf), conf)
+    return build_vocabulary(pair_table(records.with_columns(title="movie"), conf), conf, before=before)
 
 
 def with_settings(conf: Dataset, **settings: object) -> Dataset:
@@ -89,6 +89,46 @@ def test_unknown_tokens_can_share_one_place(movies: Dataset) -> None:
     vocabulary = built(["b", "b", "a", "c"], with_settings(movies, min_count=2, unknown="share"))
     assert vocabulary.tokens.select("token", "count").rows() == [(UNKNOWN, 2), ("b", 2)]
     assert vocabulary.encode(["b", "never seen"]).tolist() == [1, 0]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    before=st.dictionaries(st.sampled_from("abcdefz"), st.integers(1, 9), min_size=1),
+    today=st.lists(st.sampled_from("abcdefghi"), min_size=1, max_size=30),
+    min_count=st.integers(1, 2),
+)
+def test_known_tokens_keep_their_integers_whatever_today_s_counts_are(
+    before: dict[str, int], today: list[str], min_count: int, movies: Dataset
+) -> None:
+    """And those that no training example has count 0; the new ones follow, the most frequent first."""
+    conf, known = with_settings(movies, min_count=min_count), Vocabulary.of(before)
+    frequent = sorted(
+        (token for token in set(today) if today.count(token) >= min_count), key=lambda t: (-today.count(t), t)
+    )
+    if not frequent:
+        return
+    now = built(today, conf, known)
+    tokens = [*known.tokens["token"], *(token for token in frequent if token not in before)]
+    assert now.tokens.select("token", "count").rows() == [(token, today.count(token)) for token in tokens]
+    assert built(today, conf, now).fingerprint == now.fingerprint
+    order = now.by_count.tolist()
+    assert sorted(order) == list(range(len(now)))
+    assert now.tokens["count"][order].is_sorted(descending=True)
+
+
+def test_what_is_kept_has_its_place_before_what_is_new(movies: Dataset) -> None:
+    known = Vocabulary.of({"old": 5, "b": 2})
+    now = built(["a", "a", "a", "b", "c", "c"], with_settings(movies, max_size=3), known)
+    assert now.tokens.select("token", "count").rows() == [("old", 0), ("b", 1), ("a", 3)]
+    full = built(["a", "a"], with_settings(movies, max_size=1), known)
+    assert full.tokens["token"].to_list() == ["old", "b"]
+
+
+def test_the_unknown_share_a_kept_place_too(movies: Dataset) -> None:
+    conf = with_settings(movies, min_count=2, unknown="share")
+    first = built(["b", "b", "a", "c"], conf)
+    now = built(["b", "d", "d", "e"], conf, first)
+    assert now.tokens.select("token", "count").rows() == [(UNKNOWN, 1), ("b", 1), ("d", 2)]
 
 
 def test_a_vocabulary_without_tokens_is_refused(movies: Dataset) -> None:
