@@ -18,7 +18,7 @@ from pipeline.vocabulary.vocabulary import Vocabulary
 
 Array = npt.NDArray[Any]
 
-SHRUNK = 0.8
+SHRUNK = 0.9
 """Factor of the table and the biases of a network that predicts tokens. What was learned too well from the old examples
 would stay, and each refresh would add to it: a network that goes on as it is comes out worse than one that begins anew
 (Ash and Adams, 2020, "On warm-starting neural network training", whose cure this is)."""
