@@ -6,7 +6,7 @@ They look the same whichever method made them. How an embedding is learned does 
 import json
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -35,14 +35,11 @@ class Embedding:
     stability: Stability | None = None
     """How far the nearest tokens hold; None where no replicas were fitted."""
     drift: npt.NDArray[np.float32] | None = None
-    """(V,) how far each token has moved since the fit before, as a share of the mean length, NaN for a new one; None
-    without a fit before."""
+    """(V,) how far each token has moved since the fit before / the mean length, NaN if new; None without one before."""
 
     def __post_init__(self) -> None:
         if self.matrix.ndim != 2 or len(self.matrix) != len(self.vocabulary):
-            raise ValueError(
-                f"a matrix of {self.matrix.shape} has not one row for each of {len(self.vocabulary)} tokens"
-            )
+            raise ValueError(f"a matrix of {self.matrix.shape} has not a row for each of {len(self.vocabulary)} tokens")
 
     @property
     def dimension(self) -> int:
@@ -60,9 +57,9 @@ class Embedding:
         if (order[1:] > order[:-1]).all():
             return self
         vocabulary = Vocabulary.of_frame(self.vocabulary.tokens[order])
-        stability = None if self.stability is None else self.stability.reordered(order)
+        stability = self.stability and self.stability.reordered(order)
         drift = None if self.drift is None else self.drift[order]
-        return replace(self, vocabulary=vocabulary, matrix=self.matrix[order], stability=stability, drift=drift)
+        return Embedding(vocabulary, self.matrix[order], self.provenance, stability, drift)
 
     def neighbours(self, token: str, k: int = 10) -> pl.DataFrame:
         """The k tokens nearest to a token, nearest first: by cosine, in which rare tokens count for less.
@@ -86,11 +83,7 @@ class Embedding:
         return found.with_columns(support=pl.Series(self.stability.support_of(place, nearest), dtype=pl.UInt8))
 
     def save(self, path: Path) -> None:
-        """Write Parquet: one row per token with token, label, count, vector (D float32); provenance as its metadata.
-
-        Where replicas were fitted, there are also stability, nearest and support, as `Stability` has them; and drift
-        where there was a fit before.
-        """
+        """Write Parquet: one row per token with the columns of `schemas.EmbeddingRows`; provenance as its metadata."""
         vectors = pl.Series("vector", self.matrix.astype(np.float32), dtype=pl.Array(pl.Float32, self.dimension))
         of_replicas = [] if self.stability is None else self.stability.columns()
         moved = [] if self.drift is None else [pl.Series("drift", self.drift, pl.Float32).fill_nan(None)]
@@ -228,8 +221,7 @@ class Problem:
     """Settings that validation chose in an earlier fit; they are used again, on other examples."""
     watch: Watch = Watch()
     start: Mapping[str, npt.NDArray[Any]] | None = None
-    """Weights of an earlier fit, for this vocabulary, from which a network goes on learning, with the scales of that
-    fit; other methods have no use for them."""
+    """Weights and scales of an earlier fit, for this vocabulary, from which a network goes on; not used by others."""
 
 
 class Estimator(Protocol):
