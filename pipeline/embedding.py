@@ -39,7 +39,7 @@ class Embedding:
 
     def __post_init__(self) -> None:
         if self.matrix.ndim != 2 or len(self.matrix) != len(self.vocabulary):
-            raise ValueError(f"a matrix of {self.matrix.shape} has not a row for each of {len(self.vocabulary)} tokens")
+            raise ValueError(f"{self.matrix.shape} is not one row for each of {len(self.vocabulary)} tokens")
 
     @property
     def dimension(self) -> int:

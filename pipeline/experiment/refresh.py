@@ -205,5 +205,5 @@ class Refreshes:
         return hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]
 
     def _stands_for(self, key: str) -> str:
-        decides = [key, self.conf.refresh.model_dump(), code_version(_CODE)]
+        decides = [key, self.conf.refresh.model_dump(), RATE, code_version(_CODE)]
         return hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]
