@@ -40,7 +40,9 @@ TEST = 0.3
 """Of few people, so many are held out."""
 
 
-_RULED, _FREE = f"{TIMES} days by the rules", f"{TIMES} refreshes"
+FEW = 3
+"""As many refreshes as the rules allow at this pace, before the examples have grown by a fifth."""
+_FEW, _RULED, _FREE = f"{FEW} refreshes", f"{TIMES} days by the rules", f"{TIMES} refreshes"
 
 
 class Day(NamedTuple):
@@ -132,7 +134,10 @@ def measured(conf: Dataset, dimension: int) -> list[list[str]]:
         both = (refresh.fitted, yesterday.embedding), (other.fitted, full.fitted.embedding)
         moved.append([drift(*pair) for pair in (*both, (full.fitted, yesterday.embedding))])
         rows = today.examples.held_out("test")
-        ways = {"full": full.fitted, "refresh": refresh.fitted, _RULED: ruled, _FREE: free}
+        few = made(own, all_days[-1 - FEW], dimension).fitted
+        for day in all_days[-FEW:]:
+            few = made(own, day, dimension, few).fitted
+        ways = {"full": full.fitted, "refresh": refresh.fitted, _FEW: few, _RULED: ruled, _FREE: free}
         for name, fitted in ways.items():
             scores = conf.task.evaluate(fitted, rows)
             named = scores.with_columns(example=pl.format("{}/{}", pl.lit(str(seed)), "example"))

@@ -140,7 +140,8 @@ def test_a_changed_setting_makes_stale_what_it_concerns_and_nothing_else(movies:
     after = versions(movies.model_copy(update={"refresh": movies.refresh.model_copy(update={"times": 3})}))
     assert {name for name in CHAIN if before[name] != after[name]} == {"embedding"}
     after = versions(movies.model_copy(update={"vocabulary": movies.vocabulary.model_copy(update={"keep": False})}))
-    assert {name for name in CHAIN if before[name] != after[name]} == {"vocabulary", "sparse_examples", "pages"}
+    stale = {"vocabulary", "sparse_examples", "pages", "exports"}
+    assert {name for name in CHAIN if before[name] != after[name]} == stale
 
 
 @pytest.mark.parametrize("name", ["movies", "homes"])
