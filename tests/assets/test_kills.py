@@ -46,14 +46,18 @@ def run(started: Callable[..., Process]) -> Callable[[Path, float | None], int]:
 
 
 def written(folder: Path, records: pl.DataFrame, version: int) -> None:
-    """The conf file, and the records without those of one person: another one in each version."""
+    """The conf file, and the records without those of one person: another one in each version.
+
+    The last version begins anew, so that a home with a past ends with what a fresh one has.
+    """
     (folder / "conf").mkdir(parents=True, exist_ok=True)
     people = records["user"].unique().sort()
     some = records.filter(pl.col("user") != people[version % len(people)])
     some.write_csv(folder / "conf" / ".films.csv")
     (folder / "conf" / ".films.csv").replace(folder / "conf" / "films.csv")
     settings = {**MOVIES, "source": {"path": "films.csv"}, "training": {"max_epochs": 10}}
-    (folder / "conf" / "films.yaml").write_text(yaml.safe_dump(settings))
+    anew = {"vocabulary": {"keep": False}, "refresh": {"times": 0}} if version == KILLS else {}
+    (folder / "conf" / "films.yaml").write_text(yaml.safe_dump({**settings, **anew}))
 
 
 def people_in(folder: Path) -> set[str] | None:
