@@ -24,6 +24,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,11 @@ _CALLED: dict[str, Callable[[str, Path], tuple[float, dict[str, Any]]]] = {
 }  # fmt: skip
 TITLES = {"encode": "CSV to CSR", "learn": f"CSR to embedding, D={D}"}
 CONTESTS = ("encode", "sources", "learn", "answer", "interval", "stability", "scale", "overhead", "maps")
+_ALONE = {
+    "interval": ("benchmarks.intervals", "coverage"),
+    "stability": ("benchmarks.stability", "agreement"),
+    "maps": ("benchmarks.maps", "drawn"),
+}
 _LIBRARIES = ("torch", "pytorch-lightning", "scikit-learn")
 PACKAGES = {
     "encode": ("polars", "pandas", "numpy", "scipy"),
@@ -227,18 +233,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             found = growing(options.size)
         elif contest == "answer":
             found = answers.measured(f"{options.size}: {_said(options.size)}", csv, elsewhere)
-        elif contest == "interval":
-            from benchmarks.intervals import coverage  # imports what no contestant needs
-
-            found = coverage()
-        elif contest == "stability":
-            from benchmarks.stability import agreement
-
-            found = agreement()
-        elif contest == "maps":
-            from benchmarks.maps import drawn
-
-            found = drawn()
+        elif contest in _ALONE:  # imports what no contestant needs: their memory is measured
+            found = getattr(import_module(_ALONE[contest][0]), _ALONE[contest][1])()
         elif contest == "sources":
             found = from_sources(options.size, csv, options.repeats)
         elif contest == "overhead":

@@ -39,10 +39,8 @@ GIVEN = ("Lord of the Rings: The Fellowship of the Ring, The (2001)", "Batman Be
 ASKED = ("Lord of the Rings: The Two Towers, The (2002)", "Forrest Gump (1994)", "True Lies (1994)", "Toy Story (1995)")
 NEAR = "Alien (1979)"
 """Films that people know: a list, what is predicted from it, and one whose neighbours are shown."""
-RARE = 10
-"""Films that fewer people have rated are rare."""
-FILMS, NEAREST = 300, 10
-"""The most frequent films whose nearest ones are looked at."""
+FILMS, NEAREST, RARE = 300, 10, 10
+"""The most frequent films whose nearest ones are looked at, how many, and the ratings below which a film is rare."""
 OFTEN = 20
 """A word of fewer homes is not shown: its effect is a guess from a few sales."""
 
