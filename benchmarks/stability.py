@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 from scipy import sparse
+from scipy.linalg import orthogonal_procrustes
 
 from pipeline.config.dataset import Dataset
 from pipeline.config.files import load
@@ -100,8 +101,7 @@ class _Learner:
         for i in range(REPLICAS):
             drawn = np.sort(np.random.default_rng(i).integers(0, len(sample.rows), len(sample.rows)))
             other = self.fit(EMBEDDING, sample.rows.cut(drawn), seed=2 + i)
-            left, _, right = np.linalg.svd(other.T @ sample.learned)
-            found.append(other @ (left @ right))
+            found.append(other @ orthogonal_procrustes(other, sample.learned)[0])
         return np.asarray(np.mean(found, axis=0))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.linalg import orthogonal_procrustes
 
 from pipeline.embedding import Embedding, Fitted
 
@@ -26,7 +27,7 @@ def beside(fitted: Fitted, before: Embedding, turn: bool) -> Fitted:
             lie in any direction.
     """
     from pipeline.network.fitted_network import FittedNetwork
-    from pipeline.network.turned import turn_onto, turned
+    from pipeline.network.turned import turned
 
     assert isinstance(fitted, FittedNetwork)
     embedding = fitted.embedding
@@ -36,7 +37,7 @@ def beside(fitted: Fitted, before: Embedding, turn: bool) -> Fitted:
         return fitted
     weights, matrix, old = fitted.weights, embedding.matrix, before.matrix[place[known]]
     if turn:
-        turning = turn_onto(matrix[known], old)
+        turning, _ = orthogonal_procrustes(matrix[known].astype(np.float64), old.astype(np.float64))
         weights = turned(weights, turning)
         matrix = weights["table.weight"].astype(np.float32)
     drift = np.full(len(matrix), np.nan, np.float32)

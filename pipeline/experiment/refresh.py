@@ -161,7 +161,7 @@ class Refreshes:
 
     def _last(self, name: str) -> FinishedRun | None:
         """The run that counts; if it is a refresh of today's examples, the one that it went on from."""
-        last = self.tracker.current().get(name)
+        last = self._current.get(name)
         while last is not None and last.params.get("examples_fingerprint") == self.examples.fingerprint:
             last = self.tracker.of_id(last.tags[FROM]) if FROM in last.tags else None
         return last
@@ -189,6 +189,11 @@ class Refreshes:
         if has_learned_from_held_out(parts, self.examples, conf):
             return "the last fit has learned from what is held out now"
         return ""
+
+    @cached_property
+    def _current(self) -> dict[str, FinishedRun]:
+        """The runs that count, by name, before anything is fitted."""
+        return self.tracker.current()
 
     @cached_property
     def _size(self) -> dict[str, int]:

@@ -13,17 +13,6 @@ _READ_IT = ("first.weight", "line.weight")
 """Layers whose first D inputs are the coordinates."""
 
 
-def turn_onto(matrix: Array, before: Array) -> Array:
-    """(D, D) the rotation, or reflection, that brings points (n, D) nearest to other ones: orthogonal Procrustes.
-
-    >>> turn_onto(np.array([[0.0, 2.0], [1.0, 0.0]]), np.array([[2.0, 0.0], [0.0, 1.0]]))
-    array([[0., 1.],
-           [1., 0.]])
-    """
-    left, _, right = np.linalg.svd(matrix.astype(np.float64).T @ before.astype(np.float64))
-    return np.asarray(left @ right)
-
-
 def turned(weights: Mapping[str, Array], turn: Array) -> dict[str, Array]:
     """The weights of a network whose space is turned by a matrix (D, D): the table, and the layers that read it."""
     found, d = dict(weights), len(turn)

@@ -1,6 +1,7 @@
 """A network goes on from an earlier fit: what is known stays, and what is new begins near those it is seen with."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -11,9 +12,10 @@ from pipeline.embedding import Problem
 from pipeline.estimators import EMBEDDING, estimator
 from pipeline.examples.encoding import encode
 from pipeline.examples.example_set import ExampleSet
+from pipeline.experiment.moved import beside
 from pipeline.network.fitted_network import FittedNetwork
 from pipeline.network.refreshed_start import SHRUNK, refreshed_start
-from pipeline.network.turned import turn_onto, turned
+from pipeline.network.turned import turned
 from pipeline.records.pairs import pair_table
 from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
 from tests.conftest import genre_of
@@ -114,8 +116,12 @@ def test_a_turned_space_scores_the_same_and_lies_where_the_other_lay(
     vocabulary, rows = encoded(records, conf)
     fit = fitted(conf, vocabulary, rows)
     angle = np.array([[0.6, -0.8], [0.8, 0.6]])
-    elsewhere = FittedNetwork(fit.embedding, turned(fit.weights, angle), fit.task, fit.network)
+    moved = replace(fit.embedding, matrix=(fit.weights["table.weight"] @ angle).astype(np.float32))
+    elsewhere = FittedNetwork(moved, turned(fit.weights, angle), fit.task, fit.network)
     inputs = rows.inputs.csr()
     assert np.allclose(elsewhere.score(inputs, rows.dense), fit.score(inputs, rows.dense), rtol=1e-4, atol=1e-5)
-    table = fit.weights["table.weight"]
-    assert np.allclose(turn_onto(table @ angle, table), angle.T)
+    back = beside(elsewhere, fit.embedding, turn=True)
+    assert np.allclose(back.embedding.matrix, fit.embedding.matrix, atol=1e-5)
+    assert np.allclose(back.score(inputs, rows.dense), fit.score(inputs, rows.dense), rtol=1e-4, atol=1e-5)
+    assert back.embedding.drift is not None
+    assert back.embedding.drift.max() < 1e-5
