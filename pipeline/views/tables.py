@@ -60,7 +60,7 @@ def _replicas(comparison: Comparison) -> list[list[str]]:
     if found[STABILITY].null_count() == found.height:
         return [[] for _ in range(found.height + 1)]
     rows = [[f"{share:.0%}", f"{took:,.1f}"] if share is not None else ["", ""] for share, took in found.rows()]
-    return [["nearest that hold", "replicas, s"], *rows]
+    return [["stability", "replicas, s"], *rows]
 
 
 def _written(comparison: Comparison, name: str, row: Mapping[str, Any]) -> str:
