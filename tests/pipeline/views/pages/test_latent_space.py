@@ -202,7 +202,6 @@ def test_labels_do_not_collide_at_any_zoom_and_a_hidden_group_hides_its_own(
 ) -> None:
     look(browser, films(embedding), tmp_path)
     plot = browser.find_element(By.ID, "plot")
-    few = browser.execute_script("return placed.length")
     for keys in ("", "+", "--" + Keys.ARROW_LEFT, "0"):
         plot.send_keys(keys)
         until(browser, "Math.abs(drawn.getViewports()[0].zoom - states[0].zoom) < 1e-6")
@@ -213,7 +212,7 @@ def test_labels_do_not_collide_at_any_zoom_and_a_hidden_group_hides_its_own(
         for i, (left, top, right, bottom) in enumerate(boxes):
             for other in boxes[:i]:
                 assert left >= other[2] or other[0] >= right or top >= other[3] or other[1] >= bottom
-    assert few > 3
+    assert len(boxes) > 3  # the last key shows the whole map again
     browser.find_element(By.XPATH, "//div[@id='legend']/button[normalize-space()='Love']").click()
     browser.execute_script("picked = null; lit = []; writeLabels()")
     shown = browser.execute_script("return placed.map(label => label.token ?? null).filter(i => i !== null)")
