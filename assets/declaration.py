@@ -15,7 +15,7 @@ from pipeline.experiment.code_version import code_version
 
 RECORDS = {"source": True, "example": True, "tokens": True, "task": True, "split": {"column": True, "time": True}}
 TOKENS = {"example", "tokens", "split", "vocabulary", "task", "refit", "seed"}
-FITS = {"dimensions", "baselines", "training", "task", "refit", "seed"}
+FITS = {"dimensions", "baselines", "training", "task", "refit", "seed", "seeds", "precision"}
 """RECORDS, TOKENS and FITS: sections of conf; a change of a section that an asset names makes the asset stale."""
 
 

@@ -37,7 +37,12 @@ _CERTAIN = f"""\
 
 The examples are drawn {RESAMPLES:,} times anew, with replacement, and each metric is computed on each draw. Both fits
 of a verdict are measured on the same draws, so what is hard or easy for both does not count. An interval says how the
-metric would vary over other examples of the same kind. It does not cover other seeds.
+metric would vary over other examples of the same kind.
+
+Another seed would give another fit, too. So each fit that has chance in it is made with further seeds (`seeds` in conf)
+and measured on the same examples. The variance between seeds, the mean of that within each of K folds, divided by K, is
+what chance adds to each draw, as Student's distribution for so few fits. A verdict covers the chance of both fits. What
+other training examples would give is not covered. With `seeds: 1` intervals are over examples only, and tables say so.
 """
 
 

@@ -232,6 +232,11 @@ class Estimator(Protocol):
         """Its name in the runs and the tables."""
         ...
 
+    @property
+    def has_chance(self) -> bool:
+        """Whether another seed gives another fit."""
+        ...
+
     def fitted_at(self) -> tuple[int | None, ...]:
         """Each D to fit, once conf is resolved; None for a method without a D to sweep."""
         ...

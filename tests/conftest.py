@@ -259,6 +259,7 @@ MOVIES: dict[str, Any] = {
     "dimensions": [2],
     "training": {"max_epochs": 40},
     "baselines": [{"kind": "pca", "dimensions": [2]}, "popularity"],
+    "seeds": 1,
 }
 """Learned for long enough to tell the genres apart."""
 HOMES: dict[str, Any] = {
@@ -267,6 +268,7 @@ HOMES: dict[str, Any] = {
     "task": {"kind": "regression", "target": "price", "dense": ["area"]},
     "dimensions": [2],
     "training": {"max_epochs": 20},
+    "seeds": 1,
     "baselines": [{"kind": "pca", "dimensions": [2]}, "mean"],
 }
 """Learned for long enough to tell dear words from cheap ones."""

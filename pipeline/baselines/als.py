@@ -27,6 +27,7 @@ class Als(Baseline):
     """Matrix factorisation by alternating least squares, with the package `implicit`."""
 
     of_task: ClassVar[type[Task]] = MissingTokens
+    has_chance: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ("implicit",)
 
     kind: Literal["als"] = "als"

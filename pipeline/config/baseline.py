@@ -26,6 +26,8 @@ class Baseline(Kind, ABC):
     """Whether it is fitted at each D; other baselines have no D, or choose it as one of their settings."""
     ignores_examples: ClassVar[bool] = False
     """Whether it gives every example the same answer; such a baseline is quick."""
+    has_chance: ClassVar[bool] = False
+    """Whether another seed gives another fit."""
     uses_tokens: ClassVar[bool] = True
     """Whether it learns from the tokens of the examples, and from what they weigh."""
     needs: ClassVar[tuple[str, ...]] = ()

@@ -18,9 +18,11 @@ from pipeline.config.training import Training
 LADDER = (1, 2, 3, 4, 8, 16, 32, 64, 128)
 """The dimensions D that `dimensions: auto` tries, as far as the data has room."""
 EXACT_LOGITS = 10**8
-"""Up to this many training examples x tokens (N x V), the default precision is 64 bits, and there are replicas."""
+"""Up to this many training examples x tokens (N x V), precision is 64 bits, with replicas and more than one seed."""
 REPLICAS = 6
 """Three pairs of halves."""
+SEEDS, SEEDS_OF_FOLDS = 3, 2
+"""With folds, two fits in each say as much about the chance of a training as several of one split."""
 
 
 def _auto(value: Any) -> Any:
@@ -82,6 +84,11 @@ class Dataset(Section):
     """How many times each embedding, and PCA of the same D, is learned again from halves of its examples, which tells
     how far the nearest tokens hold: the two halves of a pair share no example. Six take about as long as the fit
     itself. 0: not at all. Default: 6 up to N x V = 100 million, 0 beyond."""
+    seeds: int | None = Field(None, ge=1, le=100)
+    """How many fits, each with a seed of its own, tell how far the chance of a training moves a metric, for every
+    method that has chance in it. Intervals and verdicts then cover the examples and the seeds. What is kept is the fit
+    of `seed`. 1: intervals cover the examples only. Default: 3, with folds 2 in each, up to N x V = 100 million, and 1
+    beyond."""
     seed: int = Field(1, ge=0, lt=2**32)
     """Seed of the split, the fold-in and the training."""
     precision: Literal[32, 64] | None = None
@@ -184,6 +191,7 @@ class Dataset(Section):
                 "baselines": tuple(one.resolved(n_examples, n_tokens, dimensions) for one in self.baselines),
                 "training": self.training.resolved(n_examples, n_tokens),
                 "replicas": (REPLICAS if is_small else 0) if self.replicas is None else self.replicas,
+                "seeds": self.seeds or ((SEEDS if self.split.folds is None else SEEDS_OF_FOLDS) if is_small else 1),
                 "precision": self.precision or (64 if is_small else 32),
             }
         )

@@ -1,7 +1,8 @@
 """How certain a metric is: bootstrap intervals over the held-out examples, and paired differences between two fits.
 
-An interval says how the metric would vary over other examples of the same kind; it does not cover the other fits that
-another seed or another training set would give. Examples that were cross-fitted are treated as independent.
+An interval says how the metric would vary over other examples of the same kind. What another seed would give is added
+by `seeds`; what another training set would give is not covered. Examples that were cross-fitted are treated as
+independent.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,6 +1,6 @@
 """What a metric is, and the primary metric of a task, by which choices are made."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -21,6 +21,15 @@ class Metric:
     name: str
     meaning: str
     higher_is_better: bool = True
+
+
+def judged_part(parts: Collection[str]) -> str | None:
+    """The part whose figures are told: the test examples; without any those of validation; None without both.
+
+    >>> judged_part(["validation", "test"])
+    'test'
+    """
+    return next((part for part in ("test", "validation") if part in parts), None)
 
 
 def primary_score(task: Task, metrics: Mapping[str, Number]) -> Number:

@@ -9,11 +9,12 @@ import numpy as np
 import polars as pl
 
 from pipeline.config.dataset import Dataset
-from pipeline.embedding import Embedding, Estimator, Fitted
+from pipeline.embedding import Embedding, Estimator
 from pipeline.estimators import estimator_type, run_name
 from pipeline.evaluation.bootstrap import interval, resampled
-from pipeline.evaluation.metrics import measure
+from pipeline.evaluation.metrics import judged_part, measure
 from pipeline.experiment.code_version import code_version
+from pipeline.experiment.cross_fitting import CrossFitted
 from pipeline.experiment.fits import Fit
 from pipeline.experiment.run import FinishedRun, Run
 from pipeline.experiment.tracking import Tracker
@@ -25,13 +26,16 @@ PICTURES_KEY = "pictures_key"
 _LOSSES = ("train_loss", "validation_loss")
 
 
-def keep_fit(fitted: Fitted, method: Estimator, conf: Dataset, run: Run, scores: Mapping[str, pl.DataFrame]) -> None:
+def keep_fit(done: CrossFitted, method: Estimator, conf: Dataset, run: Run) -> None:
     """Put metrics with their intervals, scores, embedding, weights and pictures into the run."""
+    fitted, scores = done.fitted, done.scores
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for part, frame in scores.items():
             run.log_metrics({f"{part}_{metric}": value for metric, value in measure(conf.task, frame).items()})
             (values,) = resampled(conf.task, [frame])
+            if part == judged_part(scores):
+                values = done.chance.widened(values, run_name(method.name, fitted.embedding.dimension))
             for metric, drawn in values.items():
                 found = interval(drawn, frame.height)
                 if np.isfinite(found.low):

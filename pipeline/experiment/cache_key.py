@@ -22,7 +22,7 @@ def fit_key(method: Estimator, conf: Dataset, examples: SparseExamples, dimensio
         "method": method.name,
         "dimension": dimension,
         "examples": examples.fingerprint,
-        "settings": conf.model_dump(mode="json", include={"task", "seed", "refit", "precision"}),
+        "settings": conf.model_dump(mode="json", include={"task", "seed", "seeds", "refit", "precision"}),
         "own": method.settings(),
         "code": code_version(*decided_by),
         "libraries": library_versions(*decided_by),

@@ -16,7 +16,8 @@ import polars as pl
 from pipeline.config.task import Task
 from pipeline.estimators import EMBEDDING, PCA, estimator_type
 from pipeline.evaluation.bootstrap import difference, interval, resampled
-from pipeline.evaluation.metrics import Metric, measure
+from pipeline.evaluation.metrics import Metric, judged_part, measure
+from pipeline.evaluation.seeds import SeedChance
 from pipeline.experiment.dimensions import chosen_dimensions, worth_in_pca
 from pipeline.experiment.fits import OF_REPLICAS, Fit
 from pipeline.pictures.sweep import draw_sweep
@@ -36,9 +37,9 @@ class Comparison:
     differences: pl.DataFrame
     """One row for each metric and ordered pair of fits: fit, against, metric, difference, low, high, verdict."""
     about: Mapping[str, Any]
-    """part, n_examples, vocabulary_size, metrics (name -> meaning, the primary one first), lower_is_better (the
-    names of those), weight (a column, or None), split (a sentence, or None), best and smallest (learned D, by
-    validation), worth (learned D -> PCA's D)."""
+    """part, n_examples, seeds (how many the intervals cover), vocabulary_size, metrics (name -> meaning, the primary
+    one first), lower_is_better (the names of those), weight (a column, or None), split (a sentence, or None), best and
+    smallest (learned D, by validation), worth (learned D -> PCA's D)."""
 
     @classmethod
     def of(
@@ -67,9 +68,12 @@ class Comparison:
         order = sorted(range(len(fits)), key=lambda i: _place(fits[i]))
         fits = [fits[i] for i in order]
         evaluated = {part: [frames[i] for i in order] for part, frames in scores.items() if frames}
-        part = next((part for part in ("test", "validation") if part in evaluated), "no")
-        frames = evaluated.get(part, [])
-        drawn = resampled(task, frames)
+        part = judged_part(evaluated)
+        frames = evaluated.get(part or "", [])
+        chance = [SeedChance.from_metrics(fit.metrics) for fit in fits]
+        drawn = [
+            of.widened(values, fit.name) for of, values, fit in zip(chance, resampled(task, frames), fits, strict=False)
+        ]
         values = [measure(task, frame) for frame in frames]
         metrics = [metric for metric in task.metrics if values and metric.name in values[0]]
         n_examples = frames[0].height if frames else 0
@@ -86,8 +90,9 @@ class Comparison:
         ]
         chosen = chosen_dimensions(fits, evaluated.get("validation", []), task)
         about = {
-            "part": part,
+            "part": part or "no",
             "n_examples": n_examples,
+            "seeds": max(of.seeds for of in chance),
             "vocabulary_size": vocabulary_size,
             "metrics": {metric.name: metric.meaning for metric in metrics},
             "lower_is_better": [metric.name for metric in metrics if not metric.higher_is_better],

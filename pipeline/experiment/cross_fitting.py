@@ -7,7 +7,7 @@ What a method does stands in its own module; storing the result does not belong 
 import logging
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,8 @@ import polars as pl
 from pipeline.config.dataset import Dataset
 from pipeline.embedding import Estimator, Fitted, Place, Problem, Watch
 from pipeline.evaluation.in_parts import evaluate
+from pipeline.evaluation.metrics import judged_part, measure
+from pipeline.evaluation.seeds import SeedChance
 from pipeline.examples.example_set import ExampleSet
 from pipeline.examples.sparse_examples import HELD_OUT, SparseExamples
 from pipeline.vocabulary.vocabulary import Vocabulary
@@ -38,7 +40,9 @@ class CrossFitted:
     chosen: Sequence[Mapping[str, Any]]
     """What validation chose in each fold."""
     seconds: float
-    """Seconds of fitting, including those of an earlier process."""
+    """Seconds of fitting, including those of an earlier process, without those of further seeds."""
+    chance: SeedChance
+    """How far the metrics vary between seeds."""
 
 
 def cross_fit(
@@ -57,8 +61,8 @@ def cross_fit(
     """Fit a method and evaluate it, once or once for each fold.
 
     Validation chooses. Where conf says `refit`, the choice is then fitted again on training and validation examples
-    together. The fit is evaluated on the test examples. With folds, the fit to keep is one on all examples, with the
-    typical choice.
+    together. The fit is evaluated on the test examples, and so is the same fit with other seeds (`seeds`). With folds,
+    the fit to keep is one on all examples, with the typical choice.
 
     Args:
         method: how to fit.
@@ -86,8 +90,15 @@ def cross_fit(
             weights = start(training) if start else None
             return method.fit(Problem(training, vocabulary, conf, dimension, validation, chosen, watch, weights))
 
+    def other_seeds(whose: str, training: ExampleSet, chosen: Mapping[str, Any]) -> Iterator[Fitted]:
+        for i in range(1, (conf.seeds or 1) if method.has_chance else 1):
+            watch = Watch(f"{conf.name}: {whose}, seed {i + 1} of {conf.seeds}", log, checkpoints=state, place=place)
+            own = conf.model_copy(update={"seed": (conf.seed + i) % 2**32})
+            weights = start(training) if start else None
+            yield method.fit(Problem(training, vocabulary, own, dimension, None, chosen, watch, weights))
+
     scores: dict[str, list[pl.DataFrame]] = {part: [] for part in HELD_OUT}
-    chosen = []
+    chosen, by_seed = [], []
     for fold in range(examples.n_folds):
         whole = f"{name}, fold {fold + 1} of {examples.n_folds}" if examples.n_folds > 1 else name
         validation, test = (examples.held_out(part, fold, conf.task.most_evaluated, conf.seed) for part in HELD_OUT)
@@ -99,11 +110,17 @@ def cross_fit(
                 fitted = fit(f"{whole}, refit", examples.training(fold, refit=True), chosen=fitted.chosen)
         if len(test):
             scores["test"].append(evaluate(conf, fitted, test))
+        part = judged_part([part for part, frames in scores.items() if frames])
+        if part:
+            rows = examples.training(fold, refit=conf.refit and part == "test")
+            held_out = test if part == "test" else validation
+            others = (evaluate(conf, other, held_out) for other in other_seeds(whole, rows, fitted.chosen))
+            by_seed.append([measure(conf.task, frame) for frame in (scores[part][-1], *others)])
     if examples.n_folds > 1:
         fitted = fit(f"{name}, all", final_training(examples, conf), chosen=typical(chosen))
     losses.flush()
     evaluated = {part: pl.concat(frames) for part, frames in scores.items() if frames}
-    return CrossFitted(fitted, evaluated, chosen, clock.seconds)
+    return CrossFitted(fitted, evaluated, chosen, clock.seconds, SeedChance.of(by_seed))
 
 
 def final_training(examples: SparseExamples, conf: Dataset) -> ExampleSet:

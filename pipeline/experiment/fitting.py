@@ -4,7 +4,7 @@ import logging
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -198,11 +198,11 @@ def fit_one(
     name = run_name(method.name, dimension)
     goes_on = None if start is None else partial(start.weights_for, vocabulary, dtype=conf.dtype)
     done = cross_fit(method, name, conf, vocabulary, examples, dimension, run.log_metrics, log, state, place, goes_on)
-    run.log_metrics({"fit_seconds": done.seconds})
+    run.log_metrics({"fit_seconds": done.seconds} | done.chance.as_metrics())
     run.log_params(_chosen_params(done.chosen, dimension, done.fitted))
     fitted = done.fitted if before is None else moved.beside(done.fitted, before, turn=start is None)
     run.log_metrics(moved.tell(f"{conf.name}: {name}", fitted.embedding, log))
-    keep_fit(fitted, method, conf, run, done.scores)
+    keep_fit(replace(done, fitted=fitted), method, conf, run)
     return fitted
 
 

@@ -28,6 +28,8 @@ from pipeline.experiment.fits import OF_REPLICAS, REPLICA_SECONDS, STABILITY, Fi
 from pipeline.experiment.refresh import TIMES
 from pipeline.experiment.tracking import Tracker
 from pipeline.inference.saved_fit import EMBEDDING_FILE
+from pipeline.pictures.projection import SHOWN
+from pipeline.similarity import places
 from pipeline.similarity.nearest import nearest_tokens
 from pipeline.similarity.stability import Stability, stability_of
 from pipeline.vocabulary.vocabulary import Vocabulary
@@ -93,7 +95,7 @@ def _of(
         return {}
     start = time.perf_counter()
     try:
-        found = _stability(fit, conf, vocabulary, training, tracker, run.data.params)
+        found, where = _fitted(fit, conf, vocabulary, training, tracker, run.data.params)
     except PipelineError as error:
         log.warning(f"{conf.name}: {fit.name} has no replicas: {error}")
         return {}
@@ -101,6 +103,7 @@ def _of(
     with tempfile.TemporaryDirectory() as folder:
         learned = Embedding.load(tracker.file(fit.run_id, EMBEDDING_FILE))
         replace(learned, stability=found).save(Path(folder) / EMBEDDING_FILE)
+        places.save(where, Path(folder))
         for name, value in metrics.items():
             tracker.client.log_metric(fit.run_id, name, value)
         tracker.keep(fit.run_id, Path(folder), {REPLICAS_KEY: key})
@@ -117,15 +120,15 @@ def _key(fit: Fit, conf: Dataset) -> str:
     return hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]
 
 
-def _stability(
+def _fitted(
     fit: Fit,
     conf: Dataset,
     vocabulary: Vocabulary,
     training: ExampleSet,
     tracker: Tracker,
     params: Mapping[str, str],
-) -> Stability:
-    """The stability of a fit's tokens, by replicas."""
+) -> tuple[Stability, Array]:
+    """The stability of a fit's tokens, by replicas, and where these put the tokens that people look at."""
     n = conf.replicas or 0
     learned = Embedding.load(tracker.file(fit.run_id, EMBEDDING_FILE))
     chosen = _chosen(params)
@@ -135,14 +138,16 @@ def _stability(
         chosen["epochs"] = -(-chosen["epochs"] // EPOCHS)
         shorter = conf.training.model_copy(update={"max_epochs": chosen["epochs"], "workers": 1})
         conf = conf.model_copy(update={"training": shorter})
-    nearest = []
+    nearest, where = [], []
     for i, rows in enumerate(halves(training, n, conf.seed)):
         watch = Watch(f"{conf.name}: {fit.name}, replica {i + 1} of {n}", _SILENT)
         own = conf.model_copy(update={"seed": (conf.seed + 1 + i) % 2**32})
         problem = Problem(rows, vocabulary, own, fit.dimension, None, chosen, watch)
         fitted: Fitted = estimator(fit.method, own).fit(problem)
-        nearest.append(nearest_tokens(fitted.embedding.matrix, rows.inputs.counts))
-    return stability_of(nearest_tokens(learned.matrix, learned.counts), nearest)
+        matrix, counts = fitted.embedding.matrix, rows.inputs.counts
+        nearest.append(nearest_tokens(matrix, counts))
+        where.append(places.turned_onto(learned.matrix, matrix, counts > 0)[learned.vocabulary.by_count[:SHOWN]])
+    return stability_of(nearest_tokens(learned.matrix, learned.counts), nearest), np.array(where)
 
 
 def halves(rows: ExampleSet, n: int, seed: int) -> Iterator[ExampleSet]:

@@ -28,6 +28,7 @@ class CourseNetwork(Baseline, Schedule):
 
     of_task: ClassVar[type[Task]] = MissingTokens
     is_swept: ClassVar[bool] = True
+    has_chance: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ("torch",)
     in_words: ClassVar[str] = (
         "course_network is the network of the textbooks, where three of ten tokens predict the other seven; the "

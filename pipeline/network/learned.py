@@ -20,6 +20,7 @@ class LearnedEmbedding:
     NAME: ClassVar[str] = "embedding"
     is_swept: ClassVar[bool] = True
     ignores_examples: ClassVar[bool] = False
+    has_chance: ClassVar[bool] = True
     uses_tokens: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ("torch",)
     in_words: ClassVar[str] = ""

@@ -35,16 +35,24 @@ class View:
     """Whether directions mean something; on a map of neighbourhoods only nearness does."""
     others: Array | None = None
     """(V - n, k) of the other tokens, where the view has a place for them."""
+    replicas: Array | None = None
+    """(R, n, k) where each of R replicas puts the tokens; NaN for those that it has not learned."""
 
 
-def plane(embedding: Embedding, n: int = SHOWN) -> View:
-    """Two coordinates for each token: as they are if D = 2, the two principal axes if D > 2, a line if D = 1."""
-    return _principal(embedding, n, 2)
+def plane(embedding: Embedding, n: int = SHOWN, replicas: Array | None = None) -> View:
+    """Two coordinates for each token: as they are if D = 2, the two principal axes if D > 2, a line if D = 1.
+
+    Args:
+        embedding: the most frequent tokens first.
+        n: how many of them are shown.
+        replicas: (R, n, D) where each of R replicas puts them.
+    """
+    return _principal(embedding, n, 2, replicas)
 
 
-def space(embedding: Embedding, n: int = SHOWN) -> View:
-    """Three coordinates for each token: as they are if D = 3, the three principal axes if D > 3."""
-    return _principal(embedding, n, 3)
+def space(embedding: Embedding, n: int = SHOWN, replicas: Array | None = None) -> View:
+    """Three coordinates for each token: as they are if D = 3, the three principal axes if D > 3; see `plane`."""
+    return _principal(embedding, n, 3, replicas)
 
 
 def neighbourhoods(embedding: Embedding, seed: int, n: int = SHOWN) -> View | None:
@@ -72,17 +80,19 @@ def ends(view: View, labels: Sequence[str], k: int = 4) -> list[tuple[list[str],
     return [([labels[i] for i in order[:k]], [labels[i] for i in order[::-1][:k]]) for order in orders]
 
 
-def _principal(embedding: Embedding, n: int, k: int) -> View:
+def _principal(embedding: Embedding, n: int, k: int, replicas: Array | None) -> View:
     matrix, others, d = embedding.matrix[:n], embedding.matrix[n:], embedding.dimension
     name = "plane" if k == 2 else "space"
     if d == 1:
         return View("line", np.column_stack([matrix[:, 0], np.arange(len(matrix))]), ("dimension 1", "by frequency"))
     if d == k:
-        return View(name, matrix, tuple(f"dimension {i + 1}" for i in range(k)), others=others)
+        return View(name, matrix, tuple(f"dimension {i + 1}" for i in range(k)), True, others, replicas)
     middle = matrix.mean(axis=0)
     centred = matrix - middle
     values, directions = np.linalg.eigh(centred.T @ centred)
     share = values[::-1] / max(values.sum(), np.finfo(np.float32).tiny)
     axes = tuple(f"principal axis {i + 1} of {d} dimensions ({share[i]:.0%})" for i in range(k))
     onto = directions[:, : -k - 1 : -1]  # (D, k)
-    return View(f"{name} of the principal axes", centred @ onto, axes, others=others @ onto - middle @ onto)
+    others = others @ onto - middle @ onto
+    replicas = None if replicas is None else (replicas - middle) @ onto
+    return View(f"{name} of the principal axes", centred @ onto, axes, True, others, replicas)

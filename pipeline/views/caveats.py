@@ -7,10 +7,7 @@ from pipeline.experiment.fits import STABILITY
 
 def caveats(conf: Dataset, comparison: Comparison) -> list[str]:
     """What to keep in mind, as sentences."""
-    said = [
-        f"Each fit is one training with one seed ({conf.seed}). The intervals are over the held-out examples; the "
-        "chance of a training is not in them."
-    ]
+    said = [_seeds(conf, comparison)]
     if comparison.frame[STABILITY].null_count() < comparison.frame.height:
         said.append(
             "How far nearest tokens hold was measured with halves of the examples, so it is what half as many examples "
@@ -27,6 +24,21 @@ def caveats(conf: Dataset, comparison: Comparison) -> list[str]:
         *([_OF_OTHERS] if conf.split.hold_out == "last" and conf.split.time is not None else []),
         *([] if conf.task.predicts_tokens else [_EFFECT]),
     ]
+
+
+def _seeds(conf: Dataset, comparison: Comparison) -> str:
+    """Which chance is in the intervals, and which is not."""
+    if (seeds := comparison.about.get("seeds", 1)) > 1:
+        return (
+            f"What is shown are the fits of one seed ({conf.seed}). The intervals are over the held-out examples and "
+            f"over seeds: each fit that has chance in it was made {seeds} times"
+            f"{' in every fold' if conf.split.folds else ''}. The chance of which examples are learned from is not in "
+            "them."
+        )
+    return (
+        f"Each fit is one training with one seed ({conf.seed}). The intervals are over the held-out examples; the "
+        "chance of a training is not in them: `seeds: 3` measures it."
+    )
 
 
 _EFFECT = (

@@ -13,6 +13,8 @@ from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from pipeline.config.dataset import Dataset
@@ -21,13 +23,14 @@ from pipeline.estimators import PCA
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.code_version import code_version
 from pipeline.experiment.comparison import Comparison
-from pipeline.experiment.fits import Fit
+from pipeline.experiment.fits import STABILITY, Fit
 from pipeline.experiment.replicas import REPLICAS_KEY
 from pipeline.experiment.tracking import Tracker
 from pipeline.inference.saved_fit import load_fitted
 from pipeline.pictures.colours import Colour, Groups, Numbers, colours, frequent
 from pipeline.pictures.figures import draw_map
 from pipeline.pictures.projection import SHOWN, neighbourhoods, plane, space
+from pipeline.similarity import places
 from pipeline.tasks.target import TargetTask
 from pipeline.views.kept_epoch import kept_in_words
 from pipeline.views.marginal_effects import telling_tokens, token_effects
@@ -140,6 +143,13 @@ def _embedding(fit: Fit, tracker: Tracker) -> Embedding:
     return Embedding.load(tracker.file(fit.run_id, "embedding.parquet")).most_frequent_first()
 
 
+def _places(fit: Fit, tracker: Tracker, n: int) -> npt.NDArray[np.float32] | None:
+    """(R, n, D) where each replica of a fit puts its n most frequent tokens; None without replicas."""
+    if STABILITY not in fit.metrics:
+        return None
+    return places.load(tracker.file(fit.run_id, places.FILE))[:, :n]
+
+
 def _kept(conf: Dataset, comparison: Comparison, tracker: Tracker) -> str:
     """Why the fit that the report shows keeps the epochs that it keeps."""
     run_id, metric = comparison.best.run_id, conf.task.metrics[0].name
@@ -166,14 +176,15 @@ def _draw(
     """Write the page of a fit, and its map in the same colours."""
     embedding = _embedding(fit, tracker)
     n = n_shown(embedding)
-    panels = [[plane(embedding, n)]]
+    where = _places(fit, tracker, n)
+    panels = [[plane(embedding, n, where)]]
     if embedding.dimension >= 3:
-        panels.append([space(embedding, n)])
+        panels.append([space(embedding, n, where)])
     if is_best and (near := neighbourhoods(embedding, conf.seed, n)):
         panels.insert(0, [near])
     if beside and embedding.dimension >= 3:
-        other = space(_embedding(beside, tracker), n)
-        panels.insert(0, [replace(space(embedding, n), name=fit.name), replace(other, name=beside.name)])
+        other = space(_embedding(beside, tracker), n, _places(beside, tracker, n))
+        panels.insert(0, [replace(space(embedding, n, where), name=fit.name), replace(other, name=beside.name)])
     counts = embedding.vocabulary.tokens["count"].to_numpy()[:n]
     stability = None if embedding.stability is None else embedding.stability.scores[:n]
     of_tokens = colours(about.head(n), counts, embedding.matrix[:n], stability)

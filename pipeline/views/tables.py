@@ -95,14 +95,22 @@ def sentences(comparison: Comparison) -> list[str]:
     methods = [estimator_type(name) for name in comparison.frame["method"].unique(maintain_order=True)]
     return [
         f"{primary}: {comparison.about['metrics'][primary]}; {direction(comparison, primary)} is better.",
-        f"Measured on the {n:,} {part} examples. ± and brackets are {LEVEL:.0%} intervals of a bootstrap over them, "
-        "paired for differences.",
+        f"Measured on the {n:,} {part} examples. ± and brackets are {LEVEL:.0%} intervals over "
+        f"{_covered(comparison)}, paired for differences.",
         *([split] if (split := comparison.about.get("split")) else []),
         f"{_chosen(comparison)}{thumb}",
         *_reached(comparison),
         *_weighted(comparison),
         *(method.in_words for method in methods if method.in_words),
     ]
+
+
+def _covered(comparison: Comparison) -> str:
+    """What the intervals are over: the examples, and the seeds of the fits."""
+    seeds = comparison.about.get("seeds", 1)
+    if seeds > 1:
+        return f"examples (a bootstrap) and seeds ({seeds} for each fit that has chance in it)"
+    return "examples (a bootstrap), not over seeds"
 
 
 def direction(comparison: Comparison, metric: str) -> str:

@@ -137,6 +137,7 @@ def _view(view: View, labels: Sequence[str], terms: Sequence[Sequence[str]], n: 
         "points": _floats(points),
         "places": place_names(points, terms, seed) if flat else [],
         "density": _density(view) if flat else None,
+        "replicas": None if view.replicas is None else _floats(view.replicas[:, :n]),
     }
 
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -155,6 +156,20 @@ def test_without_any_held_out_example_the_table_says_so() -> None:
     comparison = Comparison.of(FITS, 16, TASK, {"validation": [], "test": []})
     assert "No example is held out, so nothing was measured" in tables.text(comparison)
     assert comparison.differences.is_empty()
+
+
+def test_intervals_cover_the_seeds_where_they_were_measured() -> None:
+    """A difference that the examples show well, and that another seed turns round as easily."""
+    by_chance = [
+        replace(one, metrics=one.metrics | {"seed_sd_recall_at_20": 0.1, "seeds": 2.0, "seed_freedom": 5.0})
+        for one in FITS[:2]
+    ]
+    (narrow, wide) = (Comparison.of(fits, 10, TASK, {"test": SCORES[:2]}) for fits in (FITS[:2], by_chance))
+    pair = ("embedding D=8", "embedding D=2", "recall_at_20")
+    assert (narrow.verdict(*pair)["verdict"], wide.verdict(*pair)["verdict"]) == ("better", "no difference shown")
+    assert narrow.verdict(*pair)["difference"] == wide.verdict(*pair)["difference"]
+    assert "over examples (a bootstrap), not over seeds" in " ".join(tables.sentences(narrow))
+    assert "over examples (a bootstrap) and seeds (2 for each" in " ".join(tables.sentences(wide))
 
 
 def test_saving_and_loading(planted: Comparison, tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import json
+import statistics
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from pipeline.config.dataset import Dataset
 from pipeline.config.records import Split
 from pipeline.embedding import Embedding, Problem
 from pipeline.errors import PipelineError
+from pipeline.evaluation.metrics import measure
 from pipeline.examples.encoding import encode
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.artifacts import load_scores
@@ -19,6 +21,7 @@ from pipeline.experiment.fits import Fits
 from pipeline.experiment.fitting import fit_all
 from pipeline.experiment.tracking import Tracker
 from pipeline.inference.saved_fit import load_fitted
+from pipeline.network.learned import LearnedEmbedding
 from pipeline.records.pairs import pair_table
 from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
 
@@ -174,6 +177,35 @@ def test_in_folds_every_example_is_evaluated_once_and_the_fit_on_all_of_them_is_
     kept = load_fitted(tracker.folder(fit.run_id))
     if method == "ease":
         assert kept.weights["indptr"][-1] == len(examples.indices)
+
+
+def test_other_seeds_tell_the_chance_of_a_training_and_change_nothing_else(
+    two_genres: pl.DataFrame, movies: Dataset, tracker: Tracker, encoded: Callable
+) -> None:
+    """By hand: the same network with the next seed, judged on the same examples."""
+    vocabulary, examples = encoded(two_genres, movies)
+    two, one = (movies.model_copy(update={"seeds": seeds}) for seeds in (2, 1))
+    (fit,) = fit_all("embedding", two, vocabulary, examples, tracker).fits
+    (alone,) = fit_all("embedding", one, vocabulary, examples, tracker).fits
+    (scores,), (scores_alone,) = (load_scores(tracker, [of], "test") for of in (fit, alone))
+    assert scores.equals(scores_alone)
+    assert not any(name.startswith("seed") for name in alone.metrics)
+    conf = two.resolved(examples.n_training, len(vocabulary))
+    epochs = int(tracker.param(fit.run_id, "selected.epochs"))
+    temperature = float(tracker.param(fit.run_id, "selected.temperature"))
+    other = LearnedEmbedding(conf).fit(
+        Problem(
+            examples.training(),
+            vocabulary,
+            conf.model_copy(update={"seed": conf.seed + 1}),
+            2,
+            chosen={"epochs": epochs, "temperature": temperature},
+        )
+    )
+    theirs = measure(conf.task, conf.task.evaluate(other, examples.held_out("test")))["recall_at_20"]
+    both = [fit.metrics["test_recall_at_20"], theirs]
+    assert fit.metrics["seed_sd_recall_at_20"] == pytest.approx(statistics.stdev(both))
+    assert fit.metrics["seed_freedom"] == 1
 
 
 def test_a_refit_learns_from_validation_too_before_the_test(

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import polars as pl
 import pytest
 
@@ -33,6 +35,15 @@ def test_it_says_what_the_figures_leave_out(settings: dict, part: str, has_valid
     for words in said:
         assert words in told
     assert ("not a cause" in told) == (settings is HOMES)
+
+
+def test_it_says_which_chance_the_intervals_cover() -> None:
+    conf = Dataset.model_validate({"name": "films", "source": {"path": "films.csv"}, **MOVIES, "split": {"folds": 3}})
+    by_chance = [replace(FITS[0], metrics=FITS[0].metrics | {"seeds": 2.0, "seed_freedom": 3.0})]
+    scores = [pl.DataFrame({"example": ["a", "b"], "recall_at_20": [0.2, 0.4]})]
+    told = [" ".join(caveats(conf, Comparison.of(fits, 10, conf.task, {"test": scores}))) for fits in (FITS, by_chance)]
+    assert "the chance of a training is not in them: `seeds: 3` measures it" in told[0]
+    assert "each fit that has chance in it was made 2 times in every fold" in told[1]
 
 
 COLUMNS = {"missing_tokens": ["recall_at_20", "ndcg_at_20"], "regression": ["target", "predicted"]}

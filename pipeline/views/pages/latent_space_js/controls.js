@@ -74,6 +74,7 @@ function turnTo(index) {
   byId("hints").innerHTML = shown.flatMap(view => view.hints.map((hint, i) => `${shown.length > 1 ? escaped(view.name) + ", " : ""}${escaped(view.axes[i])}: ${escaped(hint)}`)).join("<br>")
     || "Nearness means similarity here; directions and far distances mean nothing.";
   tellPlaces();
+  spread.tell();
   if (!isFlat() && !calm.matches && drawn) start();
 }
 
@@ -111,6 +112,7 @@ async function begin() {
   on("found", "mousedown", event => { event.preventDefault(); const option = event.target.closest("[data-at]"); if (option) search.take(+option.dataset.at); });
   on("all", "click", showAll);
   on("turn", "click", () => turning === null ? start() : stop());
+  on("spread", "click", () => spread.toggle());
   on("select", "click", () => lasso.toggle());
   on("labels", "pointerdown", event => lasso.begin(event));
   on("labels", "pointermove", event => lasso.extend(event));

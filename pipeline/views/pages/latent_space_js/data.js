@@ -11,7 +11,10 @@ const dot = (a, b) => { let sum = 0; for (let d = 0; d < D; d++) sum += a[d] * b
 const lengths = data.labels.map((_, i) => Math.hypot(...vector(i)));
 const most = Math.max(...data.counts.slice(0, 1), 1);
 const radii = Float32Array.from(data.counts, count => 2 + 7 * Math.sqrt(count / most));
-for (const panel of data.views) for (const view of panel) view.points = floats(view.points);
+for (const panel of data.views) for (const view of panel) {
+  view.points = floats(view.points);
+  view.replicas = view.replicas && floats(view.replicas);
+}
 for (const colour of data.colours) if (colour.values) colour.values = floats(colour.values);
 
 const darkness = matchMedia("(prefers-color-scheme: dark)"), calm = matchMedia("(prefers-reduced-motion: reduce)");

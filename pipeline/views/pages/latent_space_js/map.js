@@ -41,7 +41,7 @@ function layersOf(view, p) {
   const attribute = (value, size) => ({value, size});
   const point = i => place(view, i), line = rgb(ink("--ink")), marks = picked === null ? [] : [picked, ...lit];
   return [
-    ...cloud(view, p), ...edges(view, p),
+    ...cloud(view, p), ...edges(view, p), ...spread.layers(view, p),
     new deck.ScatterplotLayer({id: `${p}-points`, pickable: true, billboard: true, radiusUnits: "pixels", stroked: false,
       data: {length: n, attributes: {getPosition: attribute(positions, 3), getRadius: attribute(sizes, 1), getFillColor: attribute(colours, 4)}}}),
     new deck.LineLayer({id: `${p}-joins`, data: lit, widthUnits: "pixels", getWidth: 1.5, getColor: [...line, 150],

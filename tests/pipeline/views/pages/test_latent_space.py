@@ -180,6 +180,42 @@ def test_a_neighbour_that_all_replicas_support_looks_different_from_one_that_non
     assert console_errors(browser) == []
 
 
+def test_on_demand_each_replica_s_places_are_seen_with_an_ellipse_on_a_plane(
+    browser: Chrome, embedding: Embedding, tmp_path: Path
+) -> None:
+    """Planted: token 5 lies in four places around its own, token 7 where it is; one replica has not learned token 5."""
+    moved = np.repeat(embedding.matrix[None], 5, axis=0)
+    moved[:4, 5, :2] += [[0.3, 0], [-0.3, 0], [0, 0.2], [0, -0.2]]
+    moved[4, 5] = np.nan
+    nearest = nearest_tokens(embedding.matrix, embedding.counts)
+    known = replace(embedding, stability=stability_of(nearest, [nearest] * 4))
+    panels = [[View("neighbourhoods", plane(embedding).points, ("", ""), has_axes=False)]]
+    panels += [[plane(known, replicas=moved)], [space(known, replicas=moved)]]
+    look(browser, films(known, *panels), tmp_path)
+    button, said = browser.find_element(By.ID, "spread"), browser.find_element(By.ID, "spread_says")
+    browser.execute_script("pick(5)")
+    assert not button.is_displayed()  # this map has no place for them
+    assert layer(browser, "0-points")["length"] == 60
+    for panel in (1, 2):
+        browser.execute_script(f"turnTo({panel}); draw()")
+        assert button.is_displayed()
+        assert button.get_attribute("aria-pressed") == "false"
+        assert not said.is_displayed()
+        button.click()
+        assert "4 replicas, each learned from half of the examples" in said.text
+        dots = layer(browser, "0-spread")
+        assert sum(dot["i"] == 5 for dot in dots) == 4
+        assert len(dots) == 4 + 10 * 5  # the ten nearest too
+        lines = layer(browser, "0-ellipses")
+        assert ("ellipse" in said.text) == (panel == 1) == (len(lines) > 0)
+        assert serious_faults(browser) == []
+        button.click()
+    around = browser.execute_script("return ellipse([[.3, 0, 0], [-.3, 0, 0], [0, .2, 0], [0, -.2, 0]])")
+    half = np.sqrt(2 * np.log(2) * np.array([2 * 0.3**2 / 3, 2 * 0.2**2 / 3]))  # chi^2 of two: half of the mass
+    np.testing.assert_allclose(np.max([line[0] for line in around], axis=0), [*half, 0], rtol=1e-3)
+    assert console_errors(browser) == []
+
+
 def test_the_search_works_by_keyboard_and_names_the_nearest_without_a_hit(
     browser: Chrome, embedding: Embedding, tmp_path: Path
 ) -> None:
