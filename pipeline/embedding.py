@@ -230,25 +230,19 @@ class Estimator(Protocol):
     @property
     def name(self) -> str:
         """Its name in the runs and the tables."""
-        ...
 
     @property
     def has_chance(self) -> bool:
         """Whether another seed gives another fit."""
-        ...
 
     def fitted_at(self) -> tuple[int | None, ...]:
         """Each D to fit, once conf is resolved; None for a method without a D to sweep."""
-        ...
 
     def settings(self) -> dict[str, Any]:
         """Its own settings that can change the result, as plain data."""
-        ...
 
     def memory(self, size: Size, dimension: int | None) -> int:
         """Bytes of memory that a fit needs at its peak, about."""
-        ...
 
     def fit(self, problem: Problem) -> Fitted:
         """Fit on the training examples; where a setting has several values, validation chooses."""
-        ...
