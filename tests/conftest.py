@@ -260,6 +260,7 @@ MOVIES: dict[str, Any] = {
     "training": {"max_epochs": 40},
     "baselines": [{"kind": "pca", "dimensions": [2]}, "popularity"],
     "seeds": 1,
+    "replicas": 2,
 }
 """Learned for long enough to tell the genres apart."""
 HOMES: dict[str, Any] = {
@@ -269,6 +270,7 @@ HOMES: dict[str, Any] = {
     "dimensions": [2],
     "training": {"max_epochs": 20},
     "seeds": 1,
+    "replicas": 2,
     "baselines": [{"kind": "pca", "dimensions": [2]}, "mean"],
 }
 """Learned for long enough to tell dear words from cheap ones."""

@@ -39,6 +39,8 @@ Array = npt.NDArray[Any]
 EPOCHS = 3
 """A replica learns for a third of the epochs of its fit. It has come as far by then: two halves agree on no fewer
 tokens than after all epochs, and the order of the tokens is the same."""
+SEEN = 2
+"""Up to this D a replica learns for all epochs: the places themselves are looked at, and they have not come as far."""
 REPLICAS_KEY = "replicas_key"
 """Tag of a run: what decides its replicas."""
 _SILENT = logging.getLogger(f"{__name__}.silent")
@@ -135,7 +137,7 @@ def _fitted(
     if "epochs" in chosen:
         if TIMES in params:  # a refresh goes on from what was learned, but a replica begins anew
             chosen["epochs"] = conf.training.max_epochs
-        chosen["epochs"] = -(-chosen["epochs"] // EPOCHS)
+        chosen["epochs"] = -(-chosen["epochs"] // (1 if fit.dimension <= SEEN else EPOCHS))
         shorter = conf.training.model_copy(update={"max_epochs": chosen["epochs"], "workers": 1})
         conf = conf.model_copy(update={"training": shorter})
     nearest, where = [], []

@@ -138,7 +138,7 @@ def test_a_changed_setting_makes_stale_what_it_concerns_and_nothing_else(movies:
     for judged in ({"seeds": 2}, {"precision": 32}):
         after = versions(movies.model_copy(update=judged))
         assert {name for name in CHAIN if before[name] != after[name]} == stale
-    after = versions(movies.model_copy(update={"replicas": 2}))
+    after = versions(movies.model_copy(update={"replicas": 4}))
     assert {name for name in CHAIN if before[name] != after[name]} == {"stability"}
     after = versions(movies.model_copy(update={"refresh": movies.refresh.model_copy(update={"times": 3})}))
     assert {name for name in CHAIN if before[name] != after[name]} == {"embedding"}

@@ -42,7 +42,7 @@ class Home:
         """Make every asset of these records."""
         conf = self.folder / "conf"
         records.write_csv(conf / "films.csv")
-        text = yaml.safe_dump({**MOVIES, "source": {"path": "films.csv"}, "replicas": 2, **settings}, sort_keys=False)
+        text = yaml.safe_dump({**MOVIES, "source": {"path": "films.csv"}, **settings}, sort_keys=False)
         (conf / "films.yaml").write_text(text)
         job = definitions([load(conf / "films.yaml")]).resolve_job_def("films")
         result = job.execute_in_process(instance=self.instance)
