@@ -50,9 +50,15 @@ def tell(name: str, embedding: Embedding, log: logging.Logger) -> dict[str, floa
     """The median drift as a metric, after a line that names the tokens that moved most; {} where nothing is known."""
     if embedding.drift is None:
         return {}
-    median = float(np.nanmedian(embedding.drift))
+    log.info(f"{name}: {in_words(embedding)}")
+    return {DRIFT: float(np.nanmedian(embedding.drift))}
+
+
+def in_words(embedding: Embedding) -> str:
+    """How far known tokens have moved since the fit before, and which most of all; empty where nothing is known."""
+    if embedding.drift is None:
+        return ""
     order = np.argsort(-np.nan_to_num(embedding.drift, nan=-1.0), kind="stable")[:_NAMED]
-    labels = embedding.vocabulary.labels
+    labels, median = embedding.vocabulary.labels, np.nanmedian(embedding.drift)
     most = ", ".join(f"{labels[i]} ({embedding.drift[i]:.0%})" for i in order if embedding.drift[i] >= 0)
-    log.info(f"{name}: known tokens have moved by {median:.0%} of the mean length, in the median; most of all {most}")
-    return {DRIFT: median}
+    return f"known tokens have moved by {median:.0%} of the mean length, in the median; most of all {most}"

@@ -102,6 +102,7 @@ def test_tomorrow_known_tokens_keep_their_integers_and_the_fit_goes_on(home: Hom
     assert refreshed.data.params["refreshes"] == "1"
     assert [home.epochs(run) for run in (refreshed, first)] == [12, 40]  # that is what learning costs
     assert Champion.load(home.value("champion")).version == "2"
+    assert "Since the fit before, known tokens have moved by" in (home.value("report") / "report.html").read_text()
 
     again = home.run(changed)
     assert home.embedding_run().info.run_id == refreshed.info.run_id

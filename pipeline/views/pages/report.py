@@ -16,6 +16,7 @@ import yaml
 from pipeline.config.dataset import Dataset
 from pipeline.embedding import Embedding
 from pipeline.examples.sparse_examples import SparseExamples
+from pipeline.experiment import moved
 from pipeline.experiment.comparison import Comparison
 from pipeline.pictures.projection import View, ends
 from pipeline.views import tables
@@ -102,6 +103,7 @@ def report_page(
             axes=_axes(shown),
             neighbours=_neighbours(shown),
             stability=_stability(shown),
+            moved=moved.in_words(shown.embedding),
             part=comparison.about["part"],
             metrics=comparison.about["metrics"],
             contest=tables.ranked_cells(comparison),
