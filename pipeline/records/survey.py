@@ -160,6 +160,7 @@ def _of_database(conf: Dataset, conf_folder: Path, made_by: str) -> Survey:
     """The periods of the answer to a query: the database counts the rows of each date, and gives the counts only."""
     column, period = source_column(conf), period_of(conf)
     nothing = Query(_asking(conf.source, "select * from ({}) as q where 1 = 0"), conf_folder)
+    list(nothing.batches())  # closes the connection
     require_dates(conf, nothing.schema, nothing.name)
     counting = f"select {_quoted(column)}, count(*) as {_ROWS} from ({{}}) as q group by {_quoted(column)}"
     counts = Query(_asking(conf.source, counting), conf_folder)
