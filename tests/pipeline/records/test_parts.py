@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from benchmarks.postgresql import Cluster
 from pipeline.config.dataset import Dataset
 from pipeline.config.files import load
 from pipeline.errors import PipelineError
@@ -332,6 +333,28 @@ def test_a_database_is_asked_for_new_periods_the_latest_and_those_with_more_or_f
     bad = source(period={"column": "dya"}, database=str(place), query=made.conf.source.query)
     with pytest.raises(PipelineError, match=r"source.period.column: there is no column 'dya'"):
         bad.read()
+
+
+@pytest.mark.parametrize("kind", ["date", "timestamp", "timestamptz", "text"])
+def test_a_server_gives_the_rows_of_the_periods_that_are_asked_for(
+    kind: str, postgresql_cluster: Cluster, source: Callable[..., Source]
+) -> None:
+    from adbc_driver_postgresql import dbapi  # type: ignore[import-untyped]
+
+    address = f"{postgresql_cluster.address}/postgres"
+    rows = "generate_series('2024-01-15'::timestamp, '2024-04-20'::timestamp, '7 hours') t(at)"
+    with dbapi.connect(address) as connection, connection.cursor() as cursor:
+        cursor.execute(f"create table {kind}s as select at::{kind} as day, 'u1' as \"user\", 'm1' as movie from {rows}")
+        connection.commit()
+    made = source(period=PERIOD, database=address, query=f'select day, "user", movie from {kind}s order by day')
+    months = ["2024-01", "2024-02", "2024-03", "2024-04"]
+    assert made.read().keys == months
+    assert made.records.frame.collect().equals(made.at_once().frame.collect())
+    with dbapi.connect(address) as connection, connection.cursor() as cursor:
+        cursor.execute(f"delete from {kind}s where day = (select min(day) from {kind}s)")
+        connection.commit()
+    assert made.read().keys == ["2024-01", "2024-04"]
+    assert made.records.frame.collect().equals(made.at_once().frame.collect())
 
 
 def narrowed(*about: Any) -> Any:
