@@ -23,7 +23,7 @@ from pipeline.records.columns import needed_columns
 from pipeline.records.ingest import ABOUT, Records, require_few_bad, require_some
 from pipeline.records.numbers import Decimal
 from pipeline.records.period_part import Part, by_period
-from pipeline.records.periods import condition, key, period_of, require_dates, source_column
+from pipeline.records.periods import condition, require_dates, source_column
 from pipeline.records.quarantine import FILE, Quarantine, Reasons
 from pipeline.records.record_files import write
 from pipeline.records.side_by_side import side_by_side
@@ -146,8 +146,6 @@ def _read(
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Read periods: what is known of each, and what was found out about the source."""
     source = _opened(conf, conf_folder, found, stale, downloads)
-    where = name(conf.source)
-    key_of = key(source_column(conf), require_dates(conf, source.schema, where), period_of(conf).every)
     usual: Decimal = "," if source.found.get("separator") == "';'" else "."
     decimals = dict.fromkeys((number.column for number in conf.numbers()), conf.source.decimal or usual)
     like = next((pl.read_parquet_schema(path) for path in Records(folder).files), None)
@@ -163,7 +161,7 @@ def _read(
 
         def files() -> Iterator[tuple[Path, pl.DataFrame]]:
             for batch in source.batches():
-                for one, some in by_period(batch, key_of, frozenset(stale)):
+                for one, some in by_period(batch, conf, frozenset(stale)):
                     made(one).add(some)
                 is_much = sum(each.size for each in parts.values()) > _WAITING
                 full = [each for each in parts.values() if is_much or each.size > BYTES or each.height > ROWS]

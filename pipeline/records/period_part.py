@@ -13,7 +13,7 @@ from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError
 from pipeline.records.cleaning import Cleaner, Counts
 from pipeline.records.numbers import Decimal
-from pipeline.records.periods import UNDATED, period_of, source_column
+from pipeline.records.periods import UNDATED, keys_of, period_of, source_column
 from pipeline.records.quarantine import Quarantine, Why
 from pipeline.records.record_files import FILES
 from pipeline.records.source.batch import Batch
@@ -23,9 +23,10 @@ from pipeline.records.times import LIKE
 _MARKS = {".": "point", ",": "comma"}
 
 
-def by_period(batch: Batch, key_of: pl.Expr, wanted: Collection[str]) -> Iterator[tuple[str, Batch]]:
+def by_period(batch: Batch, conf: Dataset, wanted: Collection[str]) -> Iterator[tuple[str, Batch]]:
     """The rows of each period in a batch, of those that are wanted; lines from which no row can be made are undated."""
-    rows = batch.frame.select(key_of.alias("key")).with_row_index("row")
+    keys = keys_of(batch.frame[source_column(conf)], period_of(conf).every)
+    rows = keys.to_frame("key").with_row_index("row")
     for (one,), some in rows.group_by("key", maintain_order=True):
         if one in wanted:
             yield str(one), batch if some.height == rows.height else _taken(batch, some["row"].to_list())

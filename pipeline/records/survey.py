@@ -17,7 +17,7 @@ import polars as pl
 from pipeline.config.dataset import Dataset
 from pipeline.config.records import Source
 from pipeline.records.columns import needed_columns
-from pipeline.records.periods import UNDATED, key, period_of, ranges, require_dates, source_column
+from pipeline.records.periods import UNDATED, keys_of, period_of, ranges, require_dates, source_column
 from pipeline.records.source.batch import Batch
 from pipeline.records.source.databases import Query
 from pipeline.records.source.files import Files
@@ -115,10 +115,10 @@ def _of_file(path: str, conf: Dataset, conf_folder: Path, downloads: Path, known
         return Found(state, checksum, known.rows, known.content)
     needed = [*needed_columns(conf), source_column(conf)]
     source = Files(conf.source, conf_folder, needed, downloads, [path])
-    dtype = require_dates(conf, source.schema, masked(path))
+    require_dates(conf, source.schema, masked(path))
     rows: dict[str, int] = {}
     content: dict[str, int] = {}
-    for one, n, digest in _counted(source, key(source_column(conf), dtype, period_of(conf).every)):
+    for one, n, digest in _counted(source, conf):
         rows[one] = rows.get(one, 0) + n
         content[one] = (content.get(one, 0) + digest) % 2**64
     return Found(state, checksum, rows, {one: f"{rows[one]} rows {number:016x}" for one, number in content.items()})
@@ -136,14 +136,14 @@ def _state(path: str, source: Source, downloads: Path) -> tuple[str | None, Path
     return f"{about.st_size} bytes {about.st_mtime_ns}", local
 
 
-def _counted(source: Files, key_of: pl.Expr) -> Iterator[tuple[str, int, int]]:
+def _counted(source: Files, conf: Dataset) -> Iterator[tuple[str, int, int]]:
     """For each batch and each of its periods: the key, the number of rows, and a number that identifies them."""
+    column, every = source_column(conf), period_of(conf).every
     for batch in source.batches():
         if batch.unreadable:
             yield UNDATED, len(batch.unreadable), _digest(batch)
         counted = (
-            batch.frame.select(key_of.alias(_KEY))
-            .with_columns(batch.frame.hash_rows().alias(_HASH))
+            pl.DataFrame({_KEY: keys_of(batch.frame[column], every), _HASH: batch.frame.hash_rows()})
             .group_by(_KEY)
             .agg(pl.len().alias(_ROWS), pl.col(_HASH).sum())
         )
@@ -167,7 +167,7 @@ def _of_database(conf: Dataset, conf_folder: Path, made_by: str) -> Survey:
     dtype = require_dates(conf, counts.schema, counts.name)
     rows: dict[str, int] = {}
     for batch in counts.batches():
-        keyed = batch.frame.select(key(column, dtype, period.every).alias(_KEY), pl.col(_ROWS).cast(pl.Int64))
+        keyed = batch.frame.select(keys_of(batch.frame[column], period.every).alias(_KEY), pl.col(_ROWS).cast(pl.Int64))
         for one, n in keyed.group_by(_KEY).agg(pl.col(_ROWS).sum()).iter_rows():
             rows[one] = rows.get(one, 0) + n
     dated = sorted({*rows} - {UNDATED})

@@ -255,9 +255,24 @@ def test_the_command_reads_what_is_new_and_tells_the_results(
         assert set(instance.get_materialized_partitions(key)) == {*MONTHS, "2024-04"}
 
 
+def test_the_schedule_and_the_sensor_ask_for_a_run_that_names_no_partition(
+    conf: Dataset, folder: Path, instance: dg.DagsterInstance
+) -> None:
+    for path in folder.glob("*.csv"):
+        os.utime(path, ns=(0, 0))
+    repository = definitions([conf]).get_repository_def()
+    schedule, sensor = (f"{conf.name}_daily", f"{conf.name}_source_changed")
+    at = dg.build_schedule_context(instance=instance, repository_def=repository)
+    (daily,) = repository.get_schedule_def(schedule).evaluate_tick(at).run_requests or ()
+    looks = dg.build_sensor_context(instance=instance, repository_def=repository)
+    (changed,) = repository.get_sensor_def(sensor).evaluate_tick(looks).run_requests or ()
+    assert {request.partition_key for request in (daily, changed)} == {None}
+    assert not any("partition" in tag for request in (daily, changed) for tag in request.tags)
+
+
 _BACKFILL = """
 mutation($asked: LaunchBackfillParams!) {
-  launchPartitionBackfill(backfillParams: $asked) { ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } ... on Error { message } }
+  launchPartitionBackfill(backfillParams: $asked) { ... on LaunchBackfillSuccess { backfillId } }
 }
 """
 _STATUS = """

@@ -6,15 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.records.periods import UNDATED, condition, key, ranges
+from pipeline.records.periods import UNDATED, condition, keys_of, ranges
 
 EVERY = ("day", "week", "month", "year")
 TIMES = st.datetimes(dt.datetime(1900, 1, 1), dt.datetime(2100, 1, 1))
 
 
 def keys(values: Any, every: Any, dtype: Any = None) -> list[str]:
-    column = pl.Series("when", values, dtype=dtype)
-    return column.to_frame().select(key("when", column.dtype, every)).to_series().to_list()
+    return keys_of(pl.Series(values, dtype=dtype), every).to_list()
 
 
 def test_a_date_in_any_form_is_in_one_period() -> None:
@@ -50,7 +49,7 @@ def test_keys_have_the_order_of_time_and_a_scan_for_some_of_them_finds_their_row
     frame = pl.DataFrame({"when": [*sorted(times), None]}, schema={"when": pl.Datetime("us")})
     if zone is not None:
         frame = frame.with_columns(pl.col("when").dt.replace_time_zone("UTC").dt.convert_time_zone(zone))
-    found = frame.with_columns(key("when", frame.schema["when"], every).alias("key"))
+    found = frame.with_columns(keys_of(frame["when"], every).alias("key"))
     assert found["key"].to_list() == sorted(found["key"].to_list())
     for asked in ([found["key"][0]], found["key"].unique().to_list()[:3], [UNDATED]):
         meets = condition(asked, "when", frame.schema["when"])
