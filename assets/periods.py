@@ -19,7 +19,8 @@ from pipeline.config.dataset import Dataset
 from pipeline.config.records import Source
 from pipeline.records.columns import roles
 from pipeline.records.ingest import Records
-from pipeline.records.parts import parts_of, read_periods
+from pipeline.records.part_folders import parts_of
+from pipeline.records.parts import read_periods
 from pipeline.records.survey import Survey, survey
 
 _SOURCE = {name: True for name in Source.model_fields if name not in ("path", "sha256")}

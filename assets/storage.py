@@ -16,7 +16,7 @@ from assets.store import Store
 from assets.versions import Versions
 from pipeline.errors import PipelineError
 from pipeline.records.ingest import Records
-from pipeline.records.parts import is_divided, join
+from pipeline.records.part_folders import is_divided, join
 from pipeline.secrets import masked
 
 VALUES = "embedding_values"

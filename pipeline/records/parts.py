@@ -1,13 +1,7 @@
-"""Reads the rows of some periods of a source, into a folder of records for each, beside those of the other periods.
+"""Reads the rows of some periods of a source, into a folder of records for each, beside those of the other periods."""
 
-The folder of all has a folder for each period, such as `period=2024-03`, and what is known of all of them.
-"""
-
-import hashlib
-import json
-import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -18,13 +12,13 @@ import polars as pl
 
 from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError, nearest
-from pipeline.records.cleaning import Counts
 from pipeline.records.columns import needed_columns
-from pipeline.records.ingest import ABOUT, Records, require_few_bad, require_some
+from pipeline.records.ingest import Records, require_few_bad, require_some
 from pipeline.records.numbers import Decimal
+from pipeline.records.part_folders import link, part, parts_of, write_about
 from pipeline.records.period_part import Part, by_period
 from pipeline.records.periods import condition, require_dates, source_column
-from pipeline.records.quarantine import FILE, Quarantine, Reasons
+from pipeline.records.quarantine import Quarantine, Reasons
 from pipeline.records.record_files import write
 from pipeline.records.side_by_side import side_by_side
 from pipeline.records.source.databases import Query
@@ -38,21 +32,15 @@ _WAITING = 4 * BYTES
 """Bytes of records that wait in memory, of all periods together, until they are written."""
 
 
+class _DiffersError(PipelineError):
+    """A column of a period holds something else than in the other periods."""
+
+
 class Read(NamedTuple):
     """The records of all periods, and which of these were read."""
 
     records: Records
     keys: list[str]
-
-
-def part(folder: Path, one: str) -> Path:
-    """The folder of a period among the records of all."""
-    return folder / f"period={one}"
-
-
-def parts_of(records: Records) -> dict[str, Any]:
-    """What is known of each period, by its key; of records that are not divided, nothing."""
-    return dict(_about(records.folder).get("periods", {}))
 
 
 def read_periods(
@@ -95,46 +83,22 @@ def read_periods(
         kept = {one: facts for one, facts in own.items() if one not in stale}
         for one in kept:
             assert before is not None
-            _link(part(before.folder, one), part(folder, one))
+            link(part(before.folder, one), part(folder, one))
         said = {} if before is None else dict(before.found)
         if stale or not found.rows:
             made, said = _read(conf, conf_folder, folder, found, stale, downloads or folder.with_name("downloads"))
             kept |= {one: facts | {"made_by": made_by} for one, facts in made.items()}
         gone = [one for one in old if one not in found.rows]
-        _write_about(folder, {"periods": kept, "found": said, "read": stale, "gone": gone})
+        write_about(folder, {"periods": kept, "found": said, "read": stale, "gone": gone})
         records = Records(folder)
         require_few_bad(conf, name(conf.source), records.counts, lambda: Reasons.of(records.quarantine))
         require_some(name(conf.source), records.counts)
         return Read(records, stale)
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, _DiffersError) and asked is None and own:  # read together, all periods have one dtype
+            return read_periods(conf, conf_folder, folder, found, made_by, downloads=downloads)
         raise
-
-
-def is_divided(folder: Path) -> bool:
-    """Whether a folder holds records by period."""
-    return "periods" in _about(folder)
-
-
-def join(folder: Path, current: Path) -> None:
-    """Take over what other runs have made since some periods were read: their periods, unless these were read here.
-
-    Args:
-        folder: with the records by period, as `read_periods` made them.
-        current: the records that everybody reads now.
-    """
-    own, other = _about(folder), _about(current)
-    made_by = {facts["made_by"] for facts in own["periods"].values()}
-    newer = {
-        one: facts
-        for one, facts in other.get("periods", {}).items()
-        if one not in {*own["read"], *own["gone"]} and facts["made_by"] in made_by and own["periods"].get(one) != facts
-    }
-    for one in newer:
-        shutil.rmtree(part(folder, one), ignore_errors=True)
-        _link(part(current, one), part(folder, one))
-    if newer:
-        _write_about(folder, own | {"periods": own["periods"] | newer})
 
 
 def _has_changed(one: str, own: Mapping[str, Any], found: Survey) -> bool:
@@ -208,46 +172,10 @@ def _require_alike(conf: Dataset, folder: Path) -> None:
         schema = pl.Schema(pl.read_parquet_schema(path))
         first = first or (path, schema)
         for column, dtype in schema.items():
-            if first[1].get(column, dtype) != dtype:
+            if first[1].get(column) != dtype:
                 here, there = (one.parent.name.removeprefix("period=") for one in (path, first[0]))
                 cure = "Let the query cast it" if conf.source.database else "Correct the files"
-                raise PipelineError(
+                raise _DiffersError(
                     f"{name(conf.source)}: the column {column!r} holds {dtype} in the period {here}, and "
-                    f"{first[1][column]} in {there}. {cure}, so that it is the same in all."
+                    f"{first[1].get(column, 'is not there')} in {there}. {cure}, so that it is the same in all."
                 )
-
-
-def _write_about(folder: Path, own: dict[str, Any]) -> None:
-    """Write what is known of all periods, from what is known of each."""
-    parts = dict(sorted(own["periods"].items()))
-    version = " ".join(f"{one} {facts['version']}" for one, facts in parts.items())
-    bad = [part(folder, one) / FILE for one, facts in parts.items() if facts["counts"]["quarantined"]]
-    if bad:
-        pl.scan_parquet(bad, hive_partitioning=False).sink_parquet(folder / FILE)
-    else:
-        with Quarantine(folder):
-            pass
-    checksums: dict[str, str] = {}
-    for facts in parts.values():
-        checksums |= facts["checksums"]
-    about = own | {
-        "periods": parts,
-        "version": hashlib.sha256(version.encode()).hexdigest()[:32],
-        "counts": asdict(_sum(Counts(**facts["counts"]) for facts in parts.values())),
-        "checksums": checksums,
-    }
-    (folder / ABOUT).write_text(json.dumps(about))
-
-
-def _sum(counts: Iterable[Counts]) -> Counts:
-    rows = [asdict(one) for one in counts]
-    return Counts(**{fate: sum(row[fate] for row in rows) for fate in asdict(Counts())})
-
-
-def _about(folder: Path) -> dict[str, Any]:
-    path = folder / ABOUT
-    return dict(json.loads(path.read_text())) if path.exists() else {}
-
-
-def _link(place: Path, to: Path) -> None:
-    shutil.copytree(place, to, copy_function=os.link)

@@ -4,6 +4,7 @@ Batches of rows enter, and leave as frames with the path of a file.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -107,13 +108,14 @@ class Part:
         """The records that wait, and the file into which they are to be written.
 
         Args:
-            like: the columns of the other periods, which it gets too; None: there are no others.
+            like: the columns of the other periods, which it gets too; None: there are no others. A column whose values
+                fit into their dtype gets that.
         """
         frame = pl.concat(self._waiting)
         self._waiting, self.size, self.height = [], 0, 0
         if like is not None:
-            missing = [pl.lit(None, dtype).alias(column) for column, dtype in like.items() if column not in frame]
-            frame = frame.with_columns(missing).select(like.keys())
+            with suppress(pl.exceptions.SchemaError):  # what cannot be alike is told once all is written
+                frame = pl.concat([frame, pl.DataFrame(schema=like)], how="diagonal_relaxed").select(like.keys())
         self._n_files += 1
         return self._folder / FILES.replace("*", f"{self._n_files - 1:05d}"), frame
 

@@ -17,6 +17,7 @@ from dagster_graphql.test.utils import execute_dagster_graphql
 
 from assets import command
 from assets.automation import ALL
+from assets.component import embedding_assets
 from assets.definitions import definitions
 from assets.storage import values
 from pipeline.config.dataset import Dataset
@@ -102,6 +103,12 @@ def test_only_the_records_have_partitions_and_all_else_is_made_of_all_of_them(co
     assert [name for name, spec in specs.items() if spec.partitions_def] == ["raw_records"]
     assert {dep.asset_key.path[-1] for dep in specs["raw_records"].deps} == {"periods"}
     assert all(spec.description for spec in specs.values())
+
+
+def test_records_of_an_asset_of_a_project_come_as_it_gives_them(conf: Dataset, folder: Path) -> None:
+    specs = embedding_assets(folder / conf.file, records="shop/loans").resolve_all_asset_specs()
+    assert not any(spec.partitions_def for spec in specs)
+    assert ["watched", "periods"] not in [spec.key.path for spec in specs]
 
 
 def test_a_changed_setting_makes_stale_what_it_concerns(conf: Dataset, folder: Path) -> None:

@@ -17,7 +17,8 @@ from pipeline.examples.encoding import encode_records
 from pipeline.records import parts as module
 from pipeline.records.cleaning import Counts
 from pipeline.records.ingest import Records, ingest
-from pipeline.records.parts import Read, is_divided, join, part, parts_of, read_periods
+from pipeline.records.part_folders import is_divided, join, part, parts_of
+from pipeline.records.parts import Read, read_periods
 from pipeline.records.source import tables
 from pipeline.records.survey import Survey, survey
 from pipeline.vocabulary.counted import count
@@ -269,17 +270,28 @@ def test_all_periods_read_numbers_alike(source: Callable[..., Source]) -> None:
     ).collect().to_series().sort().to_list() == [1.145, 1.5]
 
 
-def test_columns_that_nobody_needs_may_come_and_go_but_not_change(source: Callable[..., Source]) -> None:
+def test_columns_that_nobody_needs_may_come_and_go(source: Callable[..., Source]) -> None:
     made = source("sales-*.ndjson")
-    for month, beside in ((1, {"note": "a"}), (2, {}), (3, {"other": 1}), (4, {"note": 2})):
+    for month, beside in ((1, {"note": "a", "n": 1.5}), (2, {}), (3, {"other": 1, "note": 7}), (4, {"n": 2})):
         columns = {name: pl.lit(value) for name, value in beside.items()}
         sales(month).with_columns(**columns).write_ndjson(made.conf_folder / f"sales-{month}.ndjson")
-        if month < 4:
-            made.read()
-            assert made.records.frame.collect_schema().names() == ["day", "user", "movie", "note"]
-    assert made.records.frame.select(pl.col("note").null_count()).collect().item() == 120
-    with pytest.raises(PipelineError, match="'note' holds Int64 in the period 2024-04, and String in 2024-01"):
-        made.read()
+        assert made.read().keys == [f"2024-{month:02d}"]
+    schema = {"day": pl.String, "user": pl.String, "movie": pl.String, "note": pl.String, "n": pl.Float64}
+    assert made.records.frame.collect_schema() == schema
+    assert made.records.frame.unique("note").select("note").collect().to_series().sort().to_list() == [None, "7", "a"]
+
+
+def test_where_a_column_holds_more_than_before_all_periods_are_read_together(source: Callable[..., Source]) -> None:
+    made = source("sales-*.ndjson")
+    sales(1).with_columns(n=pl.lit(1)).write_ndjson(made.conf_folder / "sales-1.ndjson")
+    sales(2).with_columns(n=pl.lit(1)).write_ndjson(made.conf_folder / "sales-2.ndjson")
+    made.read()
+    sales(3).with_columns(n=pl.lit(1.5)).write_ndjson(made.conf_folder / "sales-3.ndjson")
+    with pytest.raises(PipelineError, match="'n' holds Float64 in the period 2024-03, and Int64 in 2024-01"):
+        made.read(["2024-03"])
+    assert made.read().keys == ["2024-01", "2024-02", "2024-03"]
+    assert made.records.frame.collect_schema()["n"] == pl.Float64
+    assert made.records.frame.collect().equals(made.at_once().frame.collect())
 
 
 def test_a_column_that_is_missing_or_holds_no_dates_is_told(source: Callable[..., Source]) -> None:
