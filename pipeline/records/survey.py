@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Self
@@ -186,16 +186,19 @@ def narrowed(conf: Dataset, found: Survey, keys: Sequence[str]) -> Source:
         keys: those to read.
     """
     column, spans = _quoted(source_column(conf)), ranges(keys)
-    if found.column not in ("String", "Date", "Datetime", "zoned") or (UNDATED in keys and found.column == "String"):
+    is_date, utc = found.column in ("Date", "Datetime", "zoned"), " 00:00:00+00:00" if found.column == "zoned" else ""
+    if UNDATED in keys and not is_date:  # what is no date can be anything
         return conf.source
-    utc = " 00:00:00+00:00" if found.column == "zoned" else ""
-    if found.column == "String":  # a text may name a zone, which moves it by less than a day
+    if is_date:
+        asked = [f"{column} >= '{first}{utc}' and {column} < '{end}{utc}'" for first, end in spans]
+        if UNDATED in keys:
+            asked += [f"{column} is null or {column} < '1001-01-01{utc}' or {column} >= '9999-01-01{utc}'"]
+    elif found.column == "String":  # a text may name a zone, which moves it by less than a day
         day = timedelta(days=1)
         asked = [f"trim({column}) >= '{first - day}' and trim({column}) < '{end + day}'" for first, end in spans]
     else:
-        asked = [f"{column} >= '{first}{utc}' and {column} < '{end}{utc}'" for first, end in spans]
-    if UNDATED in keys:
-        asked += [f"{column} is null or {column} < '1001-01-01{utc}' or {column} >= '9999-01-01{utc}'"]
+        seconds = [[86_400 * (day - date(1970, 1, 1)).days for day in span] for span in spans]
+        asked = [f"{column} >= {unit * i} and {column} < {unit * j}" for i, j in seconds for unit in (1, 1000)]
     return _asking(conf.source, f"select * from ({{}}) as q where {' or '.join(f'({one})' for one in asked)}")
 
 

@@ -347,7 +347,7 @@ def test_a_database_is_asked_for_new_periods_the_latest_and_those_with_more_or_f
         bad.read()
 
 
-@pytest.mark.parametrize("kind", ["date", "timestamp", "timestamptz", "text"])
+@pytest.mark.parametrize("kind", ["date", "timestamp", "timestamptz", "text", "bigint"])
 def test_a_server_gives_the_rows_of_the_periods_that_are_asked_for(
     kind: str, postgresql_cluster: Cluster, source: Callable[..., Source]
 ) -> None:
@@ -355,8 +355,11 @@ def test_a_server_gives_the_rows_of_the_periods_that_are_asked_for(
 
     address = f"{postgresql_cluster.address}/postgres"
     rows = "generate_series('2024-01-15'::timestamp, '2024-04-20'::timestamp, '7 hours') t(at)"
+    value = "1000 * extract(epoch from at)" if kind == "bigint" else "at"
     with dbapi.connect(address) as connection, connection.cursor() as cursor:
-        cursor.execute(f"create table {kind}s as select at::{kind} as day, 'u1' as \"user\", 'm1' as movie from {rows}")
+        cursor.execute(
+            f"create table {kind}s as select ({value})::{kind} as day, 'u1' as \"user\", 'm1' as movie from {rows}"
+        )
         connection.commit()
     made = source(period=PERIOD, database=address, query=f'select day, "user", movie from {kind}s order by day')
     months = ["2024-01", "2024-02", "2024-03", "2024-04"]
