@@ -3,10 +3,12 @@
 import hashlib
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from dagster._core.definitions.assets.job.asset_job import build_asset_job, get_asset_graph_for_job
 
 from assets.executor import executor
 from assets.resources import MLflow
@@ -31,9 +33,25 @@ def job(conf: Dataset) -> Any:
     )
 
 
-def job_of_all() -> Any:
-    """The job `all_datasets`."""
-    return dg.define_asset_job(ALL, dg.AssetSelection.all(), description="Every asset of every dataset.")
+def job_of_all(datasets: Sequence[Dataset], merged: dg.Definitions) -> Any:
+    """The job `all_datasets`.
+
+    Args:
+        datasets: the settings of each.
+        merged: the definitions of all of them.
+    """
+    every, description = dg.AssetSelection.all(), "Every asset of every dataset."
+    if sum(conf.source.period is not None for conf in datasets) < 2:
+        return dg.define_asset_job(ALL, every, description=description)
+    # `define_asset_job` refuses assets with different partitions, which a run that names no partition may have
+    graph = get_asset_graph_for_job(merged.resolve_asset_graph(), every, allow_different_partitions_defs=True)
+    return build_asset_job(
+        ALL,
+        graph,
+        allow_different_partitions_defs=True,
+        executor_def=executor,
+        description=description,
+    )
 
 
 def schedule(conf: Dataset) -> dg.ScheduleDefinition:

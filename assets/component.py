@@ -23,7 +23,8 @@ def embedding_assets(conf: str | Path, records: dg.AssetKey | str | Sequence[str
     Args:
         conf: the conf file, from whose folder relative paths start.
         records: the key of an asset of the project whose value takes the place of the source: a frame of Polars, pandas
-            or Arrow, or the path of a file. The other keys of the file's `source`, such as `where`, stay as they are.
+            or Arrow, or the path of a file. The other keys of the file's `source`, such as `where`, stay as they are;
+            only `period` is left out.
 
     Raises:
         PipelineError: the conf file is not valid; it names the line.
@@ -38,6 +39,7 @@ def embedding_assets(conf: str | Path, records: dg.AssetKey | str | Sequence[str
                 "sample": None,
                 "database": None,
                 "query": None,
+                "period": None,
             }
         )
         dataset = dataset.model_copy(update={"source": source})

@@ -7,7 +7,8 @@ import dagster as dg
 from assets import launchpad
 from assets.fits import fits_asset
 from assets.inference import inference_assets
-from assets.preparation import raw_records_asset, sparse_examples_asset, vocabulary_asset
+from assets.periods import period_assets
+from assets.preparation import raw_records_assets, sparse_examples_asset, vocabulary_asset
 from assets.results import comparison_asset, exports_asset, pages_asset, report_asset
 from assets.stability import stability_asset
 from pipeline.config.dataset import Dataset
@@ -24,7 +25,7 @@ def dataset_assets(conf: Dataset, conf_folder: Path) -> list[dg.AssetsDefinition
     dimensions = ", ".join(map(str, conf.dimensions or ("1", "2", "4 and so on")))
     others = [baseline.kind for baseline in conf.baselines if baseline.kind != PCA]
     return [
-        raw_records_asset(conf, conf_folder),
+        *(period_assets if conf.source.period else raw_records_assets)(conf, conf_folder),
         vocabulary_asset(conf),
         sparse_examples_asset(conf),
         fits_asset(

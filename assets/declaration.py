@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
@@ -13,7 +14,14 @@ from assets.storage import VALUES
 from pipeline.config.dataset import Dataset
 from pipeline.experiment.code_version import code_version
 
-RECORDS = {"source": True, "example": True, "tokens": True, "task": True, "split": {"column": True, "time": True}}
+RECORDS = {
+    "source": True,
+    "example": True,
+    "tokens": True,
+    "weight": True,
+    "task": True,
+    "split": {"column": True, "time": True},
+}
 TOKENS = {"example", "tokens", "split", "vocabulary", "task", "refit", "seed"}
 FITS = {"dimensions", "baselines", "training", "task", "refit", "seed", "seeds", "precision"}
 """RECORDS, TOKENS and FITS: sections of conf; a change of a section that an asset names makes the asset stale."""
@@ -31,6 +39,7 @@ def asset(
     priority: int = 0,
     config_schema: dg.Shape | None = None,
     on_cluster: bool = False,
+    partitions: dg.PartitionsDefinition[str] | None = None,
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     """A decorator that makes a function an asset of a dataset.
 
@@ -49,6 +58,7 @@ def asset(
         config_schema: what can be set for one materialisation.
         on_cluster: whether the work is done by others on a cluster, so that the step itself needs no CPU there. If it
             kept one, steps that run side by side could take all, and wait for each other's tasks.
+        partitions: the parts that can be made by themselves; several that are asked for are made in one run.
     """
     decides = json.dumps(conf.model_dump(mode="json", include=settings), sort_keys=True)
 
@@ -57,7 +67,9 @@ def asset(
         # from the return type of a result with checks, Dagster would conclude that no value is kept
         function.__annotations__.pop("return", None)
         code = code_version(*sorted({*modules, *_kinds(conf), *_used(function.__code__, function.__globals__)}))
-        return dg.asset(
+        return _asset(
+            partitions_def=partitions,
+            backfill_policy=dg.BackfillPolicy.single_run() if partitions else None,
             name=name,
             key_prefix=conf.name,
             group_name=conf.name,
@@ -73,6 +85,18 @@ def asset(
             },
             code_version=hashlib.sha256((code + decides).encode()).hexdigest()[:16],
         )(function)
+
+    return declare
+
+
+def _asset(**about: Any) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """Dagster's decorator, without its warning that backfill policies are new."""
+
+    def declare(function: Callable[..., Any]) -> dg.AssetsDefinition:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", dg.BetaWarning)
+            made: dg.AssetsDefinition = dg.asset(**about)(function)
+            return made
 
     return declare
 

@@ -33,12 +33,9 @@ def dataset_definitions(conf: Dataset, folder: Path) -> dg.Definitions:
 
 def definitions(datasets: Sequence[Dataset]) -> dg.Definitions:
     """The definitions of these datasets, and a job for all of them."""
-    together = dg.Definitions(
-        jobs=[automation.job_of_all()],
-        loggers={"lines": lines},
-        executor=executor,
-    )
-    return dg.Definitions.merge(*(dataset_definitions(conf, conf_folder()) for conf in datasets), together)
+    together = dg.Definitions(loggers={"lines": lines}, executor=executor)
+    merged = dg.Definitions.merge(*(dataset_definitions(conf, conf_folder()) for conf in datasets), together)
+    return dg.Definitions.merge(merged, dg.Definitions(jobs=[automation.job_of_all(datasets, merged)]))
 
 
 @dg.definitions

@@ -22,6 +22,7 @@ from pipeline.experiment.fits import Fit
 from pipeline.records import quarantine
 from pipeline.records.cleaning import Counts
 from pipeline.records.ingest import Records
+from pipeline.records.survey import Survey
 from pipeline.schemas import Examples
 from pipeline.similarity.neighbour_index import NeighbourIndex
 from pipeline.views import tables
@@ -48,6 +49,26 @@ def of_records(records: Records, dataset: str, roles: Mapping[str, str]) -> dict
         "rows": table_of(["rows", "what became of them"], _fates(records.counts)),
         **_of_quarantine(records, dataset),
         **({"found out": table_of(["what", "is"], list(records.found.items()))} if records.found else {}),
+    }
+
+
+def of_survey(survey: Survey) -> dict[str, Any]:
+    """The periods of a source with their rows, the latest first, and the number of its files."""
+    latest = list(survey.rows.items())[::-1][:20]
+    return {
+        "periods": len(survey.rows),
+        "rows": table_of(["period", "rows"], [(one, written(n)) for one, n in latest]),
+        "files": f"{len(survey.files):,}",
+    }
+
+
+def of_period(about: Mapping[str, Any]) -> dict[str, Any]:
+    """Rows of a period, what became of them, and the files that they were read from."""
+    counts = Counts(**about["counts"])
+    return {
+        "dagster/row_count": counts.used,
+        "rows": table_of(["rows", "what became of them"], _fates(counts)),
+        "source": table_of(["file", "content"], about["content"][:10]),
     }
 
 

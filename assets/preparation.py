@@ -27,8 +27,8 @@ _GIVEN = "given"
 """The parameter that gets the value of an asset of another project."""
 
 
-def raw_records_asset(conf: Dataset, conf_folder: Path) -> dg.AssetsDefinition:
-    """The records that can be used, as Parquet."""
+def raw_records_assets(conf: Dataset, conf_folder: Path) -> list[dg.AssetsDefinition]:
+    """The records that can be used, as Parquet, all of which are read each time."""
 
     @asset(
         conf,
@@ -49,7 +49,7 @@ def raw_records_asset(conf: Dataset, conf_folder: Path) -> dg.AssetsDefinition:
             check_results=checks.of_records(records, conf),
         )
 
-    return raw_records
+    return [raw_records]
 
 
 def vocabulary_asset(conf: Dataset) -> dg.AssetsDefinition:

@@ -15,6 +15,8 @@ from assets.home import home, store
 from assets.store import Store
 from assets.versions import Versions
 from pipeline.errors import PipelineError
+from pipeline.records.ingest import Records
+from pipeline.records.part_folders import is_divided, join
 from pipeline.secrets import masked
 
 VALUES = "embedding_values"
@@ -74,17 +76,23 @@ class FolderIOManager(dg.IOManager):
         with for_people(context.asset_key.to_user_string()):
             made = versions.keep(run, name, obj.save)  # type: ignore[attr-defined]
             size = sum(file.stat().st_size for file in made.rglob("*") if file.is_file())
-            versions.complete(run, _planned(step, context.asset_key), self._publish(context.asset_key))
+            versions.complete(run, _planned(step, context.asset_key), self._finish(context.asset_key))
         folder = versions.current(name).relative_to(Path(self.root).parent)  # the home may be moved
         context.add_output_metadata({"in the home": f"{folder}: {_size(size)}"})
 
-    def _publish(self, key: dg.AssetKey) -> Callable[[Mapping[str, Path]], None] | None:
-        """What brings the values of a set into the store."""
-        if self.store is None:
-            return None
-        store = self.store
-        prefix = "/".join(key.path[:-1])
-        return lambda made: store.put({f"{prefix}/{name}": folder for name, folder in made.items()})
+    def _finish(self, key: dg.AssetKey) -> Callable[[Mapping[str, Path]], None]:
+        """What joins the values of a set with what other runs have made meanwhile, and brings them into the store."""
+        prefix = key.path[:-1]
+
+        def finish(made: Mapping[str, Path]) -> None:
+            for name, folder in made.items():
+                current = self.previous(dg.AssetKey([*prefix, name]), Records) if is_divided(folder) else None
+                if current is not None:
+                    join(folder, current.folder)
+            if self.store is not None:
+                self.store.put({"/".join([*prefix, name]): folder for name, folder in made.items()})
+
+        return finish
 
     def scratch(self, context: dg.AssetExecutionContext) -> Path:
         """A folder, not made yet, in which an asset's value that is too large for memory can grow."""

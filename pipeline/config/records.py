@@ -42,6 +42,19 @@ def _yes_or_columns(value: Any) -> bool | tuple[str, ...]:
     raise PydanticCustomError("duplicates", "this should be true, or the columns in which equal records are equal")
 
 
+class Period(Section):
+    """Divides a source that grows into periods, each of which is read and stored for itself."""
+
+    column: str
+    """The column that says when: dates, datetimes, texts such as `2024-03-31 23:59`, or seconds or milliseconds since
+    1970. Without a zone a time is one of UTC. A record without a date, or with what is none, cannot be used."""
+    every: Literal["day", "week", "month", "year"] = "month"
+    """How long a period is. Weeks are those of ISO 8601, such as 2024-W13."""
+    latest: int = Field(1, ge=0)
+    """Of a database, how many of the latest periods are read again each time. The others are read again if their number
+    of rows has changed. Files do not need it: their content tells."""
+
+
 class Source(Section):
     """Where the raw records are (files, a database or a sample), how they are written, and which of them are used."""
 
@@ -80,6 +93,9 @@ class Source(Section):
     """The file of a ZIP archive to read, as a glob such as `*/ratings.csv`. Default: its only file."""
     max_gigabytes: float = Field(100.0, gt=0)
     """The most that a text file may hold once it is decompressed."""
+    period: Period | None = None
+    """Periods into which files or a database are divided by a date: only those that are new, or whose rows have
+    changed, are read."""
     missing: Annotated[tuple[str, ...], OneOrMore()] = MISSING
     """Texts that stand for a missing value, in every column that conf names."""
     rename: dict[str, str] = Field({})
@@ -100,7 +116,20 @@ class Source(Section):
             raise PydanticCustomError("source", "say one of `path`, `database`, `asset` and `sample`")
         if (self.database is None) != (self.query is None):
             raise PydanticCustomError("source", "`database` and `query` go together: say both, or none")
+        if self.period is not None:
+            self._require_periods(self.period.column)
         return self
+
+    def _require_periods(self, column: str) -> None:
+        """Refuse periods of what has none, and duplicates that would have to be looked for in all periods."""
+        if self.sample or self.asset:
+            raise PydanticCustomError("period", "`period` divides what `path` or `database` names: leave it out")
+        if isinstance(self.drop_duplicates, tuple) and column not in self.drop_duplicates:
+            message = (
+                "with `period`, equal records are looked for within a period: add the column {column} to "
+                "`drop_duplicates`, or leave out one of both"
+            )
+            raise PydanticCustomError("period", message, {"column": column})
 
 
 class Split(Section):

@@ -8,7 +8,7 @@ from pydantic_core import PydanticUndefined
 
 from pipeline.config.baseline import Baseline
 from pipeline.config.dataset import Dataset
-from pipeline.config.records import Source, Split, VocabularySettings
+from pipeline.config.records import Period, Source, Split, VocabularySettings
 from pipeline.config.refresh import Refresh
 from pipeline.config.section import Section
 from pipeline.config.task import Task
@@ -32,6 +32,7 @@ def _sections() -> dict[str, type[Section]]:
     return {
         "The file": Dataset,
         "`source`": Source,
+        "`period` of `source`": Period,
         **{f"`tokens`: `kind: {kind}`": model for kind, model in Tokens.kinds().items()},
         "`split`": Split,
         "`vocabulary`": VocabularySettings,

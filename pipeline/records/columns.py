@@ -96,7 +96,7 @@ def require_columns(conf: Dataset, schema: pl.Schema, where: str) -> None:
                 "asked for."
             )
     if conf.split.time:
-        require_times(conf, conf.split.time, schema[conf.split.time], where)
+        require_times(conf, "split.time", conf.split.time, schema[conf.split.time], where)
     for tokens in conf.tokens:
         for column in tokens.columns:
             texts_of(tokens, column, schema[column], conf)

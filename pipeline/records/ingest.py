@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import chain, count
@@ -19,7 +19,8 @@ from pipeline.errors import PipelineError
 from pipeline.records.cleaning import Cleaner, Counts
 from pipeline.records.columns import needed_columns
 from pipeline.records.numbers import Decimal
-from pipeline.records.quarantine import FILE, Quarantine
+from pipeline.records.quarantine import FILE, Quarantine, Reasons
+from pipeline.records.record_files import FILES, write
 from pipeline.records.side_by_side import side_by_side
 from pipeline.records.source.databases import Query
 from pipeline.records.source.files import Files, Readable
@@ -28,27 +29,27 @@ from pipeline.records.source.paths import name
 from pipeline.records.source.samples import Sample
 from pipeline.records.source.tables import BYTES, ROWS
 
-_FILES = "records-*.parquet"
-_ABOUT = "about.json"
-_SOME = 1_000
-"""The first records, which tell whether a column repeats its values."""
+ABOUT = "about.json"
 
 
 @dataclass(frozen=True)
 class Records:
-    """The raw records that can be used, in a folder of Parquet files with one row per record, in the source's order."""
+    """The raw records that can be used, in a folder of Parquet files with one row per record, in the source's order.
+
+    With periods, each has a folder in it.
+    """
 
     folder: Path
 
     @property
     def frame(self) -> pl.LazyFrame:
         """The records, as a lazy frame. Numbers that were read from texts stand in columns of their own."""
-        return pl.scan_parquet(self.files)
+        return pl.scan_parquet(self.files, hive_partitioning=False)
 
     @property
     def files(self) -> list[Path]:
         """The files, in the order of their records."""
-        return sorted(self.folder.glob(_FILES))
+        return sorted(self.folder.rglob(FILES))
 
     @property
     def quarantine(self) -> pl.DataFrame:
@@ -80,7 +81,7 @@ class Records:
 
     @cached_property
     def _about(self) -> dict[str, Any]:
-        return dict(json.loads((self.folder / _ABOUT).read_text()))
+        return dict(json.loads((self.folder / ABOUT).read_text()))
 
     def save(self, folder: Path) -> None:
         """Move the files into a folder, and remove the folder that they were written into."""
@@ -173,20 +174,21 @@ def _read(
         if first is not None and expected is None:
             cleaner.decimals = cleaner.marks_of(first).decimals(usual, said)
         cleaned = (cleaner.clean(batch) for batch in chain([first] if first is not None else [], batches))
-        paths = (folder / _FILES.replace("*", f"{number:05d}") for number in count())
-        for _ in side_by_side(_write, zip(paths, _of_file_size(cleaned), strict=False)):
+        paths = (folder / FILES.replace("*", f"{number:05d}") for number in count())
+        for _ in side_by_side(write, zip(paths, _of_file_size(cleaned), strict=False)):
             pass
     pa.default_memory_pool().release_unused()  # what the writers have held, the next step can use
     found = cleaner.marks.decimals(usual, said)
     if expected is not None or found == cleaner.decimals:  # otherwise numbers were read wrongly, and are read again
-        _require_enough(conf, where, cleaner.counts, quarantine)
+        require_few_bad(conf, where, cleaner.counts, lambda: quarantine)
+        require_some(where, cleaner.counts)
     about = {
         "version": uuid4().hex,
         "counts": asdict(cleaner.counts),
         "checksums": source.checksums,
         "found": source.found | {f"decimals of {column}": mark for column, mark in cleaner.decimals.items()},
     }
-    (folder / _ABOUT).write_text(json.dumps(about))
+    (folder / ABOUT).write_text(json.dumps(about))
     return cleaner.decimals, found
 
 
@@ -194,16 +196,21 @@ _BAD = "Correct them, leave them out with `source.where`, or allow more."
 """What to do about records that cannot be used."""
 
 
-def _require_enough(conf: Dataset, where: str, counts: Counts, quarantine: Quarantine) -> None:
+def require_few_bad(conf: Dataset, where: str, counts: Counts, reasons: Callable[[], Reasons]) -> None:
     """Refuse a source without a record, or with more records that cannot be used than conf allows."""
     most = conf.source.max_bad_share
     if not counts.read:
         raise PipelineError(f"{where}: has columns, but not a single record. Bring a file with rows.")
     if counts.quarantined > most * counts.read:
+        told = reasons()
         raise PipelineError(
             f"{where}: {counts.quarantined:,} of {counts.read:,} records cannot be used, more than the {most:.1%} that "
-            f"`source.max_bad_share` allows: {quarantine.sentence()}. {quarantine.cure() or _BAD}"
+            f"`source.max_bad_share` allows: {told.sentence()}. {told.cure() or _BAD}"
         )
+
+
+def require_some(where: str, counts: Counts) -> None:
+    """Refuse a source none of whose records can be used."""
     if not counts.used:
         raise PipelineError(
             f"{where}: none of its {counts.read:,} records is left: {counts.quarantined:,} cannot be used, "
@@ -224,19 +231,3 @@ def _of_file_size(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
             waiting = [frame]
     if waiting:
         yield pl.concat(waiting)
-
-
-def _write(path: Path, batch: pl.DataFrame) -> None:
-    """Write a file, with a dictionary for each column that repeats its values: for the others it costs time only."""
-    from pyarrow import parquet
-
-    batch = batch.with_columns(pl.col(pl.Int128, pl.UInt128).cast(pl.String))  # Arrow has no such numbers
-    some = batch.head(_SOME)
-    repeats = [column.name for column in some if not column.dtype.is_nested() and 2 * column.n_unique() < len(some)]
-    parquet.write_table(
-        batch.to_arrow(compat_level=pl.CompatLevel.oldest()),
-        path,
-        compression="lz4",
-        use_dictionary=repeats,
-        write_statistics=False,
-    )

@@ -2,9 +2,10 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import polars as pl
 import pyarrow as pa
@@ -24,6 +25,7 @@ _CURES = {
     "has a quote that does not close": "Where quotes are letters like others, say `source.quote: null`.",
     "has text behind a closing quote": "Where quotes are letters like others, say `source.quote: null`.",
     "is no time": "Write times like that, or all of them as numbers, or name another column in `split.time`.",
+    "is no date": "Write dates like that, or name another column in `source.period`.",
     "is no number": "Say how decimals are marked with `source.decimal`, or name another column.",
 }
 """What to do where many records cannot be used for one reason, by how the reason begins."""
@@ -51,50 +53,30 @@ class Place(NamedTuple):
         return f"{self.file}:{self.line}"
 
 
-class Quarantine:
-    """Collects records that cannot be used; a context, after which the file is complete."""
+class Reasons:
+    """Why records cannot be used: how many for each reason, and the first of them."""
 
-    def __init__(self, folder: Path) -> None:
-        """Start an empty file in a folder."""
-        from pyarrow import parquet
-
+    def __init__(self) -> None:
+        """Start without a record."""
         self.counts: Counter[Why] = Counter()
         self.first: dict[Why, tuple[Place, str]] = {}
         """Where the first record of each reason stands, and its text."""
-        self._writer = parquet.ParquetWriter(folder / FILE, _SCHEMA, compression="zstd")
-        self._waiting: list[tuple[str, int, str | None, str, str]] = []
+
+    @classmethod
+    def of(cls, frame: pl.DataFrame) -> "Reasons":
+        """The reasons for which the records of a file of quarantine cannot be used."""
+        reasons = cls()
+        for file, line, column, reason, raw in frame.iter_rows():
+            reasons.count(Why(reason, column), Place(file, line), raw)
+        return reasons
 
     def __len__(self) -> int:
         return self.counts.total()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
-        self._flush()
-        self._writer.close()
-
-    def add(self, file: str, lines: Sequence[int], why: Sequence[Why], raw: Sequence[str]) -> None:
-        """Set records of a file aside.
-
-        Args:
-            file: the file as people know it.
-            lines: the line of each.
-            why: why each cannot be used.
-            raw: the text of each.
-        """
-        for line, one, text in zip(lines, why, raw, strict=True):
-            self.counts[one] += 1
-            self.first.setdefault(one, (Place(file, int(line)), text))
-            self._waiting.append((file, int(line), one.column, one.reason, text))
-        if len(self._waiting) >= _ROWS:
-            self._flush()
-
-    def _flush(self) -> None:
-        # Arrow would import pandas to look at lists, which takes longer than a small file does
-        rows = pl.DataFrame(self._waiting, schema=dict(zip(_SCHEMA.names, _DTYPES, strict=True)), orient="row")
-        self._writer.write_table(rows.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(_SCHEMA))
-        self._waiting = []
+    def count(self, why: Why, place: Place, raw: str) -> None:
+        """Count a record."""
+        self.counts[why] += 1
+        self.first.setdefault(why, (place, raw))
 
     def sentence(self) -> str:
         """The reasons by frequency, each with its count and the first place."""
@@ -107,3 +89,47 @@ class Quarantine:
         ((why, count),) = self.counts.most_common(1)
         said = next((cure for start, cure in _CURES.items() if why.reason.startswith(start)), "")
         return said if 2 * count > len(self) else ""
+
+
+class Quarantine(Reasons):
+    """Collects records that cannot be used; a context, after which the file is complete."""
+
+    def __init__(self, folder: Path) -> None:
+        """Start without a record; the file in the folder is opened once there is something to write."""
+        super().__init__()
+        self._path = folder / FILE
+        self._waiting: list[tuple[str, int, str | None, str, str]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
+        self._flush()
+        self._writer.close()
+
+    @cached_property
+    def _writer(self) -> Any:
+        from pyarrow import parquet
+
+        return parquet.ParquetWriter(self._path, _SCHEMA, compression="zstd")
+
+    def add(self, file: str, lines: Sequence[int], why: Sequence[Why], raw: Sequence[str]) -> None:
+        """Set records of a file aside.
+
+        Args:
+            file: the file as people know it.
+            lines: the line of each.
+            why: why each cannot be used.
+            raw: the text of each.
+        """
+        for line, one, text in zip(lines, why, raw, strict=True):
+            self.count(one, Place(file, int(line)), text)
+            self._waiting.append((file, int(line), one.column, one.reason, text))
+        if len(self._waiting) >= _ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        # Arrow would import pandas to look at lists, which takes longer than a small file does
+        rows = pl.DataFrame(self._waiting, schema=dict(zip(_SCHEMA.names, _DTYPES, strict=True)), orient="row")
+        self._writer.write_table(rows.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(_SCHEMA))
+        self._waiting = []

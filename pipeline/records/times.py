@@ -28,15 +28,22 @@ def time_column(column: str) -> str:
     return f"{column} (time)"
 
 
-def require_times(conf: Dataset, column: str, dtype: pl.DataType, where: str) -> None:
+def require_times(conf: Dataset, key: str, column: str, dtype: pl.DataType, where: str) -> None:
     """Refuse a column in which no times can be.
+
+    Args:
+        conf: the dataset.
+        key: the key of conf that names the column.
+        column: its name.
+        dtype: what it holds.
+        where: the source as people know it.
 
     Raises:
         PipelineError: names the key, the column and the source.
     """
     if not (dtype == pl.String or dtype.is_numeric() or dtype in (pl.Date, pl.Datetime)):
         raise PipelineError(
-            f"{conf.file}, split.time: the column {column!r} of {where} holds {dtype}. Times are dates, datetimes, "
+            f"{conf.file}, {key}: the column {column!r} of {where} holds {dtype}. Times are dates, datetimes, "
             f"numbers, or texts such as {LIKE}."
         )
 

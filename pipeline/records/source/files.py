@@ -39,7 +39,14 @@ _TABLES = ("parquet", "delta", "iceberg")
 class Files:
     """The files of a source, as one table."""
 
-    def __init__(self, source: Source, conf_folder: Path, needed: Sequence[str], downloads: Path) -> None:
+    def __init__(
+        self,
+        source: Source,
+        conf_folder: Path,
+        needed: Sequence[str],
+        downloads: Path,
+        paths: Sequence[str] | None = None,
+    ) -> None:
         """Look at the first file.
 
         Args:
@@ -47,12 +54,15 @@ class Files:
             conf_folder: folder of the conf file, where relative paths start.
             needed: the columns that will be used.
             downloads: folder in which fetched files stay.
+            paths: those of its files that are read, as `resolved` gives them; None: all.
 
         Raises:
             PipelineError: a file is missing, empty, damaged, or of no known format.
         """
         self._source, self._needed, self._downloads = source, needed, downloads
-        self._paths = resolved(source, conf_folder)
+        self._paths = resolved(source, conf_folder) if paths is None else paths
+        self.where: pl.Expr | None = None
+        """What holds for the rows of tables that are read; rows of text files are read all. None: all are read."""
         self.checksums: dict[str, str] = {}
         self.found: dict[str, str] = {}
         self._format = format_of(source, self._paths[0])
@@ -102,8 +112,9 @@ class Files:
 
     def _table(self, path: str) -> ParquetFile | LakeTable:
         if self._format == "parquet":
-            return ParquetFile(str(fetched(path, self._downloads)) if path.startswith(WEB) else path, masked(path))
-        return LakeTable(path, masked(path), self._format)
+            local = str(fetched(path, self._downloads)) if path.startswith(WEB) else path
+            return ParquetFile(local, masked(path), self.where)
+        return LakeTable(path, masked(path), self._format, self.where)
 
     def _text_file(self, path: str) -> TextFile:
         source = self._source

@@ -16,11 +16,20 @@ _SOME = 1_000
 """The first rows, which tell how large one is."""
 
 
-def batches_of(rows: pl.LazyFrame, name: str) -> Iterator[Batch]:
-    """All rows of a table, in its order."""
-    first = 1
-    for frame in rows.collect_batches(chunk_size=_rows_at_once(rows), maintain_order=True):
-        yield of_table(frame, name, first)
+_ROW = "_row"
+"""The column with the number of a row in its table, where only some rows are read."""
+
+
+def batches_of(rows: pl.LazyFrame, name: str, where: pl.Expr | None = None) -> Iterator[Batch]:
+    """The rows of a table, in its order: all, or those that meet a condition, which the scan may use to skip others."""
+    first, at_once = 1, _rows_at_once(rows)
+    if where is not None:
+        rows = rows.with_row_index(_ROW, 1).filter(where)
+    for frame in rows.collect_batches(chunk_size=at_once, maintain_order=True):
+        if where is None:
+            yield of_table(frame, name, first)
+        else:
+            yield of_table(frame.drop(_ROW), name, 1)._replace(lines=frame[_ROW].to_numpy())
         first += frame.height
 
 
@@ -34,13 +43,18 @@ def _rows_at_once(rows: pl.LazyFrame) -> int:
 class ParquetFile:
     """A Parquet file: on this machine, or in an object store that Polars reads."""
 
-    def __init__(self, path: str, name: str) -> None:
+    def __init__(self, path: str, name: str, where: pl.Expr | None = None) -> None:
         """Read the file's schema.
+
+        Args:
+            path: of the file, or its address.
+            name: the path, for people.
+            where: what holds for the rows to read; None: all are read.
 
         Raises:
             PipelineError: it is no Parquet file, or cannot be read.
         """
-        self.name, self._path = name, path
+        self.name, self._path, self._where = name, path, where
         try:
             self._rows = pl.scan_parquet(path, glob=False)
             self.schema = self._rows.collect_schema()
@@ -50,14 +64,14 @@ class ParquetFile:
             raise PipelineError(f"{name}: cannot be read as parquet ({_first_line(error)}).") from error
 
     def batches(self) -> Iterator[Batch]:
-        """All rows of the file, in its order.
+        """The rows of the file, in its order.
 
         Raises:
             PipelineError: the file is damaged, or was changed while it was read.
         """
         before = self._state()
         try:
-            yield from batches_of(self._rows, self.name)
+            yield from batches_of(self._rows, self.name, self._where)
         except (pl.exceptions.PolarsError, OSError) as error:
             raise PipelineError(f"{self.name}: cannot be read as parquet ({_first_line(error)}).") from error
         self.checksum = "not known"
@@ -79,18 +93,19 @@ class ParquetFile:
 class LakeTable:
     """A table of Delta Lake or Iceberg, at the version that it has when it is opened; Polars reads it."""
 
-    def __init__(self, path: str, name: str, kind: str) -> None:
+    def __init__(self, path: str, name: str, kind: str, where: pl.Expr | None = None) -> None:
         """Read the table's schema and version.
 
         Args:
             path: the folder of a Delta table, or the metadata file of an Iceberg table; it may be in an object store.
             name: the path, for people.
             kind: delta or iceberg.
+            where: what holds for the rows to read; None: all are read.
 
         Raises:
             PipelineError: it is no such table, it cannot be read, or the reader is not installed.
         """
-        self.name, self._kind = name, kind
+        self.name, self._kind, self._where = name, kind, where
         try:
             self._rows, self.checksum = _delta(path) if kind == "delta" else _iceberg(path)
             self.schema = self._rows.collect_schema()
@@ -102,13 +117,13 @@ class LakeTable:
             raise PipelineError(f"{name}: cannot be read as a {kind} table ({_first_line(error)}).") from error
 
     def batches(self) -> Iterator[Batch]:
-        """All rows of the table.
+        """The rows of the table.
 
         Raises:
             PipelineError: a file of it is missing or damaged.
         """
         try:
-            yield from batches_of(self._rows, self.name)
+            yield from batches_of(self._rows, self.name, self._where)
         except (pl.exceptions.PolarsError, OSError) as error:
             raise PipelineError(
                 f"{self.name}: cannot be read as a {self._kind} table ({_first_line(error)})."

@@ -6,6 +6,7 @@ import pydantic
 import pytest
 
 from pipeline.config.files import conf_files, load
+from pipeline.errors import PipelineError
 
 PROJECT = Path(__file__).parents[3]
 
@@ -78,3 +79,25 @@ def test_a_setting_in_the_file_is_kept(minimal: dict[str, Any], write_conf: Call
         2_000, 300
     )
     assert (conf.training.batch_size, conf.training.temperature) == (7, (0.5,))  # type: ignore[union-attr]
+
+
+def test_only_files_and_databases_have_periods_and_duplicates_are_looked_for_within_one(
+    minimal: dict[str, Any], write_conf: Callable[..., Path]
+) -> None:
+    files = {"path": "sales.csv", "period": {"column": "day"}}
+    conf = load(write_conf("small", {**minimal, "source": files}))
+    assert conf.source.period is not None
+    assert (conf.source.period.every, conf.source.period.latest) == ("month", 1)
+    load(write_conf("small", {**minimal, "source": {**files, "drop_duplicates": True}}))
+    load(write_conf("small", {**minimal, "source": {**files, "drop_duplicates": ["day", "user"]}}))
+    for source, sentence in (
+        ({"sample": "ames", "period": {"column": "day"}}, r"small.yaml:\d+: source: `period` divides what `path` or"),
+        ({**files, "drop_duplicates": ["user"]}, r"small.yaml:\d+: .*add the column day to `drop_duplicates`"),
+        (
+            {**files, "period": {"column": "day", "every": "moon"}},
+            r"small.yaml:\d+: .*'day', 'week', 'month' or 'year'",
+        ),
+        ({**files, "period": {"colum": "day"}}, r"small.yaml:\d+: .*did you mean 'column'"),
+    ):
+        with pytest.raises(PipelineError, match=sentence):
+            load(write_conf("small", {**minimal, "source": source}))

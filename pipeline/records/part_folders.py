@@ -1,0 +1,97 @@
+"""The folder of the records by period: a folder for each period, such as `period=2024-03`, and what is known of all.
+
+Files are never written twice: records of an unchanged period have links to the same ones.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from pipeline.records.cleaning import Counts
+from pipeline.records.ingest import ABOUT, Records
+from pipeline.records.quarantine import FILE, Quarantine
+
+
+def part(folder: Path, one: str) -> Path:
+    """The folder of a period among the records of all."""
+    return folder / f"period={one}"
+
+
+def parts_of(records: Records) -> dict[str, Any]:
+    """What is known of each period, by its key; of records that are not divided, nothing."""
+    return dict(_about(records.folder).get("periods", {}))
+
+
+def is_divided(folder: Path) -> bool:
+    """Whether a folder holds records by period."""
+    return "periods" in _about(folder)
+
+
+def join(folder: Path, current: Path) -> None:
+    """Take over what other runs have made since some periods were read: their periods, unless these were read here.
+
+    Args:
+        folder: with the records by period, as `read_periods` made them.
+        current: the records that everybody reads now.
+    """
+    own, other = _about(folder), _about(current)
+    made_by = {facts["made_by"] for facts in own["periods"].values()}
+    newer = {
+        one: facts
+        for one, facts in other.get("periods", {}).items()
+        if one not in {*own["read"], *own["gone"]} and facts["made_by"] in made_by and own["periods"].get(one) != facts
+    }
+    for one in newer:
+        shutil.rmtree(part(folder, one), ignore_errors=True)
+        link(part(current, one), part(folder, one))
+    if newer:
+        write_about(folder, own | {"periods": own["periods"] | newer})
+
+
+def write_about(folder: Path, own: dict[str, Any]) -> None:
+    """Write what is known of all periods, from what is known of each.
+
+    Args:
+        folder: of the records.
+        own: what is known of each period, in `periods`, and of the run that read some of them.
+    """
+    parts = dict(sorted(own["periods"].items()))
+    version = " ".join(f"{one} {facts['version']}" for one, facts in parts.items())
+    bad = [part(folder, one) / FILE for one, facts in parts.items() if facts["counts"]["quarantined"]]
+    if bad:
+        pl.scan_parquet(bad, hive_partitioning=False).sink_parquet(folder / FILE)
+    else:
+        with Quarantine(folder):
+            pass
+    checksums: dict[str, str] = {}
+    for facts in parts.values():
+        checksums |= facts["checksums"]
+    about = own | {
+        "periods": parts,
+        "version": hashlib.sha256(version.encode()).hexdigest()[:32],
+        "counts": asdict(_sum(Counts(**facts["counts"]) for facts in parts.values())),
+        "checksums": checksums,
+    }
+    (folder / ABOUT).write_text(json.dumps(about))
+
+
+def _sum(counts: Iterable[Counts]) -> Counts:
+    rows = [asdict(one) for one in counts]
+    return Counts(**{fate: sum(row[fate] for row in rows) for fate in asdict(Counts())})
+
+
+def _about(folder: Path) -> dict[str, Any]:
+    path = folder / ABOUT
+    return dict(json.loads(path.read_text())) if path.exists() else {}
+
+
+def link(place: Path, to: Path) -> None:
+    """Make a folder with the same files as another one, without a copy of them."""
+    shutil.copytree(place, to, copy_function=os.link)
