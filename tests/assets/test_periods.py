@@ -192,7 +192,7 @@ def test_a_person_can_make_one_period_or_some(conf: Dataset, folder: Path, insta
     span = {"dagster/asset_partition_range_start": "2024-02", "dagster/asset_partition_range_end": "2024-03"}
     result = make(conf, instance, tags=span)
     assert result.success
-    assert made_of(result, conf) == ["2024-02", "2024-03"]
+    assert set(made_of(result, conf)) == {"2024-02", "2024-03"}  # Dagster tells them in any order
     assert made_of(result, conf, "vocabulary") == [None]
     assert len(records(conf)) == 960
     result = make(conf, instance, "raw_records", partition_key="2024-01")
