@@ -77,7 +77,7 @@ def read_periods(
             )
     old = {} if before is None else parts_of(before)
     own = {one: facts for one, facts in old.items() if facts["made_by"] == made_by and one in found.rows}
-    stale = [one for one in found.rows if _has_changed(one, own, found)] if asked is None else list(asked)
+    stale = [one for one in found.rows if _has_changed(one, own, found)] if asked is None else sorted(asked)
     try:
         folder.mkdir(parents=True)
         kept = {one: facts for one, facts in own.items() if one not in stale}

@@ -106,9 +106,9 @@ def test_only_the_records_have_partitions_and_all_else_is_made_of_all_of_them(co
 
 
 def test_records_of_an_asset_of_a_project_come_as_it_gives_them(conf: Dataset, folder: Path) -> None:
-    specs = embedding_assets(folder / conf.file, records="shop/loans").resolve_all_asset_specs()
-    assert not any(spec.partitions_def for spec in specs)
-    assert ["watched", "periods"] not in [spec.key.path for spec in specs]
+    assets: Any = embedding_assets(folder / conf.file, records="shop/loans").assets
+    assert not any(one.partitions_def for one in assets)
+    assert dg.AssetKey(["watched", "periods"]) not in [one.key for one in assets]
 
 
 def test_a_changed_setting_makes_stale_what_it_concerns(conf: Dataset, folder: Path) -> None:
@@ -192,7 +192,7 @@ def test_a_person_can_make_one_period_or_some(conf: Dataset, folder: Path, insta
     span = {"dagster/asset_partition_range_start": "2024-02", "dagster/asset_partition_range_end": "2024-03"}
     result = make(conf, instance, tags=span)
     assert result.success
-    assert made_of(result, conf) == ["2024-02", "2024-03"]
+    assert set(made_of(result, conf)) == {"2024-02", "2024-03"}  # Dagster tells them in any order
     assert made_of(result, conf, "vocabulary") == [None]
     assert len(records(conf)) == 960
     result = make(conf, instance, "raw_records", partition_key="2024-01")
