@@ -163,12 +163,14 @@ def principal_components(
     if solver == "randomised":
         return _randomised(inputs, dimension, seed, weight, tolerance)
     from sklearn.decomposition import PCA
+    from threadpoolctl import threadpool_limits
 
     weighted = inputs if weight is None else sparse.csr_matrix(inputs @ sparse.diags(weight))
     mean = np.asarray(weighted.mean(axis=0)).ravel()
     if weighted.power(2).mean(axis=0).sum() - (mean**2).sum() <= 1e-12 * (mean**2).sum():  # all rows are the same
         return Components(np.zeros((dimension, len(mean))), np.zeros(dimension), mean)
-    pca = PCA(dimension, svd_solver=solver, random_state=seed).fit(weighted)
+    with threadpool_limits(1 if solver == "arpack" else None, "blas"):  # it takes vector by vector: threads only wait
+        pca = PCA(dimension, svd_solver=solver, random_state=seed).fit(weighted)
     return Components(pca.components_, pca.explained_variance_, np.asarray(pca.mean_).ravel())
 
 
