@@ -96,9 +96,9 @@ class _Learner:
         seeds = [self.fit(seed) for seed in SEEDS]
         ours = seeds[0]
         yield DEFAULTS, ours
-        large = max(round(len(rows) / 8), 64)
-        before = {"batch_size": large, "max_epochs": max(10, math.ceil(300 / math.ceil(len(rows) / large)))}
-        yield "N / 8 examples a step, as many steps", self.fit(**before)
+        n = len(rows)
+        yield "N / 8 rounded down: a last step of 1 or 2", self.fit(batch_size=n // 8, max_epochs=math.ceil(300 / 9))
+        yield "N / 32 examples a step", self.fit(batch_size=math.ceil(n / 32), max_epochs=10)
         yield "twice the epochs", self.fit(max_epochs=2 * training.max_epochs)
         yield "temperature .1", self.fit(temperature=(0.1,))
         yield "half to all of a list goes in", self.fit(input_share=(0.5, 1.0))
