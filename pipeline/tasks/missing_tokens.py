@@ -163,10 +163,11 @@ class MissingTokensTraining(Training):
     def resolved(self, n_examples: int, n_tokens: int) -> Self:
         """A copy with every default that depends on the data filled in.
 
-        A step has N / 8 examples, between 64 and 1,024. There are 10 epochs, or as many as make 300 steps if that is
-        more. If negatives are drawn, 3 epochs take the place of the 10: they get as far.
+        A step has N / 8 examples, between 64 and 1,024, rounded up: rounded down, a ninth step of one or two examples
+        would end each epoch, and cost more than it teaches. There are 10 epochs, or as many as make 300 steps if that
+        is more. If negatives are drawn, 3 epochs take the place of the 10: they get as far.
         """
-        size = self.batch_size or min(max(round(n_examples / 8), 64), 1024)
+        size = self.batch_size or min(max(math.ceil(n_examples / 8), 64), 1024)
         negatives = self.negatives
         if negatives is None:
             negatives = 4096 if n_examples * n_tokens > MANY_LOGITS else 0
