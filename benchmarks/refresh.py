@@ -1,13 +1,16 @@
 """`python -m benchmarks.refresh`: what a refresh costs, what it is worth, and how far tokens move, beside a full fit.
 
-The ratings of the movies' sample come in the order of their time. A refresh sees 5 % more rows than the fit before it;
-a chain of ten goes on from each other. The full fit, from the beginning, learns from the same examples with the same
-vocabulary, and both are evaluated on the same held-out people. Seconds are those of the processor, in one go.
+The ratings of the movies' sample come in the order of their time; with the argument `movielens_1m` those of
+MovieLens-1M come in the order of its records, where new rows are new people. A refresh sees 5 % more rows than the fit
+before it; a chain of ten goes on from each other. The full fit, from the beginning, learns from the same examples with
+the same vocabulary, and both are evaluated on the same held-out people. Seconds are those of the processor, in one go.
 """
 
+import argparse
 import logging
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,14 +35,42 @@ from pipeline.records.pairs import pair_table
 from pipeline.records.splitting import assign
 from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
 
-CONF = Path(__file__).resolve().parent.parent / "conf" / "movies.yaml"
+HERE = Path(__file__).resolve().parent
 GROWTH, TIMES = 1.05, 10
-SEEDS = 4
-"""Splits that are measured; each holds out other people."""
-TEST = 0.3
-"""Of few people, so many are held out."""
 
 
+class Case(NamedTuple):
+    """Data that grows."""
+
+    conf: Path
+    order: tuple[str, ...]
+    """The columns by which the rows come."""
+    test: float
+    """Share of the people that is held out."""
+    splits: int
+    """Splits that are measured; each holds out other people."""
+    title: str
+    result: str
+
+
+CASES = {
+    "movies": Case(
+        HERE.parent / "conf" / "movies.yaml",
+        ("timestamp", "userId", "movieId"),
+        0.3,  # of few people, so many
+        4,
+        "the movies' ratings by their time",
+        "speed_refresh_small",
+    ),
+    "movielens_1m": Case(
+        HERE / "conf" / "movielens_1m_30.yaml",
+        ("user", "movie"),
+        0.2,
+        2,
+        "MovieLens-1M in the order of its records, so that new rows are new people",
+        "speed_refresh_movielens_1m",
+    ),
+}
 FEW = 3
 """As many refreshes as the rules allow at this pace, before the examples have grown by a fifth."""
 _FEW, _RULED, _FREE = f"{FEW} refreshes", f"{TIMES} days by the rules", f"{TIMES} refreshes"
@@ -59,12 +90,10 @@ class Made(NamedTuple):
     seconds: float
 
 
-def days(conf: Dataset) -> list[Day]:
+def days(conf: Dataset, case: Case) -> list[Day]:
     """The data of eleven days, each with 5 % more rows; known tokens and people keep their place."""
     with tempfile.TemporaryDirectory() as folder:
-        records = (
-            ingest(conf, CONF.parent, Path(folder) / "records").frame.sort("timestamp", "userId", "movieId").collect()
-        )
+        records = ingest(conf, case.conf.parent, Path(folder) / "records").frame.sort(case.order).collect()
     found: list[Day] = []
     for i in range(TIMES + 1):
         rows = records.head(int(len(records) / GROWTH ** (TIMES - i))).lazy()
@@ -112,13 +141,13 @@ def compared(conf: Dataset, frames: dict[str, list[pl.DataFrame]], ours: str, th
     }
 
 
-def measured(conf: Dataset, dimension: int) -> list[list[str]]:
+def measured(conf: Dataset, case: Case, dimension: int) -> list[list[str]]:
     """The rows of the table for one D."""
     frames: dict[str, list[pl.DataFrame]] = {}
     ratios, moved = [], []
-    for seed in range(1, SEEDS + 1):
+    for seed in range(1, case.splits + 1):
         own = conf.model_copy(update={"seed": seed})
-        all_days = days(own)
+        all_days = days(own, case)
         before, today = all_days[-2:]
         full, other = (made(own.model_copy(update={"seed": s}), today, dimension) for s in (seed, seed + 1000))
         yesterday = made(own, before, dimension).fitted
@@ -159,21 +188,24 @@ def measured(conf: Dataset, dimension: int) -> list[list[str]]:
     return rows_of
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, keep the result, and write the page."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.refresh", description=__doc__)
+    parser.add_argument("data", nargs="?", choices=CASES, default="movies")
+    case = CASES[parser.parse_args(arguments).data]
     logging.disable(logging.INFO)
-    conf = load(CONF).model_copy(update={"split": Split(test=TEST), "refit": False})
+    conf = load(case.conf).model_copy(update={"split": Split(test=case.test), "refit": False})
     head = ["against a full fit", "seconds", *(f"{m.name}" for m in conf.task.metrics[:2]), "drift"]
     head += ["of two seeds", "of full fits of two days"]
     cells: list[list[str]] = [head]
     for dimension in (8, 32):
-        cells += measured(conf, dimension)
+        cells += measured(conf, case, dimension)
     found: dict[str, Any] = {
-        "title": "refresh: the movies' ratings by their time",
+        "title": f"refresh: {case.title}",
         "tables": [cells],
         "notes": [
-            f"conf/movies.yaml with `split: {{test: {TEST}}}` and without `refit`; {SEEDS} splits, all their people "
-            f"together; each refresh has {GROWTH - 1:.0%} more rows",
+            f"{case.conf.parent.name}/{case.conf.name} with `split: {{test: {case.test}}}` and without `refit`; "
+            f"{case.splits} splits, all their people together; each refresh has {GROWTH - 1:.0%} more rows",
             f"{TIMES} days make {GROWTH**TIMES - 1:.0%} more rows; by the rules there is a full fit whenever there are "
             "more examples than at the last one by `refresh.grown`; in the last rows there is none",
             "seconds: of the processor, a refresh / a full fit, in the median",
@@ -181,7 +213,7 @@ def main() -> None:
             "two full fits of the same data with other seeds, and of two days' full fits, turned onto each other",
         ],
     }
-    page.keep("speed_refresh_small", found, ("torch", "pytorch-lightning", "numpy"))
+    page.keep(case.result, found, ("torch", "pytorch-lightning", "numpy"))
     print(page.write())
 
 
