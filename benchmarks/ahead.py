@@ -56,7 +56,6 @@ class Case(NamedTuple):
 
 CASES = [
     Case("MovieLens-1M, 80 % in", HERE / "conf" / "movielens_1m_80.yaml", 64, "split != 'test'"),
-    Case("MovieLens-1M, 30 % in", HERE / "conf" / "movielens_1m_30.yaml", 64, "split != 'test'"),
     Case("the movies", HERE.parent / "conf" / "movies.yaml", 32),
 ]
 
@@ -168,9 +167,11 @@ def _neighbours(rows: ExampleSet) -> sparse.csr_matrix:
 def tried(case: Case) -> list[list[str]]:
     """The table of one case."""
     conf = load(case.conf)
-    if case.where:
+    if case.where:  # and with the defaults, whatever the contest has chosen
         source = conf.source.model_copy(update={"where": case.where})
-        conf = conf.model_copy(update={"source": source, "split": Split(folds=FOLDS)})
+        conf = conf.model_copy(
+            update={"source": source, "split": Split(folds=FOLDS), "training": MissingTokensTraining()}
+        )
     with tempfile.TemporaryDirectory() as folder:
         records = ingest(conf, case.conf.parent, Path(folder) / "records").frame
         vocabulary = build_vocabulary(pair_table(records, conf), conf)
