@@ -1,4 +1,4 @@
-// How sure a place is: where each replica puts the chosen token and its neighbours, and on a plane an ellipse.
+// How sure a place is: where each replica puts the chosen token and its neighbours; on a plane the chosen one has an ellipse.
 const HALF = Math.sqrt(2 * Math.log(2)), STEPS = 48;  // a normal distribution has half of its mass within so many deviations
 
 const spread = {
@@ -9,16 +9,16 @@ const spread = {
     byId("spread").hidden = byId("spread_says").hidden = !drawn || !this.is_known();
     byId("spread").setAttribute("aria-pressed", this.on);
     byId("spread_says").hidden ||= !this.on;
-    if (this.is_known()) byId("spread_says").textContent = `The small dots are where ${replicas.count} replicas, each learned from half of the examples, put the chosen token and its neighbours${isFlat() ? "; an ellipse holds half of what more replicas would give" : ""}.`;
+    if (this.is_known()) byId("spread_says").textContent = `The small dots are where ${replicas.count} replicas, each learned from half of the examples, put the chosen token and its neighbours${isFlat() ? "; the ellipse holds half of the places that more of them would give the chosen one" : ""}.`;
   },
   layers(view, p) {
     if (!this.on || !view.replicas || picked === null) return [];
     const marks = [picked, ...lit].filter(isVisible), tint = i => colourOf(colour, i);
     const dots = marks.flatMap(i => whereabouts(view, i).map(at => ({at, i})));
-    const lines = view.width === 2 ? marks.flatMap(i => ellipse(whereabouts(view, i)).map(([from, to]) => ({from, to, i}))) : [];
+    const lines = view.width === 2 ? ellipse(whereabouts(view, picked)) : [];
     return [
-      new deck.LineLayer({id: `${p}-ellipses`, data: lines, widthUnits: "pixels", getWidth: 1.5, getColor: line => [...tint(line.i), 190],
-        getSourcePosition: line => line.from, getTargetPosition: line => line.to}),
+      new deck.LineLayer({id: `${p}-ellipses`, data: lines, widthUnits: "pixels", getWidth: 2, getColor: [...tint(picked), 220],
+        getSourcePosition: line => line[0], getTargetPosition: line => line[1]}),
       new deck.ScatterplotLayer({id: `${p}-spread`, data: dots, billboard: true, radiusUnits: "pixels", getRadius: 2.2, stroked: false,
         getPosition: dot => dot.at, getFillColor: dot => [...tint(dot.i), 190]}),
     ];
