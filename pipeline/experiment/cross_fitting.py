@@ -90,8 +90,10 @@ def cross_fit(
             weights = start(training) if start else None
             return method.fit(Problem(training, vocabulary, conf, dimension, validation, chosen, watch, weights))
 
+    others = range(1, conf.seeds or 1) if method.has_chance else range(0)
+
     def other_seeds(whose: str, training: ExampleSet, chosen: Mapping[str, Any]) -> Iterator[Fitted]:
-        for i in range(1, (conf.seeds or 1) if method.has_chance else 1):
+        for i in others:
             watch = Watch(f"{conf.name}: {whose}, seed {i + 1} of {conf.seeds}", log, checkpoints=state, place=place)
             own = conf.model_copy(update={"seed": (conf.seed + i) % 2**32})
             weights = start(training) if start else None
@@ -111,11 +113,11 @@ def cross_fit(
         if len(test):
             scores["test"].append(evaluate(conf, fitted, test))
         part = judged_part([part for part, frames in scores.items() if frames])
-        if part:
+        if part and others:
             rows = examples.training(fold, refit=conf.refit and part == "test")
             held_out = test if part == "test" else validation
-            others = (evaluate(conf, other, held_out) for other in other_seeds(whole, rows, fitted.chosen))
-            by_seed.append([measure(conf.task, frame) for frame in (scores[part][-1], *others)])
+            frames = (evaluate(conf, other, held_out) for other in other_seeds(whole, rows, fitted.chosen))
+            by_seed.append([measure(conf.task, frame) for frame in (scores[part][-1], *frames)])
     if examples.n_folds > 1:
         fitted = fit(f"{name}, all", final_training(examples, conf), chosen=typical(chosen))
     losses.flush()

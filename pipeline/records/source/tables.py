@@ -16,7 +16,7 @@ _SOME = 1_000
 """The first rows, which tell how large one is."""
 
 
-_ROW = "_row"
+_ROW = "number of the row"
 """The column with the number of a row in its table, where only some rows are read."""
 
 
