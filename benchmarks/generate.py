@@ -21,6 +21,8 @@ import polars as pl
 
 Array = npt.NDArray[np.int64]
 
+SIZES = {"small": (100_000, 50_000, 5_200_000), "course": (500_000, 1_000_000, 59_000_000)}
+"""Number of users, movies and pairs that each size of the benchmarks asks for."""
 TASTES_OF_A_USER = 3
 EVERYONE = 0.15
 """Share of the pairs that are drawn from all movies instead of the user's tastes."""

@@ -30,6 +30,14 @@ def gpu() -> str:
     return torch.cuda.get_device_name() if torch.cuda.is_available() else ""
 
 
+def wake_gpu() -> None:
+    """Load what the first work on a GPU would load, its libraries of products among them."""
+    import torch
+
+    some = torch.ones(64, 64, device="cuda")
+    float((some @ some).sum())
+
+
 def _best(work: Callable[[], object]) -> float:
     seconds = []
     for _ in range(REPEATS):

@@ -31,6 +31,7 @@ SPEED = (
     "encode",
     "sources",
     "learn",
+    "gpu",
     "answer",
     "interval",
     "stability",
@@ -79,7 +80,8 @@ becomes an embedding all learn from the same training examples and are evaluated
 tuned, but ALS has the alpha that did best of 5, 20 and 50 on such data. The plain loop is there for its pace: its
 recall is that of 100 steps. Libraries are loaded before the clock starts. The floor is the time that the bytes take
 which each has to move, or the multiply-adds that it has to do, whichever is more, at what the machine was measured to
-do at most. **answer**: the best tokens for one person, on one core, beside scoring all; for 16 clients that ask for a
+do at most. **gpu** (`.venv/bin/python -m benchmarks.gpu`): the same on a GPU, and Gowalla to the quality of the
+processor. **answer**: the best tokens for one person, on one core, beside scoring all; for 16 clients that ask for a
 minute; and for everybody. **interval**: the conformal interval on the homes. **stability**: how many of a film's
 nearest would be the same with other people, and how many of those that replicas support. The goal for two samples of
 four fifths is .60, and .80 for frequent films. **scale**: the same way at four sizes. **overhead**: the library's calls
@@ -98,13 +100,13 @@ def keep(name: str, found: dict[str, Any], packages: Sequence[str]) -> None:
     result = {
         **found,
         "date": dt.datetime.now(dt.UTC).date().isoformat(),
-        "machine": _machine(),
+        "machine": machine(),
         "versions": {package: version(package) for package in packages},
     }
     (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
 
 
-def _machine() -> str:
+def machine() -> str:
     """Processor, number of cores and memory, as text."""
     names = [line.split(":")[1].strip() for line in _lines(Path("/proc/cpuinfo")) if line.startswith("model name")]
     memory = psutil.virtual_memory().total / 2**30

@@ -31,11 +31,10 @@ from typing import Any
 from benchmarks import answers, machine, page, scale, sources
 from benchmarks.apart import apart
 from benchmarks.encoders import ENCODERS, OURS, encode, ours
+from benchmarks.generate import SIZES
 from benchmarks.learners import LEARNERS, ON_GPU, D, learn
 
 HERE = Path(__file__).resolve().parent
-SIZES = {"small": (100_000, 50_000, 5_200_000), "course": (500_000, 1_000_000, 59_000_000)}
-"""Number of users, movies and pairs that each size asks for."""
 CONTESTANTS: dict[str, dict[str, Any]] = {"encode": ENCODERS, "learn": LEARNERS, "sources": sources.SOURCES}
 _CALLED: dict[str, Callable[[str, Path], tuple[float, dict[str, Any]]]] = {
     "encode": encode, "learn": learn, "sources": sources.encode_from

@@ -159,6 +159,8 @@ class Factors:
     items: npt.NDArray[np.float32]  # (V, E)
     queries: Callable[[sparse.csr_matrix], npt.NDArray[np.float32]]
     """(N, E) for lists (N, V)."""
+    device: str = "cpu"
+    """PyTorch's name of the device on which many of them are made at once."""
 
 
 @runtime_checkable

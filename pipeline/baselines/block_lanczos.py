@@ -26,7 +26,9 @@ class Largest(NamedTuple):
     turn: Tensor  # (M, D) the eigenvectors are `basis @ turn`
 
 
-def largest(times: Callable[[Tensor], Tensor], n: int, dimension: int, seed: int, tolerance: float) -> Largest:
+def largest(
+    times: Callable[[Tensor], Tensor], n: int, dimension: int, seed: int, tolerance: float, device: str = "cpu"
+) -> Largest:
     """The D largest eigenvalues by block Lanczos from a random start, with full reorthogonalisation.
 
     The basis spans all powers of the matrix times the start so far, which needs the square root of the steps of a power
@@ -39,23 +41,25 @@ def largest(times: Callable[[Tensor], Tensor], n: int, dimension: int, seed: int
         dimension: D <= N.
         seed: of the random start.
         tolerance: stop when a block adds a smaller share to the sum of the eigenvalues.
+        device: where the vectors are.
     """
     width = min(max(LEAST_WIDTH, dimension // 2), n)
-    stored = torch.empty(min(STEPS * width, n), n)  # (M, N)
+    stored = torch.empty(min(STEPS * width, n), n, device=device)  # (M, N)
     inside = torch.zeros(0, 0, dtype=torch.float64)  # the matrix within the basis, (M, M)
     random = torch.Generator().manual_seed(seed)
-    vectors = times(torch.randn(n, width, generator=random))
+    vectors = times(torch.randn(n, width, generator=random).to(device))
     explained = 0.0
     while True:
         old, new = len(inside), min(len(inside) + width, len(stored))
         stored[old:new] = orthonormal(vectors, stored[:old], random)[:, : new - old].T
         vectors = times(stored[old:new].T)
-        beside = (stored[:new] @ vectors).double()  # (M, B)
+        beside = (stored[:new] @ vectors).cpu().double()  # (M, B)
         inside = torch.cat([torch.cat([inside, beside[:old].T]), beside], dim=1)
         values, turn = torch.linalg.eigh((inside + inside.T) / 2)  # ascending
         before, explained = explained, float(values[-dimension:].sum())
         if new == len(stored) or (new >= dimension and explained - before <= tolerance * explained):
-            return Largest(stored[:new].T, values.flip(0)[:dimension], turn.flip(1)[:, :dimension].float())
+            turn = turn.flip(1)[:, :dimension].float().to(device)
+            return Largest(stored[:new].T, values.flip(0)[:dimension], turn)
 
 
 def orthonormal(vectors: Tensor, basis: Tensor, random: torch.Generator) -> Tensor:
@@ -68,6 +72,6 @@ def orthonormal(vectors: Tensor, basis: Tensor, random: torch.Generator) -> Tens
     vectors, left = torch.linalg.qr(vectors - basis.T @ (basis @ vectors))
     news = left.diagonal().abs() > NOTHING * size
     fill = torch.randn(len(vectors), int((~news).sum()), generator=random) / len(vectors) ** 0.5
-    vectors = torch.cat([vectors[:, news], fill], dim=1)
+    vectors = torch.cat([vectors[:, news], fill.to(vectors.device)], dim=1)
     found: Tensor = torch.linalg.qr(vectors - basis.T @ (basis @ vectors))[0]
     return found

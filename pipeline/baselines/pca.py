@@ -82,7 +82,12 @@ class Pca(Baseline):
         conf, training = problem.conf, problem.training
         assert problem.dimension is not None
         inputs = training.inputs.csr(conf.dtype)
-        pca = principal_components(inputs, problem.dimension, conf.seed, self.solver or "arpack")
+        solver, device = self.solver or "arpack", "cpu"
+        if solver == "randomised":
+            from pipeline.accelerators import device_of
+
+            device = device_of(conf.training, "float32")
+        pca = principal_components(inputs, problem.dimension, conf.seed, solver, device=device)
         weights = {"mean": pca.mean.astype(conf.dtype), "components": pca.components.astype(conf.dtype)}
         if isinstance(conf.task, TargetTask):
             dense, scale = DenseScale.fit(training.dense), conf.task.scale(training)
@@ -149,6 +154,7 @@ def principal_components(
     solver: str = "arpack",
     weight: Array | None = None,
     tolerance: float = TOLERANCE,
+    device: str = "cpu",
 ) -> Components:
     """PCA of sparse rows, centred implicitly: no row is ever made dense.
 
@@ -159,9 +165,10 @@ def principal_components(
         solver: `arpack` and `covariance_eigh` are scikit-learn's and exact; `randomised` is approximate and faster.
         weight: (V,) the factor by which each column is multiplied.
         tolerance: the randomised solver stops when a step adds a smaller share of the explained variance.
+        device: where the randomised solver multiplies.
     """
     if solver == "randomised":
-        return _randomised(inputs, dimension, seed, weight, tolerance)
+        return _randomised(inputs, dimension, seed, weight, tolerance, device)
     from sklearn.decomposition import PCA
     from threadpoolctl import threadpool_limits
 
@@ -175,7 +182,7 @@ def principal_components(
 
 
 def _randomised(
-    inputs: sparse.csr_matrix, dimension: int, seed: int, weight: Array | None, tolerance: float
+    inputs: sparse.csr_matrix, dimension: int, seed: int, weight: Array | None, tolerance: float, device: str
 ) -> Components:
     """PCA by block Lanczos, whose cost hardly depends on the spectrum: a flat one takes a fixed number of passes more.
 
@@ -194,7 +201,7 @@ def _randomised(
 
     def lists(matrix: sparse.csr_matrix | sparse.csc_matrix) -> tuple[torch.Tensor, ...]:
         arrays = (matrix.indices, matrix.indptr[:-1].astype(matrix.indices.dtype), matrix.data)
-        return tuple(map(torch.from_numpy, arrays))
+        return tuple(torch.from_numpy(array).to(device) for array in arrays)
 
     def add_up(of: tuple[torch.Tensor, ...], values: torch.Tensor) -> torch.Tensor:
         tokens, offsets, weights = of
@@ -202,9 +209,9 @@ def _randomised(
         return embedding_bag(tokens, values.contiguous(), offsets, mode="sum", per_sample_weights=weighted)
 
     rows, columns = lists(x), lists(x.tocsc())
-    w = torch.ones(v, 1) if weight is None else torch.from_numpy(weight.astype(np.float32))[:, None]  # (V, 1)
+    w = torch.from_numpy((np.ones(v) if weight is None else weight).astype(np.float32))[:, None].to(device)  # (V, 1)
     sums = np.asarray(x.sum(axis=0, dtype=np.float64)).ravel()
-    mean = w * torch.from_numpy(sums.astype(np.float32))[:, None] / n  # (V, 1)
+    mean = w * torch.from_numpy(sums.astype(np.float32))[:, None].to(device) / n  # (V, 1)
 
     def scores(vectors: torch.Tensor) -> torch.Tensor:
         found: torch.Tensor = add_up(rows, w * vectors) - mean.T @ vectors  # A Y, (N, .)
@@ -219,13 +226,15 @@ def _randomised(
     def square(vectors: torch.Tensor) -> torch.Tensor:
         return scores(loadings(vectors)) if of_rows else loadings(scores(vectors))
 
-    basis, values, turn = largest(square, min(n, v), dimension, seed, tolerance)
+    basis, values, turn = largest(square, min(n, v), dimension, seed, tolerance, device)
     vectors = basis @ turn  # (., D)
     components = (
-        orthonormal(loadings(vectors), torch.empty(0, v), torch.Generator().manual_seed(seed)) if of_rows else vectors
+        orthonormal(loadings(vectors), vectors.new_empty(0, v), torch.Generator().manual_seed(seed))
+        if of_rows
+        else vectors
     )
     variance = values.clamp(min=0) / max(n - 1, 1)
-    return Components(components.T.contiguous().numpy(), variance.numpy(), mean.ravel().numpy())
+    return Components(components.T.contiguous().cpu().numpy(), variance.numpy(), mean.ravel().cpu().numpy())
 
 
 def project(inputs: sparse.csr_matrix, mean: Array, components: Array) -> Array:

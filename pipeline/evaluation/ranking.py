@@ -3,15 +3,18 @@
 Which tokens are held out is decided in `splitting` and `encoding`, never here.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from pipeline.embedding import Fitted, factors_of
+from pipeline.embedding import Factors, Fitted, factors_of
 from pipeline.evaluation.blocks import rows_at_once
 from pipeline.examples.example_set import ExampleSet
+
+if TYPE_CHECKING:
+    from pipeline.evaluation.product_ranking import First
 
 Array = npt.NDArray[Any]
 
@@ -29,9 +32,7 @@ def hits_of(fitted: Fitted, rows: ExampleSet) -> tuple[Array, Array]:
     k = min(FIRST, v)
     factors = factors_of(fitted) if v > MANY_TOKENS else None
     if factors is not None:
-        from pipeline.evaluation.product_ranking import ProductRanking
-
-        top = ProductRanking(factors).first(rows.inputs[:], k)
+        top = _first_of_products(factors, rows.inputs[:], k)
         hits = _are_labels(top.tokens, rows.labels[:]) & np.isfinite(top.scores)
         return hits, rows.labels.lengths
     hits = np.zeros((n, k), bool)
@@ -41,6 +42,17 @@ def hits_of(fitted: Fitted, rows: ExampleSet) -> tuple[Array, Array]:
         scores = fitted.score(rows.inputs[some], rows.dense[some])
         hits[some] = _top_hits(scores, rows.inputs[some], rows.labels[some], k)
     return hits, rows.labels.lengths
+
+
+def _first_of_products(factors: Factors, inputs: sparse.csr_matrix, k: int) -> "First":
+    """The k first tokens of lists, on the device on which the products are made."""
+    if factors.device == "cpu":
+        from pipeline.evaluation.product_ranking import ProductRanking
+
+        return ProductRanking(factors).first(inputs, k)
+    from pipeline.evaluation.ranking_on_gpu import first_on_gpu
+
+    return first_on_gpu(factors, inputs, k)
 
 
 def _top_hits(scores: Array, inputs: sparse.csr_matrix, labels: sparse.csr_matrix, k: int) -> Array:

@@ -30,6 +30,8 @@ class FittedNetwork:
     network: str
     """Full name of the network's module, which has a function `scorer`."""
     chosen: Mapping[str, Any] = field(default_factory=dict)  # epochs, and the option that was fitted
+    device: str = "cpu"
+    """Where its products are made; a fit that is restored makes them on the processor."""
 
     @cached_property
     def _scorer(self) -> Scorer:
@@ -54,4 +56,4 @@ class FittedNetwork:
             with torch.inference_mode():
                 return np.asarray(of_lists(Lists.of(inputs)).float().numpy())
 
-        return Factors(np.ascontiguousarray(items.float().numpy()), queries)
+        return Factors(np.ascontiguousarray(items.float().numpy()), queries, self.device)

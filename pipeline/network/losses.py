@@ -18,6 +18,8 @@ FARTHEST = 80.0
 """Logits must lie less than this below the number that none exceeds: exp(-80) is still a normal 32-bit number."""
 SMALL_BLOCK_BYTES = 4 * 2**20
 """Most bytes of logits in a block where tokens are drawn: the block stays in a core's cache."""
+BLOCK_BYTES_ON_GPU = 512 * 2**20
+"""Most bytes of logits in a block on a GPU: it waits for the processor to say what to do more than for its memory."""
 
 
 def softmax_loss(
@@ -53,8 +55,11 @@ def softmax_loss(
     scores = (hidden * of_labels).sum(dim=1) + of_bias  # (B,) the sum of the labels' logits
     if drawn is not None:
         table, bias = F.embedding(drawn.tokens, table), bias[drawn.tokens] + drawn.log_weight.to(bias.dtype)
+    block = BLOCK_BYTES if drawn is None else SMALL_BLOCK_BYTES
+    if hidden.device.type != "cpu":
+        block = BLOCK_BYTES_ON_GPU
     partition: Tensor = _LogPartition.apply(  # type: ignore[no-untyped-call]
-        hidden, table, bias, excluded, count * weight / total, BLOCK_BYTES if drawn is None else SMALL_BLOCK_BYTES
+        hidden, table, bias, excluded, count * weight / total, block
     )
     return partition - (scores * weight).sum() / total
 
@@ -79,11 +84,12 @@ class _LogPartition(torch.autograd.Function):
         lists = torch.cat([hidden, hidden.new_ones(len(hidden), 1)], dim=1)  # (B, D + 1)
         block = max(1, block_bytes // (table.element_size() * max(len(table), 1)))
         logits = hidden.new_empty(min(block, len(hidden)), len(table))
+        nothing = logits.new_full((), -torch.inf)  # made there: a GPU would be waited for to take a number from here
         for start in range(0, len(hidden), block):
             some = slice(start, min(start + block, len(hidden)))
             odds = torch.mm(lists[some], with_bias.T, out=logits[: some.stop - start])
             if excluded is not None:
-                odds[_within(excluded, some)] = -torch.inf
+                odds.index_put_(_within(excluded, some), nothing)
             most = shift
             if most is None:
                 most = odds.amax(dim=1, keepdim=True)

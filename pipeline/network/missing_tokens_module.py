@@ -11,6 +11,7 @@ import torch
 from scipy import sparse
 from torch import Tensor, nn
 
+from pipeline.accelerators import device_of
 from pipeline.baselines.pca import principal_components
 from pipeline.embedding import Problem
 from pipeline.examples.example_set import ExampleSet, SparseRows
@@ -55,7 +56,13 @@ class MissingTokensModule(TaskModule):
             network_of(kept, settings.dropout, sparse=bool(settings.negatives))
             if kept
             else missing_tokens_network(
-                training, settings, problem.dimension, option["temperature"], conf.seed, conf.dtype
+                training,
+                settings,
+                problem.dimension,
+                option["temperature"],
+                conf.seed,
+                conf.dtype,
+                device_of(settings, conf.dtype),
             )
         )
         both = [rows for rows in (training, problem.validation) if rows is not None]
@@ -126,9 +133,9 @@ class MissingTokensModule(TaskModule):
             touched, numbers = self.touched.number(drawn.tokens, inputs.tokens, *([] if same else [labels.tokens]))
             drawn = drawn.at(numbers)
             if excluded is not None:
-                excluded = among(excluded._replace(tokens=numbers[excluded.tokens]), drawn.tokens, len(touched))
-            inputs = renumbered(inputs, numbers, len(touched))
-            labels = inputs if same else renumbered(labels, numbers, len(touched))
+                excluded = among(renumbered(excluded, numbers), drawn.tokens, len(touched))
+            inputs = renumbered(inputs, numbers).grouped(len(touched))
+            labels = inputs if same else renumbered(labels, numbers).grouped(len(touched))
             plan = {"touched": touched, "drawn": drawn}
         return plan | {"inputs": inputs, "labels": labels, "excluded": excluded}
 
@@ -178,6 +185,7 @@ def missing_tokens_network(
     temperature: float,
     seed: int,
     dtype: str = "float64",
+    device: str = "cpu",
 ) -> MissingTokensNetwork:
     """The network at its start: its table has PCA's loadings, scaled to a mean squared length of 1.
 
@@ -186,9 +194,9 @@ def missing_tokens_network(
     is nearly PCA of the correlations, the rare tokens do. The fourth root is half-way.
     """
     n = np.maximum(rows.inputs.counts, 1)  # (V,)
-    solver = "randomised" if settings.negatives else "arpack"
+    solver = "randomised" if settings.negatives or device != "cpu" else "arpack"
     some = _sample_of(rows.inputs, seed) if settings.negatives else rows.inputs.csr(dtype)
-    table = principal_components(some, dimension, seed, solver, n**-0.25, ROUGHLY).loadings  # (V, D)
+    table = principal_components(some, dimension, seed, solver, n**-0.25, ROUGHLY, device).loadings  # (V, D)
     table /= max(math.sqrt(np.square(table).sum(axis=1).mean()), 1e-12)
     # where few tokens compete at a step, the biases get too few steps to move all the way from 0
     bias = np.log(n / n.mean()) if settings.negatives else np.zeros(len(n))

@@ -70,6 +70,7 @@ def _silence() -> None:
     for message in (
         ".*LeafSpec.*is deprecated.*",  # Lightning's own use of PyTorch
         ".*does not have many workers.*",  # one batch is one slice of a matrix: workers would only copy it
+        ".*GPU available but not used.*",  # conf says where to train
         ".*Checkpoint directory .* exists and is not empty.*",  # its checkpoint is there to go on from
         ".*number of training batches .* is smaller than the logging interval.*",
     ):

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -24,7 +26,7 @@ class Negatives(NamedTuple):
 
     def at(self, numbers: Tensor) -> "Negatives":
         """The same tokens under other numbers: `numbers` (V,) has the new number of each token."""
-        return Negatives(numbers[self.tokens], self.log_weight)
+        return Negatives(numbers.index_select(0, self.tokens), self.log_weight)
 
     def to(self, device: torch.device) -> "Negatives":
         """The same tokens on a device."""
@@ -59,29 +61,38 @@ class Touched:
         self.size = size
 
     @cached_property
-    def _numbers(self) -> Tensor:
-        """(V,) valid only at touched tokens, never cleared; made at first use, or processes would share it."""
-        return torch.empty(self.size, dtype=torch.int64)
+    def _marks(self) -> tuple[npt.NDArray[np.bool_], Tensor]:
+        """Marks (V,), all cleared, and numbers (V,), valid only at touched tokens.
+
+        They are made at first use: processes would share them.
+        """
+        return np.zeros(self.size, bool), torch.empty(self.size, dtype=torch.int64)
 
     def number(self, *tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """The distinct tokens (U,) among these, ascending, and a table (V,) with the number 0..U-1 of each."""
-        touched = torch.unique_consecutive(torch.cat(tokens).sort().values)
-        self._numbers[touched] = torch.arange(len(touched))
-        return touched, self._numbers
+        """The distinct tokens (U,) among these, ascending, and a table (V,) with the number 0..U-1 of each.
+
+        They are marked and the marks are looked through, which takes a fifth of what sorting them does.
+        """
+        marks, numbers = self._marks
+        for some in tokens:
+            marks[some.numpy()] = True
+        touched = np.flatnonzero(marks)
+        marks[touched] = False
+        numbers.numpy()[touched] = np.arange(len(touched))
+        return torch.from_numpy(touched), numbers
 
 
-def renumbered(lists: Lists, numbers: Tensor, size: int) -> Lists:
-    """The lists with their touched tokens replaced by their numbers 0..size-1, grouped by token."""
-    return lists._replace(tokens=numbers[lists.tokens]).grouped(size)
+def renumbered(lists: Lists, numbers: Tensor) -> Lists:
+    """The lists with each token replaced by its number, from a table (V,)."""
+    return lists._replace(tokens=numbers.index_select(0, lists.tokens))
 
 
 def among(lists: Lists, drawn: Tensor, size: int) -> Lists:
     """The lists with only their drawn tokens, each replaced by its place among the drawn tokens."""
     place = torch.full((size,), -1)
     place[drawn] = torch.arange(len(drawn))
-    found = place[lists.tokens]
-    kept = lists.keep(found >= 0)
-    return Lists(place[kept.tokens], kept.offsets, kept.rows)
+    places = place.index_select(0, lists.tokens)
+    return lists._replace(tokens=places).keep(places >= 0)
 
 
 class RowWiseAdagrad(torch.optim.Optimizer):
@@ -120,7 +131,9 @@ class RowWiseAdagrad(torch.optim.Optimizer):
                 squares = state["sum"].index_select(0, tokens) + g.square().reshape(len(g), -1).mean(dim=1)
                 state["sum"].index_copy_(0, tokens, squares)
                 size = (group["lr"] / squares.sqrt().clamp(min=1e-30)).reshape(-1, *[1] * (g.ndim - 1))
-                rows = table.index_select(0, tokens).mul_(1 - group["lr"] * group["weight_decay"])
+                rows = table.index_select(0, tokens)
+                if group["weight_decay"]:
+                    rows.mul_(1 - group["lr"] * group["weight_decay"])
                 table.index_copy_(0, tokens, rows.addcmul_(g, size, value=-1))
         return loss
 

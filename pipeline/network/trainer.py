@@ -11,9 +11,9 @@ import torch
 from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 
+from pipeline.accelerators import accelerator, products_of
 from pipeline.config.training import Schedule
 from pipeline.errors import PipelineError
-from pipeline.network.accelerators import accelerator, products_of
 from pipeline.network.callbacks import BestEpoch, BetweenSteps, CheckpointWriter
 from pipeline.network.modules import ExamplesModule, TaskModule
 from pipeline.network.processes import interruptible, quiet

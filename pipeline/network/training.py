@@ -18,6 +18,7 @@ import torch
 from filelock import FileLock, Timeout
 from torch import Tensor
 
+from pipeline.accelerators import device_of
 from pipeline.config.task import Task
 from pipeline.config.training import Schedule
 from pipeline.embedding import Embedding, Fitted, Problem, Watch
@@ -130,7 +131,8 @@ def _fit(
     def made(state: TrainedState) -> FittedNetwork:
         arrays = trained.scales | {key: tensor.cpu().numpy() for key, tensor in state.network.items()}
         embedding = Embedding(problem.vocabulary, arrays["table.weight"].astype("float32", copy=False))
-        return FittedNetwork(embedding, arrays, conf.task, network, {"epochs": state.epoch, **option})
+        device = device_of(settings, conf.dtype)
+        return FittedNetwork(embedding, arrays, conf.task, network, {"epochs": state.epoch, **option}, device)
 
     if best is None or best.epoch == last.epoch:
         return made(last)

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,8 +11,9 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from pipeline.embedding import Factors
-from pipeline.evaluation.product_ranking import ProductRanking
+from pipeline.evaluation.product_ranking import First, ProductRanking
 from pipeline.evaluation.ranking import first, hits_of
+from pipeline.evaluation.ranking_on_gpu import first_on_gpu
 from pipeline.examples.example_set import ExampleSet, SparseRows
 
 
@@ -43,19 +45,21 @@ def some_products(random: np.random.Generator, v: int, high: int) -> Products:
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"GROUP": 4, "BLOCK": 16, "LISTS": 5, "_SCORED_AGAIN": 2}.items():
         monkeypatch.setattr(f"pipeline.evaluation.product_ranking.{name}", value)
+    monkeypatch.setattr("pipeline.evaluation.ranking_on_gpu.BLOCK_BYTES", 2_000)
 
 
+@pytest.mark.parametrize("ranked", [lambda factors, *what: ProductRanking(factors).first(*what), first_on_gpu])
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 2**32), st.integers(1, 300), st.integers(0, 12), st.integers(1, 30), st.sampled_from([1, 5, 30]))
 def test_the_first_tokens_are_those_of_all_scores(
-    small_blocks: None, seed: int, v: int, n: int, k: int, high: int
+    small_blocks: None, ranked: Callable[..., First], seed: int, v: int, n: int, k: int, high: int
 ) -> None:
     random = np.random.default_rng(seed)
     fitted = some_products(random, v, high)
     share = random.choice([0.02, 0.1, 0.9])
     inputs = sparse.csr_matrix(random.random((n, v)) < share, dtype=np.float32)
     threads = torch.get_num_threads()
-    found = ProductRanking(fitted.factors).first(inputs, k)
+    found = ranked(fitted.factors, inputs, k)
     assert torch.get_num_threads() == threads
     scores = np.where(inputs.toarray() > 0, -np.inf, fitted.score(inputs, np.empty((n, 0))))
     assert found.tokens.shape == (n, min(k, v))

@@ -11,12 +11,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from pipeline.config.dataset import Dataset
 from pipeline.config.training import Schedule
 from pipeline.embedding import Problem
-from pipeline.errors import PipelineError
 from pipeline.examples.encoding import encode
-from pipeline.network.accelerators import accelerator, products_of
 from pipeline.network.batches import Batches
 from pipeline.network.course import CourseNetwork
-from pipeline.network.learned import LearnedEmbedding
 from pipeline.network.modules import TaskModule, module_of, on_device
 from pipeline.network.sampled_softmax import RowWiseAdagrad
 from pipeline.records.pairs import pair_table
@@ -112,38 +109,3 @@ def test_weights_and_labels_that_are_the_inputs_are_moved_once(two_genres: pl.Da
     module, batch = prepared(two_genres, movies, False, negatives=8)
     plan = on_device(module.plan(batch), META)
     assert plan["labels"] is plan["inputs"]
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
-def test_a_gpu_that_is_not_there_is_told_with_the_cure_and_auto_takes_the_processor(
-    two_genres: pl.DataFrame, movies: Dataset
-) -> None:
-    vocabulary = build_vocabulary(pair_table(two_genres.lazy(), movies), movies)
-    examples = encode(two_genres.lazy(), vocabulary, movies)
-
-    def learned(accelerator: str) -> Any:
-        training = movies.training.model_copy(update={"accelerator": accelerator, "max_epochs": 2})
-        conf = movies.model_copy(update={"training": training}).resolved(examples.n_training, len(vocabulary))
-        return LearnedEmbedding(conf).fit(Problem(examples.training(), vocabulary, conf, 2)).embedding.matrix
-
-    assert (learned("auto") == learned("cpu")).all()
-    with pytest.raises(PipelineError, match=r"planted_\w+.yaml, training.accelerator: PyTorch .* finds no GPU here"):
-        learned("gpu")
-
-
-def test_numbers_of_64_bits_are_refused_on_a_mac_s_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
-    assert accelerator(Schedule(accelerator="mps"), torch.float32, "a.yaml") == "mps"
-    with pytest.raises(PipelineError, match=r"a\.yaml, training\.accelerator: .* Write `precision: 32`"):
-        accelerator(Schedule(accelerator="mps"), torch.float64, "a.yaml")
-
-
-def test_a_gpu_without_room_is_told_in_a_sentence_and_products_are_exact_again() -> None:
-    with products_of(Schedule(matmul_precision="high"), "a.yaml"):
-        assert torch.get_float32_matmul_precision() == "high"
-    with (
-        pytest.raises(PipelineError, match=r"a\.yaml, training\.accelerator: the GPU has no room .*Tried to allocate"),
-        products_of(Schedule(matmul_precision="high"), "a.yaml"),
-    ):
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nmore")
-    assert torch.get_float32_matmul_precision() == "highest"

@@ -1,4 +1,4 @@
-"""Where a network learns: on the processor, or on a GPU that is there."""
+"""Where a network learns, and where large products are made: on the processor, or on a GPU that is there."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,6 +35,19 @@ def accelerator(settings: Schedule, dtype: torch.dtype, where: str) -> str:
             f"{where}, training.accelerator: a Mac's GPU has no 64-bit numbers. Write `precision: 32`, or `cpu` here."
         )
     return asked
+
+
+def device_of(settings: Schedule, dtype: str) -> str:
+    """PyTorch's name of the device for the products before and after a training: `cuda` or `cpu`.
+
+    Where workers learn, this process may have no GPU though they have: it is not refused here.
+
+    Args:
+        settings: the training settings.
+        dtype: the name of the type of their numbers.
+    """
+    asked = settings.accelerator == "gpu" or (settings.accelerator == "auto" and dtype == "float32")
+    return "cuda" if asked and torch.cuda.is_available() else "cpu"
 
 
 @contextmanager
