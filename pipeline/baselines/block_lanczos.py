@@ -69,9 +69,14 @@ def orthonormal(vectors: Tensor, basis: Tensor, random: torch.Generator) -> Tens
     directions. It is done twice, because what is left of a vector can be as small as these errors.
     """
     size = torch.linalg.vector_norm(vectors, dim=0).max()
-    vectors, left = torch.linalg.qr(vectors - basis.T @ (basis @ vectors))
+    vectors, left = torch.linalg.qr(_without(vectors, basis))
     news = left.diagonal().abs() > NOTHING * size
     fill = torch.randn(len(vectors), int((~news).sum()), generator=random) / len(vectors) ** 0.5
     vectors = torch.cat([vectors[:, news], fill.to(vectors.device)], dim=1)
-    found: Tensor = torch.linalg.qr(vectors - basis.T @ (basis @ vectors))[0]
+    found: Tensor = torch.linalg.qr(_without(vectors, basis))[0]
     return found
+
+
+def _without(vectors: Tensor, basis: Tensor) -> Tensor:
+    """What is left of vectors (N, B) without their parts along a basis (M, N)."""
+    return vectors - basis.T @ (basis @ vectors) if len(basis) else vectors

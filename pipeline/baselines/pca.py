@@ -144,7 +144,7 @@ class Components(NamedTuple):
     @property
     def loadings(self) -> Array:
         """(V, D) the components, each times the standard deviation along it."""
-        return np.asarray(self.components.T * np.sqrt(self.variance))
+        return np.asarray(self.components.T * np.sqrt(self.variance).astype(self.components.dtype))
 
 
 def principal_components(
@@ -218,8 +218,8 @@ def _randomised(
         return found
 
     def loadings(vectors: torch.Tensor) -> torch.Tensor:
-        found: torch.Tensor = w * add_up(columns, vectors) - mean @ vectors.sum(dim=0, keepdim=True)  # A^T Y, (V, .)
-        return found
+        found = add_up(columns, vectors).mul_(w)  # in place: it is as large as the table
+        return found.addcmul_(mean, vectors.sum(dim=0, keepdim=True), value=-1)  # A^T Y, (V, .)
 
     of_rows = n < v
 

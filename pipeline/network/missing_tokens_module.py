@@ -29,6 +29,7 @@ Array = npt.NDArray[Any]
 
 ROUGHLY = 0.05
 """Tolerance of the randomised PCA: a start need not be exact."""
+ROWS_AT_ONCE = 2**16
 
 
 class MissingTokensModule(TaskModule):
@@ -197,7 +198,7 @@ def missing_tokens_network(
     solver = "randomised" if settings.negatives or device != "cpu" else "arpack"
     some = _sample_of(rows.inputs, seed) if settings.negatives else rows.inputs.csr(dtype)
     table = principal_components(some, dimension, seed, solver, n**-0.25, ROUGHLY, device).loadings  # (V, D)
-    table /= max(math.sqrt(np.square(table).sum(axis=1).mean()), 1e-12)
+    table /= max(math.sqrt(_squared_lengths(table).mean()), 1e-12)
     # where few tokens compete at a step, the biases get too few steps to move all the way from 0
     bias = np.log(n / n.mean()) if settings.negatives else np.zeros(len(n))
     return MissingTokensNetwork(
@@ -208,6 +209,12 @@ def missing_tokens_network(
         settings.dropout,
         sparse=bool(settings.negatives),
     )
+
+
+def _squared_lengths(table: Array) -> Array:
+    """(V,) the squared lengths of the rows of a table (V, D), some rows at a time: the squares are as many numbers."""
+    parts = [table[start : start + ROWS_AT_ONCE] for start in range(0, len(table), ROWS_AT_ONCE)]
+    return np.concatenate([np.square(part).sum(axis=1) for part in parts])
 
 
 def _sample_of(rows: SparseRows, seed: int) -> sparse.csr_matrix:
