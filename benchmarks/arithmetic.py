@@ -31,9 +31,9 @@ KEY = 8
 
 LIBRARIES = 600_000_000
 """Bytes that a worker's libraries take in memory, before it has any data (PyTorch, Lightning, Ray; measured)."""
-OF_TOKEN = 5 * 8 + 1
+OF_TOKEN = 5 * 8
 """Bytes that each worker has for each token of the whole vocabulary: its count (twice), its share of the draws, where
-the share ends, its number among the touched tokens, and whether it is one of them."""
+the share ends, and its number among the touched tokens."""
 NETWORK = 10e9 / 8
 """Bytes a second that a machine sends: a network of 10 Gbit/s."""
 

@@ -26,8 +26,10 @@ def test_a_frequent_token_is_always_drawn_and_stands_for_itself() -> None:
         assert drawn.log_weight[:2].exp().tolist() == pytest.approx([1, 1], abs=0.03)
 
 
-def test_touched_tokens_are_numbered_from_0_each_time() -> None:
-    touched = Touched(10)
+@pytest.mark.parametrize("size", [10, 1_000])
+def test_touched_tokens_are_numbered_from_0_each_time(size: int) -> None:
+    """Marked in a small vocabulary, sorted in a large one."""
+    touched = Touched(size)
     for lists in ([[7, 2, 7], [9]], [[2], [1, 7]]):
         tokens, numbers = touched.number(*(torch.tensor(tokens) for tokens in lists))
         assert tokens.tolist() == sorted({token for tokens in lists for token in tokens})
