@@ -12,7 +12,7 @@ from pydantic import Field
 from pydantic_core import PydanticCustomError
 from scipy import sparse
 
-from pipeline.baselines.pca import principal_components, project
+from pipeline.baselines.principal_components import principal_components, project
 from pipeline.config.baseline import Baseline
 from pipeline.config.dataset import Dataset
 from pipeline.config.section import OneOrMore

@@ -12,7 +12,7 @@ from scipy import sparse
 from torch import Tensor, nn
 
 from pipeline.accelerators import device_of
-from pipeline.baselines.pca import principal_components
+from pipeline.baselines.principal_components import principal_components
 from pipeline.embedding import Problem
 from pipeline.examples.example_set import ExampleSet, SparseRows
 from pipeline.network.batches import Batches, Lists

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from pipeline.baselines.pca import principal_components
+from pipeline.baselines.principal_components import principal_components
 from pipeline.examples.example_set import ExampleSet
 from pipeline.network.layers import tensor
 from pipeline.network.target_network import TargetNetwork

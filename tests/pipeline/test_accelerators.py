@@ -14,7 +14,8 @@ from scipy import sparse
 from torch import Tensor
 
 from pipeline.accelerators import accelerator, device_of, products_of
-from pipeline.baselines.pca import principal_components
+from pipeline.baselines import principal_components as solvers
+from pipeline.baselines.principal_components import Components, principal_components
 from pipeline.config.dataset import Dataset
 from pipeline.config.training import Schedule
 from pipeline.embedding import Factors, Problem, Watch
@@ -179,6 +180,23 @@ def test_a_gpu_finds_the_processor_s_components(shape: tuple[int, int]) -> None:
     here, there = (principal_components(rows, 8, 1, "randomised", weight, device=where) for where in ("cpu", "cuda"))
     assert np.allclose(here.variance, there.variance, rtol=1e-3)
     assert np.allclose(here.mean, there.mean, atol=1e-6)
+
+
+def test_components_are_found_on_the_processor_where_a_gpu_has_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = sparse.csr_matrix(np.random.default_rng(1).random((60, 40)) < 0.2, dtype=np.float32)
+    expected = principal_components(rows, 3, 1, "randomised")
+    found, asked = solvers._randomised, []
+
+    def crowded(device: str, *problem: Any) -> Components:
+        asked.append(device)
+        if device == "cuda":
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return found(device, *problem)
+
+    monkeypatch.setattr(solvers, "_randomised", crowded)
+    components = principal_components(rows, 3, 1, "randomised", device="cuda").components
+    assert asked == ["cuda", "cpu"]
+    assert (components == expected.components).all()
 
 
 @on_a_gpu

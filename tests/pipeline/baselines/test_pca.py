@@ -3,7 +3,8 @@ import polars as pl
 import pytest
 from scipy import sparse
 
-from pipeline.baselines.pca import Pca, principal_components, project
+from pipeline.baselines.pca import Pca
+from pipeline.baselines.principal_components import principal_components, project
 from pipeline.config.dataset import Dataset
 from pipeline.embedding import Problem
 from pipeline.examples.example_set import ExampleSet, SparseRows

@@ -20,7 +20,7 @@ PROCESSES = """
     from pipeline.network import divided_start
     from pipeline.network.divided_table import DividedRows, Exchange, joined_rows
     from pipeline.network.sampled_softmax import RowWiseAdagrad
-    from pipeline.baselines.pca import principal_components
+    from pipeline.baselines.principal_components import principal_components
 
     V, D, STEPS = 103, 4, 5
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from scipy import sparse
 
-from pipeline.baselines.pca import principal_components
+from pipeline.baselines.principal_components import principal_components
 from pipeline.examples.example_set import ExampleSet, SparseRows
 from pipeline.network import missing_tokens_module
 from pipeline.network.batches import Lists
