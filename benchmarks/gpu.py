@@ -15,7 +15,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -100,8 +100,8 @@ def elsewhere(name: str, folder: Path) -> dict[str, Any]:
     return found
 
 
-def pairs(kept: Path | None) -> dict[str, Any]:
-    """The fits at the course's size side by side; none of them is kept."""
+def pairs() -> dict[str, Any]:
+    """The fits at the course's size side by side."""
     size = SIZES["course"]
     with tempfile.TemporaryDirectory() as folder:
         apart(_encoded, size, Path(folder))
@@ -159,10 +159,8 @@ def _kept(name: str, folder: Path) -> dict[str, Any] | None:
     return found
 
 
-PARTS: dict[str, tuple[str, Callable[[Path | None], dict[str, Any]]]] = {
-    "pairs": ("speed_gpu_course", pairs),
-    "gowalla": ("speed_gpu_gowalla", quality),
-}
+RESULTS = {"pairs": "speed_gpu_course", "gowalla": "speed_gpu_gowalla"}
+"""The name of each part's result."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -170,7 +168,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.gpu", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("part", nargs="?", choices=PARTS, help="only this one")
+    parser.add_argument("part", nargs="?", choices=RESULTS, help="only this one")
     parser.add_argument("--kept", type=Path, metavar="FOLDER", help="a folder with fits of Gowalla")
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
@@ -183,9 +181,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not machine.gpu() and not (options.kept and options.part == "gowalla"):
         print("error: PyTorch finds no GPU here", file=sys.stderr)
         return 1
-    for name in [options.part] if options.part else PARTS:
-        result, measured = PARTS[name]
-        page.keep(result, measured(options.kept), PACKAGES)
+    for part in [options.part] if options.part else RESULTS:
+        page.keep(RESULTS[part], pairs() if part == "pairs" else quality(options.kept), PACKAGES)
     print(page.write())
     return 0
 

@@ -22,7 +22,7 @@ def accelerator(settings: Schedule, dtype: torch.dtype, where: str) -> str:
     """
     asked = settings.accelerator
     if asked == "auto":
-        return "gpu" if torch.cuda.is_available() and dtype == torch.float32 else "cpu"
+        return "gpu" if device_of(settings, dtype) == "cuda" else "cpu"
     if asked == "gpu" and not torch.cuda.is_available():
         raise PipelineError(
             f"{where}, training.accelerator: PyTorch {torch.__version__} finds no GPU here. Write `cpu`, or `auto`, "
@@ -37,16 +37,16 @@ def accelerator(settings: Schedule, dtype: torch.dtype, where: str) -> str:
     return asked
 
 
-def device_of(settings: Schedule, dtype: str) -> str:
+def device_of(settings: Schedule, dtype: torch.dtype) -> str:
     """PyTorch's name of the device for the products before and after a training: `cuda` or `cpu`.
 
     Where workers learn, this process may have no GPU though they have: it is not refused here.
 
     Args:
         settings: the training settings.
-        dtype: the name of the type of their numbers.
+        dtype: the type of their numbers.
     """
-    asked = settings.accelerator == "gpu" or (settings.accelerator == "auto" and dtype == "float32")
+    asked = settings.accelerator == "gpu" or (settings.accelerator == "auto" and dtype == torch.float32)
     return "cuda" if asked and torch.cuda.is_available() else "cpu"
 
 

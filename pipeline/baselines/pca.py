@@ -82,9 +82,11 @@ class Pca(Baseline):
         inputs = training.inputs.csr(conf.dtype)
         solver, device = self.solver or "arpack", "cpu"
         if solver == "randomised":
+            import torch
+
             from pipeline.accelerators import device_of
 
-            device = device_of(conf.training, "float32")
+            device = device_of(conf.training, torch.float32)
         pca = principal_components(inputs, problem.dimension, conf.seed, solver, device=device)
         weights = {"mean": pca.mean.astype(conf.dtype), "components": pca.components.astype(conf.dtype)}
         if isinstance(conf.task, TargetTask):

@@ -63,7 +63,7 @@ class MissingTokensModule(TaskModule):
                 option["temperature"],
                 conf.seed,
                 conf.dtype,
-                device_of(settings, conf.dtype),
+                device_of(settings, getattr(torch, conf.dtype)),
             )
         )
         both = [rows for rows in (training, problem.validation) if rows is not None]
@@ -192,7 +192,8 @@ def missing_tokens_network(
 
     The biases are 0, or the log popularity of the tokens where negatives are drawn. Before PCA, each token's column is
     divided by the fourth root of its count n. Undivided, the most frequent tokens lead PCA; divided by sqrt(n), which
-    is nearly PCA of the correlations, the rare tokens do. The fourth root is half-way.
+    is nearly PCA of the correlations, the rare tokens do. The fourth root is half-way. On a GPU, and where negatives
+    are drawn, PCA is that of the randomised solver.
     """
     n = np.maximum(rows.inputs.counts, 1)  # (V,)
     solver = "randomised" if settings.negatives or device != "cpu" else "arpack"

@@ -131,7 +131,7 @@ def _fit(
     def made(state: TrainedState) -> FittedNetwork:
         arrays = trained.scales | {key: tensor.cpu().numpy() for key, tensor in state.network.items()}
         embedding = Embedding(problem.vocabulary, arrays["table.weight"].astype("float32", copy=False))
-        device = device_of(settings, conf.dtype)
+        device = device_of(settings, getattr(torch, conf.dtype))
         return FittedNetwork(embedding, arrays, conf.task, network, {"epochs": state.epoch, **option}, device)
 
     if best is None or best.epoch == last.epoch:

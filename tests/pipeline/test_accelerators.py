@@ -76,10 +76,10 @@ def test_products_are_made_on_a_gpu_where_one_is_asked_for_and_there(
 ) -> None:
     settings = Schedule(accelerator=asked)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert {device_of(settings, name) for name in ("float32", "float64")} == {"cpu"}
+    assert {device_of(settings, name) for name in (torch.float32, torch.float64)} == {"cpu"}
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert device_of(settings, "float32") == ("cpu" if asked == "cpu" else "cuda")
-    assert device_of(settings, "float64") == ("cuda" if asked == "gpu" else "cpu")
+    assert device_of(settings, torch.float32) == ("cpu" if asked == "cpu" else "cuda")
+    assert device_of(settings, torch.float64) == ("cuda" if asked == "gpu" else "cpu")
 
 
 @contextmanager
