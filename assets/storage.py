@@ -1,6 +1,5 @@
 """How an asset's value is saved and loaded: atomically, or not at all."""
 
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -96,10 +95,7 @@ class FolderIOManager(dg.IOManager):
 
     def scratch(self, context: dg.AssetExecutionContext) -> Path:
         """A folder, not made yet, in which an asset's value that is too large for memory can grow."""
-        key = context.asset_key
-        scratch = self._versions(key).made(_root(context.run), f".{key.path[-1]}.scratch")
-        shutil.rmtree(scratch, ignore_errors=True)
-        return scratch
+        return self._versions(context.asset_key).scratch(_root(context.run), context.asset_key.path[-1])
 
     def current(self, key: dg.AssetKey) -> Path:
         """The folder of an asset with its current value, fetched from the store if another machine made it.

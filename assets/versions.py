@@ -52,15 +52,31 @@ class Versions:
         folder = self.made(run, asset)
         new = folder.with_name(f".{asset}.new")
         shutil.rmtree(new, ignore_errors=True)
-        new.mkdir(parents=True)
+        self._begin(run)
+        new.mkdir()
         try:
-            (new.parent / _PROCESS).write_text("" if _STEP in os.environ else process_of_run())
             write(new)
             shutil.rmtree(folder, ignore_errors=True)
             new.rename(folder)
         finally:
             shutil.rmtree(new, ignore_errors=True)
         return folder
+
+    def scratch(self, run: str, asset: str) -> Path:
+        """Where a value of a run can grow that is too large for memory: a folder, not made yet."""
+        self._begin(run)
+        scratch = self.made(run, f".{asset}.scratch")
+        shutil.rmtree(scratch, ignore_errors=True)
+        return scratch
+
+    def _begin(self, run: str) -> None:
+        """Make the folder of a run, if there is none, and name the process that makes its values."""
+        folder = self.folder / _RUNS / run
+        with FileLock(self.folder / ".lock"):  # to `clean`, a folder without a process is what a dead one began
+            folder.mkdir(parents=True, exist_ok=True)
+            new = folder / f"{_PROCESS}.new"
+            new.write_text("" if _STEP in os.environ else process_of_run())
+            new.replace(folder / _PROCESS)
 
     def complete(
         self, run: str, planned: Collection[str], publish: Callable[[Mapping[str, Path]], None] | None = None
@@ -114,7 +130,8 @@ class Versions:
             return
         with FileLock(self.folder / ".lock"):
             for run in _names(self.folder / _RUNS):
-                if is_over(run) or is_gone(_text(self.folder / _RUNS / run / _PROCESS)):
+                process = self.folder / _RUNS / run / _PROCESS
+                if is_over(run) or not process.exists() or is_gone(process.read_text()):
                     shutil.rmtree(self.folder / _RUNS / run, ignore_errors=True)
             current = (self.folder / _CURRENT).resolve().name
             for version in _names(self.folder / _VERSIONS):
@@ -135,9 +152,3 @@ def _link(place: Path, to: Path) -> None:
         new.unlink()
     new.symlink_to(to, target_is_directory=True)
     new.replace(place)
-
-
-def _text(path: Path) -> str:
-    with suppress(FileNotFoundError):
-        return path.read_text()
-    return ""

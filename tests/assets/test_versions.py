@@ -93,6 +93,27 @@ def test_what_a_process_left_that_is_gone_is_cleaned(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "films" / ".runs").iterdir()] == ["own"]
 
 
+def test_what_a_process_left_is_cleaned_whenever_it_died(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the midst of reading records, and between the making of the folder and the naming of the process."""
+    versions = Versions(tmp_path / "films")
+    versions.scratch("reads", "raw_records").mkdir()
+    host = (tmp_path / "films/.runs/reads/.process").read_text().split()[0]
+    (tmp_path / "films/.runs/reads/.process").write_text(f"{host} {os.getpid()} 1")
+
+    def dies(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for call in ("write_text", "replace"):
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, call, dies)
+            with pytest.raises(KeyboardInterrupt):
+                versions.scratch(call, "raw_records")
+    assert len(list((tmp_path / "films" / ".runs").iterdir())) == 3
+    versions.scratch("lives", "raw_records").mkdir()
+    versions.clean(lambda _: False)
+    assert [path.name for path in (tmp_path / "films" / ".runs").iterdir()] == ["lives"]
+
+
 def test_what_a_step_left_that_is_a_job_of_its_own_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The process of a step is over before the next step of its run begins."""
     versions = Versions(tmp_path / "films")
