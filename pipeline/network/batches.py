@@ -190,6 +190,7 @@ class Loader(DataLoader[dict[str, Any]]):
             batches,
             batch_size=None,
             sampler=_Order(order, size, drop_last=False),
+            collate_fn=_as_it_is,
             generator=generator or torch.Generator(),  # a loader draws a number: not from dropout's generator
         )
 
@@ -214,6 +215,11 @@ class Loader(DataLoader[dict[str, Any]]):
         assert self.generator is not None
         self.generator.set_state(state["random"])
         self.sampler.behind = state["done"]
+
+
+def _as_it_is(batch: Any) -> Any:
+    """The batch: there is nothing left to collate."""
+    return batch
 
 
 class _Order(BatchSampler):
