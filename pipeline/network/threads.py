@@ -10,8 +10,8 @@ import psutil
 import torch
 from pytorch_lightning.callbacks import Callback
 
-WORK_OF_ONE_THREAD = 10**8
-"""Multiplications in a step (examples in a batch x V x (D + 1)): below this number a step gets one thread."""
+WORK_OF_ONE_THREAD = 2 * 10**7
+"""Multiplications in a step (examples in a batch x V x (D + 1)), below which a step gets one thread: 10 ms and less."""
 FIRST, SECONDS = 0.25, 2.0
 """Time until the first look at what else the machine does; it doubles from look to look, up to the second number."""
 
