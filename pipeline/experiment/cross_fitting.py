@@ -41,6 +41,8 @@ class CrossFitted:
     """What validation chose in each fold."""
     seconds: float
     """Seconds of fitting, including those of an earlier process, without those of further seeds."""
+    seed_seconds: float
+    """Seconds of fitting with further seeds."""
     chance: SeedChance
     """How far the metrics vary between seeds."""
 
@@ -77,7 +79,8 @@ def cross_fit(
         place: which fit of how many it is, for a progress bar.
         start: gives the weights from which training goes on, for training examples; None: it begins anew.
     """
-    clock, losses = _Clock(), _EpochLosses(log_losses, live=examples.n_folds == 1)
+    clock, clock_of_seeds = _Clock(), _Clock()
+    losses = _EpochLosses(log_losses, live=examples.n_folds == 1)
 
     def fit(
         whose: str,
@@ -96,8 +99,10 @@ def cross_fit(
         for i in others:
             watch = Watch(f"{conf.name}: {whose}, seed {i + 1} of {conf.seeds}", log, checkpoints=state, place=place)
             own = conf.model_copy(update={"seed": (conf.seed + i) % 2**32})
-            weights = start(training) if start else None
-            yield method.fit(Problem(training, vocabulary, own, dimension, None, chosen, watch, weights))
+            with clock_of_seeds:
+                weights = start(training) if start else None
+                fitted = method.fit(Problem(training, vocabulary, own, dimension, None, chosen, watch, weights))
+            yield fitted
 
     scores: dict[str, list[pl.DataFrame]] = {part: [] for part in HELD_OUT}
     chosen, by_seed = [], []
@@ -122,7 +127,7 @@ def cross_fit(
         fitted = fit(f"{name}, all", final_training(examples, conf), chosen=typical(chosen))
     losses.flush()
     evaluated = {part: pl.concat(frames) for part, frames in scores.items() if frames}
-    return CrossFitted(fitted, evaluated, chosen, clock.seconds, SeedChance.of(by_seed))
+    return CrossFitted(fitted, evaluated, chosen, clock.seconds, clock_of_seeds.seconds, SeedChance.of(by_seed))
 
 
 def final_training(examples: SparseExamples, conf: Dataset) -> ExampleSet:

@@ -24,7 +24,7 @@ from pipeline.experiment.cache_key import fit_key, run_params
 from pipeline.experiment.cross_fitting import cross_fit
 from pipeline.experiment.fits import Fit, Fits
 from pipeline.experiment.memory import require_memory
-from pipeline.experiment.places import Places
+from pipeline.experiment.places import SEED_SECONDS, Places
 from pipeline.experiment.refresh import Refreshes, Start
 from pipeline.experiment.run import FinishedRun, Run
 from pipeline.experiment.tracking import CURRENT, Tracker
@@ -198,7 +198,8 @@ def fit_one(
     name = run_name(method.name, dimension)
     goes_on = None if start is None else partial(start.weights_for, vocabulary, dtype=conf.dtype)
     done = cross_fit(method, name, conf, vocabulary, examples, dimension, run.log_metrics, log, state, place, goes_on)
-    run.log_metrics({"fit_seconds": done.seconds} | done.chance.as_metrics())
+    of_seeds = {SEED_SECONDS: done.seed_seconds} if done.seed_seconds else {}
+    run.log_metrics({"fit_seconds": done.seconds} | of_seeds | done.chance.as_metrics())
     run.log_params(_chosen_params(done.chosen, dimension, done.fitted))
     fitted = done.fitted if before is None else moved.beside(done.fitted, before, turn=start is None)
     run.log_metrics(moved.tell(f"{conf.name}: {name}", fitted.embedding, log))

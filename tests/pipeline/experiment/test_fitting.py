@@ -206,6 +206,7 @@ def test_other_seeds_tell_the_chance_of_a_training_and_change_nothing_else(
     both = [fit.metrics["test_recall_at_20"], theirs]
     assert fit.metrics["seed_sd_recall_at_20"] == pytest.approx(statistics.stdev(both))
     assert fit.metrics["seed_freedom"] == 1
+    assert fit.metrics["seed_seconds"] > 0
 
 
 def test_a_refit_learns_from_validation_too_before_the_test(
