@@ -257,7 +257,7 @@ MOVIES: dict[str, Any] = {
     "split": {"validation": 0.2, "test": 0.2},
     "task": {"kind": "missing_tokens"},
     "dimensions": [2],
-    "training": {"max_epochs": 40},
+    "training": {"max_epochs": 40, "temperature": 0.2},
     "baselines": [{"kind": "pca", "dimensions": [2]}, "popularity"],
     "seeds": 1,
     "replicas": 2,

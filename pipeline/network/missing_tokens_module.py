@@ -23,6 +23,7 @@ from pipeline.network.losses import softmax_loss
 from pipeline.network.missing_tokens_network import MissingTokensNetwork, network_of
 from pipeline.network.modules import Prepared, Recipe, TaskModule
 from pipeline.network.sampled_softmax import NegativeSampler, RowWiseAdagrad, Touched, among, renumbered
+from pipeline.network.temperatures import losses_at_start, worth_trying
 from pipeline.tasks.missing_tokens import MOST_PAIRS, MissingTokensTraining
 
 Array = npt.NDArray[Any]
@@ -69,6 +70,22 @@ class MissingTokensModule(TaskModule):
         both = [rows for rows in (training, problem.validation) if rows is not None]
         sets = [Batches(rows, rows.dense, rows.target) for rows in both]
         return Prepared(cls(network, settings, steps, training.inputs.counts), sets, {})
+
+    @classmethod
+    def promising(cls, problem: Problem, settings: Any, among: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Of the usual temperatures, those that the start speaks for; of temperatures in conf, all."""
+        assert isinstance(settings, MissingTokensTraining)
+        assert problem.dimension is not None
+        validation, counts = problem.validation, np.maximum(problem.training.inputs.counts, 1)
+        if not settings.are_usual:
+            return among
+        if validation is None or not len(validation):
+            return among[:1]
+        how = (settings, problem.dimension, 1.0, problem.conf.seed, problem.conf.dtype)
+        network = missing_tokens_network(problem.training, *how)
+        network.bias.weight.data[:, 0] = tensor(np.log(counts / counts.mean()), problem.conf.dtype)
+        losses = losses_at_start(network, validation, [option["temperature"] for option in among])
+        return [among[i] for i in worth_trying(losses)]
 
     @classmethod
     def divided(cls, problem: Problem, settings: Any, steps: int, option: Mapping[str, Any]) -> Recipe:

@@ -77,6 +77,17 @@ class TaskModule(L.LightningModule):
             "give each worker the whole table, or lower D or `vocabulary.max_size`."
         )
 
+    @classmethod
+    def promising(cls, problem: Problem, settings: Any, among: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Those of the settings' choices that are worth a training.
+
+        Args:
+            problem: what to learn; validation will choose among several.
+            settings: the training settings, resolved.
+            among: the settings' choices, the first one for a problem without validation.
+        """
+        return among
+
     def __init__(self, network: nn.Module, settings: Any, steps: int) -> None:
         super().__init__()
         self.network, self.settings, self.steps = network, settings, steps

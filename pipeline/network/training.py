@@ -53,6 +53,8 @@ def fit_network(problem: Problem, settings: Schedule, learner: str, network: str
         PipelineError: the training diverged.
     """
     among, watch = settings.choices(), problem.watch
+    if problem.chosen is None and len(among) > 1:
+        among = module_of(learner).promising(problem, settings, among)
     losses: dict[int, list[Any]] = {}
 
     def fit(**option: Any) -> FittedNetwork:

@@ -147,7 +147,7 @@ def _name_some(axes: "Axes", points: np.ndarray, labels: Sequence[str]) -> None:
         if len(taken) < LABELLED and all(abs(spot[0] - x) > 0.18 or abs(spot[1] - y) > 0.025 for x, y in taken):
             taken.append(spot)
             name = label if len(label) <= 28 else label[:27] + "…"
-            text = axes.annotate(
+            axes.annotate(
                 name,
                 place,
                 xytext=(3, 2),
@@ -157,7 +157,6 @@ def _name_some(axes: "Axes", points: np.ndarray, labels: Sequence[str]) -> None:
                 parse_math=False,
                 path_effects=halo,
             )
-            text.set_in_layout(False)  # a name near the edge shifts nothing, and measuring all of them takes long
 
 
 def _axes(title: str) -> "Axes":

@@ -27,6 +27,8 @@ from pipeline.examples.sparse_examples import HELD_OUT, SparseExamples
 
 Array = npt.NDArray[Any]
 
+SOFT = (0.3, 1.0)
+"""Temperatures for lists whose tokens say little about each other, such as short lists of few tokens."""
 MOST_PAIRS = 20_000_000
 """With more pairs, a seeded sample of the examples decides where training starts: its pairs are in memory."""
 
@@ -137,8 +139,8 @@ class MissingTokensTraining(Training):
     """Weight decay of the table: each step shrinks it by learning rate x this."""
     temperature: Positive | None = None
     """The cosines are divided by it: the smaller it is, the sharper the softmax. Validation chooses among several
-    values. Default: 0.1 + 1 / sqrt(N) for N training examples (the fewer, the softer), or 0.12 if negatives are
-    drawn."""
+    values. Default: 0.1 + 1 / sqrt(N) for N training examples (the fewer, the softer), 0.3 or 1; of these, validation
+    chooses among those that PCA's vectors speak for. 0.12 if negatives are drawn."""
     lift: float = Field(1.0, gt=0)
     """The constant that is appended to a vector before it is scaled to length 1; tokens start with length 1 (RMS)."""
     dropout: float = Field(0.0, ge=0, lt=1)
@@ -179,7 +181,7 @@ class MissingTokensTraining(Training):
             update={
                 "batch_size": size,
                 "max_epochs": self.max_epochs or epochs,
-                "temperature": self.temperature or (softness,),
+                "temperature": self.temperature or (softness, *(() if negatives else _softer(softness))),
                 "negatives": negatives,
                 "learning_rate": self.learning_rate or (0.7 if negatives else 0.03),
                 "bias_learning_rate": self.bias_learning_rate or (0.1 if negatives else 0.06),
@@ -198,3 +200,14 @@ class MissingTokensTraining(Training):
     def choices(self) -> list[dict[str, Any]]:
         """One candidate for each temperature."""
         return [{"temperature": value} for value in self.temperature or ()]
+
+    @property
+    def are_usual(self) -> bool:
+        """Whether the temperatures are several, and those of the default."""
+        first, *others = self.temperature or (0.0,)
+        return bool(others) and tuple(others) == _softer(first)
+
+
+def _softer(temperature: float) -> tuple[float, ...]:
+    """The soft temperatures that are clearly softer than this one."""
+    return tuple(soft for soft in SOFT if soft > 1.5 * temperature)
