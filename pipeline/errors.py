@@ -23,11 +23,16 @@ def nearest(word: str, words: Iterable[str]) -> str:
     "did you mean 'seed'?"
     >>> nearest("user", ["USER", "uses"]), nearest("x", ["seed", "split"])
     ("did you mean 'USER'?", 'there is: seed, split')
+    >>> nearest("lines", ["lines.sku", "lines.price", "line"])
+    'its fields are columns: lines.price, lines.sku'
     """
     words = sorted(_shown(word) for word in words)
     same = [other for other in words if other.casefold() == word.casefold()]
     if same:
         return f"did you mean {same[0]!r}?"
+    fields = [other for other in words if other.startswith(f"{word}.")]
+    if fields:
+        return f"its fields are columns: {', '.join(fields[:30])}"
     close = difflib.get_close_matches(word, words, n=1, cutoff=0.6)
     if close:
         return f"did you mean {close[0]!r}?"

@@ -37,7 +37,7 @@ class Profile:
     delimiter: str | None = None
     """What separates the items of a list; None for JSON arrays and list columns."""
     is_whole: bool = False
-    """Whether all numbers are whole."""
+    """Whether all numbers are whole, or all items of the lists whole numbers."""
     is_positive: bool = False
     """Whether all numbers are above 0."""
     words: float = 0.0
@@ -60,7 +60,9 @@ def profile(column: pl.Series) -> Profile:
     if not n:
         return Profile(name, "nothing", 0, 0, 1.0)
     if isinstance(column.dtype, pl.List | pl.Array):
-        return Profile(name, "lists", n, n, missing)
+        inner = pl.Series(dtype=column.dtype.inner).dtype
+        holds: Holds = "nothing" if inner.is_float() else "lists"  # amounts are no tokens
+        return Profile(name, holds, n, n, missing, is_whole=inner.is_numeric())
     if column.dtype.is_nested() or column.dtype == pl.Binary:
         return Profile(name, "nothing", n, 0, missing)
     n_different = column.n_unique()

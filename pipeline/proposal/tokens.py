@@ -29,6 +29,7 @@ def tokens(usable: Sequence[Profile], target: str | None) -> list[Guess]:
     """
     texts = sorted((one for one in usable if one.holds == "texts"), key=lambda one: -one.words)
     lists = [one for one in usable if one.holds == "lists"]
+    lists = [one for one in lists if not one.is_whole] or lists  # whole numbers beside names are rather amounts
     categories = [one.name for one in usable if one.holds == "categories" and not one.named(*NO_CATEGORIES)]
     found = []
     if texts:

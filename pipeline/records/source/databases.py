@@ -12,6 +12,7 @@ import polars as pl
 from pipeline.config.records import Source
 from pipeline.errors import PipelineError
 from pipeline.records.source.batch import Batch, content_hash, of_table
+from pipeline.records.source.nested import flat
 from pipeline.records.source.paths import variables_put_in
 from pipeline.secrets import masked
 
@@ -133,7 +134,7 @@ def _frame(batch: Any) -> pl.DataFrame:
     ]
     frame = pl.from_arrow(pa.table(dict(zip(batch.schema.names, columns, strict=True))))
     assert isinstance(frame, pl.DataFrame)
-    return frame.with_columns(pl.col(pl.Binary).bin.encode("hex"))
+    return flat(frame.with_columns(pl.col(pl.Binary).bin.encode("hex")))
 
 
 def _from_sqlite(path: str, query: str) -> Iterator[pl.DataFrame]:

@@ -11,6 +11,7 @@ from pipeline.errors import PipelineError
 from pipeline.records.source import json_lines, plain_lines
 from pipeline.records.source.batch import Batch
 from pipeline.records.source.delimited import DelimitedFile
+from pipeline.records.source.nested import flat
 from pipeline.records.source.object_stores import on_this_machine
 from pipeline.records.source.paths import ending, format_of, resolved
 from pipeline.records.source.streams import TextFile
@@ -67,7 +68,8 @@ class Files:
         self.found: dict[str, str] = {}
         self._format = format_of(source, self._paths[0])
         if self._format == "ndjson":
-            self.schema = json_lines.schema_of([self._text_file(path) for path in self._paths])
+            self._of_json = json_lines.schema_of([self._text_file(path) for path in self._paths])
+            self.schema = flat(pl.DataFrame(schema=self._of_json)).schema
         elif self._format in _TABLES:
             self.schema = self._table(self._paths[0]).schema
         elif self._format == "lines":
@@ -97,8 +99,11 @@ class Files:
                 yield from (self._in_order(batch) for batch in delimited.batches())
             else:
                 file = self._text_file(path)
-                as_json = self._format == "ndjson"
-                yield from json_lines.batches(file, self.schema) if as_json else plain_lines.batches(file)
+                if self._format == "ndjson":
+                    found = json_lines.batches(file, self._of_json)
+                    yield from (batch._replace(frame=flat(batch.frame)) for batch in found)
+                else:
+                    yield from plain_lines.batches(file)
             self._note(path, file.checksum)
 
     def _note(self, path: str, checksum: str) -> None:

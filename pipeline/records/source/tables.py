@@ -9,6 +9,7 @@ import polars as pl
 
 from pipeline.errors import PipelineError
 from pipeline.records.source.batch import Batch, of_table
+from pipeline.records.source.nested import flat
 
 ROWS, BYTES = 250_000, 2**26
 """The most rows of a batch, and the most bytes that they take in memory."""
@@ -56,7 +57,7 @@ class ParquetFile:
         """
         self.name, self._path, self._where = name, path, where
         try:
-            self._rows = pl.scan_parquet(path, glob=False)
+            self._rows = flat(pl.scan_parquet(path, glob=False))
             self.schema = self._rows.collect_schema()
         except FileNotFoundError:  # of a store: files of this machine were looked for before
             raise PipelineError(f"{name}: there is no such file. Correct `source.path`.") from None
@@ -107,7 +108,8 @@ class LakeTable:
         """
         self.name, self._kind, self._where = name, kind, where
         try:
-            self._rows, self.checksum = _delta(path) if kind == "delta" else _iceberg(path)
+            rows, self.checksum = _delta(path) if kind == "delta" else _iceberg(path)
+            self._rows = flat(rows)
             self.schema = self._rows.collect_schema()
         except ImportError:
             raise PipelineError(

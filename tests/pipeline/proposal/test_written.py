@@ -127,6 +127,21 @@ def test_lines_of_items_are_lists(name: str, delimiter: str, propose: Callable[.
     assert "example" not in conf
 
 
+def test_of_lists_of_objects_the_names_are_tokens_and_the_amounts_are_not(
+    propose: Callable[..., dict[str, Any]],
+) -> None:
+    goods = [f"S{i:03}" for i in range(60)]
+    orders = [
+        {
+            "order": {"id": i},
+            "lines": [{"sku": sku, "n": RNG.randrange(1, 5), "price": 9.5} for sku in RNG.sample(goods, 4)],
+        }
+        for i in range(300)
+    ]
+    found = propose("orders.ndjson", "\n".join(map(json.dumps, orders)))
+    assert found["tokens"] == [{"kind": "items", "columns": "lines.sku"}]
+
+
 def test_homes_with_remarks_are_priced_by_their_words(propose: Callable[..., dict[str, Any]]) -> None:
     conf = propose("ads.csv", delimited(HOMES, ["listing_id", "remarks", "beds", "sqm", "city", "list_price"]))
     assert conf["task"] == {"kind": "regression", "target": "list_price", "dense": ["beds", "sqm"]}
