@@ -27,7 +27,7 @@ from pipeline.examples.sparse_examples import HELD_OUT, SparseExamples
 
 Array = npt.NDArray[Any]
 
-SOFT = (0.3, 1.0)
+SOFT = (0.3, 1.0, 3.0)
 """Temperatures for lists whose tokens say little about each other, such as short lists of few tokens."""
 MOST_PAIRS = 20_000_000
 """With more pairs, a seeded sample of the examples decides where training starts: its pairs are in memory."""
@@ -139,8 +139,8 @@ class MissingTokensTraining(Training):
     """Weight decay of the table: each step shrinks it by learning rate x this."""
     temperature: Positive | None = None
     """The cosines are divided by it: the smaller it is, the sharper the softmax. Validation chooses among several
-    values. Default: 0.1 + 1 / sqrt(N) for N training examples (the fewer, the softer), 0.3 or 1; of these, validation
-    chooses among those that PCA's vectors speak for. 0.12 if negatives are drawn."""
+    values. Default: 0.1 + 1 / sqrt(N) for N training examples (the fewer, the softer), 0.3, 1 or 3; validation chooses
+    among those of them that PCA's vectors speak for. If negatives are drawn: 0.12."""
     lift: float = Field(1.0, gt=0)
     """The constant that is appended to a vector before it is scaled to length 1; tokens start with length 1 (RMS)."""
     dropout: float = Field(0.0, ge=0, lt=1)

@@ -61,9 +61,9 @@ def test_settings_without_a_value_are_decided_by_the_size_of_the_data(
     """The rules that the fields state, by N and V."""
     conf = load(write_conf("small", minimal))
     cases = [  # N, V -> batch size, epochs, temperature, negatives
-        ((100, 300), (64, 150, (0.2, 1.0), 0)),
-        ((2_500, 300), (313, 38, (0.12, 0.3, 1.0), 0)),  # no ninth step of four examples
-        ((1_000_000, 2_000), (1024, 10, (0.101, 0.3, 1.0), 0)),
+        ((100, 300), (64, 150, (0.2, 1.0, 3.0), 0)),
+        ((2_500, 300), (313, 38, (0.12, 0.3, 1.0, 3.0), 0)),  # no ninth step of four examples
+        ((1_000_000, 2_000), (1024, 10, (0.101, 0.3, 1.0, 3.0), 0)),
         ((1_000_000, 200_000), (1024, 3, (0.12,), 4096)),
     ]
     for size, expected in cases:
