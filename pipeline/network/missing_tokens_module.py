@@ -23,7 +23,7 @@ from pipeline.network.losses import softmax_loss
 from pipeline.network.missing_tokens_network import MissingTokensNetwork, network_of
 from pipeline.network.modules import Prepared, Recipe, TaskModule
 from pipeline.network.sampled_softmax import NegativeSampler, RowWiseAdagrad, Touched, among, renumbered
-from pipeline.network.temperatures import losses_at_start, worth_trying
+from pipeline.network.temperatures import DIMENSIONS, losses_at_start, worth_trying
 from pipeline.tasks.missing_tokens import MOST_PAIRS, MissingTokensTraining
 
 Array = npt.NDArray[Any]
@@ -81,7 +81,8 @@ class MissingTokensModule(TaskModule):
             return among
         if validation is None or not len(validation):
             return among[:1]
-        how = (settings, problem.dimension, 1.0, problem.conf.seed, problem.conf.dtype)
+        few = min(problem.dimension, DIMENSIONS)
+        how = (settings, few, 1.0, problem.conf.seed, problem.conf.dtype)
         network = missing_tokens_network(problem.training, *how)
         network.bias.weight.data[:, 0] = tensor(np.log(counts / counts.mean()), problem.conf.dtype)
         losses = losses_at_start(network, validation, [option["temperature"] for option in among])
