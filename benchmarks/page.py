@@ -35,6 +35,7 @@ SPEED = (
     "answer",
     "interval",
     "stability",
+    "lists",
     "scale",
     "overhead",
     "maps",
@@ -69,7 +70,7 @@ On generated data (`benchmarks/generate.py`), every contestant in a process of i
 ```console
 $ make bench                      # some minutes
 $ make bench SIZE=course          # half a million users, a million movies: an hour
-$ make bench CONTEST=encode       # one of encode, sources, learn, answer, interval, stability, scale, overhead, maps
+$ make bench CONTEST=encode       # or sources, learn, answer, interval, stability, lists, scale, overhead, maps
 ```
 
 **encode**: where a CSV becomes a CSR matrix ours does more than the others: it splits the examples, counts the
@@ -84,7 +85,9 @@ do at most. **gpu** (`.venv/bin/python -m benchmarks.gpu`): the same on a GPU, a
 processor. **answer**: the best tokens for one person, on one core, beside scoring all; for 16 clients that ask for a
 minute; and for everybody. **interval**: the conformal interval on the homes. **stability**: how many of a film's
 nearest would be the same with other people, and how many of those that replicas support. The goal for two samples of
-four fifths is .60, and .80 for frequent films. **scale**: the same way at four sizes. **overhead**: the library's calls
+four fifths is .60, and .80 for frequent films. **lists**: lists whose tokens say little or much about each other, with
+the sharp temperature alone, and with the default, where validation chooses.
+**scale**: the same way at four sizes. **overhead**: the library's calls
 one after the other with a folder in the place of MLflow, and the same inside Dagster with MLflow, warm, in one process,
 up to the exports; and where the time of the library alone goes. **maps**: the size of the page of a latent space, and
 the time until it is drawn.

@@ -7,6 +7,7 @@
     interval  how many sales the interval around a predicted price covers, over five seeds
     scale     what ten times as many pairs cost, or a vocabulary ten times as large
     stability how far the nearest films hold with other people, and what replicas promise
+    lists     what the default finds on planted lists of many shapes
     overhead  what Dagster and MLflow add to the library's own calls
     maps      how large the page of a latent space is, and how soon it is drawn
 
@@ -40,10 +41,11 @@ _CALLED: dict[str, Callable[[str, Path], tuple[float, dict[str, Any]]]] = {
     "encode": encode, "learn": learn, "sources": sources.encode_from
 }  # fmt: skip
 TITLES = {"encode": "CSV to CSR", "learn": f"CSR to embedding, D={D}"}
-CONTESTS = ("encode", "sources", "learn", "answer", "interval", "stability", "scale", "overhead", "maps")
+CONTESTS = ("encode", "sources", "learn", "answer", "interval", "stability", "lists", "scale", "overhead", "maps")
 _ALONE = {
     "interval": ("benchmarks.intervals", "coverage"),
     "stability": ("benchmarks.stability", "agreement"),
+    "lists": ("benchmarks.lists", "shapes"),
     "maps": ("benchmarks.maps", "drawn"),
 }
 _LIBRARIES = ("torch", "pytorch-lightning", "scikit-learn")
@@ -54,6 +56,7 @@ PACKAGES = {
     "answer": ("usearch", "mlflow", "fastapi", "numpy", "torch"),
     "interval": ("torch", "pytorch-lightning"),
     "stability": ("torch", "pytorch-lightning", "scikit-learn"),
+    "lists": ("torch", "implicit"),
     "scale": ("polars", "numpy", "scipy", *_LIBRARIES),
     "maps": ("selenium", "numpy"),
     "overhead": ("dagster", "mlflow", "polars", *_LIBRARIES),
