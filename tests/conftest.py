@@ -277,9 +277,10 @@ HOMES: dict[str, Any] = {
 
 
 def with_training(path: Path, **training: Any) -> Path:
-    """A conf file whose training is changed: its path."""
+    """A conf file whose training is changed, but for its temperature: its path."""
     settings = yaml.safe_load(path.read_text())
-    path.write_text(yaml.safe_dump({**settings, "training": training}, sort_keys=False))
+    kept = {name: value for name, value in settings["training"].items() if name == "temperature"}
+    path.write_text(yaml.safe_dump({**settings, "training": kept | training}, sort_keys=False))
     return path
 
 

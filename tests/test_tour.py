@@ -14,7 +14,7 @@ from tests.conftest import MOVIES, statuses, wait_until
 
 QUICK = {**MOVIES, "dimensions": [2, 3], "baselines": [{"kind": "pca", "dimensions": [2, 3]}, "popularity"]}
 """Two values of D, so that MLflow shows the dimension among the settings that differ."""
-PATIENT = {**MOVIES, "training": {"max_epochs": 1_000_000, "patience": 1_000_000}}
+PATIENT = {**MOVIES, "training": {**MOVIES["training"], "max_epochs": 1_000_000, "patience": 1_000_000}}
 
 pytestmark = pytest.mark.slow(90)
 

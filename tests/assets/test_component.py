@@ -41,7 +41,7 @@ def test_a_component_learns_from_an_asset_of_the_project(
         (folder / "__init__.py").touch()
     two_genres.write_csv(tmp_path / "loans.csv")
     (defs / "loans.py").write_text(LOANS.format(path=str(tmp_path / "loans.csv")))
-    attributes = {**MOVIES, "source": {"asset": "loans"}, "training": {"max_epochs": 2}}
+    attributes = {**MOVIES, "source": {"asset": "loans"}, "training": {**MOVIES["training"], "max_epochs": 2}}
     written = {"type": "assets.component.EmbeddingDataset", "attributes": attributes}
     (defs / "my-films" / "defs.yaml").write_text(yaml.safe_dump(written, sort_keys=False))
     monkeypatch.syspath_prepend(str(tmp_path))

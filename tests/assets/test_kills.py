@@ -55,7 +55,7 @@ def written(folder: Path, records: pl.DataFrame, version: int) -> None:
     some = records.filter(pl.col("user") != people[version % len(people)])
     some.write_csv(folder / "conf" / ".films.csv")
     (folder / "conf" / ".films.csv").replace(folder / "conf" / "films.csv")
-    settings = {**MOVIES, "source": {"path": "films.csv"}, "training": {"max_epochs": 10}}
+    settings = {**MOVIES, "source": {"path": "films.csv"}, "training": {**MOVIES["training"], "max_epochs": 10}}
     anew = {"vocabulary": {"keep": False}, "refresh": {"times": 0}} if version == KILLS else {}
     (folder / "conf" / "films.yaml").write_text(yaml.safe_dump({**settings, **anew}))
 

@@ -33,7 +33,7 @@ def original(tmp_path_factory: pytest.TempPathFactory, two_genres: pl.DataFrame)
     folder = tmp_path_factory.mktemp("original")
     (folder / "conf").mkdir()
     two_genres.write_csv(folder / "conf" / "films.csv")
-    quick = {**MOVIES, "source": {"path": "films.csv"}, "training": {"max_epochs": 5}}
+    quick = {**MOVIES, "source": {"path": "films.csv"}, "training": {**MOVIES["training"], "max_epochs": 5}}
     (folder / "conf" / "films.yaml").write_text(yaml.safe_dump(quick, sort_keys=False))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PIPELINE_HOME", str(folder / "home"))

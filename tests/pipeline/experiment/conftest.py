@@ -20,5 +20,5 @@ def shop(tmp_path: Path, fresh_database: Callable[[Path], str]) -> Shop:
 
 @pytest.fixture
 def films(write_conf: Callable, two_genres: pl.DataFrame) -> Dataset:
-    conf = load(write_conf("films", {**MOVIES, "training": {"max_epochs": 2}}, two_genres))
+    conf = load(write_conf("films", {**MOVIES, "training": {**MOVIES["training"], "max_epochs": 2}}, two_genres))
     return with_baselines(conf, conf.baseline("popularity"), Als(dimension=2, regularisation=1.0, alpha=1.0))
