@@ -24,7 +24,8 @@ def test_every_setting_of_training_stands_there_with_its_value_and_meaning(movie
 
 
 def test_what_has_no_value_in_conf_is_shown_as_an_empty_list(movies: Dataset) -> None:
-    auto = movies.model_copy(update={"dimensions": None, "baselines": (Pca(),)})
+    training = movies.training.model_copy(update={"temperature": None})
+    auto = movies.model_copy(update={"dimensions": None, "baselines": (Pca(),), "training": training})
     kind: Any = launchpad.embedding_config(auto)
     assert (kind().dimensions, kind().training.temperature) == ([], [])
     assert launchpad.with_config(auto, "embedding", kind()) == auto
