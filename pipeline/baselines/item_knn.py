@@ -1,9 +1,9 @@
 """Item neighbours (Sarwar et al., 2001), with `implicit`: tokens whose examples are like those of the input tokens."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache, partial
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from functools import partial
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -38,14 +38,12 @@ class ItemKnn(Baseline):
     """How the examples of a token are weighted before tokens are compared."""
 
     def memory(self, size: Size, dimension: int | None) -> int:
-        """The matrix, three times, and the neighbours of each token: found, in order, and of a fit."""
-        return 3 * size.csr + 4 * size.v * min(max(self.neighbours), size.v) * (4 + 8)
+        """The matrix, three times, and the neighbours of each token."""
+        return 3 * size.csr + 2 * size.v * min(max(self.neighbours), size.v) * (4 + 8)
 
     def fit(self, problem: Problem) -> "FittedItemKnn":
         """Find the neighbours of each token; their number and the weighting are chosen on validation."""
-        # fewer neighbours are the first of many
-        similar = cache(partial(similar_tokens, problem.training.inputs.csr(), max(self.neighbours)))
-        make = partial(_fit, similar, problem.vocabulary)
+        make = partial(_fit, problem.training.inputs.csr(), problem.vocabulary)
         return tuned(make, candidates(self, ("neighbours", "weighting")), problem)
 
     @classmethod
@@ -69,47 +67,16 @@ class FittedItemKnn:
         return np.asarray((inputs @ similar).toarray(), np.float32)
 
 
-class Neighbours(NamedTuple):
-    """The K nearest neighbours of each token, the nearest first."""
-
-    tokens: Array  # (V, K)
-    similarities: Array  # (V, K), 0 where there are fewer
-
-    def csr(self, k: int) -> sparse.csr_matrix:
-        """(V, V) the similarities to the k nearest neighbours."""
-        tokens, similarities = self.tokens[:, :k], self.similarities[:, :k]
-        v, k = tokens.shape
-        similar = sparse.csr_matrix((similarities.ravel(), tokens.ravel(), np.arange(v + 1) * k), shape=(v, v))
-        similar.eliminate_zeros()
-        return similar
-
-
-def similar_tokens(inputs: sparse.csr_matrix, k: int, weighting: str) -> Neighbours:
-    """The k nearest neighbours of each token, by the cosine of its weighted column.
-
-    Args:
-        inputs: (N, V) lists.
-        k: neighbours, the token itself among them.
-        weighting: how the columns are weighted before.
-    """
+def _fit(inputs: sparse.csr_matrix, vocabulary: Vocabulary, *, neighbours: int, weighting: str) -> FittedItemKnn:
     from implicit.nearest_neighbours import all_pairs_knn, bm25_weight, tfidf_weight
     from sklearn.preprocessing import normalize
 
-    v = inputs.shape[1]
     of_tokens = inputs.T  # (V, N)
     if weighting == "bm25":
         of_tokens = bm25_weight(of_tokens)
     else:
         of_tokens = normalize(tfidf_weight(of_tokens) if weighting == "tfidf" else of_tokens)
-    found = all_pairs_knn(sparse.csr_matrix(of_tokens.T), min(k, v), show_progress=False)  # each token has k places
-    tokens, similarities = found.col.reshape(v, -1), found.data.reshape(v, -1)
-    order = np.argsort(np.where(similarities == 0, np.inf, -similarities), axis=1, kind="stable")  # empty places last
-    return Neighbours(*(np.take_along_axis(one, order, axis=1) for one in (tokens, similarities)))
-
-
-def _fit(
-    similar: Callable[[str], Neighbours], vocabulary: Vocabulary, *, neighbours: int, weighting: str
-) -> FittedItemKnn:
-    found = similar(weighting).csr(neighbours)
-    weights = {"indptr": found.indptr, "indices": found.indices, "data": found.data}
+    found = all_pairs_knn(sparse.csr_matrix(of_tokens.T), min(neighbours, inputs.shape[1]), show_progress=False)
+    similar = sparse.csr_matrix(found)
+    weights = {"indptr": similar.indptr, "indices": similar.indices, "data": similar.data}
     return FittedItemKnn(nowhere(vocabulary), weights, {"neighbours": neighbours, "weighting": weighting})

@@ -46,7 +46,7 @@ class Places:
         done = self._tracker.current()
         of_method: dict[str, list[float]] = {}
         for run in done.values():
-            of_method.setdefault(run.tags["method"], []).append(_seconds(run))
+            of_method.setdefault(run.tags["method"], []).append(_taken_by(run))
         total = 0.0
         for i, (method, dimension) in enumerate(self._fits[first:]):
             known = done.get(run_name(method, dimension))
@@ -57,13 +57,13 @@ class Places:
             elif (
                 i == 0 or self._force or self._key(method, dimension) not in (known.tags["fit_key"], known.tags.get(OF))
             ):
-                total += _seconds(known)
+                total += _taken_by(known)
         return total
 
     def _key(self, method: str, dimension: int | None) -> str:
         return fit_key(estimator(method, self._conf), self._conf, self._examples, dimension)
 
 
-def _seconds(run: FinishedRun) -> float:
+def _taken_by(run: FinishedRun) -> float:
     """Seconds of a fit and its further seeds."""
     return run.metrics["fit_seconds"] + run.metrics.get(SEED_SECONDS, 0.0)

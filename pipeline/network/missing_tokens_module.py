@@ -77,7 +77,7 @@ class MissingTokensModule(TaskModule):
         assert isinstance(settings, MissingTokensTraining)
         assert problem.dimension is not None
         validation, counts = problem.validation, np.maximum(problem.training.inputs.counts, 1)
-        if not settings.are_usual:
+        if not settings.has_usual_temperatures:
             return among
         if validation is None or not len(validation):
             return among[:1]

@@ -82,9 +82,9 @@ class TaskModule(L.LightningModule):
         """Those of the settings' choices that are worth a training.
 
         Args:
-            problem: what to learn; validation will choose among several.
+            problem: what to learn; where it has validation examples, they choose among those that are left.
             settings: the training settings, resolved.
-            among: the settings' choices, the first one for a problem without validation.
+            among: the settings' choices.
         """
         return among
 

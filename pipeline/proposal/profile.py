@@ -60,7 +60,7 @@ def profile(column: pl.Series) -> Profile:
     if not n:
         return Profile(name, "nothing", 0, 0, 1.0)
     if isinstance(column.dtype, pl.List | pl.Array):
-        inner = pl.Series(dtype=column.dtype.inner).dtype
+        inner = column.dtype.inner
         holds: Holds = "nothing" if inner.is_float() else "lists"  # amounts are no tokens
         return Profile(name, holds, n, n, missing, is_whole=inner.is_numeric())
     if column.dtype.is_nested() or column.dtype == pl.Binary:

@@ -202,8 +202,8 @@ class MissingTokensTraining(Training):
         return [{"temperature": value} for value in self.temperature or ()]
 
     @property
-    def are_usual(self) -> bool:
-        """Whether the temperatures are several, and those of the default."""
+    def has_usual_temperatures(self) -> bool:
+        """Whether several temperatures are compared, those of the default."""
         first, *others = self.temperature or (0.0,)
         return bool(others) and tuple(others) == _softer(first)
 
