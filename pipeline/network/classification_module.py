@@ -1,7 +1,7 @@
 """How a class is learned: the loss of the network's outputs, one for each class, and where its table starts."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ class ClassificationModule(TargetModule):
     """Learns which class belongs to a list."""
 
     settings: ClassificationTraining
+    least_noise: ClassVar[float] = 1.0  # where a class is nearly certain, only dropout keeps its logits from growing
 
     @classmethod
     def as_learned(cls, learned: Array, dtype: str) -> Array:
@@ -25,17 +26,19 @@ class ClassificationModule(TargetModule):
         return learned
 
     @classmethod
-    def directions(cls, learned: Array, scale: Mapping[str, Array]) -> Array:
+    def directions(cls, learned: Array, scale: Mapping[str, Array], of: Array) -> Array:
         """(N, K) contrasts: the most frequent class against the others, the next one against those left, and so on.
 
-        The contrasts are orthogonal and have variance 1, by Gram-Schmidt from the indicators of the classes. K is one
-        less than the number of classes in training.
+        In training the contrasts are orthogonal and have variance 1, by Gram-Schmidt from the indicators of the
+        classes. K is one less than the number of classes in training; other classes have 0 in all contrasts.
         """
         counts = np.bincount(learned, minlength=len(scale["target_classes"]))
         order = np.argsort(-counts, kind="stable")[: np.count_nonzero(counts) - 1]
         indicators = (learned[:, None] == order).astype(np.float64)
         contrasts, triangle = np.linalg.qr(indicators - indicators.mean(axis=0))
-        return np.asarray(contrasts * np.sign(np.diag(triangle)) * np.sqrt(len(learned)))
+        of_classes = np.zeros((len(counts), contrasts.shape[1]))
+        of_classes[learned] = contrasts * np.sign(np.diag(triangle)) * np.sqrt(len(learned))
+        return of_classes[of]
 
     def loss_of_outputs(self, outputs: Tensor, target: Tensor) -> Tensor:
         """Softmax cross entropy."""

@@ -1,7 +1,7 @@
 """How a number or a class is learned: everything except the loss."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy.typing as npt
 import torch
@@ -12,8 +12,8 @@ from pipeline.examples.features import DenseScale
 from pipeline.network.batches import Batches
 from pipeline.network.modules import Prepared, TaskModule
 from pipeline.network.target_network import TargetNetwork, network_of
-from pipeline.network.target_start import target_network
-from pipeline.tasks.target import TargetTask, TargetTraining
+from pipeline.network.target_start import noise_to_signal, target_network
+from pipeline.tasks.target import TargetTask, TargetTraining, token_dropout
 
 Array = npt.NDArray[Any]
 
@@ -23,6 +23,10 @@ class TargetModule(TaskModule):
 
     network: TargetNetwork
     settings: TargetTraining
+    token_dropout = 0.0
+    """Share of an example's tokens that are left out at each step."""
+    least_noise: ClassVar[float] = 0.0
+    """A lower ratio of noise to signal is taken for this one."""
 
     @classmethod
     def prepared(
@@ -53,7 +57,7 @@ class TargetModule(TaskModule):
                 problem.dimension,
                 conf.seed,
                 sets[0].dense,
-                cls.directions(sets[0].target, scale),
+                cls.directions(sets[0].target, scale, sets[0].target),
                 conf.dtype,
                 len(conf.task.prior(scale)),
             )
@@ -61,7 +65,35 @@ class TargetModule(TaskModule):
         if not kept:
             with torch.no_grad():
                 network.line.bias.add_(torch.from_numpy(conf.task.prior(scale).astype(conf.dtype)))
-        return Prepared(cls(network, settings, steps), sets, dense.weights | scale)
+        module = cls(network, settings, steps)
+        module.token_dropout = option["token_dropout"]
+        return Prepared(module, sets, dense.weights | scale)
+
+    @classmethod
+    def promising(cls, problem: Problem, settings: Any, among: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The token dropout that conf names, or the one that suits the noise in the target."""
+        assert isinstance(settings, TargetTraining)
+        if settings.token_dropout is not None:
+            return among
+        n, v = len(problem.training), len(problem.vocabulary)
+        return [{"token_dropout": token_dropout(v / n, cls._noise_to_signal(problem))}]
+
+    @classmethod
+    def _noise_to_signal(cls, problem: Problem) -> float:
+        """Measured on the validation examples; 1 without any."""
+        training, validation, task = problem.training, problem.validation, problem.conf.task
+        assert isinstance(task, TargetTask)
+        if validation is None or not len(validation):
+            return 1.0
+        dense, scale = DenseScale.fit(training.dense), task.scale(training)
+        known, true = (task.learned(rows.target, scale) for rows in (training, validation))
+        found = noise_to_signal(
+            (training, validation),
+            (dense.forward(training.dense), dense.forward(validation.dense)),
+            (cls.directions(known, scale, known), cls.directions(known, scale, true)),
+            problem.conf.dtype,
+        )
+        return max(found, cls.least_noise)
 
     @classmethod
     def as_learned(cls, learned: Array, dtype: str) -> Array:
@@ -69,14 +101,19 @@ class TargetModule(TaskModule):
         return learned.astype(dtype)
 
     @classmethod
-    def directions(cls, learned: Array, scale: Mapping[str, Array]) -> Array:
-        """(N,) or (N, K) what the first directions of the table predict at the start."""
-        return learned
+    def directions(cls, learned: Array, scale: Mapping[str, Array], of: Array) -> Array:
+        """(N,) or (N, K) what the first directions of the table predict at the start.
+
+        Args:
+            learned: the targets of the training examples, as they are learned.
+            scale: measured on the training examples.
+            of: the targets (N,) of some examples, as they are learned.
+        """
+        return of
 
     def loss_of(self, plan: dict[str, Any]) -> Tensor:
         """The loss of a batch; in training, tokens are left out at random."""
-        assert self.settings.token_dropout is not None
-        outputs = self.network(plan["inputs"], plan["dense"], self.settings.token_dropout)
+        outputs = self.network(plan["inputs"], plan["dense"], self.token_dropout)
         return self.loss_of_outputs(outputs, plan["target"])
 
     def loss_of_outputs(self, outputs: Tensor, target: Tensor) -> Tensor:

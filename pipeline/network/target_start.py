@@ -17,6 +17,8 @@ Array = npt.NDArray[Any]
 
 TOLERANCE = {"float32": 1e-4, "float64": 1e-12}
 """Tolerance of the ridge regression, by type of number: processors approach the solution along different paths."""
+LOOKED_AT = 4
+"""Of many targets the first ones tell how much noise there is."""
 
 
 def target_network(
@@ -46,8 +48,7 @@ def target_network(
         outputs: C, the number of outputs.
     """
     bags, idf, mean_bag, scale = _bags(rows)
-    targets = [target] if target.ndim == 1 else list(target.T)
-    columns = [_ridge_direction(bags * scale, dense, one, TOLERANCE[dtype]) for one in targets[:dimension]]
+    columns = [_ridge_direction(bags * scale, dense, one, dtype) for one in _each(target)[:dimension]]
     if dimension > len(columns):
         pca = principal_components(bags * scale, dimension - len(columns), seed)
         columns.append(pca.components.T / np.sqrt(np.maximum(pca.variance, 1e-12)))  # (V, the other dimensions)
@@ -60,6 +61,30 @@ def target_network(
         settings.dropout,
         outputs,
     )
+
+
+def noise_to_signal(
+    rows: tuple[ExampleSet, ExampleSet],
+    dense: tuple[Array, Array],
+    target: tuple[Array, Array],
+    dtype: str = "float64",
+) -> float:
+    """How much of the target a linear model leaves unexplained, for each unit that it explains: (1 - R^2) / R^2.
+
+    Args:
+        rows: the examples to fit on, and others on which R^2 is measured.
+        dense: their dense features on the scale that is learned.
+        target: their targets, as in `target_network`; of several, R^2 is that of all together.
+        dtype: the number type of the network.
+    """
+    bags, idf, _, scale = _bags(rows[0])
+    features = _beside(rows[1].inputs.csr() @ sparse.diags(idf * scale), dense[1])
+    left, whole = 0.0, 0.0
+    for known, true in list(zip(*map(_each, target), strict=True))[:LOOKED_AT]:
+        left += float(np.square(_ridge(bags * scale, dense[0], known, dtype).predict(features) - true).sum())
+        whole += float(np.square(known.mean() - true).sum())
+    explained = max(whole - left, 1e-3 * whole, 1e-12)
+    return left / explained
 
 
 def token_weights(rows: ExampleSet) -> tuple[Array, Array]:
@@ -78,11 +103,24 @@ def _bags(rows: ExampleSet) -> tuple[sparse.csr_matrix, Array, Array, float]:
     return bags, idf, mean_bag, 1 / math.sqrt(max(spread, 1e-12))
 
 
-def _ridge_direction(bags: sparse.csr_matrix, dense: Array, target: Array, tolerance: float) -> Array:
+def _ridge_direction(bags: sparse.csr_matrix, dense: Array, target: Array, dtype: str) -> Array:
     """(V,) ridge coefficients of the tokens, fitted beside the dense features, scaled so that bags have variance 1."""
-    from sklearn.linear_model import Ridge
-
-    features = sparse.hstack([bags, sparse.csr_matrix(dense)], format="csr")
-    coefficients = Ridge(1.0, solver="sparse_cg", tol=tolerance).fit(features, target).coef_[: bags.shape[1]]
+    coefficients = _ridge(bags, dense, target, dtype).coef_[: bags.shape[1]]
     spread = np.asarray(bags @ coefficients).std()
     return np.asarray(coefficients / spread if spread > 1e-9 else coefficients * 0)
+
+
+def _ridge(bags: sparse.csr_matrix, dense: Array, target: Array, dtype: str) -> Any:
+    """scikit-learn's ridge regression on bags and dense features, fitted."""
+    from sklearn.linear_model import Ridge
+
+    return Ridge(1.0, solver="sparse_cg", tol=TOLERANCE[dtype]).fit(_beside(bags, dense), target)
+
+
+def _beside(bags: sparse.csr_matrix, dense: Array) -> sparse.csr_matrix:
+    return sparse.hstack([bags, sparse.csr_matrix(dense)], format="csr")
+
+
+def _each(target: Array) -> list[Array]:
+    """The one target, or each of several."""
+    return [target] if target.ndim == 1 else list(target.T)

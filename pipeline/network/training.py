@@ -53,7 +53,7 @@ def fit_network(problem: Problem, settings: Schedule, learner: str, network: str
         PipelineError: the training diverged.
     """
     among, watch = settings.choices(), problem.watch
-    if problem.chosen is None and len(among) > 1:
+    if problem.chosen is None:
         among = module_of(learner).promising(problem, settings, among)
     losses: dict[int, list[Any]] = {}
 

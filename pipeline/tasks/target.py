@@ -148,7 +148,9 @@ class TargetTraining(Training):
     weight_decay: float = Field(0.2, ge=0)
     """Weight decay of the head's matrices."""
     token_dropout: float | None = Field(None, ge=0, lt=1)
-    """Share of an example's tokens that are left out at each step. Default: 2V / (2V + N), between 0.1 and 0.6."""
+    """Share p of an example's tokens that are left out at each step. Default: the more tokens for each example, and the
+    more noise in the target, the more: p / (1 - p) = 2 V/N (1 - R^2) / R^2, at most 0.6, with the R^2 of a linear model
+    on the validation examples."""
     hidden: int = Field(128, ge=1)
     """Nodes of each of the head's two layers."""
     dropout: float = Field(0.3, ge=0, lt=1)
@@ -158,11 +160,31 @@ class TargetTraining(Training):
         """A copy with every default that depends on the data filled in.
 
         The batch size is a power of 2, between 32 and 1024, that makes about 75 steps an epoch. There are as many
-        epochs as make 2,250 steps, between 30 and 60. Token dropout is 2V / (2V + N), between 0.1 and 0.6, for V tokens
-        and N training examples: the more tokens for each example, the more dropout.
+        epochs as make 2,250 steps, between 30 and 60.
         """
         size = self.batch_size or min(max(2 ** round(math.log2(max(n_examples / 75, 1))), 32), 1024)
         epochs = self.max_epochs or min(max(30, math.ceil(2250 / math.ceil(n_examples / size))), 60)
-        dropout = min(max(2 * n_tokens / (2 * n_tokens + n_examples), 0.1), 0.6)
-        chosen: dict[str, float] = {"batch_size": size, "max_epochs": epochs}
-        return self.model_copy(update=chosen | ({"token_dropout": dropout} if self.token_dropout is None else {}))
+        return self.model_copy(update={"batch_size": size, "max_epochs": epochs})
+
+    def choices(self) -> list[dict[str, Any]]:
+        """The one token dropout, which is still None where it depends on the target."""
+        return [{"token_dropout": self.token_dropout}]
+
+
+def token_dropout(tokens_per_example: float, noise_to_signal: float) -> float:
+    """The share p of tokens to leave out: p / (1 - p) = 2 V/N (1 - R^2) / R^2, at most 0.6.
+
+    Dropout acts on a linear model as a ridge penalty of p / (1 - p) times the sum of squares of a token's column
+    (Wager, Wang and Liang, 2013, "Dropout training as adaptive regularization"). The penalty that is right is the
+    variance of the noise over that of a coefficient: R^2 is spread over V coefficients, which N examples tell. The
+    factor 2 is measured.
+
+    Args:
+        tokens_per_example: V / N.
+        noise_to_signal: (1 - R^2) / R^2.
+
+    >>> token_dropout(1.0, 0.5), token_dropout(0.03, 0.0), token_dropout(0.03, 50)
+    (0.5, 0.0, 0.6)
+    """
+    odds = 2 * tokens_per_example * noise_to_signal
+    return min(odds / (1 + odds), 0.6)

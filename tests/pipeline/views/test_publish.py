@@ -115,7 +115,7 @@ def test_the_report_opens_and_says_what_the_comparison_says(fitted: Fitted, brow
     assert len(images) >= 3
     assert all(image.get_attribute("alt") for image in images)
     assert all(browser.execute_script("return arguments[0].naturalWidth", image) > 300 for image in images)
-    assert ("temperature" if conf.name == "movies" else "token_dropout") in text
+    assert ("temperature" if conf.name == "movies" else "table_weight_decay") in text
     frame = browser.find_element(By.TAG_NAME, "iframe")
     browser.execute_script("arguments[0].scrollIntoView()", frame)
     browser.switch_to.frame(frame)
