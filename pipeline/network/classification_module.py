@@ -10,6 +10,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from pipeline.network.target_module import TargetModule
 from pipeline.tasks.classification import ClassificationTraining
+from pipeline.tasks.target import UNKNOWN_NOISE
 
 Array = npt.NDArray[Any]
 
@@ -18,7 +19,9 @@ class ClassificationModule(TargetModule):
     """Learns which class belongs to a list."""
 
     settings: ClassificationTraining
-    least_noise: ClassVar[float] = 1.0  # where a class is nearly certain, only dropout keeps its logits from growing
+    least_noise: ClassVar[float] = (
+        UNKNOWN_NOISE  # where a class is nearly certain, only dropout keeps its logits from growing
+    )
 
     @classmethod
     def as_learned(cls, learned: Array, dtype: str) -> Array:

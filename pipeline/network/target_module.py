@@ -13,7 +13,7 @@ from pipeline.network.batches import Batches
 from pipeline.network.modules import Prepared, TaskModule
 from pipeline.network.target_network import TargetNetwork, network_of
 from pipeline.network.target_start import noise_to_signal, target_network
-from pipeline.tasks.target import TargetTask, TargetTraining, token_dropout
+from pipeline.tasks.target import UNKNOWN_NOISE, TargetTask, TargetTraining, token_dropout
 
 Array = npt.NDArray[Any]
 
@@ -80,11 +80,11 @@ class TargetModule(TaskModule):
 
     @classmethod
     def _noise_to_signal(cls, problem: Problem) -> float:
-        """Measured on the validation examples; 1 without any."""
+        """Measured on the validation examples, if there are any."""
         training, validation, task = problem.training, problem.validation, problem.conf.task
         assert isinstance(task, TargetTask)
         if validation is None or not len(validation):
-            return 1.0
+            return UNKNOWN_NOISE
         dense, scale = DenseScale.fit(training.dense), task.scale(training)
         known, true = (task.learned(rows.target, scale) for rows in (training, validation))
         found = noise_to_signal(

@@ -19,6 +19,9 @@ from pipeline.tasks.target import TargetTask, TargetTraining, Weights
 
 Array = npt.NDArray[Any]
 
+MANY_PRODUCTS = 10**9
+"""Multiplications of a least-squares problem, above which it gets all threads."""
+
 
 class RegressionScores(dy.Schema):
     """The prediction for one held-out example, in the target's unit."""
@@ -91,8 +94,12 @@ class Regression(TargetTask):
     def linear(self, features: Array, learned: Array, scale: Weights) -> tuple[Array, Array]:
         """Linear regression by least squares."""
         from sklearn.linear_model import LinearRegression
+        from threadpoolctl import threadpool_limits
 
-        head = LinearRegression().fit(features, learned)
+        # the threads of a small problem only wait for each other, on a busy machine for a hundred times its work
+        few = len(features) * features.shape[1] ** 2 < MANY_PRODUCTS
+        with threadpool_limits(1 if few else None, "blas"):
+            head = LinearRegression().fit(features, learned)
         return head.coef_, np.array(head.intercept_)
 
     def trees(self, **settings: Any) -> Any:

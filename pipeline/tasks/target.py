@@ -23,6 +23,10 @@ Array = npt.NDArray[Any]
 Weights = Mapping[str, Array]
 
 
+UNKNOWN_NOISE = 1 / 3
+"""The ratio of noise to signal, (1 - R^2) / R^2, that is taken where none is measured."""
+
+
 class TargetTask(Task):
     """A task that predicts a column of the records from the tokens and the dense features."""
 
@@ -149,8 +153,8 @@ class TargetTraining(Training):
     """Weight decay of the head's matrices."""
     token_dropout: float | None = Field(None, ge=0, lt=1)
     """Share p of an example's tokens that are left out at each step. Default: the more tokens for each example, and the
-    more noise in the target, the more: p / (1 - p) = 2 V/N (1 - R^2) / R^2, at most 0.6, with the R^2 of a linear model
-    on the validation examples."""
+    more noise in the target, the more: p / (1 - p) = 6 V/N (1 - R^2) / R^2, at most 0.6, with the R^2 of a linear model
+    on the validation examples; without them, and for a class where that is more, 2 V/N."""
     hidden: int = Field(128, ge=1)
     """Nodes of each of the head's two layers."""
     dropout: float = Field(0.3, ge=0, lt=1)
@@ -172,19 +176,19 @@ class TargetTraining(Training):
 
 
 def token_dropout(tokens_per_example: float, noise_to_signal: float) -> float:
-    """The share p of tokens to leave out: p / (1 - p) = 2 V/N (1 - R^2) / R^2, at most 0.6.
+    """The share p of tokens to leave out: p / (1 - p) = 6 V/N (1 - R^2) / R^2, at most 0.6.
 
     Dropout acts on a linear model as a ridge penalty of p / (1 - p) times the sum of squares of a token's column
     (Wager, Wang and Liang, 2013, "Dropout training as adaptive regularization"). The penalty that is right is the
-    variance of the noise over that of a coefficient: R^2 is spread over V coefficients, which N examples tell. The
-    factor 2 is measured.
+    variance of the noise over that of a coefficient: R^2 is spread over V coefficients, which N examples tell. That
+    gives the formula without its factor, which is measured: the network has more to learn than V coefficients.
 
     Args:
         tokens_per_example: V / N.
         noise_to_signal: (1 - R^2) / R^2.
 
-    >>> token_dropout(1.0, 0.5), token_dropout(0.03, 0.0), token_dropout(0.03, 50)
+    >>> token_dropout(0.5, UNKNOWN_NOISE), token_dropout(0.03, 0.0), token_dropout(0.03, 50)
     (0.5, 0.0, 0.6)
     """
-    odds = 2 * tokens_per_example * noise_to_signal
+    odds = 6 * tokens_per_example * noise_to_signal
     return min(odds / (1 + odds), 0.6)
