@@ -79,7 +79,7 @@ class TaskModule(L.LightningModule):
 
     @classmethod
     def promising(cls, problem: Problem, settings: Any, among: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Those of the settings' choices that are worth a training.
+        """Those of the settings' choices that are worth a training; what a setting leaves to the data is filled in.
 
         Args:
             problem: what to learn; where it has validation examples, they choose among those that are left.
