@@ -19,9 +19,8 @@ class ClassificationModule(TargetModule):
     """Learns which class belongs to a list."""
 
     settings: ClassificationTraining
-    least_noise: ClassVar[float] = (
-        UNKNOWN_NOISE  # where a class is nearly certain, only dropout keeps its logits from growing
-    )
+    # where a class is nearly certain, only dropout keeps its logits from growing
+    least_noise: ClassVar[float] = UNKNOWN_NOISE
 
     @classmethod
     def as_learned(cls, learned: Array, dtype: str) -> Array:

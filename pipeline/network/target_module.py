@@ -26,7 +26,7 @@ class TargetModule(TaskModule):
     token_dropout = 0.0
     """Share of an example's tokens that are left out at each step."""
     least_noise: ClassVar[float] = 0.0
-    """A lower ratio of noise to signal is taken for this one."""
+    """The least ratio of noise to signal that token dropout goes by."""
 
     @classmethod
     def prepared(
