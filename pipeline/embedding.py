@@ -205,6 +205,8 @@ class Watch:
     """A folder for the state of a long training; the same fit resumes from the state that it finds there."""
     place: Place | None = None
     """Which fit of how many it is, for a progress bar."""
+    shows_progress: bool = True
+    """Whether to show a progress bar, or lines of progress."""
 
 
 @dataclass(frozen=True)
@@ -245,6 +247,9 @@ class Estimator(Protocol):
 
     def memory(self, size: Size, dimension: int | None) -> int:
         """Bytes of memory that a fit needs at its peak, about."""
+
+    def takes_one_thread(self, size: Size, dimension: int | None) -> bool:
+        """Whether a fit takes one thread nearly all the time, so that others can be fitted beside it."""
 
     def fit(self, problem: Problem) -> Fitted:
         """Fit on the training examples; where a setting has several values, validation chooses."""

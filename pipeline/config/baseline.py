@@ -77,6 +77,10 @@ class Baseline(Kind, ABC):
         """Bytes of memory that a fit needs at its peak, about, beside what is read from the disk as it goes."""
         return 0
 
+    def takes_one_thread(self, size: Size, dimension: int | None) -> bool:
+        """Whether a fit takes one thread nearly all the time, so that others can be fitted beside it."""
+        return False
+
     @abstractmethod
     def fit(self, problem: "Problem") -> "Fitted":
         """Fit on the training examples; where a setting has several values, validation chooses."""

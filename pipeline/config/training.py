@@ -10,6 +10,10 @@ from pipeline.config import kinds
 from pipeline.config.section import Kind, Section
 from pipeline.config.size import Size
 
+WORK_OF_ONE_THREAD = 2 * 10**7
+"""Multiplications in a step (examples in a batch x V x (D + 1)), below which a step gets one thread: 10 ms and less.
+More threads would mostly wait for each other."""
+
 
 class Schedule(Section):
     """How long a network is trained, in what steps, and by how many processes."""
@@ -63,6 +67,15 @@ class Schedule(Section):
     def is_divided(self, n_tokens: int, dimension: int, number: int) -> bool:
         """Whether the rows of the table are divided among the workers: V tokens, D dimensions, bytes of a number."""
         return self.workers > 1 and n_tokens * (dimension + 1) * number > self.largest_table * 1e9
+
+    def has_short_steps(self, n_tokens: int, dimension: int) -> bool:
+        """Whether the steps are too short for more than one thread: V tokens, D dimensions."""
+        return (self.batch_size or 1) * n_tokens * (dimension + 1) < WORK_OF_ONE_THREAD
+
+    def takes_one_thread(self, size: Size, dimension: int | None) -> bool:
+        """Whether a fit takes one thread nearly all the time, so that others can be fitted beside it."""
+        is_here = self.accelerator == "cpu" and self.processes == 1
+        return is_here and self.has_short_steps(size.v, dimension or 1)
 
     def memory(self, size: Size, dimension: int) -> int:
         """Bytes of memory that training needs at its peak, about.

@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -24,7 +25,7 @@ from pipeline.experiment.cache_key import fit_key, run_params
 from pipeline.experiment.cross_fitting import cross_fit
 from pipeline.experiment.fits import Fit, Fits
 from pipeline.experiment.memory import require_memory
-from pipeline.experiment.places import SEED_SECONDS, Places
+from pipeline.experiment.places import ELAPSED, Places
 from pipeline.experiment.refresh import Refreshes, Start
 from pipeline.experiment.run import FinishedRun, Run
 from pipeline.experiment.tracking import CURRENT, Tracker
@@ -197,9 +198,11 @@ def fit_one(
     """Fit a method at one D, evaluate it, and store everything in the run; return the fit to keep."""
     name = run_name(method.name, dimension)
     goes_on = None if start is None else partial(start.weights_for, vocabulary, dtype=conf.dtype)
+    begin = time.perf_counter()
     done = cross_fit(method, name, conf, vocabulary, examples, dimension, run.log_metrics, log, state, place, goes_on)
-    of_seeds = {SEED_SECONDS: done.seed_seconds} if done.seed_seconds else {}
-    run.log_metrics({"fit_seconds": done.seconds} | of_seeds | done.chance.as_metrics())
+    seconds = {"fit_seconds": done.seconds, ELAPSED: time.perf_counter() - begin}
+    of_seeds = {"seed_seconds": done.seed_seconds} if done.seed_seconds else {}
+    run.log_metrics(seconds | of_seeds | done.chance.as_metrics())
     run.log_params(_chosen_params(done.chosen, dimension, done.fitted))
     fitted = done.fitted if before is None else moved.beside(done.fitted, before, turn=start is None)
     run.log_metrics(moved.tell(f"{conf.name}: {name}", fitted.embedding, log))

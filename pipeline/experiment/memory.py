@@ -30,13 +30,18 @@ def require_memory(
     Raises:
         PipelineError: it does; the message says how much, and what to do.
     """
-    size = Size(examples.n_training, examples.shape[1], len(examples.indices), (conf.precision or 64) // 8)
+    size = size_of(conf, examples)
     needed, free = method.memory(size, dimension), free_memory()
     if needed > free:
         raise PipelineError(
             f"{conf.file}: {name} would need about {needed / 1e9:,.1f} GB of memory, and {free / 1e9:,.1f} GB are "
             "free. Leave it out, lower its D, `vocabulary.max_size` or `precision`, or close other programs."
         )
+
+
+def size_of(conf: Dataset, examples: SparseExamples) -> Size:
+    """The size of the contest of a dataset, resolved, on these examples."""
+    return Size(examples.n_training, examples.shape[1], len(examples.indices), (conf.precision or 64) // 8)
 
 
 def free_memory() -> int:

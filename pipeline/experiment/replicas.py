@@ -9,7 +9,8 @@ import logging
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.config.dataset import Dataset
+from pipeline.config.size import Size
 from pipeline.embedding import Embedding, Fitted, Problem, Watch
 from pipeline.errors import PipelineError
 from pipeline.estimators import EMBEDDING, PCA, estimator, modules
@@ -25,7 +27,9 @@ from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.code_version import code_version
 from pipeline.experiment.cross_fitting import final_training, typical
 from pipeline.experiment.fits import OF_REPLICAS, REPLICA_SECONDS, STABILITY, Fit
+from pipeline.experiment.memory import size_of
 from pipeline.experiment.refresh import TIMES
+from pipeline.experiment.side_by_side import on_one_thread, processes_for, side_by_side
 from pipeline.experiment.tracking import Tracker
 from pipeline.inference.saved_fit import EMBEDDING_FILE
 from pipeline.pictures.projection import SHOWN
@@ -73,19 +77,12 @@ def replicated(
     done = []
     for fit in fits:
         wanted = fit.method == EMBEDDING or (fit.method == PCA and fit.dimension in learned)
-        found = _of(fit, conf, vocabulary, examples, tracker, log) if conf.replicas and wanted else {}
+        found = _of(fit, conf, examples, tracker, log) if conf.replicas and wanted else {}
         done.append(replace(fit, metrics={**fit.metrics, **found}))
     return done
 
 
-def _of(
-    fit: Fit,
-    conf: Dataset,
-    vocabulary: Vocabulary,
-    examples: SparseExamples,
-    tracker: Tracker,
-    log: logging.Logger,
-) -> dict[str, float]:
+def _of(fit: Fit, conf: Dataset, examples: SparseExamples, tracker: Tracker, log: logging.Logger) -> dict[str, float]:
     """The metrics of a fit's replicas, which are fitted unless the run has them."""
     run = tracker.client.get_run(fit.run_id)
     key = _key(fit, conf)
@@ -97,7 +94,7 @@ def _of(
         return {}
     start = time.perf_counter()
     try:
-        found, where = _fitted(fit, conf, vocabulary, training, tracker, run.data.params)
+        found, where = _fitted(fit, conf, training, size_of(conf, examples), tracker, run.data.params)
     except PipelineError as error:
         log.warning(f"{conf.name}: {fit.name} has no replicas: {error}")
         return {}
@@ -125,8 +122,8 @@ def _key(fit: Fit, conf: Dataset) -> str:
 def _fitted(
     fit: Fit,
     conf: Dataset,
-    vocabulary: Vocabulary,
     training: ExampleSet,
+    size: Size,
     tracker: Tracker,
     params: Mapping[str, str],
 ) -> tuple[Stability, Array]:
@@ -140,24 +137,47 @@ def _fitted(
         chosen["epochs"] = -(-chosen["epochs"] // (1 if fit.dimension <= SEEN else EPOCHS))
         shorter = conf.training.model_copy(update={"max_epochs": chosen["epochs"], "workers": 1})
         conf = conf.model_copy(update={"training": shorter})
-    nearest, where = [], []
-    for i, rows in enumerate(halves(training, n, conf.seed)):
-        watch = Watch(f"{conf.name}: {fit.name}, replica {i + 1} of {n}", _SILENT)
+    replicas = _Replicas(fit, conf, chosen, learned, training)
+    how = estimator(fit.method, conf), size, fit.dimension
+    with on_one_thread(*how):
+        done = side_by_side([partial(replicas.fitted, i) for i in range(n)], _SILENT, processes_for(*how))
+    nearest, where = zip(*done, strict=True)
+    return stability_of(nearest_tokens(learned.matrix, learned.counts), list(nearest)), np.array(where)
+
+
+@dataclass(frozen=True)
+class _Replicas:
+    """What the replicas of a fit share."""
+
+    fit: Fit
+    conf: Dataset
+    chosen: Mapping[str, Any]
+    learned: Embedding
+    training: ExampleSet
+
+    def fitted(self, i: int, log: logging.Logger, shows_progress: bool) -> tuple[Array, Array]:
+        """Fit replica i: the nearest tokens of each token in it, and where it puts those that people look at."""
+        fit, conf, learned, rows = self.fit, self.conf, self.learned, half(self.training, i, self.conf.seed)
+        name = f"{conf.name}: {fit.name}, replica {i + 1} of {conf.replicas}"
+        watch = Watch(name, log, shows_progress=shows_progress)
         own = conf.model_copy(update={"seed": (conf.seed + 1 + i) % 2**32})
-        problem = Problem(rows, vocabulary, own, fit.dimension, None, chosen, watch)
+        problem = Problem(rows, learned.vocabulary, own, fit.dimension, None, self.chosen, watch)
         fitted: Fitted = estimator(fit.method, own).fit(problem)
         matrix, counts = fitted.embedding.matrix, rows.inputs.counts
-        nearest.append(nearest_tokens(matrix, counts))
-        where.append(places.turned_onto(learned.matrix, matrix, counts > 0)[learned.vocabulary.by_count[:SHOWN]])
-    return stability_of(nearest_tokens(learned.matrix, learned.counts), nearest), np.array(where)
+        where = places.turned_onto(learned.matrix, matrix, counts > 0)[learned.vocabulary.by_count[:SHOWN]]
+        return nearest_tokens(matrix, counts), where
 
 
 def halves(rows: ExampleSet, n: int, seed: int) -> Iterator[ExampleSet]:
     """N halves of some examples, in pairs that share none; the last stands alone if n is odd."""
-    for i in range(n):
-        order = np.random.default_rng([seed, i // 2]).permutation(len(rows))
-        middle = len(rows) // 2
-        yield rows.cut(np.sort(order[middle:] if i % 2 else order[:middle]))
+    return (half(rows, i, seed) for i in range(n))
+
+
+def half(rows: ExampleSet, i: int, seed: int) -> ExampleSet:
+    """Half i of some examples, one of `halves`."""
+    order = np.random.default_rng([seed, i // 2]).permutation(len(rows))
+    middle = len(rows) // 2
+    return rows.cut(np.sort(order[middle:] if i % 2 else order[:middle]))
 
 
 def _chosen(params: Mapping[str, str]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import torch
 from pytorch_lightning.callbacks import Callback
 from tqdm import tqdm  # type: ignore[import-untyped]
 
-from pipeline.embedding import Place
+from pipeline.embedding import Place, Watch
 from pipeline.network.modules import TaskModule
 from pipeline.network.progress import Pace
 
@@ -191,12 +191,8 @@ def _steps(trainer: L.Trainer) -> int:
     return int(trainer.num_training_batches * (trainer.max_epochs or 1)) - trainer.global_step
 
 
-def progress_callback(name: str, place: Place | None, say: Callable[[str], Any]) -> Callback:
-    """A bar in a terminal, lines elsewhere.
-
-    Args:
-        name: what is trained.
-        place: which fit of how many it is, if there are more.
-        say: gets the lines.
-    """
-    return ProgressBar(name, place) if sys.stderr.isatty() else ProgressLines(name, say)
+def progress_callbacks(watch: Watch, say: Callable[[str], Any]) -> list[Callback]:
+    """A bar in a terminal, lines elsewhere, or nothing; `say` gets the lines."""
+    if not watch.shows_progress:
+        return []
+    return [ProgressBar(watch.name, watch.place) if sys.stderr.isatty() else ProgressLines(watch.name, say)]

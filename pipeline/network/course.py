@@ -82,6 +82,10 @@ class CourseNetwork(Baseline, Schedule):
         tables = 5 * (size.vectors(dimension) + size.vectors(self.hidden))
         return tables + 2 * self.batch_size * self.draws * size.v * size.number
 
+    def takes_one_thread(self, size: Size, dimension: int | None) -> bool:
+        """Whether a fit takes one thread nearly all the time, so that others can be fitted beside it."""
+        return Schedule.takes_one_thread(self, size, dimension)
+
     def fit(self, problem: Problem) -> Fitted:
         """Train until validation finds no better epoch."""
         from pipeline.network.training import fit_network

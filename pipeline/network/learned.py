@@ -46,6 +46,10 @@ class LearnedEmbedding:
         assert dimension is not None
         return self.conf.training.memory(size, dimension)
 
+    def takes_one_thread(self, size: Size, dimension: int | None) -> bool:
+        """Whether a fit takes one thread nearly all the time, so that others can be fitted beside it."""
+        return self.conf.training.takes_one_thread(size, dimension)
+
     def fit(self, problem: Problem) -> Fitted:
         """Train the network of the task."""
         from pipeline.network.training import fit_network

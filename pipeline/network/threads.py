@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 import psutil
 import torch
 from pytorch_lightning.callbacks import Callback
+from threadpoolctl import threadpool_limits
 
-WORK_OF_ONE_THREAD = 2 * 10**7
-"""Multiplications in a step (examples in a batch x V x (D + 1)), below which a step gets one thread: 10 ms and less."""
 FIRST, SECONDS = 0.25, 2.0
 """Time until the first look at what else the machine does; it doubles from look to look, up to the second number."""
 
@@ -79,15 +78,37 @@ class FreeCores(Callback):
 
 
 @contextmanager
-def threads_for(work: int) -> Iterator[list[Callback]]:
-    """The callbacks that choose the number of threads, for steps with so many multiplications; one thread for few.
-
-    More threads would mostly wait for each other.
-    """
+def threads_for(one: bool) -> Iterator[list[Callback]]:
+    """The callbacks that choose the number of threads of the steps; none where the steps get one thread."""
     threads = torch.get_num_threads()
-    one = work < WORK_OF_ONE_THREAD
     torch.set_num_threads(1 if one else threads)
     try:
         yield [] if one or threads == 1 else [FreeCores(threads)]
     finally:
         torch.set_num_threads(threads)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let everything take one thread, what PyTorch does and what other libraries do."""
+    threads = torch.get_num_threads()
+    with threadpool_limits(1):
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
+
+
+def idle_cores(look: Callable[[], Usage] = usage, seconds: float = FIRST, cores: int | None = None) -> int:
+    """How many of the cores that this process may use have nothing to do while it waits, its own included.
+
+    Args:
+        look: gives what the cores have done so far.
+        seconds: how long it waits.
+        cores: number of cores that the process may use. Default: as the system says.
+    """
+    before = look()
+    time.sleep(seconds)
+    now = look()
+    return round((cores or len(_cores())) - (now.all - before.all) / (now.wall - before.wall))

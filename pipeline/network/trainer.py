@@ -47,7 +47,7 @@ def train(
     examples: ExamplesModule,
     keeper: CheckpointWriter,
     callbacks: list[Callback],
-    work: int,
+    one_thread: bool,
     checkpoint: Path | None,
     where: str,
     worker: Mapping[str, Any] | None = None,
@@ -62,7 +62,7 @@ def train(
         examples: the training and validation examples.
         keeper: writes the checkpoints; the best network is saved beside them.
         callbacks: more callbacks of Lightning.
-        work: multiplications in a step, which decide whether it gets one thread or all.
+        one_thread: whether a step gets one thread, not all that are free.
         checkpoint: the checkpoint to go on from, if there is one.
         where: the conf file's name, for a message.
         worker: if this process is a worker on a cluster, the options with which Lightning trains in it.
@@ -72,7 +72,7 @@ def train(
     """
     settings = module.settings
     one = settings.processes == 1
-    with products_of(settings, where), quiet(), interruptible(one) as check, threads_for(work) as choosers:
+    with products_of(settings, where), quiet(), interruptible(one) as check, threads_for(one_thread) as choosers:
         callbacks = [*callbacks, keeper]
         best = keeper.path.parent / BEST
         if examples.validation is not None:

@@ -27,7 +27,7 @@ from pipeline.evaluation.bootstrap import difference, resampled
 from pipeline.evaluation.metrics import measure
 from pipeline.evaluation.selection import tuned
 from pipeline.examples.example_set import ExampleSet
-from pipeline.network.callbacks import CheckpointWriter, LossesByEpoch, progress_callback
+from pipeline.network.callbacks import CheckpointWriter, LossesByEpoch, progress_callbacks
 from pipeline.network.fitted_network import FittedNetwork
 from pipeline.network.modules import ExamplesModule, module_of, state_of
 from pipeline.network.processes import called_from_other_processes
@@ -167,8 +167,8 @@ def _train_here(
             epochs,
             ExamplesModule(sets, size, problem.conf.seed),
             CheckpointWriter(folder / CHECKPOINT, tell["on_resume"]),
-            [LossesByEpoch(tell["on_epoch"]), progress_callback(watch.name, watch.place, tell["say"])],
-            (settings.batch_size or 1) * len(problem.vocabulary) * ((problem.dimension or 1) + 1),
+            [LossesByEpoch(tell["on_epoch"]), *progress_callbacks(watch, tell["say"])],
+            settings.has_short_steps(len(problem.vocabulary), problem.dimension or 1),
             checkpoint,
             problem.conf.file,
         )

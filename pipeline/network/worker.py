@@ -78,7 +78,7 @@ def _train(order: Order, worker: Worker, folder: Path, kept: Path | None) -> Non
         OwnExamples(sets, order.size, order.seed),
         WorkerCheckpoints(folder / LAST, order, worker),
         [LossesByEpoch(order.tell["on_epoch"]), ProgressLines(order.name, order.tell["say"])],
-        0 if torch.get_num_threads() == 1 else 2**62,  # as many threads as the worker has reserved
+        torch.get_num_threads() == 1,  # otherwise as many threads as the worker has reserved
         kept / file_of(of, LAST) if kept is not None else None,
         order.where,
         trainer_options(module.is_divided),

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import torch
 
-from pipeline.embedding import Place
+from pipeline.embedding import Place, Watch
 from pipeline.network import progress
-from pipeline.network.callbacks import ProgressLines, progress_callback
+from pipeline.network.callbacks import ProgressLines, progress_callbacks
 from pipeline.network.progress import Pace
 from tests.conftest import PATIENCE
 
@@ -76,7 +76,8 @@ def test_a_bar_names_the_fit_its_place_among_all_and_the_time_left_within_80_col
     module: Any = None
     with os.fdopen(terminal, "w") as screen:
         monkeypatch.setattr(sys, "stderr", screen)
-        bar = progress_callback("movies: embedding D=32, fold 3 of 5, refit", Place(3, 15, end), print)
+        watch = Watch("movies: embedding D=32, fold 3 of 5, refit", place=Place(3, 15, end))
+        (bar,) = progress_callbacks(watch, print)
         bar.on_train_start(trainer, module)
         for i in range(150):
             bar.on_train_batch_end(trainer, module, None, BATCH, i % 100)

@@ -3,7 +3,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from pipeline.network.threads import WORK_OF_ONE_THREAD, FreeCores, Usage, threads_for, usage
+from pipeline.network.threads import FreeCores, Usage, threads_for, usage
 
 
 @pytest.fixture(autouse=True)
@@ -43,12 +43,12 @@ def test_the_system_counts_what_this_process_does() -> None:
 
 def test_short_steps_get_one_thread_and_the_number_of_before_is_restored() -> None:
     torch.set_num_threads(2)
-    with threads_for(WORK_OF_ONE_THREAD - 1) as choosers:
+    with threads_for(True) as choosers:
         assert (torch.get_num_threads(), choosers) == (1, [])
-    with threads_for(WORK_OF_ONE_THREAD) as choosers:
+    with threads_for(False) as choosers:
         assert torch.get_num_threads() == 2
         assert [type(one) for one in choosers] == [FreeCores]
     torch.set_num_threads(1)
-    with threads_for(WORK_OF_ONE_THREAD) as choosers:
+    with threads_for(False) as choosers:
         assert choosers == []
     assert torch.get_num_threads() == 1
