@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, nullcontext
+from importlib import import_module
 from typing import Any, NamedTuple, TypeVar
 
 import loky
@@ -214,6 +215,7 @@ _pool = _Pool()
 
 def _load() -> None:
     """Load what every fit needs, before the first part comes."""
+    import_module("pipeline.network.training")
 
 
 def _begin(parent: int) -> None:
