@@ -28,6 +28,7 @@ from pipeline.examples.sparse_examples import HELD_OUT, SparseExamples
 from pipeline.experiment.artifacts import load_scores, vocabulary_size
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fitting import fit_all
+from pipeline.experiment.places import ELAPSED
 from pipeline.experiment.run import FinishedRun, Run
 from pipeline.experiment.tracking import Tracker
 from pipeline.records.ingest import Records, ingest
@@ -116,11 +117,11 @@ def alone(path: Path, out: Path) -> dict[str, float]:
         examples = SparseExamples.load(out / "examples")
     tracker, fits = _FolderTracker(out / "runs"), []
     for method in ["embedding", *(baseline.kind for baseline in conf.baselines)]:
-        with parts(f"{method}: evaluation, intervals, files"):
+        with parts(f"{method}: intervals, files"):
             made = fit_all(
                 method, conf, vocabulary, examples, tracker, force=True, log=log, checkpoints=out / "checkpoints"
             ).fits
-        parts.divide(f"{method}: fit", sum(fit.metrics["fit_seconds"] for fit in made))
+        parts.divide(f"{method}: fits and their scores", sum(fit.metrics[ELAPSED] for fit in made))
         fits += made
     with parts("comparison, pages and report"):
         scores = {part: load_scores(tracker, fits, part) for part in HELD_OUT}

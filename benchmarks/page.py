@@ -70,7 +70,7 @@ On generated data (`benchmarks/generate.py`), every contestant in a process of i
 ```console
 $ make bench                      # some minutes
 $ make bench SIZE=course          # half a million users, a million movies: an hour
-$ make bench CONTEST=encode       # or sources, learn, answer, interval, stability, lists, scale, overhead, maps
+$ make bench CONTEST=encode       # or sources, learn, answer, interval, stability, lists, scale, overhead, cores, maps
 ```
 
 **encode**: where a CSV becomes a CSR matrix ours does more than the others: it splits the examples, counts the
@@ -89,7 +89,8 @@ four fifths is .60, and .80 for frequent films. **lists**: lists whose tokens sa
 the sharp temperature alone, and with the default, where validation chooses. **scale**: the same way at four sizes.
 **overhead**: the library's calls one after the other with a folder in the place of MLflow, and the same inside Dagster
 with MLflow, warm, in one process, up to the exports; and where the time of the library alone goes. **maps**: the size
-of the page of a latent space, and the time until it is drawn.
+of the page of a latent space, and the time until it is drawn. **cores**: `make run` of the samples where the parts of
+a fit are done side by side on idle cores, beside one process that does them all.
 **refresh** (`.venv/bin/python -m benchmarks.refresh`, and with the argument `movielens_1m`): a fit that goes on from
 the last one when the data has grown, beside one from the beginning. **ahead** (`.venv/bin/python -m benchmarks.ahead`):
 attempts to make the learned embedding better, chosen on people who test nothing; those that failed stand there, too.

@@ -9,6 +9,7 @@
     stability how far the nearest films hold with other people, and what replicas promise
     lists     what the default finds on planted lists of many shapes
     overhead  what Dagster and MLflow add to the library's own calls
+    cores     what idle cores are worth to `make run`
     maps      how large the page of a latent space is, and how soon it is drawn
 
 Medians of interleaved repeats, and ratios: seconds are those of one machine on one day, ratios travel. The floor of a
@@ -41,12 +42,25 @@ _CALLED: dict[str, Callable[[str, Path], tuple[float, dict[str, Any]]]] = {
     "encode": encode, "learn": learn, "sources": sources.encode_from
 }  # fmt: skip
 TITLES = {"encode": "CSV to CSR", "learn": f"CSR to embedding, D={D}"}
-CONTESTS = ("encode", "sources", "learn", "answer", "interval", "stability", "lists", "scale", "overhead", "maps")
+CONTESTS = (
+    "encode",
+    "sources",
+    "learn",
+    "answer",
+    "interval",
+    "stability",
+    "lists",
+    "scale",
+    "overhead",
+    "cores",
+    "maps",
+)
 _ALONE = {
     "interval": ("benchmarks.intervals", "coverage"),
     "stability": ("benchmarks.stability", "agreement"),
     "lists": ("benchmarks.lists", "shapes"),
     "maps": ("benchmarks.maps", "drawn"),
+    "cores": ("benchmarks.cores", "shared"),
 }
 _LIBRARIES = ("torch", "pytorch-lightning", "scikit-learn")
 PACKAGES = {
@@ -59,6 +73,7 @@ PACKAGES = {
     "lists": ("torch", "implicit"),
     "scale": ("polars", "numpy", "scipy", *_LIBRARIES),
     "maps": ("selenium", "numpy"),
+    "cores": ("torch", "pytorch-lightning", "loky"),
     "overhead": ("dagster", "mlflow", "polars", *_LIBRARIES),
 }
 

@@ -4,24 +4,20 @@ Only parts that need nothing of each other, and whose steps are too short for mo
 the same, whichever process does a part.
 """
 
-import atexit
 import logging
 import os
-import signal
-import threading
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, nullcontext
-from importlib import import_module
 from typing import Any, NamedTuple, TypeVar
 
 import loky
 
 from pipeline.config.size import Size
 from pipeline.embedding import Estimator
+from pipeline.experiment.helpers import helpers, idle_cores
 from pipeline.experiment.memory import free_memory
 
 T = TypeVar("T")
@@ -29,13 +25,8 @@ Part = Callable[[logging.Logger, bool], T]
 """Gets a logger, and whether to show the progress of what it does; it can be pickled."""
 _Numbered = tuple[int, Part[Any]]
 
-WORTH = 2.0
-"""Seconds of work that waits, above which other processes are started."""
-IDLE_SECONDS = 300.0
-"""Seconds after which a process that has nothing to do ends."""
 PROCESS_BYTES = 600 * 10**6
 """Bytes of memory of a process with the libraries that a fit needs."""
-_ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
 
 
 def processes_for(method: Estimator, size: Size, dimension: int | None) -> int:
@@ -87,14 +78,11 @@ def side_by_side(parts: Sequence[Part[T]], log: logging.Logger, processes: int, 
 
     while waiting:
         others = min(processes, len(waiting)) - 1
-        if others and _pool.is_ready and (idle := _idle_cores() - 1) > 0:
+        if others and helpers.is_ready and (idle := idle_cores() - 1) > 0:
             _with_others(waiting, done, do, min(others, idle), log)
             continue
-        began = time.monotonic()
-        do(*waiting.popleft())
-        others = min(processes - 1, len(waiting))
-        if others and (time.monotonic() - began) * len(waiting) > WORTH and _idle_cores() > 1:
-            _pool.start(others)
+        with helpers.starting(others):
+            do(*waiting.popleft())
     for i in sorted(done):
         for level, line in done[i].lines:
             log.log(level, line)
@@ -109,12 +97,6 @@ class _Done(NamedTuple):
     """Level and text of what another process wrote to its log."""
 
 
-def _idle_cores() -> int:
-    from pipeline.network.threads import idle_cores  # loads PyTorch, as each fit does that has parts to share
-
-    return idle_cores()
-
-
 def _with_others(
     waiting: deque[_Numbered],
     done: dict[int, _Done],
@@ -123,7 +105,7 @@ def _with_others(
     log: logging.Logger,
 ) -> None:
     """Do the parts that wait; those that another process did not bring to an end wait again afterwards."""
-    executor, own = _pool.executor(others), waiting.popleft()
+    executor, own = helpers.executor, waiting.popleft()
     lost: list[_Numbered] = []
 
     def lend() -> None:
@@ -147,12 +129,12 @@ def _with_others(
                 one.result()
         except BaseException:
             waiting.clear()
-            _pool.end()
+            helpers.end()
             raise
-    _pool.is_used()
+    helpers.is_used()
     if lost:
         log.warning("another process that helped to fit was ended by the system; this one goes on")
-        _pool.end()
+        helpers.end()
         waiting.extend(sorted(lost, key=lambda numbered: numbered[0]))
 
 
@@ -162,72 +144,6 @@ def _taken(pop: Callable[[], _Numbered]) -> _Numbered | None:
         return pop()
     except IndexError:
         return None
-
-
-class _Pool:
-    """The other processes, which stay for the parts of the next fits."""
-
-    def __init__(self) -> None:
-        self._executor: Any = None
-        self._started: Future[None] | None = None
-        self._used = 0.0
-        self._of = 0  # a process that is forked off this one has no such processes
-
-    def start(self, processes: int) -> None:
-        """Let so many processes begin to load what a fit needs, unless they have begun."""
-        if not self._are_there:
-            self._started = self.executor(processes).submit(_load)
-            atexit.register(self.end)
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether the processes have loaded what a fit needs, and are there still."""
-        started = self._started
-        return self._are_there and started is not None and started.done() and not started.exception()
-
-    @property
-    def _are_there(self) -> bool:
-        is_mine = self._executor is not None and self._of == os.getpid()
-        return is_mine and time.monotonic() - self._used < IDLE_SECONDS
-
-    def executor(self, processes: int) -> Any:
-        """An executor with so many processes."""
-        self._executor = loky.get_reusable_executor(
-            processes, timeout=IDLE_SECONDS, initializer=_begin, initargs=(os.getpid(),), env=_ONE_THREAD
-        )
-        self.is_used()
-        return self._executor
-
-    def is_used(self) -> None:
-        """Note that the processes have something to do now."""
-        self._used, self._of = time.monotonic(), os.getpid()
-
-    def end(self) -> None:
-        """End them at once, whatever they do."""
-        atexit.unregister(self.end)
-        if self._executor is not None and self._of == os.getpid():
-            self._executor.shutdown(wait=True, kill_workers=True)
-            self._executor = None
-
-
-_pool = _Pool()
-
-
-def _load() -> None:
-    """Load what every fit needs, before the first part comes."""
-    import_module("pipeline.network.training")
-
-
-def _begin(parent: int) -> None:
-    """Begin as one of the other processes: Ctrl-C is the business of the parent, whose end is the end of this one."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.2)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _elsewhere(part: Part[Any]) -> _Done:

@@ -26,6 +26,7 @@ from pipeline.estimators import estimator
 from pipeline.examples.encoding import encode
 from pipeline.experiment import side_by_side as module
 from pipeline.experiment.cross_fitting import CrossFitted, cross_fit
+from pipeline.experiment.helpers import helpers
 from pipeline.experiment.side_by_side import Part, processes_for, side_by_side
 from pipeline.records.pairs import pair_table
 from pipeline.vocabulary.vocabulary import build_vocabulary
@@ -67,14 +68,19 @@ def fails_elsewhere(i: int, folder: Path, here: int, log: logging.Logger, shows_
 
 
 @pytest.fixture
-def another_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def another_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """One more process, which is ready, and idle cores, whatever else this machine does."""
-    monkeypatch.setattr(module, "_idle_cores", lambda: 2)
-    module._pool.start(1)
-    assert module._pool._started is not None
-    module._pool._started.result(PATIENCE)
+    monkeypatch.setattr(module, "idle_cores", lambda: 2)
+    monkeypatch.setattr("pipeline.experiment.helpers._load", os.getpid)  # only one of these tests trains
+    helpers.start(1)
+    assert helpers.started is not None
+    helpers.started.result(PATIENCE)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_process_stays() -> Iterator[None]:
     yield
-    module._pool.end()
+    helpers.end()
 
 
 def parts_of(function: Callable[..., Any], folder: Path) -> list[Part[Any]]:
@@ -106,21 +112,23 @@ def test_parts_of_a_process_that_the_system_ends_are_done_here(
 ) -> None:
     assert side_by_side(parts_of(ends_elsewhere, tmp_path), LOG, 2) == list(range(9))
     assert caplog.messages == ["another process that helped to fit was ended by the system; this one goes on"]
-    assert not module._pool.is_ready
+    assert not helpers.is_ready
 
 
 def test_short_work_starts_no_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_idle_cores", lambda: 8)
+    monkeypatch.setattr("pipeline.experiment.helpers.WORTH", float(PATIENCE))
     (tmp_path / "met").touch()
+    helpers.end()
     assert all(is_here for _, is_here, _ in side_by_side(parts_of(number, tmp_path), LOG, 8))
-    assert module._pool._executor is None
+    assert helpers.executor is None
 
 
 HELPED = """
 import os, time
-from pipeline.experiment.side_by_side import _pool
-_pool.start(2)
-_pool._started.result()
+from pipeline.experiment import helpers as module
+module._load = os.getpid
+module.helpers.start(2)
+module.helpers.started.result()
 print("ready", flush=True)
 time.sleep(600)
 """
@@ -130,10 +138,10 @@ def test_processes_end_with_the_one_that_they_help() -> None:
     with subprocess.Popen([sys.executable, "-c", HELPED], stdout=subprocess.PIPE, text=True) as helped:
         assert helped.stdout is not None
         assert helped.stdout.readline() == "ready\n"
-        helpers = psutil.Process(helped.pid).children(recursive=True)
-        assert len([helper for helper in helpers if "loky" in " ".join(helper.cmdline())]) >= 2
+        children = psutil.Process(helped.pid).children(recursive=True)
+        assert len([child for child in children if "loky" in " ".join(child.cmdline())]) >= 2
         helped.kill()
-    _, alive = psutil.wait_procs(helpers, timeout=PATIENCE)
+    _, alive = psutil.wait_procs(children, timeout=PATIENCE)
     assert not alive
 
 

@@ -1,0 +1,108 @@
+"""Other processes of this machine that help to fit, where cores are idle."""
+
+import atexit
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
+
+import loky
+
+WORTH = 2.0
+"""Seconds that parts have to take, those that wait together, before other processes are started."""
+IDLE_SECONDS = 300.0
+"""Seconds after which a process that has nothing to do ends."""
+_ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
+
+
+def idle_cores() -> int:
+    """How many cores have nothing to do, while this process waits."""
+    from pipeline.network import threads  # loads PyTorch, as each fit does that has parts to share
+
+    return threads.idle_cores()
+
+
+class Helpers:
+    """The other processes, which stay for the parts of the next fits."""
+
+    def __init__(self) -> None:
+        self.executor: Any = None
+        self.started: Future[None] | None = None
+        self._used = 0.0
+        self._of = 0  # a process that is forked off this one has no such processes
+
+    @contextmanager
+    def starting(self, processes: int) -> Iterator[None]:
+        """Start so many processes while a part is done, if it takes long for as many that wait, and cores are idle."""
+
+        def start() -> None:
+            if idle_cores() > 0:
+                self.start(processes)
+
+        timer = threading.Timer(WORTH / max(processes, 1), start)
+        if processes and not self._are_there:
+            timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            if timer.ident is not None:
+                timer.join()
+
+    def start(self, processes: int) -> None:
+        """Let so many processes begin to load what a fit needs, unless they have begun."""
+        if not self._are_there:
+            self.end()
+            self.executor = loky.ProcessPoolExecutor(
+                processes, timeout=IDLE_SECONDS, initializer=_begin, initargs=(os.getpid(),), env=_ONE_THREAD
+            )
+            self.is_used()
+            self.started = self.executor.submit(_load)
+            atexit.register(self.end)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the processes have loaded what a fit needs, and are there still."""
+        started = self.started
+        return self._are_there and started is not None and started.done() and not started.exception()
+
+    @property
+    def _are_there(self) -> bool:
+        is_mine = self.executor is not None and self._of == os.getpid()
+        return is_mine and time.monotonic() - self._used < IDLE_SECONDS
+
+    def is_used(self) -> None:
+        """Note that the processes have something to do now."""
+        self._used, self._of = time.monotonic(), os.getpid()
+
+    def end(self) -> None:
+        """End them at once, whatever they do."""
+        atexit.unregister(self.end)
+        if self.executor is not None and self._of == os.getpid():
+            self.executor.shutdown(wait=True, kill_workers=True)
+            self.executor = None
+
+
+helpers = Helpers()
+
+
+def _load() -> None:
+    """Load what every fit needs, before the first part comes."""
+    import_module("pipeline.network.training")
+
+
+def _begin(parent: int) -> None:
+    """Begin as one of the other processes: Ctrl-C is the business of the parent, whose end is the end of this one."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.2)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
