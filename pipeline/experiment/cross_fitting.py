@@ -22,7 +22,7 @@ from pipeline.examples.example_set import ExampleSet
 from pipeline.examples.sparse_examples import HELD_OUT, SparseExamples
 from pipeline.experiment.fold import FoldFitter, LogMetrics, Losses
 from pipeline.experiment.memory import size_of
-from pipeline.experiment.side_by_side import on_one_thread, processes_for, side_by_side
+from pipeline.experiment.parallel import in_parallel, on_one_thread, processes_for
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 
@@ -84,7 +84,7 @@ def cross_fit(
             folds = [fitter.fitted_in_fold(0, log, log_losses=log_losses, processes=processes)]
             fits = [*folds[0].fits]
         else:
-            folds = side_by_side([partial(fitter.fitted_in_fold, i) for i in range(examples.n_folds)], log, processes)
+            folds = in_parallel([partial(fitter.fitted_in_fold, i) for i in range(examples.n_folds)], log, processes)
             watch = Watch(f"{name}, all", log)
             last = fitter.fit(final_training(examples, conf), watch, typical([fold.fits[0].chosen for fold in folds]))
             fits = [*(fit for fold in folds for fit in fold.fits), last]

@@ -14,14 +14,14 @@ from typing import Any, cast
 
 import polars as pl
 
-from pipeline.config import records
 from pipeline.config.dataset import Dataset
+from pipeline.config.records import Part
 from pipeline.embedding import Estimator, Fitted, Place, Problem, Watch
 from pipeline.evaluation.in_parts import evaluate
 from pipeline.evaluation.metrics import judged_part, measure
 from pipeline.examples.example_set import ExampleSet
 from pipeline.examples.sparse_examples import HELD_OUT, SparseExamples
-from pipeline.experiment.side_by_side import Part, side_by_side
+from pipeline.experiment.parallel import Piece, in_parallel
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 LogMetrics = Callable[[Mapping[str, float], int], None]
@@ -97,7 +97,7 @@ class FoldFitter:
         refits = conf.refit and chooses
         fit = partial(self._fit_in_fold, fold, log_losses=log_losses, is_kept=is_only)
         chooser = fit(name, log, shows_progress, parts=["validation"] if refits else parts, chooses=chooses)
-        again: list[Part[Once]] = []
+        again: list[Piece[Once]] = []
         if refits:
             on_test = [part for part in parts if part == "test"]
             again.append(partial(fit, f"{name}, refit", parts=on_test, chosen=chooser.chosen, is_refit=True))
@@ -106,7 +106,7 @@ class FoldFitter:
             for i in range(1, conf.seeds or 1):
                 whose, seed = f"{name}, seed {i + 1} of {conf.seeds}", (conf.seed + i) % 2**32
                 again.append(partial(of_seed, whose, chosen=chooser.chosen, seed=seed))
-        done = side_by_side(again, log, processes, shows_progress)
+        done = in_parallel(again, log, processes, shows_progress)
         fits, of_seeds = [chooser, *done[:refits]], done[refits:]
         scores = {part: frame for one in fits for part, frame in one.scores.items()}
         by_seed = [one[judged] for one in (scores, *(one.scores for one in of_seeds))] if judged and of_seeds else []
@@ -137,7 +137,7 @@ class FoldFitter:
         return replace(once, scores=scores, fitted=once.fitted if is_kept else None)
 
     def _held_out(self, part: str, fold: int) -> ExampleSet:
-        return self.examples.held_out(cast("records.Part", part), fold, self.conf.task.most_evaluated, self.conf.seed)
+        return self.examples.held_out(cast("Part", part), fold, self.conf.task.most_evaluated, self.conf.seed)
 
     def fit(
         self,

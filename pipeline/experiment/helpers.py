@@ -7,28 +7,31 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import Any
 
 import loky
 
 WORTH = 2.0
-"""Seconds that parts have to take, those that wait together, before other processes are started."""
+"""Seconds that pieces have to take, those that wait together, before other processes are started."""
 IDLE_SECONDS = 300.0
 """Seconds after which a process that has nothing to do ends."""
-_ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
+_ENVIRONMENT = {
+    **{f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")},
+    "LOKY_MAX_MEMORY_LEAK_SIZE": "1e18",  # a fit may need more memory than the one before: that is no leak
+}
 
 
 def idle_cores() -> int:
     """How many cores have nothing to do, while this process waits."""
-    from pipeline.network import threads  # loads PyTorch, as each fit does that has parts to share
+    from pipeline.network import threads  # loads PyTorch, as each fit does that has pieces to share
 
     return threads.idle_cores()
 
 
 class Helpers:
-    """The other processes, which stay for the parts of the next fits."""
+    """The other processes, which stay for the pieces of the next fits."""
 
     def __init__(self) -> None:
         self.executor: Any = None
@@ -38,7 +41,7 @@ class Helpers:
 
     @contextmanager
     def starting(self, processes: int) -> Iterator[None]:
-        """Start so many processes while a part is done, if it takes long for as many that wait, and cores are idle."""
+        """Start so many processes while a piece is done, if it takes long for as many that wait, and cores are idle."""
 
         def start() -> None:
             if idle_cores() > 0:
@@ -58,12 +61,12 @@ class Helpers:
         """Let so many processes begin to load what a fit needs, unless they have begun."""
         if not self._are_there:
             self.end()
-            self.executor = loky.ProcessPoolExecutor(
-                processes, timeout=IDLE_SECONDS, initializer=_begin, initargs=(os.getpid(),), env=_ONE_THREAD
-            )
-            self.is_used()
-            self.started = self.executor.submit(_load)
-            atexit.register(self.end)
+            how = {"initializer": _begin, "initargs": (os.getpid(),), "env": _ENVIRONMENT}
+            with suppress(OSError, NotImplementedError):  # a system without semaphores, or room for a process
+                self.executor = loky.ProcessPoolExecutor(processes, timeout=IDLE_SECONDS, **how)
+                self.is_used()
+                self.started = self.executor.submit(_load)
+                atexit.register(self.end)
 
     @property
     def is_ready(self) -> bool:
@@ -74,7 +77,7 @@ class Helpers:
     @property
     def _are_there(self) -> bool:
         is_mine = self.executor is not None and self._of == os.getpid()
-        return is_mine and time.monotonic() - self._used < IDLE_SECONDS
+        return is_mine and time.monotonic() - self._used < 0.9 * IDLE_SECONDS
 
     def is_used(self) -> None:
         """Note that the processes have something to do now."""
@@ -92,7 +95,7 @@ helpers = Helpers()
 
 
 def _load() -> None:
-    """Load what every fit needs, before the first part comes."""
+    """Load what every fit needs, before the first piece comes."""
     import_module("pipeline.network.training")
 
 

@@ -28,8 +28,8 @@ from pipeline.experiment.code_version import code_version
 from pipeline.experiment.cross_fitting import final_training, typical
 from pipeline.experiment.fits import OF_REPLICAS, REPLICA_SECONDS, STABILITY, Fit
 from pipeline.experiment.memory import size_of
+from pipeline.experiment.parallel import in_parallel, on_one_thread, processes_for
 from pipeline.experiment.refresh import TIMES
-from pipeline.experiment.side_by_side import on_one_thread, processes_for, side_by_side
 from pipeline.experiment.tracking import Tracker
 from pipeline.inference.saved_fit import EMBEDDING_FILE
 from pipeline.pictures.projection import SHOWN
@@ -140,7 +140,7 @@ def _fitted(
     replicas = _Replicas(fit, conf, chosen, learned, training)
     how = estimator(fit.method, conf), size, fit.dimension
     with on_one_thread(*how):
-        done = side_by_side([partial(replicas.fitted, i) for i in range(n)], _SILENT, processes_for(*how))
+        done = in_parallel([partial(replicas.fitted, i) for i in range(n)], _SILENT, processes_for(*how))
     nearest, where = zip(*done, strict=True)
     return stability_of(nearest_tokens(learned.matrix, learned.counts), list(nearest)), np.array(where)
 

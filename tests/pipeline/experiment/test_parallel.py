@@ -1,4 +1,4 @@
-"""Parts of a fit are done in several processes where cores are idle; the results do not tell which did what."""
+"""Pieces of a fit are done in several processes where cores are idle; the results do not tell which did what."""
 
 import logging
 import os
@@ -24,10 +24,10 @@ from pipeline.config.size import Size
 from pipeline.errors import PipelineError
 from pipeline.estimators import estimator
 from pipeline.examples.encoding import encode
-from pipeline.experiment import side_by_side as module
+from pipeline.experiment import parallel as module
 from pipeline.experiment.cross_fitting import CrossFitted, cross_fit
 from pipeline.experiment.helpers import helpers
-from pipeline.experiment.side_by_side import Part, processes_for, side_by_side
+from pipeline.experiment.parallel import Piece, in_parallel, processes_for
 from pipeline.records.pairs import pair_table
 from pipeline.vocabulary.vocabulary import build_vocabulary
 from tests.conftest import PATIENCE
@@ -37,7 +37,7 @@ cloudpickle.register_pickle_by_value(sys.modules[__name__])  # another process c
 
 
 def meet(folder: Path, here: int) -> bool:
-    """Whether this is the process `here`, which waits until another one has done a part."""
+    """Whether this is the process `here`, which waits until another one has done a piece."""
     met, waited = folder / "met", time.monotonic()
     if os.getpid() != here:
         met.touch()
@@ -48,22 +48,22 @@ def meet(folder: Path, here: int) -> bool:
 
 
 def number(i: int, folder: Path, here: int, log: logging.Logger, shows_progress: bool) -> tuple[int, bool, bool]:
-    """The number of the part, whether it was done here, and whether it showed its progress."""
-    log.info(f"part {i}")
+    """The number of the piece, whether it was done here, and whether it showed its progress."""
+    log.info(f"piece {i}")
     return i, meet(folder, here), shows_progress
 
 
 def ends_elsewhere(i: int, folder: Path, here: int, log: logging.Logger, shows_progress: bool) -> int:
-    """The number of the part, unless another process does it, which the system ends."""
+    """The number of the piece, unless another process does it, which the system ends."""
     if not meet(folder, here):
         os.kill(os.getpid(), signal.SIGKILL)
     return i
 
 
 def fails_elsewhere(i: int, folder: Path, here: int, log: logging.Logger, shows_progress: bool) -> int:
-    """The number of the part, unless another process does it, where it cannot be done."""
+    """The number of the piece, unless another process does it, where it cannot be done."""
     if not meet(folder, here):
-        raise PipelineError(f"films.yaml: part {i} cannot be done")
+        raise PipelineError(f"films.yaml: piece {i} cannot be done")
     return i
 
 
@@ -83,34 +83,34 @@ def _no_process_stays() -> Iterator[None]:
     helpers.end()
 
 
-def parts_of(function: Callable[..., Any], folder: Path) -> list[Part[Any]]:
+def pieces_of(function: Callable[..., Any], folder: Path) -> list[Piece[Any]]:
     return [partial(function, i, folder, os.getpid()) for i in range(9)]
 
 
 @pytest.mark.usefixtures("another_process")
-def test_parts_come_in_their_order_whoever_did_them_with_what_they_wrote(
+def test_pieces_come_in_their_order_whoever_did_them_with_what_they_wrote(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO):
-        done = side_by_side(parts_of(number, tmp_path), LOG, 2)
+        done = in_parallel(pieces_of(number, tmp_path), LOG, 2)
     assert [i for i, _, _ in done] == list(range(9))
-    assert sorted(caplog.messages) == [f"part {i}" for i in range(9)]
-    assert done[0][1]  # the first part is always done here: it need not be pickled
+    assert sorted(caplog.messages) == [f"piece {i}" for i in range(9)]
+    assert done[0][1]  # the first piece is always done here: it need not be pickled
     assert {is_here for _, is_here, _ in done} == {True, False}
     assert all(is_here == shows_progress for _, is_here, shows_progress in done)
 
 
 @pytest.mark.usefixtures("another_process")
-def test_what_a_part_raises_elsewhere_is_raised_here(tmp_path: Path) -> None:
-    with pytest.raises(PipelineError, match=r"films.yaml: part \d cannot be done"):
-        side_by_side(parts_of(fails_elsewhere, tmp_path), LOG, 2)
+def test_what_a_piece_raises_elsewhere_is_raised_here(tmp_path: Path) -> None:
+    with pytest.raises(PipelineError, match=r"films.yaml: piece \d cannot be done"):
+        in_parallel(pieces_of(fails_elsewhere, tmp_path), LOG, 2)
 
 
 @pytest.mark.usefixtures("another_process")
-def test_parts_of_a_process_that_the_system_ends_are_done_here(
+def test_pieces_of_a_process_that_the_system_ends_are_done_here(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert side_by_side(parts_of(ends_elsewhere, tmp_path), LOG, 2) == list(range(9))
+    assert in_parallel(pieces_of(ends_elsewhere, tmp_path), LOG, 2) == list(range(9))
     assert caplog.messages == ["another process that helped to fit was ended by the system; this one goes on"]
     assert not helpers.is_ready
 
@@ -119,7 +119,7 @@ def test_short_work_starts_no_process(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr("pipeline.experiment.helpers.WORTH", float(PATIENCE))
     (tmp_path / "met").touch()
     helpers.end()
-    assert all(is_here for _, is_here, _ in side_by_side(parts_of(number, tmp_path), LOG, 8))
+    assert all(is_here for _, is_here, _ in in_parallel(pieces_of(number, tmp_path), LOG, 8))
     assert helpers.executor is None
 
 
@@ -178,15 +178,15 @@ def test_side_by_side_a_fit_comes_to_the_same_bits(
     vocabulary = build_vocabulary(pair_table(two_genres.lazy(), conf), conf)
     examples = encode(two_genres.lazy(), vocabulary, conf)
     conf = conf.resolved(examples.n_training, len(vocabulary))
-    shared_parts = Mock(wraps=module._with_others)
-    monkeypatch.setattr(module, "_with_others", shared_parts)
+    with_others = Mock(wraps=module._with_others)
+    monkeypatch.setattr(module, "_with_others", with_others)
 
     def fitted(processes: int) -> tuple[CrossFitted, list[Any]]:
         monkeypatch.setenv("OMP_NUM_THREADS", str(processes))
         losses: list[Any] = []
         how = estimator("embedding", conf), "embedding D=2", conf, vocabulary, examples, 2
         done = cross_fit(*how, lambda found, epoch: losses.append((dict(found), epoch)), LOG)
-        assert shared_parts.called == (processes > 1)
+        assert with_others.called == (processes > 1)
         return done, losses
 
     (alone, losses), (shared, same_losses) = fitted(1), fitted(2)

@@ -1,7 +1,7 @@
-"""Does the parts of a fit side by side, in this process and in others of this machine, where cores would be idle.
+"""Does the pieces of a fit side by side, in this process and in others of this machine, where cores would be idle.
 
-Only parts that need nothing of each other, and whose steps are too short for more than one thread. What comes out is
-the same, whichever process does a part.
+Only pieces that need nothing of each other, and whose steps are too short for more than one thread. What comes out is
+the same, whichever process does a piece.
 """
 
 import logging
@@ -21,16 +21,16 @@ from pipeline.experiment.helpers import helpers, idle_cores
 from pipeline.experiment.memory import free_memory
 
 T = TypeVar("T")
-Part = Callable[[logging.Logger, bool], T]
+Piece = Callable[[logging.Logger, bool], T]
 """Gets a logger, and whether to show the progress of what it does; it can be pickled."""
-_Numbered = tuple[int, Part[Any]]
+_Numbered = tuple[int, Piece[Any]]
 
 PROCESS_BYTES = 600 * 10**6
 """Bytes of memory of a process with the libraries that a fit needs."""
 
 
 def processes_for(method: Estimator, size: Size, dimension: int | None) -> int:
-    """The most processes that may do the parts of a fit: 1 if its steps take all cores, or memory has no room for more.
+    """The most processes that may do the pieces of a fit: 1 if its steps take all cores, or memory has no room for more.
 
     OMP_NUM_THREADS limits the processes as it limits threads.
     """
@@ -55,26 +55,28 @@ def on_one_thread(method: Estimator, size: Size, dimension: int | None) -> Abstr
     return one_thread()
 
 
-def side_by_side(parts: Sequence[Part[T]], log: logging.Logger, processes: int, shows_progress: bool = True) -> list[T]:
-    """What the parts return, in their order.
+def in_parallel(
+    pieces: Sequence[Piece[T]], log: logging.Logger, processes: int, shows_progress: bool = True
+) -> list[T]:
+    """What the pieces return, in their order.
 
     This process does them from the front, and other processes do them from the back as soon as there are some. Those
-    are started where the work that is left is worth it and cores are idle, and stay for the parts of the next fits. The
-    first part is always of this process: it need not be pickled.
+    are started where the work that is left is worth it and cores are idle, and stay for the pieces of the next fits. The
+    first piece is always of this process: it need not be pickled.
 
     Args:
-        parts: what to do.
-        log: gets the lines of all parts; those of other processes come after the end, without progress.
+        pieces: what to do.
+        log: gets the lines of all pieces; those of other processes come after the end, without progress.
         processes: the most processes, this one included.
         shows_progress: whether those that this process does show their progress.
 
     Raises:
-        Exception: what a part has raised; the parts that are still running are given up.
+        Exception: what a piece has raised; the pieces that are still running are given up.
     """
-    waiting, done = deque(enumerate(parts)), dict[int, _Done]()
+    waiting, done = deque(enumerate(pieces)), dict[int, _Done]()
 
-    def do(i: int, part: Part[T]) -> None:
-        done[i] = _Done(part(log, shows_progress), [])
+    def do(i: int, piece: Piece[T]) -> None:
+        done[i] = _Done(piece(log, shows_progress), [])
 
     while waiting:
         others = min(processes, len(waiting)) - 1
@@ -86,11 +88,11 @@ def side_by_side(parts: Sequence[Part[T]], log: logging.Logger, processes: int, 
     for i in sorted(done):
         for level, line in done[i].lines:
             log.log(level, line)
-    return [done[i].result for i in range(len(parts))]
+    return [done[i].result for i in range(len(pieces))]
 
 
 class _Done(NamedTuple):
-    """A part that is done."""
+    """A piece that is done."""
 
     result: Any
     lines: list[tuple[int, str]]
@@ -100,11 +102,11 @@ class _Done(NamedTuple):
 def _with_others(
     waiting: deque[_Numbered],
     done: dict[int, _Done],
-    do: Callable[[int, Part[Any]], None],
+    do: Callable[[int, Piece[Any]], None],
     others: int,
     log: logging.Logger,
 ) -> None:
-    """Do the parts that wait; those that another process did not bring to an end wait again afterwards."""
+    """Do the pieces that wait; those that another process did not bring to an end wait again afterwards."""
     executor, own = helpers.executor, waiting.popleft()
     lost: list[_Numbered] = []
 
@@ -139,17 +141,17 @@ def _with_others(
 
 
 def _taken(pop: Callable[[], _Numbered]) -> _Numbered | None:
-    """A part that waits; None if others were quicker."""
+    """A piece that waits; None if others were quicker."""
     try:
         return pop()
     except IndexError:
         return None
 
 
-def _elsewhere(part: Part[Any]) -> _Done:
-    """A part that is done in another process, with the lines that it wrote to its log."""
+def _elsewhere(piece: Piece[Any]) -> _Done:
+    """A piece that is done in another process, with the lines that it wrote to its log."""
     lines: list[tuple[int, str]] = []
     log = logging.Logger("elsewhere")
     log.addHandler(handler := logging.Handler())
     handler.emit = lambda record: lines.append((record.levelno, record.getMessage()))  # type: ignore[method-assign]
-    return _Done(part(log, False), lines)
+    return _Done(piece(log, False), lines)
