@@ -9,6 +9,7 @@ TOKENS = {
     "words": "records.tokens.words",
     "characters": "records.tokens.characters",
     "items": "records.tokens.items",
+    "indicators": "records.tokens.indicators",
 }
 TASKS = {
     "missing_tokens": "tasks.missing_tokens",

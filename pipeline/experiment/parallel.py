@@ -30,7 +30,7 @@ PROCESS_BYTES = 600 * 10**6
 
 
 def processes_for(method: Estimator, size: Size, dimension: int | None) -> int:
-    """The most processes that may do the pieces of a fit: 1 if its steps take all cores, or memory has no room for more.
+    """The most processes that may do the pieces of a fit: 1 if its steps take all cores, or memory has room for one.
 
     OMP_NUM_THREADS limits the processes as it limits threads.
     """
@@ -61,8 +61,8 @@ def in_parallel(
     """What the pieces return, in their order.
 
     This process does them from the front, and other processes do them from the back as soon as there are some. Those
-    are started where the work that is left is worth it and cores are idle, and stay for the pieces of the next fits. The
-    first piece is always of this process: it need not be pickled.
+    are started where the work that is left is worth it and cores are idle, and stay for the pieces of the next fits.
+    The first piece is always of this process: it need not be pickled.
 
     Args:
         pieces: what to do.

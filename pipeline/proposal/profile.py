@@ -10,6 +10,7 @@ import polars as pl
 from pipeline.config.records import MISSING
 from pipeline.records.numbers import Decimal, Marks, as_number
 from pipeline.records.times import SINCE_1970, are_numbers, as_time
+from pipeline.records.tokens.indicators import NO
 
 Holds = Literal["ids", "categories", "numbers", "texts", "lists", "dates", "addresses", "row ids", "nothing"]
 
@@ -42,6 +43,8 @@ class Profile:
     """Whether all numbers are above 0."""
     words: float = 0.0
     """Mean number of words of a text."""
+    is_indicator: bool = False
+    """Whether it may say which rows have what its name says: numbers, most of them 0 and none below; or a mark."""
 
     def named(self, *hints: str) -> bool:
         """Whether the column's name has one of these words in it."""
@@ -67,11 +70,11 @@ def profile(column: pl.Series) -> Profile:
         return Profile(name, "nothing", n, 0, missing)
     n_different = column.n_unique()
     if n_different == 1:
-        return Profile(name, "nothing", n, 1, missing)
+        return Profile(name, "nothing", n, 1, missing, is_indicator=missing > 0.5)
     if column.dtype.is_temporal():
         return Profile(name, "dates", n, n_different, missing)
     if column.dtype == pl.Boolean:
-        return Profile(name, "categories", n, n_different, missing)
+        return Profile(name, "categories", n, n_different, missing, is_indicator=_share(column) < 0.5)
     if column.dtype.is_numeric():
         return _of_numbers(name, column.cast(pl.Float64).fill_nan(None), ".", n_different, missing)
     if _share(column.str.contains(_ID)) > 0.99:
@@ -108,7 +111,8 @@ def _of_numbers(name: str, numbers: pl.Series, decimal: Decimal, n_different: in
             holds = "row ids"
         elif n_different > _MOST_CATEGORIES:
             holds = "ids"
-    return Profile(name, holds, n, n_different, missing, decimal, None, is_whole, low > 0)
+    is_indicator = low == 0 and _share(values == 0) > 0.5
+    return Profile(name, holds, n, n_different, missing, decimal, None, is_whole, low > 0, is_indicator=is_indicator)
 
 
 def _of_texts(name: str, column: pl.Series, n_different: int, missing: float) -> Profile:
@@ -131,7 +135,9 @@ def _of_texts(name: str, column: pl.Series, n_different: int, missing: float) ->
     if words >= _WORDS_OF_A_TEXT and n_different > 0.3 * n:
         return Profile(name, "texts", n, n_different, missing, words=words)
     if n_different <= max(_MOST_CATEGORIES, 0.02 * n) and n_different < 0.5 * n:
-        return Profile(name, "categories", n, n_different, missing)
+        says_no = column.str.to_lowercase().is_in(NO)
+        is_indicator = n_different == 2 and 0.5 < _share(says_no) < 1
+        return Profile(name, "categories", n, n_different, missing, is_indicator=is_indicator)
     if n_different == n and n > 20:
         return Profile(name, "texts" if words > 1.5 else "row ids", n, n_different, missing, words=words)
     return Profile(name, "ids", n, n_different, missing, words=words)

@@ -10,21 +10,18 @@ import polars as pl
 from pipeline.config.section import as_tuple
 from pipeline.proposal.hints import (
     IDS,
-    OF_CLASSES,
     OF_EXAMPLES,
     OF_LABELS,
-    OF_NUMBERS,
     OF_TOKENS,
     OF_WEIGHTS,
 )
 from pipeline.proposal.look import Guess, Look
 from pipeline.proposal.profile import Profile, profile, times
-from pipeline.proposal.tokens import MOST_FEATURES, n_tokens, tokens
+from pipeline.proposal.target import gives_away, is_a_class, otherwise_of, quoted, target_of
+from pipeline.proposal.tokens import MOST_FEATURES, indicators, n_tokens, tokens
 
 _FEWEST_PER_EXAMPLE = 2.0
 """Mean number of rows of an example, at least, if rows of one id belong together."""
-_MOST_CODES_OF_CLASSES = 10
-"""Whole numbers of at most so many different values may be classes, such as 0 and 1 for whether a loan was paid."""
 _MANY = 0.005
 """A larger share of records without a value that they need is left out at once: they could not be used."""
 _FEW = 3_000
@@ -118,7 +115,7 @@ def _where(missing: Sequence[Profile]) -> Guess | None:
     if not lacking:
         return None
     said = " and ".join(f"{one.missing:.0%} of the rows have no {one.name}" for one in lacking)
-    return Guess(" and ".join(f"{_quoted(one.name)} is not null" for one in lacking), said)
+    return Guess(" and ".join(f"{quoted(one.name)} is not null" for one in lacking), said)
 
 
 def _pairs(look: Look, profiles: dict[str, Profile], example: str, token: str, otherwise: str) -> Shape:
@@ -137,7 +134,7 @@ def _pairs(look: Look, profiles: dict[str, Profile], example: str, token: str, o
     for one in profiles.values():
         if one.holds in ("numbers", "categories") and one.named("rating", "stars", "score", "bewertung"):
             best = str(frame[one.name].cast(pl.String).drop_nulls().mode().sort().last())
-            found.notes.append(f"where: {_quoted(one.name)} >= {best}   # only what people like")
+            found.notes.append(f"where: {quoted(one.name)} >= {best}   # only what people like")
     found.where = _where([profiles[example], profiles[token]])
     found.weight = _weight([one for one in profiles.values() if one.name not in (example, token)])
     return found
@@ -167,77 +164,37 @@ def _label(frame: pl.DataFrame, profiles: dict[str, Profile], token: str) -> str
 
 def _rows(look: Look, profiles: dict[str, Profile]) -> Shape:
     """Every row is an example."""
-    target, why, otherwise = _target(profiles)
+    wide = indicators(profiles.values())
+    profiles = {name: one for name, one in profiles.items() if name not in wide}
+    target, why, otherwise = target_of(profiles, bool(wide))
     usable = [one for one in profiles.values() if one.name != target and one.missing < 0.7]
-    usable = [one for one in usable if target is None or not _gives_away(one, target)]
-    found = Shape(
-        Guess({"kind": "missing_tokens"}, "no column looks like something to predict"), tokens(usable, target)
-    )
+    usable = [one for one in usable if target is None or not gives_away(one, target)]
+    of_cells = tokens([one for one in usable if not wide or one.holds in ("texts", "lists", "categories")], target)
+    of_names = Guess({"kind": "indicators", "columns": wide}, "a row has what a column's name says where it is above 0")
+    made = [of_names, *(of_cells if target is not None else [])] if wide else of_cells
+    found = Shape(Guess({"kind": "missing_tokens"}, "no column looks like something to predict"), made)
+    own = [one.name for one in profiles.values() if one.holds == "row ids" and not one.missing] if wide else []
+    found.example = Guess(own[0], "each row has its own") if own else None
     found.count(look.frame.height, look)
     needed = [profiles[target]] if target is not None else []
     of_tokens = [column for guess in found.tokens for column in as_tuple(guess.value["columns"])]
-    if len(of_tokens) == 1:
+    if len(of_tokens) == 1 and not wide:
         needed.append(profiles[of_tokens[0]])
     found.where = _where(needed)
     if target is None:
+        found.task = found.task._replace(otherwise=otherwise_of(one for one in usable if one.name not in of_tokens))
         return found
     dense = [one.name for one in usable if one.holds == "numbers" or (one.holds == "ids" and one.is_whole)]
     dense = [
         name for name in dense if name not in of_tokens and not profiles[name].named("id", "zip", "plz", "postcode")
     ][:MOST_FEATURES]
     task: dict[str, Any] = {"kind": "regression", "target": target}
-    if _is_a_class(profiles[target]):
+    if is_a_class(profiles[target]):
         task["kind"] = "classification"
     elif not profiles[target].is_positive:
         task["log"] = False
     found.task = Guess(task | ({"dense": dense} if dense else {}), why, otherwise)
     return found
-
-
-def _target(profiles: dict[str, Profile]) -> tuple[str | None, str, str]:
-    """The column to predict, why, and what else it could be."""
-    numbers = [one for one in profiles.values() if _is_a_number(one) and one.n_different > 10 and one.missing < 0.6]
-    by_name = list(dict.fromkeys(one.name for hint in OF_NUMBERS for one in numbers if one.named(hint)))
-    classes = [
-        one.name
-        for one in profiles.values()
-        if one.named(*OF_CLASSES) and 2 <= one.n_different <= 50 and one.missing < 0.6 and one.n_different < one.n / 5
-    ]
-    if by_name and not (classes and profiles[by_name[0]].named("score", "rating", "value", "wert", "amount")):
-        others = by_name[1:2] or classes[:1]
-        return by_name[0], f"{by_name[0]} is a number with a name of something to predict", "".join(others)
-    if classes:
-        several = f"{classes[0]} has {profiles[classes[0]].n_different} values, and a name of something to predict"
-        return classes[0], several, "".join(classes[1:2])
-    if any(one.holds in ("texts", "lists") for one in profiles.values()):
-        return None, "", ""
-    if numbers:
-        return (
-            numbers[-1].name,
-            f"{numbers[-1].name} is the last column of numbers",
-            "".join(one.name for one in numbers[-2:-1]),
-        )
-    return None, "", ""
-
-
-def _is_a_class(one: Profile) -> bool:
-    if one.is_whole:
-        return one.n_different <= _MOST_CODES_OF_CLASSES and one.named(*OF_CLASSES)
-    return one.holds in ("categories", "ids")
-
-
-def _is_a_number(one: Profile) -> bool:
-    return one.holds == "numbers" or (one.holds == "ids" and one.is_whole)
-
-
-def _gives_away(one: Profile, target: str) -> bool:
-    """Whether a column seems to be made from the target: the target's name is a part of its own."""
-    stem = target.lower().strip("_ ")
-    return len(stem) > 3 and (stem in one.name.lower() or one.named("revenue", "umsatz", "estimated"))
-
-
-def _quoted(name: str) -> str:
-    return name if name.isidentifier() else f'"{name}"'
 
 
 def few(found: Shape, is_whole: bool) -> bool:

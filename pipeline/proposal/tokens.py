@@ -1,17 +1,19 @@
 """Which columns of a table hold tokens, where every row is an example."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import polars as pl
 
 from pipeline.config.records import MISSING
 from pipeline.config.section import as_tuple
-from pipeline.proposal.hints import NO_CATEGORIES
+from pipeline.proposal.hints import NO_CATEGORIES, OF_CLASSES, OF_NUMBERS
 from pipeline.proposal.look import Guess
 from pipeline.proposal.profile import Profile
+from pipeline.records.tokens.indicators import IndicatorTokens
 
 MOST_FEATURES = 40
+FEWEST_INDICATORS, MOST_INDICATORS = 8, 5_000
 _MOST_CODES = 20
 """Whole numbers of at most so many different values may be codes, such as 1 to 5 for how one agrees."""
 _ROWS = 20_000
@@ -53,6 +55,13 @@ def tokens(usable: Sequence[Profile], target: str | None) -> list[Guess]:
     return [Guess({"kind": "value", "columns": codes}, reason)] if codes else []
 
 
+def indicators(profiles: Iterable[Profile]) -> list[str]:
+    """The columns of a wide table that say which rows have what their names say; none if it is no such table."""
+    able = [one for one in profiles if one.holds != "row ids"]
+    found = [one.name for one in able if one.is_indicator and not one.named(*OF_CLASSES, *OF_NUMBERS)]
+    return found[:MOST_INDICATORS] if len(found) >= max(FEWEST_INDICATORS, len(able) / 2) else []
+
+
 def n_tokens(section: dict[str, Any], frame: pl.DataFrame, is_whole: bool, min_count: int) -> int:
     """How many different tokens a section makes, at least.
 
@@ -74,6 +83,9 @@ def _values(section: dict[str, Any], column: pl.Series) -> pl.Series:
     """The tokens of a column, about, one after the other."""
     if isinstance(column.dtype, pl.List | pl.Array):
         return column.explode()
+    if section["kind"] == "indicators":
+        has = IndicatorTokens.model_validate(section).texts(column.name, column.dtype)
+        return column.to_frame().select(pl.lit(None, pl.String) if has is None else has.alias("has")).to_series()
     text = column.cast(pl.String, strict=False)
     text = text.filter(~text.is_in(MISSING))
     if section["kind"] == "value":

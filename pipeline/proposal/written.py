@@ -91,7 +91,10 @@ def _item(guess: Guess) -> list[str]:
     lines = []
     for i, (key, value) in enumerate(guess.value.items()):
         start = "  - " if i == 0 else "    "
-        lines += _said(f"{start}{key}: {_plain(value)}", guess.reason if i == 0 else "")
+        line = f"{start}{key}: {_plain(value)}"
+        if isinstance(value, list) and len(line) > _WIDTH:
+            line = f"{start}{key}: {_plain(value, _WIDTH - 10)}".replace("\n", "\n      ")
+        lines += _said(line, guess.reason if i == 0 else "")
     return lines
 
 
@@ -124,7 +127,7 @@ def _said(line: str, reason: str) -> list[str]:
     return [together] if len(together) <= _WIDTH else [f"{indent}# {reason}", line]
 
 
-def _plain(value: Any) -> str:
-    """A value as YAML, in one line."""
-    text = yaml.safe_dump(value, default_flow_style=True, width=10**9, allow_unicode=True).strip()
+def _plain(value: Any, width: int = 10**9) -> str:
+    """A value as YAML, in one line if the width allows it."""
+    text = yaml.safe_dump(value, default_flow_style=True, width=width, allow_unicode=True).strip()
     return text.removesuffix("...").strip()

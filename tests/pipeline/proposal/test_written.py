@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import random
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -195,6 +196,51 @@ def test_codes_with_a_telling_name_are_classes(propose: Callable[..., dict[str, 
     rows = [(RNG.choice(["car", "home"]), RNG.randrange(1000, 9000), RNG.randrange(2)) for _ in range(400)]
     conf = propose("loans.csv", delimited(rows, ["purpose", "limit", "defaulted"]))
     assert conf["task"] == {"kind": "classification", "target": "defaulted", "dense": ["limit"]}
+
+
+THINGS = [f"thing_{i}" for i in range(60)]
+
+
+@pytest.mark.parametrize(("has", "has_not"), [("1", "0"), ("x", ""), ("3.5", "0.0"), ("true", "false"), ("Ja", "Nein")])
+def test_of_a_wide_table_the_names_of_the_columns_are_tokens(
+    has: str, has_not: str, propose: Callable[..., dict[str, Any]]
+) -> None:
+    rows = [(f"B{i:04d}", *(has if RNG.random() < 0.2 else has_not for _ in THINGS)) for i in range(400)]
+    conf = propose("baskets.csv", delimited(rows, ["basket", *THINGS]))
+    assert conf["example"] == "basket"
+    assert conf["tokens"] == [{"kind": "indicators", "columns": THINGS}]
+    assert conf["task"] == {"kind": "missing_tokens"}
+    assert all(len(line) <= 120 for line in conf["text"].splitlines())
+
+
+def test_what_a_wide_table_predicts_is_no_token(propose: Callable[..., dict[str, Any]]) -> None:
+    rows = [
+        (*(RNG.choice([0, 0, 0, 1]) for _ in THINGS), RNG.choice(["north", "south"]), RNG.choice([0, 0, 1]))
+        for _ in range(400)
+    ]
+    conf = propose("habits.csv", delimited(rows, [*THINGS, "region", "churn"]))
+    assert conf["task"] == {"kind": "classification", "target": "churn"}
+    assert conf["tokens"] == [
+        {"kind": "indicators", "columns": THINGS},
+        {"kind": "value", "columns": ["region"]},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "otherwise"),
+    [
+        ("where", ["north", "south", "east"], "{kind: classification, target: where}"),
+        ("height", [1.5, -2.25, 3.125, 4.5, 5.5, 6.5, 7.5, 8.5, 9.5, 10.5, 11.5], "target: height, log: false}"),
+    ],
+)
+def test_a_column_that_could_be_predicted_beside_texts_is_named(
+    column: str, values: list[Any], otherwise: str, propose: Callable[..., dict[str, Any]]
+) -> None:
+    words = [f"word{i}" for i in range(50)]
+    rows = [(" ".join(RNG.choices(words, k=9)), RNG.choice(values)) for _ in range(400)]
+    conf = propose("notes.csv", delimited(rows, ["note", column]))
+    assert conf["task"] == {"kind": "missing_tokens"}
+    assert re.search(rf"# or: .*{re.escape(otherwise)}", conf["text"])
 
 
 def test_an_empty_file_and_one_without_records_are_told(propose: Callable[..., dict[str, Any]]) -> None:

@@ -2,6 +2,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -53,6 +54,33 @@ def test_items_come_from_delimited_text_json_or_list_columns(tokens_of: Callable
     items = {"kind": "items", "columns": "list"}
     assert tokens_of({"list": ['["a, b", "c", null]', "[]", None]}, items) == [["a, b", "c"], [], []]
     assert tokens_of({"list": [["a", None], [], None]}, items) == [["a"], [], []]
+
+
+@pytest.mark.parametrize(
+    ("has", "has_not"),
+    [
+        ([1, 7], [0, -1, None]),
+        ([0.5, float("inf")], [0.0, float("nan"), None]),
+        ([True], [False, None]),
+        (["1", "2,5", " Yes", "x", "TRUE"], ["0", "0,0", "", " no ", "False", "-", None]),
+        ([], [None]),
+    ],
+)
+def test_an_indicator_is_the_name_of_a_column_where_its_value_is_above_0_or_yes(
+    has: list[Any], has_not: list[Any], tokens_of: Callable[..., list[list[str]]]
+) -> None:
+    records = {"milk tea": [*has, *has_not], "bread": [1] * len([*has, *has_not])}
+    found = tokens_of(records, {"kind": "indicators", "columns": ["milk tea", "bread"]})
+    assert found == [["milk tea", "bread"]] * len(has) + [["bread"]] * len(has_not)
+
+
+def test_a_wide_table_and_a_long_one_come_to_the_same_lists(tokens_of: Callable[..., list[list[str]]]) -> None:
+    draw = np.random.default_rng(0).random((500, 30)) < 0.2
+    names = np.array([f"item {j}" for j in range(30)])
+    wide = {name: draw[:, j].astype(int) for j, name in enumerate(names)}
+    lists = {"basket": [names[row].tolist() for row in draw]}
+    of_names = tokens_of(wide, {"kind": "indicators", "columns": names.tolist()})
+    assert of_names == tokens_of(lists, {"kind": "items", "columns": "basket"})
 
 
 def test_tokens_of_several_columns_are_qualified_unless_conf_says_no(tokens_of: Callable[..., list[list[str]]]) -> None:

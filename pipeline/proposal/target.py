@@ -1,0 +1,67 @@
+"""Which column of a table is to be predicted, where every row is an example."""
+
+from collections.abc import Iterable
+
+from pipeline.proposal.hints import IDS, NO_CATEGORIES, OF_CLASSES, OF_NUMBERS
+from pipeline.proposal.profile import Profile
+
+_MOST_CODES_OF_CLASSES = 10
+"""Whole numbers of at most so many different values may be classes, such as 0 and 1 for whether a loan was paid."""
+
+
+def otherwise_of(others: Iterable[Profile]) -> str:
+    """A task that predicts a column which is neither tokens nor named like something to predict; empty without one."""
+    for one in others:
+        if one.holds == "categories" and one.n_different < one.n / 5 and not one.named(*NO_CATEGORIES, *IDS):
+            return f"{{kind: classification, target: {quoted(one.name)}}}"
+        if one.holds == "numbers" and one.n_different > 10:
+            return f"{{kind: regression, target: {quoted(one.name)}{'' if one.is_positive else ', log: false'}}}"
+    return ""
+
+
+def target_of(profiles: dict[str, Profile], is_wide: bool) -> tuple[str | None, str, str]:
+    """The column to predict, why, and what else it could be."""
+    numbers = [one for one in profiles.values() if _is_a_number(one) and one.n_different > 10 and one.missing < 0.6]
+    by_name = list(dict.fromkeys(one.name for hint in OF_NUMBERS for one in numbers if one.named(hint)))
+    classes = [
+        one.name
+        for one in profiles.values()
+        if one.named(*OF_CLASSES) and 2 <= one.n_different <= 50 and one.missing < 0.6 and one.n_different < one.n / 5
+    ]
+    if by_name and not (classes and profiles[by_name[0]].named("score", "rating", "value", "wert", "amount")):
+        others = by_name[1:2] or classes[:1]
+        return by_name[0], f"{by_name[0]} is a number with a name of something to predict", "".join(others)
+    if classes:
+        several = f"{classes[0]} has {profiles[classes[0]].n_different} values, and a name of something to predict"
+        return classes[0], several, "".join(classes[1:2])
+    if is_wide or any(one.holds in ("texts", "lists") for one in profiles.values()):
+        return None, "", ""
+    if numbers:
+        return (
+            numbers[-1].name,
+            f"{numbers[-1].name} is the last column of numbers",
+            "".join(one.name for one in numbers[-2:-1]),
+        )
+    return None, "", ""
+
+
+def is_a_class(one: Profile) -> bool:
+    """Whether the values of a column to predict are classes, and no numbers."""
+    if one.is_whole:
+        return one.n_different <= _MOST_CODES_OF_CLASSES and one.named(*OF_CLASSES)
+    return one.holds in ("categories", "ids")
+
+
+def _is_a_number(one: Profile) -> bool:
+    return one.holds == "numbers" or (one.holds == "ids" and one.is_whole)
+
+
+def gives_away(one: Profile, target: str) -> bool:
+    """Whether a column seems to be made from the target: the target's name is a part of its own."""
+    stem = target.lower().strip("_ ")
+    return len(stem) > 3 and (stem in one.name.lower() or one.named("revenue", "umsatz", "estimated"))
+
+
+def quoted(name: str) -> str:
+    """The name of a column as YAML and expressions have it."""
+    return name if name.isidentifier() else f'"{name}"'
