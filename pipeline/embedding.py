@@ -56,9 +56,9 @@ class Embedding:
         order = self.vocabulary.by_count
         if (order[1:] > order[:-1]).all():
             return self
-        vocabulary = Vocabulary.of_frame(self.vocabulary.tokens[order])
         stability = self.stability and self.stability.reordered(order)
         drift = None if self.drift is None else self.drift[order]
+        vocabulary = Vocabulary.of_frame(self.vocabulary.tokens[order])
         return Embedding(vocabulary, self.matrix[order], self.provenance, stability, drift)
 
     def neighbours(self, token: str, k: int = 10) -> pl.DataFrame:
@@ -78,9 +78,8 @@ class Embedding:
         order = np.argsort(-closeness, kind="stable")
         nearest = order[order != place][:k]
         found: pl.DataFrame = self.vocabulary.tokens[nearest].with_columns(cosine=pl.Series(cosine[nearest]))
-        if self.stability is None:
-            return found
-        return found.with_columns(support=pl.Series(self.stability.support_of(place, nearest), dtype=pl.UInt8))
+        support = None if self.stability is None else self.stability.support_of(place, nearest)
+        return found if support is None else found.with_columns(support=pl.Series(support, dtype=pl.UInt8))
 
     def save(self, path: Path) -> None:
         """Write Parquet: one row per token with the columns of `schemas.EmbeddingRows`; provenance as its metadata."""
@@ -109,8 +108,8 @@ class Embedding:
         frame = pl.read_parquet(path)
         vocabulary = Vocabulary.of_frame(frame.select("token", "label", "count"))
         vocabulary.require(metadata["vocabulary"], str(path))
-        replicas = int(metadata.get("replicas", "0"))
-        stability = Stability.of_columns(frame, replicas) if replicas else None
+        n = int(metadata.get("replicas", "0"))
+        stability = Stability.of_columns(frame, n) if n else None
         drift = frame["drift"].to_numpy() if "drift" in frame.columns else None
         return cls(vocabulary, frame["vector"].to_numpy(), json.loads(metadata["provenance"]), stability, drift)
 
@@ -179,12 +178,10 @@ def factors_of(fitted: Fitted) -> Factors | None:
 
 
 class Place(NamedTuple):
-    """Which fit of how many is running."""
+    """Which fit of how many is running, counted from 1."""
 
     number: int
-    """From 1."""
     of: int
-    """How many there are."""
     end: float | None = None
     """When the last of them will be done, as `time.monotonic` counts; None where nothing tells."""
 
@@ -198,15 +195,13 @@ class Watch:
     log: logging.Logger = field(default_factory=lambda: logging.getLogger(__name__))
     """Receives lines of progress if there is no terminal."""
     on_epoch: Callable[[Mapping[str, float], int], None] = lambda losses, epoch: None
-    """Called with the losses of each epoch by name, and the number of the epoch, counted from 1."""
+    """Called with the losses of each epoch by name, and its number, counted from 1."""
     on_resume: Callable[[float], None] = lambda seconds: None
-    """Called with the seconds that an earlier process spent, when this one resumes its training."""
+    """Called with the seconds that an earlier process spent, when this one resumes."""
     checkpoints: Path | None = None
     """A folder for the state of a long training; the same fit resumes from the state that it finds there."""
     place: Place | None = None
-    """Which fit of how many it is, for a progress bar."""
-    shows_progress: bool = True
-    """Whether to show a progress bar, or lines of progress."""
+    shows_progress: bool = True  # in a bar, with its place, or in lines
 
 
 @dataclass(frozen=True)
