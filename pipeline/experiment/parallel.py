@@ -8,7 +8,7 @@ import logging
 import os
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple, TypeVar
@@ -25,6 +25,8 @@ Piece = Callable[[logging.Logger, bool], T]
 """Gets a logger, and whether to show the progress of what it does; it can be pickled."""
 _Numbered = tuple[int, Piece[Any]]
 
+PATIENCE = 5.0
+"""Seconds of waiting for other processes, after which a line says so."""
 PROCESS_BYTES = 600 * 10**6
 """Bytes of memory of a process with the libraries that a fit needs."""
 
@@ -127,6 +129,8 @@ def _with_others(
             do(*own)
             while (numbered := _taken(waiting.popleft)) is not None:
                 do(*numbered)
+            if wait(lent, PATIENCE).not_done:
+                log.info("this process has done its share, and waits for the others")
             for one in lent:
                 one.result()
         except BaseException:
