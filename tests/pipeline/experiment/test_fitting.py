@@ -78,7 +78,10 @@ def test_every_method_leaves_what_the_contract_says(
     assert ("training.learning_rate" in run.data.params) == (method == "embedding")
     assert ("training.batch_size" in run.data.params) == (method == "embedding")  # resolved: the file has none
     measured = {f"{part}_{metric}" for part in ("validation", "test") for metric in names}
-    expected = {f"{name}{end}" for name in measured for end in ("", "_low", "_high")} | {"fit_seconds"}
+    expected = {f"{name}{end}" for name in measured for end in ("", "_low", "_high")} | {
+        "fit_seconds",
+        "elapsed_seconds",
+    }
     losses = {"train_loss", "validation_loss"} if method == "embedding" else set()
     of_the_fit = {name for name in run.data.metrics if not name.startswith("system/")}  # only where it took seconds
     assert of_the_fit == expected | losses
