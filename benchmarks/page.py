@@ -38,6 +38,7 @@ SPEED = (
     "lists",
     "scale",
     "overhead",
+    "cores",
     "maps",
     "refresh",
     "ahead",

@@ -42,19 +42,9 @@ _CALLED: dict[str, Callable[[str, Path], tuple[float, dict[str, Any]]]] = {
     "encode": encode, "learn": learn, "sources": sources.encode_from
 }  # fmt: skip
 TITLES = {"encode": "CSV to CSR", "learn": f"CSR to embedding, D={D}"}
-CONTESTS = (
-    "encode",
-    "sources",
-    "learn",
-    "answer",
-    "interval",
-    "stability",
-    "lists",
-    "scale",
-    "overhead",
-    "cores",
-    "maps",
-)
+_ELSEWHERE = ("gpu", "refresh", "ahead")
+"""Those that are commands of their own."""
+CONTESTS = tuple(contest for contest in page.SPEED if contest not in _ELSEWHERE)
 _ALONE = {
     "interval": ("benchmarks.intervals", "coverage"),
     "stability": ("benchmarks.stability", "agreement"),

@@ -56,9 +56,13 @@ def tokens(usable: Sequence[Profile], target: str | None) -> list[Guess]:
 
 
 def indicators(profiles: Iterable[Profile]) -> list[str]:
-    """The columns of a wide table that say which rows have what their names say; none if it is no such table."""
+    """The columns of a wide table that say which rows have what their names say; none if it is no such table.
+
+    What is to be predicted stands first or last, and has a name that says so; between the others, `price` is a thing.
+    """
     able = [one for one in profiles if one.holds != "row ids"]
-    found = [one.name for one in able if one.is_indicator and not one.named(*OF_CLASSES, *OF_NUMBERS)]
+    ends = [one.name for one in (*able[:1], *able[-1:]) if one.named(*OF_CLASSES, *OF_NUMBERS)]
+    found = [one.name for one in able if one.is_indicator and one.name not in ends]
     return found[:MOST_INDICATORS] if len(found) >= max(FEWEST_INDICATORS, len(able) / 2) else []
 
 

@@ -2,8 +2,9 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from threadpoolctl import threadpool_info
 
-from pipeline.network.threads import FreeCores, Usage, threads_for, usage
+from pipeline.network.threads import FreeCores, Usage, idle_cores, one_thread, threads_for, usage
 
 
 @pytest.fixture(autouse=True)
@@ -52,3 +53,20 @@ def test_short_steps_get_one_thread_and_the_number_of_before_is_restored() -> No
     with threads_for(False) as choosers:
         assert choosers == []
     assert torch.get_num_threads() == 1
+
+
+@pytest.mark.parametrize(("busy", "idle"), [(0.0, 4), (0.4, 4), (1.0, 3), (3.7, 0), (4.0, 0)])
+def test_the_cores_that_nothing_uses_are_idle(busy: float, idle: int) -> None:
+    """In ten seconds of four cores, this process and others worked for `busy` seconds a second."""
+    looks = iter([Usage(100, 5000, 300), Usage(110, 5000 + 10 * busy, 302)])
+    assert idle_cores(lambda: next(looks), 0.0, cores=4) == idle
+
+
+def test_on_one_thread_no_library_takes_more_and_the_numbers_of_before_are_restored() -> None:
+    torch.set_num_threads(2)
+    before = [pool["num_threads"] for pool in threadpool_info()]
+    with one_thread():
+        assert torch.get_num_threads() == 1
+        assert {pool["num_threads"] for pool in threadpool_info()} == {1}
+    assert torch.get_num_threads() == 2
+    assert [pool["num_threads"] for pool in threadpool_info()] == before
