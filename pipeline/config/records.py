@@ -1,7 +1,7 @@
 """Where records come from, how examples are split, and which tokens get a place in the vocabulary."""
 
 import codecs
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator, model_validator
 from pydantic_core import PydanticCustomError
@@ -10,6 +10,10 @@ from pipeline.config.section import Columns, OneOrMore, Section, as_tuple
 from pipeline.secrets import masked
 
 Part = Literal["train", "validation", "test"]
+Format = Literal[
+    "csv", "parquet", "arrow", "ndjson", "json", "lines", "svmlight", "matrix_market", "npz", "delta", "iceberg"
+]
+FORMATS: tuple[str, ...] = get_args(Format)
 
 
 MISSING = ("", " ", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null", "\\N")
@@ -72,16 +76,21 @@ class Source(Section):
     asset: str | None = Field(None, pattern=r"^[A-Za-z0-9_]+(/[A-Za-z0-9_]+)*$")
     """Instead of files, an asset of your own Dagster project, such as `shop/loans`. Its value is a frame of Polars,
     pandas or Arrow, or the path of a file."""
-    format: Literal["csv", "parquet", "ndjson", "lines", "delta", "iceberg"] | None = None
-    """Format of the files; `lines`: each line of a text is one record, in a column named `line`; `delta` and `iceberg`:
-    the path is the folder of a Delta table, or the metadata file of an Iceberg table. Default: by the ending of the
-    name (.csv, .tsv, .txt, .parquet, .ndjson, .jsonl), or by what a folder holds. Compressed files (.gz, .zip, .zst,
-    .bz2, .xz) are read too."""
+    format: Format | None = None
+    """Format of the files. `lines`: each line of a text is one record, in a column named `line`. `json`: an array of
+    objects or lists, or one object that holds them. `svmlight`, `matrix_market` and `npz`, a sparse matrix of SciPy:
+    each row is one record, with its number as `row`, the numbers of the columns in which it has a value above 0 as
+    `items`, and in svmlight its `label`. `delta` and `iceberg`: the path is the folder of a Delta table, or the
+    metadata file of an Iceberg table. Default: by the ending of the name (.csv, .tsv, .txt, .parquet, .arrow, .feather,
+    .ndjson, .jsonl, .json, .svmlight, .libsvm, .mtx, .npz), or by what a folder holds. Compressed files (.gz, .zip,
+    .zst, .bz2, .xz) are read too."""
     separator: str | None = Field(None, pattern=r"^[\x01-\x09\x0b\x0c\x0e-\x7f]{1,4}$")
     """What stands between the values of a CSV file. Default: a tab for .tsv; otherwise one of `, ; | tab`, by the first
     line."""
     quote: str | None = Field('"', pattern=r"^[\x21-\x7f]$")
     """The character around values that hold a separator or a line end; null: there is none."""
+    comment: str | None = Field(None, pattern=r"^[\x21-\x7f]{1,4}$")
+    """How lines begin that stand before the first record and are none, such as `#`. Default: there are none."""
     encoding: Annotated[str, AfterValidator(_an_encoding)] | None = None
     """Encoding of text files. Default: UTF-8, or what the file's byte-order mark says."""
     columns: Columns | None = None

@@ -34,5 +34,7 @@ OF_CLASSES = (
     *("label", "class", "klasse", "category", "kategorie", "target", "outcome", "default", "defaulted", "churn"),
     *("status", "approved", "fraud", "survived", "result", "diagnosis", "sentiment", "species"),
 )
+SURELY_CLASSES = ("label", "class", "klasse", "category", "kategorie", "species")
+"""Of these, names that no amount has: numbers under them are codes."""
 NO_CATEGORIES = ("id", "url", "scraped", "source", "license")
 IDS = ("id", "ids", "nr", "no", "key", "code", "number", "nummer")

@@ -14,6 +14,7 @@ from pipeline.config.records import Source
 from pipeline.errors import PipelineError
 from pipeline.records.ingest import source_of
 from pipeline.records.source import paths
+from pipeline.records.source.file_kinds import format_of_content, other_kind
 from pipeline.records.source.object_stores import on_this_machine
 from pipeline.records.source.streams import TextFile
 from pipeline.secrets import masked
@@ -25,6 +26,8 @@ _START = 2**18
 _LINES = 200
 _SEPARATORS = (",", ";", "\t", "|", "::")
 _DELIMITERS = (" ", ",", ";", "\t", "|")
+_MOST_NUMBERS = 6
+_COMMENTS = ("#", "%", "//")
 _WESTERN = "windows-1252"
 _WRITTEN = b"\x80\x82\x84\x85\x8b\x91\x92\x93\x94\x95\x96\x97\x9b\xa0\xa3\xa7\xab\xb0\xb2\xb3\xb7\xba\xbb".decode(
     _WESTERN
@@ -76,22 +79,31 @@ def look(place: str, query: str | None, conf_folder: Path, downloads: Path) -> L
     settings = {"path": Guess(place, "given")}
     asked = Source(path=(place,))
     first = paths.resolved(asked, conf_folder)[0]
-    ending = paths.ending(first)
-    if ending in (".parquet", ".pq", ".ndjson", ".jsonl"):
+    if paths.of_ending(first) not in (None, "csv"):
         return Look(settings, *_rows(settings, conf_folder, downloads))
-    local = on_this_machine(first, downloads)
-    return _text(settings, TextFile(local, masked(first), None, None, 1e18), ending, conf_folder, downloads)
-
-
-def _text(settings: dict[str, Guess], file: TextFile, ending: str, conf_folder: Path, downloads: Path) -> Look:
+    file = TextFile(on_this_machine(first, downloads), masked(first), None, None, 1e18)
     start = file.start(_START)
+    try:
+        found = format_of_content(start)
+    except ValueError as kind:
+        raise PipelineError(f"{file.name}: {kind}.") from None
+    if found is not None:
+        settings["format"] = Guess(*found)
+        return Look(settings, *_rows(settings, conf_folder, downloads))
+    return _text(settings, file.name, start, paths.ending(first), conf_folder, downloads)
+
+
+def _text(settings: dict[str, Guess], name: str, start: bytes, ending: str, conf_folder: Path, downloads: Path) -> Look:
     text, encoding = _decoded(start)
     if encoding is not None:
         settings["encoding"] = Guess(encoding, "some of its letters are no UTF-8")
     whole = len(start) < _START
     lines = [line for line in text.splitlines()[: None if whole else -1] if line.strip()][:_LINES]
     if not lines:
-        raise PipelineError(f"{file.name}: the file is empty.")
+        raise PipelineError(f"{name}: the file is empty.")
+    lines = _after_comments(lines, settings)
+    if (kind := other_kind(text[:_START].encode("utf-8", "replace"))) is not None:
+        raise PipelineError(f"{name}: {kind}.")
     separator, quote = _separator(lines, ending)
     if separator is None:
         settings["format"] = Guess("lines", "its lines have different numbers of values, so each is a list")
@@ -107,6 +119,17 @@ def _text(settings: dict[str, Guess], file: TextFile, ending: str, conf_folder: 
     if names is not None:
         settings["columns"] = Guess(names, "the first line holds values, no names: name the columns as you like")
     return Look(settings, *_rows(settings, conf_folder, downloads))
+
+
+def _after_comments(lines: list[str], settings: dict[str, Guess]) -> list[str]:
+    """The lines that follow those which tell something about the file; how these begin is a setting."""
+    for comment in _COMMENTS:
+        n = next((i for i, line in enumerate(lines) if not line.startswith(comment)), 0)
+        # a single one may be the names of columns
+        if n > 1 or (n and len(lines[0].split()) != len(lines[1].split())):
+            settings["comment"] = Guess(comment, f"the lines before the first record begin with it ({n} of them)")
+            return lines[n:]
+    return lines
 
 
 def _rows(settings: dict[str, Guess], conf_folder: Path, downloads: Path) -> tuple[pl.DataFrame, bool]:
@@ -174,12 +197,21 @@ def _separator(lines: Sequence[str], ending: str) -> tuple[str | None, str | Non
             share = times / counts.total()
             if count > 1 and share >= 0.8 and header == count:
                 found.append((share, count, separator == usual, separator, quote))
+    if not found and _is_table_of_numbers(lines):
+        return " ", '"'
     if not found:
         one_column = ending in (".csv", ".tsv") and not any(d in line for line in lines for d in (*_SEPARATORS, " "))
         return (usual, '"') if one_column else (None, None)
     best = max(found, key=lambda one: (round(one[0], 1), one[1], one[2], one[4] is not None))
     quoted = [one for one in found if one[3] == best[3] and one[4] is not None]
     return best[3], '"' if quoted and quoted[0][0] >= best[0] - 0.02 else best[4]
+
+
+def _is_table_of_numbers(lines: Sequence[str]) -> bool:
+    """Whether each line has as many numbers as the others, with one blank between them, as lists of edges have."""
+    rows = [line.split(" ") for line in lines]
+    of_numbers = all(_is_number(value) for row in rows[1:] for value in row)
+    return len({len(row) for row in rows}) == 1 and 2 <= len(rows[0]) <= _MOST_NUMBERS and len(rows) > 2 and of_numbers
 
 
 def _split(lines: Sequence[str], separator: str, quote: str | None) -> list[list[str]]:

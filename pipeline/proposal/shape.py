@@ -18,12 +18,14 @@ from pipeline.proposal.hints import (
 from pipeline.proposal.look import Guess, Look
 from pipeline.proposal.profile import Profile, profile, times
 from pipeline.proposal.target import gives_away, is_a_class, otherwise_of, quoted, target_of
-from pipeline.proposal.tokens import MOST_FEATURES, indicators, n_tokens, tokens
+from pipeline.proposal.tokens import MOST_FEATURES, indicators, n_tokens, numbered, tokens
 
 _FEWEST_PER_EXAMPLE = 2.0
 """Mean number of rows of an example, at least, if rows of one id belong together."""
 _MANY = 0.005
 """A larger share of records without a value that they need is left out at once: they could not be used."""
+_SAYS_SO = "a row has what a column's name says where it is above 0"
+_ONE_LIST = "these columns are places of one list: their values are tokens alike"
 _FEW = 3_000
 """With fewer examples than this, each of them is held out once, in folds."""
 
@@ -61,8 +63,11 @@ def shape(look: Look) -> Shape:
     if look.delimiter is not None:
         return _lists(look, look.delimiter)
     profiles = {name: profile(look.frame[name]) for name in look.frame.columns}
-    pair = _pair(look.frame, profiles, has_names="columns" not in look.source)
-    found = _pairs(look, profiles, *pair) if pair is not None else _rows(look, profiles)
+    places = numbered(look.frame, profiles.values())
+    alone = {name: one for name, one in profiles.items() if not any(name in names for names in places)}
+    may_be_amounts = "columns" not in look.source and look.frame.width > 2
+    pair = _pair(look.frame, alone, may_be_amounts)
+    found = _pairs(look, profiles, *pair) if pair is not None else _rows(look, profiles, places)
     found.time = times(look.frame, profiles.values())
     return found
 
@@ -77,7 +82,7 @@ def _lists(look: Look, delimiter: Guess) -> Shape:
     return found
 
 
-def _pair(frame: pl.DataFrame, profiles: dict[str, Profile], has_names: bool) -> tuple[str, str, str] | None:
+def _pair(frame: pl.DataFrame, profiles: dict[str, Profile], may_be_amounts: bool) -> tuple[str, str, str] | None:
     """The columns of examples and of tokens, if each row is a pair of them; and what else they could be."""
     able = [one for one in profiles.values() if one.holds in ("ids", "categories") and one.missing < 0.3]
     able = [one for one in able if one.n_different >= 5]
@@ -88,7 +93,7 @@ def _pair(frame: pl.DataFrame, profiles: dict[str, Profile], has_names: bool) ->
         swapped = example.named(*OF_TOKENS) or token.named(*OF_EXAMPLES)
         if rows_each < _FEWEST_PER_EXAMPLE or rows_of_token < 1.2 or (swapped and not hinted):
             continue
-        if not hinted and not all(_is_of_ids(one, has_names) for one in (example, token)):
+        if not hinted and not all(_is_of_ids(one, may_be_amounts) for one in (example, token)):
             continue
         different = frame.select(pl.struct(example.name, token.name).n_unique()).item() / frame.height
         if different < 0.5 or (different < 0.9 and hinted < 2 and not token.named(*OF_TOKENS)):
@@ -104,9 +109,9 @@ def _pair(frame: pl.DataFrame, profiles: dict[str, Profile], has_names: bool) ->
     return None if texts and found[0][0] < 4 else (example_name, token_name, "".join(others))
 
 
-def _is_of_ids(one: Profile, has_names: bool) -> bool:
-    """Whether the values of a column are ids, as far as its name does not say more; numbers seldom are."""
-    return one.holds == "ids" and (not one.is_whole or not has_names or one.named(*IDS))
+def _is_of_ids(one: Profile, may_be_amounts: bool) -> bool:
+    """Whether the values of a column are ids, as far as its name does not say more; numbers among others seldom are."""
+    return one.holds == "ids" and (not one.is_whole or not may_be_amounts or one.named(*IDS))
 
 
 def _where(missing: Sequence[Profile]) -> Guess | None:
@@ -162,18 +167,23 @@ def _label(frame: pl.DataFrame, profiles: dict[str, Profile], token: str) -> str
     return None
 
 
-def _rows(look: Look, profiles: dict[str, Profile]) -> Shape:
+def _rows(look: Look, profiles: dict[str, Profile], places: Sequence[list[str]]) -> Shape:
     """Every row is an example."""
     wide = indicators(profiles.values())
-    profiles = {name: one for name, one in profiles.items() if name not in wide}
-    target, why, otherwise = target_of(profiles, bool(wide))
+    in_lists = {*wide, *(name for names in places for name in names)}
+    profiles = {name: one for name, one in profiles.items() if name not in in_lists}
+    target, why, otherwise = target_of(profiles, bool(in_lists))
     usable = [one for one in profiles.values() if one.name != target and one.missing < 0.7]
     usable = [one for one in usable if target is None or not gives_away(one, target)]
-    of_cells = tokens([one for one in usable if not wide or one.holds in ("texts", "lists", "categories")], target)
-    of_names = Guess({"kind": "indicators", "columns": wide}, "a row has what a column's name says where it is above 0")
-    made = [of_names, *(of_cells if target is not None else [])] if wide else of_cells
+    in_columns = [Guess({"kind": "indicators", "columns": wide}, _SAYS_SO)] if wide else []
+    in_columns += [Guess({"kind": "value", "columns": one, "qualified": False}, _ONE_LIST) for one in places]
+    of_cells = tokens(
+        [one for one in usable if not in_columns or one.holds in ("texts", "lists", "categories")], target
+    )
+    made = [*in_columns, *of_cells] if target is not None else in_columns[:1] or of_cells
     found = Shape(Guess({"kind": "missing_tokens"}, "no column looks like something to predict"), made)
-    own = [one.name for one in profiles.values() if one.holds == "row ids" and not one.missing] if wide else []
+    is_of_lists = in_columns or any(one.holds == "lists" for one in usable)
+    own = [one.name for one in profiles.values() if one.holds == "row ids" and not one.missing] if is_of_lists else []
     found.example = Guess(own[0], "each row has its own") if own else None
     found.count(look.frame.height, look)
     needed = [profiles[target]] if target is not None else []

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable
 
-from pipeline.proposal.hints import IDS, NO_CATEGORIES, OF_CLASSES, OF_NUMBERS
+from pipeline.proposal.hints import IDS, NO_CATEGORIES, OF_CLASSES, OF_NUMBERS, SURELY_CLASSES
 from pipeline.proposal.profile import Profile
 
 _MOST_CODES_OF_CLASSES = 10
 """Whole numbers of at most so many different values may be classes, such as 0 and 1 for whether a loan was paid."""
+_MOST_CLASSES = 50
 
 
 def otherwise_of(others: Iterable[Profile]) -> str:
@@ -19,14 +20,22 @@ def otherwise_of(others: Iterable[Profile]) -> str:
     return ""
 
 
-def target_of(profiles: dict[str, Profile], is_wide: bool) -> tuple[str | None, str, str]:
-    """The column to predict, why, and what else it could be."""
+def target_of(profiles: dict[str, Profile], has_lists: bool) -> tuple[str | None, str, str]:
+    """The column to predict, why, and what else it could be.
+
+    Args:
+        profiles: the columns that are no tokens for sure.
+        has_lists: whether others are; then only a name says that something is to be predicted.
+    """
     numbers = [one for one in profiles.values() if _is_a_number(one) and one.n_different > 10 and one.missing < 0.6]
     by_name = list(dict.fromkeys(one.name for hint in OF_NUMBERS for one in numbers if one.named(hint)))
     classes = [
         one.name
         for one in profiles.values()
-        if one.named(*OF_CLASSES) and 2 <= one.n_different <= 50 and one.missing < 0.6 and one.n_different < one.n / 5
+        if one.named(*OF_CLASSES)
+        and 2 <= one.n_different <= _MOST_CLASSES
+        and one.missing < 0.6
+        and one.n_different < one.n / 5
     ]
     if by_name and not (classes and profiles[by_name[0]].named("score", "rating", "value", "wert", "amount")):
         others = by_name[1:2] or classes[:1]
@@ -34,7 +43,7 @@ def target_of(profiles: dict[str, Profile], is_wide: bool) -> tuple[str | None, 
     if classes:
         several = f"{classes[0]} has {profiles[classes[0]].n_different} values, and a name of something to predict"
         return classes[0], several, "".join(classes[1:2])
-    if is_wide or any(one.holds in ("texts", "lists") for one in profiles.values()):
+    if has_lists or any(one.holds in ("texts", "lists") for one in profiles.values()):
         return None, "", ""
     if numbers:
         return (
@@ -48,7 +57,8 @@ def target_of(profiles: dict[str, Profile], is_wide: bool) -> tuple[str | None, 
 def is_a_class(one: Profile) -> bool:
     """Whether the values of a column to predict are classes, and no numbers."""
     if one.is_whole:
-        return one.n_different <= _MOST_CODES_OF_CLASSES and one.named(*OF_CLASSES)
+        most = _MOST_CLASSES if one.named(*SURELY_CLASSES) else _MOST_CODES_OF_CLASSES
+        return one.n_different <= most and one.named(*OF_CLASSES)
     return one.holds in ("categories", "ids")
 
 

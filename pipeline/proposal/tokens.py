@@ -1,5 +1,6 @@
 """Which columns of a table hold tokens, where every row is an example."""
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -7,7 +8,7 @@ import polars as pl
 
 from pipeline.config.records import MISSING
 from pipeline.config.section import as_tuple
-from pipeline.proposal.hints import NO_CATEGORIES, OF_CLASSES, OF_NUMBERS
+from pipeline.proposal.hints import NO_CATEGORIES, OF_CLASSES, OF_NUMBERS, OF_TOKENS
 from pipeline.proposal.look import Guess
 from pipeline.proposal.profile import Profile
 from pipeline.records.tokens.indicators import IndicatorTokens
@@ -16,6 +17,8 @@ MOST_FEATURES = 40
 FEWEST_INDICATORS, MOST_INDICATORS = 8, 5_000
 _MOST_CODES = 20
 """Whole numbers of at most so many different values may be codes, such as 1 to 5 for how one agrees."""
+_ALIKE = 0.7
+"""A larger share of values in common makes columns places of one list."""
 _ROWS = 20_000
 """Rows whose tokens are counted, at most."""
 _IN_TRAINING = 0.6
@@ -64,6 +67,33 @@ def indicators(profiles: Iterable[Profile]) -> list[str]:
     ends = [one.name for one in (*able[:1], *able[-1:]) if one.named(*OF_CLASSES, *OF_NUMBERS)]
     found = [one.name for one in able if one.is_indicator and one.name not in ends]
     return found[:MOST_INDICATORS] if len(found) >= max(FEWEST_INDICATORS, len(able) / 2) else []
+
+
+def numbered(frame: pl.DataFrame, profiles: Iterable[Profile]) -> list[list[str]]:
+    """Columns that are places of one list, such as `item 1`, `item 2`: their names differ in a number only.
+
+    Args:
+        frame: the first rows.
+        profiles: of its columns.
+    """
+    groups: dict[str, list[Profile]] = {}
+    for one in profiles:
+        if frame[one.name].dtype == pl.String and re.search(r"\d", one.name):
+            groups.setdefault(re.sub(r"\d+", "#", one.name), []).append(one)
+    return [[one.name for one in group] for group in groups.values() if _is_one_list(frame, group)]
+
+
+def _is_one_list(frame: pl.DataFrame, group: Sequence[Profile]) -> bool:
+    """Whether columns hold the same things: most values of the others are values of the fullest too."""
+    full = [one for one in group if one.holds in ("ids", "categories", "row ids", "texts")]
+    full = [one for one in full if not one.is_whole or one.named(*OF_TOKENS)]
+    if len(full) < 2 or len(full) < sum(one.holds != "nothing" for one in group):
+        return False
+    fullest, *others = sorted(full, key=lambda one: one.missing)
+    known = frame[fullest.name].head(_ROWS).unique()
+    values = pl.concat([frame[one.name].head(_ROWS).alias("value") for one in others])
+    values = values.filter(~values.is_in(MISSING)).drop_nulls()
+    return len(values) > 0 and float(values.is_in(known.implode()).mean()) > _ALIKE  # type: ignore[arg-type]
 
 
 def n_tokens(section: dict[str, Any], frame: pl.DataFrame, is_whole: bool, min_count: int) -> int:

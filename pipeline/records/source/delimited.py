@@ -15,6 +15,7 @@ import polars as pl
 from pipeline.errors import PipelineError
 from pipeline.records.side_by_side import side_by_side
 from pipeline.records.source.batch import Batch, Unreadable
+from pipeline.records.source.file_kinds import other_kind
 from pipeline.records.source.odd_lines import Dialect, Sifted, sift
 from pipeline.records.source.streams import Block, TextFile
 
@@ -27,20 +28,6 @@ _RETURN = "\ue00d"
 """Stands for a carriage return within a line: a character that no text has."""
 SEPARATORS = (",", ";", "\t", "|")
 """What usually stands between values, tried in this order."""
-
-
-_NO_TEXTS = (
-    b"\x89png",
-    b"\xff\xd8\xff",
-    b"gif8",
-    b"%pdf",
-    b"pk\x03\x04",
-    b"\x1f\x8b",
-    b"par1",
-    b"sqlite format 3",
-    b"\xd0\xcf\x11\xe0",
-)
-"""How pictures, documents, archives and databases start, in lower case."""
 
 
 class DelimitedFile:
@@ -79,9 +66,9 @@ class DelimitedFile:
         n_blank = len(first.text) - len(first.text.lstrip(b"\r\n"))
         blank = first.text[:n_blank]
         self._first = Block(first.text[n_blank:], first.first_line + blank.count(b"\n"))
-        kind = _other_kind(self._first.text)
+        kind = other_kind(self._first.text)
         if kind is not None:
-            raise PipelineError(f"{file.name}: this is {kind}.")
+            raise PipelineError(f"{file.name}: {kind}.")
         header = self._first.text[: self._first.text.index(b"\n")].decode("utf-8", "replace").strip("\r")
         one = separator or _best_separator(header, quote, needed)
         self.separator = self.separator or one
@@ -91,6 +78,16 @@ class DelimitedFile:
             raise PipelineError(f"{file.name}: its first line has {len(self.columns):,} names. Is the separator right?")
         self._has_names = not columns
         self._dialect = Dialect(one, quote, len(self.columns))
+
+    @property
+    def schema(self) -> pl.Schema:
+        """The columns, all of them texts."""
+        return pl.Schema(dict.fromkeys(self.columns, pl.String()))
+
+    @property
+    def checksum(self) -> str:
+        """The SHA-256 of the bytes on disk; after the last batch."""
+        return self.file.checksum
 
     def batches(self) -> Iterator[Batch]:
         """All records of the file, in its order."""
@@ -206,21 +203,6 @@ def _best_separator(header: str, quote: str | None, needed: Sequence[str]) -> st
         return len(set(names) & set(needed)), len(names)
 
     return max(SEPARATORS, key=worth)
-
-
-def _other_kind(text: bytes) -> str | None:
-    """What a file is, and what to do, if it starts like something else than a table; None if it is one."""
-    start = text[:1000].lstrip(b"\xef\xbb\xbf \t").lower()
-    if start.startswith((b"<!doctype html", b"<html")):
-        return "a web page and no table. Open its address in a browser: it may ask for a login, or have moved"
-    if start.startswith((b"[{", b'{"')):
-        return "JSON and no table. With a record a line it is read with `source.format: ndjson`"
-    if start.startswith(_NO_TEXTS) or b"\0" in text[: text.index(b"\n")]:
-        return (
-            "no text. If it is compressed, let its name end like that (.gz, .zip); a document has to be exported as "
-            "CSV or Parquet first"
-        )
-    return None
 
 
 def _names(values: Sequence[str]) -> tuple[str, ...]:

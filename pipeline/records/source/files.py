@@ -8,15 +8,16 @@ import polars as pl
 
 from pipeline.config.records import Source
 from pipeline.errors import PipelineError
-from pipeline.records.source import json_lines, plain_lines
+from pipeline.records.source import json_lines, matrices, plain_lines
 from pipeline.records.source.batch import Batch
 from pipeline.records.source.delimited import DelimitedFile
-from pipeline.records.source.nested import flat
+from pipeline.records.source.json_documents import JsonFile
+from pipeline.records.source.matrices import SparseMatrix
 from pipeline.records.source.object_stores import on_this_machine
 from pipeline.records.source.paths import ending, format_of, resolved
 from pipeline.records.source.streams import TextFile
-from pipeline.records.source.tables import LakeTable, ParquetFile
-from pipeline.records.source.urls import WEB, fetched
+from pipeline.records.source.tables import LakeTable, TableFile
+from pipeline.records.source.urls import WEB
 from pipeline.secrets import masked
 
 
@@ -34,7 +35,16 @@ class Readable(Protocol):
         """All rows, in the order of the source."""
 
 
-_TABLES = ("parquet", "delta", "iceberg")
+class _File(Protocol):
+    """One file of a source."""
+
+    @property
+    def schema(self) -> pl.Schema: ...
+
+    @property
+    def checksum(self) -> str: ...
+
+    def batches(self) -> Iterator[Batch]: ...
 
 
 class Files:
@@ -67,17 +77,13 @@ class Files:
         self.checksums: dict[str, str] = {}
         self.found: dict[str, str] = {}
         self._format = format_of(source, self._paths[0])
-        if self._format == "ndjson":
-            self._of_json = json_lines.schema_of([self._text_file(path) for path in self._paths])
-            self.schema = flat(pl.DataFrame(schema=self._of_json)).schema
-        elif self._format in _TABLES:
-            self.schema = self._table(self._paths[0]).schema
-        elif self._format == "lines":
-            self.schema = plain_lines.SCHEMA
-        else:
-            first = self._delimited(self._paths[0])
-            self.schema = _of_texts(first)
-            self.found["separator"] = repr(first.separator)
+        self._of_lines = (
+            json_lines.schema_of([self._text_file(path) for path in self._paths]) if self._is_json else None
+        )
+        self._first: _File | None = self._opened(self._paths[0])
+        self.schema = self._first.schema
+        if isinstance(self._first, DelimitedFile):
+            self.found["separator"] = repr(self._first.separator)
 
     def batches(self) -> Iterator[Batch]:
         """All rows, file by file.
@@ -86,25 +92,12 @@ class Files:
             PipelineError: a file is damaged, or its columns are not those of the first.
         """
         for path in self._paths:
-            if self._format in _TABLES:
-                table = self._table(path)
-                self._require_same(path, table.schema)
-                yield from (self._in_order(batch) for batch in table.batches())
-                self._note(path, table.checksum)
-                continue
-            if self._format == "csv":
-                delimited = self._delimited(path)
-                self._require_same(path, _of_texts(delimited))
-                file = delimited.file
-                yield from (self._in_order(batch) for batch in delimited.batches())
-            else:
-                file = self._text_file(path)
-                if self._format == "ndjson":
-                    found = json_lines.batches(file, self._of_json)
-                    yield from (batch._replace(frame=flat(batch.frame)) for batch in found)
-                else:
-                    yield from plain_lines.batches(file)
+            file, self._first = self._first or self._opened(path), None
+            self._require_same(path, file.schema)
+            yield from (self._in_order(batch) for batch in file.batches())
             self._note(path, file.checksum)
+            if isinstance(file, SparseMatrix) and file.n_left_out:
+                self.found["entries that are not above 0"] = f"{file.n_left_out:,} of {masked(path)} are left out"
 
     def _note(self, path: str, checksum: str) -> None:
         """Keep the checksum of a file that was read to its end."""
@@ -115,21 +108,34 @@ class Files:
             )
         self.checksums[masked(path)] = checksum if " " in checksum else checksum[:16]
 
-    def _table(self, path: str) -> ParquetFile | LakeTable:
-        if self._format == "parquet":
-            local = str(fetched(path, self._downloads)) if path.startswith(WEB) else path
-            return ParquetFile(local, masked(path), self.where)
-        return LakeTable(path, masked(path), self._format, self.where)
+    @property
+    def _is_json(self) -> bool:
+        return self._format in ("json", "ndjson")
+
+    def _opened(self, path: str) -> _File:
+        """A file, in the format of the source."""
+        if self._format in ("parquet", "arrow"):
+            is_fetched = path.startswith(WEB) or self._format == "arrow"
+            local = str(on_this_machine(path, self._downloads)) if is_fetched else path
+            return TableFile(local, masked(path), self._format, self.where)
+        if self._format in ("delta", "iceberg"):
+            return LakeTable(path, masked(path), self._format, self.where)
+        file = self._text_file(path)
+        if self._format in matrices.FORMATS:
+            return SparseMatrix(file, self._format)
+        if self._of_lines is not None:
+            return json_lines.JsonLines(file, self._of_lines)
+        if self._format == "lines":
+            return plain_lines.Lines(file)
+        source = self._source
+        separator = source.separator or ("\t" if ending(path) in (".tsv", ".tab") else None)
+        return DelimitedFile(file, separator, source.quote, source.columns, self._needed)
 
     def _text_file(self, path: str) -> TextFile:
         source = self._source
+        kind = JsonFile if self._format == "json" else TextFile
         local = on_this_machine(path, self._downloads)
-        return TextFile(local, masked(path), source.encoding, source.member, source.max_gigabytes * 1e9)
-
-    def _delimited(self, path: str) -> DelimitedFile:
-        source = self._source
-        separator = source.separator or ("\t" if ending(path) in (".tsv", ".tab") else None)
-        return DelimitedFile(self._text_file(path), separator, source.quote, source.columns, self._needed)
+        return kind(local, masked(path), source.encoding, source.member, source.max_gigabytes * 1e9, source.comment)
 
     def _in_order(self, batch: Batch) -> Batch:
         """The batch with the columns in the first file's order."""
@@ -149,7 +155,3 @@ class Files:
                         f"{other}: the column {column!r} holds {there[column]}, but {dtype} in {one}. Name files of "
                         "one kind."
                     )
-
-
-def _of_texts(file: DelimitedFile) -> pl.Schema:
-    return pl.Schema(dict.fromkeys(file.columns, pl.String()))

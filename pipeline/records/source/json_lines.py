@@ -10,6 +10,7 @@ import polars as pl
 from pipeline.errors import PipelineError
 from pipeline.records.side_by_side import side_by_side
 from pipeline.records.source.batch import Batch, Unreadable
+from pipeline.records.source.nested import flat
 from pipeline.records.source.streams import Block, TextFile
 
 
@@ -32,9 +33,29 @@ def schema_of(files: Sequence[TextFile]) -> pl.Schema:
     return found.schema
 
 
-def batches(file: TextFile, schema: pl.Schema) -> Iterator[Batch]:
-    """All objects of a file, in its order; a key that an object lacks is null."""
-    yield from side_by_side(partial(_batch, file.name, schema), ((block,) for block in file.blocks()))
+class JsonLines:
+    """A text file with one object a line; a key that an object lacks is null."""
+
+    def __init__(self, file: TextFile, of_lines: pl.Schema) -> None:
+        """Prepare to read a file.
+
+        Args:
+            file: the file.
+            of_lines: what its objects hold, and those of the other files of the source.
+        """
+        self._file, self._of_lines = file, of_lines
+        self.schema = flat(pl.DataFrame(schema=of_lines)).schema
+
+    def batches(self) -> Iterator[Batch]:
+        """All objects, in the file's order."""
+        blocks = ((block,) for block in self._file.blocks())
+        for batch in side_by_side(partial(_batch, self._file.name, self._of_lines), blocks):
+            yield batch._replace(frame=flat(batch.frame))
+
+    @property
+    def checksum(self) -> str:
+        """The SHA-256 of the bytes on disk; after the last batch."""
+        return self._file.checksum
 
 
 def _batch(name: str, schema: pl.Schema, block: Block) -> Batch:

@@ -4,7 +4,7 @@ import glob
 import os
 from pathlib import Path
 
-from pipeline.config.records import Source
+from pipeline.config.records import FORMATS, Source
 from pipeline.errors import PipelineError
 from pipeline.records.source.object_stores import addresses
 from pipeline.secrets import UnknownVariableError, expanded, masked
@@ -18,7 +18,17 @@ _FORMATS = {
     ".pq": "parquet",
     ".ndjson": "ndjson",
     ".jsonl": "ndjson",
+    ".json": "json",
+    ".arrow": "arrow",
+    ".feather": "arrow",
+    ".ipc": "arrow",
+    ".svmlight": "svmlight",
+    ".libsvm": "svmlight",
+    ".svm": "svmlight",
+    ".mtx": "matrix_market",
+    ".npz": "npz",
 }
+_USUAL = ("csv", "parquet", "ndjson")
 _DELTA_LOG, _ICEBERG = "_delta_log", ".metadata.json"
 """The folder that makes a folder a Delta table, and how the file that describes an Iceberg table ends."""
 COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst", ".zlib", ".zip")
@@ -61,7 +71,7 @@ def files_state(source: Source, conf_folder: Path) -> dict[str, tuple[int, int]]
 
 
 def format_of(source: Source, path: str) -> str:
-    """The format of a file: csv, parquet, ndjson or lines.
+    """The format of a file, as `source.format` names it.
 
     Raises:
         PipelineError: conf does not say it, and the name does not end like one.
@@ -72,12 +82,17 @@ def format_of(source: Source, path: str) -> str:
         return "iceberg"
     if "://" not in path and (Path(path) / _DELTA_LOG).is_dir():
         return "delta"
-    found = _FORMATS.get(ending(path)) or (_FORMATS.get(ending(source.member)) if source.member else None)
+    found = of_ending(path) or (of_ending(source.member) if source.member else None)
     if found is None and (source.separator or source.columns):
         return "csv"
     if found is None:
-        raise PipelineError(f"{path}: which format is this? Say `source.format`: csv, parquet, ndjson or lines.")
+        raise PipelineError(f"{path}: which format is this? Say `source.format`: {', '.join(FORMATS)}.")
     return found
+
+
+def of_ending(path: str) -> str | None:
+    """The format that the ending of a file's name stands for; None if it stands for none."""
+    return _FORMATS.get(ending(path))
 
 
 def ending(path: str) -> str:
@@ -117,8 +132,9 @@ def _resolve(path: str, source: Source, conf_folder: Path) -> list[str]:
         files = [one for one in found if not Path(one).is_dir()]
         if files:
             return [_readable(Path(one)) for one in files]
-    looked = " nor ".join(str(folder / path) for folder in folders)
-    raise PipelineError(f"{path}: there is no such file (looked for {looked}). Correct `source.path`.")
+    looked = " nor ".join(dict.fromkeys(os.path.normpath(folder / Path(path).expanduser()) for folder in folders))
+    looked_for = "" if looked == path else f" (looked for {looked})"
+    raise PipelineError(f"{path}: there is no such file{looked_for}. Correct `source.path`.")
 
 
 def _of_folder(folder: Path, source: Source) -> list[str]:
@@ -132,7 +148,10 @@ def _of_folder(folder: Path, source: Source) -> list[str]:
     if described:
         return [str(described[-1])]
     found = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith((".", "_")))
-    found = [path for path in found if source.format or ending(str(path)) in _FORMATS]
+    if not source.format:
+        found = [path for path in found if ending(str(path)) in _FORMATS]
+        # beside tables other files, such as a .json, rather tell something about them
+        found = [path for path in found if _FORMATS[ending(str(path))] in _USUAL] or found
     if not found:
         raise PipelineError(f"{folder}: the folder holds no file of a known format. Correct `source.path`.")
     return [str(path) for path in found]

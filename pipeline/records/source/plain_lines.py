@@ -14,9 +14,22 @@ from pipeline.records.source.streams import Block, TextFile
 SCHEMA = pl.Schema({"line": pl.String})
 
 
-def batches(file: TextFile) -> Iterator[Batch]:
-    """All lines of a file that are not blank, in its order."""
-    yield from side_by_side(partial(_batch, file.name), ((block,) for block in file.blocks()))
+class Lines:
+    """A text file, one record a line."""
+
+    schema = SCHEMA
+
+    def __init__(self, file: TextFile) -> None:
+        self._file = file
+
+    def batches(self) -> Iterator[Batch]:
+        """All lines that are not blank, in the file's order."""
+        yield from side_by_side(partial(_batch, self._file.name), ((block,) for block in self._file.blocks()))
+
+    @property
+    def checksum(self) -> str:
+        """The SHA-256 of the bytes on disk; after the last batch."""
+        return self._file.checksum
 
 
 def _batch(name: str, block: Block) -> Batch:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from pipeline.errors import PipelineError
+from pipeline.records.source.file_kinds import archive_kind
 
 BLOCK = 2**23
 """Bytes of a block, about; a longer line makes a longer block."""
@@ -34,7 +35,15 @@ class Block(NamedTuple):
 class TextFile:
     """A text file that is read once, from its start to its end."""
 
-    def __init__(self, path: Path, name: str, encoding: str | None, member: str | None, largest: float) -> None:
+    def __init__(
+        self,
+        path: Path,
+        name: str,
+        encoding: str | None,
+        member: str | None,
+        largest: float,
+        comment: str | None = None,
+    ) -> None:
         """Prepare to read a file.
 
         Args:
@@ -43,7 +52,9 @@ class TextFile:
             encoding: its encoding by its name in Python; None: by its byte-order mark, otherwise UTF-8.
             member: the file of a ZIP archive to read, as a glob.
             largest: the most bytes that it may hold when it is decompressed.
+            comment: how lines begin that stand before the first record, and are none.
         """
+        self._comment = comment.encode() if comment else None
         self.path, self.name, self.encoding, self.member, self.largest = path, name, encoding, member, largest
         self._sha256 = hashlib.sha256()
 
@@ -58,12 +69,29 @@ class TextFile:
         Raises:
             PipelineError: the file is damaged, too large, or not text.
         """
+        with self.stream() as stream:
+            blocks = self._lines(stream)
+            yield from blocks if self._comment is None else _without_head(blocks, self._comment)
+
+    @contextmanager
+    def stream(self) -> Iterator[BinaryIO]:
+        """The bytes of the file, decompressed; it is read to its end, for the checksum.
+
+        Raises:
+            PipelineError: the file is damaged.
+        """
         with self._told(), self.path.open("rb") as raw:
             hashed = _Hashed(raw, self._sha256.update)
             with self._decompressed(hashed, raw.peek()) as stream:
-                yield from self._lines(stream)
+                yield stream
             while hashed.read(BLOCK):  # what lies behind the compressed data belongs to the file too
                 pass
+
+    def whole(self) -> bytes:
+        """All bytes of the file, as they are on disk."""
+        found = self.path.read_bytes()
+        self._sha256.update(found)
+        return found
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -108,6 +136,8 @@ class TextFile:
 
     def _member(self, archive: zipfile.ZipFile) -> Any:
         names = [one.filename for one in archive.infolist() if not one.is_dir()]
+        if self.member is None and (kind := archive_kind(names)) is not None:
+            raise PipelineError(f"{self.name}: {kind}.")
         found = [name for name in names if self.member is None or fnmatch(name, self.member)]
         if len(found) != 1:
             held = ", ".join(names[:10])
@@ -157,11 +187,20 @@ class TextFile:
         return lambda some, last: some, start
 
 
+def _without_head(blocks: Iterator[Block], comment: bytes) -> Iterator[Block]:
+    """The blocks without the lines at the start of the first that begin like a comment."""
+    text, line = next(blocks)
+    while text.startswith(comment):
+        text, line = text.partition(b"\n")[2], line + 1
+    yield Block(text, line)
+    yield from blocks
+
+
 def _utf_16_or_8(start: bytes) -> str:
-    """The encoding of a file without a byte-order mark: in UTF-16 most of the other bytes of plain text are zero."""
+    """The encoding of a file without a byte-order mark: in UTF-16 every other byte of plain text is zero, mostly."""
     odd, even = start[1:1000:2], start[:1000:2]
-    for encoding, zeros in (("utf-16-le", odd), ("utf-16-be", even)):
-        if len(zeros) > 1 and zeros.count(0) > 0.8 * len(zeros):
+    for encoding, zeros, others in (("utf-16-le", odd, even), ("utf-16-be", even, odd)):
+        if len(zeros) > 1 and zeros.count(0) > 0.8 * len(zeros) and others.count(0) < 0.2 * len(others):
             return encoding
     return "utf-8"
 

@@ -1,4 +1,4 @@
-"""Reads Parquet files, and tables of Delta Lake and Iceberg, batch by batch."""
+"""Reads files of Parquet and Arrow, and tables of Delta Lake and Iceberg, batch by batch."""
 
 import hashlib
 import os
@@ -41,28 +41,29 @@ def _rows_at_once(rows: pl.LazyFrame) -> int:
     return min(max(fit, _SOME), ROWS)
 
 
-class ParquetFile:
-    """A Parquet file: on this machine, or in an object store that Polars reads."""
+class TableFile:
+    """A file of Parquet or Arrow: on this machine, or in an object store from which Polars reads."""
 
-    def __init__(self, path: str, name: str, where: pl.Expr | None = None) -> None:
+    def __init__(self, path: str, name: str, kind: str, where: pl.Expr | None = None) -> None:
         """Read the file's schema.
 
         Args:
             path: of the file, or its address.
             name: the path, for people.
+            kind: parquet or arrow.
             where: what holds for the rows to read; None: all are read.
 
         Raises:
-            PipelineError: it is no Parquet file, or cannot be read.
+            PipelineError: it is no such file, or cannot be read.
         """
-        self.name, self._path, self._where = name, path, where
+        self.name, self._path, self._kind, self._where = name, path, kind, where
         try:
-            self._rows = flat(pl.scan_parquet(path, glob=False))
+            self._rows = flat(_arrow(path) if kind == "arrow" else pl.scan_parquet(path, glob=False))
             self.schema = self._rows.collect_schema()
         except FileNotFoundError:  # of a store: files of this machine were looked for before
             raise PipelineError(f"{name}: there is no such file. Correct `source.path`.") from None
         except (pl.exceptions.PolarsError, OSError) as error:
-            raise PipelineError(f"{name}: cannot be read as parquet ({_first_line(error)}).") from error
+            raise PipelineError(f"{name}: cannot be read as {kind} ({_first_line(error)}).") from error
 
     def batches(self) -> Iterator[Batch]:
         """The rows of the file, in its order.
@@ -74,7 +75,7 @@ class ParquetFile:
         try:
             yield from batches_of(self._rows, self.name, self._where)
         except (pl.exceptions.PolarsError, OSError) as error:
-            raise PipelineError(f"{self.name}: cannot be read as parquet ({_first_line(error)}).") from error
+            raise PipelineError(f"{self.name}: cannot be read as {self._kind} ({_first_line(error)}).") from error
         self.checksum = "not known"
         if before is not None:
             with open(self._path, "rb") as file:
@@ -130,6 +131,15 @@ class LakeTable:
             raise PipelineError(
                 f"{self.name}: cannot be read as a {self._kind} table ({_first_line(error)})."
             ) from error
+
+
+def _arrow(path: str) -> pl.LazyFrame:
+    """The rows of an Arrow file, or of a stream of Arrow that was written into a file."""
+    if "://" not in path:
+        with open(path, "rb") as file:
+            if not file.read(6).startswith(b"ARROW1"):
+                return pl.read_ipc_stream(path).lazy()
+    return pl.scan_ipc(path, glob=False)
 
 
 def _delta(path: str) -> tuple[pl.LazyFrame, str]:

@@ -128,6 +128,62 @@ def test_lines_of_items_are_lists(name: str, delimiter: str, propose: Callable[.
     assert "example" not in conf
 
 
+def test_places_of_one_list_are_tokens_alike(propose: Callable[..., dict[str, Any]]) -> None:
+    goods = [f"good {i}" for i in range(40)]
+    baskets = [RNG.sample(goods, RNG.randrange(2, 7)) for _ in range(300)]
+    rows = [[len(basket), *basket, *[""] * (6 - len(basket))] for basket in baskets]
+    names = [f"Item {i}" for i in range(1, 7)]
+    conf = propose("baskets.csv", delimited(rows, ["Item(s)", *names]))
+    assert conf["tokens"] == [{"kind": "value", "columns": names, "qualified": False}]
+    assert conf["task"] == {"kind": "missing_tokens"}
+
+
+def test_columns_with_numbers_in_their_names_are_no_list_if_they_hold_other_things(
+    propose: Callable[..., dict[str, Any]],
+) -> None:
+    rows = [(f"red{RNG.randrange(9)}", f"big{RNG.randrange(9)}", RNG.randrange(100, 999)) for _ in range(300)]
+    conf = propose("things.csv", delimited(rows, ["field_1", "field_2", "price"]))
+    assert conf["tokens"] == [{"kind": "value", "columns": ["field_1", "field_2"]}]
+
+
+@pytest.mark.parametrize(
+    ("name", "separator", "head", "said"),
+    [
+        ("graph.txt", "\t", "# Nodes: 90\n# From\tTo\n", {"comment": "#", "separator": "\t"}),
+        ("out.graph", " ", "% bip unweighted\n", {"comment": "%", "format": "csv", "separator": " "}),
+        ("graph.edges", " ", "", {"format": "csv", "separator": " "}),
+        ("graph.csv", ",", "source,target\n", {}),
+    ],
+)
+def test_edges_of_a_graph_are_lists_of_what_each_node_leads_to(
+    name: str, separator: str, head: str, said: dict[str, str], propose: Callable[..., dict[str, Any]]
+) -> None:
+    edges = [f"{node}{separator}{other}" for node in range(90) for other in RNG.sample(range(90), 9)]
+    conf = propose(name, head + "\n".join(edges) + "\n")
+    names = ["source", "target"] if name == "graph.csv" else ["user", "item"]
+    told = said if name == "graph.csv" else {**said, "columns": names}
+    assert conf["source"] == {"path": name, **told}
+    assert (conf["example"], conf["tokens"]) == (names[0], [{"kind": "value", "columns": names[1]}])
+
+
+def test_the_rows_of_a_sparse_matrix_are_lists_and_its_labels_classes(propose: Callable[..., dict[str, Any]]) -> None:
+    lines = [
+        f"{i % 15} " + " ".join(f"{item}:{RNG.random():.2f}" for item in sorted(RNG.sample(range(1, 80), 8)))
+        for i in range(300)
+    ]
+    for name, told in (("news.svm", {}), ("news.txt", {"format": "svmlight"})):
+        conf = propose(name, "\n".join(lines) + "\n")
+        assert conf["source"] == {"path": name, **told}
+        assert (conf["example"], conf["tokens"]) == ("row", [{"kind": "items", "columns": "items"}])
+        assert conf["task"] == {"kind": "classification", "target": "label"}
+
+
+def test_lists_in_json_are_examples_by_their_ids(propose: Callable[..., dict[str, Any]]) -> None:
+    goods = [f"S{i:03}" for i in range(60)]
+    conf = propose("baskets.json", json.dumps({f"u{i}": RNG.sample(goods, 6) for i in range(300)}, indent=1))
+    assert (conf["example"], conf["tokens"]) == ("key", [{"kind": "items", "columns": "items"}])
+
+
 def test_of_lists_of_objects_the_names_are_tokens_and_the_amounts_are_not(
     propose: Callable[..., dict[str, Any]],
 ) -> None:

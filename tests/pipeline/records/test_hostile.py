@@ -192,9 +192,9 @@ def test_a_little_dirt_is_set_aside_and_the_rest_learned_from(name: str, kind: s
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("a picture", "this is no text"),
+        ("a picture", "this is a picture"),
         ("a page of HTML", "this is a web page and no table"),
-        ("JSON", "is read with `source.format: ndjson`"),
+        ("JSON", "this is JSON and no table: say `source.format: json`"),
         ("names in capitals", "there is no column 'user' in odd.csv, did you mean 'USER'"),
         ("all Latin-1", "Say its encoding with `source.encoding`, such as windows-1252"),
         ("every line long", "Is `source.separator` right?"),

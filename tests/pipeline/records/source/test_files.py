@@ -48,12 +48,28 @@ def test_csv_stays_text_so_that_a_token_is_what_the_file_says(read: Callable[...
 def test_other_formats_and_compressions_say_the_same(read: Callable[..., pl.DataFrame], folder: Path) -> None:
     RECORDS.write_parquet(folder / "r.parquet")
     RECORDS.write_ndjson(folder / "r.jsonl")
+    RECORDS.write_json(folder / "r.json")
+    RECORDS.write_ipc(folder / "r.feather", compression="zstd")
+    RECORDS.write_ipc_stream(folder / "r.arrow")
     RECORDS.write_csv(folder / "r.tsv", separator="\t")
     RECORDS.write_csv(folder / "r.data", separator=";")
     (folder / "r.csv.gz").write_bytes(gzip.compress(RECORDS.write_csv().encode()))
-    for path in ("r.parquet", "r.jsonl", "r.tsv", "r.csv.gz"):
+    for path in ("r.parquet", "r.jsonl", "r.json", "r.feather", "r.arrow", "r.tsv", "r.csv.gz"):
         assert read(path=path).equals(RECORDS), path
     assert read(path="r.data", format="csv", separator=";").equals(RECORDS)
+
+
+def test_lines_before_the_first_record_may_tell_about_the_file(read: Callable[..., pl.DataFrame], folder: Path) -> None:
+    (folder / "r.txt").write_text("# made today\n# by hand\nuser\tmovie\ttitle\n1\t#7\ta\n#2\t8\tb\n")
+    found = read(path="r.txt", comment="#")
+    assert found.select("user", "movie").rows() == [("1", "#7"), ("#2", "8")]
+
+
+def test_a_json_file_beside_tables_in_a_folder_is_none_of_them(read: Callable[..., pl.DataFrame], folder: Path) -> None:
+    (folder / "all").mkdir()
+    RECORDS.write_csv(folder / "all" / "r.csv")
+    (folder / "all" / "about.json").write_text('{"made": "today"}')
+    assert read(path="all").equals(RECORDS)
 
 
 def test_several_files_and_globs_are_one_table(read: Callable[..., pl.DataFrame], folder: Path) -> None:

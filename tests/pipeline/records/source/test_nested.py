@@ -12,7 +12,7 @@ from pipeline.config.files import load
 from pipeline.errors import PipelineError
 from pipeline.records.ingest import ingest
 from pipeline.records.source.nested import flat
-from pipeline.records.source.tables import ParquetFile
+from pipeline.records.source.tables import TableFile
 from pipeline.vocabulary.counted import count
 
 ORDERS: list[dict[str, Any]] = [
@@ -84,7 +84,7 @@ def test_an_object_itself_is_no_column_and_its_fields_are_named(
 
 def test_some_rows_of_a_table_are_read_by_a_field(tmp_path: Path) -> None:
     pl.DataFrame(ORDERS).write_parquet(tmp_path / "orders.parquet")
-    file = ParquetFile(str(tmp_path / "orders.parquet"), "orders", pl.col("order.id") > 2)
+    file = TableFile(str(tmp_path / "orders.parquet"), "orders", "parquet", pl.col("order.id") > 2)
     (batch,) = file.batches()
     assert batch.frame["order.id"].to_list() == [3, 4]
     assert batch.lines.tolist() == [3, 4]
