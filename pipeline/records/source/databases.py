@@ -140,7 +140,9 @@ def _frame(batch: Any) -> pl.DataFrame:
 def _from_sqlite(path: str, query: str) -> Iterator[pl.DataFrame]:
     """The rows; a column is of the type into which all its values fit, as a column of SQLite may hold any."""
     query = query.strip().rstrip(";")
-    with closing(sqlite3.connect(f"file:{_as_uri(path)}?mode=ro", uri=True)) as connection:
+    address = f"file:{_as_uri(path)}?mode=ro"
+    # a reading that was given up may be cleared away, and so closed, by any thread
+    with closing(sqlite3.connect(address, uri=True, check_same_thread=False)) as connection:
         names = [column[0] for column in connection.execute(f"select * from ({query}) limit 0").description]
         schema = {name: _sqlite_dtype(connection, query, name) for name in names}
         answer = connection.execute(f"select * from ({query})")

@@ -1,5 +1,6 @@
 import sqlite3
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import count
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from benchmarks.postgresql import PASSWORD, Cluster
 from pipeline.config.dataset import Dataset
+from pipeline.config.records import Source
 from pipeline.errors import PipelineError
 from pipeline.records.ingest import Records, ingest
 from pipeline.records.source import databases
@@ -110,6 +112,13 @@ def test_a_query_that_is_wrong_is_told(database: str, read: Callable[..., Record
         read(database, "select item from sales")
     with pytest.raises(PipelineError, match="has columns, but not a single record"):
         read(database, "select buyer, item from sales where 1 = 0")
+
+
+@every_database
+def test_a_reading_that_is_given_up_can_be_cleared_away_by_any_thread(database: str, tmp_path: Path) -> None:
+    query = databases.Query(Source(database=database, query="select * from many"), tmp_path)
+    with ThreadPoolExecutor(1) as other:
+        other.submit(query._frames.close).result()
 
 
 @pytest.mark.parametrize(
