@@ -46,6 +46,8 @@ class Shape:
     notes: list[str] = field(default_factory=list)
     n_examples: int = 0
     n_tokens: int = 0
+    n_classes: int = 0
+    """How many classes are to be told apart, if the task is to."""
 
     @property
     def min_count(self) -> int:
@@ -200,7 +202,7 @@ def _rows(look: Look, profiles: dict[str, Profile], places: Sequence[list[str]])
     ][:MOST_FEATURES]
     task: dict[str, Any] = {"kind": "regression", "target": target}
     if is_a_class(profiles[target]):
-        task["kind"] = "classification"
+        task["kind"], found.n_classes = "classification", profiles[target].n_different
     elif not profiles[target].is_positive:
         task["log"] = False
     found.task = Guess(task | ({"dense": dense} if dense else {}), why, otherwise)

@@ -15,6 +15,7 @@ _BASELINES = {
     "classification": "[most_frequent_class, logistic_regression]",
 }
 _WIDTH = 100
+_FEW_CLASSES = 8
 
 
 def proposed(name: str, place: str, query: str | None, conf_folder: Path, downloads: Path) -> str:
@@ -113,7 +114,8 @@ def _split(found: Shape, is_whole: bool) -> list[str]:
 
 def _dimensions(found: Shape, kind: str) -> str:
     room = min(found.n_examples // 2, found.n_tokens * 2 // 3)
-    wanted = (8, 32) if kind == "missing_tokens" else (3, 8)
+    # K classes lie in all directions from each other in K - 1 dimensions
+    wanted = (8, 32) if kind == "missing_tokens" or found.n_classes > _FEW_CLASSES else (3, 8)
     fits = [d for d in wanted if d <= room] or [max(1, min(2, room))]
     return f"[{', '.join(str(d) for d in fits)}]"
 

@@ -176,6 +176,7 @@ def test_the_rows_of_a_sparse_matrix_are_lists_and_its_labels_classes(propose: C
         assert conf["source"] == {"path": name, **told}
         assert (conf["example"], conf["tokens"]) == ("row", [{"kind": "items", "columns": "items"}])
         assert conf["task"] == {"kind": "classification", "target": "label"}
+        assert conf["dimensions"] == [8, 32]
 
 
 def test_lists_in_json_are_examples_by_their_ids(propose: Callable[..., dict[str, Any]]) -> None:
