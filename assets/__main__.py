@@ -1,6 +1,7 @@
 """The command `embedding-pipeline`: `new` writes a conf file, `run` learns, `dev` shows, `serve` and `score` answer."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -35,6 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except PipelineError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        if not _is_read_no_more():
+            raise
+        return 0
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130
@@ -44,6 +49,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f"error: {words}", file=sys.stderr)
         return 1
+
+
+def _is_read_no_more() -> bool:
+    """Whether who reads the answer has read enough, as `head` does; then the rest goes nowhere."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False
 
 
 def _done(options: argparse.Namespace) -> int:

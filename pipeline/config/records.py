@@ -10,9 +10,8 @@ from pipeline.config.section import Columns, OneOrMore, Section, as_tuple
 from pipeline.secrets import masked
 
 Part = Literal["train", "validation", "test"]
-Format = Literal[
-    "csv", "parquet", "arrow", "ndjson", "json", "lines", "svmlight", "matrix_market", "npz", "delta", "iceberg"
-]
+Matrix = Literal["svmlight", "matrix_market", "npz"]
+Format = Literal["csv", "parquet", "arrow", "excel", "ndjson", "json", "lines", Matrix, "delta", "iceberg"]
 FORMATS: tuple[str, ...] = get_args(Format)
 
 
@@ -77,13 +76,14 @@ class Source(Section):
     """Instead of files, an asset of your own Dagster project, such as `shop/loans`. Its value is a frame of Polars,
     pandas or Arrow, or the path of a file."""
     format: Format | None = None
-    """Format of the files. `lines`: each line of a text is one record, in a column named `line`. `json`: an array of
-    objects or lists, or one object that holds them. `svmlight`, `matrix_market` and `npz`, a sparse matrix of SciPy:
-    each row is one record, with its number as `row`, the numbers of the columns in which it has a value above 0 as
-    `items`, and in svmlight its `label`. `delta` and `iceberg`: the path is the folder of a Delta table, or the
-    metadata file of an Iceberg table. Default: by the ending of the name (.csv, .tsv, .txt, .parquet, .arrow, .feather,
-    .ndjson, .jsonl, .json, .svmlight, .libsvm, .mtx, .npz), or by what a folder holds. Compressed files (.gz, .zip,
-    .zst, .bz2, .xz) are read too."""
+    """Format of the files. `excel`: a workbook, all sheets that have the columns of its first. `lines`: each line of a
+    text is one record, in a column named `line`. `json`: an array of objects or lists, or one object that holds them.
+    `svmlight`, `matrix_market` and `npz`, a sparse matrix of SciPy: each row is one record, with its number as `row`,
+    the numbers of the columns in which it has a value above 0 as `items`, and in svmlight its `label`. `delta` and
+    `iceberg`: the path is the folder of a Delta table, or the metadata file of an Iceberg table. Default: by the ending
+    of the name (.csv, .tsv, .txt, .parquet, .arrow, .feather, .xlsx, .xls, .xlsb, .ods, .ndjson, .jsonl, .json,
+    .svmlight, .libsvm, .svm, .mtx, .npz), or by what a folder holds. Compressed files (.gz, .zip, .zst, .bz2, .xz) are
+    read too."""
     separator: str | None = Field(None, pattern=r"^[\x01-\x09\x0b\x0c\x0e-\x7f]{1,4}$")
     """What stands between the values of a CSV file. Default: a tab for .tsv; otherwise one of `, ; | tab`, by the first
     line."""
@@ -99,7 +99,8 @@ class Source(Section):
     """The mark before decimals, in numbers that are written as text. Default: each column tells, as 0,5 or 1.145,00 do;
     a column that does not tell is read as the others."""
     member: str | None = None
-    """The file of a ZIP archive to read, as a glob such as `*/ratings.csv`. Default: its only file."""
+    """The file of a ZIP archive to read, as a glob such as `*/ratings.csv`; default: its only file. Of a workbook, the
+    sheets to read; default: all that have the columns of the first."""
     max_gigabytes: float = Field(100.0, gt=0)
     """The most that a text file may hold once it is decompressed."""
     period: Period | None = None

@@ -45,6 +45,7 @@ def target_of(profiles: dict[str, Profile], has_lists: bool) -> tuple[str | None
         return classes[0], several, "".join(classes[1:2])
     if has_lists or any(one.holds in ("texts", "lists") for one in profiles.values()):
         return None, "", ""
+    numbers = [one for one in numbers if not one.named(*IDS)]
     if numbers:
         return (
             numbers[-1].name,

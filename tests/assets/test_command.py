@@ -113,6 +113,19 @@ def test_a_mistake_ends_in_one_sentence(
 
 
 @pytest.mark.parametrize("interruption", [signal.SIGINT, signal.SIGTERM])
+def test_an_answer_of_which_only_the_start_is_read_is_no_mistake(tmp_path: Path) -> None:
+    (tmp_path / "loans.csv").write_text("reader,book\n" + "".join(f"r{i % 30},b{i % 7}\n" for i in range(300)))
+    environment = {**os.environ, "PIPELINE_HOME": str(tmp_path / "home"), "PIPELINE_CONF": str(tmp_path)}
+    command = [sys.executable, "-m", "assets", "new", "books", str(tmp_path / "loans.csv")]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as new:
+        assert new.stdout is not None
+        new.stdout.close()
+        assert new.stderr is not None
+        said = new.stderr.read()
+    assert (new.returncode, said) == (0, "")
+    assert (tmp_path / "books.yaml").exists()
+
+
 def test_an_interrupted_run_is_killed_in_mlflow_and_says_so(
     movies: Dataset, tmp_path: Path, interruption: signal.Signals, run: Callable[..., Process]
 ) -> None:

@@ -16,7 +16,7 @@ _BY_START = {
     b"ORC": f"ORC, {_OTHER}",
     b"\x89HDF": f"HDF5, {_OTHER}",
     **{b"\x80" + bytes([version]): f"a pickle, {_OTHER}" for version in (2, 3, 4, 5)},
-    b"\xd0\xcf\x11\xe0": "a document of Office: save its table as CSV",
+    b"\xd0\xcf\x11\xe0": "a document of Office; a workbook is read with `source.format: excel`",
     **dict.fromkeys((b"\x89PNG", b"\xff\xd8\xff", b"GIF8"), _PICTURE),
 }
 """How files that are no text start, and what they are."""
@@ -101,12 +101,12 @@ def archive_kind(members: list[str]) -> str | None:
     """What a ZIP archive is, by the names of its files, if it is no archive of tables; otherwise None.
 
     >>> archive_kind(["[Content_Types].xml", "xl/workbook.xml"])
-    'this is a workbook of Excel: save the sheet as CSV'
+    'this is a workbook: say `source.format: excel`'
     """
     if "xl/workbook.xml" in members:
-        return "this is a workbook of Excel: save the sheet as CSV"
+        return "this is a workbook: say `source.format: excel`"
     if "content.xml" in members and "mimetype" in members:
-        return "this is a document of LibreOffice: save the sheet as CSV"
+        return "this is a document of LibreOffice; a workbook is read with `source.format: excel`"
     if members and all(name.endswith(".npy") for name in members):
         return "these are arrays of NumPy; a sparse matrix of SciPy is read with `source.format: npz`"
     return None

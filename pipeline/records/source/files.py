@@ -98,6 +98,8 @@ class Files:
             self._note(path, file.checksum)
             if isinstance(file, SparseMatrix) and file.n_left_out:
                 self.found["entries that are not above 0"] = f"{file.n_left_out:,} of {masked(path)} are left out"
+            if isinstance(file, TableFile) and file.left_out:
+                self.found["sheets that are left out"] = f"{', '.join(file.left_out)} of {masked(path)}"
 
     def _note(self, path: str, checksum: str) -> None:
         """Keep the checksum of a file that was read to its end."""
@@ -114,10 +116,10 @@ class Files:
 
     def _opened(self, path: str) -> _File:
         """A file, in the format of the source."""
-        if self._format in ("parquet", "arrow"):
-            is_fetched = path.startswith(WEB) or self._format == "arrow"
+        if self._format in ("parquet", "arrow", "excel"):
+            is_fetched = path.startswith(WEB) or self._format != "parquet"
             local = str(on_this_machine(path, self._downloads)) if is_fetched else path
-            return TableFile(local, masked(path), self._format, self.where)
+            return TableFile(local, masked(path), self._format, self.where, self._source.member)
         if self._format in ("delta", "iceberg"):
             return LakeTable(path, masked(path), self._format, self.where)
         file = self._text_file(path)

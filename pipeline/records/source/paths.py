@@ -22,6 +22,7 @@ _FORMATS = {
     ".arrow": "arrow",
     ".feather": "arrow",
     ".ipc": "arrow",
+    **dict.fromkeys((".xlsx", ".xls", ".xlsb", ".ods"), "excel"),
     ".svmlight": "svmlight",
     ".libsvm": "svmlight",
     ".svm": "svmlight",

@@ -1,4 +1,4 @@
-"""Reads files of Parquet and Arrow, and tables of Delta Lake and Iceberg, batch by batch."""
+"""Reads files of Parquet, Arrow and Excel, and tables of Delta Lake and Iceberg, batch by batch."""
 
 import hashlib
 import os
@@ -10,6 +10,7 @@ import polars as pl
 from pipeline.errors import PipelineError
 from pipeline.records.source.batch import Batch, of_table
 from pipeline.records.source.nested import flat
+from pipeline.records.source.workbooks import sheets
 
 ROWS, BYTES = 250_000, 2**26
 """The most rows of a batch, and the most bytes that they take in memory."""
@@ -42,23 +43,30 @@ def _rows_at_once(rows: pl.LazyFrame) -> int:
 
 
 class TableFile:
-    """A file of Parquet or Arrow: on this machine, or in an object store from which Polars reads."""
+    """A file of Parquet, Arrow or Excel: on this machine, or Parquet in an object store from which Polars reads."""
 
-    def __init__(self, path: str, name: str, kind: str, where: pl.Expr | None = None) -> None:
+    def __init__(self, path: str, name: str, kind: str, where: pl.Expr | None = None, sheet: str | None = None) -> None:
         """Read the file's schema.
 
         Args:
             path: of the file, or its address.
             name: the path, for people.
-            kind: parquet or arrow.
+            kind: parquet, arrow or excel.
             where: what holds for the rows to read; None: all are read.
+            sheet: the sheets of a workbook to read, as a glob; None: all.
 
         Raises:
             PipelineError: it is no such file, or cannot be read.
         """
         self.name, self._path, self._kind, self._where = name, path, kind, where
+        self.left_out: list[str] = []
+        """The sheets of a workbook that hold something else than the first."""
         try:
-            self._rows = flat(_arrow(path) if kind == "arrow" else pl.scan_parquet(path, glob=False))
+            if kind == "excel":
+                rows, self.left_out = sheets(path, name, sheet)
+            else:
+                rows = _arrow(path) if kind == "arrow" else pl.scan_parquet(path, glob=False)
+            self._rows = flat(rows)
             self.schema = self._rows.collect_schema()
         except FileNotFoundError:  # of a store: files of this machine were looked for before
             raise PipelineError(f"{name}: there is no such file. Correct `source.path`.") from None

@@ -337,6 +337,12 @@ def test_whole_numbers_of_few_values_are_tokens_where_nothing_else_is(propose: C
     assert "example" not in conf
 
 
+def test_a_number_that_is_a_name_is_not_predicted(propose: Callable[..., dict[str, Any]]) -> None:
+    rows = [(RNG.choice(["red", "blue"]), RNG.randrange(9, 99) / 8, 536_000 + i // 2) for i in range(300)]
+    conf = propose("parts.csv", delimited(rows, ["colour", "size", "DrawingNo"]))
+    assert conf["task"]["target"] == "size"
+
+
 def test_a_table_of_measurements_has_nothing_to_embed(propose: Callable[..., dict[str, Any]]) -> None:
     rows = [tuple(round(RNG.random(), 4) for _ in range(3)) for _ in range(300)]
     with pytest.raises(PipelineError, match=r"points.csv: no column holds words, .*, so there is nothing to embed"):

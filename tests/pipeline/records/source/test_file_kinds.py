@@ -36,7 +36,7 @@ def database(path: Path) -> None:
 
 KINDS = {
     "Avro": avro,
-    "Excel": excel,
+    "a workbook": excel,
     "a pickle": lambda path: path.write_bytes(pickle.dumps({"a": list(range(100))})),
     "a picture": lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n\0\0"),
     "a database": database,

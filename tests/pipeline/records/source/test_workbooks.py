@@ -1,0 +1,74 @@
+"""Workbooks of Excel, and the records that are read from their sheets."""
+
+import datetime as dt
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import xlsxwriter
+
+from pipeline.config.records import Source
+from pipeline.errors import PipelineError
+from pipeline.records.source.files import Files
+
+NAMES = ["Invoice", "StockCode", "Quantity", "InvoiceDate", "Customer ID"]
+MORNING = dt.datetime(2010, 12, 1, 8, 26)
+SALES = [
+    [536365, "85123A", 6, MORNING, 17850],
+    [536366, 71053, -1, MORNING, None],
+    ["C536379", 22752, 2, MORNING, 13047],
+]
+
+
+@pytest.fixture
+def workbook(tmp_path: Path) -> Callable[..., Path]:
+    """Write a workbook with some sheets, each a list of rows."""
+
+    def make(**sheets: list[list[Any]]) -> Path:
+        path = tmp_path / "sales.xlsx"
+        with xlsxwriter.Workbook(path, {"default_date_format": "yyyy-mm-dd hh:mm"}) as book:
+            for name, rows in sheets.items():
+                sheet = book.add_worksheet(name)
+                for i, row in enumerate(rows):
+                    sheet.write_row(i, 0, row)
+        return path
+
+    return make
+
+
+def read(path: Path, **settings: Any) -> tuple[pl.DataFrame, Files]:
+    files = Files(Source(path=(path.name,), **settings), path.parent, (), path.parent)
+    return pl.concat([batch.frame for batch in files.batches()]), files
+
+
+def test_ids_stay_what_the_sheet_shows_and_dates_are_dates(workbook: Callable[..., Path]) -> None:
+    found, _ = read(workbook(sales=[NAMES, *SALES]))
+    assert found["Invoice"].to_list() == ["536365", "536366", "C536379"]
+    assert found["StockCode"].to_list() == ["85123A", "71053", "22752"]
+    assert found["Customer ID"].to_list() == [17850, None, 13047]
+    assert found["Quantity"].to_list() == [6, -1, 2]
+    assert found["InvoiceDate"].to_list() == [MORNING] * 3
+
+
+def test_sheets_of_one_kind_are_one_table_and_the_others_are_told(workbook: Callable[..., Path]) -> None:
+    path = workbook(first=[NAMES, *SALES[:2]], notes=[["made by hand"]], second=[NAMES, *SALES[2:]], nothing=[])
+    found, files = read(path)
+    assert found["StockCode"].to_list() == ["85123A", "71053", "22752"]
+    assert files.found["sheets that are left out"] == f"notes, nothing of {path}"
+    assert read(path, member="sec*")[0].height == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"), [({"member": "third"}, "no sheet that is called 'third' has a table; its sheets are first")]
+)
+def test_a_sheet_that_is_not_there_is_told(settings: dict[str, str], said: str, workbook: Callable[..., Path]) -> None:
+    with pytest.raises(PipelineError, match=said):
+        read(workbook(first=[NAMES, *SALES]), **settings)
+
+
+def test_what_is_no_workbook_is_told(tmp_path: Path) -> None:
+    (tmp_path / "sales.xlsx").write_text("user,item\n1,2\n")
+    with pytest.raises(PipelineError, match="cannot be read as a workbook"):
+        read(tmp_path / "sales.xlsx")
