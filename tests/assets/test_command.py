@@ -112,7 +112,6 @@ def test_a_mistake_ends_in_one_sentence(
     assert re.fullmatch(r"error: .*broken.yaml:\d: not valid YAML: .*\n", capsys.readouterr().err)
 
 
-@pytest.mark.parametrize("interruption", [signal.SIGINT, signal.SIGTERM])
 def test_an_answer_of_which_only_the_start_is_read_is_no_mistake(tmp_path: Path) -> None:
     (tmp_path / "loans.csv").write_text("reader,book\n" + "".join(f"r{i % 30},b{i % 7}\n" for i in range(300)))
     environment = {**os.environ, "PIPELINE_HOME": str(tmp_path / "home"), "PIPELINE_CONF": str(tmp_path)}
@@ -126,6 +125,7 @@ def test_an_answer_of_which_only_the_start_is_read_is_no_mistake(tmp_path: Path)
     assert (tmp_path / "books.yaml").exists()
 
 
+@pytest.mark.parametrize("interruption", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_is_killed_in_mlflow_and_says_so(
     movies: Dataset, tmp_path: Path, interruption: signal.Signals, run: Callable[..., Process]
 ) -> None:
