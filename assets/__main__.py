@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import select
 import sys
 from collections.abc import Sequence
 
@@ -32,7 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     champion_command.add_argument("version", nargs="?", default="", help="a number, or auto: validation chooses again")
     options = parser.parse_args(arguments)
     try:
-        return _done(options)
+        code = _done(options)
+        sys.stdout.flush()
+        return code
     except PipelineError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -53,12 +56,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _is_read_no_more() -> bool:
     """Whether who reads the answer has read enough, as `head` does; then the rest goes nowhere."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return True
-    return False
+    poll = select.poll()
+    poll.register(sys.stdout, 0)
+    if not any(event & select.POLLERR for _, event in poll.poll(0)):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return True
 
 
 def _done(options: argparse.Namespace) -> int:
