@@ -11,7 +11,7 @@ from pipeline.secrets import masked
 
 Part = Literal["train", "validation", "test"]
 Matrix = Literal["svmlight", "matrix_market", "npz"]
-Format = Literal["csv", "parquet", "arrow", "excel", "ndjson", "json", "lines", Matrix, "delta", "iceberg"]
+Format = Literal["csv", "parquet", "arrow", "excel", "ndjson", "json", "lines", "documents", Matrix, "delta", "iceberg"]
 FORMATS: tuple[str, ...] = get_args(Format)
 
 
@@ -77,13 +77,14 @@ class Source(Section):
     pandas or Arrow, or the path of a file."""
     format: Format | None = None
     """Format of the files. `excel`: a workbook, all sheets that have the columns of its first. `lines`: each line of a
-    text is one record, in a column named `line`. `json`: an array of objects or lists, or one object that holds them.
-    `svmlight`, `matrix_market` and `npz`, a sparse matrix of SciPy: each row is one record, with its number as `row`,
-    the numbers of the columns in which it has a value above 0 as `items`, and in svmlight its `label`. `delta` and
-    `iceberg`: the path is the folder of a Delta table, or the metadata file of an Iceberg table. Default: by the ending
-    of the name (.csv, .tsv, .txt, .parquet, .arrow, .feather, .xlsx, .xls, .xlsb, .ods, .ndjson, .jsonl, .json,
-    .svmlight, .libsvm, .svm, .mtx, .npz), or by what a folder holds. Compressed files (.gz, .zip, .zst, .bz2, .xz) are
-    read too."""
+    text is one record, in a column named `line`. `documents`: each file is one record, with its `text`, its path as
+    `file`, and its `folder`. `json`: an array of objects or lists, or one object that holds them. `svmlight`,
+    `matrix_market` and `npz`, a sparse matrix of SciPy: each row is one record, with its number as `row`, the numbers
+    of the columns in which it has a value above 0 as `items`, and in svmlight its `label`. `delta` and `iceberg`: the
+    path is the folder of a Delta table, or the metadata file of an Iceberg table. Default: by the ending of the name
+    (.csv, .tsv, .txt, .parquet, .arrow, .feather, .xlsx, .xls, .xlsb, .ods, .ndjson, .jsonl, .json, .svmlight,
+    .libsvm, .svm, .mtx, .npz), or by what a folder holds. Compressed files (.gz, .zip, .zst, .bz2, .xz) are read
+    too."""
     separator: str | None = Field(None, pattern=r"^[\x01-\x09\x0b\x0c\x0e-\x7f]{1,4}$")
     """What stands between the values of a CSV file. Default: a tab for .tsv; otherwise one of `, ; | tab`, by the first
     line."""

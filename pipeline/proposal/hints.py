@@ -32,7 +32,7 @@ OF_WEIGHTS = (
 )
 OF_CLASSES = (
     *("label", "class", "klasse", "category", "kategorie", "target", "outcome", "default", "defaulted", "churn"),
-    *("status", "approved", "fraud", "survived", "result", "diagnosis", "sentiment", "species"),
+    *("status", "approved", "fraud", "survived", "result", "diagnosis", "sentiment", "species", "folder"),
 )
 SURELY_CLASSES = ("label", "class", "klasse", "category", "kategorie", "species")
 """Of these, names that no amount has: numbers under them are codes."""

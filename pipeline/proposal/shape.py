@@ -70,6 +70,8 @@ def shape(look: Look) -> Shape:
     may_be_amounts = "columns" not in look.source and look.frame.width > 2
     pair = _pair(look.frame, alone, may_be_amounts)
     found = _pairs(look, profiles, *pair) if pair is not None else _rows(look, profiles, places)
+    if "format" in look.source and look.source["format"].value == "documents":
+        found.example = Guess("file", "each is a text of its own")
     found.time = times(look.frame, profiles.values())
     return found
 

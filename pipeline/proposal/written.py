@@ -5,6 +5,7 @@ from typing import Any
 
 import yaml
 
+from pipeline.config.section import as_tuple
 from pipeline.errors import PipelineError
 from pipeline.proposal.look import Guess, Look, look
 from pipeline.proposal.shape import Shape, few, shape
@@ -76,11 +77,12 @@ def _text(name: str, seen: Look, found: Shape) -> str:
 
 
 def _in_words(kind: str, found: Shape) -> str:
+    columns = [column for guess in found.tokens for column in as_tuple(guess.value["columns"])]
     tokens = ", ".join(_names(guess.value["columns"]) for guess in found.tokens)
     if kind == "missing_tokens":
         whose = f"each {found.example.value}" if found.example is not None else "each row"
         return _plain(f"The {tokens} of {whose}: what belongs together?")
-    return _plain(f"What do {tokens} say about {found.task.value['target']}?")
+    return _plain(f"What {'does' if len(columns) == 1 else 'do'} {tokens} say about {found.task.value['target']}?")
 
 
 def _names(columns: str | list[str]) -> str:

@@ -11,6 +11,7 @@ from pipeline.errors import PipelineError
 from pipeline.records.source import json_lines, matrices, plain_lines
 from pipeline.records.source.batch import Batch
 from pipeline.records.source.delimited import DelimitedFile
+from pipeline.records.source.documents import Documents
 from pipeline.records.source.json_documents import JsonFile
 from pipeline.records.source.matrices import SparseMatrix
 from pipeline.records.source.object_stores import on_this_machine
@@ -91,11 +92,12 @@ class Files:
         Raises:
             PipelineError: a file is damaged, or its columns are not those of the first.
         """
-        for path in self._paths:
+        paths = self._paths[:1] if self._format == "documents" else self._paths
+        for path in paths:
             file, self._first = self._first or self._opened(path), None
             self._require_same(path, file.schema)
             yield from (self._in_order(batch) for batch in file.batches())
-            self._note(path, file.checksum)
+            self._note(file.name if isinstance(file, Documents) else path, file.checksum)
             if isinstance(file, SparseMatrix) and file.n_left_out:
                 self.found["entries that are not above 0"] = f"{file.n_left_out:,} of {masked(path)} are left out"
             if isinstance(file, TableFile) and file.left_out:
@@ -122,6 +124,8 @@ class Files:
             return TableFile(local, masked(path), self._format, self.where, self._source.member)
         if self._format in ("delta", "iceberg"):
             return LakeTable(path, masked(path), self._format, self.where)
+        if self._format == "documents":
+            return Documents([self._text_file(one) for one in self._paths])
         file = self._text_file(path)
         if self._format in matrices.FORMATS:
             return SparseMatrix(file, self._format)

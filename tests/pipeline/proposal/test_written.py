@@ -58,11 +58,11 @@ def german(number: float) -> str:
 def propose(tmp_path: Path) -> Callable[..., dict[str, Any]]:
     """The conf file that is proposed for a file, which it is checked to be able to read; also as text, under `text`."""
 
-    def make(name: str, content: str | bytes | pl.DataFrame) -> dict[str, Any]:
+    def make(name: str, content: str | bytes | pl.DataFrame | None) -> dict[str, Any]:
         path = tmp_path / name
         if isinstance(content, pl.DataFrame):
             content.write_parquet(path)
-        else:
+        elif content is not None:  # otherwise it is there
             path.write_bytes(content if isinstance(content, bytes) else content.encode())
         text = proposed("data", name, None, tmp_path, tmp_path / "downloads")
         (tmp_path / "data.yaml").write_text(text)
@@ -177,6 +177,29 @@ def test_the_rows_of_a_sparse_matrix_are_lists_and_its_labels_classes(propose: C
         assert (conf["example"], conf["tokens"]) == ("row", [{"kind": "items", "columns": "items"}])
         assert conf["task"] == {"kind": "classification", "target": "label"}
         assert conf["dimensions"] == [8, 32]
+
+
+def test_files_with_a_text_each_are_told_apart_by_their_folders(
+    tmp_path: Path, propose: Callable[..., dict[str, Any]]
+) -> None:
+    for i in range(120):
+        (tmp_path / "corpus" / f"mood{i % 3}").mkdir(parents=True, exist_ok=True)
+        words = " and ".join(RNG.sample(WORDS, RNG.randrange(4, 9)))
+        (tmp_path / "corpus" / f"mood{i % 3}" / f"{i}.txt").write_text(f"It is {words}, really.\nNo more.\n")
+    conf = propose("corpus", None)
+    assert conf["source"] == {"path": "corpus", "format": "documents"}
+    assert (conf["example"], conf["tokens"]) == ("file", [{"kind": "words", "columns": "text"}])
+    assert conf["task"] == {"kind": "classification", "target": "folder"}
+
+
+def test_many_files_with_rows_are_one_table(tmp_path: Path, propose: Callable[..., dict[str, Any]]) -> None:
+    (tmp_path / "sales").mkdir()
+    for day in range(30):
+        rows = [(f"u{RNG.randrange(40)}", f"i{RNG.randrange(60)}") for _ in range(20)]
+        (tmp_path / "sales" / f"{day}.txt").write_text(delimited(rows, ["user", "item"], "\t"))
+    conf = propose("sales", None)
+    assert conf["source"] == {"path": "sales", "separator": "\t"}
+    assert conf["example"] == "user"
 
 
 def test_lists_in_json_are_examples_by_their_ids(propose: Callable[..., dict[str, Any]]) -> None:

@@ -1,0 +1,46 @@
+"""Tells the encoding of a text by its first bytes."""
+
+_WESTERN = "windows-1252"
+_WRITTEN = b"\x80\x82\x84\x85\x8b\x91\x92\x93\x94\x95\x96\x97\x9b\xa0\xa3\xa7\xab\xb0\xb2\xb3\xb7\xba\xbb".decode(
+    _WESTERN
+)
+"""Characters that are no letters, and yet stand in texts of Western Europe: quotation marks, dashes, currencies."""
+_UNUSUAL = b"\xa4\xa6\xac\xb6\xd0\xde\xf0\xfe".decode(_WESTERN)
+"""Characters of that encoding that few texts have; letters of other encodings look like them."""
+
+
+def decoded(start: bytes) -> tuple[str, str | None]:
+    """The start of a file as text, and its encoding if that has to be said."""
+    for mark, encoding in ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"\xef\xbb\xbf", "utf-8-sig")):
+        if start.startswith(mark):
+            return start.decode(encoding, "ignore"), None
+    if start[1:1000:2].count(0) > 400 or start[:1000:2].count(0) > 400:
+        return start.decode("utf-16-le" if start[1:2] == b"\0" else "utf-16-be", "ignore"), None
+    for cut in range(4):  # the last letter may be cut in two
+        try:
+            return start[: len(start) - cut].decode(), None
+        except UnicodeDecodeError as error:
+            if error.start < len(start) - 4:
+                break
+    encoding = _WESTERN if _is_western(start) else _by_its_letters(start)
+    return start.decode(encoding, "replace"), encoding
+
+
+def _is_western(start: bytes) -> bool:
+    """Whether bytes are text in the encoding of Western Europe: their special characters are letters that it writes."""
+    try:
+        special = [letter for letter in start.decode(_WESTERN) if letter > "\x7f"]
+    except UnicodeDecodeError:
+        return False
+    usual = sum(letter.isalpha() or letter in _WRITTEN for letter in special)
+    odd = sum(letter in _UNUSUAL for letter in special)
+    words = start.decode(_WESTERN).split()
+    shouted = sum(word[1:] != word[1:].lower() and word != word.upper() for word in words)  # an umlaut inside a word
+    return usual > 0.9 * len(special) and odd < 0.05 * len(special) and shouted < 0.2 * len(words)
+
+
+def _by_its_letters(start: bytes) -> str:
+    from charset_normalizer import from_bytes
+
+    best = from_bytes(start).best()
+    return best.encoding if best is not None else _WESTERN
