@@ -185,7 +185,7 @@ def test_files_with_a_text_each_are_told_apart_by_their_folders(
     for i in range(120):
         (tmp_path / "corpus" / f"mood{i % 3}").mkdir(parents=True, exist_ok=True)
         words = " and ".join(RNG.sample(WORDS, RNG.randrange(4, 9)))
-        (tmp_path / "corpus" / f"mood{i % 3}" / f"{i}.txt").write_text(f"It is {words}, really.\nNo more.\n")
+        (tmp_path / "corpus" / f"mood{i % 3}" / f"{i}.txt").write_text(f"It is {words}.\nNo more.\n")
     conf = propose("corpus", None)
     assert conf["source"] == {"path": "corpus", "format": "documents"}
     assert (conf["example"], conf["tokens"]) == ("file", [{"kind": "words", "columns": "text"}])
