@@ -84,7 +84,8 @@ def cross_fit(
             folds = [fitter.fitted_in_fold(0, log, log_losses=log_losses, processes=processes)]
             fits = [*folds[0].fits]
         else:
-            folds = in_parallel([partial(fitter.fitted_in_fold, i) for i in range(examples.n_folds)], log, processes)
+            each = [partial(fitter.fitted_in_fold, i) for i in range(examples.n_folds)]
+            folds = in_parallel(each, name, log, processes)
             watch = Watch(f"{name}, all", log)
             last = fitter.fit(final_training(examples, conf), watch, typical([fold.fits[0].chosen for fold in folds]))
             fits = [*(fit for fold in folds for fit in fold.fits), last]

@@ -58,7 +58,7 @@ def on_one_thread(method: Estimator, size: Size, dimension: int | None) -> Abstr
 
 
 def in_parallel(
-    pieces: Sequence[Piece[T]], log: logging.Logger, processes: int, shows_progress: bool = True
+    pieces: Sequence[Piece[T]], name: str, log: logging.Logger, processes: int, shows_progress: bool = True
 ) -> list[T]:
     """What the pieces return, in their order.
 
@@ -68,6 +68,7 @@ def in_parallel(
 
     Args:
         pieces: what to do.
+        name: what they are pieces of, for people.
         log: gets the lines of all pieces; those of other processes come after the end, without progress.
         processes: the most processes, this one included.
         shows_progress: whether those that this process does show their progress.
@@ -83,7 +84,7 @@ def in_parallel(
     while waiting:
         others = min(processes, len(waiting)) - 1
         if others and helpers.is_ready and (idle := idle_cores() - 1) > 0:
-            _with_others(waiting, done, do, min(others, idle), log)
+            _with_others(waiting, done, do, min(others, idle), name, log)
             continue
         with helpers.starting(others):
             do(*waiting.popleft())
@@ -106,6 +107,7 @@ def _with_others(
     done: dict[int, _Done],
     do: Callable[[int, Piece[Any]], None],
     others: int,
+    name: str,
     log: logging.Logger,
 ) -> None:
     """Do the pieces that wait; those that another process did not bring to an end wait again afterwards."""
@@ -130,7 +132,7 @@ def _with_others(
             while (numbered := _taken(waiting.popleft)) is not None:
                 do(*numbered)
             if wait(lent, PATIENCE).not_done:
-                log.info("this process has done its share, and waits for the others")
+                log.info(f"{name}: this process has done its share, and waits for the others")
             for one in lent:
                 one.result()
         except BaseException:
@@ -139,7 +141,7 @@ def _with_others(
             raise
     helpers.is_used()
     if lost:
-        log.warning("another process that helped to fit was ended by the system; this one goes on")
+        log.warning(f"{name}: another process that helped was ended by the system; this one goes on")
         helpers.end()
         waiting.extend(sorted(lost, key=lambda numbered: numbered[0]))
 

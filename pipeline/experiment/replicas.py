@@ -140,7 +140,7 @@ def _fitted(
     replicas = _Replicas(fit, conf, chosen, learned, training)
     how = estimator(fit.method, conf), size, fit.dimension
     with on_one_thread(*how):
-        done = in_parallel([partial(replicas.fitted, i) for i in range(n)], _SILENT, processes_for(*how))
+        done = in_parallel([partial(replicas.fitted, i) for i in range(n)], "", _SILENT, processes_for(*how))
     nearest, where = zip(*done, strict=True)
     return stability_of(nearest_tokens(learned.matrix, learned.counts), list(nearest)), np.array(where)
 

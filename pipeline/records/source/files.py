@@ -77,6 +77,7 @@ class Files:
         """What holds for the rows of tables that are read; rows of text files are read all. None: all are read."""
         self.checksums: dict[str, str] = {}
         self.found: dict[str, str] = {}
+        self._rows_before = 0
         self._format = format_of(source, self._paths[0])
         self._of_lines = (
             json_lines.schema_of([self._text_file(path) for path in self._paths]) if self._is_json else None
@@ -92,14 +93,16 @@ class Files:
         Raises:
             PipelineError: a file is damaged, or its columns are not those of the first.
         """
-        paths = self._paths[:1] if self._format == "documents" else self._paths
-        for path in paths:
+        self._rows_before = 0
+        for path in self._paths[:1] if self._format == "documents" else self._paths:
             file, self._first = self._first or self._opened(path), None
             self._require_same(path, file.schema)
             yield from (self._in_order(batch) for batch in file.batches())
             self._note(file.name if isinstance(file, Documents) else path, file.checksum)
-            if isinstance(file, SparseMatrix) and file.n_left_out:
-                self.found["entries that are not above 0"] = f"{file.n_left_out:,} of {masked(path)} are left out"
+            if isinstance(file, SparseMatrix):
+                self._rows_before += file.n_rows
+                if file.n_left_out:
+                    self.found["entries that are not above 0"] = f"{file.n_left_out:,} of {masked(path)} are left out"
             if isinstance(file, TableFile) and file.left_out:
                 self.found["sheets that are left out"] = f"{', '.join(file.left_out)} of {masked(path)}"
 
@@ -128,7 +131,7 @@ class Files:
             return Documents([self._text_file(one) for one in self._paths])
         file = self._text_file(path)
         if self._format in matrices.FORMATS:
-            return SparseMatrix(file, self._format)
+            return SparseMatrix(file, self._format, self._rows_before)
         if self._of_lines is not None:
             return json_lines.JsonLines(file, self._of_lines)
         if self._format == "lines":

@@ -31,12 +31,13 @@ class SparseMatrix:
     value above 0, as the file counts them; and `label`, which only svmlight has.
     """
 
-    def __init__(self, file: TextFile, kind: str) -> None:
+    def __init__(self, file: TextFile, kind: str, rows_before: int = 0) -> None:
         """Read the matrix.
 
         Args:
             file: the file.
             kind: one of `FORMATS`.
+            rows_before: the rows of the files before it, whose numbers its own continue.
 
         Raises:
             PipelineError: it is no such matrix, or damaged.
@@ -48,9 +49,15 @@ class SparseMatrix:
             reason = str(error).strip().split("\n", 1)[0]
             raise PipelineError(f"{file.name}: cannot be read as {kind} ({reason}).") from error
         self._first_row, self._first_column = _FIRST[kind]
+        self._first_row += rows_before
         self.n_left_out = int(np.count_nonzero(~(self._matrix.data > 0)))
         """Stored entries that are 0 or below, or no number."""
         self.schema = next(self.batches()).frame.schema
+
+    @property
+    def n_rows(self) -> int:
+        """The number of its rows."""
+        return int(self._matrix.shape[0])
 
     @property
     def checksum(self) -> str:
@@ -59,7 +66,7 @@ class SparseMatrix:
 
     def batches(self) -> Iterator[Batch]:
         """All rows of the matrix, in its order."""
-        for start in range(0, max(1, self._matrix.shape[0]), ROWS):
+        for start in range(0, max(1, self.n_rows), ROWS):
             rows = self._matrix[start : start + ROWS]
             yield of_table(self._frame(rows, start), self._name, start + 1)
 

@@ -92,7 +92,7 @@ def test_pieces_come_in_their_order_whoever_did_them_with_what_they_wrote(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO):
-        done = in_parallel(pieces_of(number, tmp_path), LOG, 2)
+        done = in_parallel(pieces_of(number, tmp_path), "some", LOG, 2)
     assert [i for i, _, _ in done] == list(range(9))
     assert sorted(line for line in caplog.messages if line.startswith("piece")) == [f"piece {i}" for i in range(9)]
     assert done[0][1]  # the first piece is always done here: it need not be pickled
@@ -103,15 +103,15 @@ def test_pieces_come_in_their_order_whoever_did_them_with_what_they_wrote(
 @pytest.mark.usefixtures("another_process")
 def test_what_a_piece_raises_elsewhere_is_raised_here(tmp_path: Path) -> None:
     with pytest.raises(PipelineError, match=r"films.yaml: piece \d cannot be done"):
-        in_parallel(pieces_of(fails_elsewhere, tmp_path), LOG, 2)
+        in_parallel(pieces_of(fails_elsewhere, tmp_path), "some", LOG, 2)
 
 
 @pytest.mark.usefixtures("another_process")
 def test_pieces_of_a_process_that_the_system_ends_are_done_here(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert in_parallel(pieces_of(ends_elsewhere, tmp_path), LOG, 2) == list(range(9))
-    assert caplog.messages == ["another process that helped to fit was ended by the system; this one goes on"]
+    assert in_parallel(pieces_of(ends_elsewhere, tmp_path), "some", LOG, 2) == list(range(9))
+    assert caplog.messages == ["some: another process that helped was ended by the system; this one goes on"]
     assert not helpers.is_ready
 
 
@@ -119,7 +119,7 @@ def test_short_work_starts_no_process(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr("pipeline.experiment.helpers.WORTH", float(PATIENCE))
     (tmp_path / "met").touch()
     helpers.end()
-    assert all(is_here for _, is_here, _ in in_parallel(pieces_of(number, tmp_path), LOG, 8))
+    assert all(is_here for _, is_here, _ in in_parallel(pieces_of(number, tmp_path), "some", LOG, 8))
     assert helpers.executor is None
 
 

@@ -81,6 +81,15 @@ def test_lists_are_the_same_in_batches_of_any_size(
     assert [line for batch in batches for line in batch.lines] == list(range(1, len(rows) + 1))
 
 
+def test_the_rows_of_several_files_are_numbered_on(tmp_path: Path) -> None:
+    for name in ("a.npz", "b.npz"):
+        sparse.save_npz(tmp_path / name, MATRIX)
+    files = Files(Source(path=("*.npz",)), tmp_path, (), tmp_path)
+    found = pl.concat([batch.frame for batch in files.batches()])
+    assert found["row"].to_list() == [0, 1, 2, 3, 4, 5]
+    assert found["items"].to_list() == LISTS * 2
+
+
 def test_of_a_symmetric_matrix_both_halves_are_read(tmp_path: Path) -> None:
     text = "%%MatrixMarket matrix coordinate pattern symmetric\n% a graph\n3 3 2\n2 1\n3 3\n"
     (tmp_path / "graph.mtx").write_text(text)
