@@ -128,7 +128,8 @@ class TextFile:
         if kind == "zstd":
             import pyarrow as pa
 
-            return pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), "zstd")
+            stream = pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), "zstd")
+            return io.BufferedReader(_Hashed(stream, lambda _: None))  # has lines, which Arrow's streams do not have
         if self.path.suffix == ".zlib":
             return io.BytesIO(zlib.decompress(raw.read()))
         opened: dict[str, Any] = {"gzip": gzip.open, "bzip2": bz2.open, "xz": lzma.open}

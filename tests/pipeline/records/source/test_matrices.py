@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,10 +33,17 @@ def in_a_gzip(matrix: sparse.csr_matrix, path: Path) -> None:
     path.write_bytes(gzip.compress(path.with_name("plain.mtx").read_bytes()))
 
 
+def in_zstd(matrix: sparse.csr_matrix, path: Path) -> None:
+    svmlight(matrix, path.with_name("plain.svm"))
+    with pa.CompressedOutputStream(path, "zstd") as stream:
+        stream.write(path.with_name("plain.svm").read_bytes())
+
+
 WRITERS: dict[str, tuple[Callable[..., None], int, int]] = {
     "some.svmlight": (svmlight, 1, 0),
     "some.mtx": (lambda matrix, path: mmwrite(path, matrix), 1, 1),
     "some.mtx.gz": (in_a_gzip, 1, 1),
+    "some.svm.zst": (in_zstd, 1, 0),
     "some.npz": (lambda matrix, path: sparse.save_npz(path, matrix), 0, 0),
 }
 """Each with what writes it, and the numbers of the first row and of the first column in it."""
@@ -54,7 +62,7 @@ def test_each_row_is_a_list_of_the_columns_with_a_value_above_0(name: str, tmp_p
     assert found["items"].to_list() == [[item + first_column for item in row] for row in LISTS]
     assert found["row"].to_list() == [first_row, first_row + 1, first_row + 2]
     assert files.found["entries that are not above 0"] == f"1 of {tmp_path / name} are left out"
-    if name == "some.svmlight":
+    if ".sv" in name:
         assert found["label"].to_list() == [0, 1, 2]
 
 
