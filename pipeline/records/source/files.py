@@ -95,7 +95,8 @@ class Files:
         """
         self._rows_before = 0
         for path in self._paths[:1] if self._format == "documents" else self._paths:
-            file, self._first = self._first or self._opened(path), None
+            first, self._first = self._first, None
+            file = first if first is not None and self.where is None else self._opened(path)
             self._require_same(path, file.schema)
             yield from (self._in_order(batch) for batch in file.batches())
             self._note(file.name if isinstance(file, Documents) else path, file.checksum)
