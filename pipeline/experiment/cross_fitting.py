@@ -85,7 +85,7 @@ def cross_fit(
             fits = [*folds[0].fits]
         else:
             each = [partial(fitter.fitted_in_fold, i) for i in range(examples.n_folds)]
-            folds = in_parallel(each, name, log, processes)
+            folds = in_parallel(each, f"{conf.name}: {name}", log, processes)
             watch = Watch(f"{name}, all", log)
             last = fitter.fit(final_training(examples, conf), watch, typical([fold.fits[0].chosen for fold in folds]))
             fits = [*(fit for fold in folds for fit in fold.fits), last]

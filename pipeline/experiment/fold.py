@@ -106,7 +106,7 @@ class FoldFitter:
             for i in range(1, conf.seeds or 1):
                 whose, seed = f"{name}, seed {i + 1} of {conf.seeds}", (conf.seed + i) % 2**32
                 again.append(partial(of_seed, whose, chosen=chooser.chosen, seed=seed))
-        done = in_parallel(again, name, log, processes, shows_progress)
+        done = in_parallel(again, f"{conf.name}: {name}", log, processes, shows_progress)
         fits, of_seeds = [chooser, *done[:refits]], done[refits:]
         scores = {part: frame for one in fits for part, frame in one.scores.items()}
         by_seed = [one[judged] for one in (scores, *(one.scores for one in of_seeds))] if judged and of_seeds else []
