@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -109,3 +110,13 @@ def test_the_readme_s_conf_file_is_a_complete_one_of_ten_lines(tmp_path: Path) -
 def test_ci_runs_the_readme_s_test_command() -> None:
     assert "make test" in (PROJECT / ".ci" / "run").read_text()
     assert "make test" in README
+
+
+def test_every_extra_that_people_are_told_to_install_is_one_and_is_installed_for_the_tests() -> None:
+    extras = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    files = [*PROJECT.glob("pipeline/**/*.py"), *PROJECT.glob("assets/**/*.py"), *PROJECT.glob("docs/*.md")]
+    told = {name for file in files for name in re.findall(r"embedding-pipeline\[(\w+)\]", file.read_text())}
+    assert told <= {*extras}
+    made_by = (PROJECT / "Makefile").read_text()
+    locked = {name for found in re.findall(r"install --quiet .*'\.\[([\w,]+)\]'", made_by) for name in found.split(",")}
+    assert locked == {*extras}
