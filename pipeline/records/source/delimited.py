@@ -85,6 +85,11 @@ class DelimitedFile:
         return pl.Schema(dict.fromkeys(self.columns, pl.String()))
 
     @property
+    def found(self) -> dict[str, str]:
+        """What stands between the values."""
+        return {"separator": repr(self.separator)}
+
+    @property
     def checksum(self) -> str:
         """The SHA-256 of the bytes on disk; after the last batch."""
         return self.file.checksum

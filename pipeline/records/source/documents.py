@@ -2,12 +2,11 @@
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
 
-from pipeline.errors import PipelineError
 from pipeline.records.source.batch import Batch, Unreadable, of_table
 from pipeline.records.source.streams import TextFile
 
@@ -20,15 +19,10 @@ class Documents:
     """Texts that are a file each: `file`, its path within the folder of all; `folder`, in which it is; and `text`."""
 
     schema = SCHEMA
+    found: Mapping[str, str] = {}
 
     def __init__(self, files: Sequence[TextFile]) -> None:
-        """Prepare to read the files.
-
-        Raises:
-            PipelineError: there is none.
-        """
-        if not files:
-            raise PipelineError("there is no file. Correct `source.path`.")
+        """Prepare to read the files; at least one."""
         self._files, self._sha256 = files, hashlib.sha256()
         self._folder = Path(os.path.commonpath([str(file.path.parent) for file in files]))
         self.name = str(self._folder)

@@ -1,6 +1,6 @@
 """Reads the files of a source one after the other, as one table."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -45,6 +45,9 @@ class _File(Protocol):
     @property
     def checksum(self) -> str: ...
 
+    @property
+    def found(self) -> Mapping[str, str]: ...
+
     def batches(self) -> Iterator[Batch]: ...
 
 
@@ -76,7 +79,6 @@ class Files:
         self.where: pl.Expr | None = None
         """What holds for the rows of tables that are read; rows of text files are read all. None: all are read."""
         self.checksums: dict[str, str] = {}
-        self.found: dict[str, str] = {}
         self._rows_before = 0
         self._format = format_of(source, self._paths[0])
         self._of_lines = (
@@ -84,8 +86,7 @@ class Files:
         )
         self._first: _File | None = self._opened(self._paths[0])
         self.schema = self._first.schema
-        if isinstance(self._first, DelimitedFile):
-            self.found["separator"] = repr(self._first.separator)
+        self.found = dict(self._first.found)
 
     def batches(self) -> Iterator[Batch]:
         """All rows, file by file.
@@ -100,12 +101,9 @@ class Files:
             self._require_same(path, file.schema)
             yield from (self._in_order(batch) for batch in file.batches())
             self._note(file.name if isinstance(file, Documents) else path, file.checksum)
+            self.found = {**file.found, **self.found}
             if isinstance(file, SparseMatrix):
                 self._rows_before += file.n_rows
-                if file.n_left_out:
-                    self.found["entries that are not above 0"] = f"{file.n_left_out:,} of {masked(path)} are left out"
-            if isinstance(file, TableFile) and file.left_out:
-                self.found["sheets that are left out"] = f"{', '.join(file.left_out)} of {masked(path)}"
 
     def _note(self, path: str, checksum: str) -> None:
         """Keep the checksum of a file that was read to its end."""

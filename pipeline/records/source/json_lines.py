@@ -1,7 +1,7 @@
 """Reads NDJSON: one JSON object per line. The dtype of a column is what all its values fit into."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -35,6 +35,8 @@ def schema_of(files: Sequence[TextFile]) -> pl.Schema:
 
 class JsonLines:
     """A text file with one object a line; a key that an object lacks is null."""
+
+    found: Mapping[str, str] = {}
 
     def __init__(self, file: TextFile, of_lines: pl.Schema) -> None:
         """Prepare to read a file.

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-import pyarrow as pa
 
 from pipeline.errors import PipelineError
 from pipeline.records.source.batch import Batch, of_table
@@ -50,8 +49,10 @@ class SparseMatrix:
             raise PipelineError(f"{file.name}: cannot be read as {kind} ({reason}).") from error
         self._first_row, self._first_column = _FIRST[kind]
         self._first_row += rows_before
-        self.n_left_out = int(np.count_nonzero(~(self._matrix.data > 0)))
-        """Stored entries that are 0 or below, or no number."""
+        n_left_out = int(np.count_nonzero(~(self._matrix.data > 0)))
+        self.found = (
+            {f"left out of {file.name}": f"stored values that are not above 0: {n_left_out:,}"} if n_left_out else {}
+        )
         self.schema = next(self.batches()).frame.schema
 
     @property
@@ -71,6 +72,8 @@ class SparseMatrix:
             yield of_table(self._frame(rows, start), self._name, start + 1)
 
     def _frame(self, rows: Any, start: int) -> pl.DataFrame:
+        import pyarrow as pa
+
         is_above, numbers = rows.data > 0, np.arange(start, start + rows.shape[0])
         ends = np.concatenate([[0], np.cumsum(is_above)])[rows.indptr]
         items = rows.indices[is_above].astype(np.int64) + self._first_column

@@ -1,6 +1,6 @@
 """Reads a text file in which each line is one record, such as a basket of items: one column, named `line`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 import numpy as np
@@ -18,6 +18,7 @@ class Lines:
     """A text file, one record a line."""
 
     schema = SCHEMA
+    found: Mapping[str, str] = {}
 
     def __init__(self, file: TextFile) -> None:
         self._file = file

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import polars as pl
@@ -59,11 +59,12 @@ class TableFile:
             PipelineError: it is no such file, or cannot be read.
         """
         self.name, self._path, self._kind, self._where = name, path, kind, where
-        self.left_out: list[str] = []
-        """The sheets of a workbook that hold something else than the first."""
+        self.found: dict[str, str] = {}
         try:
+            self._before = self._state()  # a workbook, and a stream of Arrow, are read here
             if kind == "excel":
-                rows, self.left_out = sheets(path, name, sheet)
+                rows, others = sheets(path, name, sheet)
+                self.found = {f"left out of {name}": f"the sheets {', '.join(others)}"} if others else {}
             else:
                 rows = _arrow(path) if kind == "arrow" else pl.scan_parquet(path, glob=False)
             self._rows = flat(rows)
@@ -79,16 +80,15 @@ class TableFile:
         Raises:
             PipelineError: the file is damaged, or was changed while it was read.
         """
-        before = self._state()
         try:
             yield from batches_of(self._rows, self.name, self._where)
         except (pl.exceptions.PolarsError, OSError) as error:
             raise PipelineError(f"{self.name}: cannot be read as {self._kind} ({_first_line(error)}).") from error
         self.checksum = "not known"
-        if before is not None:
+        if self._before is not None:
             with open(self._path, "rb") as file:
                 self.checksum = hashlib.file_digest(file, "sha256").hexdigest()
-            if self._state() != before:
+            if self._state() != self._before:
                 raise PipelineError(
                     f"{self.name}: the file was changed while it was read. Run again once it is complete."
                 )
@@ -102,6 +102,8 @@ class TableFile:
 
 class LakeTable:
     """A table of Delta Lake or Iceberg, at the version that it has when it is opened; Polars reads it."""
+
+    found: Mapping[str, str] = {}
 
     def __init__(self, path: str, name: str, kind: str, where: pl.Expr | None = None) -> None:
         """Read the table's schema and version.
@@ -143,11 +145,9 @@ class LakeTable:
 
 def _arrow(path: str) -> pl.LazyFrame:
     """The rows of an Arrow file, or of a stream of Arrow that was written into a file."""
-    if "://" not in path:
-        with open(path, "rb") as file:
-            if not file.read(6).startswith(b"ARROW1"):
-                return pl.read_ipc_stream(path).lazy()
-    return pl.scan_ipc(path, glob=False)
+    with open(path, "rb") as file:
+        is_stream = file.read(6) != b"ARROW1"
+    return pl.read_ipc_stream(path).lazy() if is_stream else pl.scan_ipc(path, glob=False)
 
 
 def _delta(path: str) -> tuple[pl.LazyFrame, str]:

@@ -61,7 +61,7 @@ def test_each_row_is_a_list_of_the_columns_with_a_value_above_0(name: str, tmp_p
     found = pl.concat([batch.frame for batch in files.batches()])
     assert found["items"].to_list() == [[item + first_column for item in row] for row in LISTS]
     assert found["row"].to_list() == [first_row, first_row + 1, first_row + 2]
-    assert files.found["entries that are not above 0"] == f"1 of {tmp_path / name} are left out"
+    assert files.found == {f"left out of {tmp_path / name}": "stored values that are not above 0: 1"}
     if ".sv" in name:
         assert found["label"].to_list() == [0, 1, 2]
 

@@ -56,7 +56,7 @@ def test_sheets_of_one_kind_are_one_table_and_the_others_are_told(workbook: Call
     path = workbook(first=[NAMES, *SALES[:2]], notes=[["made by hand"]], second=[NAMES, *SALES[2:]], nothing=[])
     found, files = read(path)
     assert found["StockCode"].to_list() == ["85123A", "71053", "22752"]
-    assert files.found["sheets that are left out"] == f"notes, nothing of {path}"
+    assert files.found == {f"left out of {path}": "the sheets notes, nothing"}
     assert read(path, member="sec*")[0].height == 1
 
 
