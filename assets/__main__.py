@@ -6,8 +6,6 @@ import select
 import sys
 from collections.abc import Sequence
 
-from assets import model_commands, servers
-from assets.command import new, run
 from assets.faults import in_words
 from pipeline.errors import PipelineError
 
@@ -65,20 +63,30 @@ def _is_read_no_more() -> bool:
 
 
 def _done(options: argparse.Namespace) -> int:
+    """Do it, after loading what it needs: Dagster and MLflow take seconds, of which `--help` and `new` need none."""
     match options.command:
         case "new":
+            from assets.proposing import new
+
             return new(options.name, options.source, options.query)
         case "run":
+            from assets.command import run
+
             return run(options.dataset or None)
+        case "dev":
+            from assets.servers import serve
+
+            return serve()
+    from assets import model_commands
+
+    match options.command:
         case "serve":
             return model_commands.serve(options.dataset)
         case "try":
             return model_commands.try_it(options.dataset)
         case "score":
             return model_commands.score(options.dataset, options.file)
-        case "champion":
-            return model_commands.choose(options.dataset, options.version)
-    return servers.serve()
+    return model_commands.choose(options.dataset, options.version)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pipeline
 from assets.addresses import HOST, port
-from assets.command import typed
 from assets.home import home
 from assets.resources import mlflow_from_environment
 from assets.servers import require_free
@@ -23,7 +22,7 @@ from pipeline.experiment.client import client_of
 from pipeline.experiment.model_registry import ModelRegistry
 from pipeline.experiment.models import load, model_folder
 from pipeline.experiment.packaging import data_of
-from pipeline.home import project
+from pipeline.home import project, typed
 from pipeline.inference.file_scoring import score_file
 
 PORT, TRY_PORT = 5002, 8501

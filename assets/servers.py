@@ -13,14 +13,13 @@ import psutil
 
 from assets import links
 from assets.addresses import HOST, Pages, note_servers, noted_servers
-from assets.command import typed
 from assets.home import dagster_home, home, require_home
 from assets.in_process import CODE
 from assets.resources import mlflow_from_environment
 from pipeline.errors import PipelineError
 from pipeline.experiment.liveness import is_gone
 from pipeline.experiment.moved_home import ARTIFACTS
-from pipeline.home import project
+from pipeline.home import project, typed
 
 GRACE_SECONDS = 15
 

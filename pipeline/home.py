@@ -1,4 +1,4 @@
-"""Where everything is by default: beside the code in a clone, else in the working directory."""
+"""Where everything is by default, and what a person types: in a clone, and where the package is installed."""
 
 import os
 from pathlib import Path
@@ -14,6 +14,13 @@ def is_clone() -> bool:
 def project() -> Path:
     """The folder in which conf and home are by default: the clone, or the working directory of an installed command."""
     return _CODE if is_clone() else Path.cwd()
+
+
+def typed(command: str, dataset: str = "") -> str:
+    """What a person types for a command: in a clone `make`, elsewhere the installed command."""
+    if is_clone():
+        return f"make {command}{f' DATASET={dataset}' if dataset else ''}"
+    return f"embedding-pipeline {command} {dataset}".strip()
 
 
 def folder_of(variable: str, default: str) -> Path:

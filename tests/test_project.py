@@ -39,6 +39,12 @@ def test_definitions_load_without_the_heavy_libraries() -> None:
     assert fresh_process(code) == "[]\n"
 
 
+def test_help_and_a_proposal_load_neither_dagster_nor_mlflow() -> None:
+    load = "import assets.__main__, assets.proposing, sys"
+    code = f"{load}; print([m for m in ('dagster', 'mlflow', 'torch') if m in sys.modules])"
+    assert fresh_process(code) == "[]\n"
+
+
 def test_the_way_of_the_data_names_every_folder_and_each_says_what_it_is_for() -> None:
     told = (PROJECT / "pipeline" / "__init__.py").read_text()
     for folder in FOLDERS:

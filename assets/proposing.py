@@ -1,0 +1,48 @@
+"""From the command line: look at data, and write a conf file for it. Dagster is not needed, so the answer is quick."""
+
+import os
+import re
+from pathlib import Path
+
+from assets.home import conf_folder, home
+from pipeline.config.files import load
+from pipeline.errors import PipelineError
+from pipeline.home import is_clone, project, typed
+from pipeline.proposal.written import proposed
+
+_WORKSPACE = """\
+# What `dagster dev` loads: every dataset of the conf folder, one asset group each.
+load_from:
+  - python_module: assets.definitions
+"""
+
+
+def new(name: str, source: str, query: str | None = None) -> int:
+    """Look at a source, and write a conf file for it; an exit code.
+
+    Raises:
+        PipelineError: there is such a dataset already, its name cannot be one, or the source cannot be read.
+    """
+    folder = conf_folder()
+    taken = [path for path in (folder / f"{name}.yaml", folder / f"{name}.yml") if path.exists()]
+    if taken:
+        raise PipelineError(f"{taken[0]}: is there already. Choose another name, or remove it.")
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        raise PipelineError(f"{name!r} cannot be the name of a dataset: take letters, digits and _, no digit first.")
+    folder.mkdir(parents=True, exist_ok=True)
+    text = proposed(name, _from_the_conf_folder(source, folder), query, folder, home() / "downloads")
+    path = folder / f"{name}.yaml"
+    path.write_text(text, encoding="utf-8")
+    load(path)  # what is written can be read
+    if not is_clone() and not (project() / "workspace.yaml").exists():
+        (project() / "workspace.yaml").write_text(_WORKSPACE)
+    print(f"{text}\nThis is in {path}. Change what is wrong, then: {typed('run', name)}")
+    return 0
+
+
+def _from_the_conf_folder(source: str, folder: Path) -> str:
+    """A path as a conf file names it: from its own folder if both are in one project, else from the root."""
+    if "://" in source or not Path(source).expanduser().exists():
+        return source
+    path = Path(source).expanduser().absolute()
+    return os.path.relpath(path, folder) if path.is_relative_to(folder.parent) else str(path)
