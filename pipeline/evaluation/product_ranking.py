@@ -17,6 +17,7 @@ from scipy import sparse
 from torch import Tensor
 
 from pipeline.embedding import Factors
+from pipeline.evaluation.top import top
 
 GROUP = 32
 """Tokens whose highest score stands for them while the first of a ranking are sought."""
@@ -38,10 +39,10 @@ class ProductRanking:
     """Ranks all tokens for lists, by products of two vectors (exact maximum inner product search).
 
     The K first tokens are in the K groups with the highest maxima: a token elsewhere has a token above it in each of
-    these. One pass over the tokens, a block at a time, finds the maxima, and only the K groups are scored again. A
-    block is passed over for lists that cannot have any of its tokens among their first: with the middle m of its items
-    and their largest distance r from it, no product with q is above q m + |q| r (Cauchy-Schwarz). That is most blocks
-    where frequent tokens, which come first, also have the highest scores.
+    these, or an equal one before it. One pass over the tokens, a block at a time, finds the maxima, and only the K
+    groups are scored again. A block is passed over for lists that cannot have any of its tokens among their first: with
+    the middle m of its items and their largest distance r from it, no product with q is above q m + |q| r
+    (Cauchy-Schwarz). That is most blocks where frequent tokens, which come first, also have the highest scores.
     """
 
     def __init__(self, factors: Factors) -> None:
@@ -96,7 +97,7 @@ class ProductRanking:
             block[left_out.within(i, rows)] = -torch.inf
             block[:, self.size - start :] = -torch.inf
             maxima[rows, start // GROUP : stop // GROUP] = block.view(len(rows), -1, GROUP).amax(dim=2)
-        return maxima.topk(k, sorted=False).indices.sort(dim=1).values
+        return top(maxima, k)
 
     def _first_of(self, queries: Tensor, groups: Tensor, left_out: "_LeftOut", k: int) -> tuple[Tensor, Tensor]:
         """The K first tokens (B, K) in groups (B, K), and their scores (B, K)."""
@@ -107,9 +108,9 @@ class ProductRanking:
         at, place = (groups[left_out.rows] == left_out.tokens[:, None] // GROUP).nonzero(as_tuple=True)
         scores[left_out.rows[at], place, left_out.tokens[at] % GROUP] = -torch.inf
         scores[tokens >= self.size] = -torch.inf
-        top = scores.view(n, -1).topk(k, sorted=False).indices.sort(dim=1).values
-        values, order = scores.view(n, -1).gather(1, top).sort(dim=1, descending=True, stable=True)
-        first = tokens.view(n, -1).gather(1, top.gather(1, order))
+        highest = top(scores.view(n, -1), k)
+        values, order = scores.view(n, -1).gather(1, highest).sort(dim=1, descending=True, stable=True)
+        first = tokens.view(n, -1).gather(1, highest.gather(1, order))
         return torch.where(values.isinf(), -1, first), values
 
 

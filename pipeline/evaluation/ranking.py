@@ -72,29 +72,31 @@ def _are_labels(tokens: Array, labels: sparse.csr_matrix) -> Array:
 
 def first(scores: Array, k: int) -> Array:
     """The k tokens (N, k) with the highest scores (N, V) of each row, highest first, ties in token order."""
-    top = np.sort(_highest(scores, k), axis=1)
+    found = _highest(scores, k)
     at = np.arange(len(scores))[:, None]
-    return np.asarray(top[at, np.argsort(-scores[at, top], axis=1, kind="stable")])
+    return np.asarray(found[at, np.argsort(-scores[at, found], axis=1, kind="stable")])
 
 
 def _highest(scores: Array, k: int) -> Array:
-    """The k tokens (N, k) with the highest scores of each row, in any order.
+    """The k tokens (N, k) with the highest scores of each row, in the order of the vocabulary; of equal ones the first.
 
     They are in the k groups of neighbouring tokens with the highest maxima: a token elsewhere has a token above it in
-    each of these. One pass finds the maxima, and only the k groups are looked through.
+    each of these, or an equal one before it. One pass finds the maxima, and only the k groups are looked through.
     """
     import torch
+
+    from pipeline.evaluation.top import top
 
     every = torch.from_numpy(scores)
     n, v = scores.shape
     n_groups = v // _GROUP
     if n_groups <= k:
-        return every.topk(k, sorted=False).indices.numpy()
+        return top(every, k).numpy()
     whole = n_groups * _GROUP
-    groups = every[:, :whole].view(n, n_groups, _GROUP).amax(dim=2).topk(k, sorted=False).indices  # (N, k)
+    groups = top(every[:, :whole].view(n, n_groups, _GROUP).amax(dim=2), k)  # (N, k)
     members = (groups[:, :, None] * _GROUP + torch.arange(_GROUP)).view(n, -1)
     some = torch.cat([members, torch.arange(whole, v).expand(n, -1)], dim=1)  # the last tokens are less than a group
-    return some.gather(1, every.gather(1, some).topk(k, sorted=False).indices).numpy()
+    return some.gather(1, top(every.gather(1, some), k)).numpy()
 
 
 def recall_at(k: int, hits: Array, held_out: Array) -> Array:

@@ -9,6 +9,7 @@ from scipy import sparse
 
 from pipeline.embedding import Factors
 from pipeline.evaluation.product_ranking import First
+from pipeline.evaluation.top import top
 
 BLOCK_BYTES = 256 * 2**20
 """Most bytes of scores at once: less than a step of the training takes, so what was trained can be judged, too."""
@@ -33,8 +34,8 @@ def first_on_gpu(factors: Factors, inputs: sparse.csr_matrix, k: int) -> First:
         made = torch.from_numpy(factors.queries(lists)).to(items.device) @ items.T  # (B, V)
         rows = np.repeat(np.arange(lists.shape[0]), np.diff(lists.indptr))
         made[torch.from_numpy(rows), torch.from_numpy(lists.indices.astype(np.int64))] = -torch.inf
-        top = made.topk(k, sorted=False).indices.sort(dim=1).values  # (B, K)
-        values, order = made.gather(1, top).sort(dim=1, descending=True, stable=True)
-        tokens[some] = torch.where(values.isinf(), -1, top.gather(1, order)).cpu().numpy()
+        highest = top(made, k)  # (B, K)
+        values, order = made.gather(1, highest).sort(dim=1, descending=True, stable=True)
+        tokens[some] = torch.where(values.isinf(), -1, highest.gather(1, order)).cpu().numpy()
         scores[some] = values.cpu().numpy()
     return First(tokens, scores)

@@ -26,7 +26,7 @@ SHARE = 0.01
 
 
 def is_preferred(value: float, kept: float, error: float) -> bool:
-    """Whether a candidate replaces the one that is kept so far.
+    """Whether a candidate replaces the one that is kept so far. Any number is preferred to none and to infinity.
 
     Args:
         value: the primary score of the candidate, higher is better.
@@ -35,8 +35,12 @@ def is_preferred(value: float, kept: float, error: float) -> bool:
 
     >>> is_preferred(0.3 + 1e-16, 0.3, error=0.0), is_preferred(0.3004, 0.3, error=0.05)
     (False, False)
+    >>> is_preferred(-9.0, -np.inf, error=np.nan), is_preferred(np.nan, -9.0, error=0.1)
+    (True, False)
     """
-    return bool(value > kept + max(SHARE * error, ROUNDING * abs(kept)))
+    if not np.isfinite(kept) or not np.isfinite(value):
+        return bool(np.isfinite(value))
+    return bool(value > kept + max(SHARE * np.nan_to_num(error), ROUNDING * abs(kept)))
 
 
 def first_of_the_best(values: npt.ArrayLike, errors: npt.ArrayLike) -> int:

@@ -3,6 +3,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import sparse
 
 from pipeline.evaluation.metrics import measure
@@ -41,6 +43,21 @@ def rows(inputs: list[list[int]], labels: list[list[int]]) -> ExampleSet:
         dense=np.empty((n, 0)),
         target=np.full(n, np.nan),
     )
+
+
+@given(
+    scores=st.integers(1, 40).flatmap(
+        lambda v: st.lists(st.lists(st.sampled_from([-np.inf, 0.0, 1.0, 2.0]), min_size=v, max_size=v), min_size=1)
+    ),
+    k=st.integers(1, 12),
+    group=st.integers(1, 5),
+)
+def test_of_equal_scores_the_first_tokens_come_first(scores: list[list[float]], k: int, group: int) -> None:
+    every = np.array(scores, np.float32)
+    k = min(k, every.shape[1])
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("pipeline.evaluation.ranking._GROUP", group)
+        assert np.array_equal(first(every, k), np.argsort(-every, axis=1, kind="stable")[:, :k])
 
 
 def test_recall_by_hand() -> None:

@@ -53,3 +53,8 @@ def test_a_candidate_that_is_better_is_kept_wherever_it_stands(movies: Dataset, 
     for order in ((1e-3, 100.0), (100.0, 1e-3)):
         kept = tuned(fit, [{"regularisation": value} for value in order], problem)
         assert kept.chosen == {"regularisation": 100.0}
+
+
+def test_a_score_that_is_no_number_is_never_kept() -> None:
+    assert first_of_the_best([-np.inf, -1.0, -0.5], [0.1] * 3) == 2
+    assert first_of_the_best([np.nan, -1.0, np.inf], [np.nan, 0.1, 0.1]) == 1
