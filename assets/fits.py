@@ -71,10 +71,11 @@ def fits_asset(
                 ).fits
             ]
             checked = checks.of_fits(name, done, tracker)
+        primary = conf.task.resolved(len(vocabulary)).metrics[0]
         return dg.MaterializeResult(
             value=Fits(tuple(done)),
             data_version=data_version([fit.run_id for fit in done]),
-            metadata=of_fits(done, conf.task.metrics[0], embedding_mlflow, vocabulary) | metadata.made_from(context),
+            metadata=of_fits(done, primary, embedding_mlflow, vocabulary) | metadata.made_from(context),
             check_results=checked,
         )
 

@@ -53,7 +53,8 @@ def comparison_asset(conf: Dataset) -> dg.AssetsDefinition:
             tracker = embedding_mlflow.tracker(conf, context.instance)
             scores: dict[str, list[pl.DataFrame]] = {part: load_scores(tracker, fits, part) for part in HELD_OUT}
             split = split_in_words(tracker, fits[0], conf)
-            table = Comparison.of(fits, vocabulary_size(tracker, fits[0]), conf.task, scores, conf.weight, split)
+            size = vocabulary_size(tracker, fits[0])
+            table = Comparison.of(fits, size, conf.task.resolved(size), scores, conf.weight, split)
             share_view(tracker, table)
             tracker.tell(answer(table))
         context.log.info(f"{conf.name}:\n{tables.text(table)}")

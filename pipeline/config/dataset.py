@@ -186,7 +186,7 @@ class Dataset(Section):
         dimensions = tuple(d for d in LADDER if d <= room) if self.dimensions is None else self.dimensions
         return self.model_copy(
             update={
-                "task": self.task.resolved(n_examples, n_tokens),
+                "task": self.task.resolved(n_tokens),
                 "dimensions": dimensions,
                 "baselines": tuple(one.resolved(n_examples, n_tokens, dimensions) for one in self.baselines),
                 "training": self.training.resolved(n_examples, n_tokens),

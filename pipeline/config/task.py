@@ -53,8 +53,8 @@ class Task(Kind, ABC):
     predicts_tokens: ClassVar[bool]
     """Whether tokens are predicted: some tokens of a held-out example are then kept back as its labels."""
 
-    def resolved(self, n_examples: int, n_tokens: int) -> Self:
-        """These settings, with the defaults that depend on N training examples and V tokens filled in."""
+    def resolved(self, n_tokens: int) -> Self:
+        """These settings, with the defaults that depend on V tokens filled in."""
         return self
 
     # the records

@@ -116,12 +116,13 @@ def examples_of(
         counts: `pairs` and `unknown_tokens`.
     """
     beside = conf.task.beside(with_example(records, conf), assignment.examples["example"], conf.file)
+    mean_weight = _mean_weight(matrix, assignment, conf)
     return SparseExamples(
         indptr=matrix.indptr,
         indices=matrix.indices,
         counts=matrix.counts,
         parts=matrix.parts,
-        weights=_relative(matrix, assignment, conf),
+        weights=_relative(matrix, mean_weight),
         dense=beside.dense,
         target=beside.target,
         frame=assignment.examples,
@@ -133,24 +134,31 @@ def examples_of(
             "by_token": assignment.by_token,
             "folds": conf.split.folds or 0,
             "divided": assignment.divided,
+            "mean_weight": mean_weight,
             **counts,
         },
     )
 
 
-def _relative(matrix: Bucket, assignment: Assignment, conf: Dataset) -> Array:
-    """Weights (P,) divided by the mean of those that are learned from, as float32: no result depends on their unit."""
+def _mean_weight(matrix: Bucket, assignment: Assignment, conf: Dataset) -> float:
+    """The mean of the weights that are learned from; 1 without weights."""
     weights = matrix.weights
     if weights is None or not len(weights):
-        return np.empty(0, np.float32)
+        return 1.0
     learned = np.repeat(are_learned_from(assignment, conf), np.diff(matrix.indptr))
     if assignment.by_token:
         learned &= matrix.parts <= last_part(conf)
     starts = range(0, len(weights), _BLOCK)
     total = sum(float(weights[at : at + _BLOCK][learned[at : at + _BLOCK]].sum()) for at in starts)
-    mean = total / max(int(learned.sum()), 1) or 1.0
+    return total / max(int(learned.sum()), 1) or 1.0
+
+
+def _relative(matrix: Bucket, mean: float) -> Array:
+    """Weights (P,) divided by the mean of those that are learned from, as float32: no result depends on their unit."""
+    if matrix.weights is None or not len(matrix.weights):
+        return np.empty(0, np.float32)
     relative = Growing(np.float32)
-    for block in blocks(weights):
+    for block in blocks(matrix.weights):
         relative.append(np.maximum(block / mean, np.finfo(np.float32).tiny))
     return relative.array()
 

@@ -44,7 +44,8 @@ class SparseExamples:
     frame: dy.DataFrame[Examples]  # N rows: the id and the split of each example
     about: Mapping[
         str, Any
-    ]  # vocabulary (fingerprint), size V, dense and classes (names), by_token, folds, divided, pairs, unknown_tokens
+    ]  # vocabulary (fingerprint), size V, dense and classes (names), by_token, folds, divided, mean_weight, pairs,
+    # unknown_tokens
 
     def __len__(self) -> int:
         return self.frame.height
@@ -69,7 +70,7 @@ class SparseExamples:
             for block in blocks(getattr(self, name)):
                 hasher.update(block.tobytes())
         names = [*self.about["dense"], *self.about["classes"]]
-        for column in (*self.frame.get_columns(), pl.Series(names, dtype=pl.String)):
+        for column in (*self.frame.drop("known_by").get_columns(), pl.Series(names, dtype=pl.String)):
             hasher.update(column.cast(pl.String).fill_null("").str.join("\0").item().encode())
         return hasher.hexdigest()[:16]
 
@@ -90,6 +91,11 @@ class SparseExamples:
         return rows.join(lists, on="row", how="left", maintain_order="left").select(
             *self.frame.columns, pl.col("tokens").fill_null([])
         )
+
+    @property
+    def known_by(self) -> pl.Series:
+        """(N,) by what a later run knows each example again: its id, or where it has none, what it says."""
+        return self.frame.select(pl.coalesce("known_by", "example")).to_series()
 
     @property
     def n_folds(self) -> int:

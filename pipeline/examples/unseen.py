@@ -38,13 +38,15 @@ def without_answers(conf: Dataset) -> Dataset:
     return conf.model_copy(update={"task": conf.task.unanswered(), "split": Split()})
 
 
-def unseen(records: pl.LazyFrame, vocabulary: Vocabulary, conf: Dataset) -> Unseen:
+def unseen(records: pl.LazyFrame, vocabulary: Vocabulary, conf: Dataset, mean_weight: float | None = None) -> Unseen:
     """Encode records.
 
     Args:
         records: with all the columns that conf names for what goes in.
         vocabulary: known already.
         conf: settings that `without_answers` gave.
+        mean_weight: that of the examples that were learned from: weights are divided by it, so that an example is the
+            same whatever else is in its file. None: that of these records.
 
     Raises:
         PipelineError: the rows of one example disagree in a dense feature.
@@ -54,12 +56,14 @@ def unseen(records: pl.LazyFrame, vocabulary: Vocabulary, conf: Dataset) -> Unse
     row = np.full(len(table.first), -1, np.int64)
     row[numbers] = np.arange(len(numbers))
     ids = table.ids.gather(numbers)
-    inputs, unknown = _encoded(table, row, len(numbers), vocabulary)
+    inputs, unknown = _encoded(table, row, len(numbers), vocabulary, mean_weight)
     beside = conf.task.beside(with_example(records, conf), ids, conf.file)
     return Unseen(ids, inputs, beside.dense, unknown)
 
 
-def _encoded(table: PairTable, row: Array, n: int, vocabulary: Vocabulary) -> tuple[sparse.csr_matrix, list[list[str]]]:
+def _encoded(
+    table: PairTable, row: Array, n: int, vocabulary: Vocabulary, mean_weight: float | None
+) -> tuple[sparse.csr_matrix, list[list[str]]]:
     index = vocabulary.encode(table.tokens["token"])
     example, token = row[np.asarray(table.example)], np.asarray(table.token)
     place = index[token]
@@ -68,7 +72,8 @@ def _encoded(table: PairTable, row: Array, n: int, vocabulary: Vocabulary) -> tu
     shape = (n, v)
     inputs = sparse.coo_matrix((weight[known], (example[known], place[known])), shape=shape).tocsr()  # sums repeats
     if len(table.weight):
-        inputs.data /= max(float(inputs.data.mean()) if inputs.nnz else 1.0, np.finfo(np.float32).tiny)
+        mean = mean_weight or (float(inputs.data.mean()) if inputs.nnz else 1.0)
+        inputs.data /= max(mean, np.finfo(np.float32).tiny)
     else:
         inputs.data[:] = 1.0
     texts = table.tokens["token"].gather(token[~known]).to_list()

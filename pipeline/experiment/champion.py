@@ -105,10 +105,11 @@ def crown(
         tracker: the dataset's MLflow experiment.
         log: gets a line that says what became of it.
     """
-    registry, fit = ModelRegistry(tracker.client, conf.name), best_fit(comparison, conf, tracker)
+    registry, size = ModelRegistry(tracker.client, conf.name), (examples.n_training, examples.shape[1])
+    fit = best_fit(comparison, conf.resolved(*size), tracker)
     present = registry.champion()
     candidate = _registered(registry, fit, conf, comparison, records, examples, tracker)
-    conf = conf.resolved(examples.n_training, examples.shape[1])
+    conf = conf.resolved(*size)
     decision = _decided(registry, present, candidate, conf, vocabulary, examples, tracker)
     moved = decision.moves and (present is None or present.number != candidate.number)
     if moved:
@@ -177,6 +178,7 @@ def _registered(
         "said": said,
         "metrics": values,
         "description": conf.description,
+        "mean_weight": examples.about["mean_weight"],
     }
     run = tracker.folder(fit.run_id)
     vectors = None if space == fit else tracker.file(space.run_id, EMBEDDING_FILE)
@@ -184,7 +186,7 @@ def _registered(
         folder = Path(name) / FOLDER
         package(conf, Material(run, about, records, vectors), facts, folder)
         learned = are_learned_from(Assignment(examples.frame, np.empty(0)), conf)
-        examples.frame.select("example").filter(learned).write_parquet(Path(name) / LEARNED_FROM)
+        examples.known_by.filter(learned).to_frame("example").write_parquet(Path(name) / LEARNED_FROM)
         write_parts(examples, conf, kept_from_last(conf, tracker), Path(name))
         tracker.keep(fit.run_id, Path(name), {})
     source = f"{tracker.client.get_run(fit.run_id).info.artifact_uri}/{FOLDER}"

@@ -67,7 +67,7 @@ def write_parts(examples: SparseExamples, conf: Dataset, before: Kept, folder: P
     rows = np.flatnonzero(examples.split() <= last_part(conf))
     learned = np.zeros(len(examples), np.int64)
     learned[rows] = examples.training(refit=conf.refit).inputs.lengths
-    frame = examples.frame.select("example", "split", learned=learned)
+    frame = examples.frame.select(examples.known_by.alias("example"), "split", learned=learned)
     if before.parts is not None:
         gone = before.parts.join(frame, on="example", how="anti")
         frame = pl.concat([frame, gone.select("example", "split", learned=pl.lit(0, pl.Int64))])
@@ -82,14 +82,18 @@ def has_learned_from_held_out(parts: pl.DataFrame, examples: SparseExamples, con
     """
     if examples.n_folds > 1 or (examples.about["by_token"] and not conf.split.by_time):
         return True
+    known = examples.known_by
+    if conf.example is None and not known.is_in(parts["example"].implode()).any():
+        return True  # no row says what one said before, so nobody can tell which ones were there
     learned_parts = PARTS[: last_part(conf) + 1]
     was = pl.col("split").cast(pl.String).is_in(learned_parts)
     if not examples.about["by_token"]:
-        held_out = examples.frame.filter(pl.col("split").cast(pl.String) != "train").select("example")
-        return bool(held_out.join(parts.filter(was), on="example", how="semi").height)
+        held_out = known.filter(examples.frame["split"].cast(pl.String) != "train")
+        return bool(held_out.is_in(parts.filter(was)["example"].implode()).any())
+    of_id = pl.DataFrame({"id": examples.frame["example"], "example": known})
     for part in HELD_OUT:
         rows = examples.held_out(part)
-        today = pl.DataFrame({"example": rows.ids, "seen": rows.inputs.lengths})
+        today = pl.DataFrame({"id": rows.ids, "seen": rows.inputs.lengths}).join(of_id, on="id")
         both = today.join(parts.select("example", "learned"), on="example")
         if (both["learned"] > both["seen"]).any():
             return True

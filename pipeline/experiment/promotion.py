@@ -92,12 +92,16 @@ class Contest:
         fitted = self._fitted_for_today
         if fitted is None or self.examples.about["by_token"]:
             return None, ""
-        learned = pl.read_parquet(self.tracker.file(present.run_id, LEARNED_FROM))["example"]
+        known = self.examples.known_by
+        learned = known.is_in(pl.read_parquet(self.tracker.file(present.run_id, LEARNED_FROM))["example"].implode())
+        if self.conf.example is None and not learned.any():
+            return None, ""  # no row says what one said before, so nobody can tell which ones are new
         task, frames = self.conf.task, []
         for fold in range(self.examples.n_folds):
             rows = self.examples.held_out(part, fold, task.most_evaluated, self.conf.seed)
             frames.append(task.evaluate(fitted, rows))
-        scores = pl.concat(frames).filter(~pl.col("example").is_in(learned.implode()))
+        ids = self.examples.frame["example"].filter(learned)
+        scores = pl.concat(frames).filter(~pl.col("example").is_in(ids.implode()))
         return (scores, " that are new to both") if scores.height >= FEWEST else (None, "")
 
     @cached_property
@@ -109,7 +113,8 @@ class Contest:
             return None
         if list(facts.get("classes", about["classes"])) != list(about["classes"]):
             return None
-        return InVocabulary(model.fitted, self.vocabulary, self.conf.task.predicts_tokens)
+        unit = about["mean_weight"] / facts.get("mean_weight", about["mean_weight"])
+        return InVocabulary(model.fitted, self.vocabulary, self.conf.task.predicts_tokens, unit)
 
     def _paired(self, ours: pl.DataFrame, theirs: pl.DataFrame) -> Difference:
         task = self.conf.task
@@ -131,13 +136,15 @@ class Contest:
 class InVocabulary:
     """A fit that scores lists over another vocabulary than its own: tokens are the same if their texts are."""
 
-    def __init__(self, fitted: Fitted, vocabulary: Vocabulary, predicts_tokens: bool) -> None:
+    def __init__(self, fitted: Fitted, vocabulary: Vocabulary, predicts_tokens: bool, unit: float = 1.0) -> None:
         """Wrap a fit.
 
         Args:
             fitted: over its own vocabulary.
             vocabulary: the other one.
             predicts_tokens: whether its scores are those of tokens; one that it does not know gets minus infinity.
+            unit: the weight 1 of a token in the lists that it will score, in its own weights: each is told in shares of
+                the mean weight that was learned from.
         """
         self.fitted, self.predicts_tokens = fitted, predicts_tokens
         self.embedding: Embedding = nowhere(vocabulary)
@@ -145,7 +152,7 @@ class InVocabulary:
         self.chosen: dict[str, Any] = {}
         own = fitted.embedding.vocabulary
         self._place = own.encode(vocabulary.tokens["token"])  # (V,) in its own vocabulary, -1 for none
-        self._to_own = translation(vocabulary, own)
+        self._to_own = translation(vocabulary, own) * unit
 
     def score(self, inputs: sparse.csr_matrix, dense: npt.NDArray[np.float64]) -> Array:
         """Scores as `Fitted.score` gives them, of the tokens of the other vocabulary where tokens are predicted."""

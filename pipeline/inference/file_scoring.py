@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from pipeline.examples.unseen import unseen, without_answers
+from pipeline.examples.unseen import Unseen, unseen, without_answers
 from pipeline.inference.bulk import Lists, recommended, write_batches
 from pipeline.inference.model import Model
 from pipeline.inference.predictor import Predictor
@@ -70,8 +70,14 @@ def score_file(model: Model, source: str, path: Path, log: logging.Logger, engin
     return Scored(path, n, counts.used, counts.quarantined, pl.scan_parquet(path).head(5).collect())
 
 
+def _encoded(model: Model, records: Records) -> Unseen:
+    """The examples of a file."""
+    vocabulary, conf = model.fitted.embedding.vocabulary, without_answers(model.conf)
+    return unseen(records.frame, vocabulary, conf, model.facts.get("mean_weight"))
+
+
 def _lists(model: Recommender, records: Records) -> Iterator[Lists]:
-    found = unseen(records.frame, model.fitted.embedding.vocabulary, without_answers(model.conf))
+    found = _encoded(model, records)
     for start in range(0, len(found.ids), ROWS):
         some = slice(start, start + ROWS)
         yield found.ids[some], found.inputs[some]
@@ -85,7 +91,7 @@ def _predicted(model: Predictor, records: Records) -> Iterator[pl.DataFrame]:
             twice = {name: f"{name} (of the file)" for name in predictions.columns if name in batch.columns}
             yield pl.concat([batch.rename(twice), predictions], how="horizontal")
         return
-    found = unseen(records.frame, model.fitted.embedding.vocabulary, without_answers(model.conf))
+    found = _encoded(model, records)
     for start in range(0, len(found.ids), ROWS):
         some = np.arange(start, min(start + ROWS, len(found.ids)))
         yield model.predicted(found.take(some)).insert_column(0, found.ids.gather(some).alias("example"))

@@ -51,6 +51,7 @@ class About(NamedTuple):
     first: Array  # (own examples,) as in `PairTable`; without texts of examples only
     last: Array
     odd_part: str | None
+    said: Array  # as in `PairTable`
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,8 @@ def divided_pairs(records: Records, conf: Dataset) -> DividedPairs:
     odd = min((about.odd_part for about in known if about.odd_part is not None), default=None)
     of_tokens = labelled(frame.rename({"text": "token"}))
     nothing = np.empty(0, np.uint32)
-    table = PairTable(nothing, nothing, nothing, nothing, first, last, ids, of_tokens, odd)
+    said = np.concatenate([about.said for about in known])
+    table = PairTable(nothing, nothing, nothing, nothing, first, last, ids, of_tokens, odd, said=said)
     return DividedPairs(table, sum(about.n_pairs for about in known), parts, examples, tokens)
 
 
@@ -164,7 +166,7 @@ def _made(conf: Dataset, n_shares: int, *files: bytes) -> tuple[Any, ...]:
     )
     nothing = np.empty(0, np.uint8)
     first, last = (nothing, nothing) if has_texts else (table.first, table.last)
-    return (part, About(n, first, last, table.odd_part), *examples, *tokens)
+    return (part, About(n, first, last, table.odd_part, table.said), *examples, *tokens)
 
 
 def _shares(frame: pl.DataFrame, n_shares: int) -> tuple[Array, list[pl.DataFrame]]:

@@ -24,7 +24,7 @@ NO_RECORD = 255
 """The part of an example number without a record."""
 _BLOCK = 500_000
 """Pairs that are in memory at once."""
-_ARRAYS = ("example", "token", "part", "weight", "first", "last")
+_ARRAYS = ("example", "token", "part", "weight", "first", "last", "said")
 
 
 class Block(NamedTuple):
@@ -62,6 +62,8 @@ class PairTable:
     time: Array = field(default_factory=lambda: np.empty(0))  # (P,) float64, on disk; empty once they are divided
     divided: str | None = None
     """How time divides the parts, as a sentence."""
+    said: Array = field(default_factory=lambda: np.empty(0, np.uint64))
+    """(E,) uint64, a fingerprint of what each example says, where each row is one and has no id; else empty."""
 
     def __len__(self) -> int:
         return len(self.token)

@@ -22,7 +22,7 @@ from pipeline.records.text_numbers import TextNumbers, numbers_or_nulls
 from pipeline.records.time_split import split_by_time
 from pipeline.records.times import time
 from pipeline.records.token_texts import texts_of, written
-from pipeline.records.used_records import EXAMPLE, with_example
+from pipeline.records.used_records import EXAMPLE, fingerprints, said, with_example
 from pipeline.schemas import PARTS
 
 Array = npt.NDArray[Any]
@@ -40,7 +40,7 @@ def pair_table(records: pl.LazyFrame, conf: Dataset, in_order: bool = False) -> 
     Args:
         records: the raw records.
         conf: the dataset.
-        in_order: whether they have to come in the order of the records.
+        in_order: whether they have to come in the order of the records; so they are only read, and not learned from.
 
     Raises:
         PipelineError: a column has a dtype from which such tokens cannot be made.
@@ -57,7 +57,7 @@ def labelled(tokens: pl.DataFrame) -> pl.DataFrame:
 
 def unlabelled(records: pl.LazyFrame, conf: Dataset, in_order: bool = False) -> PairTable:
     """The table of pairs, whose tokens have no label where no record gives them one; see `pair_table`."""
-    builder = _Builder(conf)
+    builder = _Builder(conf, is_learned=not in_order)
     used = with_example(records, conf)
     batches = used.select(builder.columns(used.collect_schema())).collect_batches(
         chunk_size=builder.rows_at_once, maintain_order=in_order
@@ -71,13 +71,14 @@ def unlabelled(records: pl.LazyFrame, conf: Dataset, in_order: bool = False) -> 
 class _Builder:
     """Collects pairs batch by batch."""
 
-    def __init__(self, conf: Dataset) -> None:
-        self.conf = conf
+    def __init__(self, conf: Dataset, is_learned: bool) -> None:
+        self.conf, self.notes_rows = conf, is_learned and conf.example is None
         self.kinds = [(tokens, column) for tokens in conf.tokens for column in tokens.columns]
         self.examples, self.tokens = TextNumbers(), TextNumbers()
         self.arrays = {name: Growing(dtype) for name, dtype in _DTYPES.items()}
         self.nothing = (np.inf, -np.inf) if conf.split.by_time else (np.uint8(NO_RECORD), np.uint8(0))
         self.first, self.last = (np.full(0, none) for none in self.nothing)
+        self.said = (Growing(np.uint32), Growing(np.uint64))  # the number of an example without an id, and what it says
         self.labels: list[pl.DataFrame] = []
         self.odd: list[str] = []
 
@@ -89,6 +90,8 @@ class _Builder:
         """Expressions for the example, for its part, and for the tokens and labels of each token column."""
         has_ids = self.conf.example is not None
         columns = [(pl.col(EXAMPLE) if has_ids else pl.col(EXAMPLE).cast(pl.UInt32)).alias("example")]
+        if self.notes_rows:
+            columns.append(said(self.conf, schema).alias("said"))
         if self.conf.split.column is not None:
             part, places = pl.col(self.conf.split.column).cast(pl.String), {name: i for i, name in enumerate(PARTS)}
             columns.append(part.replace_strict(places, default=NO_PART, return_dtype=pl.UInt8).alias("part"))
@@ -116,6 +119,9 @@ class _Builder:
         by = next((name for name in ("part", "time") if name in batch.columns), None)
         part = batch[by].to_numpy() if by and not self.conf.split.by_order else np.zeros(batch.height, np.uint8)
         batch = self._numbered(batch)
+        if self.notes_rows:
+            self.said[0].append(batch["example"].to_numpy())
+            self.said[1].append(fingerprints(batch["said"]))
         last = batch["time"].list.last().fill_null(0).to_numpy() if self.conf.split.by_order else part
         self._note_examples(batch["example"].to_numpy(), part, last)
         if by == "part" and (part == NO_PART).any():
@@ -180,7 +186,11 @@ class _Builder:
         tokens = tokens.join(labels, on="number", how="left", maintain_order="left").drop("number")
         example, token, part, weight, time = (array.array() for array in self.arrays.values())
         first, last, odd = self.first[:numbers], self.last[:numbers], min(self.odd, default=None)
-        return PairTable(example, token, part, weight, first, last, ids, tokens, odd, time)
+        rows, found = (array.array() for array in self.said)
+        says = np.zeros(len(self.first), np.uint64)
+        says[rows] = found
+        says = says[:numbers] if self.notes_rows else found
+        return PairTable(example, token, part, weight, first, last, ids, tokens, odd, time, said=says)
 
 
 def _smallest(labels: list[pl.DataFrame]) -> pl.DataFrame:

@@ -17,6 +17,7 @@ import polars as pl
 from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError
 from pipeline.records.pair_table import NO_RECORD, Block, PairTable
+from pipeline.records.used_records import known_by
 from pipeline.schemas import PARTS, Examples, PartType
 
 Array = npt.NDArray[Any]
@@ -63,13 +64,14 @@ def assign(table: PairTable, conf: Dataset, before: pl.DataFrame | None = None) 
     row = np.full(len(table.first), -1, np.int64)
     row[numbers] = np.arange(len(numbers))
     ids = table.ids.gather(numbers)
+    known = None if conf.example is not None else known_by(table.said[numbers])
     if conf.split.column is not None:
         _require_parts(table, table.first[numbers], table.last[numbers], conf)
     if conf.split.column is not None or conf.split.by_time:
         first, last = table.first[numbers], table.last[numbers]
-        return Assignment(_frame(ids, pl.Series(first)), row, bool((first != last).any()), table.divided)
+        return Assignment(_frame(ids, known, pl.Series(first)), row, bool((first != last).any()), table.divided)
     if conf.split.folds is not None:
-        return Assignment(_frame(ids, fold=_folds(len(ids), conf.split.folds, conf)), row)
+        return Assignment(_frame(ids, known, fold=_folds(len(ids), conf.split.folds, conf)), row)
     n = len(ids)
     n_validation, n_test = (
         max(1, round(n * share)) if share else 0 for share in (conf.split.validation, conf.split.test)
@@ -82,14 +84,14 @@ def assign(table: PairTable, conf: Dataset, before: pl.DataFrame | None = None) 
             "to train on, and at least 2 are needed. Does `example` name the right column? Otherwise bring more data, "
             "or lower `split.validation` and `split.test`."
         )
-    split = np.full(n, -1) if before is None else _known_parts(ids, before)
+    split = np.full(n, -1) if before is None else _known_parts(ids if known is None else known, before)
     new = np.flatnonzero(split < 0)
     wanted = np.array([n_validation, n_test]) - [(split == part).sum() for part in (1, 2)]
     n_validation, n_test = np.clip(wanted, 0, len(new) // 2 if before is not None else None)
     drawn = np.repeat(np.arange(3), (len(new) - n_validation - n_test, n_validation, n_test))
     np.random.default_rng(conf.seed).shuffle(drawn)
     split[new] = drawn
-    return Assignment(_frame(ids, pl.Series(split)), row)
+    return Assignment(_frame(ids, known, pl.Series(split)), row)
 
 
 def _known_parts(ids: pl.Series, before: pl.DataFrame) -> Array:
@@ -125,11 +127,14 @@ def _require_parts(table: PairTable, first: Array, last: Array, conf: Dataset) -
         )
 
 
-def _frame(ids: pl.Series, codes: pl.Series | None = None, fold: pl.Series | None = None) -> dy.DataFrame[Examples]:
+def _frame(
+    ids: pl.Series, known: pl.Series | None, codes: pl.Series | None = None, fold: pl.Series | None = None
+) -> dy.DataFrame[Examples]:
     names = None if codes is None else codes.replace_strict(range(len(PARTS)), PARTS, return_dtype=PartType)
     frame = pl.DataFrame({"example": ids}).with_columns(
         split=pl.lit(None, PartType) if names is None else names,
         fold=pl.lit(None, pl.UInt8) if fold is None else fold.cast(pl.UInt8),
+        known_by=pl.lit(None, pl.String) if known is None else known,
     )
     return Examples.validate(frame)
 

@@ -15,9 +15,11 @@ from pipeline.config.section import OneOrMore, different
 from pipeline.config.task import Column, Number, Task
 from pipeline.config.training import Training
 from pipeline.embedding import Fitted
+from pipeline.errors import PipelineError
 from pipeline.evaluation.metrics import Metric
 from pipeline.examples.beside import Beside, numbers_of
 from pipeline.examples.example_set import ExampleSet
+from pipeline.examples.sparse_examples import SparseExamples
 
 Array = npt.NDArray[Any]
 Weights = Mapping[str, Array]
@@ -63,6 +65,22 @@ class TargetTask(Task):
     def unanswered(self) -> Task:
         """The dense features alone."""
         return Unanswered(kind=self.kind, dense=self.dense)
+
+    def require_answers(self, examples: SparseExamples, where: str) -> None:
+        """Refuse training examples that all have the same answer.
+
+        Raises:
+            PipelineError: they have; the message says which.
+        """
+        for fold in range(examples.n_folds):
+            target = examples.training(fold).target
+            if len(target) and (target == target[0]).all():
+                classes = examples.about["classes"]
+                answer = repr(classes[int(target[0])]) if classes else f"{target[0]:g}"
+                raise PipelineError(
+                    f"{where}, task.target: all {len(target)} training examples have {self.target} = {answer}: there "
+                    "is nothing to learn. Name another column, or look at `split` and `source.where`."
+                )
 
     def effect_text(self, effect: float) -> str:
         """What a token adds, one of `effects_in_words`, as people read it."""

@@ -152,7 +152,7 @@ def _places(fit: Fit, tracker: Tracker, n: int) -> npt.NDArray[np.float32] | Non
 
 def _kept(conf: Dataset, comparison: Comparison, tracker: Tracker) -> str:
     """Why the fit that the report shows keeps the epochs that it keeps."""
-    run_id, metric = comparison.best.run_id, conf.task.metrics[0].name
+    run_id, metric = comparison.best.run_id, next(iter(comparison.metrics), conf.task.metrics[0].name)
     kept = [int(epoch) for epoch in tracker.param(run_id, "selected.epochs").split(", ")]
     return kept_in_words(kept, tracker.history(run_id, "validation_loss"), conf.training.patience, metric)
 

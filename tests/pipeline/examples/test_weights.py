@@ -15,6 +15,7 @@ from pipeline.estimators import estimator
 from pipeline.evaluation.metrics import measure
 from pipeline.examples.encoding import encode
 from pipeline.examples.sparse_examples import SparseExamples
+from pipeline.examples.unseen import unseen, without_answers
 from pipeline.records.ingest import ingest
 from pipeline.records.pair_table import PairTable
 from pipeline.records.pairs import pair_table
@@ -167,3 +168,18 @@ def test_a_weight_that_makes_no_sense_is_refused(write_conf: Callable[..., Path]
     target = {"kind": "regression", "target": "minutes"}
     with pytest.raises(PipelineError, match="`weight` names the target"):
         conf_of(write_conf, weight="minutes", task=target, baselines=["mean"], training=None)
+
+
+def test_an_example_is_the_same_whatever_else_is_in_its_file(
+    watched: pl.DataFrame, write_conf: Callable[..., Path]
+) -> None:
+    """Weights are told in shares of the mean that was learned from, not of that of the file."""
+    conf = conf_of(write_conf, weight="minutes")
+    vocabulary, examples = encoded(watched, conf)
+    mean, plain = examples.about["mean_weight"], without_answers(conf)
+    user = watched.filter(pl.col("user") == "u007")
+    alone = unseen(user.lazy(), vocabulary, plain, mean).inputs
+    among = unseen(watched.lazy(), vocabulary, plain, mean)
+    assert np.array_equal(alone.toarray()[0], among.inputs.toarray()[among.ids.to_list().index("u007")])
+    learned = examples.everything().inputs.csr("float64").toarray()[examples.frame["example"].index_of("u007")]
+    assert alone.toarray()[0] == pytest.approx(learned, rel=1e-6)

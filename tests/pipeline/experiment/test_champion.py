@@ -43,9 +43,7 @@ def test_a_worse_fit_does_not_become_champion_and_a_better_one_does(
     shop.contest(films, two_genres, "pca", "popularity")
     worse = shop.contest(films, two_genres, "popularity", "popularity")
     assert (worse.version, worse.candidate, worse.moved) == ("1", "2", False)
-    assert worse.said.startswith(
-        "version 1, pca D=2, stays champion: version 2, popularity, is worse (recall_at_20 -0."
-    )
+    assert worse.said.startswith("version 1, pca D=2, stays champion: version 2, popularity, is worse (ndcg_at_20 -0.")
     assert "on 32 validation examples" in worse.said
     back = shop.contest(films, two_genres, "pca", "popularity")
     assert (back.version, back.moved) == ("1", False)

@@ -1,6 +1,7 @@
 """When a learned fit goes on from the last one, and when it begins anew."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import polars as pl
 import pytest
 
 from pipeline.config.dataset import Dataset
+from pipeline.config.files import load
 from pipeline.config.records import Split
 from pipeline.embedding import Embedding
 from pipeline.examples.encoding import encode
@@ -104,6 +106,7 @@ def test_a_refresh_that_is_worse_is_followed_by_a_full_fit(
     shop: Shop, films: Dataset, two_genres: pl.DataFrame, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Here because the last fit was spoilt: every film has the place of another one."""
+    films = films.model_copy(update={"task": films.task.model_copy(update={"primary": "recall_at_20"})})
     shop.contest(films, two_genres, "embedding", "pca")
     path = shop.tracker.file(shop.learned().run_id, "weights.npz")
     with np.load(path) as file:
@@ -153,3 +156,53 @@ def test_where_time_divides_the_tokens_more_may_only_come_at_the_end(films: Data
     parts = pl.read_parquet(tmp_path / PARTS_FILE)
     assert not has_learned_from_held_out(parts, until(11), conf)
     assert has_learned_from_held_out(parts, until(7), conf)
+
+
+def homes_without_ids(n: int, seed: int) -> pl.DataFrame:
+    random = np.random.default_rng(seed)
+    words = [" ".join(f"w{i}" for i in random.choice(30, 4, replace=False)) for _ in range(n)]
+    return pl.DataFrame({"text": words, "price": random.lognormal(12, 0.5, n)})
+
+
+@pytest.fixture
+def homes(write_conf: Callable[..., Path]) -> Dataset:
+    """Every row is an example, without an id."""
+    settings = {
+        "tokens": [{"kind": "words", "columns": "text"}],
+        "task": {"kind": "regression", "target": "price"},
+        "dimensions": [2],
+        "baselines": [],
+        "seeds": 1,
+        "replicas": 0,
+        "training": {"max_epochs": 2},
+    }
+    conf = load(write_conf("films", {"description": "d", "source": {"path": "unused.csv"}} | settings))
+    return conf.model_copy(update={"split": Split(validation=0.15, test=0.35)})
+
+
+def test_rows_without_ids_are_known_by_what_they_say_wherever_they_stand(
+    shop: Shop, homes: Dataset, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The newest rows come first, so that all others have other numbers than yesterday."""
+    old = homes_without_ids(300, seed=0)
+    shop.contest(homes, old, "embedding")
+    before = kept_from_last(homes, shop.tracker).parts
+    made = shop.tomorrow(homes, pl.concat([homes_without_ids(15, seed=1), old]), "embedding")
+    assert "refreshed_from" in shop.learned().tags
+    assert "that are new to both" in made.said
+    after = kept_from_last(homes, shop.tracker).parts
+    assert before is not None
+    assert after is not None
+    both = before.join(after, on="example", suffix="_after")
+    assert len(both) == 300
+    assert both["split"].equals(both["split_after"])
+
+
+def test_rows_without_ids_that_all_say_something_else_begin_anew(
+    shop: Shop, homes: Dataset, caplog: pytest.LogCaptureFixture
+) -> None:
+    shop.contest(homes, homes_without_ids(300, seed=0), "embedding")
+    with caplog.at_level(logging.INFO):
+        made = shop.tomorrow(homes, homes_without_ids(300, seed=1), "embedding")
+    assert "begins anew: the last fit has learned from what is held out now" in caplog.text
+    assert "each on its own" in made.said

@@ -133,3 +133,14 @@ def test_classes_that_tell_nothing_are_refused(
     conf = load(write_conf("notes", settings, records))
     with pytest.raises(PipelineError, match=rf"notes.yaml, task.target: 'place' has \d+ classes .*{sentence}"):
         encoded(records, conf)
+
+
+def test_training_examples_that_all_have_one_class_are_refused(write_conf: Callable[..., Path]) -> None:
+    """The records have two classes, but the split leaves one of them to the test."""
+    split, place = ["train"] * 20 + ["validation"] * 5 + ["test"] * 5, ["sea"] * 25 + ["town"] * 5
+    records = pl.DataFrame({"text": ["wave gull", "street tram"] * 15, "place": place, "split": split})
+    task = {"kind": "classification", "target": "place"}
+    conf = load(write_conf("notes", {**NOTES, "task": task, "split": "split"}, records))
+    examples, _ = encoded(records, conf)
+    with pytest.raises(PipelineError, match=r"notes.yaml, task.target: all 20 training examples have place = 'sea'"):
+        conf.task.require_answers(examples, conf.file)
