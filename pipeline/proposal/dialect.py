@@ -1,6 +1,7 @@
 """Tells how the lines of a text are divided: into values of columns, or into items of a list."""
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Sequence
 from itertools import islice
@@ -9,6 +10,7 @@ from typing import Any
 _SEPARATORS = (",", ";", "\t", "|", "::")
 _DELIMITERS = (" ", ",", ";", "\t", "|")
 _MOST_NUMBERS = 6
+_TIME = re.compile(r"\b\d{1,2}:\d{2}:\d{2}\b")
 
 
 def separator_and_quote(lines: Sequence[str], ending: str) -> tuple[str | None, str | None]:
@@ -17,9 +19,10 @@ def separator_and_quote(lines: Sequence[str], ending: str) -> tuple[str | None, 
     found: list[tuple[float, int, bool, str, str | None]] = []
     for separator in _SEPARATORS:
         for quote in ('"', None):
-            counts = Counter(len(values) for values in _split(lines, separator, quote))
+            records = _split(lines, separator, quote)
+            counts = Counter(len(values) for values in records)
             count, times = counts.most_common(1)[0]
-            header = len(next(iter(_split(lines[:1], separator, quote)), []))
+            header = len(records[0])  # its names may have line breaks in them
             share = times / counts.total()
             if count > 1 and share >= 0.8 and header == count:
                 found.append((share, count, separator == usual, separator, quote))
@@ -56,14 +59,21 @@ def names_missing(lines: Sequence[str], separator: str, quote: str | None) -> li
     rows = _split(lines, separator, quote)
     first = [value.strip() for value in rows[0]]
     below = [row for row in rows[1:] if len(row) == len(first)]
-    if len({*first}) == len(first) and not any(_is_number(value) for value in first) and all(first):
+    if len({*first}) == len(first) and not any(_is_a_value(value) for value in first) and all(first):
         return None
+    if any(_TIME.search(value) for value in first):
+        return [f"column_{i + 1}" for i in range(len(first))]
     numbers = [bool(below) and all(_is_number(row[i]) for row in islice(below, 50)) for i in range(len(first))]
     if not any(is_number and _is_number(value) for is_number, value in zip(numbers, first, strict=True)):
         return None  # a name may be missing or stand there twice, and still be a name
     usual = ("user", "item", "rating", "time")
     are_ratings = len(first) in (2, 3, 4) and all(numbers[:2])
     return [usual[i] if are_ratings else f"column_{i + 1}" for i in range(len(first))]
+
+
+def _is_a_value(text: str) -> bool:
+    """Whether a text is a number or a time of day, which no column is named after."""
+    return _is_number(text) or _TIME.search(text) is not None
 
 
 def _is_number(text: str) -> bool:

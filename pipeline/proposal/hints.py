@@ -24,17 +24,27 @@ OF_TOKENS = (
 OF_LABELS = ("title", "titel", "name", "description", "label", "beschreibung")
 OF_NUMBERS = (
     *("price", "preis", "saleprice", "sale_price", "cost", "kosten", "rent", "miete", "salary", "gehalt", "revenue"),
-    *("amount", "betrag", "sales", "target", "value", "wert", "score", "rating", "income", "y"),
+    *("amount", "betrag", "sales", "target", "value", "wert", "score", "rating", "income", "y", "umsatz"),
+    *("profit", "gewinn", "delay", "population"),
 )
+AMOUNTS = ("amount", "betrag", "sales", "price", "preis", "cost", "kosten", "umsatz", "revenue", "profit", "gewinn")
+"""Of these, those that name neither examples nor tokens."""
 OF_WEIGHTS = (
     *("weight", "gewicht", "count", "counts", "quantity", "qty", "plays", "purchases", "views", "clicks", "visits"),
     *("minutes", "hours", "seconds", "duration", "times", "amount", "menge", "anzahl", "minuten"),
 )
 OF_CLASSES = (
-    *("label", "class", "klasse", "category", "kategorie", "target", "outcome", "default", "defaulted", "churn"),
-    *("status", "approved", "fraud", "survived", "result", "diagnosis", "sentiment", "species", "folder"),
+    *("label", "target", "outcome", "churn", "fraud", "survived", "default", "defaulted", "approved", "diagnosis"),
+    *("sentiment", "species", "class", "klasse", "category", "kategorie", "result", "status", "folder"),
 )
 SURELY_CLASSES = ("label", "class", "klasse", "category", "kategorie", "species")
 """Of these, names that no amount has: numbers under them are codes."""
 NO_CATEGORIES = ("id", "url", "scraped", "source", "license")
 IDS = ("id", "ids", "nr", "no", "key", "code", "number", "nummer")
+OF_IDS = ("id", "nr", "code", "number", "nummer", "zip", "plz", "postcode", "postal")
+"""How the names of numbers end, or what they have in them, that tell records apart and measure nothing."""
+OF_PLACE_AND_TIME = (
+    *("year", "month", "day", "hour", "minute", "second", "week", "quarter", "jahr", "monat", "tag", "stunde"),
+    *("lat", "lon", "lng", "latitude", "longitude"),
+)
+"""What numbers are that say where and when, and that nobody predicts without saying so."""

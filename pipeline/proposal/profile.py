@@ -1,5 +1,6 @@
 """What a column holds, by its first values: ids, categories, numbers, texts, lists, dates or addresses."""
 
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import Literal
 import polars as pl
 
 from pipeline.config.records import MISSING
+from pipeline.proposal.hints import OF_EXAMPLES, OF_IDS
 from pipeline.records.numbers import Decimal, Marks, as_number
 from pipeline.records.times import SINCE_1970, are_numbers, as_time
 from pipeline.records.tokens.indicators import NO
@@ -21,6 +23,9 @@ _WORD = r"[\p{L}\p{N}]+"
 _LIST_MARKS = ("|", ";", ",")
 _MOST_CATEGORIES = 60
 _WORDS_OF_A_TEXT = 4
+_ROWS_OF_PIECES, _MOST_PIECES, _OF_ONE_LETTER = 20_000, 500, 0.2
+_MOST_MARKS = 20
+"""Ratings and counts of which most are missing have at most so many different values."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,20 @@ class Profile:
     words: float = 0.0
     """Mean number of words of a text."""
     is_indicator: bool = False
-    """Whether it may say which rows have what its name says: numbers, most of them 0 and none below; or a mark."""
+    """Whether it may say which rows have what its name says: numbers, most of them 0 or missing; or a mark."""
+    may_indicate: bool = False
+    """Whether it could say so among columns that do, though most rows have it."""
+    is_spelled: bool = False
+    """Whether a text is a list of few short pieces with blanks between them, such as phonemes, and no sentence."""
+    low: float = math.nan
+    high: float = math.nan
+    """The lowest and the highest number."""
+
+    @property
+    def is_an_id(self) -> bool:
+        """Whether its name says that its numbers tell things apart, and measure nothing."""
+        joined = re.sub(r"[^a-zäöüß]", "", self.name.lower())
+        return joined.endswith(OF_IDS) or joined in OF_EXAMPLES or self.named("zip", "plz", "postcode", "postal")
 
     def named(self, *hints: str) -> bool:
         """Whether the column's name has one of these words in it."""
@@ -74,7 +92,8 @@ def profile(column: pl.Series) -> Profile:
     if column.dtype.is_temporal():
         return Profile(name, "dates", n, n_different, missing)
     if column.dtype == pl.Boolean:
-        return Profile(name, "categories", n, n_different, missing, is_indicator=_share(column) < 0.5)
+        is_indicator = _share(column) < 0.5
+        return Profile(name, "categories", n, n_different, missing, is_indicator=is_indicator, may_indicate=True)
     if column.dtype.is_numeric():
         return _of_numbers(name, column.cast(pl.Float64).fill_nan(None), ".", n_different, missing)
     if _share(column.str.contains(_ID)) > 0.99:
@@ -111,8 +130,11 @@ def _of_numbers(name: str, numbers: pl.Series, decimal: Decimal, n_different: in
             holds = "row ids"
         elif n_different > _MOST_CATEGORIES:
             holds = "ids"
-    is_indicator = low == 0 and _share(values == 0) > 0.5
-    return Profile(name, holds, n, n_different, missing, decimal, None, is_whole, low > 0, is_indicator=is_indicator)
+    is_rare = _share(values == 0) > 0.5 if low == 0 else low > 0 and missing > 0.5 and n_different <= _MOST_MARKS
+    return Profile(
+        name, holds, n, n_different, missing, decimal, None, is_whole, low > 0,
+        is_indicator=is_rare, may_indicate=low == 0 or (low > 0 and missing > 0), low=low, high=high,
+    )  # fmt: skip
 
 
 def _of_texts(name: str, column: pl.Series, n_different: int, missing: float) -> Profile:
@@ -133,14 +155,20 @@ def _of_texts(name: str, column: pl.Series, n_different: int, missing: float) ->
         if delimiter is not None:
             return Profile(name, "lists", n, n_different, missing, ".", delimiter)
     if words >= _WORDS_OF_A_TEXT and n_different > 0.3 * n:
-        return Profile(name, "texts", n, n_different, missing, words=words)
+        return Profile(name, "texts", n, n_different, missing, words=words, is_spelled=_is_spelled(column))
     if n_different <= max(_MOST_CATEGORIES, 0.02 * n) and n_different < 0.5 * n:
-        says_no = column.str.to_lowercase().is_in(NO)
-        is_indicator = n_different == 2 and 0.5 < _share(says_no) < 1
-        return Profile(name, "categories", n, n_different, missing, is_indicator=is_indicator)
+        says_no = _share(column.str.to_lowercase().is_in(NO)) if n_different == 2 else 0.0
+        is_rare, is_known = 0.5 < says_no < 1, 0 < says_no < 1
+        return Profile(name, "categories", n, n_different, missing, is_indicator=is_rare, may_indicate=is_known)
     if n_different == n and n > 20:
         return Profile(name, "texts" if words > 1.5 else "row ids", n, n_different, missing, words=words)
     return Profile(name, "ids", n, n_different, missing, words=words)
+
+
+def _is_spelled(column: pl.Series) -> bool:
+    """Whether texts are few short pieces with blanks between, many of a single letter: words would lose those."""
+    pieces = column.head(_ROWS_OF_PIECES).str.split(" ").explode().drop_nulls()
+    return pieces.n_unique() <= _MOST_PIECES and _share(pieces.str.len_chars() == 1) > _OF_ONE_LETTER
 
 
 def _as_a_list(column: pl.Series, mark: str, words: float) -> str | None:

@@ -2,30 +2,33 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import permutations
 from typing import Any
 
 import polars as pl
 
 from pipeline.config.section import as_tuple
-from pipeline.proposal.hints import (
-    IDS,
-    OF_EXAMPLES,
-    OF_LABELS,
-    OF_TOKENS,
-    OF_WEIGHTS,
-)
+from pipeline.proposal.hints import OF_LABELS, OF_WEIGHTS
 from pipeline.proposal.look import Guess, Look
+from pipeline.proposal.pair import pair_of
 from pipeline.proposal.profile import Profile, profile, times
-from pipeline.proposal.target import gives_away, is_a_class, otherwise_of, quoted, target_of
-from pipeline.proposal.tokens import MOST_FEATURES, indicators, n_tokens, numbered, tokens
+from pipeline.proposal.target import (
+    MOST_CODES_OF_CLASSES,
+    gives_away,
+    has_a_logarithm,
+    is_a_class,
+    otherwise_of,
+    quoted,
+    target_of,
+    unlike,
+)
+from pipeline.proposal.tokens import MOST_FEATURES, hardly_repeats, indicators, n_tokens, numbered, tokens
 
-_FEWEST_PER_EXAMPLE = 2.0
-"""Mean number of rows of an example, at least, if rows of one id belong together."""
 _MANY = 0.005
 """A larger share of records without a value that they need is left out at once: they could not be used."""
 _SAYS_SO = "a row has what a column's name says where it is above 0"
 _ONE_LIST = "these columns are places of one list: their values are tokens alike"
+_NAMELESS = 4
+"""Columns of ratings that have no names, as they are published: user, item, rating and time."""
 _FEW = 3_000
 """With fewer examples than this, each of them is held out once, in folds."""
 
@@ -54,6 +57,13 @@ class Shape:
         """The fewest training examples of a token: the more, the more examples there are."""
         return next(least for least, n in ((5, 2_000), (3, 500), (2, 100), (1, 0)) if self.n_examples >= n)
 
+    @property
+    def has_single_tokens(self) -> bool:
+        """Whether each example has one token, so that there is nothing to predict it from."""
+        columns = [column for one in self.tokens for column in as_tuple(one.value["columns"])]
+        are_values = all(one.value["kind"] == "value" for one in self.tokens)
+        return self.task.value["kind"] == "missing_tokens" and self.example is None and are_values and len(columns) == 1
+
     def count(self, n_examples: int, look: Look) -> None:
         """Note the number of examples, and of the tokens that are frequent enough."""
         self.n_examples = n_examples
@@ -67,9 +77,11 @@ def shape(look: Look) -> Shape:
     profiles = {name: profile(look.frame[name]) for name in look.frame.columns}
     places = numbered(look.frame, profiles.values())
     alone = {name: one for name, one in profiles.items() if not any(name in names for names in places)}
-    may_be_amounts = "columns" not in look.source and look.frame.width > 2
-    pair = _pair(look.frame, alone, may_be_amounts)
+    may_be_amounts = look.frame.width > (_NAMELESS if "columns" in look.source else 2)
+    pair = pair_of(look.frame, alone, may_be_amounts)
     found = _pairs(look, profiles, *pair) if pair is not None else _rows(look, profiles, places)
+    if found.has_single_tokens and (pair := pair_of(look.frame, alone, may_be_amounts, needs_hints=False)) is not None:
+        found = _pairs(look, profiles, *pair)
     if "format" in look.source and look.source["format"].value == "documents":
         found.example = Guess("file", "each is a text of its own")
     found.time = times(look.frame, profiles.values())
@@ -84,38 +96,6 @@ def _lists(look: Look, delimiter: Guess) -> Shape:
     )
     found.count(look.frame.height, look)
     return found
-
-
-def _pair(frame: pl.DataFrame, profiles: dict[str, Profile], may_be_amounts: bool) -> tuple[str, str, str] | None:
-    """The columns of examples and of tokens, if each row is a pair of them; and what else they could be."""
-    able = [one for one in profiles.values() if one.holds in ("ids", "categories") and one.missing < 0.3]
-    able = [one for one in able if one.n_different >= 5]
-    found: list[tuple[float, str, str]] = []
-    for example, token in permutations(able, 2):
-        rows_each, rows_of_token = frame.height / example.n_different, frame.height / token.n_different
-        hinted = example.named(*OF_EXAMPLES) + token.named(*OF_TOKENS)
-        swapped = example.named(*OF_TOKENS) or token.named(*OF_EXAMPLES)
-        if rows_each < _FEWEST_PER_EXAMPLE or rows_of_token < 1.2 or (swapped and not hinted):
-            continue
-        if not hinted and not all(_is_of_ids(one, may_be_amounts) for one in (example, token)):
-            continue
-        different = frame.select(pl.struct(example.name, token.name).n_unique()).item() / frame.height
-        if different < 0.5 or (different < 0.9 and hinted < 2 and not token.named(*OF_TOKENS)):
-            continue
-        place = list(profiles).index(example.name) < list(profiles).index(token.name)
-        found.append((3 * hinted + place + different - 2 * swapped, example.name, token.name))
-    if not found:
-        return None
-    found.sort(reverse=True)
-    _, example_name, token_name = found[0]
-    others = [f"example: {one}, columns: {other}" for _, one, other in found[1:2]]
-    texts = [one for one in profiles.values() if one.holds == "texts" and one.n_different > 0.5 * frame.height]
-    return None if texts and found[0][0] < 4 else (example_name, token_name, "".join(others))
-
-
-def _is_of_ids(one: Profile, may_be_amounts: bool) -> bool:
-    """Whether the values of a column are ids, as far as its name does not say more; numbers among others seldom are."""
-    return one.holds == "ids" and (not one.is_whole or not may_be_amounts or one.named(*IDS))
 
 
 def _where(missing: Sequence[Profile]) -> Guess | None:
@@ -173,12 +153,15 @@ def _label(frame: pl.DataFrame, profiles: dict[str, Profile], token: str) -> str
 
 def _rows(look: Look, profiles: dict[str, Profile], places: Sequence[list[str]]) -> Shape:
     """Every row is an example."""
-    wide = indicators(profiles.values())
+    wide = indicators(profiles.values(), "columns" not in look.source)
     in_lists = {*wide, *(name for names in places for name in names)}
     profiles = {name: one for name, one in profiles.items() if name not in in_lists}
     target, why, otherwise = target_of(profiles, bool(in_lists))
+    if target is None and wide:
+        target, why = unlike(look.frame.columns, profiles)
     usable = [one for one in profiles.values() if one.name != target and one.missing < 0.7]
     usable = [one for one in usable if target is None or not gives_away(one, target)]
+    usable = [one for one in usable if not (look.is_whole and hardly_repeats(one, look.frame))]
     in_columns = [Guess({"kind": "indicators", "columns": wide}, _SAYS_SO)] if wide else []
     in_columns += [Guess({"kind": "value", "columns": one, "qualified": False}, _ONE_LIST) for one in places]
     of_cells = tokens(
@@ -199,13 +182,11 @@ def _rows(look: Look, profiles: dict[str, Profile], places: Sequence[list[str]])
         found.task = found.task._replace(otherwise=otherwise_of(one for one in usable if one.name not in of_tokens))
         return found
     dense = [one.name for one in usable if one.holds == "numbers" or (one.holds == "ids" and one.is_whole)]
-    dense = [
-        name for name in dense if name not in of_tokens and not profiles[name].named("id", "zip", "plz", "postcode")
-    ][:MOST_FEATURES]
+    dense = [name for name in dense if name not in of_tokens and not profiles[name].is_an_id][:MOST_FEATURES]
     task: dict[str, Any] = {"kind": "regression", "target": target}
-    if is_a_class(profiles[target]):
+    if is_a_class(profiles[target]) or (wide and profiles[target].n_different <= MOST_CODES_OF_CLASSES):
         task["kind"], found.n_classes = "classification", profiles[target].n_different
-    elif not profiles[target].is_positive:
+    elif not has_a_logarithm(profiles[target]):
         task["log"] = False
     found.task = Guess(task | ({"dense": dense} if dense else {}), why, otherwise)
     return found

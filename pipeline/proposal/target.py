@@ -1,11 +1,13 @@
 """Which column of a table is to be predicted, where every row is an example."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
-from pipeline.proposal.hints import IDS, NO_CATEGORIES, OF_CLASSES, OF_NUMBERS, SURELY_CLASSES
+from pipeline.proposal.hints import IDS, NO_CATEGORIES, OF_CLASSES, OF_NUMBERS, OF_PLACE_AND_TIME, SURELY_CLASSES
 from pipeline.proposal.profile import Profile
 
-_MOST_CODES_OF_CLASSES = 10
+_FACTOR = 2
+"""Of numbers that vary by factors, the highest is at least so many times the lowest."""
+MOST_CODES_OF_CLASSES = 10
 """Whole numbers of at most so many different values may be classes, such as 0 and 1 for whether a loan was paid."""
 _MOST_CLASSES = 50
 
@@ -16,7 +18,7 @@ def otherwise_of(others: Iterable[Profile]) -> str:
         if one.holds == "categories" and one.n_different < one.n / 5 and not one.named(*NO_CATEGORIES, *IDS):
             return f"{{kind: classification, target: {quoted(one.name)}}}"
         if one.holds == "numbers" and one.n_different > 10:
-            return f"{{kind: regression, target: {quoted(one.name)}{'' if one.is_positive else ', log: false'}}}"
+            return f"{{kind: regression, target: {quoted(one.name)}{'' if has_a_logarithm(one) else ', log: false'}}}"
     return ""
 
 
@@ -31,7 +33,7 @@ def target_of(profiles: dict[str, Profile], has_lists: bool) -> tuple[str | None
     by_name = list(dict.fromkeys(one.name for hint in OF_NUMBERS for one in numbers if one.named(hint)))
     classes = [
         one.name
-        for one in profiles.values()
+        for one in sorted(profiles.values(), key=_place_among_classes)
         if one.named(*OF_CLASSES)
         and 2 <= one.n_different <= _MOST_CLASSES
         and one.missing < 0.6
@@ -45,7 +47,7 @@ def target_of(profiles: dict[str, Profile], has_lists: bool) -> tuple[str | None
         return classes[0], several, "".join(classes[1:2])
     if has_lists or any(one.holds in ("texts", "lists") for one in profiles.values()):
         return None, "", ""
-    numbers = [one for one in numbers if not one.named(*IDS)]
+    numbers = [one for one in numbers if not one.named(*IDS) and not one.is_an_id and not one.named(*OF_PLACE_AND_TIME)]
     if numbers:
         return (
             numbers[-1].name,
@@ -55,10 +57,32 @@ def target_of(profiles: dict[str, Profile], has_lists: bool) -> tuple[str | None
     return None, "", ""
 
 
+def _place_among_classes(one: Profile) -> int:
+    """The place of the first word in a column's name that tells of something to predict."""
+    return next((i for i, hint in enumerate(OF_CLASSES) if one.named(hint)), len(OF_CLASSES))
+
+
+def unlike(columns: Sequence[str], profiles: Mapping[str, Profile]) -> tuple[str | None, str]:
+    """The column at an end of a wide table, of a few whole numbers, that is no mark as the others are; and why."""
+    for name in (columns[-1], columns[0]):
+        one = profiles.get(name)
+        if one is not None and one.is_whole and 2 < one.n_different <= MOST_CODES_OF_CLASSES and not one.missing:
+            return name, f"{name} stands at an end, and has {one.n_different} values unlike the others"
+    return None, ""
+
+
+def has_a_logarithm(one: Profile) -> bool:
+    """Whether a column to predict varies by factors: its numbers are above 0, and the highest is far above the lowest.
+
+    A year or a latitude varies by differences.
+    """
+    return one.is_positive and one.high > _FACTOR * one.low
+
+
 def is_a_class(one: Profile) -> bool:
     """Whether the values of a column to predict are classes, and no numbers."""
     if one.is_whole:
-        most = _MOST_CLASSES if one.named(*SURELY_CLASSES) else _MOST_CODES_OF_CLASSES
+        most = _MOST_CLASSES if one.named(*SURELY_CLASSES) else MOST_CODES_OF_CLASSES
         return one.n_different <= most and one.named(*OF_CLASSES)
     return one.holds in ("categories", "ids")
 

@@ -1,5 +1,6 @@
 """Which columns of a table hold tokens, where every row is an example."""
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -17,6 +18,11 @@ MOST_FEATURES = 40
 FEWEST_INDICATORS, MOST_INDICATORS = 8, 5_000
 _MOST_CODES = 20
 """Whole numbers of at most so many different values may be codes, such as 1 to 5 for how one agrees."""
+_ROWS_OF_A_VALUE = 10
+"""Mean number of rows that a value of a column has, at least, if the column is to predict something."""
+_FEWEST_ROWS, _REPEATED = 100, 0.05
+"""Of a source of so many rows, a smaller share of values that are there three times or more can teach nothing."""
+_SPELLED = "few short pieces with blanks between them"
 _ALIKE = 0.7
 """A larger share of values in common makes columns places of one list."""
 _ROWS = 20_000
@@ -35,8 +41,11 @@ def tokens(usable: Sequence[Profile], target: str | None) -> list[Guess]:
     texts = sorted((one for one in usable if one.holds == "texts"), key=lambda one: -one.words)
     lists = [one for one in usable if one.holds == "lists"]
     lists = [one for one in lists if not one.is_whole] or lists  # whole numbers beside names are rather amounts
-    categories = [one.name for one in usable if one.holds == "categories" and not one.named(*NO_CATEGORIES)]
+    categories = [one.name for one in usable if _is_a_category(one, target) and not one.named(*NO_CATEGORIES)]
     found = []
+    spelled = [one.name for one in texts if one.is_spelled]
+    found += [Guess({"kind": "items", "columns": name, "delimiter": " "}, _SPELLED) for name in spelled]
+    texts = [one for one in texts if not one.is_spelled]
     if texts:
         names = [one.name for one in texts if one.words >= 3][:3] or [texts[0].name]
         words = {"kind": "words", "columns": names if len(names) > 1 else names[0]}
@@ -58,15 +67,33 @@ def tokens(usable: Sequence[Profile], target: str | None) -> list[Guess]:
     return [Guess({"kind": "value", "columns": codes}, reason)] if codes else []
 
 
-def indicators(profiles: Iterable[Profile]) -> list[str]:
+def _is_a_category(one: Profile, target: str | None) -> bool:
+    """Whether a column has few values, or, where something is to be predicted, values of which each tells enough."""
+    repeats = one.holds == "ids" and not one.is_whole and one.n_different * _ROWS_OF_A_VALUE <= one.n
+    return one.holds == "categories" or (repeats and target is not None)
+
+
+def indicators(profiles: Iterable[Profile], has_names: bool = True) -> list[str]:
     """The columns of a wide table that say which rows have what their names say; none if it is no such table.
 
     What is to be predicted stands first or last, and has a name that says so; between the others, `price` is a thing.
+    Most of them are rare. Then the others are what most rows have, if their numbers are not larger.
+
+    Args:
+        profiles: of all columns.
+        has_names: whether the columns have names; otherwise one at an end that most rows have is no such column.
     """
     able = [one for one in profiles if one.holds != "row ids"]
-    ends = [one.name for one in (*able[:1], *able[-1:]) if one.named(*OF_CLASSES, *OF_NUMBERS)]
-    found = [one.name for one in able if one.is_indicator and one.name not in ends]
-    return found[:MOST_INDICATORS] if len(found) >= max(FEWEST_INDICATORS, len(able) / 2) else []
+    at_the_ends = (*able[:1], *able[-1:])
+    ends = {one.name for one in at_the_ends if one.named(*OF_CLASSES, *OF_NUMBERS)}
+    ends |= {one.name for one in at_the_ends if not one.is_indicator and not has_names}
+    able = [one for one in able if one.name not in ends]
+    rare = [one for one in able if one.is_indicator]
+    if len(rare) < max(FEWEST_INDICATORS, (len(able) + len(ends)) / 2):
+        return []
+    most = max((one.high for one in rare if not math.isnan(one.high)), default=math.inf)
+    found = [one.name for one in able if one.is_indicator or (one.may_indicate and not one.high > most)]
+    return found[:MOST_INDICATORS]
 
 
 def numbered(frame: pl.DataFrame, profiles: Iterable[Profile]) -> list[list[str]]:
@@ -113,12 +140,30 @@ def n_tokens(section: dict[str, Any], frame: pl.DataFrame, is_whole: bool, min_c
     return found
 
 
+def hardly_repeats(one: Profile, frame: pl.DataFrame) -> bool:
+    """Whether the values of a column, or the items of its lists, are nearly all found in a row or two.
+
+    Args:
+        one: the profile of the column.
+        frame: all rows.
+    """
+    section: dict[str, Any] = {"kind": "value", "columns": one.name}
+    if one.holds == "lists":
+        section = {"kind": "items", "columns": one.name}
+        section |= {} if one.delimiter is None else {"delimiter": one.delimiter}
+    elif one.holds != "ids" or one.is_whole:
+        return False
+    times = _values(section, frame[one.name]).drop_nulls().value_counts(name="n")["n"]
+    return frame.height >= _FEWEST_ROWS and float(times.filter(times > 2).sum()) < _REPEATED * float(times.sum())
+
+
 def _values(section: dict[str, Any], column: pl.Series) -> pl.Series:
     """The tokens of a column, about, one after the other."""
     if isinstance(column.dtype, pl.List | pl.Array):
         return column.explode()
     if section["kind"] == "indicators":
-        has = IndicatorTokens.model_validate(section).texts(column.name, column.dtype)
+        one = {"kind": "indicators", "columns": column.name}
+        has = IndicatorTokens.model_validate(one).texts(column.name, column.dtype)
         return column.to_frame().select(pl.lit(None, pl.String) if has is None else has.alias("has")).to_series()
     text = column.cast(pl.String, strict=False)
     text = text.filter(~text.is_in(MISSING))

@@ -11,10 +11,12 @@ from pipeline.proposal.look import Guess, Look, look
 from pipeline.proposal.shape import Shape, few, shape
 
 _BASELINES = {
-    "missing_tokens": "[popularity, als]",
-    "regression": "[mean, ridge]",
-    "classification": "[most_frequent_class, logistic_regression]",
+    "missing_tokens": ["popularity", "als"],
+    "regression": ["mean", "ridge"],
+    "classification": ["most_frequent_class", "logistic_regression"],
 }
+_WITH_NUMBERS = "boosted_trees"
+"""A baseline that learns from the numbers alone: what the tokens add to them."""
 _WIDTH = 100
 _FEW_CLASSES = 8
 
@@ -38,6 +40,12 @@ def proposed(name: str, place: str, query: str | None, conf_folder: Path, downlo
         raise PipelineError(
             f"{place}: no column holds words, lists, or values that repeat, so there is nothing to embed. Numbers are "
             "features of a model, and no tokens."
+        )
+    if found.has_single_tokens:
+        column = as_tuple(found.tokens[0].value["columns"])[0]
+        raise PipelineError(
+            f"{place}: each row has one value of {column!r}, and nothing that it could be predicted from, or that it "
+            "could predict. Bring a column whose equal values make rows one example, or one to predict."
         )
     return _text(name, seen, found)
 
@@ -72,7 +80,8 @@ def _text(name: str, seen: Look, found: Shape) -> str:
         lines += _said(f"  {key}: {_plain(value)}", found.task.reason if i == 0 else "")
     lines += [f"  # or: {found.task.otherwise}"] if found.task.otherwise else []
     lines += ["", f"dimensions: {_dimensions(found, kind)}   # each D is fitted; `auto` tries many"]
-    lines += [f"baselines: {_BASELINES[kind]}   # beside PCA, which is always among them", ""]
+    baselines = [*_BASELINES[kind], *([_WITH_NUMBERS] if "dense" in found.task.value else [])]
+    lines += [f"baselines: [{', '.join(baselines)}]   # beside PCA, which is always among them", ""]
     return "\n".join(lines)
 
 

@@ -22,6 +22,8 @@ from pipeline.records.source.streams import Block, TextFile
 Array = npt.NDArray[Any]
 
 MOST_COLUMNS = 50_000
+LINES_OF_NAMES = 100
+"""Lines that the names of the columns take at most."""
 _ONE = "\x1f"
 """Stands for a separator of several characters while a block is parsed."""
 _RETURN = "\ue00d"
@@ -69,7 +71,8 @@ class DelimitedFile:
         kind = other_kind(self._first.text)
         if kind is not None:
             raise PipelineError(f"{file.name}: {kind}.")
-        header = self._first.text[: self._first.text.index(b"\n")].decode("utf-8", "replace").strip("\r")
+        self._header_end = self._first.text.index(b"\n") if columns else _end_of_header(self._first.text, quote)
+        header = self._first.text[: self._header_end].decode("utf-8", "replace").strip("\r")
         one = separator or _best_separator(header, quote, needed)
         self.separator = self.separator or one
         found = _values(header, one, quote)
@@ -118,8 +121,8 @@ class DelimitedFile:
     def _without_names(self, block: Block) -> Block:
         if not self._has_names:
             return block
-        end = block.text.index(b"\n") + 1
-        return Block(block.text[end:], block.first_line + 1)
+        end = self._header_end + 1
+        return Block(block.text[end:], block.first_line + block.text[:end].count(b"\n"))
 
     def _is_plain(self, text: bytes) -> bool:
         """Whether every line has as many values as there are columns, on average, and no quotes."""
@@ -188,9 +191,22 @@ def _raw(text: bytes, lines: Array, ends: Array, rows: Sequence[int]) -> list[st
     return [text.removesuffix(b"\r").decode("utf-8", "backslashreplace") for text in texts]
 
 
+def _end_of_header(text: bytes, quote: str | None) -> int:
+    """Where the line of names ends; within quotes a name may have line breaks, as in tables that people export."""
+    first = end = text.index(b"\n")
+    mark = (quote or "").encode()
+    for _ in range(LINES_OF_NAMES):
+        if not mark or text[:end].count(mark) % 2 == 0:
+            return end
+        end = text.find(b"\n", end + 1)
+        if end < 0:
+            break
+    return first  # the quote is a character of a name
+
+
 def _values(line: str, separator: str, quote: str | None) -> list[str]:
     try:
-        return next(_reader([line], separator, quote), [])
+        return next(_reader(io.StringIO(line, newline=""), separator, quote), [])
     except csv.Error:
         return line.split(separator)
 
@@ -211,15 +227,15 @@ def _best_separator(header: str, quote: str | None, needed: Sequence[str]) -> st
 
 
 def _names(values: Sequence[str]) -> tuple[str, ...]:
-    """The names of the columns: without blanks around them, and none twice.
+    r"""The names of the columns: in one line, without blanks around them, and none twice.
 
-    >>> _names([" user", "item", "", "item"])
-    ('user', 'item', 'column_3', 'item_2')
+    >>> _names([" user", "item\nnumber", "", "user"])
+    ('user', 'item number', 'column_3', 'user_2')
     """
     times: Counter[str] = Counter()
     names: dict[str, None] = {}
     for place, value in enumerate(values, 1):
-        plain = value.replace("\0", "").strip() or f"column_{place}"
+        plain = re.sub(r"\s*[\r\n]\s*", " ", value.replace("\0", "").strip()) or f"column_{place}"
         name = plain
         while name in names:
             times[plain] += 1

@@ -356,7 +356,7 @@ def test_whole_numbers_of_few_values_are_tokens_where_nothing_else_is(propose: C
     ]
     conf = propose("asked.csv", delimited(rows, ["calm", "kind", "brave", "neat", "hours", "pay"]))
     assert conf["tokens"] == [{"kind": "value", "columns": ["calm", "kind", "brave", "neat"]}]
-    assert conf["task"] == {"kind": "regression", "target": "pay", "dense": ["hours"]}
+    assert conf["task"] == {"kind": "regression", "target": "pay", "log": False, "dense": ["hours"]}
     assert "example" not in conf
 
 
