@@ -78,10 +78,15 @@ def _share(smaller: int, larger: int) -> str:
 
 
 def _worth(comparison: Comparison) -> str:
-    """The learned embedding beside PCA of the same D, and the best one beside every other baseline."""
-    told = {pair: _verdict(comparison, *pair) for pair in comparison.told_pairs()}
-    beside_pca = [verdict for (_, against), verdict in told.items() if against.startswith(f"{PCA} D=")]
-    others = {against: verdict for (_, against), verdict in told.items() if not against.startswith(f"{PCA} D=")}
+    """The learned embedding beside PCA of the same D, and that of the D to take beside every other baseline."""
+    best, taken = comparison.about["best"], comparison.about["smallest"] or comparison.about["best"]
+    beside_pca, others = [], {}
+    for fit, against in comparison.told_pairs():
+        if against.startswith(f"{PCA} D="):
+            beside_pca.append(_verdict(comparison, fit, against))
+        else:
+            one = fit if " D=" in against else f"{EMBEDDING} D={taken}"
+            others[against] = _verdict(comparison, one, against)
     said = _beside_pca(beside_pca)
     if set(beside_pca) == {"better"}:
         if set(others.values()) == {"better"}:
@@ -89,9 +94,9 @@ def _worth(comparison: Comparison) -> str:
             said += f", and {_ALL_OTHERS.get(n, f'all {n} other baselines')}"
         said += _reached(comparison)
     better = [name for name, verdict in others.items() if verdict == "worse"]
-    are = "is" if len(better) == 1 else "are"
-    sentences = [said, f"{' and '.join(better)} {are} better than the learned embedding" if better else ""]
-    return " ".join(f"{sentence}." for sentence in sentences if sentence)
+    are, of_which = "is" if len(better) == 1 else "are", f" of D={taken}" if taken != best else ""
+    than = f"{' and '.join(better)} {are} better than the learned embedding{of_which}" if better else ""
+    return " ".join(f"{sentence}." for sentence in (said, than) if sentence)
 
 
 def _reached(comparison: Comparison) -> str:

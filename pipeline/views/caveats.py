@@ -72,7 +72,10 @@ def _chosen(conf: Dataset, comparison: Comparison) -> str:
     if comparison.about["smallest"] is None:
         return "There are no validation examples to choose by, so every setting is the one of the conf file."
     again = ", and every method was then fitted again with them" if conf.refit else ""
-    return (
-        f"D, epochs and the settings of the baselines were chosen by validation examples{again}. The test examples "
-        "were looked at once, for these figures."
-    )
+    chosen = f"D, epochs and the settings of the baselines were chosen by validation examples{again}."
+    if conf.split.folds is not None:
+        return (
+            f"{chosen} Over all folds each example validates and tests, so D was chosen by the examples of these "
+            "figures: the best of several that are equally good looks a little too good."
+        )
+    return f"{chosen} The test examples were looked at once, for these figures."

@@ -11,7 +11,7 @@ from pipeline.estimators import EMBEDDING, PCA, estimator_type
 from pipeline.evaluation.bootstrap import LEVEL
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import OF_REPLICAS, STABILITY
-from pipeline.views.answer import answer
+from pipeline.views.answer import answer, without_signal
 from pipeline.vocabulary.vocabulary import rule_of_thumb
 
 TOLD = 2
@@ -131,6 +131,8 @@ def _chosen(comparison: Comparison) -> str:
 
 def _reached(comparison: Comparison) -> list[str]:
     """How many dimensions of PCA each learned D is worth."""
+    if without_signal(comparison):
+        return []
     worth, metric = comparison.about["worth"], comparison.metrics[0]
     most = max(comparison.frame.filter(method=PCA)["dimension"], default=0)
     said = [f"PCA needs D={pca} for the {metric} of embedding D={learned}." for learned, pca in worth.items() if pca]

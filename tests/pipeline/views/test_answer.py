@@ -13,17 +13,22 @@ PRICE = Regression(kind="regression", target="price")
 N = 400
 
 
-def compared(values: dict[str, float], has_validation: bool = True) -> Comparison:
+def compared(
+    values: dict[str, float], has_validation: bool = True, on_test: dict[str, float] | None = None
+) -> Comparison:
     """Fits by name, such as `pca D=2`, each with its recall, which differs from example to example by little."""
-    fits, frames = [], []
-    for i, (name, value) in enumerate(values.items()):
+    fits, parts = [], {"validation": values if has_validation else {}, "test": values | (on_test or {})}
+    frames: dict[str, list[pl.DataFrame]] = {part: [] for part in parts}
+    for i, name in enumerate(values):
         method, _, dimension = name.partition(" D=")
         fits.append(Fit("films", method, int(dimension or 1), f"run-{i}", "1", False, {"fit_seconds": 1.0}))
         noise = np.random.default_rng(i).normal(0, 0.01, N)
-        recalls = value + noise - noise.mean()
         examples = [f"e{n}" for n in range(N)]
-        frames.append(pl.DataFrame({"example": examples, "recall_at_20": recalls, "ndcg_at_20": recalls}))
-    return Comparison.of(fits, 10_000, RANKING, {"validation": frames if has_validation else [], "test": frames})
+        for part, of_part in parts.items():
+            if of_part:
+                recalls = of_part[name] + noise - noise.mean()
+                frames[part].append(pl.DataFrame({"example": examples, "recall_at_20": recalls, "ndcg_at_20": recalls}))
+    return Comparison.of(fits, 10_000, RANKING, frames)
 
 
 def test_the_best_d_what_a_smaller_one_keeps_and_every_baseline() -> None:
@@ -69,6 +74,16 @@ def test_the_best_d_what_a_smaller_one_keeps_and_every_baseline() -> None:
 )
 def test_never_more_than_the_verdicts_show(values: dict[str, float], said: str) -> None:
     assert answer(compared(values)) == said
+
+
+def test_what_is_said_of_other_baselines_is_said_of_the_d_to_take() -> None:
+    """On validation D=2 is as good as D=8; on test only D=8 is better than als."""
+    values = {"embedding D=2": 0.3999, "embedding D=8": 0.4, "pca D=2": 0.1, "pca D=8": 0.2, "als": 0.35}
+    assert "beats PCA at every D, and the other baseline;" in answer(compared(values))
+    said = answer(compared(values, on_test={"embedding D=2": 0.34}))
+    assert "Take D=2" in said
+    assert "the other baseline" not in said
+    assert said.endswith("als is better than the learned embedding of D=2.")
 
 
 def test_without_validation_the_largest_is_named_as_what_it_is() -> None:
