@@ -23,7 +23,7 @@ from pipeline.experiment.model_registry import ModelRegistry
 from pipeline.experiment.models import load, model_folder
 from pipeline.experiment.packaging import data_of
 from pipeline.home import project, typed
-from pipeline.inference.file_scoring import score_file
+from pipeline.inference.file_scoring import ANSWERS, score_file
 
 PORT, TRY_PORT = 5002, 8501
 """Where the champion answers by default, and where its page is."""
@@ -110,22 +110,30 @@ def score(dataset: str, source: str) -> int:
     if not source:
         raise PipelineError(f"say which file: {typed('score', dataset)} FILE=new.csv")
     path = Path(source).expanduser()
-    name = path.name.partition(".")[0] or "records"
+    name = "records" if set("*?[") & set(path.name) else path.name.partition(".")[0] or "records"
     folder = path.parent if "://" not in source and path.parent.is_dir() else Path.cwd()
     logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
     for chatty in ("mlflow", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     begin = time.monotonic()
     given = source if "://" in source else str(path.absolute())
-    made = score_file(
-        load(dataset, _tracking_uri()), given, folder / f"{name}.scored.parquet", logging.getLogger("score")
-    )
-    left_out = f"; {made.n_left_out:,} could not be used" if made.n_left_out else ""
-    print(
-        f"{made.path}: {made.n_rows:,} answers for {made.n_records:,} records{left_out}, in "
-        f"{time.monotonic() - begin:.1f} s. The first:\n{made.first}"
-    )
+    made = score_file(load(dataset, _tracking_uri()), given, folder / f"{name}{ANSWERS}", logging.getLogger("score"))
+    print(f"{made.path}: {made.n_rows:,} answers for {made.n_records:,} records, in {time.monotonic() - begin:.1f} s.")
+    if made.n_left_out:
+        print(f"{counted(made.n_left_out, 'more record')} could not be used: {made.why}.")
+    if made.n_unknown:
+        print(f"No token is known of {counted(made.n_unknown, 'example')}: the answer is that of an empty one.")
+    print(f"The first:\n{made.first}")
     return 0
+
+
+def counted(n: int, noun: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "record"), counted(1200, "record")
+    ('1 record', '1,200 records')
+    """
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
 def choose(dataset: str, version: str) -> int:

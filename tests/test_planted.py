@@ -125,4 +125,4 @@ def test_where_there_is_no_signal_the_comparison_says_so(task: str, contest: Cal
         comparison = contest(PRICED, pl.DataFrame(rows))
         verdict = comparison.verdict("embedding D=3", "mean", "rmse_log")
     assert verdict["verdict"] != "better"
-    assert "No signal shown: no learned embedding is shown to be better" in tables.text(comparison)
+    assert "No signal shown by " in tables.text(comparison)

@@ -238,4 +238,4 @@ def _with_pca(written: Any, task: str) -> Any:
     if not isinstance(listed, list | tuple):
         return written
     names = [one.get("kind") if isinstance(one, dict) else one for one in listed]
-    return listed if "pca" in names else ["pca", *listed]
+    return listed if "pca" in names else [*listed, "pca"]  # at the end: an error names a baseline by its place

@@ -26,9 +26,14 @@ _MESSAGES = {  # pydantic's type of an error -> our words
     "too_short": "this list needs at least {min_length}",
     "too_long": "this list can have at most {max_length}",
     "string_pattern_mismatch": "this should be one plain character",
+    "model_type": "this should hold settings, each as `key: value`",
     "string_too_short": "this text is empty",
     "string_too_long": "this text can have at most {max_length} characters",
 }
+
+
+_OF_KEYS = {"sha256": "this should be 64 hexadecimal digits, 0 to 9 and a to f"}
+"""What a text of a fixed shape should be, by the name of its key."""
 
 
 def conf_files(folder: Path) -> list[Path]:
@@ -78,7 +83,8 @@ def _explain(error: ValidationError, root: yaml.Node | None, path: Path) -> str:
     if "key" in context:
         where.append(context["key"])
     line, keys = _locate(root, where)
-    ours = _MESSAGES.get(first["type"])
+    ours = _OF_KEYS.get(str(where[-1])) if first["type"] == "string_pattern_mismatch" and where else None
+    ours = ours or _MESSAGES.get(first["type"])
     message = ours.format(**context) if ours else first["msg"].replace("Input", "this", 1).replace("tuple", "list")
     return f"{path}:{line}: {keys}{message}{'' if message.endswith('?') else '.'}"
 

@@ -1,7 +1,7 @@
 """What the rest of the pipeline asks of a kind of tokens; each kind has a file of its own in `records.tokens`."""
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
@@ -61,6 +61,10 @@ class Tokens(Kind, ABC):
     def described_by(self) -> tuple[str, ...]:
         """The columns that describe a token on the pages."""
         return ()
+
+    def undescribed(self) -> Self:
+        """These settings without what only tells people about the tokens: answers need none of it."""
+        return self
 
     def named_columns(self) -> list[Column]:
         """Every column of the raw records that this section names, with the key that names it."""

@@ -40,7 +40,15 @@ def model_folder(name: str, mlflow: str | None = None) -> Path:
         raise PipelineError(f"there is no model {name!r}: nothing was learned in {where}. `make run` does that.")
     client, of_run = client_of(where), _OF_RUN.fullmatch(name)
     if of_run is not None:
-        return artifact_of(client, of_run["run"], of_run["path"])
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return artifact_of(client, of_run["run"], of_run["path"])
+        except MlflowException as error:
+            raise PipelineError(
+                f"there is no model {name!r}: {error}. Only the best fit of a contest is a model; of any other fit "
+                "`pipeline.inference.saved_fit.load_fitted` reads the folder of its run."
+            ) from None
     found = _ADDRESS.fullmatch(name)
     if found is None:
         raise PipelineError(f"{name!r} is no model: give a dataset, or an address such as models:/movies/2.")

@@ -74,6 +74,9 @@ class Answering:
             answer = await self.answer(body)
         except (RefusedError, PipelineError) as error:
             status, answer = getattr(error, "status", 400), _mistake("BAD_REQUEST", str(error))
+        except UnicodeEncodeError:
+            said = "a text has half of a character in it (a lone surrogate): cut texts between characters."
+            status, answer = 400, _mistake("BAD_REQUEST", said)
         except Exception:
             logging.getLogger(__name__).exception("a request could not be answered")
             said = "the server made a mistake, which its log tells; the request may be right."

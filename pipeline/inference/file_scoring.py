@@ -10,15 +10,20 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from pipeline.config.records import Source
 from pipeline.examples.unseen import Unseen, unseen, without_answers
 from pipeline.inference.bulk import Lists, recommended, write_batches
 from pipeline.inference.model import Model
 from pipeline.inference.predictor import Predictor
 from pipeline.inference.recommender import Recommender
 from pipeline.records.ingest import Records, ingest
+from pipeline.records.quarantine import Reasons
+from pipeline.records.source import paths
 
 ROWS = 20_000
 """Records that are answered at once."""
+ANSWERS = ".scored.parquet"
+"""How the names of files of answers end."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,10 @@ class Scored:
     """Records that were read and could be used."""
     n_left_out: int
     """Records that could not be used."""
+    why: str
+    """Why, as sentences with the first of them; empty if all could be used."""
+    n_unknown: int
+    """Examples of which no token is known."""
     first: pl.DataFrame
     """The first rows."""
 
@@ -50,24 +59,33 @@ def score_file(model: Model, source: str, path: Path, log: logging.Logger, engin
         engine: what finds the missing tokens, `local` or `ray`; a number or a class is predicted here.
 
     Raises:
-        PipelineError: the file lacks a column, or too many of its records cannot be used.
+        PipelineError: the file lacks a column, or none of its records can be used.
     """
-    found = {"path": (source,), "sample": None, "database": None, "query": None, "asset": None, "sha256": None}
-    own = model.conf.source.model_copy(update={**found, "where": None, "drop_duplicates": False})
+    found = {"path": _without_answers(source), "sample": None, "database": None, "query": None, "asset": None}
+    others = {"sha256": None, "where": None, "drop_duplicates": False, "max_bad_share": 1.0}
+    own = model.conf.source.model_copy(update=found | others)
     conf = without_answers(model.conf).model_copy(update={"source": own})
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".scoring-") as name:
         folder = Path(name)
         records = ingest(conf, Path.cwd(), folder / "records", folder / "downloads")
         log.info(f"{model.facts['name']}: {len(records):,} records can be used")
+        unknown: list[int] = []
         if isinstance(model, Recommender):
-            n = write_batches(recommended(model, _lists(model, records), engine), folder / "answers.parquet")
+            n = write_batches(recommended(model, _lists(model, records, unknown), engine), folder / "answers.parquet")
         elif isinstance(model, Predictor):
-            n = write_batches(_predicted(model, records), folder / "answers.parquet")
+            n = write_batches(_predicted(model, records, unknown), folder / "answers.parquet")
         else:
             raise AssertionError(f"no answers in bulk from a {type(model).__name__}")
         shutil.move(folder / "answers.parquet", path)
-        counts = records.counts
-    return Scored(path, n, counts.used, counts.quarantined, pl.scan_parquet(path).head(5).collect())
+        counts, why = records.counts, Reasons.of(records.quarantine).sentence()
+    first = pl.scan_parquet(path).head(5).collect()
+    return Scored(path, n, counts.used, counts.quarantined, why, sum(unknown), first)
+
+
+def _without_answers(source: str) -> tuple[str, ...]:
+    """The files of a source; of several those that are no answers, which lie beside what is answered."""
+    every = paths.resolved(Source(path=(source,)), Path.cwd())
+    return tuple(one for one in every if not one.endswith(ANSWERS)) if len(every) > 1 else (source,)
 
 
 def _encoded(model: Model, records: Records) -> Unseen:
@@ -76,22 +94,38 @@ def _encoded(model: Model, records: Records) -> Unseen:
     return unseen(records.frame, vocabulary, conf, model.facts.get("mean_weight"))
 
 
-def _lists(model: Recommender, records: Records) -> Iterator[Lists]:
+def _lists(model: Recommender, records: Records, unknown: list[int]) -> Iterator[Lists]:
+    """The lists of a file; how many of them have no known token is added to `unknown`."""
     found = _encoded(model, records)
+    unknown.append(_n_unknown(found))
     for start in range(0, len(found.ids), ROWS):
         some = slice(start, start + ROWS)
         yield found.ids[some], found.inputs[some]
 
 
-def _predicted(model: Predictor, records: Records) -> Iterator[pl.DataFrame]:
+def _predicted(model: Predictor, records: Records, unknown: list[int]) -> Iterator[pl.DataFrame]:
+    """The predictions for a file; how many of its examples have no known token is added to `unknown`."""
     if model.conf.example is None:
         for start in range(0, len(records), ROWS):
             batch = records.frame.slice(start, ROWS).collect()
-            predictions = model.predicted(model.encoded(batch))
+            found = model.encoded(batch)
+            unknown.append(_n_unknown(found))
+            predictions = _with_unknown(model.predicted(found), found)
             twice = {name: f"{name} (of the file)" for name in predictions.columns if name in batch.columns}
             yield pl.concat([batch.rename(twice), predictions], how="horizontal")
         return
-    found = _encoded(model, records)
-    for start in range(0, len(found.ids), ROWS):
-        some = np.arange(start, min(start + ROWS, len(found.ids)))
-        yield model.predicted(found.take(some)).insert_column(0, found.ids.gather(some).alias("example"))
+    every = _encoded(model, records)
+    unknown.append(_n_unknown(every))
+    for start in range(0, len(every.ids), ROWS):
+        found = every.take(np.arange(start, min(start + ROWS, len(every.ids))))
+        yield _with_unknown(model.predicted(found), found).insert_column(0, found.ids.alias("example"))
+
+
+def _n_unknown(found: Unseen) -> int:
+    """The number of examples of which no token is known."""
+    return int((np.diff(found.inputs.indptr) == 0).sum())
+
+
+def _with_unknown(predictions: pl.DataFrame, found: Unseen) -> pl.DataFrame:
+    """Predictions with the column `unknown`: the tokens of each example that the model does not know."""
+    return predictions.with_columns(unknown=pl.Series(found.unknown, dtype=pl.List(pl.String)))

@@ -18,7 +18,7 @@ from pipeline.evaluation.conformal import covered, half_width
 from pipeline.examples.sparse_examples import HELD_OUT
 from pipeline.examples.unseen import Unseen, unseen, without_answers
 from pipeline.inference.model import Model
-from pipeline.inference.requests import Rows, checked_params, column, plain, require_rows
+from pipeline.inference.requests import Rows, checked_params, column, plain, require_rows, short
 from pipeline.inference.saved_fit import Material, conf_of, load_fitted
 from pipeline.records.cleaning import with_missing
 from pipeline.records.columns import named_columns, number
@@ -68,7 +68,8 @@ class Predictor(Model):
         Raises:
             PipelineError: a column is not of the source, or a value is not of the column's kind.
         """
-        return self.predicted(self.encoded(self._frame(records)))
+        frame = self._frame(records)
+        return self.predicted(self.encoded(frame)) if frame.height else self.predict([{}]).clear()
 
     def explain(self, record: Mapping[str, Any]) -> pl.DataFrame:
         """What each token of a record adds to the prediction, the largest first, with all else as it is.
@@ -117,9 +118,11 @@ class Predictor(Model):
 
     def _frame(self, records: Rows | pl.DataFrame) -> pl.DataFrame:
         """Records as a frame with all columns, in the dtypes of the source."""
-        rows = records.to_dicts() if isinstance(records, pl.DataFrame) else records
+        rows = records.to_dicts() if isinstance(records, pl.DataFrame) else _rows_of(records)
         columns: dict[str, list[Any]] = {name: [] for name in self.schema}
         for i, row in enumerate(rows):
+            if not isinstance(row, Mapping):
+                raise PipelineError(f"row {i + 1}: is {short(row)}, and values by the names of columns are asked for.")
             for name in row:
                 if name not in columns and name not in self.facts["ignored"]:
                     raise PipelineError(f"row {i + 1}: there is no column {name!r}, {nearest(str(name), columns)}")
@@ -207,6 +210,12 @@ class ClassPredictor(Predictor):
                 "probabilities": pl.Series(each, dtype=pl.Struct(dict.fromkeys(names, pl.Float64))),
             }
         )
+
+
+def _rows_of(records: Any) -> Rows:
+    """Records as dictionaries: a frame of pandas is read by its rows."""
+    rows: Rows = records.to_dict("records") if hasattr(records, "iloc") else records
+    return rows
 
 
 def _single(conf: Dataset) -> Dataset:

@@ -1,5 +1,6 @@
 """The answers of a fit of missing tokens: for a list, the tokens that are missing from it, and why."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -90,7 +91,7 @@ class Recommender(Model):
             why: whether to tell which of the given tokens pull most towards each.
 
         Raises:
-            PipelineError: the condition cannot be read.
+            PipelineError: the list is none of texts, or the condition cannot be read.
         """
         return self.recommend_all([tokens], k, exclude, where, why)[0]
 
@@ -103,9 +104,11 @@ class Recommender(Model):
         why: bool = True,
     ) -> list[Recommended]:
         """The answer of `recommend` for each of several lists."""
+        asked = [texts(one, f"list {i}", math.inf) for i, one in enumerate(lists, 1)]
+        excluded = texts(exclude, "exclude", math.inf)
         return [
             Recommended(self._frame(best, because), unknown)
-            for best, because, unknown in self._found(lists, k, exclude, where, why)
+            for best, because, unknown in self._found(asked, k, excluded, where, why)
         ]
 
     def _found(

@@ -29,22 +29,23 @@ def require_rows(rows: Rows) -> None:
         raise PipelineError(f"the request has {len(rows):,} rows, and 1 to {MOST_ROWS:,} are answered at once.")
 
 
-def texts(value: Any, where: str) -> list[str]:
+def texts(value: Any, where: str, most: float = MOST_TOKENS) -> list[str]:
     """A list of texts; whole numbers are taken as texts.
 
     Args:
         value: what was given.
         where: it stands, for a message.
+        most: how many there can be.
 
     Raises:
         PipelineError: it is no list, is too long, or holds something else.
     """
-    if isinstance(value, np.ndarray | tuple):
+    if isinstance(value, np.ndarray | tuple | pl.Series):
         value = list(value)
     if not isinstance(value, list):
         raise PipelineError(f"{where}: is {short(value)}, and a list of texts is asked for.")
-    if len(value) > MOST_TOKENS:
-        raise PipelineError(f"{where}: has {len(value):,} tokens, and {MOST_TOKENS:,} at most are read.")
+    if len(value) > most:
+        raise PipelineError(f"{where}: has {len(value):,} tokens, and {most:,} at most are read.")
     for one in value:
         if isinstance(one, bool) or not isinstance(one, str | int | np.integer):
             raise PipelineError(f"{where}: has {short(one)}, and a text is asked for.")

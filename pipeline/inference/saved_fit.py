@@ -54,8 +54,9 @@ def save_fitted(fitted: Fitted, method: str, conf: Dataset, run_id: str, folder:
     (folder / "fit.json").write_text(json.dumps({**provenance, "conf": conf.model_dump(mode="json")}, indent=2))
 
 
-def load_fitted(folder: Path) -> Fitted:
+def load_fitted(folder: str | Path) -> Fitted:
     """The fit that `save_fitted` wrote, ready to score."""
+    folder = Path(folder)
     embedding = Embedding.load(folder / EMBEDDING_FILE)
     with np.load(folder / "weights.npz", allow_pickle=False) as file:
         weights = {name: file[name] for name in file.files}

@@ -35,7 +35,8 @@ def pair_of(
         swapped = example.named(*OF_TOKENS) or token.named(*OF_EXAMPLES)
         if rows_each < _FEWEST_PER_EXAMPLE or rows_of_token < 1.2 or (swapped and not hinted):
             continue
-        are_ids = all(_is_of_ids(one, may_be_amounts) for one in (example, token))
+        are_alike = example.is_whole == token.is_whole
+        are_ids = are_alike and all(_is_of_ids(one, may_be_amounts) for one in (example, token))
         if not hinted and not are_ids and (needs_hints or example.is_whole or token.is_whole):
             continue
         pairs = frame.select(pl.struct(example.name, token.name).n_unique()).item()

@@ -1,5 +1,6 @@
 """The columns of the raw records: which of them a conf names, what they have to hold, and where their numbers are."""
 
+import re
 from collections.abc import Mapping
 
 import polars as pl
@@ -85,8 +86,10 @@ def require_columns(conf: Dataset, schema: pl.Schema, where: str) -> None:
     ]
     for key, column in [*((key, name) for key, name, _ in named_columns(conf)), *keys]:
         if column not in schema:
+            one_name = len(schema) == 1 and re.search(r"[,;|\t]", schema.names()[0])
+            cure = " Is `source.separator` right?" if one_name else ""
             raise PipelineError(
-                f"{conf.file}, {key}: there is no column {column!r} in {where}, {nearest(column, schema.names())}"
+                f"{conf.file}, {key}: there is no column {column!r} in {where}, {nearest(column, schema.names())}{cure}"
             )
     for number in conf.numbers():
         dtype = schema[number.column]

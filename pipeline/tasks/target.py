@@ -40,7 +40,8 @@ class TargetTask(Task):
     target: str
     """The column to predict."""
     dense: Annotated[tuple[str, ...], OneOrMore(), AfterValidator(different)] = ()
-    """Numeric columns that help to predict, beside the tokens."""
+    """Numeric columns that help to predict, beside the tokens. A missing value counts as the median of the training
+    examples; boosted trees learn from it that it is missing."""
 
     @model_validator(mode="after")
     def _not_its_own_answer(self) -> Self:

@@ -18,11 +18,7 @@ def answer(comparison: Comparison) -> str:
     if not comparison.metrics:
         return "Nothing was measured, because no example is held out."
     blind = without_signal(comparison)
-    first = (
-        f"No signal shown: no learned embedding is shown to be better than {blind}, which ignores the example."
-        if blind
-        else _dimension(comparison)
-    )
+    first = _no_signal(comparison, blind) if blind else _dimension(comparison)
     return " ".join(sentence for sentence in (first, _worth(comparison)) if sentence)
 
 
@@ -33,6 +29,27 @@ def without_signal(comparison: Comparison) -> str | None:
     if not blind or best is None:
         return None
     return None if _verdict(comparison, f"{EMBEDDING} D={best}", blind[0]) == "better" else blind[0]
+
+
+def _no_signal(comparison: Comparison, blind: str) -> str:
+    """That the primary metric shows no signal, and which others do."""
+    primary, *others = comparison.metrics
+    best = f"{EMBEDDING} D={comparison.about['best']}"
+    shown = [name for name in others if comparison.verdict(best, blind, name)["verdict"] == "better"]
+    but = f" {listed(shown)} {'shows' if len(shown) == 1 else 'show'} one." if shown else ""
+    return (
+        f"No signal shown by {primary}: no learned embedding is shown to be better than {blind}, which ignores the "
+        f"example.{but}"
+    )
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as a list in a sentence.
+
+    >>> listed(["D=2", "D=8", "D=32"]), listed(["D=2"])
+    ('D=2, D=8 and D=32', 'D=2')
+    """
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def _dimension(comparison: Comparison) -> str:
@@ -95,7 +112,7 @@ def _worth(comparison: Comparison) -> str:
         said += _reached(comparison)
     better = [name for name, verdict in others.items() if verdict == "worse"]
     are, of_which = "is" if len(better) == 1 else "are", f" of D={taken}" if taken != best else ""
-    than = f"{' and '.join(better)} {are} better than the learned embedding{of_which}" if better else ""
+    than = f"{listed(better)} {are} better than the learned embedding{of_which}" if better else ""
     return " ".join(f"{sentence}." for sentence in (said, than) if sentence)
 
 
@@ -103,6 +120,8 @@ def _reached(comparison: Comparison) -> str:
     """How many dimensions PCA needs for what the D to take has."""
     taken = comparison.about["smallest"] or comparison.about["best"]
     reached, most = comparison.about["worth"][taken], max(comparison.frame.filter(method=PCA)["dimension"])
+    if not reached and most <= taken:
+        return ""  # which the verdict beside the same D says already
     return f"; PCA needs D={reached} for as much" if reached else f"; PCA does not reach it up to D={most}"
 
 

@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.embedding import Fitted
 from pipeline.errors import PipelineError
 from pipeline.inference.model import Model
-from pipeline.inference.predictor import Predictor
+from pipeline.tasks.missing_tokens import MissingTokens
+from pipeline.tasks.target import TargetTask
 
 
-def export_onnx(model: Model, path: str | Path) -> None:
-    """Write the network of a model, with its vocabulary in the file's metadata.
+def export_onnx(model: Model | Fitted, path: str | Path) -> None:
+    """Write the network of a model or of a fit, with its vocabulary in the file's metadata.
 
     The inputs are `tokens` (B, L), the integers of the tokens of each list, filled with -1; and, for a number or a
     class, `dense` (B, F), NaN where a value is missing. The output `scores` has logits (B, V), numbers (B,) in the
@@ -21,15 +23,19 @@ def export_onnx(model: Model, path: str | Path) -> None:
     `dense` and `classes` name the columns of the others.
 
     Args:
-        model: of the learned embedding.
+        model: of the learned embedding; or a fit of it, from `load_fitted`, where another method is champion.
         path: of the file.
 
     Raises:
         PipelineError: the model is of another method, or a package is missing.
     """
-    fitted: Any = model.fitted
-    if model.facts["method"] != "embedding":
-        raise PipelineError(f"{model.facts['name']}: {model.facts['fit']} is no network: load a fit of the embedding.")
+    fitted: Any = model.fitted if isinstance(model, Model) else model
+    task = getattr(fitted, "task", None)
+    if not isinstance(task, MissingTokens | TargetTask) or getattr(fitted, "network", None) != task.network:
+        name = f"{model.facts['name']}: {model.facts['fit']}" if isinstance(model, Model) else type(model).__name__
+        raise PipelineError(
+            f"{name} is no network. Give a fit of the embedding: `load_fitted(folder)` with the folder of its run."
+        )
     try:
         import onnx
         import onnxscript  # noqa: F401 - PyTorch exports with it
@@ -39,7 +45,7 @@ def export_onnx(model: Model, path: str | Path) -> None:
 
     from pipeline.network.plain_modules import PlainMissingTokens, PlainTarget
 
-    is_target, dense = isinstance(model, Predictor), list(model.facts.get("dense", []))
+    is_target, dense = isinstance(task, TargetTask), list(getattr(task, "dense", ()))
     module = (PlainTarget if is_target else PlainMissingTokens)(fitted.weights, fitted.task).eval()
     example = [torch.tensor([[0, 1, -1], [1, -1, -1]])]
     shapes: dict[str, Any] = {"tokens": {0: "lists", 1: "longest"}}
@@ -57,7 +63,7 @@ def export_onnx(model: Model, path: str | Path) -> None:
     told = {
         "tokens": fitted.embedding.vocabulary.tokens["token"].to_list(),
         "dense": dense,
-        "classes": list(model.facts.get("classes", [])),
+        "classes": [str(name) for name in fitted.weights.get("target_classes", ())],
     }
     onnx.helper.set_model_props(proto, {name: json.dumps(value, ensure_ascii=False) for name, value in told.items()})
     onnx.save(proto, str(path))

@@ -11,7 +11,7 @@ from pipeline.estimators import EMBEDDING, PCA, estimator_type
 from pipeline.evaluation.bootstrap import LEVEL
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import OF_REPLICAS, STABILITY
-from pipeline.views.answer import answer, without_signal
+from pipeline.views.answer import answer, listed, without_signal
 from pipeline.vocabulary.vocabulary import rule_of_thumb
 
 TOLD = 2
@@ -123,7 +123,10 @@ def _chosen(comparison: Comparison) -> str:
     best, smallest = comparison.about["best"], comparison.about["smallest"]
     if smallest is None:
         return ""
-    if best == min(comparison.frame.filter(method=EMBEDDING)["dimension"]):
+    tried = comparison.frame.filter(method=EMBEDDING)["dimension"]
+    if len(tried) == 1:
+        return ""
+    if best == min(tried):
         return f"Validation finds D={best} best, the smallest that was tried. "
     rest = "no smaller one is" if smallest == best else f"D={smallest} is the smallest that is"
     return f"Validation finds D={best} best, and {rest} within one standard error of it. "
@@ -136,17 +139,8 @@ def _reached(comparison: Comparison) -> list[str]:
     worth, metric = comparison.about["worth"], comparison.metrics[0]
     most = max(comparison.frame.filter(method=PCA)["dimension"], default=0)
     said = [f"PCA needs D={pca} for the {metric} of embedding D={learned}." for learned, pca in worth.items() if pca]
-    beyond = listed([f"D={learned}" for learned, pca in worth.items() if not pca])
+    beyond = listed([f"D={learned}" for learned, pca in worth.items() if not pca and learned < most])
     return said + ([f"PCA does not reach the {metric} of embedding {beyond} up to D={most}."] if beyond else [])
-
-
-def listed(names: Sequence[str]) -> str:
-    """Names as a list in a sentence.
-
-    >>> listed(["D=2", "D=8", "D=32"]), listed(["D=2"])
-    ('D=2, D=8 and D=32', 'D=2')
-    """
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def _weighted(comparison: Comparison) -> list[str]:

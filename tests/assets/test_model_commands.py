@@ -216,12 +216,25 @@ def test_the_records_of_a_file_are_scored(learned: Learned, typed: Callable[...,
     assert "2 answers for 2 records" in out
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
-    (tmp_path / "lists.csv").write_text("user,movie,title\n" + "".join(f"n,{film.lower()},t\n" for film in WAR))
+    (tmp_path / "lists.csv").write_text("user,movie\n" + "".join(f"n,{film.lower()}\n" for film in WAR))
     code, out, err = typed("score", "films", str(tmp_path / "lists.csv"))
     assert (code, err) == (0, "")
     scored = pl.read_parquet(tmp_path / "lists.scored.parquet")
     assert scored.columns == ["example", "rank", "token", "label", "score"]
     assert {genre_of(token) for token in scored.head(10)["token"]} == {"war"}
+
+
+def test_what_cannot_be_answered_is_told_beside_the_answers(typed: Callable[..., Any], tmp_path: Path) -> None:
+    """One of four records has no number, and of two no word is known; answers that lie there are not read again."""
+    (tmp_path / "new.csv").write_text("id;text;area\n1;castle garden;100\n2;ruin;wide\n3;qwerty;90\n4;;80\n")
+    for _ in range(2):
+        code, out, err = typed("score", "houses", str(tmp_path / "*"))
+        assert (code, err) == (0, "")
+        assert "3 answers for 3 records" in out
+        assert re.search(r"1 more record could not be used: 1 x area: is no number.* \(first .*new.csv:3\)\.", out)
+        assert "No token is known of 2 examples" in out
+    scored = pl.read_parquet(tmp_path / "records.scored.parquet")
+    assert scored["unknown"].to_list() == [[], ["qwerty"], []]
 
 
 def test_a_file_that_cannot_be_scored_is_told_and_leaves_the_earlier_answers(

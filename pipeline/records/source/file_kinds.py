@@ -36,6 +36,8 @@ def other_kind(text: bytes) -> str | None:
     start = text[:_START].lstrip(b"\xef\xbb\xbf \t\r\n")
     if start.lower().startswith((b"<!doctype html", b"<html")):
         return "this is a web page and no table. Open its address in a browser: it may ask for a login, or have moved"
+    if start.lower().startswith((b"<?xml", b"begin:vcalendar", b"begin:vcard")):
+        return f"this is {'XML' if start.startswith(b'<') else 'a calendar or a card'}, {_OTHER}"
     if start.startswith((b"[{", b"[[", b'{"')):
         return "this is JSON and no table: say `source.format: json`"
     if start.lower().startswith(b"%%matrixmarket"):

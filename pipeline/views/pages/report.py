@@ -175,16 +175,17 @@ def _stability(shown: Shown) -> list[str]:
     if stability is None:
         return []
     half = (len(vocabulary) + 1) // 2  # the most frequent tokens come first
-    often, seldom = stability.scores[:half].mean(), stability.scores[half:].mean() if half > 1 else 0.0
-    least = np.argsort(stability.scores[:_KNOWN], kind="stable")[:_LEAST]
+    often, seldom = stability.scores[:half].mean(), stability.scores[half:].mean()
+    least = [i for i in np.argsort(stability.scores[:_KNOWN], kind="stable")[:_LEAST] if stability.scores[i] < 1]
     named = "; ".join(f"{vocabulary.labels[i]} {stability.scores[i]:.0%}" for i in least)
+    rely = f"Of the {min(_KNOWN, len(vocabulary))} most frequent tokens, rely least on the nearest of: {named}."
     return [
         f"{shown.name} was learned again {stability.replicas} times, each time from half of the examples. Two halves "
         f"that share no example agree on {stability.scores.mean():.0%} of a token's ten nearest: on {often:.0%} where "
         f"the token is of the more frequent half, and on {seldom:.0%} otherwise.{_by_chance(stability)}",
         "Behind each neighbour stands in how many of these replicas it was found too. Rely on those that all of them "
         "support, and take the others for chance.",
-        f"Of the {min(_KNOWN, len(vocabulary))} most frequent tokens, rely least on the nearest of: {named}.",
+        *([rely] if named else []),
     ]
 
 

@@ -41,7 +41,7 @@ def test_dimensions_can_be_one_or_several_or_left_to_the_data(
 
 def test_baselines_are_names_or_settings(minimal: dict[str, Any], write_conf: Callable[..., Path]) -> None:
     conf = load(write_conf("small", {**minimal, "baselines": ["ease", {"kind": "als", "alpha": 3}]}))
-    assert [baseline.kind for baseline in conf.baselines] == ["pca", "ease", "als"]
+    assert [baseline.kind for baseline in conf.baselines] == ["ease", "als", "pca"]
     assert conf.baseline("als").alpha == (3.0,)  # type: ignore[attr-defined]
 
 

@@ -85,7 +85,7 @@ from pipeline.errors import PipelineError
         ),
         (
             {"baselines": [{"kind": "item_knn", "weighting": []}]},
-            r"baselines\[1\].weighting: this list needs at least 1",
+            r"baselines\[0\].weighting: this list needs at least 1",
         ),
         ({"tokens": [{"kind": "value", "columns": ["a", "a"]}]}, r"tokens\[0\].columns: this names something twice"),
         ({"tokens": [{"kind": "value", "columns": "a"}] * 2}, "`tokens` makes the same tokens of a column twice"),

@@ -115,7 +115,7 @@ def test_no_signal_is_said(planted: Comparison) -> None:
     fits = [fit("embedding", 8), fit("popularity", 1)]
     frames = [scores(0.0, seed=2), scores(0.0, seed=3)]
     text = unwrapped(tables.text(Comparison.of(fits, 16, TASK, {"validation": frames, "test": frames})))
-    assert "No signal shown: no learned embedding is shown to be better than popularity" in text
+    assert "No signal shown by recall_at_20: no learned embedding is shown to be better than popularity" in text
 
 
 def test_it_says_by_what_tokens_count_and_which_methods_do_not_look_at_them(planted: Comparison) -> None:

@@ -385,3 +385,95 @@ def test_a_column_that_says_when_could_split(day: str, proposed: bool, propose: 
     conf = propose("loans.csv", delimited(rows, ["user", "item", "lent"]))
     assert conf["split"] == {"folds": 5}
     assert ("  # time: lent" in conf["text"]) == proposed
+
+
+def drawn(share: float, value: Any, otherwise: Any) -> Any:
+    return value if RNG.random() < share else otherwise
+
+
+DRINKS = [(f"c{RNG.randrange(80)}", f"drink {RNG.randrange(26)}", RNG.randint(60, 160)) for _ in range(1200)]
+PAIRS = [(user, item, RNG.randint(1, 5)) for user in range(90) for item in RNG.sample(range(50), 10)]
+
+
+@pytest.mark.parametrize(
+    ("names", "rows"),
+    [
+        (["customer", "drink", "seconds"], DRINKS),  # the whole numbers have more different values than the names
+        (["user_id", "item_id"], [row[:2] for row in PAIRS]),  # so few items that they could be amounts
+        (["user_id", "item_id", "rating"], PAIRS),
+        (["customer\nnumber", "article", "amount"], DRINKS),  # as tables have it that people export
+    ],
+)
+def test_pairs_are_of_names_and_not_of_amounts(
+    names: list[str], rows: list[Any], propose: Callable[..., dict[str, Any]]
+) -> None:
+    conf = propose("sold.csv", delimited(rows, names))
+    assert conf["example"] == names[0].replace("\n", " ")
+    assert conf["tokens"] == [{"kind": "value", "columns": names[1]}]
+
+
+@pytest.mark.parametrize(("has", "has_not"), [(lambda: 1, 0), (lambda: "yes", "no"), (lambda: RNG.randint(1, 5), "")])
+def test_a_column_for_each_thing_is_taken_also_if_most_rows_have_it(
+    has: Callable[[], Any], has_not: Any, propose: Callable[..., dict[str, Any]]
+) -> None:
+    names = ["bread", "milk", *(f"thing {letter}" for letter in "abcdefghijkl")]
+    most = [[drawn(0.7 if j < 2 else 0.2, has(), has_not) for j in range(len(names))] for _ in range(500)]
+    rows = [[f"b{i}", *row] for i, row in enumerate(most) if row[0] or row[1]]  # no row is empty
+    conf = propose("wide.csv", delimited(rows, ["basket", *names]))
+    assert conf["tokens"] == [{"kind": "indicators", "columns": names}]
+    assert conf["task"] == {"kind": "missing_tokens"}
+
+
+def test_pictures_without_names_of_columns_have_a_class_at_the_end(propose: Callable[..., dict[str, Any]]) -> None:
+    rows = [[*(drawn(0.2 if j < 60 else 0.8, RNG.randint(1, 255), 0) for j in range(64)), RNG.randrange(10)]
+            for _ in range(400)]  # fmt: skip
+    conf = propose("digits.csv", delimited(rows, None))
+    assert len(conf["tokens"][0]["columns"]) == 64
+    assert conf["task"] == {"kind": "classification", "target": "column_65"}
+
+
+def test_nothing_is_predicted_that_says_when_or_where(propose: Callable[..., dict[str, Any]]) -> None:
+    """Destinations are many, but each has rows enough to tell; ids and codes measure nothing."""
+    names = ["carrier", "dest", "speed", "flight_number", "hour", "minute"]
+    rows = [(RNG.choice(["AA", "UA"]), f"X{RNG.randrange(100)}Y", RNG.gauss(5, 30), RNG.randrange(9999),
+             RNG.randrange(24), RNG.randrange(60)) for _ in range(4000)]  # fmt: skip
+    conf = propose("flights.csv", delimited(rows, names))
+    assert conf["tokens"] == [{"kind": "value", "columns": ["carrier", "dest"]}]
+    dense = ["hour", "minute"]
+    assert conf["task"] == {"kind": "regression", "target": "speed", "log": False, "dense": dense}
+    assert "boosted_trees" in conf["baselines"]
+
+
+def test_short_pieces_are_items_and_no_words(propose: Callable[..., dict[str, Any]]) -> None:
+    """Words would lose all pieces of one letter."""
+    phonemes = ["B", "AH0", "K", "T", "IY1", "F", "R", "N", "L", "G", "D", "S", "M", "OW2", "EH1"]
+    rows = [(f"w{i}", " ".join(RNG.choices(phonemes, k=RNG.randint(4, 9)))) for i in range(900)]
+    conf = propose("spoken.csv", delimited(rows, ["word", "phonemes"]))
+    assert conf["tokens"] == [{"kind": "items", "columns": "phonemes", "delimiter": " "}]
+
+
+def test_rows_of_a_single_token_become_lists_or_are_refused(propose: Callable[..., dict[str, Any]]) -> None:
+    rows = [(RNG.choice("ABCDEF"), f"O{RNG.randrange(200)}x", f"G{RNG.randrange(200)}y") for _ in range(5000)]
+    conf = propose("routes.csv", delimited(rows, ["airline", "origin", "goal"]))
+    assert (conf["example"], conf["tokens"]) == ("origin", [{"kind": "value", "columns": "goal"}])
+    with pytest.raises(PipelineError, match=r"each row has one value of 'colour', and nothing that it could be"):
+        propose("colours.csv", delimited([(i, RNG.choice(["red", "blue"])) for i in range(200)], ["no", "colour"]))
+
+
+def test_lists_of_which_nothing_repeats_hide_nothing(propose: Callable[..., dict[str, Any]]) -> None:
+    rows = [{"land": RNG.choice(["DE", "FR"]), "zone": RNG.choice("abc"), "population": RNG.randint(1, 10**6),
+             "names": [f"a{i}", f"b{i}"]} for i in range(600)]  # fmt: skip
+    conf = propose("towns.json", json.dumps(rows))
+    assert conf["tokens"] == [{"kind": "value", "columns": ["land", "zone"]}]
+    assert conf["task"] == {"kind": "regression", "target": "population"}
+
+
+def test_times_are_no_names_and_russian_letters_no_french_ones(propose: Callable[..., dict[str, Any]]) -> None:
+    times = [(RNG.choice(["Sat", "Sun", "Mon"]), f"{RNG.randint(1, 28)} Apr 2017 15:{RNG.randint(10, 59)}:58 -0500")
+             for _ in range(400)]  # fmt: skip
+    assert propose("commits.txt", delimited(times, None))["source"]["columns"] == ["column_1", "column_2"]
+    words = ["дом", "сад", "окно", "дверь", "кухня", "светлый", "тихий", "новый", "большой", "гараж"]
+    homes = [(" ".join(RNG.sample(words, 6)), RNG.randint(1000, 9000)) for _ in range(400)]
+    conf = propose("homes.csv", delimited(homes, ["название", "цена"]).encode("cp1251"))
+    assert conf["source"]["encoding"] == "cp1251"
+    assert conf["tokens"] == [{"kind": "words", "columns": "название"}]

@@ -66,8 +66,8 @@ def test_the_best_d_what_a_smaller_one_keeps_and_every_baseline() -> None:
         ),
         (
             {"embedding D=3": 0.1, "popularity": 0.2},
-            "No signal shown: no learned embedding is shown to be better than popularity, which ignores the example. "
-            "popularity is better than the learned embedding.",
+            "No signal shown by recall_at_20: no learned embedding is shown to be better than popularity, which "
+            "ignores the example. popularity is better than the learned embedding.",
         ),
         ({"embedding D=2": 0.1, "embedding D=8": 0.4}, "Take D=8: the best of those tried on validation."),
     ],
