@@ -242,6 +242,7 @@ def test_onnx_runtime_gives_the_scores_of_the_network(here: dict[str, Any], tmp_
     (prices,) = session.run(["scores"], {"tokens": tokens, "dense": dense})
     rows = [{"text": "castle garden", "area": 100}, {"text": "ruin", "area": None}, {"text": "", "area": 80}]
     assert prices == pytest.approx(homes.predict(rows)["predicted"].to_numpy(), rel=1e-4)
-    movies.facts = {**movies.facts, "method": "pca"}
-    with pytest.raises(PipelineError, match="is no network"):
-        here["export_onnx"](movies, tmp_path / "no.onnx")
+    here["export_onnx"](movies.fitted, tmp_path / "fit.onnx")  # a fit that is no champion has no model
+    assert (tmp_path / "fit.onnx").stat().st_size > 0
+    with pytest.raises(PipelineError, match="object is no network"):
+        here["export_onnx"](object(), tmp_path / "no.onnx")

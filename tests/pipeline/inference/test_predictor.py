@@ -3,6 +3,7 @@ from datetime import date
 from typing import Any
 
 import numpy as np
+import pandas as pd  # type: ignore[import-untyped]
 import polars as pl
 import pytest
 
@@ -113,6 +114,16 @@ def test_values_are_read_in_the_dtype_of_the_source() -> None:
         column("day", ["soon"], pl.Date())
     with pytest.raises(PipelineError, match="row 1, tags: is 'a', and a value of List"):
         column("tags", ["a"], pl.List(pl.String))
+
+
+def test_no_records_have_no_predictions_and_a_frame_of_pandas_is_read_by_its_rows(priced: NumberPredictor) -> None:
+    record = {"text": "castle garden", "area": 100.0}
+    assert priced.predict([]).schema == priced.predict([record]).schema
+    assert priced.predict(pl.DataFrame([record]).clear()).height == 0
+    frame: Any = pd.DataFrame([record, record])
+    assert priced.predict(frame).equals(priced.predict([record, record]))
+    with pytest.raises(PipelineError, match=r"row 1: is 'text', and values by the names of columns are asked for"):
+        priced.predict(record)  # type: ignore[arg-type]
 
 
 def test_its_own_example_can_be_asked(priced: NumberPredictor, priced_words: pl.DataFrame) -> None:

@@ -74,6 +74,13 @@ def test_what_is_unknown_is_named_and_the_others_still_answer(model: Recommender
     assert model.recommend(["nothing"]).frame.height == 10  # what most lists have
 
 
+def test_lists_of_numbers_are_read_and_what_is_no_list_is_told(model: Recommender) -> None:
+    assert [text.given for text in model.recommend([5, 7]).unknown] == ["5", "7"]  # type: ignore[list-item]
+    for asked, said in (("war-01", "is 'war-01', and a list of texts"), ([None], "has missing, and a text")):
+        with pytest.raises(PipelineError, match=said):
+            model.recommend(asked)  # type: ignore[arg-type]
+
+
 def test_a_request_is_answered_in_plain_data(model: Recommender) -> None:
     (first, second) = model.answers([{"tokens": WAR}, {"tokens": ["love-00", "x"]}], {"k": 2, "why": False})
     assert [genre_of(one["token"]) for one in first["recommendations"]] == ["war", "war"]
