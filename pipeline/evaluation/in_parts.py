@@ -35,7 +35,7 @@ def _parts(rows: ExampleSet, n: int) -> Iterator[ExampleSet]:
         some = slice(start, start + size)
         part = rows.cut(some)
         inputs, labels = (SparseRows.of(matrix[:]) for matrix in (part.inputs, part.labels))
-        yield ExampleSet(part.ids, inputs, labels, part.dense, part.target, part.classes)
+        yield ExampleSet(part.ids, inputs, labels, part.dense, part.target, part.classes, part.unknown)
 
 
 def _evaluated(shared: Shared, part: ExampleSet) -> pl.DataFrame:

@@ -27,21 +27,31 @@ _GROUP = 128
 
 
 def hits_of(fitted: Fitted, rows: ExampleSet) -> tuple[Array, Array]:
-    """Whether each of the first K <= FIRST tokens was held out (N, K), and how many tokens were held out (N,)."""
+    """Whether each of the first K <= FIRST tokens was held out (N, K), and how many tokens were held out (N,).
+
+    `<unknown>` is ranked nowhere and held out nowhere: it names none of the many tokens that it stands for.
+    """
     n, v = rows.labels.shape
-    k = min(FIRST, v)
+    k = min(FIRST + (rows.unknown >= 0), v)
     factors = factors_of(fitted) if v > MANY_TOKENS else None
     if factors is not None:
         top = _first_of_products(factors, rows.inputs[:], k)
-        hits = _are_labels(top.tokens, rows.labels[:]) & np.isfinite(top.scores)
+        hits = _hits(top.tokens, np.isfinite(top.scores), rows.labels[:], rows.unknown)
+    else:
+        hits = np.zeros((n, k - (rows.unknown >= 0)), bool)
+        block = rows_at_once(v)
+        for start in range(0, n, block):
+            some = slice(start, min(start + block, n))
+            scores, inputs = fitted.score(rows.inputs[some], rows.dense[some]), rows.inputs[some]
+            scores[np.repeat(np.arange(len(scores)), np.diff(inputs.indptr)), inputs.indices] = -np.inf
+            tokens = first(scores, k)
+            is_there = np.isfinite(np.take_along_axis(scores, tokens, axis=1))
+            hits[some] = _hits(tokens, is_there, rows.labels[some], rows.unknown)
+    if rows.unknown < 0:
         return hits, rows.labels.lengths
-    hits = np.zeros((n, k), bool)
-    block = rows_at_once(v)
-    for start in range(0, n, block):
-        some = slice(start, min(start + block, n))
-        scores = fitted.score(rows.inputs[some], rows.dense[some])
-        hits[some] = _top_hits(scores, rows.inputs[some], rows.labels[some], k)
-    return hits, rows.labels.lengths
+    labels = rows.labels[:]
+    of_row = np.repeat(np.arange(n), np.diff(labels.indptr))
+    return hits, np.bincount(of_row[labels.indices != rows.unknown], minlength=n)
 
 
 def _first_of_products(factors: Factors, inputs: sparse.csr_matrix, k: int) -> "First":
@@ -55,11 +65,13 @@ def _first_of_products(factors: Factors, inputs: sparse.csr_matrix, k: int) -> "
     return first_on_gpu(factors, inputs, k)
 
 
-def _top_hits(scores: Array, inputs: sparse.csr_matrix, labels: sparse.csr_matrix, k: int) -> Array:
-    """Rank each row's tokens by score, without those that went in, and mark which of the first k are labels."""
-    scores[np.repeat(np.arange(len(scores)), np.diff(inputs.indptr)), inputs.indices] = -np.inf
-    top = first(scores, k)
-    return np.asarray(_are_labels(top, labels) & np.isfinite(np.take_along_axis(scores, top, axis=1)))
+def _hits(tokens: Array, is_there: Array, labels: sparse.csr_matrix, unknown: int) -> Array:
+    """Whether the tokens (N, K) at each rank are labels of their row; (N, K - 1) without `<unknown>`, if there is one."""
+    hits = _are_labels(tokens, labels) & is_there
+    if unknown < 0:
+        return hits
+    others = np.argsort(tokens == unknown, axis=1, kind="stable")[:, :-1]  # it comes last, or else the last is too many
+    return np.asarray(np.take_along_axis(hits, others, axis=1))
 
 
 def _are_labels(tokens: Array, labels: sparse.csr_matrix) -> Array:

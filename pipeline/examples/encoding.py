@@ -135,6 +135,7 @@ def examples_of(
             "folds": conf.split.folds or 0,
             "divided": assignment.divided,
             "mean_weight": mean_weight,
+            "unknown": vocabulary.unknown,
             **counts,
         },
     )

@@ -154,6 +154,8 @@ class ExampleSet:
     target: Array  # (N,) float64: a number, or the index of a class; NaN where the task has neither
     classes: tuple[str, ...] = ()
     """The names of the classes, if the target is the index of a class."""
+    unknown: int = -1
+    """The integer of `<unknown>`, which stands for many tokens and is never predicted; -1: there is none."""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -167,4 +169,5 @@ class ExampleSet:
             self.dense[some],
             self.target[some],
             self.classes,
+            self.unknown,
         )

@@ -45,7 +45,7 @@ class SparseExamples:
     about: Mapping[
         str, Any
     ]  # vocabulary (fingerprint), size V, dense and classes (names), by_token, folds, divided, mean_weight, pairs,
-    # unknown_tokens
+    # unknown_tokens, unknown (the integer of `<unknown>`, or -1)
 
     def __len__(self) -> int:
         return self.frame.height
@@ -159,6 +159,7 @@ class SparseExamples:
             dense=self.dense[rows],
             target=self.target[rows],
             classes=tuple(self.about["classes"]),
+            unknown=self.about["unknown"],
         )
 
     def _of_parts(self, rows: Array, parts: Iterable[int] | None) -> SparseRows:

@@ -71,7 +71,10 @@ class BestTokens:
             left_out: (V,) marks the tokens that are left out, beside those that go in; None: no others.
             exact: score all tokens even where there is an index.
         """
-        k = min(k, self.size)
+        k, unknown = min(k, self.size), self.fitted.embedding.vocabulary.unknown
+        if unknown >= 0:  # it names no token
+            left_out = np.zeros(self.size, bool) if left_out is None else left_out.copy()
+            left_out[unknown] = True
         if self.is_exact or exact or (left_out is not None and left_out.sum() > 1000):
             return _joined([self._scored(inputs[some], k, left_out) for some in self._blocks(inputs.shape[0])], k)
         lengths = np.diff(inputs.indptr) + (0 if left_out is None else int(left_out.sum()))

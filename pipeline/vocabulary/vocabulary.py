@@ -76,10 +76,15 @@ class Vocabulary:
         """The integer of each token; a token without a place gets that of `<unknown>`, or -1 if there is none."""
         ids = pl.int_range(len(self), eager=True)
         known = self.tokens["token"]
-        default = known.index_of(UNKNOWN)
         asked = pl.Series(tokens, dtype=pl.String)
-        found = asked.replace_strict(known, ids, default=-1 if default is None else default, return_dtype=pl.Int64)
+        found = asked.replace_strict(known, ids, default=self.unknown, return_dtype=pl.Int64)
         return found.to_numpy()
+
+    @property
+    def unknown(self) -> int:
+        """The integer of `<unknown>`, which tokens without a place share; -1 if they share none."""
+        place = self.tokens["token"].index_of(UNKNOWN)
+        return -1 if place is None else place
 
     def decode(self, integers: list[int] | npt.NDArray[np.integer]) -> list[str]:
         """The token of each integer.

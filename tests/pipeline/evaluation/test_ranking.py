@@ -34,9 +34,10 @@ class Scores:
         return self.logits.copy()
 
 
-def rows(inputs: list[list[int]], labels: list[list[int]]) -> ExampleSet:
+def rows(inputs: list[list[int]], labels: list[list[int]], unknown: int = -1) -> ExampleSet:
     n = len(inputs)
     return ExampleSet(
+        unknown=unknown,
         ids=pl.Series([f"e{i}" for i in range(n)]),
         inputs=SparseRows.of(sparse.csr_matrix(np.array(inputs, np.float32))),
         labels=SparseRows.of(sparse.csr_matrix(np.array(labels, np.float32))),
@@ -70,6 +71,16 @@ def test_ndcg_by_hand() -> None:
     best_of_3 = 1 + 0.63093 + 0.5
     assert ndcg_at(3, HITS, HELD_OUT) == pytest.approx([1, 0.5 / best_of_3, 0], abs=1e-5)
     assert ndcg_at(1, HITS, HELD_OUT).tolist() == [1, 0, 0]  # ideal over min(k, held-out) = 1 token
+
+
+def test_unknown_tokens_are_neither_ranked_nor_held_out() -> None:
+    """Token 0 is `<unknown>` and has the best logit; it is a label of both rows, and the only one of the second."""
+    logits = np.array([[9.0, 5.0, 1.0], [9.0, 5.0, 1.0]])
+    held_out = rows([[0, 0, 1], [0, 0, 1]], [[1, 1, 0], [1, 0, 0]], unknown=0)
+    evaluated = TASK.evaluate(Scores(logits), held_out)  # type: ignore[arg-type]
+    assert evaluated["example"].to_list() == ["e0"]
+    assert evaluated["ndcg_at_20"].to_list() == [1.0]
+    assert evaluated["held_out"].to_list() == [1]
 
 
 def test_tokens_that_went_in_are_never_ranked() -> None:
