@@ -66,7 +66,7 @@ def _first_of_products(factors: Factors, inputs: sparse.csr_matrix, k: int) -> "
 
 
 def _hits(tokens: Array, is_there: Array, labels: sparse.csr_matrix, unknown: int) -> Array:
-    """Whether the tokens (N, K) at each rank are labels of their row; (N, K - 1) without `<unknown>`, if there is one."""
+    """(N, K) whether the token at each rank is a label of its row; (N, K - 1) without `<unknown>`, if there is one."""
     hits = _are_labels(tokens, labels) & is_there
     if unknown < 0:
         return hits
