@@ -42,7 +42,9 @@ def _as_text(name: str, dtype: pl.DataType) -> pl.Expr:
     column = pl.col(name)
     if dtype.is_nested():
         return pl.struct(column).struct.json_encode()
-    return column.bin.encode("hex") if dtype == pl.Binary else column.cast(pl.String)
+    if dtype == pl.Binary:
+        return column.bin.encode("hex")
+    return (column.cast(pl.Int64) if dtype == pl.Duration else column).cast(pl.String)
 
 
 def fingerprints(texts: pl.Series) -> Array:
