@@ -75,10 +75,14 @@ def place_names(points: Array, terms: Sequence[Sequence[str]], seed: int) -> lis
 
 
 def terms_of(about: pl.DataFrame, labels: Sequence[str]) -> list[list[str]]:
-    """The terms of each token: the values that describe it; where nothing does, the words of its label."""
+    """The terms of each token: the values that describe it; where nothing does, the words of its label.
+
+    Of a token such as `material=stone` the value tells where it lies, and not the column.
+    """
     texts = [name for name in about.columns if about[name].dtype == pl.String and not _is_numeric(about[name])]
     if not texts:
-        return [re.findall(r"[^\W\d_]{2,}", label.lower()) for label in labels]
+        values = (label.partition("=")[2] or label for label in labels)
+        return [re.findall(r"[^\W\d_]{2,}", value.lower()) for value in values]
     rows = about.select(texts).rows()
     return [[value for cell in row if cell for value in cell.split(SEPARATOR) if value] for row in rows]
 
