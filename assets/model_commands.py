@@ -120,17 +120,17 @@ def score(dataset: str, source: str) -> int:
     made = score_file(load(dataset, _tracking_uri()), given, folder / f"{name}{ANSWERS}", logging.getLogger("score"))
     print(f"{made.path}: {made.n_rows:,} answers for {made.n_records:,} records, in {time.monotonic() - begin:.1f} s.")
     if made.n_left_out:
-        print(f"{counted(made.n_left_out, 'more record')} could not be used: {made.why}.")
+        print(f"{_counted(made.n_left_out, 'more record')} could not be used: {made.why}.")
     if made.n_unknown:
-        print(f"No token is known of {counted(made.n_unknown, 'example')}: the answer is that of an empty one.")
+        print(f"No token is known of {_counted(made.n_unknown, 'example')}: the answer is that of an empty one.")
     print(f"The first:\n{made.first}")
     return 0
 
 
-def counted(n: int, noun: str) -> str:
+def _counted(n: int, noun: str) -> str:
     """A number of things.
 
-    >>> counted(1, "record"), counted(1200, "record")
+    >>> _counted(1, "record"), _counted(1200, "record")
     ('1 record', '1,200 records')
     """
     return f"{n:,} {noun}{'' if n == 1 else 's'}"

@@ -30,8 +30,6 @@ _MESSAGES = {  # pydantic's type of an error -> our words
     "string_too_short": "this text is empty",
     "string_too_long": "this text can have at most {max_length} characters",
 }
-
-
 _OF_KEYS = {"sha256": "this should be 64 hexadecimal digits, 0 to 9 and a to f"}
 """What a text of a fixed shape should be, by the name of its key."""
 

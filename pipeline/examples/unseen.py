@@ -52,7 +52,7 @@ def unseen(records: pl.LazyFrame, vocabulary: Vocabulary, conf: Dataset, mean_we
     Raises:
         PipelineError: the rows of one example disagree in a dense feature.
     """
-    table = pair_table(records, conf, in_order=True)
+    table = pair_table(records, conf, only_read=True)
     numbers = np.flatnonzero(table.first != NO_RECORD)
     row = np.full(len(table.first), -1, np.int64)
     row[numbers] = np.arange(len(numbers))

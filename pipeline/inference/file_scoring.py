@@ -61,7 +61,7 @@ def score_file(model: Model, source: str, path: Path, log: logging.Logger, engin
     Raises:
         PipelineError: the file lacks a column, or none of its records can be used.
     """
-    found = {"path": _without_answers(source), "sample": None, "database": None, "query": None, "asset": None}
+    found = {"path": _files_to_answer(source), "sample": None, "database": None, "query": None, "asset": None}
     others = {"sha256": None, "where": None, "drop_duplicates": False, "max_bad_share": 1.0}
     own = model.conf.source.model_copy(update=found | others)
     conf = without_answers(model.conf).model_copy(update={"source": own})
@@ -82,7 +82,7 @@ def score_file(model: Model, source: str, path: Path, log: logging.Logger, engin
     return Scored(path, n, counts.used, counts.quarantined, why, sum(unknown), first)
 
 
-def _without_answers(source: str) -> tuple[str, ...]:
+def _files_to_answer(source: str) -> tuple[str, ...]:
     """The files of a source; of several those that are no answers, which lie beside what is answered."""
     every = paths.resolved(Source(path=(source,)), Path.cwd())
     return tuple(one for one in every if not one.endswith(ANSWERS)) if len(every) > 1 else (source,)

@@ -36,6 +36,7 @@ def _is_western(start: bytes) -> bool:
     odd = sum(letter in _UNUSUAL for letter in special)
     words = start.decode(_WESTERN).split()
     shouted = sum(word[1:] != word[1:].lower() and word != word.upper() for word in words)  # an umlaut inside a word
+    # letters of another alphabet look like words of hardly anything but accents
     foreign = sum(sum(letter > "\x7f" for letter in word) > max(2, len(word) / 2) for word in words)
     is_usual = usual > 0.9 * len(special) and odd < 0.05 * len(special)
     return is_usual and shouted < 0.2 * len(words) and foreign < 0.2 * len(words)

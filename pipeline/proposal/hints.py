@@ -41,8 +41,8 @@ SURELY_CLASSES = ("label", "class", "klasse", "category", "kategorie", "species"
 """Of these, names that no amount has: numbers under them are codes."""
 NO_CATEGORIES = ("id", "url", "scraped", "source", "license")
 IDS = ("id", "ids", "nr", "no", "key", "code", "number", "nummer")
-OF_IDS = ("id", "nr", "code", "number", "nummer", "zip", "plz", "postcode", "postal")
-"""How the names of numbers end, or what they have in them, that tell records apart and measure nothing."""
+OF_POST = ("zip", "plz", "postcode", "postal")
+"""Numbers of places, which measure nothing either."""
 OF_PLACE_AND_TIME = (
     *("year", "month", "day", "hour", "minute", "second", "week", "quarter", "jahr", "monat", "tag", "stunde"),
     *("lat", "lon", "lng", "latitude", "longitude"),

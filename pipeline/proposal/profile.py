@@ -9,7 +9,7 @@ from typing import Literal
 import polars as pl
 
 from pipeline.config.records import MISSING
-from pipeline.proposal.hints import OF_EXAMPLES, OF_IDS
+from pipeline.proposal.hints import IDS, OF_EXAMPLES, OF_PLACE_AND_TIME, OF_POST
 from pipeline.records.numbers import Decimal, Marks, as_number
 from pipeline.records.times import SINCE_1970, are_numbers, as_time
 from pipeline.records.tokens.indicators import NO
@@ -60,15 +60,24 @@ class Profile:
 
     @property
     def is_an_id(self) -> bool:
-        """Whether its name says that its numbers tell things apart, and measure nothing."""
-        joined = re.sub(r"[^a-zäöüß]", "", self.name.lower())
-        return joined.endswith(OF_IDS) or joined in OF_EXAMPLES or self.named("zip", "plz", "postcode", "postal")
+        """Whether its name says that its numbers tell things apart, and measure nothing; `paid` does not."""
+        *_, last = ["", *self._parts]
+        return last in {*IDS, *OF_POST, *OF_EXAMPLES} or last.endswith(("number", "nummer")) or self.named(*OF_POST)
+
+    @property
+    def is_place_or_time(self) -> bool:
+        """Whether its name says that its numbers are parts of a place or time; `minutes` may be a duration."""
+        return not {*self._parts}.isdisjoint(OF_PLACE_AND_TIME)
+
+    @property
+    def _parts(self) -> list[str]:
+        """The words of its name, in lower case."""
+        return [part.lower() for part in re.findall(r"[A-Z]?[a-zäöüß]+|[A-Z]+(?![a-z])|\d+", self.name)]
 
     def named(self, *hints: str) -> bool:
         """Whether the column's name has one of these words in it."""
-        parts = {part.lower() for part in re.findall(r"[A-Z]?[a-zäöüß]+|[A-Z]+(?![a-z])|\d+", self.name)}
         joined = re.sub(r"[^a-zäöüß]", "", self.name.lower())
-        return bool(parts & {*hints}) or any(len(hint) > 4 and hint in joined for hint in hints)
+        return not {*self._parts}.isdisjoint(hints) or any(len(hint) > 4 and hint in joined for hint in hints)
 
 
 def profile(column: pl.Series) -> Profile:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from pipeline.proposal.hints import IDS, NO_CATEGORIES, OF_CLASSES, OF_NUMBERS, OF_PLACE_AND_TIME, SURELY_CLASSES
+from pipeline.proposal.hints import IDS, NO_CATEGORIES, OF_CLASSES, OF_NUMBERS, SURELY_CLASSES
 from pipeline.proposal.profile import Profile
 
 _FACTOR = 2
@@ -47,7 +47,7 @@ def target_of(profiles: dict[str, Profile], has_lists: bool) -> tuple[str | None
         return classes[0], several, "".join(classes[1:2])
     if has_lists or any(one.holds in ("texts", "lists") for one in profiles.values()):
         return None, "", ""
-    numbers = [one for one in numbers if not one.named(*IDS) and not one.is_an_id and not one.named(*OF_PLACE_AND_TIME)]
+    numbers = [one for one in numbers if not (one.named(*IDS) or one.is_an_id or one.is_place_or_time)]
     if numbers:
         return (
             numbers[-1].name,

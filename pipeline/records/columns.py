@@ -1,6 +1,5 @@
 """The columns of the raw records: which of them a conf names, what they have to hold, and where their numbers are."""
 
-import re
 from collections.abc import Mapping
 
 import polars as pl
@@ -8,6 +7,7 @@ import polars as pl
 from pipeline.config.dataset import Dataset
 from pipeline.config.task import Column
 from pipeline.errors import PipelineError, nearest
+from pipeline.records.source.delimited import SEPARATORS
 from pipeline.records.times import require_times, time_column
 from pipeline.records.token_texts import texts_of
 
@@ -86,7 +86,7 @@ def require_columns(conf: Dataset, schema: pl.Schema, where: str) -> None:
     ]
     for key, column in [*((key, name) for key, name, _ in named_columns(conf)), *keys]:
         if column not in schema:
-            one_name = len(schema) == 1 and re.search(r"[,;|\t]", schema.names()[0])
+            one_name = len(schema) == 1 and any(mark in schema.names()[0] for mark in SEPARATORS)
             cure = " Is `source.separator` right?" if one_name else ""
             raise PipelineError(
                 f"{conf.file}, {key}: there is no column {column!r} in {where}, {nearest(column, schema.names())}{cure}"

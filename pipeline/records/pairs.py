@@ -34,18 +34,19 @@ _LABELS = 250_000
 _DTYPES = {"example": np.uint32, "token": np.uint32, "part": np.uint8, "weight": np.float64, "time": np.float64}
 
 
-def pair_table(records: pl.LazyFrame, conf: Dataset, in_order: bool = False) -> PairTable:
+def pair_table(records: pl.LazyFrame, conf: Dataset, only_read: bool = False) -> PairTable:
     """Go through the records once, and number examples and tokens in the order in which they come.
 
     Args:
         records: the raw records.
         conf: the dataset.
-        in_order: whether they have to come in the order of the records; so they are only read, and not learned from.
+        only_read: whether nothing is learned from them: examples then come in the order of the records, and nothing is
+            noted by which a later run could know them.
 
     Raises:
         PipelineError: a column has a dtype from which such tokens cannot be made.
     """
-    table = unlabelled(records, conf, in_order)
+    table = unlabelled(records, conf, only_read)
     table = replace(table, tokens=labelled(table.tokens))
     return split_by_time(table, records.collect_schema(), conf) if conf.split.by_time else table
 
@@ -55,12 +56,12 @@ def labelled(tokens: pl.DataFrame) -> pl.DataFrame:
     return tokens.select("token", pl.coalesce("label", "token"))
 
 
-def unlabelled(records: pl.LazyFrame, conf: Dataset, in_order: bool = False) -> PairTable:
+def unlabelled(records: pl.LazyFrame, conf: Dataset, only_read: bool = False) -> PairTable:
     """The table of pairs, whose tokens have no label where no record gives them one; see `pair_table`."""
-    builder = _Builder(conf, is_learned=not in_order)
+    builder = _Builder(conf, only_read)
     used = with_example(records, conf)
     batches = used.select(builder.columns(used.collect_schema())).collect_batches(
-        chunk_size=builder.rows_at_once, maintain_order=in_order
+        chunk_size=builder.rows_at_once, maintain_order=only_read
     )
     for batch in batches:
         for some in batch.iter_slices(builder.rows_at_once):
@@ -71,14 +72,15 @@ def unlabelled(records: pl.LazyFrame, conf: Dataset, in_order: bool = False) -> 
 class _Builder:
     """Collects pairs batch by batch."""
 
-    def __init__(self, conf: Dataset, is_learned: bool) -> None:
-        self.conf, self.notes_rows = conf, is_learned and conf.example is None
+    def __init__(self, conf: Dataset, only_read: bool) -> None:
+        self.conf, self.notes_rows = conf, conf.example is None and not only_read
         self.kinds = [(tokens, column) for tokens in conf.tokens for column in tokens.columns]
         self.examples, self.tokens = TextNumbers(), TextNumbers()
         self.arrays = {name: Growing(dtype) for name, dtype in _DTYPES.items()}
         self.nothing = (np.inf, -np.inf) if conf.split.by_time else (np.uint8(NO_RECORD), np.uint8(0))
         self.first, self.last = (np.full(0, none) for none in self.nothing)
-        self.said = (Growing(np.uint32), Growing(np.uint64))  # the number of an example without an id, and what it says
+        # the number of an example without an id, and what it says
+        self.said = (Growing(np.uint32), Growing(np.uint64)) if self.notes_rows else None
         self.labels: list[pl.DataFrame] = []
         self.odd: list[str] = []
 
@@ -119,7 +121,7 @@ class _Builder:
         by = next((name for name in ("part", "time") if name in batch.columns), None)
         part = batch[by].to_numpy() if by and not self.conf.split.by_order else np.zeros(batch.height, np.uint8)
         batch = self._numbered(batch)
-        if self.notes_rows:
+        if self.said is not None:
             self.said[0].append(batch["example"].to_numpy())
             self.said[1].append(fingerprints(batch["said"]))
         last = batch["time"].list.last().fill_null(0).to_numpy() if self.conf.split.by_order else part
@@ -186,11 +188,11 @@ class _Builder:
         tokens = tokens.join(labels, on="number", how="left", maintain_order="left").drop("number")
         example, token, part, weight, time = (array.array() for array in self.arrays.values())
         first, last, odd = self.first[:numbers], self.last[:numbers], min(self.odd, default=None)
-        rows, found = (array.array() for array in self.said)
-        says = np.zeros(len(self.first), np.uint64)
-        says[rows] = found
-        says = says[:numbers] if self.notes_rows else found
-        return PairTable(example, token, part, weight, first, last, ids, tokens, odd, time, said=says)
+        says = np.zeros(len(self.first) if self.said is not None else 0, np.uint64)
+        if self.said is not None:
+            rows, fingerprint = (array.array() for array in self.said)
+            says[rows] = fingerprint
+        return PairTable(example, token, part, weight, first, last, ids, tokens, odd, time, said=says[:numbers])
 
 
 def _smallest(labels: list[pl.DataFrame]) -> pl.DataFrame:

@@ -54,7 +54,7 @@ def fingerprints(texts: pl.Series) -> Array:
 
 
 def known_by(fingerprints: Array) -> pl.Series:
-    """What examples without an id are known by in a later run: what they say, and the how manieth that says it.
+    """What examples without an id are known by in a later run: what they say, and a count where several say the same.
 
     A row's number is no name: a row that is added at the top gives all others another one.
 

@@ -193,7 +193,7 @@ def _by_chance(stability: Stability) -> str:
     """What the stability would be if the nearest tokens were drawn, as a sentence, where that is much."""
     v, k = stability.nearest.shape
     share = min(k / (v - 1), 1.0)
-    return f" If the nearest of each were drawn, it would be {share:.0%}." if share >= _MUCH else ""
+    return f" Neighbours drawn at random would agree on {share:.0%}." if share >= _MUCH else ""
 
 
 def _sweep_in_words(comparison: Comparison) -> str:

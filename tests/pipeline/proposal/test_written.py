@@ -434,13 +434,13 @@ def test_pictures_without_names_of_columns_have_a_class_at_the_end(propose: Call
 
 def test_nothing_is_predicted_that_says_when_or_where(propose: Callable[..., dict[str, Any]]) -> None:
     """Destinations are many, but each has rows enough to tell; ids and codes measure nothing."""
-    names = ["carrier", "dest", "speed", "flight_number", "hour", "minute"]
-    rows = [(RNG.choice(["AA", "UA"]), f"X{RNG.randrange(100)}Y", RNG.gauss(5, 30), RNG.randrange(9999),
-             RNG.randrange(24), RNG.randrange(60)) for _ in range(4000)]  # fmt: skip
+    names = ["carrier", "dest", "paid", "taxi_minutes", "flight_number", "hour", "minute"]
+    rows = [(RNG.choice(["AA", "UA"]), f"X{RNG.randrange(100)}Y", RNG.uniform(5, 30), RNG.gauss(5, 30),
+             RNG.randrange(9999), RNG.randrange(24), RNG.randrange(60)) for _ in range(4000)]  # fmt: skip
     conf = propose("flights.csv", delimited(rows, names))
     assert conf["tokens"] == [{"kind": "value", "columns": ["carrier", "dest"]}]
-    dense = ["hour", "minute"]
-    assert conf["task"] == {"kind": "regression", "target": "speed", "log": False, "dense": dense}
+    dense = ["paid", "hour", "minute"]
+    assert conf["task"] == {"kind": "regression", "target": "taxi_minutes", "log": False, "dense": dense}
     assert "boosted_trees" in conf["baselines"]
 
 
