@@ -20,7 +20,7 @@ RECORDS = {
     "tokens": True,
     "weight": True,
     "task": True,
-    "split": {"column": True, "time": True},
+    "split": {"column": True, "time": True, "group": True},
 }
 TOKENS = {"example", "tokens", "split", "vocabulary", "task", "refit", "seed"}
 FITS = {"dimensions", "baselines", "training", "task", "refit", "seed", "seeds", "precision"}

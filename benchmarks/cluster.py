@@ -57,7 +57,10 @@ def generate(tokens: int, pairs: int, folder: Path) -> None:
     is_first = np.diff(lists, axis=1, prepend=-1) > 0
     indices = lists[is_first].astype(np.int32)
     frame = pl.DataFrame({"example": pl.int_range(n, eager=True).cast(pl.String)}).with_columns(
-        split=pl.lit("train", dtype=pl.Enum(PARTS)), fold=pl.lit(None, pl.UInt8), known_by=pl.lit(None, pl.String)
+        split=pl.lit("train", dtype=pl.Enum(PARTS)),
+        fold=pl.lit(None, pl.UInt8),
+        group=pl.lit(None, pl.UInt64),
+        known_by=pl.lit(None, pl.String),
     )
     SparseExamples(
         indptr=np.append(0, np.cumsum(is_first.sum(axis=1))).astype(np.int64),

@@ -23,6 +23,7 @@ class Examples(dy.Schema):
     example = dy.String(primary_key=True, description="id of the example")
     split = dy.Enum(PARTS, nullable=True, description="its part, or the earliest part of its tokens; null with folds")
     fold = dy.UInt8(nullable=True, description="where examples are cross-fitted: the fold in which it is held out")
+    group = dy.UInt64(nullable=True, description="a fingerprint of its group, where conf names a column of groups")
     known_by = dy.String(nullable=True, description="where a row is an example and has no id: what tells it tomorrow")
 
 

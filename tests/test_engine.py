@@ -77,6 +77,7 @@ def with_much_to_do(two_genres: pl.DataFrame) -> pl.DataFrame:
             title=pl.when(pl.Series(random.random(again.height) < 0.5)).then("title"),
             minutes=pl.Series(random.integers(1, 9, again.height)),
             part=pl.Series(random.choice(["train", "validation", "test"], again.height, p=[0.8, 0.1, 0.1])),
+            family=pl.col("user").str.slice(-1),
             day=pl.date(2024, 1, 1) + pl.duration(days=pl.Series(random.integers(0, 60, again.height))),
         )
         .head(n)
@@ -95,6 +96,8 @@ MANY = {
         "tokens": [{"kind": "value", "columns": ["movie", "title"]}],
     },
     "folds": {"split": {"folds": 4}},
+    "groups of examples": {"split": {"group": "family"}},
+    "groups of examples that are rows": {"example": None, "split": {"group": "user", "folds": 3}, "weight": None},
     "a moment divides tokens, which have weights": {"split": {"time": "day"}, "weight": "minutes"},
     "the last of each example": {"split": {"time": "day", "hold_out": "last"}, "weight": "minutes"},
     "the last of each list": {

@@ -46,13 +46,13 @@ def contest(
 ) -> Callable[..., Comparison]:
     """From records to the comparison of the learned embedding, PCA, and the baseline that ignores the example."""
 
-    def make(settings: dict[str, Any], records: pl.DataFrame) -> Comparison:
+    def make(settings: dict[str, Any], records: pl.DataFrame, methods: tuple[str, ...] = ("embedding",)) -> Comparison:
         conf: Dataset = load(write_conf("planted", settings, records))
         vocabulary = build_vocabulary(pair_table(records.lazy(), conf), conf)
         examples = encode(records.lazy(), vocabulary, conf)
         tracker = Tracker(fresh_database(tmp_path), tmp_path / "artifacts", "planted")
-        methods = ["embedding", *(baseline.kind for baseline in conf.baselines)]
-        fits = [fit for method in methods for fit in fit_all(method, conf, vocabulary, examples, tracker).fits]
+        every = [*methods, *(baseline.kind for baseline in conf.baselines)]
+        fits = [fit for method in every for fit in fit_all(method, conf, vocabulary, examples, tracker).fits]
         scores = {part: load_scores(tracker, fits, part) for part in HELD_OUT}
         return Comparison.of(fits, len(vocabulary), conf.task, scores)
 
@@ -126,3 +126,27 @@ def test_where_there_is_no_signal_the_comparison_says_so(task: str, contest: Cal
         verdict = comparison.verdict("embedding D=3", "mean", "rmse_log")
     assert verdict["verdict"] != "better"
     assert "No signal shown by " in tables.text(comparison)
+
+
+def test_what_is_known_of_a_customer_s_orders_is_no_skill_with_another_customer(
+    contest: Callable[..., Comparison],
+) -> None:
+    """Planted: each of 60 customers pays a price, and writes words, of their own, which say nothing of the others."""
+    random = np.random.default_rng(6)
+    customer = np.repeat(np.arange(60), 10)
+    price = np.exp(random.normal(4, 0.5, 60))[customer] * np.exp(random.normal(0, 0.05, 600))
+    words = random.integers(0, 40, (60, 3))[customer]
+    orders = pl.DataFrame(
+        {
+            "customer": customer,
+            "price": price,
+            "text": [" ".join(f"word{word}" for word in of_order) for of_order in words],
+        }
+    ).sample(fraction=1, shuffle=True, seed=7)
+    settings = PRICED | {"baselines": ["ridge", "mean"], "split": {"folds": 5}}
+    looks_skilled, is_none = (
+        contest(settings | {"split": split}, orders, ()).verdict("ridge", "mean", "rmse_log")
+        for split in ({"folds": 5}, {"folds": 5, "group": "customer"})
+    )
+    assert looks_skilled["verdict"] == "better"
+    assert is_none["verdict"] != "better"

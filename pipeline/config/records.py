@@ -166,6 +166,11 @@ class Split(Section):
     """Number of folds of cross-fitting, instead of the shares, for data with few examples: each fold is held out in
     turn, the next one validates and the others train, so that every example is held out once. The fit that is kept is
     fitted on all examples."""
+    group: str | None = None
+    """A column that says which examples belong together, such as the customer of an order: all examples of a group
+    train, or all validate, or all are tested, and the shares, or the folds, are met as closely as that allows.
+    Intervals then say how a metric varies over groups. Without it, what a fit knows of a customer's other orders helps
+    it in the test, and looks like skill. A record without a group cannot be used."""
     column: str | None = None
     """A column with the values train, validation and test, instead of the shares. If it varies within any example, it
     splits the tokens of the examples (train and validation go in, test is predicted); otherwise it splits the
@@ -190,6 +195,10 @@ class Split(Section):
             also = ", which `time` can stand beside"
             raise PydanticCustomError(
                 "split", f"say one of `column`, `folds`, and the shares `validation` and `test`{also}"
+            )
+        if self.group is not None and (self.column or self.time or self.hold_out):
+            raise PydanticCustomError(
+                "split", "`group` goes with `folds`, or with the shares `validation` and `test`: leave out the others"
             )
         if self.hold_out in ("examples", "tokens") and self.time is None:
             raise PydanticCustomError("split", "`hold_out` needs `time`, the column that says what came last")

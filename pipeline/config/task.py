@@ -115,9 +115,17 @@ class Task(Kind, ABC):
     def metrics(self) -> "tuple[Metric, ...]":
         """The metrics of a fit, the primary one first: validation chooses by it, and people are told it first."""
 
-    @abstractmethod
     def evaluate(self, fitted: "Fitted", rows: "ExampleSet") -> "pl.DataFrame":
-        """How well a fit does on held-out examples: one row per example, with its id in the column `example`."""
+        """How well a fit does on held-out examples, the scores of each, and its group in the column `group`.
+
+        There is no such column where each example stands for itself.
+        """
+        scores = self.scores(fitted, rows)
+        return scores if rows.groups is None else scores.join(rows.of_groups(), on="example", maintain_order="left")
+
+    @abstractmethod
+    def scores(self, fitted: "Fitted", rows: "ExampleSet") -> "pl.DataFrame":
+        """One row for each held-out example that can be scored, with its id in the column `example`."""
 
     @abstractmethod
     def weighted_metrics(self, scores: "pl.DataFrame", weights: "npt.NDArray[Any]") -> "dict[str, npt.NDArray[Any]]":

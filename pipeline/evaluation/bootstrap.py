@@ -1,8 +1,9 @@
 """How certain a metric is: bootstrap intervals over the held-out examples, and paired differences between two fits.
 
-An interval says how the metric would vary over other examples of the same kind. What another seed would give is added
-by `seeds`; what another training set would give is not covered. Examples that were cross-fitted are treated as
-independent.
+An interval says how the metric would vary over other examples of the same kind. Where examples belong to groups, whole
+groups are drawn (a cluster bootstrap; Field and Welsh, 2007), because those of a group resemble each other. What
+another seed would give is added by `seeds`; what another training set would give is not covered. Examples that were
+cross-fitted are treated as independent.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +27,7 @@ LEVEL = 0.95
 RESAMPLES = 2000
 """How many times the examples are resampled."""
 FEWEST = 10
-"""Fewest examples for a verdict: with fewer, a bootstrap shows nothing."""
+"""Fewest examples, or groups, for a verdict: with fewer, a bootstrap shows nothing."""
 ROUNDING = 1e-9
 """A difference below this share of a metric is no difference between two fits, only one of rounding."""
 _BLOCK = 2**22
@@ -49,27 +50,30 @@ class Difference:
     value: float
     low: float
     high: float
-    n_examples: int
+    n: int
+    """How many independent examples, or groups, both were measured on."""
 
     @property
     def verdict(self) -> Verdict:
         """What the data shows, and no more: an interval that contains 0 shows no difference.
 
         >>> recall, error = Metric("recall", "the more the better"), Metric("error", "the less", higher_is_better=False)
-        >>> Difference(recall, 0.02, 0.01, 0.03, n_examples=500).verdict
+        >>> Difference(recall, 0.02, 0.01, 0.03, n=500).verdict
         'better'
-        >>> Difference(error, 0.02, 0.01, 0.03, n_examples=500).verdict
+        >>> Difference(error, 0.02, 0.01, 0.03, n=500).verdict
         'worse'
-        >>> Difference(error, 0.02, -0.01, 0.05, n_examples=500).verdict
+        >>> Difference(error, 0.02, -0.01, 0.05, n=500).verdict
         'no difference shown'
         """
-        if self.n_examples < FEWEST or not (self.low > 0 or self.high < 0):
+        if self.n < FEWEST or not (self.low > 0 or self.high < 0):
             return "no difference shown"
         return "better" if (self.low > 0) == self.metric.higher_is_better else "worse"
 
 
 def resampled(task: Task, scores: Sequence[pl.DataFrame], seed: int = 0) -> list[Mapping[str, Array]]:
     """The metrics of several fits over resamples of N examples: N draws with replacement, the same for all fits.
+
+    Where the scores have the column `group`, as many groups are drawn as there are, each with all its examples.
 
     Args:
         task: what was learned.
@@ -89,15 +93,30 @@ def resampled(task: Task, scores: Sequence[pl.DataFrame], seed: int = 0) -> list
                 "embedding, the pca and the other baselines again."
             )
     found: list[dict[str, list[Array]]] = [{} for _ in scores]
-    for weights in _draws(scores[0].height if scores else 0, seed):
+    of_example = _of_group(scores[0]) if scores else None
+    for drawn in _draws(n_independent(scores[0]) if scores else 0, seed):
+        weights = drawn if of_example is None else drawn[:, of_example]
         for of_fit, frame in zip(found, scores, strict=True):
             for name, values in task.weighted_metrics(frame, weights).items():
                 of_fit.setdefault(name, []).append(values)
     return [{name: np.concatenate(values) for name, values in of_fit.items()} for of_fit in found]
 
 
+def n_independent(scores: pl.DataFrame) -> int:
+    """How many examples vary independently: the number of groups, if they have groups."""
+    return scores["group"].n_unique() if "group" in scores.columns else scores.height
+
+
+def _of_group(scores: pl.DataFrame) -> Array | None:
+    """(N,) the number of the group of each example; None where each stands for itself."""
+    if "group" not in scores.columns:
+        return None
+    numbers: Array = scores["group"].rank("dense").to_numpy().astype(np.int64) - 1
+    return numbers
+
+
 def _draws(n: int, seed: int) -> Iterator[Array]:
-    """How often each of n examples is drawn, in blocks (R, n) that add up to RESAMPLES rows."""
+    """How often each of n examples or groups is drawn, in blocks (R, n) that add up to RESAMPLES rows."""
     random = np.random.default_rng(seed)
     block = max(1, min(RESAMPLES, _BLOCK // max(n, 1)))
     for start in range(0, RESAMPLES, block):
@@ -106,26 +125,33 @@ def _draws(n: int, seed: int) -> Iterator[Array]:
         yield np.bincount(drawn.ravel(), minlength=size * n).reshape(size, n).astype(np.float64)
 
 
-def interval(values: Array, n_examples: int) -> Interval:
+def interval(values: Array, n: int) -> Interval:
     """The percentile interval of a resampled metric, widened for few examples (Hesterberg, 2014, arXiv:1411.5279).
 
-    A percentile interval of n examples is too narrow, as a normal interval with the plain standard deviation is. The
-    quantiles are those at which a normal one is as wide as Student's: Phi(-sqrt(n / (n - 1)) t_{n - 1}).
+    A percentile interval of N examples is too narrow, as a normal interval with the plain standard deviation is. The
+    quantiles are those at which a normal one is as wide as Student's: Phi(-sqrt(N / (N - 1)) t_{N - 1}).
 
     Args:
         values: (R,) the resampled metric, or the difference of two.
-        n_examples: N.
+        n: N, the number of independent examples or groups.
     """
-    if n_examples < 2 or not np.isfinite(values).all():
+    if n < 2 or not np.isfinite(values).all():
         return Interval(float("nan"), float("nan"))
-    t = special.stdtrit(n_examples - 1, (1 + LEVEL) / 2)
-    tail = special.ndtr(-np.sqrt(n_examples / (n_examples - 1)) * t)
+    t = special.stdtrit(n - 1, (1 + LEVEL) / 2)
+    tail = special.ndtr(-np.sqrt(n / (n - 1)) * t)
     low, high = np.quantile(values, [tail, 1 - tail])
     return Interval(float(low), float(high))
 
 
-def difference(metric: Metric, ours: tuple[float, Array], theirs: tuple[float, Array], n_examples: int) -> Difference:
-    """Ours minus theirs, each a metric and its resampled values (R,) over the same draws; rounding counts as 0."""
+def difference(metric: Metric, ours: tuple[float, Array], theirs: tuple[float, Array], n: int) -> Difference:
+    """Ours minus theirs, each a metric and its resampled values (R,) over the same draws; rounding counts as 0.
+
+    Args:
+        metric: which one.
+        ours: of one fit.
+        theirs: of the other.
+        n: the number of independent examples or groups.
+    """
     drawn = ours[1] - theirs[1]
-    found = interval(np.where(np.abs(drawn) <= ROUNDING * np.abs(ours[1]), 0.0, drawn), n_examples)
-    return Difference(metric, ours[0] - theirs[0], found.low, found.high, n_examples)
+    found = interval(np.where(np.abs(drawn) <= ROUNDING * np.abs(ours[1]), 0.0, drawn), n)
+    return Difference(metric, ours[0] - theirs[0], found.low, found.high, n)

@@ -1,6 +1,7 @@
 """Evaluates a fit on held-out examples: here, or in parts on a cluster, with the same result."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import polars as pl
 
@@ -35,7 +36,7 @@ def _parts(rows: ExampleSet, n: int) -> Iterator[ExampleSet]:
         some = slice(start, start + size)
         part = rows.cut(some)
         inputs, labels = (SparseRows.of(matrix[:]) for matrix in (part.inputs, part.labels))
-        yield ExampleSet(part.ids, inputs, labels, part.dense, part.target, part.classes, part.unknown)
+        yield replace(part, inputs=inputs, labels=labels)
 
 
 def _evaluated(shared: Shared, part: ExampleSet) -> pl.DataFrame:

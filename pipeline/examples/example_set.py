@@ -156,18 +156,24 @@ class ExampleSet:
     """The names of the classes, if the target is the index of a class."""
     unknown: int = -1
     """The integer of `<unknown>`, which stands for many tokens and is never predicted; -1: there is none."""
+    groups: Array | None = None
+    """(N,) uint64, a fingerprint of the group of each example; None: each stands for itself."""
 
     def __len__(self) -> int:
         return len(self.ids)
 
+    def of_groups(self) -> pl.DataFrame:
+        """The columns example and group."""
+        return pl.DataFrame({"example": self.ids, "group": self.groups}, schema_overrides={"group": pl.UInt64})
+
     def cut(self, some: slice | Array) -> "ExampleSet":
         """Some of these examples, by a slice or by their numbers."""
-        return ExampleSet(
-            self.ids[some],
-            self.inputs.cut(some),
-            self.labels.cut(some),
-            self.dense[some],
-            self.target[some],
-            self.classes,
-            self.unknown,
+        return replace(
+            self,
+            ids=self.ids[some],
+            inputs=self.inputs.cut(some),
+            labels=self.labels.cut(some),
+            dense=self.dense[some],
+            target=self.target[some],
+            groups=None if self.groups is None else self.groups[some],
         )

@@ -97,6 +97,11 @@ class SparseExamples:
         """(N,) by what a later run knows each example again: its id, or where it has none, what it says."""
         return self.frame.select(pl.coalesce("known_by", "example")).to_series()
 
+    @cached_property
+    def groups(self) -> Array | None:
+        """(N,) uint64, a fingerprint of the group of each example; None where conf names no column of groups."""
+        return None if self.frame["group"].null_count() else self.frame["group"].to_numpy()
+
     @property
     def n_folds(self) -> int:
         """Number of folds; without folds 1, for the one split."""
@@ -154,6 +159,7 @@ class SparseExamples:
     def _rows(self, rows: Array, seen: Iterable[int] | None, predicted: Iterable[int]) -> ExampleSet:
         return ExampleSet(
             ids=self.frame["example"][rows],
+            groups=self.groups[rows] if self.groups is not None else None,
             inputs=self._of_parts(rows, seen),
             labels=self._of_parts(rows, predicted),
             dense=self.dense[rows],
@@ -183,5 +189,7 @@ class SparseExamples:
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote; the arrays stay on disk, memory-mapped."""
         arrays = {name: load(folder / f"{name}.npy") for name in _ARRAYS}
-        frame = Examples.validate(pl.read_parquet(folder / "examples.parquet"))
+        frame = pl.read_parquet(folder / "examples.parquet")
+        new = {name: pl.lit(None, pl.UInt64) for name in ("group",) if name not in frame.columns}  # an earlier version
+        frame = Examples.validate(frame.with_columns(**new))
         return cls(**arrays, frame=frame, about=json.loads((folder / "about.json").read_text()))

@@ -11,7 +11,7 @@ import polars as pl
 from pipeline.config.dataset import Dataset
 from pipeline.embedding import Embedding, Estimator
 from pipeline.estimators import estimator_type, run_name
-from pipeline.evaluation.bootstrap import interval, resampled
+from pipeline.evaluation.bootstrap import interval, n_independent, resampled
 from pipeline.evaluation.metrics import judged_part, measure
 from pipeline.experiment.code_version import code_version
 from pipeline.experiment.cross_fitting import CrossFitted
@@ -37,7 +37,7 @@ def keep_fit(done: CrossFitted, method: Estimator, conf: Dataset, run: Run) -> N
             if part == judged_part(scores):
                 values = done.chance.widened(values, run_name(method.name, fitted.embedding.dimension))
             for metric, drawn in values.items():
-                found = interval(drawn, frame.height)
+                found = interval(drawn, n_independent(frame))
                 if np.isfinite(found.low):
                     run.log_metrics({f"{part}_{metric}_low": found.low, f"{part}_{metric}_high": found.high})
             frame.write_parquet(folder / f"{part}_examples.parquet")
@@ -88,8 +88,9 @@ def vocabulary_size(tracker: Tracker, fit: Fit) -> int:
 
 
 def split_in_words(tracker: Tracker, fit: Fit, conf: Dataset) -> str | None:
-    """How time divides what a fit learns from and what it is tested on, as a sentence; None if it does not."""
-    return tracker.param(fit.run_id, "split.in_words") if conf.split.by_time else None
+    """How time or groups divide what a fit learns from and what it is tested on, as a sentence; None if they do not."""
+    divides = conf.split.by_time or conf.split.group is not None
+    return tracker.param(fit.run_id, "split.in_words") if divides else None
 
 
 def load_scores(tracker: Tracker, fits: Sequence[Fit], part: str) -> list[pl.DataFrame]:

@@ -15,7 +15,7 @@ import polars as pl
 
 from pipeline.config.task import Task
 from pipeline.estimators import EMBEDDING, PCA, estimator_type
-from pipeline.evaluation.bootstrap import difference, interval, resampled
+from pipeline.evaluation.bootstrap import difference, interval, n_independent, resampled
 from pipeline.evaluation.metrics import Metric, judged_part, measure
 from pipeline.evaluation.seeds import SeedChance
 from pipeline.experiment.dimensions import chosen_dimensions, worth_in_pca
@@ -37,9 +37,9 @@ class Comparison:
     differences: pl.DataFrame
     """One row for each metric and ordered pair of fits: fit, against, metric, difference, low, high, verdict."""
     about: Mapping[str, Any]
-    """part, n_examples, seeds (how many the intervals cover), vocabulary_size, metrics (name -> meaning, the primary
-    one first), lower_is_better (the names of those), weight (a column, or None), split (a sentence, or None), best and
-    smallest (learned D, by validation), worth (learned D -> PCA's D)."""
+    """part, n_examples, n_groups (None without groups), seeds (how many the intervals cover), vocabulary_size, metrics
+    (name -> meaning, the primary one first), lower_is_better (the names of those), weight (a column, or None), split (a
+    sentence, or None), best and smallest (learned D, by validation), worth (learned D -> PCA's D)."""
 
     @classmethod
     def of(
@@ -60,7 +60,7 @@ class Comparison:
             scores: by part (validation, test) the results of the task's `evaluate`, one for each fit in their order, or
                 none.
             weight: the column that says how much tokens count, if there is one.
-            split: how time divides what is learned from and what is tested, as a sentence, if it does.
+            split: how time or groups divide what is learned from and what is tested, as a sentence, if they do.
 
         Raises:
             PipelineError: the fits were not evaluated on the same examples.
@@ -77,14 +77,15 @@ class Comparison:
         values = [measure(task, frame) for frame in frames]
         metrics = [metric for metric in task.metrics if values and metric.name in values[0]]
         n_examples = frames[0].height if frames else 0
+        n = n_independent(frames[0]) if frames else 0
         rows = [_row(fit) for fit in fits]
         for row, of_fit, of_draws in zip(rows, values, drawn, strict=False):
             for name in of_fit:
-                found = interval(of_draws[name], n_examples)
+                found = interval(of_draws[name], n)
                 row |= {name: of_fit[name], f"{name}_low": found.low, f"{name}_high": found.high}
         pairs = [
             {"fit": fits[i].name, "against": fits[j].name, "metric": metric.name}
-            | _difference(metric, _both(metric, values[i], drawn[i]), _both(metric, values[j], drawn[j]), n_examples)
+            | _difference(metric, _both(metric, values[i], drawn[i]), _both(metric, values[j], drawn[j]), n)
             for i, j in permutations(range(len(values)), 2)
             for metric in metrics
         ]
@@ -92,6 +93,7 @@ class Comparison:
         about = {
             "part": part or "no",
             "n_examples": n_examples,
+            "n_groups": n if frames and "group" in frames[0].columns else None,
             "seeds": max(of.seeds for of in chance),
             "vocabulary_size": vocabulary_size,
             "metrics": {metric.name: metric.meaning for metric in metrics},
@@ -217,8 +219,6 @@ def _both(metric: Metric, values: Mapping[str, float], drawn: Mapping[str, Array
     return values[metric.name], drawn[metric.name]
 
 
-def _difference(
-    metric: Metric, ours: tuple[float, Array], theirs: tuple[float, Array], n_examples: int
-) -> dict[str, Any]:
-    found = difference(metric, ours, theirs, n_examples)
+def _difference(metric: Metric, ours: tuple[float, Array], theirs: tuple[float, Array], n: int) -> dict[str, Any]:
+    found = difference(metric, ours, theirs, n)
     return {"difference": found.value, "low": found.low, "high": found.high, "verdict": found.verdict}

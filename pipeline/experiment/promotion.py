@@ -13,7 +13,7 @@ from scipy import sparse
 from pipeline.config.dataset import Dataset
 from pipeline.config.records import Part
 from pipeline.embedding import Embedding, Fitted, nowhere
-from pipeline.evaluation.bootstrap import FEWEST, Difference, difference, resampled
+from pipeline.evaluation.bootstrap import FEWEST, Difference, difference, n_independent, resampled
 from pipeline.evaluation.metrics import measure
 from pipeline.examples.sparse_examples import HELD_OUT, SparseExamples
 from pipeline.experiment.artifacts import recorded_scores
@@ -102,7 +102,7 @@ class Contest:
             frames.append(task.evaluate(fitted, rows))
         ids = self.examples.frame["example"].filter(learned)
         scores = pl.concat(frames).filter(~pl.col("example").is_in(ids.implode()))
-        return (scores, " that are new to both") if scores.height >= FEWEST else (None, "")
+        return (scores, " that are new to both") if n_independent(scores) >= FEWEST else (None, "")
 
     @cached_property
     def _fitted_for_today(self) -> Fitted | None:
@@ -121,7 +121,7 @@ class Contest:
         drawn = resampled(task, [ours, theirs])
         name = task.metrics[0].name
         both = [(measure(task, frame)[name], values[name]) for frame, values in zip((ours, theirs), drawn, strict=True)]
-        return difference(task.metrics[0], both[0], both[1], ours.height)
+        return difference(task.metrics[0], both[0], both[1], n_independent(ours))
 
     def _apart(self, ours: pl.DataFrame, theirs: pl.DataFrame) -> Difference:
         """The difference of two fits that were measured on different examples, each drawn for itself."""
@@ -130,7 +130,7 @@ class Contest:
             (measure(task, frame)[name], resampled(task, [frame], seed)[0][name])
             for seed, frame in enumerate((ours, theirs))
         ]
-        return difference(task.metrics[0], both[0], both[1], min(ours.height, theirs.height))
+        return difference(task.metrics[0], both[0], both[1], min(map(n_independent, (ours, theirs))))
 
 
 class InVocabulary:

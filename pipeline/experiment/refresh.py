@@ -20,7 +20,7 @@ from pipeline.config.dataset import Dataset
 from pipeline.embedding import Embedding, Estimator
 from pipeline.errors import PipelineError
 from pipeline.estimators import EMBEDDING, modules
-from pipeline.evaluation.bootstrap import difference, resampled
+from pipeline.evaluation.bootstrap import difference, n_independent, resampled
 from pipeline.evaluation.metrics import measure
 from pipeline.examples.example_set import ExampleSet
 from pipeline.examples.sparse_examples import SparseExamples
@@ -154,7 +154,7 @@ class Refreshes:
             (measure(task, frame)[metric.name], resampled(task, [frame], seed)[0][metric.name])
             for seed, frame in enumerate((ours, theirs))
         ]
-        found = difference(metric, both[0], both[1], min(ours.height, theirs.height))
+        found = difference(metric, both[0], both[1], min(map(n_independent, (ours, theirs))))
         if found.verdict != "worse":
             return ""
         return f"{metric.name} on validation {found.value:+.4f} [{found.low:+.4f}, {found.high:+.4f}]"

@@ -169,15 +169,20 @@ class _Replicas:
 
 
 def halves(rows: ExampleSet, n: int, seed: int) -> Iterator[ExampleSet]:
-    """N halves of some examples, in pairs that share none; the last stands alone if n is odd."""
+    """N halves of some examples, in pairs that share none, nor a group; the last stands alone if n is odd."""
     return (half(rows, i, seed) for i in range(n))
 
 
 def half(rows: ExampleSet, i: int, seed: int) -> ExampleSet:
     """Half i of some examples, one of `halves`."""
-    order = np.random.default_rng([seed, i // 2]).permutation(len(rows))
-    middle = len(rows) // 2
-    return rows.cut(np.sort(order[middle:] if i % 2 else order[:middle]))
+    random = np.random.default_rng([seed, i // 2])
+    if rows.groups is None:
+        order = random.permutation(len(rows))
+        middle = len(rows) // 2
+        return rows.cut(np.sort(order[middle:] if i % 2 else order[:middle]))
+    different, of_example = np.unique(rows.groups, return_inverse=True)
+    is_second = random.permutation(np.arange(len(different)) % 2)
+    return rows.cut(np.flatnonzero(is_second[of_example] == i % 2))
 
 
 def _chosen(params: Mapping[str, str]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from pipeline.config.task import Task
 from pipeline.config.training import Schedule
 from pipeline.embedding import Embedding, Fitted, Problem, Watch
 from pipeline.errors import PipelineError
-from pipeline.evaluation.bootstrap import difference, resampled
+from pipeline.evaluation.bootstrap import difference, n_independent, resampled
 from pipeline.evaluation.metrics import measure
 from pipeline.evaluation.selection import tuned
 from pipeline.examples.example_set import ExampleSet
@@ -197,4 +197,4 @@ def _is_better(fitted: Fitted, other: Fitted, validation: ExampleSet, task: Task
     values, drawn = [measure(task, frame) for frame in scores], resampled(task, scores)
     metric = task.metrics[0]
     pairs = [(value[metric.name], draws[metric.name]) for value, draws in zip(values, drawn, strict=True)]
-    return difference(metric, pairs[0], pairs[1], scores[0].height).verdict == "better"
+    return difference(metric, pairs[0], pairs[1], n_independent(scores[0])).verdict == "better"

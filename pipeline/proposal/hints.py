@@ -17,6 +17,8 @@ OF_EXAMPLES = (
     ),
     *("session", "order", "basket", "invoice", "transaction", "cart", "receipt", "patient", "account", "warenkorb"),
 )
+OF_GROUPS = (*OF_EXAMPLES, "host", "household", "family", "building", "subject", "author", "seller", "owner", "company")
+"""Of whom, or of what, several rows may be, which resemble each other."""
 OF_TOKENS = (
     *("item", "product", "movie", "film", "book", "song", "track", "artist", "article", "artikel", "produkt", "sku"),
     *("stock", "isbn", "asin", "game", "place", "poi", "venue", "tag", "word", "term", "code", "page", "show", "album"),

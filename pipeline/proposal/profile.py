@@ -9,7 +9,7 @@ from typing import Literal
 import polars as pl
 
 from pipeline.config.records import MISSING
-from pipeline.proposal.hints import IDS, OF_EXAMPLES, OF_PLACE_AND_TIME, OF_POST
+from pipeline.proposal.hints import IDS, OF_EXAMPLES, OF_GROUPS, OF_PLACE_AND_TIME, OF_POST
 from pipeline.records.numbers import Decimal, Marks, as_number
 from pipeline.records.times import SINCE_1970, are_numbers, as_time
 from pipeline.records.tokens.indicators import NO
@@ -24,6 +24,7 @@ _LIST_MARKS = ("|", ";", ",")
 _MOST_CATEGORIES = 60
 _WORDS_OF_A_TEXT = 4
 _ROWS_OF_PIECES, _MOST_PIECES, _OF_ONE_LETTER = 20_000, 500, 0.2
+_FEWEST_GROUPS, _REPEATED = 30, 0.8
 _MOST_MARKS = 20
 """Ratings and counts of which most are missing have at most so many different values."""
 
@@ -124,6 +125,14 @@ def times(frame: pl.DataFrame, profiles: Iterable[Profile]) -> str | None:
             if not column.null_count():
                 return one.name
     return None
+
+
+def groups(profiles: Iterable[Profile]) -> str | None:
+    """The column that says which rows resemble each other, such as those of a customer; None if no column does."""
+    able = [one for one in profiles if one.named(*OF_GROUPS) and not one.missing and one.n_different >= _FEWEST_GROUPS]
+    able = [one for one in able if one.holds in ("ids", "categories") or (one.holds == "numbers" and one.is_an_id)]
+    repeated = [one for one in able if one.n_different < _REPEATED * one.n]
+    return min(repeated, key=lambda one: one.n_different).name if repeated else None
 
 
 def _of_numbers(name: str, numbers: pl.Series, decimal: Decimal, n_different: int, missing: float) -> Profile:

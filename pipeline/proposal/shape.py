@@ -10,7 +10,7 @@ from pipeline.config.section import as_tuple
 from pipeline.proposal.hints import OF_LABELS, OF_WEIGHTS
 from pipeline.proposal.look import Guess, Look
 from pipeline.proposal.pair import pair_of
-from pipeline.proposal.profile import Profile, profile, times
+from pipeline.proposal.profile import Profile, groups, profile, times
 from pipeline.proposal.target import (
     MOST_CODES_OF_CLASSES,
     gives_away,
@@ -44,6 +44,8 @@ class Shape:
     """How much a row counts: a guess with a value, or only with what it could be."""
     time: str | None = None
     """A column that says when, by which the examples could be split."""
+    group: Guess | None = None
+    """Which rows resemble each other: a guess with a value, or only with what it could be."""
     where: Guess | None = None
     """Which records can be used, if not all can."""
     notes: list[str] = field(default_factory=list)
@@ -85,7 +87,20 @@ def shape(look: Look) -> Shape:
     if "format" in look.source and look.source["format"].value == "documents":
         found.example = Guess("file", "each is a text of its own")
     found.time = times(look.frame, profiles.values())
+    if found.example is None:
+        found.group = _group(profiles, found)
     return found
+
+
+def _group(profiles: dict[str, Profile], found: Shape) -> Guess | None:
+    """The column whose rows belong together in the split."""
+    name = groups(one for one in profiles.values() if one.name != found.task.value.get("target"))
+    if name is None:
+        return None
+    each = profiles[name].n / profiles[name].n_different
+    if name in [column for one in found.tokens for column in as_tuple(one.value["columns"])]:
+        return Guess(None, f"to test on another {name} than those that are known", name)
+    return Guess(name, f"the rows of a {name}, {each:.1f} on average, resemble each other: all stay on one side")
 
 
 def _lists(look: Look, delimiter: Guess) -> Shape:

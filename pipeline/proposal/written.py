@@ -115,8 +115,12 @@ def _split(found: Shape, is_whole: bool) -> list[str]:
         lines = ["split:", *_said("  folds: 5", f"{found.n_examples:,} examples are few: each is held out once")]
     else:
         lines = ["split:", "  validation: 0.1", "  test: 0.2"]
+    if found.group is not None:
+        start = "" if found.group.value else "# "
+        lines += _said(f"  {start}group: {_plain(found.group.value or found.group.otherwise)}", found.group.reason)
     if found.time is not None:
-        instead = "instead of folds, " if few(found, is_whole) else ""
+        others = ["folds"] * few(found, is_whole) + ["group"] * (found.group is not None and bool(found.group.value))
+        instead = f"instead of {' and '.join(others)}, " if others else ""
         lines += _said(
             f"  # time: {_plain(found.time)}", f"{instead}to train on what came before, and test what came last"
         )

@@ -193,6 +193,8 @@ class Cleaner:
         if conf.split.column is not None:
             part = pl.col(conf.split.column)
             yield _Rule(Why("is missing", conf.split.column), part.is_null())
+        if conf.split.group is not None:
+            yield _Rule(Why("is missing", conf.split.group), pl.col(conf.split.group).is_null())
         if conf.split.time is not None:
             yield from self._rules_of_times(conf.split.time)
         if conf.weight is not None:

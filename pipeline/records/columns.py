@@ -33,6 +33,8 @@ def named_columns(conf: Dataset) -> list[Column]:
         named.append(Column("split.column", conf.split.column, "train, validation or test"))
     if conf.split.time:
         named.append(Column("split.time", conf.split.time, "says when, for the split"))
+    if conf.split.group:
+        named.append(Column("split.group", conf.split.group, "which examples stay together in the split"))
     return named + [column._replace(key=f"task.{column.key}") for column in conf.task.named_columns()]
 
 
@@ -103,7 +105,6 @@ def require_columns(conf: Dataset, schema: pl.Schema, where: str) -> None:
     for tokens in conf.tokens:
         for column in tokens.columns:
             texts_of(tokens, column, schema[column], conf)
-    if conf.example is not None and schema[conf.example].is_nested():
-        raise PipelineError(
-            f"{conf.file}, example: the column {conf.example!r} holds {schema[conf.example]}, which is no id."
-        )
+    for key, of_ids in (("example", conf.example), ("split.group", conf.split.group)):
+        if of_ids is not None and schema[of_ids].is_nested():
+            raise PipelineError(f"{conf.file}, {key}: the column {of_ids!r} holds {schema[of_ids]}, which is no id.")

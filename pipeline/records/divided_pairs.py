@@ -50,6 +50,7 @@ class About(NamedTuple):
     n_pairs: int
     first: Array  # (own examples,) as in `PairTable`; without texts of examples only
     last: Array
+    groups: Array  # (own examples, 2)
     odd_part: str | None
     said: Array  # as in `PairTable`
 
@@ -125,15 +126,19 @@ def divided_pairs(records: Records, conf: Dataset) -> DividedPairs:
         sizes = [len(about.first) for about in known]
         examples: Numbers | RowNumbers = RowNumbers(np.append(0, np.cumsum(sizes)))
         ids = pl.int_range(sum(sizes), eager=True).cast(pl.String)
-        first, last = (np.concatenate([getattr(about, name) for about in known]) for name in ("first", "last"))
+        first, last, groups = (
+            np.concatenate([getattr(about, name) for about in known]) for name in ("first", "last", "groups")
+        )
     else:
         examples, ends = _numbered([pieces[:n_shares] for pieces in texts])
         ids, first, last = ends["text"], ends["first"].to_numpy(), ends["last"].to_numpy()
+        has_groups = conf.split.group is not None
+        groups = ends.select("group", "last_group").to_numpy() if has_groups else np.empty((0, 2), np.uint64)
     odd = min((about.odd_part for about in known if about.odd_part is not None), default=None)
     of_tokens = labelled(frame.rename({"text": "token"}))
     nothing = np.empty(0, np.uint32)
     said = np.concatenate([about.said for about in known])
-    table = PairTable(nothing, nothing, nothing, nothing, first, last, ids, of_tokens, odd, said=said)
+    table = PairTable(nothing, nothing, nothing, nothing, first, last, ids, of_tokens, odd, said=said, groups=groups)
     return DividedPairs(table, sum(about.n_pairs for about in known), parts, examples, tokens)
 
 
@@ -149,6 +154,8 @@ def _made(conf: Dataset, n_shares: int, *files: bytes) -> tuple[Any, ...]:
     """A `Part`, its `About`, and the texts of its examples and of its tokens, a frame for each share."""
     table = unlabelled(pl.concat([pl.read_parquet(BytesIO(file)) for file in files]).lazy(), conf)
     ends = pl.DataFrame({"text": table.ids, "first": table.first, "last": table.last})
+    if len(table.groups):
+        ends = ends.with_columns(group=table.groups[:, 0], last_group=table.groups[:, 1])
     has_texts = conf.example is not None
     of_examples, examples = (
         _shares(ends, n_shares) if has_texts else (np.zeros(len(ends), np.uint16), [None] * n_shares)
@@ -165,8 +172,8 @@ def _made(conf: Dataset, n_shares: int, *files: bytes) -> tuple[Any, ...]:
         of_tokens,
     )
     nothing = np.empty(0, np.uint8)
-    first, last = (nothing, nothing) if has_texts else (table.first, table.last)
-    return (part, About(n, first, last, table.odd_part, table.said), *examples, *tokens)
+    first, last, groups = (nothing, nothing, nothing) if has_texts else (table.first, table.last, table.groups)
+    return (part, About(n, first, last, groups, table.odd_part, table.said), *examples, *tokens)
 
 
 def _shares(frame: pl.DataFrame, n_shares: int) -> tuple[Array, list[pl.DataFrame]]:
@@ -187,7 +194,10 @@ def _numbered(texts: Sequence[Sequence[Any]]) -> tuple[Numbers, pl.DataFrame]:
     return Numbers(len(texts), starts, [same for _, same in found]), pl.concat(frames)
 
 
-_MERGED = {"first": pl.Expr.min, "last": pl.Expr.max, "label": pl.Expr.min}
+_MERGED = {
+    **dict.fromkeys(("first", "group", "label"), pl.Expr.min),
+    **dict.fromkeys(("last", "last_group"), pl.Expr.max),
+}
 """What becomes of a column where several parts have a text."""
 
 

@@ -24,7 +24,7 @@ NO_RECORD = 255
 """The part of an example number without a record."""
 _BLOCK = 500_000
 """Pairs that are in memory at once."""
-_ARRAYS = ("example", "token", "part", "weight", "first", "last", "said")
+_ARRAYS = ("example", "token", "part", "weight", "first", "last", "said", "groups")
 
 
 class Block(NamedTuple):
@@ -64,6 +64,9 @@ class PairTable:
     """How time divides the parts, as a sentence."""
     said: Array = field(default_factory=lambda: np.empty(0, np.uint64))
     """(E,) uint64, a fingerprint of what each example says, where each row is one and has no id; else empty."""
+    groups: Array = field(default_factory=lambda: np.empty((0, 2), np.uint64))
+    """(E, 2) uint64, the lowest and the highest fingerprint of the groups that each example's records name; (0, 2)
+    without a column of groups."""
 
     def __len__(self) -> int:
         return len(self.token)

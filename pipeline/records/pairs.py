@@ -29,6 +29,8 @@ Array = npt.NDArray[Any]
 
 NO_PART = len(PARTS)
 """The part of a record whose split column names none of the three."""
+NO_GROUP = np.array([2**64 - 1, 0], np.uint64)
+"""The lowest and the highest fingerprint of no group."""
 _LABELS = 250_000
 """Labels that wait in memory for the smallest of each token."""
 _DTYPES = {"example": np.uint32, "token": np.uint32, "part": np.uint8, "weight": np.float64, "time": np.float64}
@@ -81,6 +83,7 @@ class _Builder:
         self.first, self.last = (np.full(0, none) for none in self.nothing)
         # the number of an example without an id, and what it says
         self.said = (Growing(np.uint32), Growing(np.uint64)) if self.notes_rows else None
+        self.groups = np.empty((0, 2), np.uint64)
         self.labels: list[pl.DataFrame] = []
         self.odd: list[str] = []
 
@@ -100,6 +103,8 @@ class _Builder:
             columns.append(pl.when(~part.is_in(PARTS).fill_null(False)).then(part.fill_null("None")).alias("odd"))
         if self.conf.split.time is not None:
             columns.append(time(self.conf.split.time, schema).alias("time"))
+        if self.conf.split.group is not None:
+            columns.append(pl.col(self.conf.split.group).cast(pl.String).alias("group"))
         if self.conf.weight is not None:
             columns.append(number(self.conf.weight, schema).alias("weight"))
         for i, (tokens, column) in enumerate(self.kinds):
@@ -126,6 +131,8 @@ class _Builder:
             self.said[1].append(fingerprints(batch["said"]))
         last = batch["time"].list.last().fill_null(0).to_numpy() if self.conf.split.by_order else part
         self._note_examples(batch["example"].to_numpy(), part, last)
+        if self.conf.split.group is not None:
+            self._note_groups(batch["example"].to_numpy(), batch["group"])
         if by == "part" and (part == NO_PART).any():
             self.odd.append(str(batch["odd"].min()))
         for i, (tokens, column) in enumerate(self.kinds):
@@ -173,6 +180,19 @@ class _Builder:
             np.minimum.at(self.first, example, first)
             np.maximum.at(self.last, example, last)
 
+    def _note_groups(self, example: Array, group: pl.Series) -> None:
+        """Keep the lowest and the highest fingerprint of each example's groups so far."""
+        missing = len(self.first) - len(self.groups)
+        if missing > 0:
+            more = np.empty((missing, 2), np.uint64)
+            more[:] = NO_GROUP
+            self.groups = np.concatenate([self.groups, more])
+        texts = group.unique()
+        marks = pl.DataFrame({"group": texts, "mark": fingerprints(texts)})
+        mark = group.to_frame("group").join(marks, on="group", how="left", maintain_order="left")["mark"].to_numpy()
+        np.minimum.at(self.groups[:, 0], example, mark)
+        np.maximum.at(self.groups[:, 1], example, mark)
+
     def _note_labels(self, pairs: pl.DataFrame) -> None:
         """Keep the smallest label of each token so far."""
         self.labels.append(_smallest([pairs]))
@@ -192,7 +212,10 @@ class _Builder:
         if self.said is not None:
             rows, fingerprint = (array.array() for array in self.said)
             says[rows] = fingerprint
-        return PairTable(example, token, part, weight, first, last, ids, tokens, odd, time, said=says[:numbers])
+        groups = self.groups[:numbers]
+        return PairTable(
+            example, token, part, weight, first, last, ids, tokens, odd, time, said=says[:numbers], groups=groups
+        )
 
 
 def _smallest(labels: list[pl.DataFrame]) -> pl.DataFrame:

@@ -16,6 +16,7 @@ import polars as pl
 
 from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError
+from pipeline.records.grouped_split import folds_of_groups, parts_of_groups, require_one_group, said_of_groups
 from pipeline.records.pair_table import NO_RECORD, Block, PairTable
 from pipeline.records.used_records import known_by
 from pipeline.schemas import PARTS, Examples, PartType
@@ -33,7 +34,7 @@ class Assignment:
     by_token: bool = False
     """Whether a column or time splits the tokens within the examples; one trains if some of its tokens do."""
     divided: str | None = None
-    """How time divides the parts, as a sentence."""
+    """How time or groups divide the parts, as a sentence."""
 
     @property
     def n_training(self) -> int:
@@ -65,13 +66,16 @@ def assign(table: PairTable, conf: Dataset, before: pl.DataFrame | None = None) 
     row[numbers] = np.arange(len(numbers))
     ids = table.ids.gather(numbers)
     known = None if conf.example is not None else known_by(table.said[numbers])
+    groups = require_one_group(table, numbers, conf) if conf.split.group is not None else None
     if conf.split.column is not None:
         _require_parts(table, table.first[numbers], table.last[numbers], conf)
     if conf.split.column is not None or conf.split.by_time:
         first, last = table.first[numbers], table.last[numbers]
         return Assignment(_frame(ids, known, pl.Series(first)), row, bool((first != last).any()), table.divided)
     if conf.split.folds is not None:
-        return Assignment(_frame(ids, known, fold=_folds(len(ids), conf.split.folds, conf)), row)
+        fold = _folds(len(ids), conf.split.folds, conf) if groups is None else folds_of_groups(groups, conf)
+        said = None if groups is None else said_of_groups(groups, None, conf)
+        return Assignment(_frame(ids, known, fold=pl.Series(fold), groups=groups), row, divided=said)
     n = len(ids)
     n_validation, n_test = (
         max(1, round(n * share)) if share else 0 for share in (conf.split.validation, conf.split.test)
@@ -85,6 +89,10 @@ def assign(table: PairTable, conf: Dataset, before: pl.DataFrame | None = None) 
             "or lower `split.validation` and `split.test`."
         )
     split = np.full(n, -1) if before is None else _known_parts(ids if known is None else known, before)
+    if groups is not None:
+        split = parts_of_groups(groups, (n_validation, n_test), split, conf)
+        said = said_of_groups(groups, split, conf)
+        return Assignment(_frame(ids, known, pl.Series(split), groups=groups), row, divided=said)
     new = np.flatnonzero(split < 0)
     wanted = np.array([n_validation, n_test]) - [(split == part).sum() for part in (1, 2)]
     n_validation, n_test = np.clip(wanted, 0, len(new) // 2 if before is not None else None)
@@ -101,7 +109,7 @@ def _known_parts(ids: pl.Series, before: pl.DataFrame) -> Array:
     return found["code"].fill_null(-1).to_numpy().copy()
 
 
-def _folds(n: int, k: int, conf: Dataset) -> pl.Series:
+def _folds(n: int, k: int, conf: Dataset) -> Array:
     """The fold of each of n examples, k folds of about the same size."""
     if n < k + 1:
         raise PipelineError(
@@ -110,7 +118,7 @@ def _folds(n: int, k: int, conf: Dataset) -> pl.Series:
         )
     fold = np.arange(n) % k
     np.random.default_rng(conf.seed).shuffle(fold)
-    return pl.Series(fold)
+    return fold
 
 
 def _require_parts(table: PairTable, first: Array, last: Array, conf: Dataset) -> None:
@@ -128,12 +136,17 @@ def _require_parts(table: PairTable, first: Array, last: Array, conf: Dataset) -
 
 
 def _frame(
-    ids: pl.Series, known: pl.Series | None, codes: pl.Series | None = None, fold: pl.Series | None = None
+    ids: pl.Series,
+    known: pl.Series | None,
+    codes: pl.Series | None = None,
+    fold: pl.Series | None = None,
+    groups: Array | None = None,
 ) -> dy.DataFrame[Examples]:
     names = None if codes is None else codes.replace_strict(range(len(PARTS)), PARTS, return_dtype=PartType)
     frame = pl.DataFrame({"example": ids}).with_columns(
         split=pl.lit(None, PartType) if names is None else names,
         fold=pl.lit(None, pl.UInt8) if fold is None else fold.cast(pl.UInt8),
+        group=pl.lit(None, pl.UInt64) if groups is None else pl.Series(groups),
         known_by=pl.lit(None, pl.String) if known is None else known,
     )
     return Examples.validate(frame)

@@ -33,7 +33,8 @@ def said(conf: Dataset, schema: pl.Schema) -> pl.Expr:
         schema: of the records.
     """
     named = [column.name for column in conf.task.named_columns()]
-    others = [name for name in (conf.weight, conf.split.column, conf.split.time) if name is not None]
+    split = conf.split
+    others = [name for name in (conf.weight, split.column, split.time, split.group) if name is not None]
     columns = dict.fromkeys([*conf.token_columns, *named, *others])
     return pl.concat_str([_as_text(name, schema[name]).fill_null("\0") for name in columns], separator="\x1f")
 

@@ -122,7 +122,7 @@ class Classification(TargetTask):
             found = np.where(is_known, probabilities[np.arange(len(learned)), column], 0.0)
             yield -np.log(np.maximum(found, LEAST))
 
-    def evaluate(self, fitted: Fitted, rows: ExampleSet) -> pl.DataFrame:
+    def scores(self, fitted: Fitted, rows: ExampleSet) -> pl.DataFrame:
         """A frame of `ClassScores`."""
         probabilities = fitted.score(rows.inputs.csr(), rows.dense).astype(np.float64)
         target, names = rows.target.astype(np.int64), pl.Series(rows.classes, dtype=pl.String)

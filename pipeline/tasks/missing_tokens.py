@@ -119,7 +119,7 @@ class MissingTokens(Task):
         )
         return tuple(sorted(every, key=lambda metric: metric.name != self.primary))
 
-    def evaluate(self, fitted: Fitted, rows: ExampleSet) -> pl.DataFrame:
+    def scores(self, fitted: Fitted, rows: ExampleSet) -> pl.DataFrame:
         """A frame of `RankingScores`; an example without a held-out token is left out."""
         hits, held_out = hits_of(fitted, rows)
         counted = held_out > 0

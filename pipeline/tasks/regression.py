@@ -116,7 +116,7 @@ class Regression(TargetTask):
         """The squared errors."""
         return (np.square(predicted - learned) for predicted in trees.staged_predict(features))
 
-    def evaluate(self, fitted: Fitted, rows: ExampleSet) -> pl.DataFrame:
+    def scores(self, fitted: Fitted, rows: ExampleSet) -> pl.DataFrame:
         """A frame of `RegressionScores`."""
         predicted = fitted.score(rows.inputs.csr(), rows.dense).astype(np.float64)
         return RegressionScores.validate(

@@ -152,7 +152,7 @@ class Unanswered(Task):
         """None."""
         return ()
 
-    def evaluate(self, fitted: Fitted, rows: ExampleSet) -> pl.DataFrame:
+    def scores(self, fitted: Fitted, rows: ExampleSet) -> pl.DataFrame:
         """Nothing can be evaluated."""
         raise AssertionError("records without an answer cannot be evaluated")
 

@@ -95,7 +95,7 @@ def sentences(comparison: Comparison) -> list[str]:
     methods = [estimator_type(name) for name in comparison.frame["method"].unique(maintain_order=True)]
     return [
         f"{primary}: {comparison.about['metrics'][primary]}; {direction(comparison, primary)} is better.",
-        f"Measured on the {n:,} {part} examples. ± and brackets are {LEVEL:.0%} intervals over "
+        f"Measured on the {n:,} {part} examples{_in_groups(comparison)}. ± and brackets are {LEVEL:.0%} intervals over "
         f"{_covered(comparison)}, paired for differences.",
         *([split] if (split := comparison.about.get("split")) else []),
         f"{_chosen(comparison)}{thumb}",
@@ -105,12 +105,19 @@ def sentences(comparison: Comparison) -> list[str]:
     ]
 
 
+def _in_groups(comparison: Comparison) -> str:
+    """In how many groups the examples are, if they are in groups."""
+    n = comparison.about.get("n_groups")
+    return "" if n is None else f", in {n:,} groups" if n != 1 else ", in 1 group"
+
+
 def _covered(comparison: Comparison) -> str:
-    """What the intervals are over: the examples, and the seeds of the fits."""
+    """What the intervals are over: the examples or their groups, and the seeds of the fits."""
+    what = "examples" if comparison.about.get("n_groups") is None else "groups"
     seeds = comparison.about.get("seeds", 1)
     if seeds > 1:
-        return f"examples (a bootstrap) and seeds ({seeds} for each fit that has chance in it)"
-    return "examples (a bootstrap), not over seeds"
+        return f"{what} (a bootstrap) and seeds ({seeds} for each fit that has chance in it)"
+    return f"{what} (a bootstrap), not over seeds"
 
 
 def direction(comparison: Comparison, metric: str) -> str:

@@ -3,7 +3,7 @@ import polars as pl
 import pytest
 
 from pipeline.errors import PipelineError
-from pipeline.evaluation.bootstrap import RESAMPLES, Difference, difference, interval, resampled
+from pipeline.evaluation.bootstrap import RESAMPLES, Difference, difference, interval, n_independent, resampled
 from pipeline.evaluation.metrics import measure
 from pipeline.tasks.missing_tokens import MissingTokens
 from pipeline.tasks.regression import Regression
@@ -50,6 +50,29 @@ def test_it_holds_the_truth_in_about_95_of_100_data_sets() -> None:
         found = interval(drawn["rmse"], 60)
         held += found.low <= 1 <= found.high
     assert 88 <= held <= 99
+
+
+def test_where_the_examples_of_a_group_are_alike_groups_are_drawn() -> None:
+    """Planted: 40 groups of 25 examples differ, and the examples of a group do not; the true mean is 0.5."""
+    random = np.random.default_rng(4)
+    held = {True: 0, False: 0}
+    for _ in range(100):
+        of_group = np.repeat(random.uniform(0, 1, 40), 25)
+        alone = ranked(of_group)
+        for knows, frame in ((True, alone.with_columns(group=np.arange(1000) // 25)), (False, alone)):
+            (drawn,) = resampled(RANKING, [frame])
+            found = interval(drawn["recall_at_20"], n_independent(frame))
+            held[knows] += found.low <= 0.5 <= found.high
+    assert 88 <= held[True] <= 99
+    assert held[False] < 60
+
+
+def test_a_group_for_each_example_is_no_group() -> None:
+    alone = ranked(np.random.default_rng(5).uniform(0, 1, 30))
+    ((drawn,), (of_groups,)) = (
+        resampled(RANKING, [frame]) for frame in (alone, alone.with_columns(group=np.arange(30)))
+    )
+    assert drawn["recall_at_20"] == pytest.approx(of_groups["recall_at_20"], rel=1e-12)
 
 
 def test_a_small_difference_on_the_same_examples_shows_though_the_two_intervals_overlap() -> None:

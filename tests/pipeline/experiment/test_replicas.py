@@ -106,6 +106,15 @@ def test_the_halves_of_a_pair_share_no_example(encoded: tuple[Vocabulary, Sparse
     assert [set(half.ids) for half in halves(rows, 5, seed=1)] == found
 
 
+def test_the_halves_of_a_pair_share_no_group(encoded: tuple[Vocabulary, SparseExamples]) -> None:
+    rows = encoded[1].training()
+    rows = replace(rows, groups=(np.arange(len(rows)) % 21).astype(np.uint64))
+    one, other = halves(rows, 2, seed=1)
+    assert set(one.groups).isdisjoint(other.groups)
+    assert set(one.ids) | set(other.ids) == set(rows.ids)
+    assert len(one) + len(other) == len(rows)
+
+
 def test_a_fit_without_room_in_half_of_the_examples_has_no_replicas(
     conf: Dataset, encoded: tuple[Vocabulary, SparseExamples], tracker: Tracker, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -477,3 +477,21 @@ def test_times_are_no_names_and_russian_letters_no_french_ones(propose: Callable
     conf = propose("homes.csv", delimited(homes, ["название", "цена"]).encode("cp1251"))
     assert conf["source"]["encoding"] == "cp1251"
     assert conf["tokens"] == [{"kind": "words", "columns": "название"}]
+
+
+def test_rows_of_one_host_stay_together(propose: Callable[..., dict[str, Any]]) -> None:
+    hosts = pl.DataFrame(HOMES, schema=["id", "text", "rooms", "area", "town", "price"], orient="row").drop("id")
+    several = hosts.with_columns(host_id=pl.Series(RNG.choices(range(10_000, 10_090), k=hosts.height)))
+    conf = propose("hosts.parquet", several)
+    assert conf["split"] == {"folds": 5, "group": "host_id"}
+    assert "group" not in propose("alone.parquet", hosts.with_columns(host_id=pl.int_range(hosts.height)))["split"]
+
+
+def test_of_a_host_that_is_a_token_the_text_tells_what_could_be_tested(propose: Callable[..., dict[str, Any]]) -> None:
+    hosts = pl.DataFrame(HOMES, schema=["id", "text", "rooms", "area", "town", "price"], orient="row").drop(
+        "id", "text"
+    )
+    named = hosts.with_columns(host=pl.Series([f"Host {name}" for name in RNG.choices(range(40), k=hosts.height)]))
+    conf = propose("hosts.parquet", named)
+    assert "host" in [column for tokens in conf["tokens"] for column in tokens["columns"]]
+    assert "# group: host" in conf["text"]
