@@ -21,6 +21,10 @@ class Metric:
     name: str
     meaning: str
     higher_is_better: bool = True
+    shows_signal: bool = True
+    """Whether only looking at the example makes it better than the baseline that ignores it. Not where that baseline is
+    not the best of its kind: its mean of logarithms is no mean, so that predictions which only scatter have a lower
+    rmse."""
 
 
 def judged_part(parts: Collection[str]) -> str | None:

@@ -38,8 +38,9 @@ class Comparison:
     """One row for each metric and ordered pair of fits: fit, against, metric, difference, low, high, verdict."""
     about: Mapping[str, Any]
     """part, n_examples, n_groups (None without groups), seeds (how many the intervals cover), vocabulary_size, metrics
-    (name -> meaning, the primary one first), lower_is_better (the names of those), weight (a column, or None), split (a
-    sentence, or None), best and smallest (learned D, by validation), worth (learned D -> PCA's D)."""
+    (name -> meaning, the primary one first), lower_is_better and shows_signal (the names of those), weight (a column,
+    or None), split (a sentence, or None), best and smallest (learned D, by validation), worth (learned D -> PCA's D).
+    """
 
     @classmethod
     def of(
@@ -97,6 +98,7 @@ class Comparison:
             "seeds": max(of.seeds for of in chance),
             "vocabulary_size": vocabulary_size,
             "metrics": {metric.name: metric.meaning for metric in metrics},
+            "shows_signal": [metric.name for metric in metrics if metric.shows_signal],
             "lower_is_better": [metric.name for metric in metrics if not metric.higher_is_better],
             "weight": weight,
             "split": split,

@@ -53,7 +53,11 @@ class Classification(TargetTask):
         return (
             Metric("log_loss", "minus the logarithm of the true class's probability, mean", higher_is_better=False),
             Metric("accuracy", "share of the examples whose most probable class is the true one"),
-            Metric("macro_f1", "F1 of each class, the harmonic mean of precision and recall, and the mean of those"),
+            Metric(
+                "macro_f1",
+                "F1 of each class, the harmonic mean of precision and recall, and the mean of those",
+                shows_signal=False,
+            ),
             Metric("roc_auc", "of two classes: how often an example of one has more of its probability than another's"),
         )
 

@@ -53,9 +53,9 @@ class Regression(TargetTask):
             Metric("r2_log", "share of the variance of the target's logarithm that is explained"),
         )
         of_number = (
-            Metric("rmse", "root mean squared error, in the target's unit", higher_is_better=False),
-            Metric("mae", "mean absolute error, in the target's unit", higher_is_better=False),
-            Metric("r2", "share of the target's variance that is explained"),
+            Metric("rmse", "root mean squared error, in the target's unit", False, not self.log),
+            Metric("mae", "mean absolute error, in the target's unit", False, shows_signal=False),
+            Metric("r2", "share of the target's variance that is explained", True, not self.log),
         )
         return of_log + of_number if self.log else of_number
 

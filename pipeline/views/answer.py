@@ -34,6 +34,7 @@ def without_signal(comparison: Comparison) -> str | None:
 def _no_signal(comparison: Comparison, blind: str) -> str:
     """That the primary metric shows no signal, and which others do."""
     primary, *others = comparison.metrics
+    others = [name for name in others if name in comparison.about.get("shows_signal", others)]
     best = f"{EMBEDDING} D={comparison.about['best']}"
     shown = [name for name in others if comparison.verdict(best, blind, name)["verdict"] == "better"]
     but = f" {listed(shown)} {'shows' if len(shown) == 1 else 'show'} one." if shown else ""

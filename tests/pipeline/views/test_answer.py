@@ -109,3 +109,19 @@ def test_nothing_held_out_is_nothing_measured() -> None:
     fits = [Fit("films", "embedding", 2, "run", "1", False, {"fit_seconds": 1.0})]
     comparison = Comparison.of(fits, 10, RANKING, {"validation": [], "test": []})
     assert answer(comparison) == "Nothing was measured, because no example is held out."
+
+
+def test_predictions_that_only_scatter_are_no_signal_in_any_metric() -> None:
+    """Planted: prices that nothing tells. The baseline's mean of logarithms is too low a mean for the rmse."""
+    random = np.random.default_rng(1)
+    target = random.uniform(1, 10, 4000)
+    predicted = {"mean": np.full(4000, 4.7), "embedding D=2": random.normal(5.5, 0.3, 4000)}
+    ids = [f"e{n}" for n in range(4000)]
+    frames = [pl.DataFrame({"example": ids, "target": target, "predicted": one}) for one in predicted.values()]
+    fits = [Fit("homes", name.split()[0], 2, name, "1", False, {"fit_seconds": 1.0}) for name in predicted]
+    found = Comparison.of(fits, 10_000, PRICE, {"validation": frames, "test": frames})
+    assert found.verdict("embedding D=2", "mean", "rmse")["verdict"] == "better"
+    assert answer(found) == (
+        "No signal shown by rmse_log: no learned embedding is shown to be better than mean, which ignores the example. "
+        "mean is better than the learned embedding."
+    )
