@@ -28,6 +28,8 @@ from pipeline.vocabulary.vocabulary import Vocabulary
 
 DRIFT_WARNS = 0.1
 """Total variation distance to the vocabulary before; a larger drift is worth a look."""
+MOST_EMPTY = 0.5
+"""Share of examples without a known token, above which an embedding has little to say."""
 STABLE = 0.2
 """Median stability below which neighbours are not to be relied on."""
 
@@ -44,6 +46,8 @@ _DESCRIPTIONS = {
     "sparse_examples": {
         "schema": "Each example has one id, and one split or fold.",
         "no_token_lost": "Every token of the raw records is stored, or counted as left out.",
+        "tokens_known": f"At least {1 - MOST_EMPTY:.0%} of the examples have a token of the vocabulary, unless none "
+        "of the tokens of the raw records was left out.",
     },
     "embedding": {
         "finite": "Every coordinate of every token is a number.",
@@ -64,7 +68,7 @@ _DESCRIPTIONS = {
         "metric on the held-out examples.",
     },
 }
-_WARNS = {"drift", "loss_went_down", "learned_beats_pca", "interval_covers", "neighbours_hold"}
+_WARNS = {"drift", "tokens_known", "loss_went_down", "learned_beats_pca", "interval_covers", "neighbours_hold"}
 
 
 def specs(conf: Dataset, asset: str) -> list[dg.AssetCheckSpec]:
@@ -98,7 +102,17 @@ def of_examples(examples: SparseExamples) -> list[dg.AssetCheckResult]:
     n_raw = examples.about["pairs"]
     n_stored, n_left_out = int(examples.counts.sum()), examples.about["unknown_tokens"]
     said = {"in the records": n_raw, "stored": n_stored, "left out, without a place in the vocabulary": n_left_out}
-    return [_schema(examples.frame, Examples), _result("no_token_lost", n_raw == n_stored + n_left_out, said)]
+    empty = {"examples": len(examples), "without a known token": examples.n_empty}
+    return [
+        _schema(examples.frame, Examples),
+        _result("no_token_lost", n_raw == n_stored + n_left_out, said),
+        _result("tokens_known", not hardly_known(examples), empty),
+    ]
+
+
+def hardly_known(examples: SparseExamples) -> bool:
+    """Whether most examples have no token of the vocabulary, and tokens were left out."""
+    return examples.n_empty > MOST_EMPTY * len(examples) and examples.about["unknown_tokens"] > 0
 
 
 def of_fits(asset: str, fits: Sequence[Fit], tracker: Tracker) -> list[dg.AssetCheckResult]:

@@ -138,7 +138,7 @@ def of_examples(examples: SparseExamples, vocabulary: Vocabulary) -> dict[str, A
         "density": examples.density,
         **({"weight of a token, largest / mean": float(examples.weights.max())} if has_weights else {}),
         "tokens of an example, median": f"{np.median(lengths):,g}",
-        "empty examples": int((lengths == 0).sum()),
+        "empty examples": examples.n_empty,
         **sizes,
         **({"split": split} if (split := examples.about.get("divided")) else {}),
         "unknown tokens left out": examples.about["unknown_tokens"],

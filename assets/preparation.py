@@ -105,6 +105,11 @@ def sparse_examples_asset(conf: Dataset) -> dg.AssetsDefinition:
         with for_people(conf.file):
             examples = encode_records(raw_records, vocabulary, conf)
         context.log.info(f"{conf.name}: {len(examples):,} sparse examples, {len(examples.indices):,} stored entries")
+        if checks.hardly_known(examples):
+            context.log.warning(
+                f"{conf.name}: {examples.n_empty:,} of {len(examples):,} examples have no token of the vocabulary, so "
+                "an embedding says nothing about them. Lower `vocabulary.min_count`, or make `tokens` of what repeats."
+            )
         return dg.MaterializeResult(
             value=examples,
             data_version=dg.DataVersion(examples.fingerprint),

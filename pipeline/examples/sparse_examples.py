@@ -56,6 +56,11 @@ class SparseExamples:
         return len(self), self.about["size"]
 
     @property
+    def n_empty(self) -> int:
+        """Number of examples without a token of the vocabulary."""
+        return int((np.diff(self.indptr) == 0).sum())
+
+    @property
     def density(self) -> float:
         """Share of the N x V entries that are stored."""
         return float(len(self.indices) / max(1, len(self) * self.about["size"]))

@@ -47,6 +47,16 @@ def test_a_lost_token_is_an_error(movies: Dataset, tmp_path: Path) -> None:
     assert (lost.passed, lost.severity) == (False, dg.AssetCheckSeverity.ERROR)
 
 
+def test_examples_whose_tokens_are_hardly_known_warn(movies: Dataset, tmp_path: Path) -> None:
+    records = ingest(movies, tmp_path / "conf", tmp_path / "read").frame
+    rare = encode(records, Vocabulary.of({"war-00": 1}), movies)
+    found = by_name(checks.of_examples(rare))["tokens_known"]
+    assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert found.metadata["without a known token"].value == rare.n_empty
+    nothing_left_out = replace(rare, about={**rare.about, "unknown_tokens": 0})
+    assert by_name(checks.of_examples(nothing_left_out))["tokens_known"].passed
+
+
 def test_fits_that_learned_nothing_are_seen(tmp_path: Path, fresh_database: Callable[[Path], str]) -> None:
     tracker = Tracker(fresh_database(tmp_path), tmp_path / "artifacts", "movies")
     fits = []
