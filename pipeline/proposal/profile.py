@@ -20,6 +20,9 @@ _DATE = r"^\d{4}-\d{1,2}-\d{1,2}|^\d{1,2}[./-]\d{1,2}[./-]\d{2,4}( |$)"
 _ADDRESS = r"^(https?://|www\.)"
 _ID = r"^\p{L}\d+$"  # such as `R12`, which could also be 12 rand
 _WORD = r"[\p{L}\p{N}]+"
+_UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
+_LETTERS_OF_A_WORD = 2
+"""About so many letters make a word where nothing stands between words."""
 _LIST_MARKS = ("|", ";", ",")
 _MOST_CATEGORIES = 60
 _WORDS_OF_A_TEXT = 4
@@ -55,6 +58,8 @@ class Profile:
     """Whether it could say so among columns that do, though most rows have it."""
     is_spelled: bool = False
     """Whether a text is a list of few short pieces with blanks between them, such as phonemes, and no sentence."""
+    is_unspaced: bool = False
+    """Whether a text is in a script that has nothing between words, such as Chinese."""
     low: float = math.nan
     high: float = math.nan
     """The lowest and the highest number."""
@@ -168,12 +173,16 @@ def _of_texts(name: str, column: pl.Series, n_different: int, missing: float) ->
     if share(r"^\s*\[.*\]\s*$") > 0.9 and share(r'^\s*\[\s*("|\]|\d)') > 0.9:
         return Profile(name, "lists", n, n_different, missing)
     words = _mean(column.str.count_matches(_WORD))
+    unspaced = _mean(column.str.count_matches(_UNSPACED))
+    is_unspaced = unspaced > 0.5 * _mean(column.str.len_chars())
+    words = max(words, unspaced / _LETTERS_OF_A_WORD) if is_unspaced else words
     for mark in _LIST_MARKS if share(r"^\s*\[") < 0.5 else ():
         delimiter = _as_a_list(column, mark, words)
         if delimiter is not None:
             return Profile(name, "lists", n, n_different, missing, ".", delimiter)
     if words >= _WORDS_OF_A_TEXT and n_different > 0.3 * n:
-        return Profile(name, "texts", n, n_different, missing, words=words, is_spelled=_is_spelled(column))
+        spelled = _is_spelled(column)
+        return Profile(name, "texts", n, n_different, missing, words=words, is_spelled=spelled, is_unspaced=is_unspaced)
     if n_different <= max(_MOST_CATEGORIES, 0.02 * n) and n_different < 0.5 * n:
         says_no = _share(column.str.to_lowercase().is_in(NO)) if n_different == 2 else 0.0
         is_rare, is_known = 0.5 < says_no < 1, 0 < says_no < 1

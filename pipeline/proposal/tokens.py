@@ -23,6 +23,7 @@ _ROWS_OF_A_VALUE = 10
 _FEWEST_ROWS, _REPEATED = 100, 0.05
 """Of a source of so many rows, a smaller share of values that are there three times or more can teach nothing."""
 _SPELLED = "few short pieces with blanks between them"
+_NO_WORDS = "texts with nothing between their words"
 _ALIKE = 0.7
 """A larger share of values in common makes columns places of one list."""
 _ROWS = 20_000
@@ -45,7 +46,9 @@ def tokens(usable: Sequence[Profile], target: str | None) -> list[Guess]:
     found = []
     spelled = [one.name for one in texts if one.is_spelled]
     found += [Guess({"kind": "items", "columns": name, "delimiter": " "}, _SPELLED) for name in spelled]
-    texts = [one for one in texts if not one.is_spelled]
+    unspaced = [one.name for one in texts if one.is_unspaced][:3]
+    found += [Guess({"kind": "characters", "columns": name, "ngrams": [2, 3]}, _NO_WORDS) for name in unspaced]
+    texts = [one for one in texts if not one.is_spelled and not one.is_unspaced]
     if texts:
         names = [one.name for one in texts if one.words >= 3][:3] or [texts[0].name]
         words = {"kind": "words", "columns": names if len(names) > 1 else names[0]}
@@ -171,4 +174,5 @@ def _values(section: dict[str, Any], column: pl.Series) -> pl.Series:
         return text
     if section["kind"] == "items" and "delimiter" in section:
         return text.str.split(section["delimiter"]).explode().str.strip_chars()
-    return text.str.to_lowercase().str.extract_all(r"[\p{L}\p{N}]+").explode()
+    of_one = "" if section["kind"] == "characters" else "+"
+    return text.str.to_lowercase().str.extract_all(rf"[\p{{L}}\p{{N}}]{of_one}").explode()

@@ -495,3 +495,11 @@ def test_of_a_host_that_is_a_token_the_text_tells_what_could_be_tested(propose: 
     conf = propose("hosts.parquet", named)
     assert "host" in [column for tokens in conf["tokens"] for column in tokens["columns"]]
     assert "# group: host" in conf["text"]
+
+
+def test_of_chinese_texts_runs_of_characters_are_tokens(propose: Callable[..., dict[str, Any]]) -> None:
+    words = ["房子", "花园", "安静", "学校", "车库", "明亮", "宽敞", "老城", "地铁", "阳台", "装修", "便宜"]
+    rows = [["".join(RNG.sample(words, 6)) + "。", RNG.randrange(90_000, 900_000)] for _ in range(300)]
+    conf = propose("homes.csv", delimited(rows, ["text", "price"]))
+    assert conf["tokens"] == [{"kind": "characters", "columns": "text", "ngrams": [2, 3]}]
+    assert conf["task"]["target"] == "price"
