@@ -113,9 +113,10 @@ class Classification(TargetTask):
         return HistGradientBoostingClassifier(**settings)
 
     def answers_of_trees(self, trees: Any, features: Array, scale: Weights) -> Array:
-        """(N, C) the probability of each class."""
-        probabilities = np.zeros((len(features), len(scale["target_classes"])))
-        probabilities[:, trees.classes_] = trees.predict_proba(features)
+        """(N, C) the probability of each class; one that no training example has gets its share, as in `scale`."""
+        probabilities = np.tile(scale["target_share"], (len(features), 1))
+        known = 1 - np.delete(scale["target_share"], trees.classes_).sum()
+        probabilities[:, trees.classes_] = known * trees.predict_proba(features)
         return _at_least(probabilities)
 
     def losses_of_trees(self, trees: Any, features: Array, learned: Array) -> Iterator[Array]:
