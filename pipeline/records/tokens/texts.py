@@ -10,6 +10,8 @@ from pipeline.config.tokens import Tokens
 
 WORD = "[\\p{L}\\p{M}\\p{N}]+(?:['\u2019][\\p{L}\\p{M}]+)*"
 """A run of letters, marks and digits, with apostrophes inside: `two`, `owner's`, `Öl`, `1920`."""
+_DECOMPOSED = "[\\p{M}\u1100-\u11ff]"
+"""Marks behind letters, and the parts of Korean syllables."""
 
 
 class TextTokens(Tokens):
@@ -37,8 +39,22 @@ class TextTokens(Tokens):
         """The tokens of each text; None if the column holds no text."""
         if dtype != pl.String:
             return None
-        text = pl.col(column)
+        text = pl.col(column).map_batches(composed, return_dtype=pl.String, is_elementwise=True)
         return self.cut(text.str.to_lowercase() if self.lowercase else text)
+
+
+def composed(texts: pl.Series) -> pl.Series:
+    """Texts in which a letter and its accent are one character, as in Unicode's form NFC, so that they are one word.
+
+    Only what has marks is looked at twice, because few texts have them.
+
+    >>> composed(pl.Series(["cafe\u0301", "tea"])).to_list() == ["café", "tea"]
+    True
+    """
+    has_marks = texts.str.contains(_DECOMPOSED)
+    if not has_marks.any():
+        return texts
+    return texts.clone().scatter(has_marks.arg_true(), texts.filter(has_marks).str.normalize("NFC"))
 
 
 def runs(lists: pl.Expr, lengths: tuple[int, int], between: str) -> pl.Expr:

@@ -57,3 +57,9 @@ def test_lengths_that_make_no_sense_are_refused() -> None:
     for lengths in ((2, 1), (0, 1), (1, 21)):
         with pytest.raises(ValidationError):
             WordTokens(kind="words", columns=("text",), ngrams=lengths)
+
+
+def test_an_accent_of_its_own_makes_no_other_word() -> None:
+    texts = ["Cafe\u0301 Wien", None, "Café Wien", "\u1112\u1161\u11ab 한"]
+    (one, nothing, same, korean) = tokens_of(WordTokens(kind="words", columns=("text",), min_length=1), texts)
+    assert (one, nothing, korean) == (same, None, ["한", "한"])
