@@ -186,7 +186,8 @@ def _registered(
         folder = Path(name) / FOLDER
         package(conf, Material(run, about, records, vectors), facts, folder)
         learned = are_learned_from(Assignment(examples.frame, np.empty(0)), conf)
-        examples.known_by.filter(learned).to_frame("example").write_parquet(Path(name) / LEARNED_FROM)
+        of_learned = examples.frame.select(examples.known_by.alias("example"), "group").filter(learned)
+        of_learned.write_parquet(Path(name) / LEARNED_FROM)
         write_parts(examples, conf, kept_from_last(conf, tracker), Path(name))
         tracker.keep(fit.run_id, Path(name), {})
     source = f"{tracker.client.get_run(fit.run_id).info.artifact_uri}/{FOLDER}"

@@ -21,7 +21,7 @@ from pipeline.vocabulary.counted import Kept
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 PARTS_FILE = "parts.parquet"
-"""The file in a run with the part of each example, and how many of its tokens were learned from."""
+"""The file in a run with the part and the group of each example, and how many of its tokens were learned from."""
 _OF_TOKENS = {"tokens": True, "vocabulary": True}
 _OF_PARTS = {"example": True, "split": True, "seed": True}
 
@@ -41,7 +41,7 @@ def kept_from_last(conf: Dataset, tracker: Tracker) -> Kept:
         vocabulary = Vocabulary.of_frame(pl.read_parquet(tracker.file(last.run_id, EMBEDDING_FILE), columns=columns))
     by_shares = conf.split.column is None and conf.split.folds is None and not conf.split.by_time
     parts = parts_of(tracker, last) if by_shares and _are_same(before, conf, _OF_PARTS) else None
-    return Kept(vocabulary, None if parts is None else parts.select("example", "split"))
+    return Kept(vocabulary, None if parts is None else parts.drop("learned"))
 
 
 def _are_same(before: dict[str, Any], conf: Dataset, sections: dict[str, bool]) -> bool:
@@ -54,7 +54,7 @@ def _are_same(before: dict[str, Any], conf: Dataset, sections: dict[str, bool]) 
 
 
 def parts_of(tracker: Tracker, version: Version) -> pl.DataFrame | None:
-    """The part of each example when a version was made: example, split, learned; None if it was not noted."""
+    """The part of each example when a version was made: example, split, group, learned; None if it was not noted."""
     if not any(file.path == PARTS_FILE for file in tracker.client.list_artifacts(version.run_id)):
         return None
     return pl.read_parquet(tracker.file(version.run_id, PARTS_FILE))
@@ -67,10 +67,10 @@ def write_parts(examples: SparseExamples, conf: Dataset, before: Kept, folder: P
     rows = np.flatnonzero(examples.split() <= last_part(conf))
     learned = np.zeros(len(examples), np.int64)
     learned[rows] = examples.training(refit=conf.refit).inputs.lengths
-    frame = examples.frame.select(examples.known_by.alias("example"), "split", learned=learned)
+    frame = examples.frame.select(examples.known_by.alias("example"), "split", "group", learned=learned)
     if before.parts is not None:
-        gone = before.parts.join(frame, on="example", how="anti")
-        frame = pl.concat([frame, gone.select("example", "split", learned=pl.lit(0, pl.Int64))])
+        gone = before.parts.join(frame, on="example", how="anti").with_columns(learned=pl.lit(0, pl.Int64))
+        frame = pl.concat([frame, gone], how="diagonal")  # an earlier version noted no groups
     frame.write_parquet(folder / PARTS_FILE)
 
 
@@ -83,13 +83,19 @@ def has_learned_from_held_out(parts: pl.DataFrame, examples: SparseExamples, con
     if examples.n_folds > 1 or (examples.about["by_token"] and not conf.split.by_time):
         return True
     known = examples.known_by
-    if conf.example is None and not known.is_in(parts["example"].implode()).any():
+    if conf.example is None and examples.groups is None and not known.is_in(parts["example"].implode()).any():
         return True  # no row says what one said before, so nobody can tell which ones were there
     learned_parts = PARTS[: last_part(conf) + 1]
     was = pl.col("split").cast(pl.String).is_in(learned_parts)
     if not examples.about["by_token"]:
-        held_out = known.filter(examples.frame["split"].cast(pl.String) != "train")
-        return bool(held_out.is_in(parts.filter(was)["example"].implode()).any())
+        is_held_out, learned = examples.frame["split"].cast(pl.String) != "train", parts.filter(was)
+        if examples.groups is not None:
+            if "group" not in parts.columns or parts["group"].null_count():
+                return True  # nobody noted the groups
+            held_out = examples.frame["group"].filter(is_held_out)
+            if held_out.is_in(learned["group"].implode()).any():
+                return True
+        return bool(known.filter(is_held_out).is_in(learned["example"].implode()).any())
     of_id = pl.DataFrame({"id": examples.frame["example"], "example": known})
     for part in HELD_OUT:
         rows = examples.held_out(part)

@@ -27,7 +27,7 @@ from pipeline.vocabulary.vocabulary import Vocabulary
 Array = npt.NDArray[Any]
 
 LEARNED_FROM = "learned_from.parquet"
-"""The file in a run with the ids of the examples that its fit has learned from."""
+"""The file in a run with the ids and the groups of the examples that its fit has learned from."""
 
 
 @dataclass(frozen=True)
@@ -92,10 +92,9 @@ class Contest:
         fitted = self._fitted_for_today
         if fitted is None or self.examples.about["by_token"]:
             return None, ""
-        known = self.examples.known_by
-        learned = known.is_in(pl.read_parquet(self.tracker.file(present.run_id, LEARNED_FROM))["example"].implode())
-        if self.conf.example is None and not learned.any():
-            return None, ""  # no row says what one said before, so nobody can tell which ones are new
+        learned = self._learned_by(present)
+        if learned is None:
+            return None, ""
         task, frames = self.conf.task, []
         for fold in range(self.examples.n_folds):
             rows = self.examples.held_out(part, fold, task.most_evaluated, self.conf.seed)
@@ -103,6 +102,19 @@ class Contest:
         ids = self.examples.frame["example"].filter(learned)
         scores = pl.concat(frames).filter(~pl.col("example").is_in(ids.implode()))
         return (scores, " that are new to both") if n_independent(scores) >= FEWEST else (None, "")
+
+    def _learned_by(self, present: Version) -> pl.Series | None:
+        """(N,) whether the present champion has learned from each of our examples, or from others of its group.
+
+        None if nobody can tell: no row says what one said before, or the groups were not noted.
+        """
+        before = pl.read_parquet(self.tracker.file(present.run_id, LEARNED_FROM))
+        learned = self.examples.known_by.is_in(before["example"].implode())
+        if self.examples.groups is None:
+            return None if self.conf.example is None and not learned.any() else learned
+        if "group" not in before.columns or before["group"].null_count():
+            return None
+        return learned | self.examples.frame["group"].is_in(before["group"].implode())
 
     @cached_property
     def _fitted_for_today(self) -> Fitted | None:

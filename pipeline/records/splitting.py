@@ -52,8 +52,9 @@ def assign(table: PairTable, conf: Dataset, before: pl.DataFrame | None = None) 
     Args:
         table: the pairs of all examples.
         conf: the dataset.
-        before: the part of examples that were split earlier, in the columns example and split. Where shares of the
-            examples are drawn, these keep their part, and the new ones are drawn so that all together meet the shares.
+        before: the part of examples that were split earlier, in the columns example, split and group. Where shares of
+            the examples are drawn, these keep their part, and so do their groups; the new ones are drawn so that all
+            together meet the shares.
 
     Raises:
         PipelineError: there are too few examples, or the split column says something else than the three parts, never
@@ -90,7 +91,7 @@ def assign(table: PairTable, conf: Dataset, before: pl.DataFrame | None = None) 
         )
     split = np.full(n, -1) if before is None else _known_parts(ids if known is None else known, before)
     if groups is not None:
-        split = parts_of_groups(groups, (n_validation, n_test), split, conf)
+        split = parts_of_groups(groups, (n_validation, n_test), _known_groups(groups, split, before), conf)
         said = said_of_groups(groups, split, conf)
         return Assignment(_frame(ids, known, pl.Series(split), groups=groups), row, divided=said)
     new = np.flatnonzero(split < 0)
@@ -107,6 +108,16 @@ def _known_parts(ids: pl.Series, before: pl.DataFrame) -> Array:
     codes = before.select("example", code=pl.col("split").cast(PartType).to_physical().cast(pl.Int64))
     found = pl.DataFrame({"example": ids}).join(codes, on="example", how="left", maintain_order="left")
     return found["code"].fill_null(-1).to_numpy().copy()
+
+
+def _known_groups(groups: Array, split: Array, before: pl.DataFrame | None) -> Array:
+    """(N,) the part of each example: its own or its group's, which may have had other examples; -1: both are new."""
+    if before is None or "group" not in before.columns:
+        return split
+    of_group = before.drop_nulls("group").unique("group", keep="first", maintain_order=True)
+    ids = of_group.select(example="group", split="split")
+    of_groups = _known_parts(pl.Series(groups), ids)
+    return np.where(of_groups < 0, split, of_groups)
 
 
 def _folds(n: int, k: int, conf: Dataset) -> Array:

@@ -1,7 +1,7 @@
 """When a learned fit goes on from the last one, and when it begins anew."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -205,4 +205,45 @@ def test_rows_without_ids_that_all_say_something_else_begin_anew(
     with caplog.at_level(logging.INFO):
         made = shop.tomorrow(homes, homes_without_ids(300, seed=1), "embedding")
     assert "begins anew: the last fit has learned from what is held out now" in caplog.text
+    assert "each on its own" in made.said
+
+
+def visits(month: int, patients: Iterable[int]) -> pl.DataFrame:
+    """Four visits of each patient, which have ids of their own in each month."""
+    of = [patient for patient in patients for _ in range(4)]
+    made = homes_without_ids(len(of), seed=month)
+    return made.with_columns(patient=pl.Series(of), visit=pl.format("{}-{}", pl.lit(month), pl.int_range(len(of))))
+
+
+def test_of_known_groups_no_new_example_is_tested_by_what_has_learned_from_the_group(
+    shop: Shop, homes: Dataset, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each month has other visits, of nearly the same patients, and last month's are gone."""
+    split = Split(validation=0.2, test=0.3, group="patient")
+    conf = homes.model_copy(update={"example": "visit", "split": split})
+    shop.contest(conf, visits(1, range(100)), "embedding")
+    first = kept_from_last(conf, shop.tracker).parts
+    made = shop.tomorrow(conf, visits(2, range(5, 105)), "embedding")
+    assert "refreshed_from" in shop.learned().tags
+    assert "that are new to both" in made.said
+    second = kept_from_last(conf, shop.tracker).parts
+    assert first is not None
+    assert second is not None
+    of_group = [parts.group_by("group").agg(pl.col("split").unique()) for parts in (first, second)]
+    assert all(of_group[1]["split"].list.len() == 1)
+    both = of_group[0].join(of_group[1], on="group", suffix="_after")
+    assert both["split"].equals(both["split_after"])
+    assert len(both) == 100  # those of patients that are gone stay noted
+
+
+def test_a_fit_that_may_have_learned_from_the_groups_is_not_gone_on_from(
+    shop: Shop, homes: Dataset, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Groups are named only now: what was learned before was not kept apart by them."""
+    split = Split(validation=0.2, test=0.3, group="patient")
+    conf = homes.model_copy(update={"example": "visit", "split": Split(validation=0.2, test=0.3)})
+    shop.contest(conf, visits(1, range(100)), "embedding")
+    with caplog.at_level(logging.INFO):
+        made = shop.tomorrow(conf.model_copy(update={"split": split}), visits(2, range(100)), "embedding")
+    assert "begins anew" in caplog.text
     assert "each on its own" in made.said
