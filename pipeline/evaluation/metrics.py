@@ -21,6 +21,8 @@ class Metric:
     name: str
     meaning: str
     higher_is_better: bool = True
+    depends_on_spread: bool = False
+    """Whether it says nothing on other examples: an error in the target's unit is larger where targets differ more."""
     shows_signal: bool = True
     """Whether only looking at the example makes it better than the baseline that ignores it. Not where that baseline is
     not the best of its kind: its mean of logarithms is no mean, so that predictions which only scatter have a lower
@@ -40,6 +42,11 @@ def primary_score(task: Task, metrics: Mapping[str, Number]) -> Number:
     """The task's primary metric, negated if lower is better, so that higher is always better."""
     primary = task.metrics[0]
     return metrics[primary.name] if primary.higher_is_better else -metrics[primary.name]
+
+
+def across_samples(task: Task) -> Metric:
+    """The first metric of a task by which fits can be compared that were measured on different examples."""
+    return next(metric for metric in task.metrics if not metric.depends_on_spread)
 
 
 def measure(task: Task, scores: pl.DataFrame) -> dict[str, float]:

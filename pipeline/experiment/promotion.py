@@ -3,28 +3,22 @@
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import polars as pl
-from scipy import sparse
 
 from pipeline.config.dataset import Dataset
 from pipeline.config.records import Part
-from pipeline.embedding import Embedding, Fitted, nowhere
+from pipeline.embedding import Fitted
 from pipeline.evaluation.bootstrap import FEWEST, Difference, difference, n_independent, resampled
-from pipeline.evaluation.metrics import measure
+from pipeline.evaluation.metrics import across_samples, measure
 from pipeline.examples.sparse_examples import HELD_OUT, SparseExamples
 from pipeline.experiment.artifacts import recorded_scores
+from pipeline.experiment.in_vocabulary import InVocabulary
 from pipeline.experiment.model_registry import Version
 from pipeline.experiment.packaging import data_of
 from pipeline.experiment.tracking import Tracker
-from pipeline.inference.bulk import translation
 from pipeline.inference.model import Model
 from pipeline.vocabulary.vocabulary import Vocabulary
-
-Array = npt.NDArray[Any]
 
 LEARNED_FROM = "learned_from.parquet"
 """The file in a run with the ids and the groups of the examples that its fit has learned from."""
@@ -55,6 +49,9 @@ class Contest:
         """Compare both by the primary metric of the task, on validation examples, or on test if there are none."""
         who = f"version {candidate.number}, {candidate.fit}"
         whom = f"version {present.number}, {present.fit}"
+        other = self._other_question()
+        if other:
+            return Decision(True, f"{who}, is champion now: {whom}, {other}.")
         for part in HELD_OUT:
             ours = recorded_scores(self.tracker, candidate.run_id, part)
             if ours is not None:
@@ -70,6 +67,9 @@ class Contest:
             theirs = recorded_scores(self.tracker, present.run_id, part)
             if theirs is None:
                 return Decision(True, f"{who}, is champion now: {whom}, was never measured on held-out examples.")
+            if unknown := self._unknown_classes():
+                several = f"the class {unknown[0]!r}" if len(unknown) == 1 else f"{len(unknown)} of today's classes"
+                return Decision(True, f"{who}, is champion now: {whom}, does not know {several}.")
             found = self._apart(ours, theirs)
             told = f"each on its own {part} examples, because no other ones are new to both"
         metric = found.metric.name
@@ -117,16 +117,31 @@ class Contest:
         return learned | self.examples.frame["group"].is_in(before["group"].implode())
 
     @cached_property
+    def _model(self) -> Model:
+        """The present champion."""
+        return Model.load(data_of(self.folder))
+
+    def _other_question(self) -> str:
+        """That the present champion answers another question than conf asks, as the end of a sentence; or empty."""
+        was, now = self._model.conf.task, self.conf.task
+        if (was.kind, was.answer) != (now.kind, now.answer):
+            return f"predicts {was.answer or 'tokens'} ({was.kind}), which conf asks no longer"
+        return ""
+
+    def _unknown_classes(self) -> list[str]:
+        """Today's classes that the present champion does not know."""
+        return sorted({*self.examples.about["classes"]} - {*self._model.facts.get("classes", ())})
+
+    @cached_property
     def _fitted_for_today(self) -> Fitted | None:
-        """The present champion over today's vocabulary; None if its features or classes are other ones."""
-        model = Model.load(data_of(self.folder))
+        """The present champion over today's vocabulary; None if its features are other ones."""
+        model = self._model
         facts, about = model.facts, self.examples.about
         if list(facts.get("dense", about["dense"])) != list(about["dense"]):
             return None
-        if list(facts.get("classes", about["classes"])) != list(about["classes"]):
-            return None
+        classes = facts.get("classes", about["classes"]), about["classes"]
         unit = about["mean_weight"] / facts.get("mean_weight", about["mean_weight"])
-        return InVocabulary(model.fitted, self.vocabulary, self.conf.task.predicts_tokens, unit)
+        return InVocabulary(model.fitted, self.vocabulary, self.conf.task.predicts_tokens, unit, classes)
 
     def _paired(self, ours: pl.DataFrame, theirs: pl.DataFrame) -> Difference:
         task = self.conf.task
@@ -137,41 +152,10 @@ class Contest:
 
     def _apart(self, ours: pl.DataFrame, theirs: pl.DataFrame) -> Difference:
         """The difference of two fits that were measured on different examples, each drawn for itself."""
-        task, name = self.conf.task, self.conf.task.metrics[0].name
+        task, metric = self.conf.task, across_samples(self.conf.task)
+        name = metric.name
         both = [
             (measure(task, frame)[name], resampled(task, [frame], seed)[0][name])
             for seed, frame in enumerate((ours, theirs))
         ]
-        return difference(task.metrics[0], both[0], both[1], min(map(n_independent, (ours, theirs))))
-
-
-class InVocabulary:
-    """A fit that scores lists over another vocabulary than its own: tokens are the same if their texts are."""
-
-    def __init__(self, fitted: Fitted, vocabulary: Vocabulary, predicts_tokens: bool, unit: float = 1.0) -> None:
-        """Wrap a fit.
-
-        Args:
-            fitted: over its own vocabulary.
-            vocabulary: the other one.
-            predicts_tokens: whether its scores are those of tokens; one that it does not know gets minus infinity.
-            unit: the weight 1 of a token in the lists that it will score, in its own weights: each is told in shares of
-                the mean weight that was learned from.
-        """
-        self.fitted, self.predicts_tokens = fitted, predicts_tokens
-        self.embedding: Embedding = nowhere(vocabulary)
-        self.weights: dict[str, Array] = {}
-        self.chosen: dict[str, Any] = {}
-        own = fitted.embedding.vocabulary
-        self._place = own.encode(vocabulary.tokens["token"])  # (V,) in its own vocabulary, -1 for none
-        self._to_own = translation(vocabulary, own) * unit
-
-    def score(self, inputs: sparse.csr_matrix, dense: npt.NDArray[np.float64]) -> Array:
-        """Scores as `Fitted.score` gives them, of the tokens of the other vocabulary where tokens are predicted."""
-        scores = self.fitted.score(sparse.csr_matrix(inputs @ self._to_own), dense)
-        if not self.predicts_tokens:
-            return scores
-        translated = np.full(inputs.shape, -np.inf, np.float32)
-        known = self._place >= 0
-        translated[:, known] = scores[:, self._place[known]]
-        return translated
+        return difference(metric, both[0], both[1], min(map(n_independent, (ours, theirs))))

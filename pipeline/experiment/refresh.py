@@ -21,7 +21,7 @@ from pipeline.embedding import Embedding, Estimator
 from pipeline.errors import PipelineError
 from pipeline.estimators import EMBEDDING, modules
 from pipeline.evaluation.bootstrap import difference, n_independent, resampled
-from pipeline.evaluation.metrics import measure
+from pipeline.evaluation.metrics import across_samples, measure
 from pipeline.examples.example_set import ExampleSet
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.artifacts import recorded_scores
@@ -149,7 +149,7 @@ class Refreshes:
         ours, theirs = (recorded_scores(self.tracker, one, "validation") for one in (done.run_id, start.full))
         if ours is None or theirs is None:
             return ""
-        task, metric = self.conf.task, self.conf.task.metrics[0]
+        task, metric = self.conf.task, across_samples(self.conf.task)
         both = [
             (measure(task, frame)[metric.name], resampled(task, [frame], seed)[0][metric.name])
             for seed, frame in enumerate((ours, theirs))

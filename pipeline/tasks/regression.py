@@ -49,13 +49,13 @@ class Regression(TargetTask):
     def metrics(self) -> tuple[Metric, ...]:
         """Metrics of the number in its unit; if its logarithm is learned, the metrics of the logarithm come first."""
         of_log = (
-            Metric("rmse_log", "root mean squared error of the target's logarithm", higher_is_better=False),
+            Metric("rmse_log", "root mean squared error of the target's logarithm", False, depends_on_spread=True),
             Metric("r2_log", "share of the variance of the target's logarithm that is explained"),
         )
         of_number = (
-            Metric("rmse", "root mean squared error, in the target's unit", False, not self.log),
-            Metric("mae", "mean absolute error, in the target's unit", False, shows_signal=False),
-            Metric("r2", "share of the target's variance that is explained", True, not self.log),
+            Metric("rmse", "root mean squared error, in the target's unit", False, True, not self.log),
+            Metric("mae", "mean absolute error, in the target's unit", False, True, shows_signal=False),
+            Metric("r2", "share of the target's variance that is explained", shows_signal=not self.log),
         )
         return of_log + of_number if self.log else of_number
 

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -7,6 +9,7 @@ from mlflow.cli import gc
 
 import pipeline
 from pipeline.config.dataset import Dataset
+from pipeline.config.files import load
 from pipeline.config.records import Split
 from pipeline.errors import PipelineError
 from pipeline.examples.encoding import encode
@@ -110,6 +113,64 @@ def test_with_folds_nothing_old_is_new_to_both_so_each_is_measured_on_its_own(
     worse = shop.contest(conf, longer, "popularity", "popularity")
     assert (worse.version, worse.moved) == ("1", False)
     assert "each on its own validation examples" in worse.said
+
+
+PRICED: dict[str, Any] = {"task": {"kind": "regression", "target": "price", "log": False}, "baselines": ["mean"]}
+NAMED: dict[str, Any] = {"task": {"kind": "classification", "target": "kind"}, "baselines": ["most_frequent_class"]}
+
+
+def homes(n: int, kinds: str = "abc") -> pl.DataFrame:
+    """Homes whose words tell their kind, and their price."""
+    kind = [kinds[i % len(kinds)] for i in range(n)]
+    text = [f"word{one} more{i % 7}" for i, one in enumerate(kind)]
+    price = [100.0 * ("abc".index(one) + 1) + i % 7 for i, one in enumerate(kind)]
+    return pl.DataFrame({"home": [f"h{i}" for i in range(n)], "text": text, "kind": kind, "price": price})
+
+
+@pytest.fixture
+def of_homes(write_conf: Callable[..., Path]) -> Callable[..., Dataset]:
+    def make(**settings: Any) -> Dataset:
+        few = {"dimensions": [1], "seeds": 1, "replicas": 0, "training": {"max_epochs": 1}, "split": {"folds": 3}}
+        words = [{"kind": "words", "columns": "text"}]
+        said = {"description": "d", "source": {"path": "unused.csv"}, "example": "home", "tokens": words}
+        return load(write_conf("films", {**said, **few, **settings}))
+
+    return make
+
+
+def test_a_champion_of_another_unit_does_not_stay(shop: Shop, of_homes: Callable[..., Dataset]) -> None:
+    """With folds all was learned from, so each is measured on its own examples: their errors have other units."""
+    conf = of_homes(**PRICED)
+    shop.contest(conf, homes(60), "pca", "mean")
+    in_cents = shop.contest(conf, homes(60).with_columns(pl.col("price") * 100), "pca", "mean")
+    assert in_cents.moved
+    assert "r2 " in in_cents.said
+
+
+def test_a_champion_that_does_not_know_a_class_does_not_stay(shop: Shop, of_homes: Callable[..., Dataset]) -> None:
+    conf = of_homes(**NAMED)
+    shop.contest(conf, homes(60, kinds="ab"), "pca", "most_frequent_class")
+    every = shop.contest(conf, homes(60), "pca", "most_frequent_class")
+    assert every.moved
+    assert every.said.endswith("does not know the class 'c'.")
+
+
+def test_on_examples_new_to_both_a_champion_pays_for_a_class_that_it_does_not_know(
+    shop: Shop, of_homes: Callable[..., Dataset]
+) -> None:
+    conf = of_homes(**NAMED, split={"validation": 0.2, "test": 0.3})
+    shop.contest(conf, homes(60, kinds="ab"), "pca", "most_frequent_class")
+    grown = pl.concat([homes(60, kinds="ab"), homes(260, kinds="abc").slice(60)])
+    later = shop.contest(conf, grown, "most_frequent_class", "most_frequent_class")
+    assert later.moved
+    assert "that are new to both" in later.said
+
+
+def test_a_champion_that_answered_another_question_does_not_stay(shop: Shop, of_homes: Callable[..., Dataset]) -> None:
+    shop.contest(of_homes(**PRICED), homes(60), "pca", "mean")
+    other = shop.contest(of_homes(**NAMED), homes(60), "pca", "most_frequent_class")
+    assert other.moved
+    assert other.said.endswith("predicts price (regression), which conf asks no longer.")
 
 
 def test_the_model_of_another_vocabulary_is_refused(shop: Shop, films: Dataset, two_genres: pl.DataFrame) -> None:
