@@ -20,14 +20,14 @@ from pipeline.errors import PipelineError
 from pipeline.evaluation.metrics import Metric
 
 Array = npt.NDArray[Any]
-Verdict = Literal["better", "worse", "no difference shown"]
+Verdict = Literal["better", "worse", "no difference shown", "too few to tell"]
 
 LEVEL = 0.95
 """Confidence level of the intervals."""
 RESAMPLES = 2000
 """How many times the examples are resampled."""
 FEWEST = 10
-"""Fewest examples, or groups, for a verdict: with fewer, a bootstrap shows nothing."""
+"""Fewest examples, or groups, for an interval and a verdict: with fewer, a bootstrap shows nothing."""
 ROUNDING = 1e-9
 """A difference below this share of a metric is no difference between two fits, only one of rounding."""
 _BLOCK = 2**22
@@ -54,6 +54,18 @@ class Difference:
     """How many independent examples, or groups, both were measured on."""
 
     @property
+    def is_likely_better(self) -> bool:
+        """Whether the metric is better by more than a standard error, about: half of the half of its interval."""
+        better = self.value if self.metric.higher_is_better else -self.value
+        return better > (self.high - self.low) / 4
+
+    @property
+    def in_words(self) -> str:
+        """The metric, the difference and its interval, if it has one."""
+        ends = f" [{self.low:+.4f}, {self.high:+.4f}]" if np.isfinite(self.low) else ""
+        return f"{self.metric.name} {self.value:+.4f}{ends}"
+
+    @property
     def verdict(self) -> Verdict:
         """What the data shows, and no more: an interval that contains 0 shows no difference.
 
@@ -64,8 +76,12 @@ class Difference:
         'worse'
         >>> Difference(error, 0.02, -0.01, 0.05, n=500).verdict
         'no difference shown'
+        >>> Difference(error, 0.02, np.nan, np.nan, n=9).verdict
+        'too few to tell'
         """
-        if self.n < FEWEST or not (self.low > 0 or self.high < 0):
+        if self.n < FEWEST:
+            return "too few to tell"
+        if not (self.low > 0 or self.high < 0):
             return "no difference shown"
         return "better" if (self.low > 0) == self.metric.higher_is_better else "worse"
 
@@ -133,9 +149,9 @@ def interval(values: Array, n: int) -> Interval:
 
     Args:
         values: (R,) the resampled metric, or the difference of two.
-        n: N, the number of independent examples or groups.
+        n: N, the number of independent examples or groups; with fewer than `FEWEST` both ends are NaN.
     """
-    if n < 2 or not np.isfinite(values).all():
+    if n < FEWEST or not np.isfinite(values).all():
         return Interval(float("nan"), float("nan"))
     t = special.stdtrit(n - 1, (1 + LEVEL) / 2)
     tail = special.ndtr(-np.sqrt(n / (n - 1)) * t)

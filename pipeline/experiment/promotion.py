@@ -72,8 +72,7 @@ class Contest:
                 return Decision(True, f"{who}, is champion now: {whom}, does not know {several}.")
             found = self._apart(ours, theirs)
             told = f"each on its own {part} examples, because no other ones are new to both"
-        metric = found.metric.name
-        numbers = f"{metric} {found.value:+.4f} [{found.low:+.4f}, {found.high:+.4f}], {told}"
+        numbers = f"{found.in_words}, {told}"
         if found.verdict == "worse":
             return Decision(False, f"{whom}, stays champion: {who}, is worse ({numbers}).")
         return Decision(True, f"{who}, is champion now: it is not worse than {whom} ({numbers}).")

@@ -157,7 +157,7 @@ class Refreshes:
         found = difference(metric, both[0], both[1], min(map(n_independent, (ours, theirs))))
         if found.verdict != "worse":
             return ""
-        return f"{metric.name} on validation {found.value:+.4f} [{found.low:+.4f}, {found.high:+.4f}]"
+        return f"{found.in_words} on validation"
 
     def _last(self, name: str) -> FinishedRun | None:
         """The run that counts; if it is a refresh of today's examples, the one that it went on from."""

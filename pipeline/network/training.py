@@ -34,13 +34,16 @@ from pipeline.network.processes import called_from_other_processes
 from pipeline.network.trainer import Trained, TrainedState, network_in, train
 
 CHECKPOINT = "last.ckpt"
+FEW = 100
+"""With fewer validation examples, or groups of them, hardly anything is beyond doubt: a standard error is enough."""
 
 
 def fit_network(problem: Problem, settings: Schedule, learner: str, network: str) -> FittedNetwork:
     """Train a network to the end of its schedule.
 
-    The fit keeps the last epoch, where learning has come to rest, and an earlier one only if validation shows that it
-    is better. With `patience` it keeps the epoch with the best validation loss.
+    The fit keeps the last epoch, where learning has come to rest, and the one with the best validation loss only if its
+    primary metric is shown to be better; with few validation examples, better by a standard error (`FEW`). With
+    `patience` the fit keeps the epoch with the best validation loss.
 
     Args:
         problem: what to learn, and from which examples; where it says what was chosen before, training follows the same
@@ -192,9 +195,10 @@ def _going_on(folder: Path, watch: Watch) -> tuple[Path | None, Mapping[str, Ten
 
 
 def _is_better(fitted: Fitted, other: Fitted, validation: ExampleSet, task: Task) -> bool:
-    """Whether the validation examples show that a fit is better than the other in the primary metric."""
+    """Whether a fit is shown to be better than the other in the primary metric, or seems so on few examples."""
     scores = [task.evaluate(one, validation) for one in (fitted, other)]
     values, drawn = [measure(task, frame) for frame in scores], resampled(task, scores)
     metric = task.metrics[0]
     pairs = [(value[metric.name], draws[metric.name]) for value, draws in zip(values, drawn, strict=True)]
-    return difference(metric, pairs[0], pairs[1], n_independent(scores[0])).verdict == "better"
+    found = difference(metric, pairs[0], pairs[1], n_independent(scores[0]))
+    return found.is_likely_better if found.n < FEW else found.verdict == "better"

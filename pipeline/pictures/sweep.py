@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _INK, _SOFT = "#222222", "#6b7280"
 _COLOURS = ("#2563a8", "#d9730d", "#3b8a3e", "#8a4fa3")
-_OF_VERDICT = {"better": "#2563a8", "worse": "#d9730d", "no difference shown": _SOFT}
+_OF_VERDICT = {"better": "#2563a8", "worse": "#d9730d", "no difference shown": _SOFT, "too few to tell": _SOFT}
 _ROOM = 0.25
 """A fit without a D that lies farther off than this share of the axis is named at its edge: it would squash the
 rest."""
@@ -77,7 +77,9 @@ def _draw_quality(
     """Draw a line for each method with a D, and the others as horizontal lines; each has its name at its end."""
     names: list[tuple[float, str, str]] = []
     swept = frame.filter(pl.col("method").is_in(methods))
-    low, high = float(swept[f"{metric}_low"].min()), float(swept[f"{metric}_high"].max())  # type: ignore[arg-type]
+    columns = (metric, f"{metric}_low", f"{metric}_high")  # too few examples have no interval
+    found = swept.select(columns).to_numpy()
+    low, high = float(np.nanmin(found)), float(np.nanmax(found))
     for name, colour in zip(methods, _COLOURS, strict=False):
         own = frame.filter(method=name).sort("dimension")
         if own.is_empty():

@@ -65,6 +65,9 @@ def parts_of_groups(groups: Array, wanted: Sequence[int], known: Array, conf: Da
             f"{conf.file}, split.group: {_groups(len(different))} of {conf.split.group!r} are too few for {n_parts} "
             "parts. Name another column, or leave `group` out."
         )
+    able = int(sizes[sizes < 2 * max(wanted)].sum())
+    if is_first and able < sum(wanted):  # all others are too large for any part but training
+        wanted = [max(size * able // sum(wanted), min(size, 1)) for size in wanted]
     left = np.random.default_rng(conf.seed).permutation(np.flatnonzero(parts < 0)).tolist()
     for part, size in enumerate(wanted, 1):
         if not size:

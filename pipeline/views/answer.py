@@ -1,9 +1,13 @@
 """The answer that a person came for: which D to take, and what the learned embedding is worth, in short sentences."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from scipy import special
 
 from pipeline.estimators import EMBEDDING, PCA, estimator_type
+from pipeline.evaluation.bootstrap import FEWEST, LEVEL
 from pipeline.experiment.comparison import Comparison
 
 _KEPT = 0.9
@@ -17,9 +21,25 @@ def answer(comparison: Comparison) -> str:
     """Which D to take and why, and whether the learned embedding beats PCA and the others; one to three sentences."""
     if not comparison.metrics:
         return "Nothing was measured, because no example is held out."
+    few = too_few(comparison)
+    if few:
+        return few
     blind = without_signal(comparison)
     first = _no_signal(comparison, blind) if blind else _dimension(comparison)
     return " ".join(sentence for sentence in (first, _worth(comparison)) if sentence)
+
+
+def too_few(comparison: Comparison) -> str:
+    """That there are too few examples, or groups of them, to tell anything; empty if there are enough."""
+    groups, part = comparison.about.get("n_groups"), comparison.about["part"]
+    n, what = (comparison.about["n_examples"], "example") if groups is None else (groups, "group")
+    if n >= FEWEST:
+        return ""
+    are = f"{n} {part} {what}s are" if n != 1 else f"1 {part} {what} is"
+    return (
+        f"{are} too few to tell what the fits are worth: at least {FEWEST} are needed. Bring more data, or let "
+        "`split.folds` test each of them."
+    )
 
 
 def without_signal(comparison: Comparison) -> str | None:
@@ -36,12 +56,19 @@ def _no_signal(comparison: Comparison, blind: str) -> str:
     primary, *others = comparison.metrics
     others = [name for name in others if name in comparison.about.get("shows_signal", others)]
     best = f"{EMBEDDING} D={comparison.about['best']}"
-    shown = [name for name in others if comparison.verdict(best, blind, name)["verdict"] == "better"]
+    shown = [name for name in others if _is_sure(comparison.verdict(best, blind, name), len(others))]
     but = f" {listed(shown)} {'shows' if len(shown) == 1 else 'show'} one." if shown else ""
     return (
         f"No signal shown by {primary}: no learned embedding is shown to be better than {blind}, which ignores the "
         f"example.{but}"
     )
+
+
+def _is_sure(found: Mapping[str, Any], n: int) -> bool:
+    """Whether a fit is better beyond doubt in one of n metrics, any of which could be so by chance (Bonferroni)."""
+    wider = special.ndtri(1 - (1 - LEVEL) / 2 / n) / special.ndtri((1 + LEVEL) / 2)
+    half = (found["high"] - found["low"]) / 2
+    return found["verdict"] == "better" and bool(abs(found["difference"]) > wider * half)
 
 
 def listed(names: Sequence[str]) -> str:

@@ -32,7 +32,7 @@ def kept_in_words(kept: Sequence[int], validation: Sequence[float], patience: in
     if n_last == len(kept):
         return said + (
             f"The fit keeps the last epoch: the one with the lowest loss would be kept only if its {metric} on "
-            "validation were better beyond doubt, and it is not."
+            "validation were better by enough to tell, and it is not."
         )
     where = f"In {len(kept) - n_last} of {len(kept)} folds the" if n_last else "The"
-    return f"{said}{where} fit keeps an earlier epoch, because its {metric} on validation is better beyond doubt."
+    return f"{said}{where} fit keeps an earlier epoch, because its {metric} on validation is better."

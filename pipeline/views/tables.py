@@ -194,8 +194,8 @@ def _fitting(lines_of: Callable[[int], list[str]], most: int, width: int) -> lis
 
 def _told(found: Mapping[str, Any]) -> str:
     digits = 0 if abs(found["difference"]) >= 1000 else 4
-    numbers = [f"{found[name]:+,.{digits}f}" for name in ("difference", "low", "high")]
-    return f"{found['verdict']} {numbers[0]} [{numbers[1]}, {numbers[2]}]"
+    value, *ends = (f"{found[name]:+,.{digits}f}" for name in ("difference", "low", "high"))
+    return f"{found['verdict']} {value}" + (f" [{ends[0]}, {ends[1]}]" if np.isfinite(found["low"]) else "")
 
 
 def _aligned(cells: Sequence[Sequence[str]], left: int) -> list[str]:

@@ -106,9 +106,10 @@ def test_another_way_to_add_up_shows_no_difference() -> None:
 
 def test_a_handful_of_examples_shows_nothing_whatever_they_say() -> None:
     found = compared(ranked(np.full(9, 0.9)), ranked(np.full(9, 0.1)), "recall_at_20")
-    assert found.low > 0
-    assert found.verdict == "no difference shown"
-    assert np.isnan(interval(np.array([0.5]), 1).low)
+    assert np.isnan([found.low, found.high]).all()
+    assert found.verdict == "too few to tell"
+    assert not found.is_likely_better
+    assert found.in_words == "recall_at_20 +0.8000"
 
 
 def test_fits_that_were_evaluated_on_different_examples_cannot_be_compared() -> None:

@@ -115,7 +115,7 @@ def test_a_refresh_that_is_worse_is_followed_by_a_full_fit(
     np.savez(path, **weights)
     with caplog.at_level(logging.INFO):
         shop.tomorrow(films, grown(two_genres, 4), "embedding", "pca")
-    assert "begins anew: its refresh is worse than the last full fit (recall_at_20 on validation -0." in caplog.text
+    assert "begins anew: its refresh is worse than the last full fit (recall_at_20 -0." in caplog.text
     full = shop.learned()
     assert "refreshed_from" not in full.tags
     shop.tomorrow(films, grown(two_genres, 4), "embedding", "pca")

@@ -127,3 +127,13 @@ def test_groups_do_not_go_with_another_way_to_split(write_conf: Callable[..., Pa
     for other in ({"time": "at"}, {"column": "part"}):
         with pytest.raises(PipelineError, match="`group` goes with `folds`, or with the shares"):
             load(write_conf("orders", {**BASE, "split": {"group": "customer", **other}}))
+
+
+def test_one_group_of_nearly_all_leaves_the_others_for_both_held_out_parts(orders: Dataset) -> None:
+    customers = ["giant"] * 930 + [f"c{i % 35}" for i in range(70)]
+    examples = assigned(rows(customers), orders).examples
+    parts = examples.with_columns(customer=pl.Series(customers)).group_by("split").agg(pl.col("customer").n_unique())
+    n_of = dict(parts.iter_rows())
+    assert n_of["validation"] >= 5
+    assert n_of["test"] >= 10
+    assert examples.filter(split="train").height >= 930

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
@@ -6,6 +8,7 @@ from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import Fit
 from pipeline.tasks.missing_tokens import MissingTokens
 from pipeline.tasks.regression import Regression
+from pipeline.views import tables
 from pipeline.views.answer import answer
 
 RANKING = MissingTokens(kind="missing_tokens")
@@ -125,3 +128,32 @@ def test_predictions_that_only_scatter_are_no_signal_in_any_metric() -> None:
         "No signal shown by rmse_log: no learned embedding is shown to be better than mean, which ignores the example. "
         "mean is better than the learned embedding."
     )
+
+
+def in_groups(n_groups: int) -> Comparison:
+    """Two fits, of which one is far better, on examples of so many groups; by the numbers alone it is beyond doubt."""
+    ids = [f"e{n}" for n in range(N)]
+    right = {"embedding D=2": 0.9, "popularity": 0.1}
+    noise = np.random.default_rng(1).normal(0, 0.01, (2, N))
+    frames = [
+        pl.DataFrame({"example": ids, "recall_at_20": value + noise[i], "group": np.arange(N) % n_groups})
+        for i, value in enumerate(right.values())
+    ]
+    fits = [Fit("films", name.split()[0], 2, name, "1", False, {"fit_seconds": 1.0}) for name in right]
+    return Comparison.of(fits, 10_000, RANKING, {"validation": frames, "test": frames})
+
+
+@pytest.mark.parametrize("n_groups", [1, 3, 9])
+def test_of_few_groups_nothing_is_told_and_the_reason_is(n_groups: int, tmp_path: Path) -> None:
+    found = in_groups(n_groups)
+    assert f"{n_groups} test group" in answer(found)
+    assert "too few to tell what the fits are worth: at least 10 are needed" in answer(found)
+    assert found.verdict("embedding D=2", "popularity", "recall_at_20")["verdict"] == "too few to tell"
+    found.draw_sweep(tmp_path / "sweep.png")
+    said = tables.text(found)
+    assert "nan" not in said
+    assert "±" not in said.split("recall_at_20: share")[0]
+
+
+def test_ten_groups_are_enough() -> None:
+    assert answer(in_groups(10)).startswith("D=2 is the only one that was tried.")

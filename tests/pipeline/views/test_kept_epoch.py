@@ -10,7 +10,7 @@ FALLS, RISES = [0.5, 0.4, 0.3], [0.5, 0.3, 0.4, 0.4]
     [
         ([3], [], None, "There is no validation loss to choose an epoch by, so the fit keeps the last one."),
         ([3, 3], FALLS, None, "The validation loss falls to the end, and the fit keeps the last epoch, 3."),
-        ([4], RISES, None, "kept only if its rmse on validation were better beyond doubt, and it is not."),
+        ([4], RISES, None, "kept only if its rmse on validation were better by enough to tell, and it is not."),
         ([2], RISES, None, "to epoch 4. The fit keeps an earlier epoch, because its rmse on validation is better"),
         ([2, 4, 4], RISES, None, "In 1 of 3 folds the fit keeps an earlier epoch, because"),
         ([3, 2], RISES, 5, "stops after 5 epochs without a lower validation loss, and the fit keeps the epoch with the "
