@@ -193,7 +193,8 @@ def _fitting(lines_of: Callable[[int], list[str]], most: int, width: int) -> lis
 
 
 def _told(found: Mapping[str, Any]) -> str:
-    digits = 0 if abs(found["difference"]) >= 1000 else 4
+    size = abs(found["difference"])
+    digits = 0 if size >= 100 else 1 if size >= 10 else 4
     value, *ends = (f"{found[name]:+,.{digits}f}" for name in ("difference", "low", "high"))
     return f"{found['verdict']} {value}" + (f" [{ends[0]}, {ends[1]}]" if np.isfinite(found["low"]) else "")
 
