@@ -1,4 +1,7 @@
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +118,30 @@ def test_what_a_process_left_is_cleaned_whenever_it_died(tmp_path: Path, monkeyp
 
 
 def test_what_a_step_left_that_is_a_job_of_its_own_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+KEEPS = """
+import sys
+from pathlib import Path
+from assets.versions import Versions
+Versions(Path(sys.argv[1])).keep("others", "a", lambda folder: (folder / "value.txt").write_text("a1"))
+print("kept", flush=True)
+input()
+"""
+
+
+def test_what_a_container_makes_with_the_name_of_this_host_stays(tmp_path: Path) -> None:
+    container = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    if shutil.which("unshare") is None or subprocess.run([*container, "true"], capture_output=True).returncode:
+        pytest.skip("only root can make a container")
+    command = [*container, sys.executable, "-c", KEEPS, str(tmp_path / "films")]
+    with subprocess.Popen(command, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "kept\n"
+        versions = Versions(tmp_path / "films")
+        versions.clean(lambda _: False)
+        assert versions.made("others", "a").is_dir()
+        other.communicate("\n")
+
+
     """The process of a step is over before the next step of its run begins."""
     versions = Versions(tmp_path / "films")
     monkeypatch.setenv("DAGSTER_RUN_STEP_KEY", "films__a")
