@@ -14,7 +14,7 @@ from assets.definitions import definitions
 from assets.home import conf_folder, dagster_home, home, require_home
 from assets.in_process import execute
 from assets.resources import mlflow_from_environment
-from assets.storage import values
+from assets.storage import LOST, values
 from pipeline.config.dataset import Dataset
 from pipeline.config.files import conf_files, load
 from pipeline.errors import PipelineError, nearest
@@ -67,16 +67,19 @@ def run(name: str | None = None) -> int:
         job = definitions(datasets).resolve_job_def(name or ALL)
         result = execute(job, dagster, {"loggers": {"lines": {}}})
     failures = [event for event in result.all_events if event.is_step_failure]
-    for conf in datasets:
-        if not any((event.step_key or "").startswith(f"{conf.name}__") for event in failures):
-            made = Comparison.load(values().current(dg.AssetKey([conf.name, "comparison"])))
-            print(f"\n{tables.text(made, shutil.get_terminal_size().columns)}")
+    completed = [conf.name for conf in datasets if values().has_completed(conf.name, result.run_id)]
+    for one in completed:
+        made = Comparison.load(values().current(dg.AssetKey([one, "comparison"])))
+        print(f"\n{tables.text(made, shutil.get_terminal_size().columns)}")
     if any(_was_interrupted(event) for event in failures):
         print("\nstopped; what was finished is kept, and not repeated next time", file=sys.stderr)
         return 130
     for sentence in dict.fromkeys(_sentence(event) for event in failures):  # several steps can fail for one reason
         print(f"\nerror: {sentence}", file=sys.stderr)
-    if failures or not result.success:
+    lost = [conf.name for conf in datasets if conf.name not in completed] if result.success else []
+    for one in lost:
+        print(f"\nerror: {one}: {LOST}", file=sys.stderr)
+    if failures or lost or not result.success:
         return 1
     print(
         f"\nEverything is in {home()}: the embeddings are embedding.parquet in the artifacts of each MLflow run.\n"

@@ -20,6 +20,8 @@ from pipeline.secrets import masked
 
 VALUES = "embedding_values"
 """The key under which Dagster finds what keeps the values: another project's `io_manager` is another thing."""
+LOST = "what this run has made was removed by another process, and the values before it stay. Run it again."
+"""What is said of a run without a failure whose values could not become current."""
 
 
 @contextmanager
@@ -72,10 +74,15 @@ class FolderIOManager(dg.IOManager):
         versions, run = self._versions(context.asset_key), _root(step.dagster_run)
         name = context.asset_key.path[-1]
         versions.clean(lambda other: other != run and _is_over(other, step.instance))
+        planned = _planned(step, context.asset_key)
         with for_people(context.asset_key.to_user_string()):
             made = versions.keep(run, name, obj.save)  # type: ignore[attr-defined]
             size = sum(file.stat().st_size for file in made.rglob("*") if file.is_file())
-            versions.complete(run, _planned(step, context.asset_key), self._finish(context.asset_key))
+            is_complete = versions.complete(run, planned, self._finish(context.asset_key)) or versions.has_completed(
+                run
+            )
+            if not is_complete and planned <= {name, *_materialised(step, context.asset_key)}:
+                raise PipelineError(LOST)
         folder = versions.current(name).relative_to(Path(self.root).parent)  # the home may be moved
         context.add_output_metadata({"in the home": f"{folder}: {_size(size)}"})
 
@@ -92,6 +99,10 @@ class FolderIOManager(dg.IOManager):
                 self.store.put({"/".join([*prefix, name]): folder for name, folder in made.items()})
 
         return finish
+
+    def has_completed(self, dataset: str, run: str) -> bool:
+        """Whether all that a run has made of a dataset became current."""
+        return Versions(Path(self.root) / dataset).has_completed(run)
 
     def scratch(self, context: dg.AssetExecutionContext) -> Path:
         """A folder, not made yet, in which an asset's value that is too large for memory can grow."""
@@ -121,9 +132,12 @@ class FolderIOManager(dg.IOManager):
 
     def load_input(self, context: dg.InputContext) -> object:
         """Read the value of an upstream asset, of this run or the current one, as the type that is asked for."""
-        kind, key = context.dagster_type.typing_type, context.asset_key
-        made = self._versions(key).made(_root(context.step_context.dagster_run), key.path[-1])
+        kind, key, step = context.dagster_type.typing_type, context.asset_key, context.step_context
+        versions, run = self._versions(key), _root(step.dagster_run)
+        made = versions.made(run, key.path[-1])
         with for_people(key.to_user_string()):
+            if not made.exists() and key.path[-1] in _planned(step, key) and not versions.has_completed(run):
+                raise PipelineError(LOST)
             return kind.load(made if made.exists() else self.current(key))
 
 
@@ -142,6 +156,13 @@ def _planned(step: Any, key: dg.AssetKey) -> set[str]:
     steps = step.dagster_run.step_keys_to_execute
     keys = {one for one in step.job_def.asset_layer.selected_asset_keys if one.path[:-1] == key.path[:-1]}
     return {one.path[-1] for one in keys if not steps or "__".join(one.path) in steps}
+
+
+def _materialised(step: Any, key: dg.AssetKey) -> set[str]:
+    """The names of the assets of a dataset that a run has made."""
+    found = step.instance.get_records_for_run(step.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION).records
+    keys = [record.asset_key for record in found]
+    return {one.path[-1] for one in keys if one is not None and one.path[:-1] == key.path[:-1]}
 
 
 def _is_over(run_id: str, instance: dg.DagsterInstance) -> bool:

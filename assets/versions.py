@@ -20,6 +20,9 @@ from filelock import FileLock
 from pipeline.experiment.liveness import is_gone, process_of_run
 
 _RUNS, _VERSIONS, _CURRENT = ".runs", ".versions", ".current"
+_COMPLETED = ".completed"
+"""Names the runs whose values became a set's, or one's before it: the latest last."""
+_MOST_NAMED = 100
 _PROCESS = ".process"
 """Names the process that makes the values of a run; empty if each step has one of its own, on any machine."""
 _STEP = "DAGSTER_RUN_STEP_KEY"
@@ -102,11 +105,22 @@ class Versions:
             for asset in _names(self.folder / _CURRENT):
                 if not (made / asset).exists():
                     shutil.copytree(self.folder / _CURRENT / asset, made / asset, copy_function=os.link)
+            completed = [*(one for one in self._completed() if one != run), run][-_MOST_NAMED:]
+            (made / _COMPLETED).write_text("\n".join(completed))
             (self.folder / _VERSIONS).mkdir(exist_ok=True)
             version = self.folder / _VERSIONS / f"{run}.{uuid4().hex[:8]}"  # a run may complete a set twice
             made.rename(version)
             self._point_to(version)
         return True
+
+    def has_completed(self, run: str) -> bool:
+        """Whether what a run has made became current, also if another run has since made the set that is."""
+        return run in self._completed()
+
+    def _completed(self) -> list[str]:
+        with suppress(FileNotFoundError):
+            return (self.folder / _CURRENT / _COMPLETED).read_text().split()
+        return []
 
     def _point_to(self, version: Path) -> None:
         _link(self.folder / _CURRENT, Path(_VERSIONS) / version.name)

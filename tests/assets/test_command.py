@@ -18,8 +18,12 @@ import pytest
 import yaml
 from sqlalchemy import NullPool, create_engine
 
+from assets import command as module
 from assets.__main__ import main
 from assets.command import instance, listen_to_what_matters
+from assets.in_process import execute
+from assets.resources import lines
+from assets.storage import LOST
 from docs.tour import free_port
 from pipeline.config.dataset import Dataset
 from tests.conftest import PATIENCE, learns, statuses, wait_until, with_training
@@ -123,6 +127,31 @@ def test_an_answer_of_which_only_the_start_is_read_is_no_mistake(tmp_path: Path)
         said = new.stderr.read()
     assert (new.returncode, said) == (0, "")
     assert (tmp_path / "books.yaml").exists()
+
+
+def test_a_run_that_ends_well_and_whose_values_are_not_current_is_a_failure(
+    movies: Dataset,
+    tmp_path: Path,
+    fresh_database: Callable[[Path], str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    @dg.op
+    def nothing() -> None:
+        """It ends well."""
+
+    @dg.job(logger_defs={"lines": lines}, executor_def=dg.in_process_executor)
+    def of_nothing() -> None:
+        nothing()
+
+    monkeypatch.setenv("PIPELINE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PIPELINE_CONF", str(tmp_path / "conf"))
+    fresh_database(tmp_path / "home")
+    monkeypatch.setattr(module, "execute", lambda _, *others: execute(of_nothing, *others))
+    assert main(["run"]) == 1
+    said = capsys.readouterr()
+    assert said.err == f"\nerror: planted_movies: {LOST}\n"
+    assert "Everything is in" not in said.out
 
 
 @pytest.mark.parametrize("interruption", [signal.SIGINT, signal.SIGTERM])

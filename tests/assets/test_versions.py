@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assets import versions as module
-from assets.storage import FolderIOManager
+from assets.storage import LOST, FolderIOManager
 from assets.versions import Versions
 
 
@@ -36,6 +36,7 @@ def test_what_a_run_makes_becomes_current_together(tmp_path: Path) -> None:
     assert versions.complete("run2", {"b"})
     assert read(versions, "a", "b") == ["a1", "b2"]
     assert len(list((tmp_path / "films" / ".versions").iterdir())) == 1
+    assert [versions.has_completed(run) for run in ("run1", "run2", "run3")] == [True, True, False]
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from("abc"), st.booleans()), max_size=12))
@@ -117,7 +118,6 @@ def test_what_a_process_left_is_cleaned_whenever_it_died(tmp_path: Path, monkeyp
     assert [path.name for path in (tmp_path / "films" / ".runs").iterdir()] == ["lives"]
 
 
-def test_what_a_step_left_that_is_a_job_of_its_own_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 KEEPS = """
 import sys
 from pathlib import Path
@@ -142,6 +142,7 @@ def test_what_a_container_makes_with_the_name_of_this_host_stays(tmp_path: Path)
         other.communicate("\n")
 
 
+def test_what_a_step_left_that_is_a_job_of_its_own_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The process of a step is over before the next step of its run begins."""
     versions = Versions(tmp_path / "films")
     monkeypatch.setenv("DAGSTER_RUN_STEP_KEY", "films__a")
@@ -211,3 +212,38 @@ def test_a_run_that_fails_changes_nothing_and_goes_on_where_it_failed(tmp_path: 
         assert read(versions, "first", "second", "third") == ["1", "1", "1"]
         assert run(chain(False, "3"), instance, asset_selection=[dg.AssetKey(["films", "first"])]).success
         assert read(versions, "first", "second", "third") == ["3", "1", "1"]
+
+
+@pytest.mark.parametrize("taken_by", ["second", "third"])
+def test_a_run_whose_values_are_taken_away_fails_and_mixes_none_with_older_ones(taken_by: str, tmp_path: Path) -> None:
+    """Another process removes them while an asset is made: in the midst of the run, or at its end."""
+    storage = FolderIOManager(root=str(tmp_path))
+
+    def run(text: str, *, is_robbed: bool) -> dg.ExecuteInProcessResult:
+        def made_of(asset: str, text: str) -> Any:
+            if is_robbed and asset == taken_by:
+                Versions(tmp_path / "films").clean(lambda _: True)
+            return Text(text)
+
+        @dg.asset(key_prefix="films")
+        def first() -> Any:
+            return made_of("first", text)
+
+        @dg.asset(key_prefix="films", ins={"first": dg.AssetIn(key_prefix="films")})
+        def second(first: Text) -> Any:
+            return made_of("second", first.text)
+
+        @dg.asset(key_prefix="films", ins={"second": dg.AssetIn(key_prefix="films")})
+        def third(second: Text) -> Any:
+            return made_of("third", second.text)
+
+        assets = [first, second, third]
+        return dg.materialize(assets, resources={"io_manager": storage}, raise_on_error=False)
+
+    assert run("1", is_robbed=False).success
+    result = run("2", is_robbed=True)
+    (failure,) = [event.step_failure_data for event in result.all_events if event.is_step_failure]
+    assert failure.user_failure_data is not None
+    assert failure.user_failure_data.description == LOST
+    assert read(Versions(tmp_path / "films"), "first", "second", "third") == ["1", "1", "1"]
+    assert not storage.has_completed("films", result.run_id)
