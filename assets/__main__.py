@@ -30,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     score_command.add_argument("file", help="path, glob, folder or URL; the answers are written beside it")
     champion_command.add_argument("version", nargs="?", default="", help="a number, or auto: validation chooses again")
     options = parser.parse_args(arguments)
+    _open_what_is_closed()
     try:
         code = _done(options)
         sys.stdout.flush()
@@ -50,6 +51,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f"error: {words}", file=sys.stderr)
         return 1
+
+
+def _open_what_is_closed() -> None:
+    """Let what is said go nowhere where who started the command has closed its output."""
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        if getattr(sys, name) is None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), number)  # otherwise the next file that is opened gets the number
+            setattr(sys, name, os.fdopen(number, "w"))
 
 
 def _is_read_no_more() -> bool:

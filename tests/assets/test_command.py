@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import shlex
 import signal
 import sqlite3
 import subprocess
@@ -126,6 +127,17 @@ def test_an_answer_of_which_only_the_start_is_read_is_no_mistake(tmp_path: Path)
         assert new.stderr is not None
         said = new.stderr.read()
     assert (new.returncode, said) == (0, "")
+    assert (tmp_path / "books.yaml").exists()
+
+
+def test_a_closed_output_is_no_mistake(tmp_path: Path) -> None:
+    (tmp_path / "loans.csv").write_text("reader,book\n" + "".join(f"r{i % 30},b{i % 7}\n" for i in range(300)))
+    environment = {**os.environ, "PIPELINE_HOME": str(tmp_path / "home"), "PIPELINE_CONF": str(tmp_path)}
+    command = [sys.executable, "-m", "assets", "new", "books", str(tmp_path / "loans.csv")]
+    closed = subprocess.run(
+        f"{shlex.join(command)} >&-", shell=True, env=environment, stderr=subprocess.PIPE, text=True
+    )
+    assert (closed.returncode, closed.stderr) == (0, "")
     assert (tmp_path / "books.yaml").exists()
 
 
