@@ -87,9 +87,12 @@ def _source_changed(conf: Dataset, conf_folder: Path) -> dg.SensorDefinition:
         if time.time() - max(changed for _, changed in state.values()) / 1e9 < SETTLED_SECONDS:
             return dg.SkipReason("a source file has just changed: it may still be being written")
         now = hashlib.sha256(json.dumps(sorted(state.items())).encode()).hexdigest()[:16]
-        if now == context.cursor:
+        before, _, changes = (context.cursor or "").partition(" ")
+        if now == before:
             return dg.SkipReason("no source file has changed")
-        return dg.SensorResult(run_requests=[dg.RunRequest(run_key=now)], cursor=now)
+        # Dagster starts one run for a key, ever, and files that are restored have the state of an earlier day
+        cursor = f"{now} {int(changes or 0) + 1}"
+        return dg.SensorResult(run_requests=[dg.RunRequest(run_key=cursor)], cursor=cursor)
 
     return source_changed
 

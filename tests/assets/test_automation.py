@@ -69,6 +69,35 @@ def test_the_sensor_asks_once_for_each_state_of_the_source(movies: Dataset, tmp_
     assert second.cursor != first.cursor
 
 
+def test_the_sensor_asks_again_for_a_source_that_is_restored(movies: Dataset, tmp_path: Path) -> None:
+    """Dagster starts nothing for a key that it has met before."""
+    source = tmp_path / "conf" / "planted_movies.csv"
+    sensor, _ = automation.sensors(movies, tmp_path / "conf")
+    text, cursor, keys = source.read_text(), None, []
+    for more in ("", "u999,war-01,War-01\n") * 2:
+        source.write_text(text + more)
+        os.utime(source, (1_700_000_000, 1_700_000_000))
+        found, again = look(sensor, cursor), look(sensor, cursor)
+        assert isinstance(found, dg.SensorResult)
+        assert isinstance(again, dg.SensorResult)
+        (asked,), (asked_again,) = found.run_requests or (), again.run_requests or ()
+        assert asked.run_key == asked_again.run_key  # a sensor that is looked at twice before its cursor is kept
+        keys.append(asked.run_key)
+        cursor = found.cursor
+        assert isinstance(look(sensor, cursor), dg.SkipReason)
+    assert len(set(keys)) == 4
+
+
+def test_the_sensor_goes_on_from_the_cursor_of_an_earlier_version(movies: Dataset, tmp_path: Path) -> None:
+    source = tmp_path / "conf" / "planted_movies.csv"
+    sensor, _ = automation.sensors(movies, tmp_path / "conf")
+    settle(source)
+    found = look(sensor)
+    assert isinstance(found, dg.SensorResult)
+    assert found.cursor is not None
+    assert isinstance(look(sensor, found.cursor.partition(" ")[0]), dg.SkipReason)
+
+
 def test_the_sensor_sees_a_new_file_among_several(movies: Dataset, tmp_path: Path) -> None:
     conf = movies.model_copy(update={"source": movies.source.model_copy(update={"path": ("planted*.csv",)})})
     sensor, _ = automation.sensors(conf, tmp_path / "conf")
