@@ -1,6 +1,8 @@
 """MLflow: one top-level run for each fit, which ends as the fit did: FINISHED, FAILED or KILLED."""
 
 import logging
+import shlex
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,6 +13,7 @@ from pipeline.experiment import moved_home
 from pipeline.experiment.client import add_artifacts, alone, artifact_of, client_of, is_server
 from pipeline.experiment.liveness import is_gone, this_process
 from pipeline.experiment.run import FinishedRun, Run
+from pipeline.secrets import masked
 
 SYSTEM_SECONDS = 60
 """Seconds between two looks at the load of the machine: of shorter fits it would only stand before their metrics."""
@@ -23,6 +26,16 @@ _ANSWER = "answer"
 def _above(tags: Mapping[str, str]) -> str:
     """What stands above the description of an experiment: what its runs have shown, if that was told."""
     return f"**{tags[_ANSWER]}**\n\n" if _ANSWER in tags else ""
+
+
+def cure(uri: str, experiment_id: str) -> str:
+    """What to do about an experiment that was deleted, with commands that work in any folder."""
+    shown = masked(uri)
+    mlflow = f"MLFLOW_TRACKING_URI={shlex.quote(shown)} {shlex.quote(str(Path(sys.executable).with_name('mlflow')))}"
+    cure = f"Bring it back with `{mlflow} experiments restore -x {experiment_id}`"
+    if not is_server(uri):  # only who runs a server has the database behind it
+        cure += f", or remove it for good with `{mlflow} gc --experiment-ids {experiment_id}`"
+    return f"{cure}, with your password for ***." if shown != uri else f"{cure}."
 
 
 class Tracker:
@@ -55,8 +68,7 @@ class Tracker:
             self.experiment_id = found.experiment_id
             if found.lifecycle_stage == "deleted":
                 raise PipelineError(
-                    f"the MLflow experiment {experiment!r} was deleted. Bring it back with `mlflow experiments restore "
-                    f"-x {found.experiment_id}`, or remove it for good with `mlflow gc`."
+                    f"the MLflow experiment {experiment!r} was deleted. {cure(uri, self.experiment_id)}"
                 )
             if found.tags.get(_NOTE) != (note := _above(found.tags) + description):
                 self.client.set_experiment_tag(self.experiment_id, _NOTE, note)

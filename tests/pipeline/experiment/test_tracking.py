@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -7,7 +8,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from pipeline.errors import PipelineError
-from pipeline.experiment.tracking import Tracker
+from pipeline.experiment.tracking import Tracker, cure
 from tests.conftest import wait_until
 
 
@@ -167,8 +168,24 @@ def test_a_run_whose_dagster_run_is_over_is_closed_wherever_its_process_was(trac
 def test_a_deleted_experiment_is_told_with_the_cure(database: str, tmp_path: Path) -> None:
     first = Tracker(database, tmp_path, "deleted")
     MlflowClient(database).delete_experiment(first.experiment_id)
-    with pytest.raises(PipelineError, match=r"was deleted\. Bring it back with `mlflow experiments restore"):
-        Tracker(database, tmp_path, "deleted")
+    for lifecycle in ("active", "gone"):
+        with pytest.raises(PipelineError, match=r"was deleted\. Bring it back with `MLFLOW_TRACKING_URI=") as told:
+            Tracker(database, tmp_path, "deleted")
+        restore, remove = re.findall("`(.*?)`", str(told.value))
+        command = restore if lifecycle == "active" else remove
+        subprocess.run(command, shell=True, cwd=tmp_path, check=True, capture_output=True)
+        found = MlflowClient(database).get_experiment_by_name("deleted")
+        assert (found.lifecycle_stage if found else "gone") == lifecycle
+        if found:
+            MlflowClient(database).delete_experiment(first.experiment_id)
+    Tracker(database, tmp_path, "deleted")  # one that begins anew
+
+
+def test_the_cure_of_a_deleted_experiment_tells_no_password() -> None:
+    said = cure("postgresql://me:pass@host/runs", "3")
+    assert "MLFLOW_TRACKING_URI='postgresql://me:***@host/runs' " in said
+    assert said.endswith("gc --experiment-ids 3`, with your password for ***.")
+    assert "gc" not in cure("https://host", "3")
 
 
 def test_two_processes_can_meet_a_fresh_database(tmp_path: Path) -> None:
