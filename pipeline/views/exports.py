@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain, count
 from pathlib import Path
 
 import numpy as np
@@ -74,14 +75,33 @@ def _stability(embedding: Embedding) -> pl.DataFrame:
 def _word2vec(embedding: Embedding, path: Path) -> None:
     """Write the text format: a line with V and D, then one line for each token, the most frequent first.
 
-    White space in a token becomes `_`.
+    White space in a token becomes `_`; see `_words`.
     """
     order = embedding.vocabulary.by_count
-    token = embedding.vocabulary.tokens["token"].str.replace_all(r"\s", "_")
-    lines = _numbers(embedding).insert_column(0, token)[order]
+    lines = _numbers(embedding)[order].insert_column(0, _words(embedding.vocabulary.tokens["token"][order]))
     with path.open("wb") as file:
-        file.write(f"{len(token)} {embedding.dimension}\n".encode())
+        file.write(f"{len(lines)} {embedding.dimension}\n".encode())
         lines.write_csv(file, separator=" ", include_header=False, quote_style="never")
+
+
+def _words(tokens: pl.Series) -> pl.Series:
+    r"""Tokens with `_` for white space, each another one: where one is taken, the next gets `_2`, `_3` and so on.
+
+    A token without white space stays as it is.
+
+    >>> _words(pl.Series(["a b", "a_b", "a\tb"])).to_list()
+    ['a_b_2', 'a_b', 'a_b_3']
+    """
+    words = tokens.str.replace_all(r"\s", "_")
+    if not words.is_duplicated().any():
+        return words
+    taken, found = set(tokens.filter(words == tokens)), []
+    for token, word in zip(tokens, words, strict=True):
+        candidates = chain([word], (f"{word}_{n}" for n in count(2)))
+        own = token if token == word else next(one for one in candidates if one not in taken)
+        taken.add(own)
+        found.append(own)
+    return pl.Series(words.name, found, dtype=pl.String)
 
 
 def _atlas(embedding: Embedding, about: pl.DataFrame, path: Path) -> None:

@@ -28,6 +28,15 @@ def test_word2vec_s_text_has_a_head_and_one_word_a_line(embedding: Embedding, tm
     assert np.array([numbers for _, *numbers in words], np.float32) == pytest.approx(embedding.matrix)
 
 
+def test_tokens_that_differ_in_white_space_only_are_words_of_their_own(tmp_path: Path) -> None:
+    tokens = {"war film": 9, "war_film": 8, "war\tfilm": 7, "war_film_2": 6, "other": 5}
+    embedding = Embedding(Vocabulary.of(tokens), np.zeros((5, 1), np.float32))
+    Exports(embedding, pl.DataFrame()).save(tmp_path)
+    _, *lines = (tmp_path / "word2vec.txt").read_text().splitlines()
+    words = [line.split(" ")[0] for line in lines]
+    assert words == ["war_film_3", "war_film", "war_film_4", "war_film_2", "other"]
+
+
 def test_the_projector_gets_as_many_lines_of_metadata_as_of_vectors(embedding: Embedding, tmp_path: Path) -> None:
     about = pl.DataFrame({"genres": ["War", None, "Love|War", "Love"]})
     Exports(embedding, about).save(tmp_path)
