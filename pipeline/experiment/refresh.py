@@ -171,6 +171,8 @@ class Refreshes:
         conf, most = self.conf, self.conf.refresh
         if last.tags.get(_RECIPE) != self._recipe:
             return "settings or code have changed"
+        if self.examples.n_folds > 1:
+            return "with `split.folds` each example has been learned from"
         if times > most.times:
             return f"there were {times - 1} refreshes since the last full fit"
         before = json.loads(full.tags.get(_SIZE, "{}")) if full else {}

@@ -90,15 +90,22 @@ def test_what_has_changed_too_much_begins_anew(
     assert "refreshed_from" not in shop.learned().tags
 
 
-@pytest.mark.parametrize("change", [{"refit": True}, {"split": Split(folds=3)}])
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"refit": True}, "the last fit has learned from what is held out now"),
+        ({"split": Split(folds=3)}, "with `split.folds` each example has been learned from"),
+    ],
+)
 def test_nothing_goes_on_that_has_learned_from_what_is_held_out(
-    change: dict[str, Any], shop: Shop, films: Dataset, two_genres: pl.DataFrame, caplog: pytest.LogCaptureFixture
-) -> None:
+    change: dict[str, Any], said: str, shop: Shop, films: Dataset, two_genres: pl.DataFrame,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
     conf = films.model_copy(update=change)
     shop.contest(conf, two_genres, "embedding", "pca")
     with caplog.at_level(logging.INFO):
         shop.tomorrow(conf, grown(two_genres, 4), "embedding", "pca")
-    assert "begins anew" in caplog.text
+    assert f"begins anew: {said}" in caplog.text
     assert "refreshed_from" not in shop.learned().tags
 
 
