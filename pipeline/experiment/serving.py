@@ -69,7 +69,7 @@ class Answering:
         try:
             body = await _body(receive)
             kind = dict(scope["headers"]).get(b"content-type", b"").decode("latin-1").partition(";")[0].strip()
-            if kind != "application/json":
+            if kind.lower() != "application/json":
                 raise RefusedError("send JSON, with the header `Content-Type: application/json`.", 415)
             answer = await self.answer(body)
         except (RefusedError, PipelineError) as error:
@@ -119,13 +119,27 @@ def _read(body: bytes) -> tuple[Rows, Mapping[str, Any]]:
 def _rows(name: str, table: Any) -> Rows:
     if name == "dataframe_split" and isinstance(table, dict):
         columns, data = table.get("columns"), table.get("data")
-        if isinstance(columns, list) and isinstance(data, list):
-            rows = [dict(zip(columns, row, strict=False)) for row in data if isinstance(row, list)]
-            if len(rows) == len(data) and all(isinstance(column, str) for column in columns):
-                return rows
+        if (
+            isinstance(columns, list)
+            and isinstance(data, list)
+            and all(isinstance(column, str) for column in columns)
+            and all(isinstance(row, list) for row in data)
+        ):
+            return _of_columns(columns, data)
     elif isinstance(table, list) and all(isinstance(row, dict) for row in table):
         return table
     raise RefusedError(f"`{name}` is no table: give rows, each an object with the columns of the model.")
+
+
+def _of_columns(columns: list[str], data: list[list[Any]]) -> Rows:
+    """The rows of a table whose columns are named once, above them."""
+    twice = next((column for column in columns if columns.count(column) > 1), None)
+    if twice is not None:
+        raise RefusedError(f"`dataframe_split` has the column {short(twice)} twice.")
+    for i, row in enumerate(data, start=1):
+        if len(row) != len(columns):
+            raise RefusedError(f"row {i} of `dataframe_split` has {len(row)} values for {len(columns)} columns.")
+    return [dict(zip(columns, row, strict=True)) for row in data]
 
 
 async def _body(receive: Receive) -> bytes:

@@ -164,6 +164,14 @@ def test_over_http_comes_what_mlflow_s_own_model_answers(
         (json.dumps({"inputs": [{"tokens": ["a"] * 100_000}]}), 400, "row 1, tokens: has 100,000 tokens"),
         (json.dumps({"inputs": [{"tokens": ["a"]}] * 10_001}), 400, "the request has 10,001 rows"),
         (" " * (17 * 2**20), 413, "the request is larger than 16 MiB"),
+        (
+            '{"dataframe_split": {"columns": ["tokens"], "data": [[["a"]], [["a"], 1]]}}',
+            400,
+            "row 2 of `dataframe_split`",
+        ),
+        ('{"dataframe_split": {"columns": ["tokens"], "data": [[]]}}', 400, "has 0 values for 1 columns"),
+        ('{"dataframe_split": {"columns": ["a", "a"], "data": [[1, 2]]}}', 400, "has the column 'a' twice"),
+        ('{"dataframe_split": {"columns": "tokens", "data": []}}', 400, "`dataframe_split` is no table"),
     ],
 )
 def test_a_mistake_in_a_request_is_told_in_a_sentence(
@@ -184,6 +192,13 @@ def test_something_else_than_json_is_told(served: Callable[..., Any]) -> None:
 
 def test_memory_does_not_grow_with_requests(served: Callable[..., Any]) -> None:
     address, process = served("films")
+
+def test_the_kind_of_a_request_is_told_in_any_letters(served: Callable[..., Any]) -> None:
+    headers = {"Content-Type": "Application/JSON; charset=utf-8"}
+    body = json.dumps({"dataframe_records": [{"tokens": WAR}]})
+    answer = requests.post(f"{served('films')[0]}/invocations", data=body, headers=headers, timeout=60)
+    assert answer.status_code == 200
+
 
     def ask(n: int) -> int:
         with requests.Session() as session:
