@@ -67,7 +67,7 @@ def score_file(model: Model, source: str, path: Path, log: logging.Logger, engin
     conf = without_answers(model.conf).model_copy(update={"source": own})
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".scoring-") as name:
         folder = Path(name)
-        records = ingest(conf, Path.cwd(), folder / "records", folder / "downloads")
+        records = ingest(conf, Path.cwd(), folder / "records", folder / "downloads", may_lack=True)
         log.info(f"{model.facts['name']}: {len(records):,} records can be used")
         unknown: list[int] = []
         if isinstance(model, Recommender):

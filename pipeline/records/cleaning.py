@@ -60,7 +60,13 @@ class Cleaner:
     """Cleans batch after batch, and counts."""
 
     def __init__(
-        self, conf: Dataset, columns: pl.Schema, where: str, quarantine: Quarantine, decimals: Mapping[str, Decimal]
+        self,
+        conf: Dataset,
+        columns: pl.Schema,
+        where: str,
+        quarantine: Quarantine,
+        decimals: Mapping[str, Decimal],
+        may_lack: bool = False,
     ) -> None:
         """Prepare for the columns of a source.
 
@@ -70,12 +76,13 @@ class Cleaner:
             where: the source as people know it, for messages.
             quarantine: gets the records that cannot be used.
             decimals: the mark before the decimals of each column that holds numbers as text.
+            may_lack: whether a column that conf renames may lack if nothing is read from it.
 
         Raises:
             PipelineError: the source lacks a column that conf names, or holds something else in it.
         """
         self.conf, self.quarantine = conf, quarantine
-        self.schema = renamed(conf, columns, where)
+        self.schema = renamed(conf, columns, where, may_lack)
         require_columns(conf, self.schema, where)
         self.counts = Counts()
         self.marks = ColumnMarks()
@@ -108,7 +115,7 @@ class Cleaner:
 
     def _with_missing(self, batch: Batch) -> pl.DataFrame:
         """The rows of a batch with the columns' own names, and null for a missing value."""
-        frame = batch.frame.rename(dict(self.conf.source.rename))
+        frame = batch.frame.rename(dict(self.conf.source.rename), strict=False)
         return frame.with_columns(self._missing) if self._missing else frame
 
     @property

@@ -56,15 +56,22 @@ def needed_columns(conf: Dataset) -> list[str]:
     return [before.get(column.name, column.name) for column in named_columns(conf)]
 
 
-def renamed(conf: Dataset, columns: pl.Schema, where: str) -> pl.Schema:
+def renamed(conf: Dataset, columns: pl.Schema, where: str, may_lack: bool = False) -> pl.Schema:
     """The columns of a source by the names that conf gives them.
+
+    Args:
+        conf: the dataset.
+        columns: the columns of the source.
+        where: the source as people know it, for messages.
+        may_lack: whether a column that conf renames may lack if nothing is read from it.
 
     Raises:
         PipelineError: conf renames a column that is not there, or gives two columns one name.
     """
     names_of = conf.source.rename
-    for old in names_of:
-        if old not in columns:
+    named = {column.name for column in named_columns(conf)}
+    for old, new in names_of.items():
+        if old not in columns and not (may_lack and new not in named):
             raise PipelineError(
                 f"{conf.file}, source.rename: there is no column {old!r} in {where}, {nearest(old, columns.names())}"
             )

@@ -95,7 +95,14 @@ class Records:
         return cls(folder)
 
 
-def ingest(conf: Dataset, conf_folder: Path, folder: Path, downloads: Path | None = None, given: Any = None) -> Records:
+def ingest(
+    conf: Dataset,
+    conf_folder: Path,
+    folder: Path,
+    downloads: Path | None = None,
+    given: Any = None,
+    may_lack: bool = False,
+) -> Records:
     """Read the source of a dataset, and write the records that can be used into a folder.
 
     The source is read once. Only where later rows show that decimals are marked otherwise than the first rows do, it is
@@ -107,6 +114,7 @@ def ingest(conf: Dataset, conf_folder: Path, folder: Path, downloads: Path | Non
         folder: created here, for the records and nothing else.
         downloads: where files that are fetched stay. Default: `downloads` beside the folder.
         given: the value of the asset that the source names, if it names one.
+        may_lack: whether a column that conf renames may lack if nothing is read from it.
 
     Raises:
         PipelineError: the source cannot be read, lacks a column, has no record, or more records than conf allows
@@ -118,7 +126,7 @@ def ingest(conf: Dataset, conf_folder: Path, folder: Path, downloads: Path | Non
             fetched = downloads or folder.with_name("downloads")
             opened = source_of(conf.source, conf_folder, fetched, needed_columns(conf), given)
             folder.mkdir(parents=True)
-            used, found = _read(conf, opened, folder, expected)
+            used, found = _read(conf, opened, folder, expected, may_lack)
             if used == found or expected is not None:
                 return Records(folder)
             shutil.rmtree(folder)
@@ -154,7 +162,7 @@ def source_of(source: Source, conf_folder: Path, downloads: Path, needed: Sequen
 
 
 def _read(
-    conf: Dataset, source: Readable, folder: Path, expected: Mapping[str, Decimal] | None
+    conf: Dataset, source: Readable, folder: Path, expected: Mapping[str, Decimal] | None, may_lack: bool
 ) -> tuple[Mapping[str, Decimal], Mapping[str, Decimal]]:
     """Read a source from its start to its end: the marks before decimals that were used, and those that all rows tell.
 
@@ -163,6 +171,7 @@ def _read(
         source: is read.
         folder: the records are written into it.
         expected: the marks before decimals, by column; None: the first rows tell them.
+        may_lack: as in `ingest`.
     """
     where = name(conf.source)
     with Quarantine(folder) as quarantine:
@@ -170,7 +179,7 @@ def _read(
         first = next(batches, None)
         said = conf.source.decimal
         usual: Decimal = "," if source.found.get("separator") == "';'" else "."
-        cleaner = Cleaner(conf, source.schema, where, quarantine, expected or {})
+        cleaner = Cleaner(conf, source.schema, where, quarantine, expected or {}, may_lack)
         if first is not None and expected is None:
             cleaner.decimals = cleaner.marks_of(first).decimals(usual, said)
         cleaned = (cleaner.clean(batch) for batch in chain([first] if first is not None else [], batches))

@@ -55,8 +55,9 @@ def learned(
     (folder / "conf").mkdir()
     fresh_database(folder / "home")
     for name, settings, records in (("films", MOVIES, two_genres), ("houses", HOMES, priced_words)):
-        records.write_csv(folder / "conf" / f"{name}.csv")
-        quick = {**settings, "source": {"path": f"{name}.csv"}, "training": {"max_epochs": 5}}
+        records.rename({"price": "cost"}, strict=False).write_csv(folder / "conf" / f"{name}.csv")
+        source = {"path": f"{name}.csv"} | ({"rename": {"cost": "price"}} if name == "houses" else {})
+        quick = {**settings, "source": source, "training": {"max_epochs": 5}}
         (folder / "conf" / f"{name}.yaml").write_text(yaml.safe_dump(quick, sort_keys=False))
     found = Learned(folder)
     with pytest.MonkeyPatch.context() as patch, dg.DagsterInstance.ephemeral() as instance:
