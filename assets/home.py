@@ -37,13 +37,18 @@ def home() -> Path:
     """The one folder in which everything is written: PIPELINE_HOME, by default `var` in the project.
 
     Raises:
-        PipelineError: its path has a character that addresses of databases do not allow.
+        PipelineError: its path has a character that addresses of databases do not allow, or that is part of a pattern.
     """
     folder = folder_of("PIPELINE_HOME", "var")
     odd = sorted({*"%?#"} & {*str(folder)})
     if odd:
         raise PipelineError(
             f"PIPELINE_HOME={folder}: the address of a database cannot have {' or '.join(odd)}. Choose another path."
+        )
+    odd = sorted({*"*[]"} & {*str(folder)})
+    if odd:
+        raise PipelineError(
+            f"PIPELINE_HOME={folder}: Dagster takes {' and '.join(odd)} for a pattern of paths. Choose another path."
         )
     return folder
 

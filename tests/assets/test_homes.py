@@ -47,6 +47,14 @@ def test_a_home_whose_name_an_address_cannot_have_is_told(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["conf"]
 
 
+@pytest.mark.parametrize("name", ["data [new]", "b*", "]"])
+def test_a_home_whose_name_is_a_pattern_is_told(
+    movies: Dataset, name: str, tmp_path: Path, run: Callable[[Path], str]
+) -> None:
+    assert "for a pattern of paths. Choose another path." in run(tmp_path / name)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["conf"]
+
+
 @pytest.mark.parametrize("database", ["mlflow.db", "dagster/history/runs.db", "dagster/schedules/schedules.db"])
 def test_a_broken_database_is_told_and_stays(
     movies: Dataset, database: str, tmp_path: Path, run: Callable[[Path], str]
