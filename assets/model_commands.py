@@ -1,5 +1,6 @@
 """From the command line: serve the champion over HTTP or as a page, score a file with it, choose another version."""
 
+import glob
 import importlib.util
 import json
 import logging
@@ -24,9 +25,12 @@ from pipeline.experiment.models import load, model_folder
 from pipeline.experiment.packaging import data_of
 from pipeline.home import project, typed
 from pipeline.inference.file_scoring import ANSWERS, score_file
+from pipeline.records.source.paths import without_ending
 
 PORT, TRY_PORT = 5002, 8501
 """Where the champion answers by default, and where its page is."""
+_STREAMS = (Path("/dev"), Path("/dev/fd"))
+"""Where standard input and the output of other commands have a name."""
 
 
 def serve(dataset: str) -> int:
@@ -110,13 +114,21 @@ def score(dataset: str, source: str) -> int:
     if not source:
         raise PipelineError(f"say which file: {typed('score', dataset)} FILE=new.csv")
     path = Path(source).expanduser()
-    name = "records" if set("*?[") & set(path.name) else path.name.partition(".")[0] or "records"
+    if source == "-" or path.is_fifo() or path.absolute().parent in _STREAMS:
+        raise PipelineError(
+            f"{source}: a stream cannot be scored, since its format and the place of the answers come from the name of "
+            "a file. Write it into one first, such as `cat > new.csv`, and give that."
+        )
+    is_pattern = bool(set("*?[") & set(path.name)) and not path.exists()
+    name = "records" if is_pattern else without_ending(source) or "records"
     folder = path.parent if "://" not in source and path.parent.is_dir() else Path.cwd()
     logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
     for chatty in ("mlflow", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     begin = time.monotonic()
     given = source if "://" in source else str(path.absolute())
+    if is_pattern and path.parent.is_dir():
+        given = str(Path(glob.escape(str(path.parent.absolute()))) / path.name)
     made = score_file(load(dataset, _tracking_uri()), given, folder / f"{name}{ANSWERS}", logging.getLogger("score"))
     print(f"{made.path}: {made.n_rows:,} answers for {made.n_records:,} records, in {time.monotonic() - begin:.1f} s.")
     if made.n_left_out:

@@ -105,7 +105,7 @@ class Embedding:
         metadata = pl.read_parquet_metadata(path)
         if "provenance" not in metadata:
             raise PipelineError(f"{path}: was not written by this pipeline: it has no provenance.")
-        frame = pl.read_parquet(path)
+        frame = pl.read_parquet(path, glob=False)
         vocabulary = Vocabulary.of_frame(frame.select("token", "label", "count"))
         vocabulary.require(metadata["vocabulary"], str(path))
         n = int(metadata.get("replicas", "0"))

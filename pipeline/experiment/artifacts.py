@@ -83,7 +83,8 @@ def _draw(
 
 def vocabulary_size(tracker: Tracker, fit: Fit) -> int:
     """V, the number of tokens in a fit's embedding."""
-    rows: int = pl.scan_parquet(tracker.file(fit.run_id, "embedding.parquet")).select(pl.len()).collect().item()
+    path = tracker.file(fit.run_id, "embedding.parquet")
+    rows: int = pl.scan_parquet(path, glob=False).select(pl.len()).collect().item()
     return rows
 
 
@@ -97,7 +98,7 @@ def load_scores(tracker: Tracker, fits: Sequence[Fit], part: str) -> list[pl.Dat
     """The scores of each held-out example of a part, one frame for each fit; [] if a fit has none of the part."""
     if not all(any(name.startswith(f"{part}_") and not name.endswith("_loss") for name in fit.metrics) for fit in fits):
         return []
-    return [pl.read_parquet(tracker.file(fit.run_id, f"{part}_examples.parquet")) for fit in fits]
+    return [pl.read_parquet(tracker.file(fit.run_id, f"{part}_examples.parquet"), glob=False) for fit in fits]
 
 
 def recorded_scores(tracker: Tracker, run_id: str, part: str) -> pl.DataFrame | None:
@@ -105,4 +106,4 @@ def recorded_scores(tracker: Tracker, run_id: str, part: str) -> pl.DataFrame | 
     name = f"{part}_examples.parquet"
     if not any(file.path == name for file in tracker.client.list_artifacts(run_id)):
         return None
-    return pl.read_parquet(tracker.file(run_id, name))
+    return pl.read_parquet(tracker.file(run_id, name), glob=False)

@@ -39,7 +39,7 @@ class Recommendations:
     @property
     def frame(self) -> pl.LazyFrame:
         """One row for each example and rank, the examples in their order."""
-        return pl.scan_parquet(self.folder / _FILE)
+        return pl.scan_parquet(self.folder / _FILE, glob=False)
 
     def save(self, folder: Path) -> None:
         """Move the file into a folder."""

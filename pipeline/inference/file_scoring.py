@@ -78,7 +78,7 @@ def score_file(model: Model, source: str, path: Path, log: logging.Logger, engin
             raise AssertionError(f"no answers in bulk from a {type(model).__name__}")
         shutil.move(folder / "answers.parquet", path)
         counts, why = records.counts, Reasons.of(records.quarantine).sentence()
-    first = pl.scan_parquet(path).head(5).collect()
+    first = pl.scan_parquet(path, glob=False).head(5).collect()
     return Scored(path, n, counts.used, counts.quarantined, why, sum(unknown), first)
 
 

@@ -51,7 +51,7 @@ class Model(ABC):
             raise PipelineError(f"{folder}: is a model of the format {facts.get('format')}, and this reads {FORMAT}.")
         self.facts: Mapping[str, Any] = facts
         """What is known of the model: its dataset, fit and MLflow run, its metrics, and what its task adds."""
-        self.about = pl.read_parquet(folder / "about.parquet")
+        self.about = pl.read_parquet(folder / "about.parquet", glob=False)
         """One row for each token, in the vocabulary's order: the columns that describe it."""
 
     @classmethod

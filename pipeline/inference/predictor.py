@@ -160,7 +160,7 @@ class NumberPredictor(Predictor):
         conf = conf_of(folder)
         assert isinstance(conf.task, Regression)
         errors = {
-            part: conf.task.errors(pl.read_parquet(material.fit / f"{part}_examples.parquet"))
+            part: conf.task.errors(pl.read_parquet(material.fit / f"{part}_examples.parquet", glob=False))
             for part in HELD_OUT
             if (material.fit / f"{part}_examples.parquet").exists()
         }

@@ -44,7 +44,7 @@ class Records:
     @property
     def frame(self) -> pl.LazyFrame:
         """The records, as a lazy frame. Numbers that were read from texts stand in columns of their own."""
-        return pl.scan_parquet(self.files, hive_partitioning=False)
+        return pl.scan_parquet(self.files, hive_partitioning=False, glob=False)
 
     @property
     def files(self) -> list[Path]:
@@ -54,7 +54,7 @@ class Records:
     @property
     def quarantine(self) -> pl.DataFrame:
         """The records that cannot be used: `file`, `line`, `column`, `reason` and `raw`, the text."""
-        return pl.read_parquet(self.folder / FILE)
+        return pl.read_parquet(self.folder / FILE, glob=False)
 
     def __len__(self) -> int:
         return self.counts.used

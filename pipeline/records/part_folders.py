@@ -66,7 +66,7 @@ def write_about(folder: Path, own: dict[str, Any]) -> None:
     version = " ".join(f"{one} {facts['version']}" for one, facts in parts.items())
     bad = [part(folder, one) / FILE for one, facts in parts.items() if facts["counts"]["quarantined"]]
     if bad:
-        pl.scan_parquet(bad, hive_partitioning=False).sink_parquet(folder / FILE)
+        pl.scan_parquet(bad, hive_partitioning=False, glob=False).sink_parquet(folder / FILE)
     else:
         with Quarantine(folder):
             pass

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ from assets.automation import ALL
 from assets.definitions import definitions
 from docs.tour import free_port
 from pipeline.config.files import load
+from pipeline.experiment.models import load as load_model
 from pipeline.experiment.models import model_folder
 from pipeline.inference.bulk import Recommendations
 from tests.conftest import HOMES, MOVIES, PATIENCE, genre_of, wait_until
@@ -162,9 +164,6 @@ def test_over_http_comes_what_mlflow_s_own_model_answers(
         ('{"dataframe_records": [{"tokens": ["a"]}], "params": {"k": "2"}}', 400, "params, k: is '2', and a whole"),
         ('{"dataframe_records": [{"tokens": ["a"]}], "params": {"k": 0}}', 400, "params, k: is 0"),
         ('{"dataframe_records": [{"tokens": ["a"]}], "params": {"where": "x +"}}', 400, "params, where: 'x +' cannot"),
-        (json.dumps({"inputs": [{"tokens": ["a"] * 100_000}]}), 400, "row 1, tokens: has 100,000 tokens"),
-        (json.dumps({"inputs": [{"tokens": ["a"]}] * 10_001}), 400, "the request has 10,001 rows"),
-        (" " * (17 * 2**20), 413, "the request is larger than 16 MiB"),
         (
             '{"dataframe_split": {"columns": ["tokens"], "data": [[["a"]], [["a"], 1]]}}',
             400,
@@ -173,6 +172,9 @@ def test_over_http_comes_what_mlflow_s_own_model_answers(
         ('{"dataframe_split": {"columns": ["tokens"], "data": [[]]}}', 400, "has 0 values for 1 columns"),
         ('{"dataframe_split": {"columns": ["a", "a"], "data": [[1, 2]]}}', 400, "has the column 'a' twice"),
         ('{"dataframe_split": {"columns": "tokens", "data": []}}', 400, "`dataframe_split` is no table"),
+        (json.dumps({"inputs": [{"tokens": ["a"] * 100_000}]}), 400, "row 1, tokens: has 100,000 tokens"),
+        (json.dumps({"inputs": [{"tokens": ["a"]}] * 10_001}), 400, "the request has 10,001 rows"),
+        (" " * (17 * 2**20), 413, "the request is larger than 16 MiB"),
     ],
 )
 def test_a_mistake_in_a_request_is_told_in_a_sentence(
@@ -191,15 +193,15 @@ def test_something_else_than_json_is_told(served: Callable[..., Any]) -> None:
     assert (answer.status_code, "send JSON" in answer.json()["message"]) == (415, True)
 
 
-def test_memory_does_not_grow_with_requests(served: Callable[..., Any]) -> None:
-    address, process = served("films")
-
 def test_the_kind_of_a_request_is_told_in_any_letters(served: Callable[..., Any]) -> None:
     headers = {"Content-Type": "Application/JSON; charset=utf-8"}
     body = json.dumps({"dataframe_records": [{"tokens": WAR}]})
     answer = requests.post(f"{served('films')[0]}/invocations", data=body, headers=headers, timeout=60)
     assert answer.status_code == 200
 
+
+def test_memory_does_not_grow_with_requests(served: Callable[..., Any]) -> None:
+    address, process = served("films")
 
     def ask(n: int) -> int:
         with requests.Session() as session:
@@ -238,6 +240,45 @@ def test_the_records_of_a_file_are_scored(learned: Learned, typed: Callable[...,
     scored = pl.read_parquet(tmp_path / "lists.scored.parquet")
     assert scored.columns == ["example", "rank", "token", "label", "score"]
     assert {genre_of(token) for token in scored.head(10)["token"]} == {"war"}
+
+
+def test_each_file_has_answers_of_its_own(typed: Callable[..., Any], tmp_path: Path) -> None:
+    for day in ("01", "02"):
+        (tmp_path / f"new.2024-01-{day}.csv").write_text(f"id;text;area\n{day};castle garden;100\n")
+        assert typed("score", "houses", str(tmp_path / f"new.2024-01-{day}.csv"))[0] == 0
+    for day in ("01", "02"):
+        assert pl.read_parquet(tmp_path / f"new.2024-01-{day}.scored.parquet")["id"].to_list() == [day]
+
+
+@pytest.mark.parametrize("asked", ["new*.csv", "{folder}/new*.csv", "new[1].csv", "{folder}/new[1].csv"])
+def test_a_file_is_scored_in_a_folder_whose_name_is_a_pattern(
+    asked: str, typed: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "[new] data*"
+    folder.mkdir()
+    (folder / "new[1].csv").write_text("id;text;area\n1;castle garden;100\n2;ruin;wide\n")
+    monkeypatch.chdir(folder)
+    code, out, err = typed("score", "houses", asked.format(folder="." if "*" in asked else folder))
+    assert (code, err) == (0, "")
+    assert "1 more record could not be used" in out
+    name = "records" if "*" in asked else "new[1]"
+    assert pl.read_parquet(folder / f"{name}.scored.parquet", glob=False)["id"].to_list() == ["1"]
+
+
+def test_what_was_made_is_read_in_a_folder_whose_name_is_a_pattern(learned: Learned, tmp_path: Path) -> None:
+    made = learned.folder / "home" / "data" / "films" / "recommendations"
+    shutil.copytree(made, tmp_path / "[1]")
+    there = Recommendations.load(tmp_path / "[1]").frame.collect()
+    assert there.equals(Recommendations.load(made).frame.collect())
+    shutil.copytree(model_folder("films", f"sqlite:///{learned.folder}/home/mlflow.db"), tmp_path / "[2]")
+    assert load_model(str(tmp_path / "[2]")).similar("war-01", 3).height == 3
+
+
+def test_a_stream_is_told_that_it_has_to_be_a_file(typed: Callable[..., Any], tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for stream in ("-", "/dev/stdin", "/dev/fd/0", str(tmp_path / "pipe")):
+        code, _, err = typed("score", "houses", stream)
+        assert (code, "Write it into one first, such as `cat > new.csv`" in err) == (1, True)
 
 
 def test_what_cannot_be_answered_is_told_beside_the_answers(typed: Callable[..., Any], tmp_path: Path) -> None:

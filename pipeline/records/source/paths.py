@@ -107,6 +107,19 @@ def ending(path: str) -> str:
     return suffixes[-1] if suffixes else ""
 
 
+def without_ending(path: str) -> str:
+    """The name of a file, without its folder and the endings of its format and compression.
+
+    >>> without_ending("new.2024-01-02.csv.gz"), without_ending("https://host/sales.tsv?page=1")
+    ('new.2024-01-02', 'sales')
+    """
+    bare = Path(path.split("?", 1)[0] if "://" in path else path).name
+    for endings in (COMPRESSIONS, tuple(_FORMATS)):
+        if bare.lower().endswith(endings):
+            bare = bare[: bare.rindex(".")]
+    return bare
+
+
 def variables_put_in(address: str, key: str) -> str:
     """An address with the values of the variables of the environment that it names.
 
@@ -129,10 +142,10 @@ def _resolve(path: str, source: Source, conf_folder: Path) -> list[str]:
         whole = folder / Path(path).expanduser()
         if os.path.lexists(whole):  # a name may hold characters that mean something in a glob
             return _of_folder(whole, source) if whole.is_dir() else [_readable(whole)]
-        found = sorted(glob.glob(str(whole), recursive=True))
-        files = [one for one in found if not Path(one).is_dir()]
+        found = sorted(glob.glob(str(Path(path).expanduser()), root_dir=folder, recursive=True))  # so may the folder's
+        files = [folder / one for one in found if not (folder / one).is_dir()]
         if files:
-            return [_readable(Path(one)) for one in files]
+            return [_readable(one) for one in files]
     looked = " nor ".join(dict.fromkeys(os.path.normpath(folder / Path(path).expanduser()) for folder in folders))
     looked_for = "" if looked == path else f" (looked for {looked})"
     raise PipelineError(f"{path}: there is no such file{looked_for}. Correct `source.path`.")
