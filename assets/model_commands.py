@@ -113,21 +113,22 @@ def score(dataset: str, source: str) -> int:
     """
     if not source:
         raise PipelineError(f"say which file: {typed('score', dataset)} FILE=new.csv")
-    path = Path(source).expanduser()
-    if source == "-" or path.is_fifo() or path.absolute().parent in _STREAMS:
+    is_local, path = "://" not in source, Path(source).expanduser()
+    if is_local and (source == "-" or path.is_fifo() or path.absolute().parent in _STREAMS):
         raise PipelineError(
             f"{source}: a stream cannot be scored, since its format and the place of the answers come from the name of "
             "a file. Write it into one first, such as `cat > new.csv`, and give that."
         )
-    is_pattern = bool(set("*?[") & set(path.name)) and not path.exists()
+    marks = set("*?[" if is_local else "*")  # in the address of a page, ? begins a query
+    is_pattern = bool(marks & set(path.name)) and not (is_local and path.exists())
     name = "records" if is_pattern else without_ending(source) or "records"
-    folder = path.parent if "://" not in source and path.parent.is_dir() else Path.cwd()
+    folder = path.parent if is_local and path.parent.is_dir() else Path.cwd()
     logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
     for chatty in ("mlflow", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     begin = time.monotonic()
-    given = source if "://" in source else str(path.absolute())
-    if is_pattern and path.parent.is_dir():
+    given = str(path.absolute()) if is_local else source
+    if is_local and is_pattern and path.parent.is_dir():
         given = str(Path(glob.escape(str(path.parent.absolute()))) / path.name)
     made = score_file(load(dataset, _tracking_uri()), given, folder / f"{name}{ANSWERS}", logging.getLogger("score"))
     print(f"{made.path}: {made.n_rows:,} answers for {made.n_records:,} records, in {time.monotonic() - begin:.1f} s.")

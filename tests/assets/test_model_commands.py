@@ -28,6 +28,7 @@ from pipeline.experiment.models import load as load_model
 from pipeline.experiment.models import model_folder
 from pipeline.inference.bulk import Recommendations
 from tests.conftest import HOMES, MOVIES, PATIENCE, genre_of, wait_until
+from tests.web import Host
 
 PROJECT = Path(__file__).parents[2]
 WAR = ["War-00", "war-01", "war-02"]
@@ -248,6 +249,17 @@ def test_each_file_has_answers_of_its_own(typed: Callable[..., Any], tmp_path: P
         assert typed("score", "houses", str(tmp_path / f"new.2024-01-{day}.csv"))[0] == 0
     for day in ("01", "02"):
         assert pl.read_parquet(tmp_path / f"new.2024-01-{day}.scored.parquet")["id"].to_list() == [day]
+
+
+def test_a_file_of_an_address_is_scored_into_the_working_directory(
+    typed: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    host = Host()
+    host.content = b"id;text;area\n1;castle garden;100\n"
+    assert typed("score", "houses", f"{host.address}/new.2024.csv?signature={'x' * 300}")[0] == 0
+    host.close()
+    assert pl.read_parquet(tmp_path / "new.2024.scored.parquet")["id"].to_list() == ["1"]
 
 
 @pytest.mark.parametrize("asked", ["new*.csv", "{folder}/new*.csv", "new[1].csv", "{folder}/new[1].csv"])
