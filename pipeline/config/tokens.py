@@ -36,8 +36,10 @@ class Tokens(Kind, ABC):
 
     columns: Columns
     """The column, or columns, of the raw records to make tokens from."""
-    qualified: bool | None = None
-    """Write tokens as `column=token`. Default: yes as soon as tokens come from more than one column."""
+    qualified: bool | Annotated[str, Field(min_length=1)] | None = None
+    """Write tokens as `column=token`; or as `red=token` with `qualified: red`, so that the same token is another one in
+    the columns of another section, as a player is in another team. Default: yes as soon as tokens come from more than
+    one column."""
     lowercase: bool
     """Lower-case the tokens."""
 

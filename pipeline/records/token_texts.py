@@ -43,11 +43,13 @@ def texts_of(tokens: Tokens, column: str, dtype: pl.DataType, conf: Dataset) -> 
 
 
 def written(tokens: Tokens, column: str, conf: Dataset, text: pl.Expr) -> pl.Expr:
-    """A text as the token that the vocabulary holds: qualified with its column, lower-cased, or unchanged.
+    """A text as the token that the vocabulary holds: qualified with its column or a name, lower-cased, or unchanged.
 
     Where two kinds of tokens come from one column, the kind stands there too, so that they are not taken for another.
     """
-    if tokens.qualified or (tokens.qualified is None and len(conf.token_columns) > 1):
+    if isinstance(tokens.qualified, str):
+        text = pl.format("{}={}", pl.lit(tokens.qualified), text)
+    elif tokens.qualified or (tokens.qualified is None and len(conf.token_columns) > 1):
         is_shared = conf.token_columns.count(column) > 1
         text = pl.format("{}={}", pl.lit(f"{column} {tokens.kind}" if is_shared else column), text)
     return text.str.to_lowercase() if tokens.lowercase else text

@@ -101,3 +101,12 @@ def test_only_files_and_databases_have_periods_and_duplicates_are_looked_for_wit
     ):
         with pytest.raises(PipelineError, match=sentence):
             load(write_conf("small", {**minimal, "source": source}))
+
+
+def test_a_group_is_neither_the_target_nor_a_list(minimal: dict[str, Any], write_conf: Callable[..., Path]) -> None:
+    priced = {"task": {"kind": "regression", "target": "price"}, "split": {"group": "price"}}
+    with pytest.raises(PipelineError, match=r"`split.group` names the target"):
+        load(write_conf("small", {**minimal, **priced}))
+    lists = {"tokens": [{"kind": "items", "columns": "tags"}], "split": {"group": "tags"}}
+    with pytest.raises(PipelineError, match=r"`split.group` names a column of lists"):
+        load(write_conf("small", {**minimal, **lists}))

@@ -89,6 +89,7 @@ def test_tokens_of_several_columns_are_qualified_unless_conf_says_no(tokens_of: 
     assert tokens_of(records, both) == [["Style=Two_Story", "Roof=Hip"]]
     assert tokens_of(records, {**both, "lowercase": True}) == [["style=two_story", "roof=hip"]]
     assert tokens_of(records, {**both, "qualified": False}) == [["Two_Story", "Hip"]]
+    assert tokens_of(records, {**both, "qualified": "is"}) == [["is=Two_Story", "is=Hip"]]
     one = {"kind": "value", "columns": "Style", "qualified": True}
     assert tokens_of(records, one) == [["Style=Two_Story"]]
 
