@@ -36,11 +36,14 @@ OF_WEIGHTS = (
     *("minutes", "hours", "seconds", "duration", "times", "amount", "menge", "anzahl", "minuten"),
 )
 OF_CLASSES = (
-    *("label", "target", "outcome", "churn", "fraud", "survived", "default", "defaulted", "approved", "diagnosis"),
-    *("sentiment", "species", "class", "klasse", "category", "kategorie", "result", "status", "folder"),
+    *("label", "target", "y", "outcome", "churn", "fraud", "survived", "default", "defaulted", "approved"),
+    *("readmitted", "subscribed", "failure", "disease", "win", "winner", "diagnosis"),
+    *("sentiment", "species", "class", "klasse", "category", "kategorie", "result", "status", "folder", "income"),
 )
 SURELY_CLASSES = ("label", "class", "klasse", "category", "kategorie", "species")
 """Of these, names that no amount has: numbers under them are codes."""
+OF_TRAITS = ("sex", "gender", "geschlecht")
+"""Names of two values that hardly anyone predicts, though they stand first."""
 NO_CATEGORIES = ("id", "url", "scraped", "source", "license")
 IDS = ("id", "ids", "nr", "no", "key", "code", "number", "nummer")
 OF_POST = ("zip", "plz", "postcode", "postal")

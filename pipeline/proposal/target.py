@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from pipeline.proposal.hints import IDS, NO_CATEGORIES, OF_CLASSES, OF_NUMBERS, SURELY_CLASSES
+from pipeline.proposal.hints import IDS, NO_CATEGORIES, OF_CLASSES, OF_NUMBERS, OF_TRAITS, SURELY_CLASSES
 from pipeline.proposal.profile import Profile
 
 _FACTOR = 2
@@ -10,6 +10,10 @@ _FACTOR = 2
 MOST_CODES_OF_CLASSES = 10
 """Whole numbers of at most so many different values may be classes, such as 0 and 1 for whether a loan was paid."""
 _MOST_CLASSES = 50
+_ROWS_OF_A_CLASS = 10
+"""Mean number of rows of a class, at least, where more than that many have a name that surely is one of classes."""
+_MISSING = 0.6
+"""The share of the rows without a value of a column to predict is lower than this."""
 
 
 def otherwise_of(others: Iterable[Profile]) -> str:
@@ -29,32 +33,65 @@ def target_of(profiles: dict[str, Profile], has_lists: bool) -> tuple[str | None
         profiles: the columns that are no tokens for sure.
         has_lists: whether others are; then only a name says that something is to be predicted.
     """
-    numbers = [one for one in profiles.values() if _is_a_number(one) and one.n_different > 10 and one.missing < 0.6]
-    by_name = list(dict.fromkeys(one.name for hint in OF_NUMBERS for one in numbers if one.named(hint)))
-    classes = [
-        one.name
-        for one in sorted(profiles.values(), key=_place_among_classes)
-        if one.named(*OF_CLASSES)
-        and 2 <= one.n_different <= _MOST_CLASSES
-        and one.missing < 0.6
-        and one.n_different < one.n / 5
-    ]
-    if by_name and not (classes and profiles[by_name[0]].named("score", "rating", "value", "wert", "amount")):
-        others = by_name[1:2] or classes[:1]
-        return by_name[0], f"{by_name[0]} is a number with a name of something to predict", "".join(others)
-    if classes:
-        several = f"{classes[0]} has {profiles[classes[0]].n_different} values, and a name of something to predict"
-        return classes[0], several, "".join(classes[1:2])
+    named = target_by_name(profiles)
+    if named is not None:
+        return named
     if has_lists or any(one.holds in ("texts", "lists") for one in profiles.values()):
         return None, "", ""
-    numbers = [one for one in numbers if not (one.named(*IDS) or one.is_an_id or one.is_place_or_time)]
-    if numbers:
-        return (
-            numbers[-1].name,
-            f"{numbers[-1].name} is the last column of numbers",
-            "".join(one.name for one in numbers[-2:-1]),
-        )
-    return None, "", ""
+    numbers = [one for one in _numbers(profiles) if not (one.named(*IDS) or one.is_an_id or one.is_place_or_time)]
+    two = [one.name for one in _two_valued(profiles)]
+    names = [one.name for one in reversed(numbers)]
+    # what is to be predicted stands last, rarely first: then a text is a feature sooner than 0 and 1
+    first_of_texts = [name for name in two if not profiles[name].is_whole and name != list(profiles)[-1]]
+    able = [name for name in two if name not in first_of_texts] + names[:1] + first_of_texts + names[1:]
+    if not able:
+        return None, "", ""
+    why = f"{able[0]} is the last column of numbers"
+    if able[0] in two:
+        why = f"{able[0]} stands at an end, and has two values"
+    return able[0], why, "".join(able[1:2])
+
+
+def target_by_name(profiles: dict[str, Profile]) -> tuple[str, str, str] | None:
+    """The column to predict whose name says so, why, and what else it could be; None if no name does."""
+    numbers = _numbers(profiles)
+    by_name = list(dict.fromkeys(one.name for hint in OF_NUMBERS for one in numbers if one.named(hint)))
+    classes = [one.name for one in sorted(profiles.values(), key=_place_among_classes) if _has_a_name_of_classes(one)]
+    if by_name and not (classes and profiles[by_name[0]].named("score", "rating", "value", "wert", "amount")):
+        others = [*by_name[1:2], *classes]
+        return by_name[0], f"{by_name[0]} is a number with a name of something to predict", "".join(others[:1])
+    if classes:
+        several = f"{classes[0]} has {profiles[classes[0]].n_different} values, and a name of something to predict"
+        return classes[0], several, "".join([*classes[1:2], *by_name][:1])
+    return None
+
+
+def _numbers(profiles: dict[str, Profile]) -> list[Profile]:
+    """The columns of numbers that could be predicted."""
+    return [one for one in profiles.values() if _is_a_number(one) and one.n_different > 10 and one.missing < _MISSING]
+
+
+def _has_a_name_of_classes(one: Profile) -> bool:
+    """Whether a column has a name of something to predict, and values of which each has rows enough."""
+    if not one.named(*OF_CLASSES) or one.n_different < 2 or one.missing >= _MISSING:
+        return False
+    few = one.n_different <= _MOST_CLASSES and one.n_different < one.n / 5
+    return few or (one.named(*SURELY_CLASSES) and _has_rows_enough(one))
+
+
+def _has_rows_enough(one: Profile) -> bool:
+    """Whether each of many classes has so many rows that it can be learned."""
+    return one.n_different * _ROWS_OF_A_CLASS <= one.n
+
+
+def _two_valued(profiles: dict[str, Profile]) -> list[Profile]:
+    """The last column and the first, if they have two values, as most of the others do not."""
+    able = [one for one in profiles.values() if one.holds not in ("row ids", "nothing", "dates")]
+    two = [one for one in able if one.n_different == 2 and one.holds in ("categories", "numbers")]
+    if len(able) < 2 or 2 * len(two) > len(able) + 1:  # more than half of the others
+        return []
+    ends = dict.fromkeys((able[-1], able[0]))
+    return [one for one in ends if one in two and one.missing < _MISSING and not one.named(*OF_TRAITS)]
 
 
 def _place_among_classes(one: Profile) -> int:
@@ -81,9 +118,11 @@ def has_a_logarithm(one: Profile) -> bool:
 
 def is_a_class(one: Profile) -> bool:
     """Whether the values of a column to predict are classes, and no numbers."""
+    if one.n_different == 2:
+        return True
     if one.is_whole:
-        most = _MOST_CLASSES if one.named(*SURELY_CLASSES) else MOST_CODES_OF_CLASSES
-        return one.n_different <= most and one.named(*OF_CLASSES)
+        is_surely = one.named(*SURELY_CLASSES) and (one.n_different <= _MOST_CLASSES or _has_rows_enough(one))
+        return is_surely or (one.n_different <= MOST_CODES_OF_CLASSES and one.named(*OF_CLASSES))
     return one.holds in ("categories", "ids")
 
 

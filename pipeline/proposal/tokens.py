@@ -1,7 +1,6 @@
 """Which columns of a table hold tokens, where every row is an example."""
 
 import math
-import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -9,7 +8,7 @@ import polars as pl
 
 from pipeline.config.records import MISSING
 from pipeline.config.section import as_tuple
-from pipeline.proposal.hints import NO_CATEGORIES, OF_CLASSES, OF_NUMBERS, OF_TOKENS
+from pipeline.proposal.hints import NO_CATEGORIES, OF_CLASSES, OF_NUMBERS
 from pipeline.proposal.look import Guess
 from pipeline.proposal.profile import Profile
 from pipeline.records.tokens.indicators import IndicatorTokens
@@ -24,8 +23,6 @@ _FEWEST_ROWS, _REPEATED = 100, 0.05
 """Of a source of so many rows, a smaller share of values that are there three times or more can teach nothing."""
 _SPELLED = "few short pieces with blanks between them"
 _NO_WORDS = "texts with nothing between their words"
-_ALIKE = 0.7
-"""A larger share of values in common makes columns places of one list."""
 _ROWS = 20_000
 """Rows whose tokens are counted, at most."""
 _IN_TRAINING = 0.6
@@ -99,33 +96,6 @@ def indicators(profiles: Iterable[Profile], has_names: bool = True) -> list[str]
     return found[:MOST_INDICATORS]
 
 
-def numbered(frame: pl.DataFrame, profiles: Iterable[Profile]) -> list[list[str]]:
-    """Columns that are places of one list, such as `item 1`, `item 2`: their names differ in a number only.
-
-    Args:
-        frame: the first rows.
-        profiles: of its columns.
-    """
-    groups: dict[str, list[Profile]] = {}
-    for one in profiles:
-        if frame[one.name].dtype == pl.String and re.search(r"\d", one.name):
-            groups.setdefault(re.sub(r"\d+", "#", one.name), []).append(one)
-    return [[one.name for one in group] for group in groups.values() if _is_one_list(frame, group)]
-
-
-def _is_one_list(frame: pl.DataFrame, group: Sequence[Profile]) -> bool:
-    """Whether columns hold the same things: most values of the others are values of the fullest too."""
-    full = [one for one in group if one.holds in ("ids", "categories", "row ids", "texts")]
-    full = [one for one in full if not one.is_whole or one.named(*OF_TOKENS)]
-    if len(full) < 2 or len(full) < sum(one.holds != "nothing" for one in group):
-        return False
-    fullest, *others = sorted(full, key=lambda one: one.missing)
-    known = frame[fullest.name].head(_ROWS).unique()
-    values = pl.concat([frame[one.name].head(_ROWS).alias("value") for one in others])
-    values = values.filter(~values.is_in(MISSING)).drop_nulls()
-    return len(values) > 0 and float(values.is_in(known.implode()).mean()) > _ALIKE  # type: ignore[arg-type]
-
-
 def n_tokens(section: dict[str, Any], frame: pl.DataFrame, is_whole: bool, min_count: int) -> int:
     """How many different tokens a section makes, at least.
 
@@ -136,11 +106,10 @@ def n_tokens(section: dict[str, Any], frame: pl.DataFrame, is_whole: bool, min_c
         min_count: how many of them are enough.
     """
     least = min_count / _IN_TRAINING if is_whole and frame.height <= _ROWS else 1
-    found = 0
-    for column in as_tuple(section["columns"]):
-        values = _values(section, frame[column].head(_ROWS)).drop_nulls()
-        found += int((values.value_counts(name="n")["n"] >= least).sum())
-    return found
+    values = [_values(section, frame[column].head(_ROWS)).drop_nulls() for column in as_tuple(section["columns"])]
+    if section.get("qualified") not in (None, True):  # then a value is the same token in each column
+        values = [pl.concat([one.cast(pl.String).alias("value") for one in values])]
+    return sum(int((one.value_counts(name="n")["n"] >= least).sum()) for one in values)
 
 
 def hardly_repeats(one: Profile, frame: pl.DataFrame) -> bool:

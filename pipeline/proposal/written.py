@@ -8,7 +8,8 @@ import yaml
 from pipeline.config.section import as_tuple
 from pipeline.errors import PipelineError
 from pipeline.proposal.look import Guess, Look, look
-from pipeline.proposal.shape import Shape, few, shape
+from pipeline.proposal.sections import Shape, few
+from pipeline.proposal.shape import shape
 
 _BASELINES = {
     "missing_tokens": ["popularity", "als"],

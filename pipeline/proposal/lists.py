@@ -1,0 +1,76 @@
+"""Proposes lists of tokens: of rows that have the same value in a column, or of the items of a line."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+
+from pipeline.proposal.hints import OF_LABELS, OF_WEIGHTS
+from pipeline.proposal.look import Guess, Look
+from pipeline.proposal.profile import Profile
+from pipeline.proposal.sections import Shape, where
+from pipeline.proposal.target import quoted
+
+
+def of_lines(look: Look, delimiter: Guess) -> Shape:
+    """Each line is a list of items, which a delimiter divides."""
+    section = {"kind": "items", "columns": "line", "delimiter": delimiter.value}
+    found = Shape(
+        Guess({"kind": "missing_tokens"}, "items of a list predict the other items"),
+        [Guess(section, f"each line is a list: {delimiter.reason}")],
+    )
+    found.count(look.frame.height, look)
+    return found
+
+
+def of_pairs(look: Look, profiles: dict[str, Profile], example: str, token: str, otherwise: str) -> Shape:
+    """The rows with the same value in a column are a list.
+
+    Args:
+        look: the start of the source.
+        profiles: of its columns.
+        example: the column that says which rows are one list.
+        token: the column of the items.
+        otherwise: what else these columns could be.
+    """
+    frame = look.frame
+    each = frame.height / profiles[example].n_different
+    section: dict[str, Any] = {"kind": "value", "columns": token}
+    label = _label(frame, profiles, token)
+    if label is not None:
+        section["label"] = label
+    found = Shape(
+        Guess({"kind": "missing_tokens"}, f"some {token} of a list predict the others"),
+        [Guess(section, f"the {profiles[token].n_different:,} values of {token} repeat over the lists")],
+        Guess(example, f"rows with the same {example} are one list, of {each:.1f} rows on average", otherwise),
+    )
+    found.count(profiles[example].n_different, look)
+    for one in profiles.values():
+        if one.holds in ("numbers", "categories") and one.named("rating", "stars", "score", "bewertung"):
+            best = str(frame[one.name].cast(pl.String).drop_nulls().mode().sort().last())
+            found.notes.append(f"where: {quoted(one.name)} >= {best}   # only what people like")
+    found.where = where([profiles[example], profiles[token]])
+    found.weight = _weight([one for one in profiles.values() if one.name not in (example, token)])
+    return found
+
+
+def _weight(others: Sequence[Profile]) -> Guess | None:
+    """The column that may say how much a row counts."""
+    able = [one for one in others if one.holds in ("numbers", "ids", "categories") and one.is_positive]
+    named = [one.name for hint in OF_WEIGHTS for one in able if one.named(hint) and not one.missing]
+    if not named:
+        return None
+    is_sure = named[0].lower() in ("weight", "gewicht")
+    reason = "how much a row counts; without it all count the same"
+    return Guess(named[0], reason) if is_sure else Guess(None, reason, named[0])
+
+
+def _label(frame: pl.DataFrame, profiles: dict[str, Profile], token: str) -> str | None:
+    """A column of which each token has one value, and which reads better than the token."""
+    for one in profiles.values():
+        if one.name == token or not one.named(*OF_LABELS) or one.holds in ("numbers", "dates", "nothing", "lists"):
+            continue
+        each = frame.group_by(token).agg(pl.col(one.name).drop_nulls().n_unique().alias("n"))["n"]
+        if (each <= 1).mean() > 0.95:  # type: ignore[operator]
+            return one.name
+    return None

@@ -1,0 +1,71 @@
+"""Which column is proposed to be predicted."""
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import polars as pl
+import pytest
+
+RNG = random.Random(3)
+N = 400
+
+
+def machines(**columns: list[Any]) -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "maker": RNG.choices(["Ace", "Best", "Core"], k=N),
+            "site": RNG.choices(["north", "south", "east", "west"], k=N),
+            "speed": [RNG.gauss(5, 3) for _ in range(N)],
+            "heat": [RNG.gauss(300, 3) for _ in range(N)],
+            **columns,
+        }
+    )
+
+
+@pytest.mark.parametrize("values", [["yes", "no"], [0, 1], ["<=50K", ">50K"]])
+def test_a_last_column_of_two_values_comes_before_the_last_one_of_numbers(
+    values: list[Any], propose: Callable[..., dict[str, Any]]
+) -> None:
+    conf = propose("machines.csv", machines(broke=RNG.choices(values, k=N)).write_csv())
+    assert conf["task"] == {"kind": "classification", "target": "broke", "dense": ["speed", "heat"]}
+    assert "# or: heat" in conf["text"]
+
+
+def test_a_first_column_of_0_and_1_is_predicted_and_one_of_texts_or_of_a_trait_is_named_or_not(
+    propose: Callable[..., dict[str, Any]],
+) -> None:
+    def target(name: str, values: list[Any]) -> tuple[str, bool]:
+        frame = machines().select(pl.Series(name, RNG.choices(values, k=N)), pl.all())
+        conf = propose("machines.csv", frame.write_csv())
+        return conf["task"]["target"], f"# or: {name}" in conf["text"]
+
+    assert target("broke", [0, 1]) == ("broke", False)
+    assert target("broke", ["yes", "no"]) == ("heat", True)
+    assert target("sex", [0, 1]) == ("heat", False)
+
+
+def test_one_of_many_columns_of_two_values_is_nothing_special(propose: Callable[..., dict[str, Any]]) -> None:
+    marks = {f"mark {letter}": RNG.choices(["yes", "no"], k=N) for letter in "abcdef"}
+    assert propose("marks.csv", machines(**marks).write_csv())["task"]["target"] == "heat"
+
+
+@pytest.mark.parametrize("name", ["Machine failure", "heart_disease", "blue_win", "subscribed", "y", "readmitted"])
+def test_names_of_what_happens_are_names_of_classes(name: str, propose: Callable[..., dict[str, Any]]) -> None:
+    frame = machines().select(pl.Series(name, RNG.choices(["no", "yes"], k=N)), pl.all())
+    conf = propose("machines.csv", frame.write_csv())
+    assert (conf["task"]["kind"], conf["task"]["target"]) == ("classification", name)
+
+
+def test_of_a_name_that_is_surely_one_of_classes_many_may_be(propose: Callable[..., dict[str, Any]]) -> None:
+    words = [f"word{i}" for i in range(50)]
+    frame = pl.DataFrame({"text": [" ".join(RNG.choices(words, k=9)) for _ in range(2_000)]})
+
+    def task(n_classes: int) -> dict[str, Any]:
+        labels = pl.Series("label", [f"class {i % n_classes}" for i in range(2_000)])
+        conf = propose("texts.csv", frame.with_columns(labels).write_csv())
+        assert conf["dimensions"] == [8, 32]
+        return dict(conf["task"])
+
+    assert task(120) == {"kind": "classification", "target": "label"}
+    assert task(500) == {"kind": "missing_tokens"}  # four rows of each tell nothing
