@@ -132,12 +132,11 @@ def times(frame: pl.DataFrame, profiles: Iterable[Profile]) -> str | None:
     return None
 
 
-def groups(profiles: Iterable[Profile]) -> str | None:
-    """The column that says which rows resemble each other, such as those of a customer; None if no column does."""
+def groups(profiles: Iterable[Profile], n_examples: int) -> list[Profile]:
+    """The columns that may say which examples resemble each other, such as those of a customer."""
     able = [one for one in profiles if one.named(*OF_GROUPS) and not one.missing and one.n_different >= _FEWEST_GROUPS]
     able = [one for one in able if one.holds in ("ids", "categories") or (one.holds == "numbers" and one.is_an_id)]
-    repeated = [one for one in able if one.n_different < _REPEATED * one.n]
-    return min(repeated, key=lambda one: one.n_different).name if repeated else None
+    return [one for one in able if one.n_different < _REPEATED * n_examples]
 
 
 def _of_numbers(name: str, numbers: pl.Series, decimal: Decimal, n_different: int, missing: float) -> Profile:

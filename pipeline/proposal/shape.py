@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
+import polars as pl
+
 from pipeline.config.section import as_tuple
 from pipeline.proposal.lists import of_lines, of_pairs
 from pipeline.proposal.look import Guess, Look
 from pipeline.proposal.pair import pair_of
 from pipeline.proposal.places import numbered, sections
 from pipeline.proposal.profile import Profile, groups, profile, times
+from pipeline.proposal.rival import rival_of
 from pipeline.proposal.sections import Shape, where
 from pipeline.proposal.target import (
     MOST_CODES_OF_CLASSES,
@@ -16,6 +19,7 @@ from pipeline.proposal.target import (
     has_a_logarithm,
     is_a_class,
     otherwise_of,
+    quoted,
     target_of,
     unlike,
 )
@@ -35,30 +39,54 @@ def shape(look: Look) -> Shape:
     alone = {name: one for name, one in profiles.items() if not any(name in names for names in places)}
     may_be_amounts = look.frame.width > (_NAMELESS if "columns" in look.source else 2)
     pair = pair_of(look.frame, alone, may_be_amounts)
-    found = of_pairs(look, profiles, *pair) if pair is not None else _rows(look, profiles, places)
+    found = _rows(look, profiles, places) if pair is None else _pairs_or_rows(look, profiles, places, pair)
     if found.has_single_tokens and (pair := pair_of(look.frame, alone, may_be_amounts, needs_hints=False)) is not None:
         found = of_pairs(look, profiles, *pair)
     if "format" in look.source and look.source["format"].value == "documents":
         found.example = Guess("file", "each is a text of its own")
     found.time = times(look.frame, profiles.values())
-    if found.example is None:
-        found.group = _group(profiles, found)
+    found.group = _group(look.frame, profiles, found)
     return found
 
 
-def _group(profiles: dict[str, Profile], found: Shape) -> Guess | None:
-    """The column whose rows belong together in the split."""
-    name = groups(one for one in profiles.values() if one.name != found.task.value.get("target"))
-    if name is None:
+def _pairs_or_rows(
+    look: Look, profiles: dict[str, Profile], places: Sequence[list[str]], pair: tuple[str, str, str]
+) -> Shape:
+    """Rows are pairs of an example and a token, unless they are rather about what one of their columns says."""
+    example, token, _ = pair
+    rival = rival_of(look.frame, profiles, example, token)
+    if rival is None or not rival.wins:
+        found = of_pairs(look, profiles, *pair)
+        found.task = found.task._replace(otherwise=rival.task if rival is not None else "")
+        return found
+    found = _rows(look, profiles, places, token)
+    belongs = f"{{kind: missing_tokens}}, with {token} as the tokens of `example: {quoted(example)}`"
+    found.task = found.task._replace(otherwise=belongs)
+    return found
+
+
+def _group(frame: pl.DataFrame, profiles: dict[str, Profile], found: Shape) -> Guess | None:
+    """The column whose examples belong together in the split."""
+    example = found.example.value if found.example is not None else None
+    able = [one for one in profiles.values() if one.name not in (example, found.task.value.get("target"))]
+    able = groups(able, found.n_examples)
+    if able and example in frame.columns:  # what varies within an example cannot divide them
+        n_values = (
+            frame.drop_nulls(example).group_by(example).agg(pl.col(one.name for one in able).n_unique()).drop(example)
+        )
+        able = [one for one in able if n_values[one.name].max() == 1]
+    if not able:
         return None
-    each = profiles[name].n / profiles[name].n_different
+    name = min(able, key=lambda one: one.n_different).name
+    each = found.n_examples / profiles[name].n_different
+    of = "rows" if example is None else "examples"
     if name in [column for one in found.tokens for column in as_tuple(one.value["columns"])]:
         return Guess(None, f"to test on another {name} than those that are known", name)
-    return Guess(name, f"the rows of a {name}, {each:.1f} on average, resemble each other: all stay on one side")
+    return Guess(name, f"the {of} of a {name}, {each:.1f} on average, resemble each other: all stay on one side")
 
 
-def _rows(look: Look, profiles: dict[str, Profile], places: Sequence[list[str]]) -> Shape:
-    """Every row is an example."""
+def _rows(look: Look, profiles: dict[str, Profile], places: Sequence[list[str]], token: str | None = None) -> Shape:
+    """Every row is an example; one column may be known to hold tokens."""
     wide = indicators(profiles.values(), "columns" not in look.source)
     in_lists = {*wide, *(name for names in places for name in names)}
     profiles = {name: one for name, one in profiles.items() if name not in in_lists}
@@ -71,7 +99,7 @@ def _rows(look: Look, profiles: dict[str, Profile], places: Sequence[list[str]])
     in_columns = [Guess({"kind": "indicators", "columns": wide}, _SAYS_SO)] if wide else []
     in_columns += sections(places)
     of_cells = tokens(
-        [one for one in usable if not in_columns or one.holds in ("texts", "lists", "categories")], target
+        [one for one in usable if not in_columns or one.holds in ("texts", "lists", "categories")], target, token
     )
     made = [*in_columns, *of_cells] if target is not None else in_columns or of_cells
     found = Shape(Guess({"kind": "missing_tokens"}, "no column looks like something to predict"), made)

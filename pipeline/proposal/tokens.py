@@ -29,17 +29,22 @@ _IN_TRAINING = 0.6
 """The share of a token's records that are training records, at least."""
 
 
-def tokens(usable: Sequence[Profile], target: str | None) -> list[Guess]:
+def tokens(usable: Sequence[Profile], target: str | None, token: str | None = None) -> list[Guess]:
     """The sections `tokens`, each with its reason; none if nothing looks like tokens.
 
     Args:
         usable: the columns.
         target: the column to predict.
+        token: a column whose values are known to be tokens, however many there are.
     """
     texts = sorted((one for one in usable if one.holds == "texts"), key=lambda one: -one.words)
     lists = [one for one in usable if one.holds == "lists"]
     lists = [one for one in lists if not one.is_whole] or lists  # whole numbers beside names are rather amounts
-    categories = [one.name for one in usable if _is_a_category(one, target) and not one.named(*NO_CATEGORIES)]
+    categories = [
+        one.name
+        for one in usable
+        if one.name == token or (_is_a_category(one, target) and not one.named(*NO_CATEGORIES))
+    ]
     found = []
     spelled = [one.name for one in texts if one.is_spelled]
     found += [Guess({"kind": "items", "columns": name, "delimiter": " "}, _SPELLED) for name in spelled]
