@@ -13,12 +13,14 @@ from pipeline.proposal.hints import IDS, OF_EXAMPLES, OF_GROUPS, OF_PLACE_AND_TI
 from pipeline.records.numbers import Decimal, Marks, as_number
 from pipeline.records.times import SINCE_1970, are_numbers, as_time
 from pipeline.records.tokens.indicators import NO
+from pipeline.records.tokens.list_texts import lists
 
 Holds = Literal["ids", "categories", "numbers", "texts", "lists", "dates", "addresses", "row ids", "nothing"]
 
 _DATE = r"^\d{4}-\d{1,2}-\d{1,2}|^\d{1,2}[./-]\d{1,2}[./-]\d{2,4}( |$)"
 _ADDRESS = r"^(https?://|www\.)"
 _ID = r"^\p{L}\d+$"  # such as `R12`, which could also be 12 rand
+_UUID = r"^\{?[[:xdigit:]]{8}(-[[:xdigit:]]{4}){3}-[[:xdigit:]]{12}\}?$"
 _WORD = r"[\p{L}\p{N}]+"
 _UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
 _LETTERS_OF_A_WORD = 2
@@ -26,6 +28,7 @@ _LETTERS_OF_A_WORD = 2
 _LIST_MARKS = ("|", ";", ",")
 _MOST_CATEGORIES = 60
 _WORDS_OF_A_TEXT = 4
+_ROWS_OF_LISTS = 2_000
 _ROWS_OF_PIECES, _MOST_PIECES, _OF_ONE_LETTER = 20_000, 500, 0.2
 _FEWEST_GROUPS, _REPEATED = 30, 0.8
 _MOST_MARKS = 20
@@ -45,7 +48,7 @@ class Profile:
     """Share of the rows without a value."""
     decimal: Decimal = "."
     delimiter: str | None = None
-    """What separates the items of a list; None for JSON arrays and list columns."""
+    """What separates the items of a list; None for lists that JSON, Python or PostgreSQL writes, and list columns."""
     is_whole: bool = False
     """Whether all numbers are whole, or all items of the lists whole numbers."""
     is_positive: bool = False
@@ -169,7 +172,9 @@ def _of_texts(name: str, column: pl.Series, n_different: int, missing: float) ->
         return Profile(name, "dates", n, n_different, missing)
     if share(_ADDRESS) > 0.9:
         return Profile(name, "addresses", n, n_different, missing)
-    if share(r"^\s*\[.*\]\s*$") > 0.9 and share(r'^\s*\[\s*("|\]|\d)') > 0.9:
+    if share(_UUID) > 0.9:
+        return Profile(name, "row ids" if n_different == n and n > 20 else "ids", n, n_different, missing)
+    if share(r"^\s*[\[{]") > 0.9 and _are_lists(column.head(_ROWS_OF_LISTS)):
         return Profile(name, "lists", n, n_different, missing)
     words = _mean(column.str.count_matches(_WORD))
     unspaced = _mean(column.str.count_matches(_UNSPACED))
@@ -189,6 +194,13 @@ def _of_texts(name: str, column: pl.Series, n_different: int, missing: float) ->
     if n_different == n and n > 20:
         return Profile(name, "texts" if words > 1.5 else "row ids", n, n_different, missing, words=words)
     return Profile(name, "ids", n, n_different, missing, words=words)
+
+
+def _are_lists(texts: pl.Series) -> bool:
+    """Whether texts in brackets are lists; an id in braces is none."""
+    in_braces = texts.str.contains(r"^\s*\{")
+    several = texts.filter(in_braces).str.contains(",", literal=True)
+    return _share(lists(texts).is_not_null()) > 0.9 and (_share(in_braces) < 0.1 or _share(several) > 0.3)
 
 
 def _is_spelled(column: pl.Series) -> bool:

@@ -98,10 +98,9 @@ def _rows(look: Look, profiles: dict[str, Profile], places: Sequence[list[str]],
     usable = [one for one in usable if not (look.is_whole and hardly_repeats(one, look.frame))]
     in_columns = [Guess({"kind": "indicators", "columns": wide}, _SAYS_SO)] if wide else []
     in_columns += sections(places)
-    of_cells = tokens(
-        [one for one in usable if not in_columns or one.holds in ("texts", "lists", "categories")], target, token
-    )
-    made = [*in_columns, *of_cells] if target is not None else in_columns or of_cells
+    of_cells = [one for one in usable if not in_columns or one.holds in ("texts", "lists", "categories")]
+    cells = tokens(look.frame, of_cells, target, token)
+    made = [*in_columns, *cells] if target is not None else in_columns or cells
     found = Shape(Guess({"kind": "missing_tokens"}, "no column looks like something to predict"), made)
     is_of_lists = in_columns or any(one.holds == "lists" for one in usable)
     own = [one.name for one in profiles.values() if one.holds == "row ids" and not one.missing] if is_of_lists else []

@@ -10,8 +10,10 @@ from pipeline.config.records import MISSING
 from pipeline.config.section import as_tuple
 from pipeline.proposal.hints import NO_CATEGORIES, OF_CLASSES, OF_NUMBERS
 from pipeline.proposal.look import Guess
+from pipeline.proposal.parallel import items_of, without_followers
 from pipeline.proposal.profile import Profile
 from pipeline.records.tokens.indicators import IndicatorTokens
+from pipeline.records.tokens.list_texts import lists
 
 MOST_FEATURES = 40
 FEWEST_INDICATORS, MOST_INDICATORS = 8, 5_000
@@ -29,17 +31,20 @@ _IN_TRAINING = 0.6
 """The share of a token's records that are training records, at least."""
 
 
-def tokens(usable: Sequence[Profile], target: str | None, token: str | None = None) -> list[Guess]:
+def tokens(frame: pl.DataFrame, usable: Sequence[Profile], target: str | None, token: str | None = None) -> list[Guess]:
     """The sections `tokens`, each with its reason; none if nothing looks like tokens.
 
     Args:
+        frame: the first rows.
         usable: the columns.
         target: the column to predict.
         token: a column whose values are known to be tokens, however many there are.
     """
     texts = sorted((one for one in usable if one.holds == "texts"), key=lambda one: -one.words)
-    lists = [one for one in usable if one.holds == "lists"]
-    lists = [one for one in lists if not one.is_whole] or lists  # whole numbers beside names are rather amounts
+    of_lists = [one for one in usable if one.holds == "lists"]
+    of_lists = [
+        one for one in of_lists if not one.is_whole
+    ] or of_lists  # whole numbers beside names are rather amounts
     categories = [
         one.name
         for one in usable
@@ -55,11 +60,10 @@ def tokens(usable: Sequence[Profile], target: str | None, token: str | None = No
         names = [one.name for one in texts if one.words >= 3][:3] or [texts[0].name]
         words = {"kind": "words", "columns": names if len(names) > 1 else names[0]}
         found.append(Guess(words, f"texts of {texts[0].words:.0f} words on average"))
-    for one in lists[:3]:
-        items: dict[str, Any] = {"kind": "items", "columns": one.name}
-        if one.delimiter is not None:
-            items["delimiter"] = one.delimiter
-        found.append(Guess(items, "its values are lists"))
+    finest = without_followers(frame, of_lists, target is not None)
+    for name in list(finest)[:3]:
+        same = f", and {', '.join(finest[name])} would give them away" if finest[name] else ""
+        found.append(Guess(items_of(next(one for one in of_lists if one.name == name)), f"its values are lists{same}"))
     if categories and (target is not None or not found):
         found.append(Guess({"kind": "value", "columns": categories[:MOST_FEATURES]}, "columns with few values"))
     if found:
@@ -126,8 +130,7 @@ def hardly_repeats(one: Profile, frame: pl.DataFrame) -> bool:
     """
     section: dict[str, Any] = {"kind": "value", "columns": one.name}
     if one.holds == "lists":
-        section = {"kind": "items", "columns": one.name}
-        section |= {} if one.delimiter is None else {"delimiter": one.delimiter}
+        section = items_of(one)
     elif one.holds != "ids" or one.is_whole:
         return False
     times = _values(section, frame[one.name]).drop_nulls().value_counts(name="n")["n"]
@@ -146,7 +149,8 @@ def _values(section: dict[str, Any], column: pl.Series) -> pl.Series:
     text = text.filter(~text.is_in(MISSING))
     if section["kind"] == "value":
         return text
-    if section["kind"] == "items" and "delimiter" in section:
-        return text.str.split(section["delimiter"]).explode().str.strip_chars()
+    if section["kind"] == "items":
+        found = text.str.split(section["delimiter"]) if "delimiter" in section else lists(text)
+        return found.explode().str.strip_chars()
     of_one = "" if section["kind"] == "characters" else "+"
     return text.str.to_lowercase().str.extract_all(rf"[\p{{L}}\p{{N}}]{of_one}").explode()

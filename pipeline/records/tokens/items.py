@@ -1,16 +1,16 @@
 """Tokens that are the items of a list."""
 
-import json
 from typing import ClassVar, Literal
 
 import polars as pl
 from pydantic import Field
 
 from pipeline.config.tokens import Tokens
+from pipeline.records.tokens.list_texts import lists
 
 
 class ItemTokens(Tokens):
-    """The items of a list: delimited text, a JSON array in text, or a list column."""
+    """The items of a list: delimited text, a list in text (JSON, Python or PostgreSQL), or a list column."""
 
     gives_lists: ClassVar[bool] = True
     role: ClassVar[str] = "its items are tokens"
@@ -19,17 +19,18 @@ class ItemTokens(Tokens):
     lowercase: bool = False
     """Lower-case the items."""
     delimiter: str | None = Field(None, min_length=1)
-    """What separates the items of delimited text, such as `|`. Default: the text is a JSON array."""
+    """What separates the items of delimited text, such as `|`. Default: the text is a list as JSON (`["tea", "milk"]`),
+    Python (`['tea', 'milk']`) or PostgreSQL (`{tea,milk}`) writes it."""
 
     max_tokens: int | None = Field(None, ge=1)
     """A record with more items than this cannot be used. Default: there is no limit."""
 
     def rules(self, column: str, dtype: pl.DataType) -> list[tuple[str, pl.Expr]]:
-        """A record cannot be used if its text is no JSON array, or if it has too many items."""
+        """A record cannot be used if its text is no list, or if it has too many items."""
         rules, value = [], pl.col(column)
         if dtype == pl.String and not self.delimiter:
-            is_bad = value.map_batches(_is_no_array, return_dtype=pl.Boolean)
-            rules.append(("is no JSON array of items (does `tokens` lack a `delimiter`?)", is_bad))
+            is_bad = value.map_batches(_is_no_list, return_dtype=pl.Boolean)
+            rules.append(("is no list of items (does `tokens` lack a `delimiter`?)", is_bad))
             value = pl.when(~is_bad).then(value)
         texts = self._items(value, dtype)
         if self.max_tokens is not None and texts is not None:
@@ -48,23 +49,11 @@ class ItemTokens(Tokens):
         elif self.delimiter:
             items = value.str.split(self.delimiter)
         else:
-            items = value.str.json_decode(pl.List(pl.String))
+            items = value.map_batches(lists, return_dtype=pl.List(pl.String), is_elementwise=True)
         stripped = items.list.eval(pl.element().str.strip_chars())
         return stripped.list.filter(pl.element().str.len_chars() > 0)
 
 
-def _is_no_array(texts: pl.Series) -> pl.Series:
-    """Whether each text is something else than a JSON array of texts and numbers."""
-    try:
-        texts.str.json_decode(pl.List(pl.String))
-    except pl.exceptions.PolarsError:
-        return pl.Series([text is not None and not _is_array(text) for text in texts], dtype=pl.Boolean)
-    return pl.repeat(False, len(texts), eager=True)
-
-
-def _is_array(text: str) -> bool:
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(found, list) and not any(isinstance(item, list | dict) for item in found)
+def _is_no_list(texts: pl.Series) -> pl.Series:
+    """Whether each text is something else than a list of texts and numbers."""
+    return texts.is_not_null() & lists(texts).is_null()

@@ -61,8 +61,8 @@ def clean(tmp_path: Path) -> Callable[..., Records]:
 BAD_HOMES = {  # each kind of a bad row, and where the fault is
     ',"[""a""]",100,1': ("id", "is missing"),
     'NA,"[""a""]",100,1': ("id", "is missing"),
-    'h,"[""a"", ",100,1': ("words", "is no JSON array of items (does `tokens` lack a `delimiter`?)"),
-    'h,"[{""a"": 1}]",100,1': ("words", "is no JSON array of items (does `tokens` lack a `delimiter`?)"),
+    'h,"[""a"", ",100,1': ("words", "is no list of items (does `tokens` lack a `delimiter`?)"),
+    'h,"[{""a"": 1}]",100,1': ("words", "is no list of items (does `tokens` lack a `delimiter`?)"),
     'h,"[""a"",""b"",""c"",""d""]",100,1': ("words", "has more than 3 items"),
     'h,"[""a""]",cheap,1': ("price", "is no number with a decimal point"),
     'h,"[""a""]",0,1': ("price", "is not above 0, and has no logarithm"),

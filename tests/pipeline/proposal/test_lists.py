@@ -1,0 +1,63 @@
+"""Columns of lists, however they are written."""
+
+import json
+import random
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import polars as pl
+import pytest
+
+RNG = random.Random(5)
+GOODS = ["TV", "Wifi", "Air conditioning", "Queen size bed", "Coffee, tea", "Crib", "Iron", "Host's cat"]
+
+
+def postgres(items: list[str]) -> str:
+    return "{" + ",".join(f'"{item}"' if " " in item else item for item in items) + "}"
+
+
+@pytest.mark.parametrize("write", [str, json.dumps, postgres])
+def test_lists_that_programs_write_are_items(
+    write: Callable[[list[str]], str], propose: Callable[..., dict[str, Any]]
+) -> None:
+    rows = [(write(RNG.sample(GOODS, RNG.randrange(6))), RNG.randrange(30, 300)) for _ in range(400)]
+    conf = propose("homes.csv", pl.DataFrame(rows, ["has", "price"], orient="row").write_csv())
+    assert conf["tokens"] == [{"kind": "items", "columns": "has"}]
+    assert conf["task"] == {"kind": "regression", "target": "price"}
+
+
+def test_ids_in_braces_are_neither_lists_nor_texts(propose: Callable[..., dict[str, Any]]) -> None:
+    ids = ["{" + str(uuid.UUID(int=RNG.getrandbits(128))) + "}" for _ in range(400)]
+    rows = [(one, RNG.choice(["red", "blue", "grey", "pink", "lime", "gold"]), RNG.random()) for one in ids]
+    conf = propose("things.csv", pl.DataFrame(rows, ["id", "colour", "price"], orient="row").write_csv())
+    assert conf["tokens"] == [{"kind": "value", "columns": ["colour"]}]
+
+
+def orders(n: int) -> list[dict[str, Any]]:
+    lines = [{"sku": f"S{i}", "name": f"Thing {i}", "shelf": f"shelf {i % 9}"} for i in range(60)]
+    chosen = [RNG.sample(lines, RNG.randrange(2, 6)) for _ in range(n)]
+    return [
+        {"order": f"o{i}", "lines": [{**line, "box": RNG.choice("abc")} for line in some]}
+        for i, some in enumerate(chosen)
+    ]
+
+
+def test_of_columns_of_lists_that_follow_from_another_none_gives_it_away(
+    propose: Callable[..., dict[str, Any]],
+) -> None:
+    conf = propose("orders.ndjson", "\n".join(map(json.dumps, orders(400))))
+    assert [tokens["columns"] for tokens in conf["tokens"]] == ["lines.sku", "lines.box"]
+    assert "lines.name, lines.shelf would give them away" in conf["text"]
+
+
+def test_what_is_left_out_does_not_depend_on_the_order_of_the_columns(propose: Callable[..., dict[str, Any]]) -> None:
+    rows = [{**order, "lines": [dict(reversed(line.items())) for line in order["lines"]]} for order in orders(400)]
+    conf = propose("orders.ndjson", "\n".join(map(json.dumps, rows)))
+    assert [tokens["columns"] for tokens in conf["tokens"]] == ["lines.box", "lines.name"]
+
+
+def test_what_follows_from_an_item_may_help_to_predict_something_else(propose: Callable[..., dict[str, Any]]) -> None:
+    rows = [{**order, "cost": RNG.randrange(30, 300)} for order in orders(400)]
+    conf = propose("orders.ndjson", "\n".join(map(json.dumps, rows)))
+    assert [tokens["columns"] for tokens in conf["tokens"]] == ["lines.sku", "lines.shelf", "lines.box"]
