@@ -1,5 +1,6 @@
 """Looks at the start of a source: how it is written, and its first rows."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ _LINES = 200
 _MANY_FILES = 20
 _FIRST = 2_000
 """Bytes of each of many files that are looked at."""
+_IN_PROSE = (",", ";")
 _COMMENTS = ("#", "%", "//")
 
 
@@ -91,15 +93,30 @@ def look(place: str, query: str | None, conf_folder: Path, downloads: Path) -> L
 
 
 def _are_documents(files: Sequence[str]) -> bool:
-    """Whether many files are a text each: their first lines do not have as many values as each other."""
+    """Whether many files are a text each: their lines do not have as many values as each other, or read like prose."""
     if len(files) < _MANY_FILES or any("://" in file or paths.ending(file) not in (".txt", "") for file in files):
         return False
     some = files[:: -(-len(files) // _LINES)]
-    firsts = [TextFile(Path(file), file, None, None, 1e18).start(_FIRST) for file in some]
-    if any(format_of_content(start) is not None or b"\0" in start for start in firsts):
+    starts = [TextFile(Path(file), file, None, None, 1e18).start(_FIRST) for file in some]
+    if any(format_of_content(start) is not None or b"\0" in start for start in starts):
         return False
-    lines = [start.decode("utf-8", "replace").strip().split("\n")[0] for start in firsts]
-    return separator_and_quote([line for line in lines if line], ".txt")[0] is None
+    texts = [_whole_lines(start) for start in starts]
+    separator, _ = separator_and_quote([lines[0] for lines in texts if lines], ".txt")
+    every = [line for lines in texts for line in lines]
+    if separator is None or separator_and_quote(every, ".txt")[0] != separator:
+        return True
+    if separator not in _IN_PROSE or len({Path(file).parent for file in files}) == 1:
+        return False
+    # folders tell texts apart; lines of them may have a comma each, as rows have, but then a blank behind it
+    prose = [re.search(rf"{separator}(\s|$)", line) is not None for line in every]
+    return sum(prose) > len(every) / 2
+
+
+def _whole_lines(start: bytes) -> list[str]:
+    """The lines at the start of a file that hold something, without the last one if it is cut."""
+    lines = start.decode("utf-8", "replace").strip().split("\n")
+    whole = lines[:-1] if len(start) >= _FIRST and len(lines) > 1 else lines
+    return [line for line in whole if line.strip()]
 
 
 def _text(settings: dict[str, Guess], name: str, start: bytes, ending: str, conf_folder: Path, downloads: Path) -> Look:
