@@ -16,9 +16,18 @@ _TWICE = 0.05
 """Of the values of a list, a smaller share is in the same row before; answers of a survey repeat."""
 _VALUES_OF_A_PLACE = 2
 """A list has more different values than so many for each of its places; the answers of a survey are few."""
-_ROWS = 20_000
-"""Rows that are looked at, at most."""
+_ROWS, _CELLS = 20_000, 2_000_000
+"""Rows and values that are looked at, at most."""
 _ONE_LIST = "these columns are places of one list: their values are tokens alike"
+
+
+def stem(name: str) -> str:
+    """The name of a column without its numbers, which columns of one kind have in common.
+
+    >>> stem("snp12_a")
+    'snp#_a'
+    """
+    return re.sub(r"\d+", "#", name)
 
 
 def numbered(frame: pl.DataFrame, profiles: Iterable[Profile]) -> list[list[str]]:
@@ -31,7 +40,7 @@ def numbered(frame: pl.DataFrame, profiles: Iterable[Profile]) -> list[list[str]
     groups: dict[str, list[Profile]] = {}
     for one in profiles:
         if frame[one.name].dtype == pl.String and re.search(r"\d", one.name):
-            groups.setdefault(re.sub(r"\d+", "#", one.name), []).append(one)
+            groups.setdefault(stem(one.name), []).append(one)
     return [[one.name for one in group] for group in groups.values() if _is_one_list(frame, group)]
 
 
@@ -42,7 +51,13 @@ def _is_one_list(frame: pl.DataFrame, group: Sequence[Profile]) -> bool:
     if len(full) < 2 or len(full) < sum(one.holds != "nothing" for one in group):
         return False
     fullest, *_ = sorted(full, key=lambda one: one.missing)
-    cells = frame.lazy().head(_ROWS).select(one.name for one in full).with_row_index("row").collect()
+    cells = (
+        frame.lazy()
+        .head(min(_ROWS, _CELLS // len(full)))
+        .select(one.name for one in full)
+        .with_row_index("row")
+        .collect()
+    )
     cells = cells.unpivot(index="row", variable_name="column", value_name="value")
     cells = cells.filter(~pl.col("value").is_in(MISSING)).drop_nulls()
     known = cells.filter(column=fullest.name)["value"].unique()

@@ -1,6 +1,7 @@
 """Which columns of a table hold tokens, where every row is an example."""
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from pipeline.config.section import as_tuple
 from pipeline.proposal.hints import NO_CATEGORIES, OF_CLASSES, OF_NUMBERS
 from pipeline.proposal.look import Guess
 from pipeline.proposal.parallel import items_of, without_followers
+from pipeline.proposal.places import stem
 from pipeline.proposal.profile import Profile
 from pipeline.records.tokens.indicators import IndicatorTokens
 from pipeline.records.tokens.list_texts import lists
@@ -65,7 +67,7 @@ def tokens(frame: pl.DataFrame, usable: Sequence[Profile], target: str | None, t
         same = f", and {', '.join(finest[name])} would give them away" if finest[name] else ""
         found.append(Guess(items_of(next(one for one in of_lists if one.name == name)), f"its values are lists{same}"))
     if categories and (target is not None or not found):
-        found.append(Guess({"kind": "value", "columns": categories[:MOST_FEATURES]}, "columns with few values"))
+        found.append(Guess({"kind": "value", "columns": _most(categories)}, "columns with few values"))
     if found:
         return found
     names = [one.name for one in usable if one.holds in ("ids", "categories") and not one.is_whole][:3]
@@ -74,6 +76,14 @@ def tokens(frame: pl.DataFrame, usable: Sequence[Profile], target: str | None, t
     codes = [one.name for one in usable if one.is_whole and one.n_different <= _MOST_CODES][:MOST_FEATURES]
     reason = "whole numbers of few values, which may be codes"
     return [Guess({"kind": "value", "columns": codes}, reason)] if codes else []
+
+
+def _most(names: Sequence[str]) -> list[str]:
+    """The first columns, and those whose names differ from another one's in a number only: they belong together."""
+    times = Counter(stem(name) for name in names)
+    alone = [name for name in names if times[stem(name)] == 1]
+    too_many = {*alone[MOST_FEATURES:]}
+    return [name for name in names if name not in too_many]
 
 
 def _is_a_category(one: Profile, target: str | None) -> bool:

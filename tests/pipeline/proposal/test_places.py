@@ -29,6 +29,14 @@ def test_answers_that_repeat_within_a_row_are_no_list(
     assert conf["task"]["target"] == "crop"
 
 
+def test_questions_are_all_asked_however_many_they_are(propose: Callable[..., dict[str, Any]]) -> None:
+    names = [f"marker {i}" for i in range(90)]
+    others = [f"{first}{second}" for first in "abcde" for second in "fghijklmn"]
+    rows = [[*RNG.choices(["AA", "AG", "GG"], k=135), RNG.gauss(50, 5)] for _ in range(200)]
+    conf = propose("plants.csv", pl.DataFrame(rows, [*others, *names, "crop"], orient="row").write_csv())
+    assert conf["tokens"] == [{"kind": "value", "columns": [*others[:40], *names]}]
+
+
 def test_a_ballot_that_ranks_all_candidates_is_no_list(propose: Callable[..., dict[str, Any]]) -> None:
     names = [f"choice {i}" for i in range(1, 7)]
     rows = [RNG.sample(["Ann", "Bob", "Cid", "Dan", "Eve", "Fay"], 6) for _ in range(400)]
