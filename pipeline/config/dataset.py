@@ -142,13 +142,12 @@ class Dataset(Section):
         if answers & set(self.token_columns):
             raise PydanticCustomError("target", "`tokens` are made of the target, which would be known: leave it out")
         lists = {column for tokens in self.tokens if tokens.kind == "items" for column in tokens.columns}
-        if self.split.group in answers | lists:
-            said = (
-                "the target: an answer that some have in common is no group"
-                if self.split.group in answers
-                else ("a column of lists: a group has one value, such as a customer's number")
-            )
-            raise PydanticCustomError("split", f"`split.group` names {said}")
+        if self.split.group in answers:
+            message = "`split.group` names the target: an answer that some have in common is no group"
+            raise PydanticCustomError("split", message)
+        if self.split.group in lists:
+            message = "`split.group` names a column of lists: a group has one value, such as a customer's number"
+            raise PydanticCustomError("split", message)
         if self.weight is not None and self.example is None:
             message = "`weight` tells the tokens of an example apart, so `example` has to say which rows are one"
             raise PydanticCustomError("weight", message)

@@ -121,7 +121,7 @@ class Task(Kind, ABC):
         There is no such column where each example stands for itself.
         """
         scores = self.scores(fitted, rows)
-        return scores if rows.groups is None else scores.join(rows.of_groups(), on="example", maintain_order="left")
+        return scores if rows.groups is None else scores.join(rows.of_groups(), on="example", how="left")
 
     @abstractmethod
     def scores(self, fitted: "Fitted", rows: "ExampleSet") -> "pl.DataFrame":

@@ -110,7 +110,7 @@ def resampled(task: Task, scores: Sequence[pl.DataFrame], seed: int = 0) -> list
             )
     found: list[dict[str, list[Array]]] = [{} for _ in scores]
     of_example = _of_group(scores[0]) if scores else None
-    for drawn in _draws(n_independent(scores[0]) if scores else 0, seed):
+    for drawn in _draws(n_independent(scores[0]), scores[0].height, seed) if scores else ():
         weights = drawn if of_example is None else drawn[:, of_example]
         for of_fit, frame in zip(found, scores, strict=True):
             for name, values in task.weighted_metrics(frame, weights).items():
@@ -131,10 +131,13 @@ def _of_group(scores: pl.DataFrame) -> Array | None:
     return numbers
 
 
-def _draws(n: int, seed: int) -> Iterator[Array]:
-    """How often each of n examples or groups is drawn, in blocks (R, n) that add up to RESAMPLES rows."""
+def _draws(n: int, n_examples: int, seed: int) -> Iterator[Array]:
+    """How often each of n groups, or examples, is drawn: blocks (R, n) that add up to RESAMPLES rows.
+
+    A block is small enough to be spread over all N examples.
+    """
     random = np.random.default_rng(seed)
-    block = max(1, min(RESAMPLES, _BLOCK // max(n, 1)))
+    block = max(1, min(RESAMPLES, _BLOCK // max(n_examples, 1)))
     for start in range(0, RESAMPLES, block):
         size = min(block, RESAMPLES - start)
         drawn = random.integers(0, n, (size, n)) + n * np.arange(size)[:, None]

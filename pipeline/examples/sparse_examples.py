@@ -195,6 +195,7 @@ class SparseExamples:
         """Read what `save` wrote; the arrays stay on disk, memory-mapped."""
         arrays = {name: load(folder / f"{name}.npy") for name in _ARRAYS}
         frame = pl.read_parquet(folder / "examples.parquet")
-        new = {name: pl.lit(None, pl.UInt64) for name in ("group",) if name not in frame.columns}  # an earlier version
-        frame = Examples.validate(frame.with_columns(**new))
+        if "group" not in frame.columns:  # an earlier version wrote it
+            frame = frame.with_columns(group=pl.lit(None, pl.UInt64))
+        frame = Examples.validate(frame)
         return cls(**arrays, frame=frame, about=json.loads((folder / "about.json").read_text()))

@@ -46,7 +46,10 @@ class Contest:
     """That of today."""
 
     def decide(self, present: Version, candidate: Version) -> Decision:
-        """Compare both by the primary metric of the task, on validation examples, or on test if there are none."""
+        """Compare both by the primary metric of the task, on validation examples, or on test if there are none.
+
+        Where they were measured on different examples, a metric decides that does not depend on these.
+        """
         who = f"version {candidate.number}, {candidate.fit}"
         whom = f"version {present.number}, {present.fit}"
         other = self._other_question()

@@ -32,10 +32,10 @@ def cure(uri: str, experiment_id: str) -> str:
     """What to do about an experiment that was deleted, with commands that work in any folder."""
     shown = masked(uri)
     mlflow = f"MLFLOW_TRACKING_URI={shlex.quote(shown)} {shlex.quote(str(Path(sys.executable).with_name('mlflow')))}"
-    cure = f"Bring it back with `{mlflow} experiments restore -x {experiment_id}`"
+    said = f"Bring it back with `{mlflow} experiments restore -x {experiment_id}`"
     if not is_server(uri):  # only who runs a server has the database behind it
-        cure += f", or remove it for good with `{mlflow} gc --experiment-ids {experiment_id}`"
-    return f"{cure}, with your password for ***." if shown != uri else f"{cure}."
+        said += f", or remove it for good with `{mlflow} gc --experiment-ids {experiment_id}`"
+    return f"{said}, with your password for ***." if shown != uri else f"{said}."
 
 
 class Tracker:

@@ -68,17 +68,17 @@ def _is_one_list(frame: pl.DataFrame, group: Sequence[Profile]) -> bool:
     return is_twice < _TWICE and float(others.is_in(known.implode()).mean()) > _ALIKE  # type: ignore[arg-type]
 
 
-def sections(places: Sequence[list[str]]) -> list[Guess]:
+def sections_of(places: Sequence[list[str]]) -> list[Guess]:
     """A section `tokens` for each group of places: a team of several is told apart from the others by its name.
 
-    >>> [one.value["qualified"] for one in sections([["red 1", "red 2"], ["blue 1", "blue 2"]])]
+    >>> [one.value["qualified"] for one in sections_of([["red 1", "red 2"], ["blue 1", "blue 2"]])]
     ['red', 'blue']
     """
-    stems = [re.sub(r"\d+", "", columns[0]).strip(" _.-") for columns in places]
-    if len(places) < 2 or len(set(stems)) < len(places) or not all(stems):
-        stems = [columns[0] for columns in places]
+    names = [re.sub(r"\d+", "", columns[0]).strip(" _.-") for columns in places]
+    if len(set(names)) < len(places) or not all(names):
+        names = [columns[0] for columns in places]
     found = []
-    for columns, stem in zip(places, stems, strict=True):
-        qualified, reason = (False, _ONE_LIST) if len(places) == 1 else (stem, f"{_ONE_LIST}, written as `{stem}=`")
+    for columns, name in zip(places, names, strict=True):
+        qualified, reason = (False, _ONE_LIST) if len(places) == 1 else (name, f"{_ONE_LIST}, written as `{name}=`")
         found.append(Guess({"kind": "value", "columns": columns, "qualified": qualified}, reason))
     return found

@@ -9,7 +9,7 @@ from pipeline.config.section import as_tuple
 from pipeline.proposal.lists import of_lines, of_pairs
 from pipeline.proposal.look import Guess, Look
 from pipeline.proposal.pair import pair_of
-from pipeline.proposal.places import numbered, sections
+from pipeline.proposal.places import numbered, sections_of
 from pipeline.proposal.profile import Profile, groups, profile, times
 from pipeline.proposal.rival import rival_of
 from pipeline.proposal.sections import Shape, where
@@ -97,7 +97,7 @@ def _rows(look: Look, profiles: dict[str, Profile], places: Sequence[list[str]],
     usable = [one for one in usable if target is None or not gives_away(one, target)]
     usable = [one for one in usable if not (look.is_whole and hardly_repeats(one, look.frame))]
     in_columns = [Guess({"kind": "indicators", "columns": wide}, _SAYS_SO)] if wide else []
-    in_columns += sections(places)
+    in_columns += sections_of(places)
     of_cells = [one for one in usable if not in_columns or one.holds in ("texts", "lists", "categories")]
     cells = tokens(look.frame, of_cells, target, token)
     made = [*in_columns, *cells] if target is not None else in_columns or cells

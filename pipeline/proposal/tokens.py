@@ -9,9 +9,9 @@ import polars as pl
 
 from pipeline.config.records import MISSING
 from pipeline.config.section import as_tuple
+from pipeline.proposal.followers import items_of, without_followers
 from pipeline.proposal.hints import NO_CATEGORIES, OF_CLASSES, OF_NUMBERS
 from pipeline.proposal.look import Guess
-from pipeline.proposal.parallel import items_of, without_followers
 from pipeline.proposal.places import stem
 from pipeline.proposal.profile import Profile
 from pipeline.records.tokens.indicators import IndicatorTokens

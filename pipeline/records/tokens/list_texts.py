@@ -25,12 +25,15 @@ def lists(texts: pl.Series) -> pl.Series:
     try:
         return texts.str.json_decode(pl.List(pl.String))
     except pl.exceptions.PolarsError:  # some are not JSON
-        text = pl.col("text")
-        found = (
-            texts.alias("text")
-            .to_frame()
-            .with_columns(python=text.str.contains(_PYTHON), postgres=text.str.contains(_POSTGRES))
-        )
+        return _each_as_it_is_written(texts)
+
+
+def _each_as_it_is_written(texts: pl.Series) -> pl.Series:
+    """The lists of texts of which each may be written in another way."""
+    text = pl.col("text")
+    found = texts.to_frame("text").with_columns(
+        python=text.str.contains(_PYTHON), postgres=text.str.contains(_POSTGRES)
+    )
     other = found.select(text.is_not_null() & ~pl.col("python") & ~pl.col("postgres")).to_series()
     made = found.select(
         pl.when("python").then(_items(text.str.extract_all(f"(?s){_PYTHON_ITEM}")))

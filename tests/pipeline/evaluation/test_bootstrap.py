@@ -123,3 +123,18 @@ def test_draws_come_in_blocks_of_any_size(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("pipeline.evaluation.bootstrap._BLOCK", 50 * 7)
     (in_blocks,) = resampled(RANKING, [frame])
     assert in_blocks["recall_at_20"] == pytest.approx(at_once["recall_at_20"])
+
+
+def test_a_block_of_few_groups_has_room_for_all_their_examples(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.evaluation.bootstrap._BLOCK", 4_000)
+    sizes, weighted = [], MissingTokens.weighted_metrics
+
+    def noted(task: MissingTokens, scores: pl.DataFrame, weights: np.ndarray) -> dict[str, np.ndarray]:
+        sizes.append(weights.size)
+        return weighted(task, scores, weights)
+
+    monkeypatch.setattr(MissingTokens, "weighted_metrics", noted)
+    frame = ranked(np.random.default_rng(6).uniform(0, 1, 400)).with_columns(group=np.arange(400) % 12)
+    (drawn,) = resampled(RANKING, [frame])
+    assert max(sizes) <= 4_000
+    assert len(drawn["recall_at_20"]) == RESAMPLES
