@@ -11,18 +11,20 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar, cast
 
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver import ActionChains, Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
+T = TypeVar("T")
 FOLDER = Path(__file__).parent
 WAIT = 600
 """Most seconds to wait for an element of a page, or for `make dev` to end: a busy machine takes long."""
@@ -72,6 +74,25 @@ def leave(browser: Chrome) -> None:
     browser.get_log("browser")
 
 
+def until(browser: Chrome, holds: Callable[[Chrome], T | bool], otherwise: str = "") -> T:
+    """What a page answers, as soon as it is true; elements that the page draws anew meanwhile are looked for again.
+
+    Raises:
+        TimeoutException: it was not true within `WAIT`; `otherwise` says what is missing.
+    """
+    answer = WebDriverWait(browser, WAIT, ignored_exceptions=[StaleElementReferenceException]).until(holds, otherwise)
+    return cast(T, answer)
+
+
+def shown(browser: Chrome, xpath: str) -> WebElement:
+    """The first element that is shown at an XPath, as soon as there is one."""
+    return until(
+        browser,
+        lambda page: next((one for one in page.find_elements(By.XPATH, xpath) if one.is_displayed()), False),
+        f"nothing is shown at {xpath}",
+    )
+
+
 def free_port() -> int:
     """A free port, which no other program gets by chance before it is used."""
     for port in random.SystemRandom().sample(range(10_000, 32_000), 100):  # below the ports that systems give out
@@ -114,23 +135,21 @@ class Tour:
 
     def find(self, xpath: str) -> WebElement:
         """The first element that is shown at an XPath, as soon as there is one."""
-
-        def shown(browser: Chrome) -> WebElement | bool:
-            return next(
-                (element for element in browser.find_elements(By.XPATH, xpath) if element.is_displayed()), False
-            )
-
-        found = WebDriverWait(self.browser, WAIT).until(shown, f"nothing is shown at {xpath}")
-        assert isinstance(found, WebElement)
-        return found
+        return shown(self.browser, xpath)
 
     def click(self, xpath: str) -> None:
         """Click the element at an XPath once it stays in its place: while a page is built, a click may miss it."""
-        before, now = None, self.find(xpath).rect
-        while now != before:
+
+        def clicked(browser: Chrome) -> bool:
+            element = self.find(xpath)
+            before = element.rect
             time.sleep(STILL)
-            before, now = now, self.find(xpath).rect
-        ActionChains(self.browser).move_to_element(self.find(xpath)).click().perform()
+            if element.rect != before:
+                return False
+            ActionChains(browser).move_to_element(element).click().perform()
+            return True
+
+        until(self.browser, clicked, f"nothing stays in its place at {xpath}")
 
     def answer(self) -> None:
         """The page of the comparison: which D to take and why, in its first row."""

@@ -13,15 +13,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from selenium.webdriver import Chrome
-from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.remote.webelement import WebElement
-from selenium.webdriver.support.ui import WebDriverWait
 
-from docs.tour import FOLDER, SETTLED, WAIT, free_port
+from docs.tour import FOLDER, SETTLED, WAIT, free_port, shown, until
 
 PICTURE = FOLDER / "try_it.png"
 _TAKE = "//button[normalize-space()='take it in']"
+_LIST = "//*[@data-testid='stMultiSelect']"
+_STAR = """
+    const map = document.querySelector('.js-plotly-plot');
+    const star = map?.data?.find(trace => trace.name === 'you');
+    return star ? JSON.stringify([star.x, star.y]) : null;"""
 
 
 @contextmanager
@@ -46,42 +48,35 @@ def tried(dataset: str, **environment: str) -> Iterator[str]:
         process.stdout.close()
 
 
-def found(browser: Chrome, xpath: str) -> WebElement:
-    """The first element that is shown at an XPath, as soon as there is one."""
-
-    def shown(browser: Chrome) -> WebElement | bool:
-        return next((one for one in browser.find_elements(By.XPATH, xpath) if one.is_displayed()), False)
-
-    element = WebDriverWait(browser, WAIT).until(shown, f"nothing is shown at {xpath}")
-    assert isinstance(element, WebElement)
-    return element
+def place(browser: Chrome) -> str | None:
+    """Where the star is on the map, as the page has it; none where the list is empty."""
+    found: str | None = browser.execute_script(_STAR)
+    return found
 
 
 def typed(browser: Chrome, label: str) -> None:
-    """Type a label into the list, and choose what is completed."""
-    field = found(browser, "//*[@data-testid='stMultiSelect']//input")
-    field.send_keys(label)
-    found(browser, f"//*[@role='option' and contains(., {label!r})]").click()
-    found(browser, f"//*[@data-testid='stMultiSelect']//*[normalize-space(text())={label!r}]")
-    found(browser, "//*[@data-testid='stMultiSelect']//input").send_keys(Keys.ESCAPE)
-    settled(browser)
+    """Type a label into the list, choose what is completed, and wait until the star has moved."""
+    before = place(browser)
+    shown(browser, f"{_LIST}//input").send_keys(label)
+    _click(browser, f"//*[@role='option' and contains(., {label!r})]")
+    shown(browser, f"{_LIST}//*[normalize-space(text())={label!r}]")
+    shown(browser, f"{_LIST}//input").send_keys(Keys.ESCAPE)
+    until(browser, lambda page: place(page) != before, f"{label} does not move the star")
 
 
 def take_in(browser: Chrome) -> None:
-    """Take the first recommendation into the list."""
-    found(browser, _TAKE).click()
-    settled(browser)
+    """Take the first recommendation into the list, and wait until the star has moved."""
+    before = place(browser)
+    _click(browser, _TAKE)
+    until(browser, lambda page: place(page) != before, "what is taken in does not move the star")
 
 
-def settled(browser: Chrome) -> None:
-    """Wait until the page has run to its end."""
-    time.sleep(0.3)
-    WebDriverWait(browser, WAIT).until(
-        lambda driver: (
-            not driver.find_elements(By.XPATH, "//*[@data-testid='stStatusWidget']")
-            and driver.find_elements(By.XPATH, "//*[@data-testid='stApp' and @data-test-script-state='notRunning']")
-        )
-    )
+def _click(browser: Chrome, xpath: str) -> None:
+    def clicked(page: Chrome) -> bool:
+        shown(page, xpath).click()
+        return True
+
+    until(browser, clicked)
 
 
 def picture(browser: Chrome) -> Path:

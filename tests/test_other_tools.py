@@ -13,7 +13,6 @@ import pytest
 import torch
 import yaml
 from selenium.webdriver import Chrome, Keys
-from selenium.webdriver.common.by import By
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.pipeline import make_pipeline
@@ -22,8 +21,8 @@ import pipeline
 from assets.automation import ALL
 from assets.definitions import definitions
 from benchmarks import postgresql
-from docs.tour import console_errors, free_port, leave
-from docs.try_it import found, settled, take_in, tried, typed
+from docs.tour import console_errors, free_port, leave, shown, until
+from docs.try_it import take_in, tried, typed
 from pipeline.config.files import load
 from pipeline.errors import PipelineError
 from pipeline.evaluation.bootstrap import difference
@@ -150,74 +149,62 @@ def test_the_features_go_into_a_pipeline_and_can_be_cloned(here: dict[str, Any])
         EmbeddingFeatures(pipeline.load("homes")).fit(lists).transform(lists)
 
 
+def written(browser: Chrome, selector: str) -> list[str]:
+    """The texts of the elements at a CSS selector, all at one time."""
+    script = "return [...document.querySelectorAll(arguments[0])].map(one => one.innerText)"
+    texts: list[str] = browser.execute_script(script, selector)
+    return texts
+
+
 def given(browser: Chrome) -> list[str]:
     """The labels in the list."""
-    lines = browser.find_element(By.CSS_SELECTOR, "[data-testid=stMultiSelect]").text.splitlines()
+    lines = "\n".join(written(browser, "[data-testid=stMultiSelect]")).splitlines()
     return [line.strip() for line in lines if line.startswith(("War-", "Love-"))]
 
 
 def recommended(browser: Chrome) -> list[str]:
-    return [one.text for one in browser.find_elements(By.CSS_SELECTOR, "[data-testid=stMarkdown] strong")]
-
-
-def place(browser: Chrome) -> str:
-    """Where the star is on the map, as the page has it."""
-    script = """
-        const star = document.querySelector('.js-plotly-plot').data.find(trace => trace.name === 'you');
-        return JSON.stringify([star.x, star.y]);"""
-    found: str = browser.execute_script(script)
-    return found
+    return written(browser, "[data-testid=stMarkdown] strong")
 
 
 def test_on_the_page_a_list_grows_and_one_s_place_moves(browser: Chrome, home: Path) -> None:
     with tried("movies", PIPELINE_HOME=str(home)) as address:
         leave(browser)
         browser.get(address)
-        settled(browser)
         for label in ("War-00", "War-01"):
             typed(browser, label)
-        first, begun = recommended(browser), place(browser)
+        first = recommended(browser)
         assert given(browser) == ["War-00", "War-01"]
         assert {genre_of(label.lower()) for label in first} == {"war"}
-        page = browser.find_element(By.TAG_NAME, "body").text
-        assert "because of War-0" in page
+        assert "because of War-0" in written(browser, "body")[0]
         take_in(browser)
-        assert given(browser) == ["War-00", "War-01", first[0]]
-        assert first[0] not in recommended(browser)
-        assert place(browser) != begun
+        until(browser, lambda page: given(page) == ["War-00", "War-01", first[0]], "the list does not grow")
+        until(browser, lambda page: first[0] not in recommended(page), "what is in the list is recommended")
         assert console_errors(browser) == []
         browser.get("about:blank")  # before its server ends
 
 
 def test_on_the_page_of_homes_words_and_numbers_change_the_price(browser: Chrome, home: Path) -> None:
-    def price() -> float:
-        settled(browser)
-        title = browser.find_element(By.TAG_NAME, "h1").text
-        return float(title.removeprefix("price: ").replace(",", ""))
+    def price() -> str:
+        return next((title for title in written(browser, "h1") if title.startswith("price: ")), "")
+
+    def entered(xpath: str, text: str, *enter: str) -> float:
+        """The price after a text was entered at an XPath."""
+        before = until(browser, lambda _: price(), "there is no price")
+        field = shown(browser, xpath)
+        field.send_keys(Keys.CONTROL, "a")
+        field.send_keys(text, *enter)
+        until(browser, lambda _: price() not in ("", before), f"{text} does not change the price")
+        return float(price().removeprefix("price: ").replace(",", ""))
 
     with tried("homes", PIPELINE_HOME=str(home)) as address:
         leave(browser)
         browser.get(address)
-        settled(browser)
-        words = found(browser, "//textarea")
-
-        def say(text: str) -> float:
-            words.send_keys(Keys.CONTROL, "a")
-            words.send_keys(text, Keys.CONTROL, Keys.ENTER)
-            found(browser, f"//*[name()='svg']//*[normalize-space(text())='{text}']")
-            return price()
-
-        cheap, dear = say("ruin"), say("castle")
+        cheap, dear = (entered("//textarea", word, Keys.CONTROL, Keys.ENTER) for word in ("ruin", "castle"))
         assert dear > 2 * cheap
-        assert "with 90% probability from" in browser.find_element(By.TAG_NAME, "body").text
-        number = found(browser, "//input[@type='number']")
-
-        def measure(area: str) -> float:
-            number.send_keys(Keys.CONTROL, "a")
-            number.send_keys(area, Keys.ENTER)
-            return price()
-
-        assert measure("60") < measure("140")
+        shown(browser, "//*[name()='svg']//*[normalize-space(text())='castle']")  # and what it adds
+        assert "with 90% probability from" in written(browser, "body")[0]
+        small, large = (entered("//input[@type='number']", area, Keys.ENTER) for area in ("60", "140"))
+        assert small < large
         assert console_errors(browser) == []
         browser.get("about:blank")  # before its server ends
 
