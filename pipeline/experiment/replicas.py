@@ -132,7 +132,7 @@ def _fitted(
     learned = Embedding.load(tracker.file(fit.run_id, EMBEDDING_FILE))
     chosen = _chosen(params)
     if "epochs" in chosen:
-        if TIMES in params:  # a refresh goes on from what was learned, but a replica begins anew
+        if TIMES in params and chosen["epochs"]:  # a refresh goes on from what was learned, but a replica begins anew
             chosen["epochs"] = conf.training.max_epochs
         chosen["epochs"] = -(-chosen["epochs"] // (1 if fit.dimension <= SEEN else EPOCHS))
         shorter = conf.training.model_copy(update={"max_epochs": chosen["epochs"], "workers": 1})

@@ -1,14 +1,22 @@
-"""How a class is learned: the loss of the network's outputs, one for each class, and where its table starts."""
+"""How a class is learned: the loss of the network's outputs, one for each class, and where the network starts."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from scipy import linalg
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
+from pipeline.embedding import Problem
+from pipeline.network import class_start
+from pipeline.network.class_start import Examples, Linear
+from pipeline.network.layers import tensor
+from pipeline.network.modules import Prepared, state_of
 from pipeline.network.target_module import TargetModule
+from pipeline.network.target_network import TargetNetwork
 from pipeline.tasks.classification import ClassificationTraining
 from pipeline.tasks.target import UNKNOWN_NOISE
 
@@ -21,6 +29,31 @@ class ClassificationModule(TargetModule):
     settings: ClassificationTraining
     # where a class is nearly certain, only dropout keeps its logits from growing
     least_noise: ClassVar[float] = UNKNOWN_NOISE
+
+    @classmethod
+    def promising(cls, problem: Problem, settings: Any, among: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The start as it is, and a training that goes on from there; with the penalty of the start."""
+        (option,) = super().promising(problem, settings, among)
+        penalty = class_start.UNKNOWN_PENALTY
+        if problem.validation is not None and len(problem.validation):
+            begun = super().prepared(problem, settings, 1, option, state_of(problem.start))
+            space = _Space(begun)
+            penalty = class_start.best_penalty(space.examples(0), space.examples(1), space.model())
+        option = option | {"penalty": penalty}
+        return [{"epochs": 0, **option}, option]
+
+    @classmethod
+    def prepared(
+        cls, problem: Problem, settings: Any, steps: int, option: Mapping[str, Any], kept: Mapping[str, Tensor]
+    ) -> Prepared:
+        """The module at its start, which is solved for; or where training has left it."""
+        begun = super().prepared(problem, settings, steps, option, kept)
+        space = _Space(begun)
+        if not space.network.outer.weight.any():  # the head has not learned
+            rows = space.examples(0).at_most(class_start.SOLVED_ON)
+            model = class_start.solved(rows, space.model(), option["penalty"])
+            space.take(class_start.told_apart(model, rows.bags), stays=bool(kept))
+        return begun
 
     @classmethod
     def as_learned(cls, learned: Array, dtype: str) -> Array:
@@ -45,3 +78,57 @@ class ClassificationModule(TargetModule):
     def loss_of_outputs(self, outputs: Tensor, target: Tensor) -> Tensor:
         """Softmax cross entropy."""
         return F.cross_entropy(outputs, target)
+
+
+class _Space:
+    """The linear part of a network, between its own coordinates and those in which the start is solved for.
+
+    There all tokens weigh the same, so that the penalty asks as much of a rare token as of a frequent one.
+    """
+
+    def __init__(self, begun: Prepared) -> None:
+        assert isinstance(begun.module.network, TargetNetwork)
+        self.network, self.sets = begun.module.network, begun.sets
+        own = self.network.weight.numpy().astype(np.float64)  # (V,)
+        bags = self.sets[0].rows.inputs.csr()
+        mean = np.asarray(bags.mean(axis=0)).ravel()
+        self.scale = max(bags.power(2).sum() / len(self.sets[0]) - mean @ mean, 1e-12) ** -0.5
+        self.factor = (own / self.scale)[:, None]  # (V, 1) of a token's row; 0 where no training example has it
+
+    def examples(self, part: int) -> Examples:
+        """The training examples, or those of validation."""
+        own = self.sets[part]
+        return Examples(own.rows.inputs.csr() * self.scale, np.asarray(own.dense, np.float64), np.asarray(own.target))
+
+    def model(self) -> Linear:
+        """The network's linear part, through as many of its D coordinates as tell C classes apart."""
+        line = self.network.line.weight.detach().numpy().T.astype(np.float64)  # (D + F, C)
+        own = self.network.table.weight.detach().numpy().astype(np.float64)  # (V, D)
+        r = min(own.shape[1], line.shape[1] - 1)
+        bias = self.network.line.bias.detach().numpy() - (self._mean @ own[:, :r]) @ line[:r]
+        return Linear(own[:, :r] * self.factor, line[:r], line[own.shape[1] :], bias)
+
+    def take(self, model: Linear, stays: bool) -> None:
+        """Let the network begin as this model.
+
+        Args:
+            model: has as many coordinates as the one that `model` gave, or fewer.
+            stays: whether the tokens stay near their places, by a rotation.
+        """
+        table, line = self.network.table.weight, self.network.line.weight
+        d, r = table.shape[1], len(model.line)
+        own = np.divide(model.table, self.factor, out=np.zeros_like(model.table), where=self.factor > 0)
+        of_class = model.line
+        if stays and r:
+            turn, _ = linalg.orthogonal_procrustes(own, table.detach().numpy()[:, :r])
+            own, of_class = own @ turn, turn.T @ of_class
+        dtype = str(table.dtype).removeprefix("torch.")
+        with torch.no_grad():
+            table[:, :r] = tensor(own, dtype)
+            line.zero_()
+            line[:, :r], line[:, d:] = tensor(of_class.T, dtype), tensor(model.dense.T, dtype)
+            self.network.line.bias.copy_(tensor(model.bias + (self._mean @ own) @ of_class, dtype))
+
+    @property
+    def _mean(self) -> Array:
+        return np.asarray(self.network.mean_bag.numpy(), np.float64)  # (V,)

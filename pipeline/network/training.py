@@ -70,7 +70,7 @@ def fit_network(problem: Problem, settings: Schedule, learner: str, network: str
         return fitted
 
     fitted = tuned(fit, among, problem)
-    for epoch in losses[id(fitted)]:
+    for epoch in losses[id(fitted)] or max(losses.values(), key=len):  # a start that is kept has no epochs of its own
         watch.on_epoch(*epoch)
     return fitted
 
@@ -122,10 +122,13 @@ def _fit(
             watch.on_epoch(losses, epoch)
 
     heard: dict[str, Callable[..., Any]] = {"on_epoch": on_epoch, "say": watch.log.info, "on_resume": watch.on_resume}
-    most = epochs or settings.max_epochs
+    most = settings.max_epochs if epochs is None else epochs
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(conf.seed)
-        if settings.workers > 1:
+        if not most:
+            module, _, scales = module_of(learner).prepared(problem, settings, steps, option, state_of(problem.start))
+            trained = Trained(module.network.state_dict(), None, scales)
+        elif settings.workers > 1:
             from pipeline.network.on_workers import train_on_workers
 
             trained = train_on_workers(problem, settings, learner, steps, size, most, option, folder, heard)

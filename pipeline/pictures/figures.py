@@ -78,7 +78,7 @@ def draw_losses(losses: Mapping[str, Sequence[float]], title: str, path: Path, k
         losses: train_loss, and validation_loss if there is one, with one value for each epoch; with folds their means.
         title: of the picture.
         path: of the PNG file.
-        kept: the epoch, counted from 1, whose network is the fit; with folds the typical one.
+        kept: the epoch, counted from 1, whose network is the fit, or 0, its start; with folds the typical one.
     """
     axes = _axes(title)
     for (name, values), color in zip(losses.items(), (_BLUE, _ORANGE), strict=False):
@@ -87,7 +87,9 @@ def draw_losses(losses: Mapping[str, Sequence[float]], title: str, path: Path, k
         best = int(np.argmin(losses["validation_loss"]))
         axes.plot(best + 1, losses["validation_loss"][best], "o", color=_ORANGE, label=f"lowest: epoch {best + 1}")
     if kept is not None:
-        axes.axvline(kept, color=_INK, linewidth=0.9, linestyle="--", label=f"kept: epoch {kept}")
+        axes.axvline(
+            kept, color=_INK, linewidth=0.9, linestyle="--", label=f"kept: epoch {kept}" if kept else "kept: the start"
+        )
     axes.locator_params(axis="x", integer=True)  # there is no epoch 1.5
     axes.set_xlabel("epoch")
     axes.set_ylabel("loss")

@@ -12,7 +12,7 @@ def kept_in_words(kept: Sequence[int], validation: Sequence[float], patience: in
     'The validation loss falls to the end, and the fit keeps the last epoch, 3.'
 
     Args:
-        kept: the epoch that each fold's network is from, counted from 1.
+        kept: the epoch that each fold's network is from, counted from 1; 0 for its start.
         validation: the validation loss by epoch, with folds their means; empty if there is no validation.
         patience: of the training settings.
         metric: by which validation chooses.
@@ -20,6 +20,13 @@ def kept_in_words(kept: Sequence[int], validation: Sequence[float], patience: in
     if not len(validation):
         return "There is no validation loss to choose an epoch by, so the fit keeps the last one."
     lowest, last = int(np.argmin(validation)) + 1, len(validation)
+    n_start = sum(epoch == 0 for epoch in kept)
+    if n_start:
+        where = f"In {n_start} of {len(kept)} folds the" if n_start < len(kept) else "The"
+        return (
+            f"{where} fit keeps its start, a linear model that is solved for: its {metric} on validation is better "
+            "than after training."
+        )
     if patience is not None:
         return (
             f"Training stops after {patience} epochs without a lower validation loss, and the fit keeps the epoch with "

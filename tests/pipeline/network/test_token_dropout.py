@@ -61,7 +61,7 @@ def problem(write_conf: Callable[..., Path]) -> Callable[..., Problem]:
 
 def left_out(problem: Problem) -> float:
     settings = problem.conf.training
-    (found,) = module_of(problem.conf.task.learner).promising(problem, settings, settings.choices())
+    *_, found = module_of(problem.conf.task.learner).promising(problem, settings, settings.choices())
     return float(found["token_dropout"])
 
 

@@ -1,0 +1,202 @@
+"""The network of a class starts at a penalised linear model; validation decides whether it learns anything beyond."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import optimize, sparse, special
+
+from pipeline.config.files import load
+from pipeline.embedding import Fitted, Problem
+from pipeline.estimators import estimator
+from pipeline.evaluation.metrics import measure
+from pipeline.examples.encoding import encode
+from pipeline.network import class_start
+from pipeline.network.class_start import PENALTIES, Examples, Linear, best_penalty, solved, told_apart
+from pipeline.network.refreshed_start import refreshed_start
+from pipeline.records.pairs import pair_table
+from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
+
+Array = npt.NDArray[Any]
+C, V, R = 4, 30, 2
+
+
+def start(random: np.random.Generator, r: int = R, classes: int = C, dense: int = 1) -> Linear:
+    return Linear(
+        random.normal(size=(V, r)),
+        np.zeros((r, classes)),
+        np.zeros((dense, classes)),
+        np.full(classes, -np.log(classes)),
+    )
+
+
+def planted(n: int, seed: int = 0, size: float = 2.0) -> Examples:
+    """Lists of about six of 30 tokens, which tell four classes through two coordinates, and an idle feature."""
+    truth, random = np.random.default_rng(7), np.random.default_rng(seed)
+    effect = size * truth.normal(size=(V, R)) @ truth.normal(size=(R, C))
+    bags = sparse.csr_matrix((random.random((n, V)) < 0.2).astype(np.float64))
+    classes = np.array([random.choice(C, p=p) for p in special.softmax(bags @ effect, axis=1)])
+    return Examples(bags, random.normal(size=(n, 1)), classes)
+
+
+def test_no_step_from_the_solution_lowers_the_penalised_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, random = planted(300), np.random.default_rng(1)
+    model = solved(rows, start(random), penalty=0.1)
+    loss = class_start._loss(rows, model, 0.1)
+    least, slope = loss(class_start._flat(model))
+    assert np.abs(slope).max() < 1e-4
+    for _ in range(20):
+        assert loss(class_start._flat(model) + random.normal(scale=0.05, size=len(slope)))[0] > least
+    assert optimize.check_grad(lambda x: loss(x)[0], lambda x: loss(x)[1], random.normal(size=len(slope))) < 1e-5
+    monkeypatch.setattr(class_start, "_AT_ONCE", 7 * C)  # blocks of 7 examples: the same loss
+    assert class_start._loss(rows, model, 0.1)(class_start._flat(model))[0] == pytest.approx(least, rel=1e-12)
+
+
+def test_where_tokens_say_nothing_a_strong_penalty_is_chosen_and_leaves_the_shares() -> None:
+    noise = planted(400, size=0.0), planted(400, seed=1, size=0.0)
+    begun = start(np.random.default_rng(0))
+    penalty = best_penalty(*noise, begun)
+    assert penalty >= 0.5
+    model = solved(noise[0], begun, penalty)
+    shares = np.bincount(noise[0].classes, minlength=C) / 400
+    assert special.softmax(model.logits(noise[1]), axis=1) == pytest.approx(np.tile(shares, (400, 1)), abs=0.1)
+
+
+def test_what_is_planted_is_found_and_the_penalty_falls_with_what_there_is_to_find() -> None:
+    training, validation, test = planted(2000), planted(500, seed=1), planted(2000, seed=2)
+    begun = start(np.random.default_rng(0))
+    penalty = best_penalty(training, validation, begun)
+    assert penalty <= 0.1
+    model = solved(training, begun, penalty)
+    truth = np.random.default_rng(7)
+    effect = 2.0 * truth.normal(size=(V, R)) @ truth.normal(size=(R, C))
+    best, found = (special.log_softmax(logits, axis=1) for logits in (test.bags @ effect, model.logits(test)))
+    own = np.arange(2000), test.classes
+    assert -found[own].mean() == pytest.approx(-best[own].mean(), abs=0.03)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 4))
+def test_coordinates_that_are_told_apart_give_the_same_logits(seed: int, r: int) -> None:
+    random = np.random.default_rng(seed)
+    rows = planted(50, seed)
+    model = Linear(
+        random.normal(size=(V, r)), random.normal(size=(r, C)), random.normal(size=(1, C)), random.normal(size=C)
+    )
+    told = told_apart(model, rows.bags)
+    assert told.logits(rows) == pytest.approx(model.logits(rows), abs=0.01)  # what hardly moves them is left out
+    points = rows.bags @ told.table
+    assert np.atleast_2d(np.cov(points, rowvar=False, bias=True)) == pytest.approx(np.eye(len(told.line)), abs=1e-6)
+    moved = np.linalg.norm(told.line, axis=1)
+    assert (np.diff(moved) <= 1e-9).all()
+
+
+def test_coordinates_that_move_nothing_are_left_out() -> None:
+    random = np.random.default_rng(0)
+    model = start(random, r=3)
+    assert told_apart(model, planted(50).bags).table.shape == (V, 0)
+    model.line[1] = random.normal(size=C)
+    assert told_apart(model, planted(50).bags).table.shape == (V, 1)
+
+
+def test_a_class_without_examples_keeps_its_bias_and_nothing_speaks_for_it() -> None:
+    rows = planted(300)
+    begun = start(np.random.default_rng(0), classes=C + 1)
+    model = solved(rows, begun, 1.0)
+    assert not model.line[:, C].any()
+    assert not model.dense[:, C].any()
+    assert model.bias[C] == begun.bias[C]
+
+
+def test_the_penalty_is_one_of_those_in_the_list_whatever_the_order_of_the_examples() -> None:
+    rows, validation = planted(300), planted(200, seed=1)
+    order = np.random.default_rng(0).permutation(300)
+    begun = start(np.random.default_rng(0))
+    found = {best_penalty(one, validation, begun) for one in (rows, Examples(*(part[order] for part in rows)))}
+    assert len(found) == 1
+    assert found <= set(PENALTIES)
+
+
+NOTES: dict[str, Any] = {
+    "description": "Planted.",
+    "tokens": [{"kind": "words", "columns": "text"}],
+    "split": {"validation": 0.2, "test": 0.3},
+    "vocabulary": {"min_count": 1},
+    "task": {"kind": "classification", "target": "kind", "dense": ["x"]},
+    "dimensions": [3],
+    "baselines": ["logistic_regression"],
+}
+
+
+def notes(n: int, of: Callable[[npt.NDArray[np.bool_], float], float], seed: int = 0) -> pl.DataFrame:
+    """Notes of 40 words, of which each has about six, and a number x; `of` gives the log odds of `b` against `a`."""
+    random = np.random.default_rng(seed)
+    has, x = random.random((n, 40)) < 0.15, random.normal(size=n)
+    odds = np.array([of(*one) for one in zip(has, x, strict=True)])
+    texts = [" ".join(f"w{i}" for i in np.flatnonzero(row)) or "none" for row in has]
+    return pl.DataFrame({"text": texts, "x": x, "kind": np.where(random.logistic(size=n) < odds, "b", "a")})
+
+
+@pytest.fixture
+def problem(write_conf: Callable[..., Path]) -> Callable[..., tuple[Problem, Any]]:
+    def make(frame: pl.DataFrame, epochs: int = 5) -> tuple[Problem, Any]:
+        conf = load(write_conf("notes", {**NOTES, "training": {"max_epochs": epochs}}, frame))
+        vocabulary: Vocabulary = build_vocabulary(pair_table(frame.lazy(), conf), conf)
+        examples = encode(frame.lazy(), vocabulary, conf)
+        conf = conf.resolved(examples.n_training, len(vocabulary))
+        made = Problem(examples.training(), vocabulary, conf, 3, examples.held_out("validation"))
+        return made, examples.held_out("test")
+
+    return make
+
+
+def log_loss(fitted: Fitted, problem: Problem, test: Any) -> float:
+    task = problem.conf.task
+    return measure(task, task.evaluate(fitted, test))["log_loss"]
+
+
+def additive(has: npt.NDArray[np.bool_], x: float) -> float:
+    return float(2 * has[:10].sum() - 2 * has[10:20].sum() + 0.5 * x)
+
+
+def crossed(has: npt.NDArray[np.bool_], x: float) -> float:
+    return 3 * x if has[:5].any() else -3 * x
+
+
+def test_where_words_add_up_the_start_is_kept_and_is_no_worse_than_logistic_regression(
+    problem: Callable[..., Any],
+) -> None:
+    learned, test = problem(notes(1200, additive))
+    embedding, linear = (estimator(name, learned.conf).fit(learned) for name in ("embedding", "logistic_regression"))
+    assert embedding.chosen["epochs"] == 0
+    assert log_loss(embedding, learned, test) < log_loss(linear, learned, test) + 0.01
+    again = estimator("embedding", learned.conf).fit(replace(learned, validation=None, chosen=embedding.chosen))
+    assert (again.embedding.matrix == embedding.embedding.matrix).all()
+
+
+def test_where_words_and_numbers_act_together_training_goes_on_from_it(problem: Callable[..., Any]) -> None:
+    learned, test = problem(notes(3000, crossed), epochs=25)
+    embedding, linear = (estimator(name, learned.conf).fit(learned) for name in ("embedding", "logistic_regression"))
+    assert embedding.chosen["epochs"] > 0
+    assert log_loss(embedding, learned, test) < log_loss(linear, learned, test) - 0.05
+
+
+def test_a_refresh_is_solved_for_again_and_known_words_stay_in_their_places(problem: Callable[..., Any]) -> None:
+    frame = notes(1500, additive)
+    before, _ = problem(frame.head(1000))
+    kept = estimator("embedding", before.conf).fit(before)
+    assert kept.chosen["epochs"] == 0
+    now, test = problem(frame)
+    weights = refreshed_start(kept.weights, before.vocabulary, now.vocabulary, now.training, now.conf.dtype)
+    refreshed = estimator("embedding", now.conf).fit(replace(now, start=weights))
+    anew = estimator("embedding", now.conf).fit(now)
+    assert log_loss(refreshed, now, test) == pytest.approx(log_loss(anew, now, test), abs=0.02)
+    place = before.vocabulary.encode(now.vocabulary.tokens["token"])
+    old, new = kept.embedding.matrix[place[place >= 0]], refreshed.embedding.matrix[place >= 0]
+    assert np.linalg.norm(new - old) < 0.5 * np.linalg.norm(old)
