@@ -137,6 +137,15 @@ class Tour:
         """The first element that is shown at an XPath, as soon as there is one."""
         return shown(self.browser, xpath)
 
+    def read(self, xpath: str) -> tuple[str, dict[str, float]]:
+        """The text of what is shown at an XPath, and where it is: x, y, width and height."""
+
+        def text_and_place(_: Chrome) -> tuple[str, dict[str, float]]:
+            element = self.find(xpath)
+            return element.text, element.rect
+
+        return until(self.browser, text_and_place)
+
     def click(self, xpath: str) -> None:
         """Click the element at an XPath once it stays in its place: while a page is built, a click may miss it."""
 

@@ -9,7 +9,7 @@ import yaml
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 
-from docs.tour import Tour, console_errors, leave, served
+from docs.tour import Tour, console_errors, leave, served, until
 from tests.conftest import MOVIES, statuses, wait_until
 
 QUICK = {**MOVIES, "dimensions": [2, 3], "baselines": [{"kind": "pca", "dimensions": [2, 3]}, "popularity"]}
@@ -49,19 +49,20 @@ def test_a_newcomer_makes_a_dataset_and_compares_its_runs(reader: Chrome, dagste
     tour.find("//*[contains(text(), 'Success')]")
 
     tour.answer()
-    told = tour.find("//tr[.//*[normalize-space()='answer']]//p")
-    assert "Take D=" in told.text
-    assert told.rect["y"] + told.rect["height"] < reader.execute_script("return innerHeight")  # without scrolling
+    told, place = tour.read("//tr[.//*[normalize-space()='answer']]//p")
+    assert "Take D=" in told
+    assert place["y"] + place["height"] < reader.execute_script("return innerHeight")  # without scrolling
     tour.group()
-    panel = tour.find("//tr[./td[normalize-space()='answer']]/td[2]")
-    assert panel.rect["x"] + panel.rect["width"] <= reader.execute_script("return innerWidth")  # not cut
+    _, place = tour.read("//tr[./td[normalize-space()='answer']]/td[2]")
+    assert place["x"] + place["width"] <= reader.execute_script("return innerWidth")  # not cut
     tour.compare()
     tour.runs()
-    drawn = reader.find_element(By.TAG_NAME, "body").text
-    assert {"test_recall_at_20", "test_ndcg_at_20"} <= set(drawn.split())
-    shown = [link.text for link in reader.find_elements(By.XPATH, "//*[@role='row']//a[contains(@href, '/runs/')]")]
-    assert set(shown) == set(expected)
-    assert shown[-1] == "popularity"
+    columns = {"test_recall_at_20", "test_ndcg_at_20"}
+    until(reader, lambda page: columns <= set(page.find_element(By.TAG_NAME, "body").text.split()), "no such columns")
+    rows = "//*[@role='row']//a[contains(@href, '/runs/')]"
+    names = until(reader, lambda page: [link.text for link in page.find_elements(By.XPATH, rows)], "no runs")
+    assert set(names) == set(expected)
+    assert names[-1] == "popularity"
     tour.report()
     assert "quick: a learned embedding" in reader.find_element(By.TAG_NAME, "h1").text
     top = "return document.querySelector('#dimensions').getBoundingClientRect().top"

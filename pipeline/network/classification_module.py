@@ -38,7 +38,8 @@ class ClassificationModule(TargetModule):
         if problem.validation is not None and len(problem.validation):
             begun = super().prepared(problem, settings, 1, option, state_of(problem.start))
             space = _Space(begun)
-            penalty = class_start.best_penalty(space.examples(0), space.examples(1), space.model())
+            training, validation = (space.examples(part, class_start.LOOKED_AT) for part in (0, 1))
+            penalty = class_start.best_penalty(training, validation, space.model())
         option = option | {"penalty": penalty}
         return [{"epochs": 0, **option}, option]
 
@@ -50,7 +51,7 @@ class ClassificationModule(TargetModule):
         begun = super().prepared(problem, settings, steps, option, kept)
         space = _Space(begun)
         if not space.network.outer.weight.any():  # the head has not learned
-            rows = space.examples(0).at_most(class_start.SOLVED_ON)
+            rows = space.examples(0, class_start.SOLVED_ON)
             model = class_start.solved(rows, space.model(), option["penalty"])
             space.take(class_start.told_apart(model, rows.bags), stays=bool(kept))
         return begun
@@ -95,10 +96,12 @@ class _Space:
         self.scale = max(bags.power(2).sum() / len(self.sets[0]) - mean @ mean, 1e-12) ** -0.5
         self.factor = (own / self.scale)[:, None]  # (V, 1) of a token's row; 0 where no training example has it
 
-    def examples(self, part: int) -> Examples:
-        """The training examples, or those of validation."""
+    def examples(self, part: int, most: int) -> Examples:
+        """The training examples (part 0), or those of validation (1): at most so many, from all over the set."""
         own = self.sets[part]
-        return Examples(own.rows.inputs.csr() * self.scale, np.asarray(own.dense, np.float64), np.asarray(own.target))
+        some = np.linspace(0, len(own) - 1, min(most, len(own))).round().astype(np.int64)
+        bags = own.rows.cut(some).inputs.csr() * self.scale
+        return Examples(bags, own.dense[some].astype(np.float64), own.target[some])
 
     def model(self) -> Linear:
         """The network's linear part, through as many of its D coordinates as tell C classes apart."""

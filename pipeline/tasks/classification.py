@@ -166,7 +166,8 @@ class Classification(TargetTask):
 
 
 class ClassificationTraining(TargetTraining):
-    """How the network that predicts a class is trained."""
+    """How the network that predicts a class is trained. It starts at a penalised logistic regression through the D
+    coordinates, which is solved for, and keeps what training adds only if that is better on validation."""
 
     kind: Literal["classification"] = Field("classification", repr=False)
 
