@@ -10,7 +10,6 @@ import numpy.typing as npt
 from pydantic import Field
 from scipy import sparse
 
-from pipeline.baselines.ridge import weighted
 from pipeline.config.baseline import Baseline
 from pipeline.config.dataset import Dataset
 from pipeline.config.section import OneOrMore, Positive
@@ -19,6 +18,7 @@ from pipeline.config.task import Task
 from pipeline.embedding import Embedding, Problem
 from pipeline.evaluation.selection import candidates, tuned
 from pipeline.examples.features import DenseScale
+from pipeline.examples.weighted import weighted
 from pipeline.tasks.classification import Classification, logistic
 
 Array = npt.NDArray[Any]

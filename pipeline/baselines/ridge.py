@@ -19,6 +19,7 @@ from pipeline.embedding import Embedding, Problem
 from pipeline.evaluation.selection import candidates, tuned
 from pipeline.examples.example_set import ExampleSet
 from pipeline.examples.features import DenseScale, TargetScale
+from pipeline.examples.weighted import weighted
 from pipeline.tasks.regression import Regression
 from pipeline.vocabulary.vocabulary import Vocabulary
 
@@ -73,14 +74,6 @@ class FittedRidge:
         learned = tokens @ self.weights["token_coefficient"] + self.weights["head_bias"]
         learned = learned + DenseScale.of(self.weights).forward(dense) @ self.weights["head_weight"]
         return TargetScale.of(self.weights).inverse(learned)
-
-
-def weighted(inputs: sparse.csr_matrix, weight: Array, rows_of_length_1: bool) -> sparse.csr_matrix:
-    """Rows (N, V) times the weight (V,) of each token, scaled to length 1 if that is asked for."""
-    from sklearn.preprocessing import normalize
-
-    rows = sparse.csr_matrix(inputs @ sparse.diags(weight))
-    return normalize(rows) if rows_of_length_1 else rows
 
 
 def _fit(

@@ -76,19 +76,28 @@ def solved(rows: Examples, start: Linear, penalty: float) -> Linear:
     return model
 
 
-def best_penalty(training: Examples, validation: Examples, start: Linear) -> float:
-    """The penalty with which the start has the lowest loss on validation; of equals, the largest."""
-    values, errors = [], []
+class Chosen(NamedTuple):
+    """A penalty, and how well it does."""
+
+    penalty: float
+    score: float
+    """Minus the log loss on validation."""
+    error: float
+    """The standard error of that."""
+
+
+def best_penalty(training: Examples, validation: Examples, start: Linear) -> Chosen:
+    """The penalty with the lowest loss on validation, of equals the largest."""
+    tried: list[Chosen] = []
     for penalty in PENALTIES:
         start = solved(training, start, penalty)
         probabilities = special.softmax(start.logits(validation), axis=1)
         of_true = probabilities[np.arange(len(validation.classes)), validation.classes]
         losses = -np.log(np.maximum(of_true, LEAST))
-        values.append(-float(losses.mean()))
-        errors.append(float(losses.std() / np.sqrt(len(losses))))
-        if len(values) > 2 and values[-1] < values[-2] < values[-3]:
+        tried.insert(0, Chosen(penalty, -float(losses.mean()), float(losses.std() / np.sqrt(len(losses)))))
+        if len(tried) > 2 and tried[0].score < tried[1].score < tried[2].score:
             break
-    return PENALTIES[len(values) - 1 - first_of_the_best(values[::-1], errors[::-1])]
+    return tried[first_of_the_best([one.score for one in tried], [one.error for one in tried])]
 
 
 def told_apart(model: Linear, bags: sparse.csr_matrix) -> Linear:

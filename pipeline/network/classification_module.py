@@ -11,6 +11,8 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from pipeline.embedding import Problem
+from pipeline.evaluation.selection import first_of_the_best
+from pipeline.examples.weighted import weighted
 from pipeline.network import class_start
 from pipeline.network.class_start import Examples, Linear
 from pipeline.network.layers import tensor
@@ -34,14 +36,18 @@ class ClassificationModule(TargetModule):
     def promising(cls, problem: Problem, settings: Any, among: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """The start as it is, and a training that goes on from there; with the penalty of the start."""
         (option,) = super().promising(problem, settings, among)
-        penalty = class_start.UNKNOWN_PENALTY
+        start = state_of(problem.start)
+        ways = [bool(start.get("length", 0))] if start else [False, True]
+        found = {"one_length": ways[0], "penalty": class_start.UNKNOWN_PENALTY}
         if problem.validation is not None and len(problem.validation):
-            begun = super().prepared(problem, settings, 1, option, state_of(problem.start))
-            space = _Space(begun)
-            training, validation = (space.examples(part, class_start.LOOKED_AT) for part in (0, 1))
-            penalty = class_start.best_penalty(training, validation, space.model())
-        option = option | {"penalty": penalty}
-        return [{"epochs": 0, **option}, option]
+            best = []
+            for one_length in ways:
+                space = _Space(super().prepared(problem, settings, 1, option | {"one_length": one_length}, start))
+                training, validation = (space.examples(part, class_start.LOOKED_AT) for part in (0, 1))
+                best.append(class_start.best_penalty(training, validation, space.model()))
+            kept = first_of_the_best([one.score for one in best], [one.error for one in best])
+            found = {"one_length": ways[kept], "penalty": best[kept].penalty}
+        return [{"epochs": 0, **option, **found}, option | found]
 
     @classmethod
     def prepared(
@@ -84,23 +90,31 @@ class ClassificationModule(TargetModule):
 class _Space:
     """The linear part of a network, between its own coordinates and those in which the start is solved for.
 
-    There all tokens weigh the same, so that the penalty asks as much of a rare token as of a frequent one.
+    Where bags are sums, all tokens weigh the same there, so that the penalty asks as much of a rare token as of a
+    frequent one.
     """
 
     def __init__(self, begun: Prepared) -> None:
         assert isinstance(begun.module.network, TargetNetwork)
         self.network, self.sets = begun.module.network, begun.sets
         own = self.network.weight.numpy().astype(np.float64)  # (V,)
-        bags = self.sets[0].rows.inputs.csr()
-        mean = np.asarray(bags.mean(axis=0)).ravel()
-        self.scale = max(bags.power(2).sum() / len(self.sets[0]) - mean @ mean, 1e-12) ** -0.5
-        self.factor = (own / self.scale)[:, None]  # (V, 1) of a token's row; 0 where no training example has it
+        if self.network.sums:
+            bags = self.sets[0].rows.inputs.csr()
+            mean = np.asarray(bags.mean(axis=0)).ravel()
+            scale = max(bags.power(2).sum() / len(self.sets[0]) - mean @ mean, 1e-12) ** -0.5
+            self.weight = np.where(own > 0, scale, 0.0)  # (V,) of a token in a bag
+        else:
+            self.weight = own
+        # (V, 1) of a token's row in the table; 0 where no training example has it
+        self.factor = np.divide(own, self.weight, out=np.zeros_like(own), where=own > 0)[:, None]
 
     def examples(self, part: int, most: int) -> Examples:
         """The training examples (part 0), or those of validation (1): at most so many, from all over the set."""
         own = self.sets[part]
         some = np.linspace(0, len(own) - 1, min(most, len(own))).round().astype(np.int64)
-        bags = own.rows.cut(some).inputs.csr() * self.scale
+        bags = weighted(own.rows.cut(some).inputs.csr(), self.weight, one_length=not self.network.sums)
+        if not self.network.sums:
+            bags *= float(self.network.length)
         return Examples(bags, own.dense[some].astype(np.float64), own.target[some])
 
     def model(self) -> Linear:

@@ -69,6 +69,8 @@ class PlainTarget(nn.Module):
         known, network = (tokens >= 0).float(), self.network
         table = network.table.weight
         weight = network.weight[tokens.clamp(min=0)] * known  # (B, L)
+        if not network.sums:
+            weight = weight * network.length / weight.square().sum(dim=1, keepdim=True).clamp(min=1e-12).sqrt()
         bag = (table[tokens.clamp(min=0)] * weight[..., None]).sum(dim=1)  # (B, D)
         features = torch.cat([bag - network.mean_bag @ table, self.scaled(dense)], dim=1)  # (B, D + F + F * Q)
         nodes = torch.nn.functional.silu(network.second(torch.nn.functional.silu(network.first(features))))

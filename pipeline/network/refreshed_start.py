@@ -22,7 +22,7 @@ SHRUNK = 0.9
 """Factor of the table and the biases of a network that predicts tokens. What was learned too well from the old examples
 would stay, and each refresh would add to it: a network that goes on as it is comes out worse than one that begins anew
 (Ash and Adams, 2020, "On warm-starting neural network training", whose cure this is)."""
-_TABLE, _BIAS, _MEAN_BAG = "table.weight", "bias.weight", "mean_bag"
+_TABLE, _BIAS = "table.weight", "bias.weight"
 
 
 def refreshed_start(
@@ -44,8 +44,8 @@ def refreshed_start(
     if _BIAS in weights:
         found[_TABLE] *= SHRUNK
         found[_BIAS] = SHRUNK * _along_counts(weights[_BIAS][:, 0], place, counts)[:, None]
-    if _MEAN_BAG in weights:
-        found["weight"], found[_MEAN_BAG] = token_weights(rows)
+    if "mean_bag" in weights:
+        found |= token_weights(rows, one_length=bool(weights.get("length", 0)))
     return {name: array if is_scale(name) else np.asarray(array, dtype) for name, array in found.items()}
 
 

@@ -60,6 +60,7 @@ class TargetModule(TaskModule):
                 cls.directions(sets[0].target, scale, sets[0].target),
                 conf.dtype,
                 len(conf.task.prior(scale)),
+                option.get("one_length", False),
             )
         )
         if not kept:

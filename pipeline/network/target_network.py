@@ -27,9 +27,18 @@ class TargetNetwork(nn.Module):
 
     weight: Tensor  # (V,) weight of each token in the bag
     mean_bag: Tensor  # (V,) mean weight of each token over the training examples
+    length: Tensor  # () to which the weights of each bag are brought; 0: they stay as they are
 
     def __init__(
-        self, table: Tensor, weight: Tensor, mean_bag: Tensor, n_dense: int, hidden: int, dropout: float, outputs: int
+        self,
+        table: Tensor,
+        weight: Tensor,
+        mean_bag: Tensor,
+        n_dense: int,
+        hidden: int,
+        dropout: float,
+        outputs: int,
+        length: float = 0.0,
     ) -> None:
         """Make a network whose outputs are 0 for every example.
 
@@ -41,12 +50,15 @@ class TargetNetwork(nn.Module):
             hidden: H.
             dropout: share of the head's nodes that is left out in training.
             outputs: C.
+            length: to which the weights of each bag are brought, as a vector (V,); 0: they stay as they are.
         """
         super().__init__()
         inputs = table.shape[1] + n_dense
         self.table = embedding_layer(table)  # V -> D
         self.register_buffer("weight", weight)
         self.register_buffer("mean_bag", mean_bag)
+        self.register_buffer("length", torch.tensor(length, dtype=weight.dtype))
+        self.sums = not length
         self.first = nn.Linear(inputs, hidden, dtype=table.dtype)
         self.second = nn.Linear(hidden, hidden, dtype=table.dtype)
         self.dropout = Dropout(dropout)
@@ -63,6 +75,9 @@ class TargetNetwork(nn.Module):
         weight = self.weight[lists.tokens]  # (T,)
         if lists.weights is not None:
             weight = weight * lists.weights.to(weight.dtype)
+        if not self.sums:
+            squares = weight.new_zeros(len(lists.offsets)).index_add_(0, lists.rows, weight.square())  # (B,)
+            weight = weight * (self.length / squares.clamp(min=1e-12).sqrt())[lists.rows]
         if self.training and token_dropout:
             weight = weight * (torch.rand_like(weight) >= token_dropout) / (1 - token_dropout)  # (T,)
         table = self.table.weight
@@ -84,8 +99,9 @@ def network_of(state: Mapping[str, Tensor], dropout: float = 0.0) -> TargetNetwo
     table = state["table.weight"]
     hidden, inputs = state["first.weight"].shape
     outputs, n_dense = len(state["outer.weight"]), inputs - table.shape[1]
-    network = TargetNetwork(table, state["weight"], state["mean_bag"], n_dense, hidden, dropout, outputs)
-    network.load_state_dict(state)
+    length = float(state.get("length", 0.0))  # fits of earlier versions have sums
+    network = TargetNetwork(table, state["weight"], state["mean_bag"], n_dense, hidden, dropout, outputs, length)
+    network.load_state_dict({"length": network.length, **state})
     return network
 
 

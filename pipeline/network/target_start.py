@@ -9,6 +9,7 @@ from scipy import sparse
 
 from pipeline.baselines.principal_components import principal_components
 from pipeline.examples.example_set import ExampleSet
+from pipeline.examples.weighted import weighted
 from pipeline.network.layers import tensor
 from pipeline.network.target_network import TargetNetwork
 from pipeline.tasks.target import TargetTraining
@@ -30,6 +31,7 @@ def target_network(
     target: Array,
     dtype: str = "float64",
     outputs: int = 1,
+    one_length: bool = False,
 ) -> TargetNetwork:
     """The network at its start: a table of ridge directions, then PCA's components; each of the D nodes has variance 1.
 
@@ -46,8 +48,10 @@ def target_network(
         target: (N,) the target on the scale that is learned, or (N, K) several targets that stand for it.
         dtype: the number type of the network.
         outputs: C, the number of outputs.
+        one_length: whether all bags are brought to the same length: a token then adds the less, the more tokens stand
+            beside it, as in a long text.
     """
-    bags, idf, mean_bag, scale = _bags(rows)
+    bags, idf, mean_bag, scale = _bags(rows, one_length)
     columns = [_ridge_direction(bags * scale, dense, one, dtype) for one in _each(target)[:dimension]]
     if dimension > len(columns):
         pca = principal_components(bags * scale, dimension - len(columns), seed)
@@ -60,6 +64,7 @@ def target_network(
         settings.hidden,
         settings.dropout,
         outputs,
+        scale if one_length else 0.0,
     )
 
 
@@ -87,17 +92,17 @@ def noise_to_signal(
     return left / explained
 
 
-def token_weights(rows: ExampleSet) -> tuple[Array, Array]:
-    """(V,) the weight of each token in the bag, and (V,) its mean over the training examples; see `target_network`."""
-    _, idf, mean_bag, scale = _bags(rows)
-    return idf * scale, mean_bag * scale
+def token_weights(rows: ExampleSet, one_length: bool) -> dict[str, Array]:
+    """The buffers `weight`, `mean_bag` and `length` of a network, from the training examples; see `target_network`."""
+    _, idf, mean_bag, scale = _bags(rows, one_length)
+    return {"weight": idf * scale, "mean_bag": mean_bag * scale, "length": np.array(scale if one_length else 0.0)}
 
 
-def _bags(rows: ExampleSet) -> tuple[sparse.csr_matrix, Array, Array, float]:
+def _bags(rows: ExampleSet, one_length: bool = False) -> tuple[sparse.csr_matrix, Array, Array, float]:
     """The bags (N, V), the inverse document frequencies (V,), the mean bag (V,), and the factor of all three."""
     n = rows.inputs.counts  # (V,)
     idf = np.where(n > 0, np.log((1 + len(rows)) / (1 + n)) + 1, 0.0)
-    bags = sparse.csr_matrix(rows.inputs.csr() @ sparse.diags(idf))  # (N, V)
+    bags = weighted(rows.inputs.csr(), idf, one_length)  # (N, V)
     mean_bag = np.asarray(bags.mean(axis=0)).ravel()
     spread = bags.power(2).sum() / len(rows) - (mean_bag**2).sum()
     return bags, idf, mean_bag, 1 / math.sqrt(max(spread, 1e-12))

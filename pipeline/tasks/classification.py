@@ -166,8 +166,11 @@ class Classification(TargetTask):
 
 
 class ClassificationTraining(TargetTraining):
-    """How the network that predicts a class is trained. It starts at a penalised logistic regression through the D
-    coordinates, which is solved for, and keeps what training adds only if that is better on validation."""
+    """How the network that predicts a class is trained.
+
+    It starts at a penalised logistic regression through the D coordinates, which is solved for, and keeps what training
+    adds only if that is better on validation.
+    """
 
     kind: Literal["classification"] = Field("classification", repr=False)
 

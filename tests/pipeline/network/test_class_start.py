@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import optimize, sparse, special
@@ -20,6 +21,7 @@ from pipeline.evaluation.metrics import measure
 from pipeline.examples.encoding import encode
 from pipeline.network import class_start
 from pipeline.network.class_start import PENALTIES, Examples, Linear, best_penalty, solved, told_apart
+from pipeline.network.plain_modules import PlainTarget
 from pipeline.network.refreshed_start import refreshed_start
 from pipeline.records.pairs import pair_table
 from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
@@ -62,7 +64,7 @@ def test_no_step_from_the_solution_lowers_the_penalised_loss(monkeypatch: pytest
 def test_where_tokens_say_nothing_a_strong_penalty_is_chosen_and_leaves_the_shares() -> None:
     noise = planted(400, size=0.0), planted(400, seed=1, size=0.0)
     begun = start(np.random.default_rng(0))
-    penalty = best_penalty(*noise, begun)
+    penalty = best_penalty(*noise, begun).penalty
     assert penalty >= 0.5
     model = solved(noise[0], begun, penalty)
     shares = np.bincount(noise[0].classes, minlength=C) / 400
@@ -72,7 +74,7 @@ def test_where_tokens_say_nothing_a_strong_penalty_is_chosen_and_leaves_the_shar
 def test_what_is_planted_is_found_and_the_penalty_falls_with_what_there_is_to_find() -> None:
     training, validation, test = planted(2000), planted(500, seed=1), planted(2000, seed=2)
     begun = start(np.random.default_rng(0))
-    penalty = best_penalty(training, validation, begun)
+    penalty = best_penalty(training, validation, begun).penalty
     assert penalty <= 0.1
     model = solved(training, begun, penalty)
     truth = np.random.default_rng(7)
@@ -118,7 +120,7 @@ def test_the_penalty_is_one_of_those_in_the_list_whatever_the_order_of_the_examp
     rows, validation = planted(300), planted(200, seed=1)
     order = np.random.default_rng(0).permutation(300)
     begun = start(np.random.default_rng(0))
-    found = {best_penalty(one, validation, begun) for one in (rows, Examples(*(part[order] for part in rows)))}
+    found = {best_penalty(one, validation, begun).penalty for one in (rows, Examples(*(part[order] for part in rows)))}
     assert len(found) == 1
     assert found <= set(PENALTIES)
 
@@ -174,7 +176,7 @@ def test_where_words_add_up_the_start_is_kept_and_is_no_worse_than_logistic_regr
 ) -> None:
     learned, test = problem(notes(1200, additive))
     embedding, linear = (estimator(name, learned.conf).fit(learned) for name in ("embedding", "logistic_regression"))
-    assert embedding.chosen["epochs"] == 0
+    assert (embedding.chosen["epochs"], embedding.chosen["one_length"]) == (0, False)
     assert log_loss(embedding, learned, test) < log_loss(linear, learned, test) + 0.01
     again = estimator("embedding", learned.conf).fit(replace(learned, validation=None, chosen=embedding.chosen))
     assert (again.embedding.matrix == embedding.embedding.matrix).all()
@@ -185,6 +187,26 @@ def test_where_words_and_numbers_act_together_training_goes_on_from_it(problem: 
     embedding, linear = (estimator(name, learned.conf).fit(learned) for name in ("embedding", "logistic_regression"))
     assert embedding.chosen["epochs"] > 0
     assert log_loss(embedding, learned, test) < log_loss(linear, learned, test) - 0.05
+
+
+def test_where_the_share_of_words_tells_the_class_bags_have_one_length(problem: Callable[..., Any]) -> None:
+    """Planted: letters of 3 to 80 words of two moods, of which the mood of most words decides, however many there are."""
+    random = np.random.default_rng(0)
+    rows = []
+    for _ in range(1500):
+        share = random.beta(2, 2)
+        words = np.where(random.random(random.integers(3, 80)) < share, random.integers(0, 20), random.integers(20, 40))
+        rows.append((" ".join(f"w{i}" for i in words), 0.0, "b" if random.logistic(scale=0.05) < share - 0.5 else "a"))
+    learned, test = problem(pl.DataFrame(rows, schema=["text", "x", "kind"], orient="row"))
+    embedding = estimator("embedding", learned.conf).fit(learned)
+    assert embedding.chosen["one_length"]
+    lists = test.inputs.csr()
+    padded = np.full((len(test), np.diff(lists.indptr).max()), -1)
+    for row, tokens in zip(padded, np.split(lists.indices, lists.indptr[1:-1]), strict=True):
+        row[: len(tokens)] = tokens
+    plain = PlainTarget(embedding.weights, learned.conf.task)
+    found = plain(torch.from_numpy(padded), torch.from_numpy(test.dense).float()).detach().numpy()
+    assert found == pytest.approx(embedding.score(lists, test.dense), abs=1e-5)
 
 
 def test_a_refresh_is_solved_for_again_and_known_words_stay_in_their_places(problem: Callable[..., Any]) -> None:

@@ -3,7 +3,7 @@ import torch
 
 from pipeline.network.batches import Lists
 from pipeline.network.missing_tokens_network import MissingTokensNetwork
-from pipeline.network.target_network import TargetNetwork
+from pipeline.network.target_network import TargetNetwork, network_of
 
 LISTS = Lists.after_each_other(np.array([0, 1, 1]), np.array([2, 0, 1]))  # (0, 1), () and (1,)
 WEIGHTED = Lists.after_each_other(np.array([0, 1, 1]), np.array([2, 0, 1]), np.array([3.0, 1.0, 5.0]))
@@ -47,6 +47,18 @@ def test_a_number_is_a_sum_over_the_words_where_the_line_alone_speaks() -> None:
     torch.nn.init.ones_(network.line.weight)
     dense = torch.tensor([[10.0], [20.0], [30.0]])
     assert network(LISTS, dense).tolist() == [[12.0], [20.0], [31.0]]
+
+
+def test_bags_of_one_length_have_it_however_many_words_they_have() -> None:
+    """Weights (1, 3/4) are 5/4 long, and 2 long as (1.6, 1.2): the sums are (1.6, 2.4), (0, 0) and (0, 4)."""
+    network = TargetNetwork(
+        TABLE, torch.tensor([1.0, 0.75]), torch.zeros(2), n_dense=0, hidden=4, dropout=0.0, outputs=1, length=2.0
+    )
+    torch.nn.init.ones_(network.line.weight)
+    expected = torch.tensor([[4.0], [0.0], [4.0]])
+    torch.testing.assert_close(network(LISTS, torch.empty(3, 0)).detach(), expected)
+    again = network_of(network.state_dict())
+    torch.testing.assert_close(again(LISTS, torch.empty(3, 0)).detach(), expected)
 
 
 def test_words_are_dropped_in_training_only_and_the_sum_keeps_its_mean() -> None:
