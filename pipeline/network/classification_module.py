@@ -19,7 +19,7 @@ from pipeline.network.layers import tensor
 from pipeline.network.modules import Prepared, state_of
 from pipeline.network.target_module import TargetModule
 from pipeline.network.target_network import TargetNetwork
-from pipeline.tasks.classification import ClassificationTraining
+from pipeline.tasks.classification import ClassificationTraining, most_solved
 from pipeline.tasks.target import UNKNOWN_NOISE
 
 Array = npt.NDArray[Any]
@@ -118,10 +118,10 @@ class _Space:
         return Examples(bags, own.dense[some].astype(np.float64), own.target[some])
 
     def model(self) -> Linear:
-        """The network's linear part, through as many of its D coordinates as tell C classes apart."""
+        """The network's linear part, through as many of its D coordinates as tell C classes apart, if there is room."""
         line = self.network.line.weight.detach().numpy().T.astype(np.float64)  # (D + F, C)
         own = self.network.table.weight.detach().numpy().astype(np.float64)  # (V, D)
-        r = min(own.shape[1], line.shape[1] - 1)
+        r = min(most_solved(*own.shape), line.shape[1] - 1)
         bias = self.network.line.bias.detach().numpy() - (self._mean @ own[:, :r]) @ line[:r]
         return Linear(own[:, :r] * self.factor, line[:r], line[own.shape[1] :], bias)
 

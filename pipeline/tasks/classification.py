@@ -10,6 +10,7 @@ import polars as pl
 from pydantic import Field
 from scipy import sparse, special
 
+from pipeline.config.size import Size
 from pipeline.embedding import Fitted
 from pipeline.errors import PipelineError
 from pipeline.evaluation.classification import classification_metrics, roc_auc
@@ -21,6 +22,8 @@ from pipeline.tasks.target import TargetTask, TargetTraining, Weights
 
 Array = npt.NDArray[Any]
 
+SOLVED = 4_000_000
+"""Numbers in the coordinates that the start is solved for, at most: more would take more memory than the training."""
 LEAST = 1e-6
 """Probabilities are raised to this: a class that no training example has would otherwise give an infinite loss."""
 
@@ -173,6 +176,19 @@ class ClassificationTraining(TargetTraining):
     """
 
     kind: Literal["classification"] = Field("classification", repr=False)
+
+    def memory(self, size: Size, dimension: int) -> int:
+        """The solver of the start keeps about 50 copies of the coordinates that it solves for."""
+        return super().memory(size, dimension) + 50 * 8 * size.v * most_solved(size.v, dimension)
+
+
+def most_solved(n_tokens: int, dimension: int) -> int:
+    """The number of the D coordinates that the start is solved for, at most: there are V numbers in each.
+
+    >>> most_solved(4_000, 16), most_solved(500_000, 16), most_solved(10_000_000, 16)
+    (16, 8, 1)
+    """
+    return min(dimension, max(SOLVED // n_tokens, 1))
 
 
 def logistic(

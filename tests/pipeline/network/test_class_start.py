@@ -190,7 +190,7 @@ def test_where_words_and_numbers_act_together_training_goes_on_from_it(problem: 
 
 
 def test_where_the_share_of_words_tells_the_class_bags_have_one_length(problem: Callable[..., Any]) -> None:
-    """Planted: letters of 3 to 80 words of two moods, of which the mood of most words decides, however many there are."""
+    """Planted: letters of 3 to 80 words of two moods; the mood of most words decides, however many there are."""
     random = np.random.default_rng(0)
     rows = []
     for _ in range(1500):
