@@ -22,15 +22,17 @@ from pipeline.tasks.classification import LEAST
 
 Array = npt.NDArray[Any]
 
-PENALTIES = (0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28)
+PENALTIES = (0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28)
 """Validation chooses among these, for each square root of N: chance adds up so in the sum of N losses. Bags are
 measured in their spread. So a number means the same for all data, and one found on a part holds for the whole."""
 OF_DENSE = 0.1
-"""Share of the penalty that falls on the dense features: they are few, and their variance is 1."""
+"""Share of the penalty that falls on the dense features: they are few."""
 UNKNOWN_PENALTY = 0.08
 """The penalty that is taken where there is no validation."""
 LOOKED_AT, SOLVED_ON = 5_000, 50_000
 """Most examples by which the penalty is chosen, and on which the start is solved for: with more, training knows it."""
+LOGITS = 200
+"""For each of those examples, at most so many logits: of many classes a part of the examples has to do."""
 _STEPS, _AT_ONCE = 300, 2**22  # steps of the solver at most; logits of a block of examples
 
 
@@ -116,7 +118,9 @@ def told_apart(model: Linear, bags: sparse.csr_matrix) -> Linear:
     turn, size, onto = np.linalg.svd(spread[:, None] * (axes.T @ model.line), full_matrices=False)
     moves = size > 1e-4 * max(size.max(initial=0.0), 1e-4)
     turn, line = turn[:, moves], size[moves, None] * onto[moves]
-    sign = np.where(np.take_along_axis(line, np.abs(line).argmax(axis=1)[:, None], axis=1) < 0, -1.0, 1.0)  # (R, 1)
+    size = np.abs(line)
+    first = (size > (1 - 1e-6) * size.max(axis=1, keepdims=True)).argmax(axis=1)  # of two classes both are equal
+    sign = np.where(np.take_along_axis(line, first[:, None], axis=1) < 0, -1.0, 1.0)  # (R, 1)
     return model._replace(table=model.table @ (axes / spread) @ turn * sign[:, 0], line=line * sign)
 
 

@@ -38,16 +38,19 @@ class ClassificationModule(TargetModule):
         (option,) = super().promising(problem, settings, among)
         start = state_of(problem.start)
         ways = [bool(start.get("length", 0))] if start else [False, True]
-        found = {"one_length": ways[0], "penalty": class_start.UNKNOWN_PENALTY}
-        if problem.validation is not None and len(problem.validation):
-            best = []
-            for one_length in ways:
-                space = _Space(super().prepared(problem, settings, 1, option | {"one_length": one_length}, start))
-                training, validation = (space.examples(part, class_start.LOOKED_AT) for part in (0, 1))
-                best.append(class_start.best_penalty(training, validation, space.model()))
-            kept = first_of_the_best([one.score for one in best], [one.error for one in best])
-            found = {"one_length": ways[kept], "penalty": best[kept].penalty}
-        return [{"epochs": 0, **option, **found}, option | found]
+        option = option | {"one_length": ways[0], "penalty": class_start.UNKNOWN_PENALTY}
+        if problem.validation is None or not len(problem.validation):
+            return [option]
+        best = []
+        for one_length in ways:
+            space = _Space(super().prepared(problem, settings, 1, option | {"one_length": one_length}, start))
+            if space.has_learned:  # a refresh of a trained network goes on with it
+                return [option]
+            training, validation = (space.examples(part, class_start.LOOKED_AT) for part in (0, 1))
+            best.append(class_start.best_penalty(training, validation, space.model()))
+        kept = first_of_the_best([one.score for one in best], [one.error for one in best])
+        option |= {"one_length": ways[kept], "penalty": best[kept].penalty}
+        return [{"epochs": 0, **option}, option]
 
     @classmethod
     def prepared(
@@ -56,7 +59,7 @@ class ClassificationModule(TargetModule):
         """The module at its start, which is solved for; or where training has left it."""
         begun = super().prepared(problem, settings, steps, option, kept)
         space = _Space(begun)
-        if not space.network.outer.weight.any():  # the head has not learned
+        if not space.has_learned:
             rows = space.examples(0, class_start.SOLVED_ON)
             model = class_start.solved(rows, space.model(), option["penalty"])
             space.take(class_start.told_apart(model, rows.bags), stays=bool(kept))
@@ -107,11 +110,22 @@ class _Space:
             self.weight = own
         # (V, 1) of a token's row in the table; 0 where no training example has it
         self.factor = np.divide(own, self.weight, out=np.zeros_like(own), where=own > 0)[:, None]
+        d = self.network.table.weight.shape[1]
+        line = self.network.line.weight.detach().numpy()[:, :d].astype(np.float64)
+        # (D, D) a rotation after which the first coordinates tell the classes apart: an earlier fit may be turned
+        self.turn = np.linalg.svd(line, full_matrices=True)[2].T if line.any() else np.eye(d)
+        self.table = self.network.table.weight.detach().numpy().astype(np.float64) @ self.turn  # (V, D)
+
+    @property
+    def has_learned(self) -> bool:
+        """Whether the network is more than its linear part."""
+        return bool(self.network.outer.weight.any())
 
     def examples(self, part: int, most: int) -> Examples:
         """The training examples (part 0), or those of validation (1): at most so many, from all over the set."""
         own = self.sets[part]
-        some = np.linspace(0, len(own) - 1, min(most, len(own))).round().astype(np.int64)
+        many = max(self.network.line.out_features // class_start.LOGITS, 1)  # classes
+        some = np.linspace(0, len(own) - 1, min(most // many, len(own))).round().astype(np.int64)
         bags = weighted(own.rows.cut(some).inputs.csr(), self.weight, one_length=not self.network.sums)
         if not self.network.sums:
             bags *= float(self.network.length)
@@ -120,10 +134,11 @@ class _Space:
     def model(self) -> Linear:
         """The network's linear part, through as many of its D coordinates as tell C classes apart, if there is room."""
         line = self.network.line.weight.detach().numpy().T.astype(np.float64)  # (D + F, C)
-        own = self.network.table.weight.detach().numpy().astype(np.float64)  # (V, D)
-        r = min(most_solved(*own.shape), line.shape[1] - 1)
-        bias = self.network.line.bias.detach().numpy() - (self._mean @ own[:, :r]) @ line[:r]
-        return Linear(own[:, :r] * self.factor, line[:r], line[own.shape[1] :], bias)
+        v, d = self.table.shape
+        r = min(most_solved(v, d), line.shape[1] - 1)
+        own, of_class = self.table[:, :r], (self.turn.T @ line[:d])[:r]
+        bias = self.network.line.bias.detach().numpy() - (self._mean @ own) @ of_class
+        return Linear(own * self.factor, of_class, line[d:], bias)
 
     def take(self, model: Linear, stays: bool) -> None:
         """Let the network begin as this model.
@@ -132,19 +147,18 @@ class _Space:
             model: has as many coordinates as the one that `model` gave, or fewer.
             stays: whether the tokens stay near their places, by a rotation.
         """
-        table, line = self.network.table.weight, self.network.line.weight
-        d, r = table.shape[1], len(model.line)
-        own = np.divide(model.table, self.factor, out=np.zeros_like(model.table), where=self.factor > 0)
-        of_class = model.line
+        r, own, of_class = len(model.line), self.table.copy(), model.line
+        own[:, :r] = np.divide(model.table, self.factor, out=np.zeros_like(model.table), where=self.factor > 0)
         if stays and r:
-            turn, _ = linalg.orthogonal_procrustes(own, table.detach().numpy()[:, :r])
-            own, of_class = own @ turn, turn.T @ of_class
-        dtype = str(table.dtype).removeprefix("torch.")
+            turn, _ = linalg.orthogonal_procrustes(own[:, :r], self.table[:, :r])
+            own[:, :r], of_class = own[:, :r] @ turn, turn.T @ of_class
+        bias = model.bias + (self._mean @ own[:, :r]) @ of_class
+        line = np.hstack([of_class.T @ self.turn[:, :r].T, model.dense.T])  # (C, D + F)
+        own_line, dtype = self.network.line, str(self.network.weight.dtype).removeprefix("torch.")
         with torch.no_grad():
-            table[:, :r] = tensor(own, dtype)
-            line.zero_()
-            line[:, :r], line[:, d:] = tensor(of_class.T, dtype), tensor(model.dense.T, dtype)
-            self.network.line.bias.copy_(tensor(model.bias + (self._mean @ own) @ of_class, dtype))
+            self.network.table.weight.copy_(tensor(own @ self.turn.T, dtype))
+            own_line.weight.copy_(tensor(line, dtype))
+            own_line.bias.copy_(tensor(bias, dtype))
 
     @property
     def _mean(self) -> Array:

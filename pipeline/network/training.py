@@ -39,7 +39,7 @@ FEW = 100
 
 
 def fit_network(problem: Problem, settings: Schedule, learner: str, network: str) -> FittedNetwork:
-    """Train a network to the end of its schedule.
+    """Train a network to the end of its schedule, or keep its start.
 
     The fit keeps the last epoch, where learning has come to rest, and the one with the best validation loss only if its
     primary metric is shown to be better; with few validation examples, better by a standard error (`FEW`). With
@@ -57,12 +57,14 @@ def fit_network(problem: Problem, settings: Schedule, learner: str, network: str
     """
     among, watch = settings.choices(), problem.watch
     if problem.chosen is None:
-        among = module_of(learner).promising(problem, settings, among)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(problem.conf.seed)
+            among = module_of(learner).promising(problem, settings, among)
     losses: dict[int, list[Any]] = {}
 
     def fit(**option: Any) -> FittedNetwork:
         seen: list[Any] = []
-        is_only = problem.chosen is not None or len(among) == 1
+        is_only = problem.chosen is not None or sum(one.get("epochs") != 0 for one in among) == 1
         live = watch if is_only else replace(watch, on_epoch=lambda *epoch: seen.append(epoch))
         with _folder(watch, option) as folder:
             fitted = _fit(replace(problem, watch=live), settings, learner, network, folder, **option)
@@ -70,7 +72,7 @@ def fit_network(problem: Problem, settings: Schedule, learner: str, network: str
         return fitted
 
     fitted = tuned(fit, among, problem)
-    for epoch in losses[id(fitted)] or max(losses.values(), key=len):  # a start that is kept has no epochs of its own
+    for epoch in losses[id(fitted)]:
         watch.on_epoch(*epoch)
     return fitted
 

@@ -178,8 +178,8 @@ class ClassificationTraining(TargetTraining):
     kind: Literal["classification"] = Field("classification", repr=False)
 
     def memory(self, size: Size, dimension: int) -> int:
-        """The solver of the start keeps about 50 copies of the coordinates that it solves for."""
-        return super().memory(size, dimension) + 50 * 8 * size.v * most_solved(size.v, dimension)
+        """The solver of the start keeps about 60 copies of the coordinates that it solves for."""
+        return super().memory(size, dimension) + 60 * 8 * size.v * most_solved(size.v, dimension)
 
 
 def most_solved(n_tokens: int, dimension: int) -> int:

@@ -24,7 +24,7 @@ def kept_in_words(kept: Sequence[int], validation: Sequence[float], patience: in
     if n_start:
         where = f"In {n_start} of {len(kept)} folds the" if n_start < len(kept) else "The"
         return (
-            f"{where} fit keeps its start, a linear model that is solved for: its {metric} on validation is better "
+            f"{where} fit keeps its start, a linear model that is solved for: its {metric} on validation is no worse "
             "than after training."
         )
     if patience is not None:
