@@ -27,8 +27,6 @@ PENALTIES = (0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28)
 measured in their spread. So a number means the same for all data, and one found on a part holds for the whole."""
 OF_DENSE = 0.1
 """Share of the penalty that falls on the dense features: they are few."""
-UNKNOWN_PENALTY = 0.08
-"""The penalty that is taken where there is no validation."""
 LOOKED_AT, SOLVED_ON = 5_000, 50_000
 """Most examples by which the penalty is chosen, and on which the start is solved for: with more, training knows it."""
 LOGITS = 200

@@ -38,7 +38,7 @@ class ClassificationModule(TargetModule):
         (option,) = super().promising(problem, settings, among)
         start = state_of(problem.start)
         ways = [bool(start.get("length", 0))] if start else [False, True]
-        option = option | {"one_length": ways[0], "penalty": class_start.UNKNOWN_PENALTY}
+        option = option | {"one_length": ways[0]}
         if problem.validation is None or not len(problem.validation):
             return [option]
         best = []

@@ -77,7 +77,8 @@ class TargetModule(TaskModule):
         if settings.token_dropout is not None:
             return among
         n, v = len(problem.training), len(problem.vocabulary)
-        return [{"token_dropout": token_dropout(v / n, cls._noise_to_signal(problem))}]
+        share = token_dropout(v / n, cls._noise_to_signal(problem))
+        return [one | {"token_dropout": share} for one in among]
 
     @classmethod
     def _noise_to_signal(cls, problem: Problem) -> float:

@@ -24,6 +24,8 @@ Array = npt.NDArray[Any]
 
 SOLVED = 4_000_000
 """Numbers in the coordinates that the start is solved for, at most: more would take more memory than the training."""
+UNKNOWN_PENALTY = 0.08
+"""The penalty of the start that is taken where there is no validation; see `network.class_start`."""
 LEAST = 1e-6
 """Probabilities are raised to this: a class that no training example has would otherwise give an infinite loss."""
 
@@ -176,6 +178,10 @@ class ClassificationTraining(TargetTraining):
     """
 
     kind: Literal["classification"] = Field("classification", repr=False)
+
+    def choices(self) -> list[dict[str, Any]]:
+        """With bags that are sums, and the penalty of the start that is taken where there is no validation."""
+        return [{**one, "one_length": False, "penalty": UNKNOWN_PENALTY} for one in super().choices()]
 
     def memory(self, size: Size, dimension: int) -> int:
         """The solver of the start keeps about 60 copies of the coordinates that it solves for."""
