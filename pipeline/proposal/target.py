@@ -37,7 +37,8 @@ def target_of(profiles: dict[str, Profile], has_lists: bool) -> tuple[str | None
     if named is not None:
         return named
     if has_lists or any(one.holds in ("texts", "lists") for one in profiles.values()):
-        return None, "", ""
+        name = None if has_lists else _beside_a_text(profiles)
+        return name, f"{name} has two values, and texts are all else" if name else "", ""
     numbers = [one for one in _numbers(profiles) if not (one.named(*IDS) or one.is_an_id or one.is_place_or_time)]
     two = [one.name for one in _two_valued(profiles)]
     names = [one.name for one in reversed(numbers)]
@@ -64,6 +65,16 @@ def target_by_name(profiles: dict[str, Profile]) -> tuple[str, str, str] | None:
         several = f"{classes[0]} has {profiles[classes[0]].n_different} values, and a name of something to predict"
         return classes[0], several, "".join([*classes[1:2], *by_name][:1])
     return None
+
+
+def _beside_a_text(profiles: Mapping[str, Profile]) -> str | None:
+    """The column of two values in a table that has a column of texts and nothing else, but for ids."""
+    able = [one for one in profiles.values() if one.holds not in ("row ids", "nothing")]
+    if sorted(one.holds for one in able) != ["categories", "texts"]:
+        return None
+    one = next(one for one in able if one.holds == "categories")
+    two = one.n_different == 2 and one.missing < _MISSING
+    return one.name if two and not one.named(*OF_TRAITS, *NO_CATEGORIES, *IDS) else None
 
 
 def _numbers(profiles: dict[str, Profile]) -> list[Profile]:

@@ -69,3 +69,17 @@ def test_of_a_name_that_is_surely_one_of_classes_many_may_be(propose: Callable[.
 
     assert task(120) == {"kind": "classification", "target": "label"}
     assert task(500) == {"kind": "missing_tokens"}  # four rows of each tell nothing
+
+
+def test_a_few_values_beside_texts_alone_are_classes_whatever_their_name(
+    propose: Callable[..., dict[str, Any]],
+) -> None:
+    def task(**columns: list[Any]) -> dict[str, Any]:
+        texts = [" ".join(RNG.choices([f"word{i}" for i in range(50)], k=9)) for _ in range(N)]
+        return dict(propose("mails.csv", pl.DataFrame({**columns, "v2": texts}).write_csv())["task"])
+
+    kinds = RNG.choices(["ham", "spam"], k=N)
+    assert task(v1=kinds) == {"kind": "classification", "target": "v1"}
+    assert task(id=list(range(N)), v1=kinds) == {"kind": "classification", "target": "v1"}
+    for name, values in (("source", kinds), ("v1", [f"author {i % 20}" for i in range(N)])):
+        assert task(**{name: values}) == {"kind": "missing_tokens"}
