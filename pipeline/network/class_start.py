@@ -76,7 +76,7 @@ def solved(rows: Examples, start: Linear, penalty: float) -> Linear:
     return model
 
 
-class Chosen(NamedTuple):
+class Tried(NamedTuple):
     """A penalty, and how well it does."""
 
     penalty: float
@@ -86,15 +86,15 @@ class Chosen(NamedTuple):
     """The standard error of that."""
 
 
-def best_penalty(training: Examples, validation: Examples, start: Linear) -> Chosen:
+def best_penalty(training: Examples, validation: Examples, start: Linear) -> Tried:
     """The penalty with the lowest loss on validation, of equals the largest."""
-    tried: list[Chosen] = []
+    tried: list[Tried] = []
     for penalty in PENALTIES:
         start = solved(training, start, penalty)
         probabilities = special.softmax(start.logits(validation), axis=1)
         of_true = probabilities[np.arange(len(validation.classes)), validation.classes]
         losses = -np.log(np.maximum(of_true, LEAST))
-        tried.insert(0, Chosen(penalty, -float(losses.mean()), float(losses.std() / np.sqrt(len(losses)))))
+        tried.insert(0, Tried(penalty, -float(losses.mean()), float(losses.std() / np.sqrt(len(losses)))))
         if len(tried) > 2 and tried[0].score < tried[1].score < tried[2].score:
             break
     return tried[first_of_the_best([one.score for one in tried], [one.error for one in tried])]

@@ -19,6 +19,7 @@ from pipeline.network.layers import tensor
 from pipeline.network.modules import Prepared, state_of
 from pipeline.network.target_module import TargetModule
 from pipeline.network.target_network import TargetNetwork
+from pipeline.network.target_start import mean_and_factor
 from pipeline.tasks.classification import ClassificationTraining, most_solved
 from pipeline.tasks.target import UNKNOWN_NOISE
 
@@ -102,9 +103,7 @@ class _Space:
         self.network, self.sets = begun.module.network, begun.sets
         own = self.network.weight.numpy().astype(np.float64)  # (V,)
         if self.network.sums:
-            bags = self.sets[0].rows.inputs.csr()
-            mean = np.asarray(bags.mean(axis=0)).ravel()
-            scale = max(bags.power(2).sum() / len(self.sets[0]) - mean @ mean, 1e-12) ** -0.5
+            _, scale = mean_and_factor(self.sets[0].rows.inputs.csr())
             self.weight = np.where(own > 0, scale, 0.0)  # (V,) of a token in a bag
         else:
             self.weight = own

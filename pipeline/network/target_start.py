@@ -103,9 +103,15 @@ def _bags(rows: ExampleSet, one_length: bool = False) -> tuple[sparse.csr_matrix
     n = rows.inputs.counts  # (V,)
     idf = np.where(n > 0, np.log((1 + len(rows)) / (1 + n)) + 1, 0.0)
     bags = weighted(rows.inputs.csr(), idf, one_length)  # (N, V)
+    mean_bag, scale = mean_and_factor(bags)
+    return bags, idf, mean_bag, scale
+
+
+def mean_and_factor(bags: sparse.csr_matrix) -> tuple[Array, float]:
+    """(V,) the mean of bags (N, V), and the factor that brings their mean squared distance from it to 1."""
     mean_bag = np.asarray(bags.mean(axis=0)).ravel()
-    spread = bags.power(2).sum() / len(rows) - (mean_bag**2).sum()
-    return bags, idf, mean_bag, 1 / math.sqrt(max(spread, 1e-12))
+    spread = bags.power(2).sum() / bags.shape[0] - (mean_bag**2).sum()
+    return mean_bag, 1 / math.sqrt(max(spread, 1e-12))
 
 
 def _ridge_direction(bags: sparse.csr_matrix, dense: Array, target: Array, dtype: str) -> Array:
