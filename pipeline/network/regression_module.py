@@ -1,5 +1,7 @@
 """How a number is learned: the loss of the network's one output."""
 
+from typing import Any
+
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
@@ -12,6 +14,7 @@ class RegressionModule(TargetModule):
 
     settings: RegressionTraining
 
-    def loss_of_outputs(self, outputs: Tensor, target: Tensor) -> Tensor:
-        """Huber loss of the standardised target (B,)."""
-        return F.huber_loss(outputs.squeeze(1), target, delta=self.settings.huber)
+    @classmethod
+    def losses(cls, settings: Any, outputs: Tensor, target: Tensor) -> Tensor:
+        """Huber loss of the standardised targets."""
+        return F.huber_loss(outputs.squeeze(1), target, delta=settings.huber, reduction="none")

@@ -1,16 +1,19 @@
-"""How a number or a class is learned: everything except the loss."""
+"""How a number or a class is learned, and where its network starts: everything except the loss."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from pipeline.embedding import Problem
+from pipeline.evaluation.selection import first_of_the_best
 from pipeline.examples.features import DenseScale
 from pipeline.network.batches import Batches
-from pipeline.network.modules import Prepared, TaskModule
+from pipeline.network.linear_part import LinearPart
+from pipeline.network.modules import Prepared, TaskModule, state_of
 from pipeline.network.target_network import TargetNetwork, network_of
 from pipeline.network.target_start import noise_to_signal, target_network
 from pipeline.tasks.target import UNKNOWN_NOISE, TargetTask, TargetTraining, token_dropout
@@ -32,7 +35,18 @@ class TargetModule(TaskModule):
     def prepared(
         cls, problem: Problem, settings: Any, steps: int, option: Mapping[str, Any], kept: Mapping[str, Tensor]
     ) -> Prepared:
-        """The module at its start, or with the state of its network that an earlier process kept."""
+        """The module at its start, whose linear part is solved for; or where training has left it."""
+        begun = cls._begun(problem, settings, steps, option, kept)
+        part = cls._linear_part(begun, settings)
+        if not part.has_learned:
+            part.solve(option["penalty"], stays=bool(kept))
+        return begun
+
+    @classmethod
+    def _begun(
+        cls, problem: Problem, settings: Any, steps: int, option: Mapping[str, Any], kept: Mapping[str, Tensor]
+    ) -> Prepared:
+        """As in `prepared`, with a linear part that is not solved for yet."""
         training, conf = problem.training, problem.conf
         assert isinstance(conf.task, TargetTask)
         assert problem.dimension is not None
@@ -60,7 +74,7 @@ class TargetModule(TaskModule):
                 cls.directions(sets[0].target, scale, sets[0].target),
                 conf.dtype,
                 len(conf.task.prior(scale)),
-                option.get("one_length", False),
+                option["one_length"],
             )
         )
         if not kept:
@@ -72,13 +86,40 @@ class TargetModule(TaskModule):
 
     @classmethod
     def promising(cls, problem: Problem, settings: Any, among: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """The token dropout that conf names, or the one that suits the noise in the target."""
+        """The start as it is, and a training that goes on from there, with the bags and the penalty that suit best."""
         assert isinstance(settings, TargetTraining)
-        if settings.token_dropout is not None:
-            return among
-        n, v = len(problem.training), len(problem.vocabulary)
-        share = token_dropout(v / n, cls._noise_to_signal(problem))
-        return [one | {"token_dropout": share} for one in among]
+        (option,) = among
+        if settings.token_dropout is None:
+            n, v = len(problem.training), len(problem.vocabulary)
+            option = option | {"token_dropout": token_dropout(v / n, cls._noise_to_signal(problem))}
+        start = state_of(problem.start)
+        ways = [bool(start.get("length", 0))] if start else [False, True]
+        option = option | {"one_length": ways[0]}
+        if problem.validation is None or not len(problem.validation):
+            return [option]
+        best = []
+        for one_length in ways:
+            begun = cls._begun(problem, settings, 1, option | {"one_length": one_length}, start)
+            part = cls._linear_part(begun, settings)
+            if part.has_learned:  # a refresh of a trained network goes on with it
+                return [option]
+            best.append(part.best_penalty())
+        kept = first_of_the_best([one.score for one in best], [one.error for one in best])
+        option |= {"one_length": ways[kept], "penalty": best[kept].penalty}
+        return [{"epochs": 0, **option}, option]
+
+    @classmethod
+    def _linear_part(cls, begun: Prepared, settings: Any) -> LinearPart:
+        assert isinstance(begun.module, cls)
+        is_told = cls.is_told(begun.sets[0].target, begun.module.network.line.out_features)
+
+        def losses(outputs: Array, target: Array) -> tuple[Array, Array]:
+            leaf = torch.from_numpy(outputs).requires_grad_()
+            found = cls.losses(settings, leaf, torch.from_numpy(target))
+            (along,) = torch.autograd.grad(found.sum(), leaf)
+            return found.detach().numpy(), along.numpy() * is_told
+
+        return LinearPart(begun, losses)
 
     @classmethod
     def _noise_to_signal(cls, problem: Problem) -> float:
@@ -113,14 +154,25 @@ class TargetModule(TaskModule):
         """
         return of
 
+    @classmethod
+    def is_told(cls, learned: Array, outputs: int) -> Array:
+        """(C,) whether the training examples tell anything about each output; otherwise it stays what it was.
+
+        Args:
+            learned: the targets of the training examples, as they are learned.
+            outputs: C.
+        """
+        return np.ones(outputs, dtype=bool)
+
+    @classmethod
+    def losses(cls, settings: Any, outputs: Tensor, target: Tensor) -> Tensor:
+        """(B,) the loss of each example, from outputs (B, C) and targets (B,)."""
+        raise AssertionError("a task says what its loss is")
+
     def loss_of(self, plan: dict[str, Any]) -> Tensor:
         """The loss of a batch; in training, tokens are left out at random."""
         outputs = self.network(plan["inputs"], plan["dense"], self.token_dropout)
-        return self.loss_of_outputs(outputs, plan["target"])
-
-    def loss_of_outputs(self, outputs: Tensor, target: Tensor) -> Tensor:
-        """The loss of outputs (B, C)."""
-        raise AssertionError("a task says what its loss is")
+        return self.losses(self.settings, outputs, plan["target"]).mean()
 
     def configure_optimizers(self) -> Any:
         """AdamW with one weight decay for the table, one for the head's matrices, and none for the other parameters."""

@@ -10,7 +10,6 @@ import polars as pl
 from pydantic import Field
 from scipy import sparse, special
 
-from pipeline.config.size import Size
 from pipeline.embedding import Fitted
 from pipeline.errors import PipelineError
 from pipeline.evaluation.classification import classification_metrics, roc_auc
@@ -22,10 +21,6 @@ from pipeline.tasks.target import TargetTask, TargetTraining, Weights
 
 Array = npt.NDArray[Any]
 
-SOLVED = 4_000_000
-"""Numbers in the coordinates that the start is solved for, at most: more would take more memory than the training."""
-UNKNOWN_PENALTY = 0.08
-"""The penalty of the start that is taken where there is no validation; see `network.class_start`."""
 LEAST = 1e-6
 """Probabilities are raised to this: a class that no training example has would otherwise give an infinite loss."""
 
@@ -171,30 +166,9 @@ class Classification(TargetTask):
 
 
 class ClassificationTraining(TargetTraining):
-    """How the network that predicts a class is trained.
-
-    It starts at a penalised logistic regression through the D coordinates, which is solved for, and keeps what training
-    adds only if that is better on validation.
-    """
+    """How the network that predicts a class is trained."""
 
     kind: Literal["classification"] = Field("classification", repr=False)
-
-    def choices(self) -> list[dict[str, Any]]:
-        """With bags that are sums, and the penalty of the start that is taken where there is no validation."""
-        return [{**one, "one_length": False, "penalty": UNKNOWN_PENALTY} for one in super().choices()]
-
-    def memory(self, size: Size, dimension: int) -> int:
-        """The solver of the start keeps about 60 copies of the coordinates that it solves for."""
-        return super().memory(size, dimension) + 60 * 8 * size.v * most_solved(size.v, dimension)
-
-
-def most_solved(n_tokens: int, dimension: int) -> int:
-    """The number of the D coordinates that the start is solved for, at most: there are V numbers in each.
-
-    >>> most_solved(4_000, 16), most_solved(500_000, 16), most_solved(10_000_000, 16)
-    (16, 8, 1)
-    """
-    return min(dimension, max(SOLVED // n_tokens, 1))
 
 
 def logistic(

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from pipeline.config.section import OneOrMore, different
+from pipeline.config.size import Size
 from pipeline.config.task import Column, Number, Task
 from pipeline.config.training import Training
 from pipeline.embedding import Fitted
@@ -27,6 +28,10 @@ Weights = Mapping[str, Array]
 
 UNKNOWN_NOISE = 1 / 3
 """The ratio of noise to signal, (1 - R^2) / R^2, that is taken where none is measured."""
+SOLVED = 4_000_000
+"""Numbers in the coordinates that the start is solved for, at most: more would take more memory than the training."""
+UNKNOWN_PENALTY = 0.08
+"""The penalty of the start that is taken where there is no validation; see `network.linear_start`."""
 
 
 class TargetTask(Task):
@@ -162,7 +167,11 @@ class Unanswered(Task):
 
 
 class TargetTraining(Training):
-    """How a network that predicts a column of the records is trained."""
+    """How a network that predicts a column of the records is trained.
+
+    It starts at a penalised linear model through the D coordinates, which is solved for, and keeps what training adds
+    only if that is better on validation.
+    """
 
     learning_rate: float = Field(0.003, gt=0)
     """Learning rate of AdamW at the start; it falls to 0 along a cosine."""
@@ -190,8 +199,24 @@ class TargetTraining(Training):
         return self.model_copy(update={"batch_size": size, "max_epochs": epochs})
 
     def choices(self) -> list[dict[str, Any]]:
-        """The one token dropout, which is still None where it depends on the target."""
-        return [{"token_dropout": self.token_dropout}]
+        """One, for data without validation: bags that are sums, and a penalty of the start in the middle.
+
+        The token dropout is still None where it depends on the target.
+        """
+        return [{"token_dropout": self.token_dropout, "one_length": False, "penalty": UNKNOWN_PENALTY}]
+
+    def memory(self, size: Size, dimension: int) -> int:
+        """The solver of the start keeps about 60 copies of the coordinates that it solves for."""
+        return super().memory(size, dimension) + 60 * 8 * size.v * most_solved(size.v, dimension)
+
+
+def most_solved(n_tokens: int, dimension: int) -> int:
+    """The number of the D coordinates that the start is solved for, at most: there are V numbers in each.
+
+    >>> most_solved(4_000, 16), most_solved(500_000, 16), most_solved(10_000_000, 16)
+    (16, 8, 1)
+    """
+    return min(dimension, max(SOLVED // n_tokens, 1))
 
 
 def token_dropout(tokens_per_example: float, noise_to_signal: float) -> float:

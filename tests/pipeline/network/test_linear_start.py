@@ -12,6 +12,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from pipeline.network.class_start import PENALTIES, Examples, Linear, best_penalty, solved, told_apart
 from scipy import optimize, sparse, special
 
 from pipeline.config.files import load
@@ -20,7 +21,6 @@ from pipeline.estimators import estimator
 from pipeline.evaluation.metrics import measure
 from pipeline.examples.encoding import encode
 from pipeline.network import class_start
-from pipeline.network.class_start import PENALTIES, Examples, Linear, best_penalty, solved, told_apart
 from pipeline.network.plain_modules import PlainTarget
 from pipeline.network.refreshed_start import refreshed_start
 from pipeline.network.turned import turned

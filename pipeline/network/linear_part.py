@@ -1,0 +1,110 @@
+"""The linear part of a network for a number or a class, in the coordinates in which its start is solved for."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy import linalg
+
+from pipeline.examples.weighted import weighted
+from pipeline.network import linear_start
+from pipeline.network.layers import tensor
+from pipeline.network.linear_start import Examples, Linear, Losses, Tried
+from pipeline.network.modules import Prepared
+from pipeline.network.target_network import TargetNetwork
+from pipeline.network.target_start import mean_and_factor
+from pipeline.tasks.target import most_solved
+
+Array = npt.NDArray[Any]
+
+
+class LinearPart:
+    """The linear part of a network: it can be solved for as long as the network has learned nothing more.
+
+    Where bags are sums, all tokens weigh the same there, so that the penalty asks as much of a rare token as of a
+    frequent one.
+    """
+
+    def __init__(self, begun: Prepared, losses: Losses) -> None:
+        """Read the linear part of a network.
+
+        Args:
+            begun: the network, and the examples that it learns from.
+            losses: of the task.
+        """
+        assert isinstance(begun.module.network, TargetNetwork)
+        self.losses = losses
+        self.network, self.sets = begun.module.network, begun.sets
+        own = self.network.weight.numpy().astype(np.float64)  # (V,)
+        if self.network.sums:
+            _, scale = mean_and_factor(self.sets[0].rows.inputs.csr())
+            self.weight = np.where(own > 0, scale, 0.0)  # (V,) of a token in a bag
+        else:
+            self.weight = own
+        # (V, 1) of a token's row in the table; 0 where no training example has it
+        self.factor = np.divide(own, self.weight, out=np.zeros_like(own), where=own > 0)[:, None]
+        d = self.network.table.weight.shape[1]
+        line = self.network.line.weight.detach().numpy()[:, :d].astype(np.float64)
+        # (D, D) a rotation after which the first coordinates move the outputs: an earlier fit may be turned
+        self.turn = np.linalg.svd(line, full_matrices=True)[2].T if line.any() else np.eye(d)
+        self.table = self.network.table.weight.detach().numpy().astype(np.float64) @ self.turn  # (V, D)
+
+    @property
+    def has_learned(self) -> bool:
+        """Whether the network is more than its linear part."""
+        return bool(self.network.outer.weight.any())
+
+    def best_penalty(self) -> Tried:
+        """The penalty that validation prefers."""
+        training, validation = (self._examples(part, linear_start.LOOKED_AT) for part in (0, 1))
+        return linear_start.best_penalty(training, validation, self._model(), self.losses)
+
+    def solve(self, penalty: float, stays: bool) -> None:
+        """Let the network begin at the solution.
+
+        Args:
+            penalty: see `linear_start`.
+            stays: whether the tokens stay near their places, by a rotation.
+        """
+        rows = self._examples(0, linear_start.SOLVED_ON)
+        model = linear_start.solved(rows, self._model(), penalty, self.losses)
+        self._take(linear_start.told_apart(model, rows.bags), stays)
+
+    def _examples(self, part: int, most: int) -> Examples:
+        """The training examples (part 0), or those of validation (1): at most so many, from all over the set."""
+        own = self.sets[part]
+        many = max(self.network.line.out_features // linear_start.OUTPUTS, 1)
+        some = np.linspace(0, len(own) - 1, min(most // many, len(own))).round().astype(np.int64)
+        bags = weighted(own.rows.cut(some).inputs.csr(), self.weight, one_length=not self.network.sums)
+        if not self.network.sums:
+            bags *= float(self.network.length)
+        return Examples(bags, own.dense[some].astype(np.float64), own.target[some])
+
+    def _model(self) -> Linear:
+        """The linear part, through as many of the D coordinates as can move C outputs apart, if there is room."""
+        line = self.network.line.weight.detach().numpy().T.astype(np.float64)  # (D + F, C)
+        v, d = self.table.shape
+        r = min(most_solved(v, d), max(line.shape[1] - 1, 1))
+        own, of_class = self.table[:, :r], (self.turn.T @ line[:d])[:r]
+        bias = self.network.line.bias.detach().numpy() - (self._mean @ own) @ of_class
+        return Linear(own * self.factor, of_class, line[d:], bias)
+
+    def _take(self, model: Linear, stays: bool) -> None:
+        """Let the network begin as a model that has as many coordinates as `_model` gave, or fewer."""
+        r, own, of_class = len(model.line), self.table.copy(), model.line
+        own[:, :r] = np.divide(model.table, self.factor, out=np.zeros_like(model.table), where=self.factor > 0)
+        if stays and r:
+            turn, _ = linalg.orthogonal_procrustes(own[:, :r], self.table[:, :r])
+            own[:, :r], of_class = own[:, :r] @ turn, turn.T @ of_class
+        bias = model.bias + (self._mean @ own[:, :r]) @ of_class
+        line = np.hstack([of_class.T @ self.turn[:, :r].T, model.dense.T])  # (C, D + F)
+        own_line, dtype = self.network.line, str(self.network.weight.dtype).removeprefix("torch.")
+        with torch.no_grad():
+            self.network.table.weight.copy_(tensor(own @ self.turn.T, dtype))
+            own_line.weight.copy_(tensor(line, dtype))
+            own_line.bias.copy_(tensor(bias, dtype))
+
+    @property
+    def _mean(self) -> Array:
+        return np.asarray(self.network.mean_bag.numpy(), np.float64)  # (V,)

@@ -1,0 +1,169 @@
+"""Where the network for a number or a class starts: at a linear model through few coordinates, which is solved for.
+
+The outputs of an example are bag E L + dense G + b. What is minimised is the sum of the examples' losses plus
+penalty sqrt(N) / 2 times the squares of E and L, and a tenth of that for G. The penalty on E and L together is one on
+the sum of the singular values of E L (Srebro, Rennie and Jaakkola, 2005, "Maximum-margin matrix factorization"), so
+that directions which do not earn their place vanish; with one output it is a ridge regression. Training without it ends
+elsewhere: of a few thousand examples it learns much about rare tokens that is chance.
+
+Letters: N examples, V tokens, F dense features, C outputs, R coordinates.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy import optimize, sparse
+
+from pipeline.evaluation.selection import first_of_the_best
+
+Array = npt.NDArray[Any]
+Losses = Callable[[Array, Array], tuple[Array, Array]]
+"""From outputs (N, C) and targets (N,) to the losses (N,) of the examples and their slopes (N, C) along the outputs."""
+
+PENALTIES = (1.28, 0.64, 0.32, 0.16, 0.08, 0.04, 0.02, 0.01, 0.005)
+"""Validation chooses among these and the two beside the best. Each is for a square root of N, as chance adds up so in
+the sum of N losses, and bags are measured in their spread: so a number means the same for all data, and one that is
+found on a part holds for the whole."""
+BETWEEN = (2**0.5, 2**-0.5)
+"""Factors from the best to the two beside it: half of the way to its neighbours in the list."""
+OF_DENSE = 0.1
+"""Share of the penalty that falls on the dense features: they are few."""
+LOOKED_AT, SOLVED_ON = 5_000, 50_000
+"""Most examples by which the penalty is chosen, and on which the start is solved for: with more, training knows it."""
+OUTPUTS = 200
+"""For each of those examples, at most so many outputs: of many classes a part of the examples has to do."""
+ROUGHLY = 1e-7
+"""Tolerance of the solver for choosing: it moves the losses on validation by far less than their standard error."""
+_STEPS, _AT_ONCE = 300, 2**22  # steps of the solver at most; outputs of a block of examples
+
+
+class Examples(NamedTuple):
+    """What is learned from."""
+
+    bags: sparse.csr_matrix  # (N, V)
+    dense: Array  # (N, F)
+    target: Array  # (N,) as it is learned
+
+
+class Linear(NamedTuple):
+    """A linear model of the outputs, through R coordinates."""
+
+    table: Array  # E (V, R)
+    line: Array  # L (R, C)
+    dense: Array  # G (F, C)
+    bias: Array  # b (C,)
+
+    def outputs(self, rows: Examples) -> Array:
+        """(N, C) the outputs for each example."""
+        return np.asarray((rows.bags @ self.table) @ self.line + rows.dense @ self.dense + self.bias)
+
+
+def solved(rows: Examples, start: Linear, penalty: float, losses: Losses, tolerance: float = 1e-9) -> Linear:
+    """The model that minimises the penalised loss, by L-BFGS.
+
+    Args:
+        rows: the training examples.
+        start: where the solver begins; with the bias of a model that has learned nothing.
+        penalty: of the squares of E and L, for each square root of N.
+        losses: of the task.
+        tolerance: the solver stops at a step that lowers the loss by less than this share of it.
+    """
+    found = optimize.minimize(
+        _loss(rows, start, penalty, losses), _flat(start), jac=True, method="L-BFGS-B",
+        options={"maxiter": _STEPS, "maxfun": 2 * _STEPS, "ftol": tolerance, "gtol": 1e-6, "maxcor": 20},
+    )  # fmt: skip
+    return _shaped(found.x, start)
+
+
+class Tried(NamedTuple):
+    """A penalty, and how well it does."""
+
+    penalty: float
+    score: float
+    """Minus the mean loss on validation."""
+    error: float
+    """The standard error of that."""
+
+
+def best_penalty(training: Examples, validation: Examples, start: Linear, losses: Losses) -> Tried:
+    """The penalty with the lowest loss on validation, of equals the largest.
+
+    Each is solved for from the same start: what a larger penalty has made 0 would stay 0.
+    """
+
+    def trial(penalty: float) -> Tried:
+        model = solved(training, start, penalty, losses, ROUGHLY)
+        found, _ = losses(model.outputs(validation), validation.target)
+        return Tried(penalty, -float(found.mean()), float(found.std() / np.sqrt(len(found))))
+
+    tried: list[Tried] = []
+    for penalty in PENALTIES:
+        tried.append(trial(penalty))
+        if len(tried) > 2 and tried[-1].score < tried[-2].score < tried[-3].score:
+            break
+    between = [trial(round(_best(tried).penalty * factor, 4)) for factor in BETWEEN]
+    return _best(sorted([*tried, *between], key=lambda one: -one.penalty))
+
+
+def _best(tried: list[Tried]) -> Tried:
+    return tried[first_of_the_best([one.score for one in tried], [one.error for one in tried])]
+
+
+def told_apart(model: Linear, bags: sparse.csr_matrix) -> Linear:
+    """The same outputs through coordinates of variance 1 that do not correlate, the one that moves most first.
+
+    Coordinates that move no output are left out.
+
+    Args:
+        model: any.
+        bags: (N, V) by which variances are measured.
+    """
+    points = np.asarray(bags @ model.table)  # (N, R)
+    variance, axes = np.linalg.eigh(np.atleast_2d(np.cov(points, rowvar=False, bias=True)))
+    kept = variance > 1e-9 * max(variance.max(initial=0.0), 1e-12)
+    spread, axes = np.sqrt(variance[kept]), axes[:, kept]
+    turn, size, onto = np.linalg.svd(spread[:, None] * (axes.T @ model.line), full_matrices=False)
+    moves = size > 1e-4 * max(size.max(initial=0.0), 1e-4)
+    turn, line = turn[:, moves], size[moves, None] * onto[moves]
+    size = np.abs(line)
+    first = (size > (1 - 1e-6) * size.max(axis=1, keepdims=True)).argmax(axis=1)  # of two classes both are equal
+    sign = np.where(np.take_along_axis(line, first[:, None], axis=1) < 0, -1.0, 1.0)  # (R, 1)
+    return model._replace(table=model.table @ (axes / spread) @ turn * sign[:, 0], line=line * sign)
+
+
+def _loss(rows: Examples, parts: Linear, penalty: float, losses: Losses) -> Callable[[Array], tuple[float, Array]]:
+    """A function from all parameters to the penalised loss and its gradient, both per example."""
+    n, c = len(rows.target), len(parts.bias)
+    penalty *= math.sqrt(n)
+    size = max(_AT_ONCE // c, 1)
+    blocks = [Examples(*(one[i : i + size] for one in rows)) for i in range(0, n, size)]
+
+    def loss(flat: Array) -> tuple[float, Array]:
+        model = _shaped(flat, parts)
+        total = penalty / 2 * (np.vdot(model.table, model.table) + np.vdot(model.line, model.line))
+        total += penalty * OF_DENSE / 2 * np.vdot(model.dense, model.dense)
+        slope = Linear(penalty * model.table, penalty * model.line, penalty * OF_DENSE * model.dense, np.zeros(c))
+        for block in blocks:
+            points = block.bags @ model.table  # (n, R)
+            outputs = points @ model.line + block.dense @ model.dense + model.bias
+            found, along = losses(outputs, block.target)
+            total += found.sum()
+            slope.table[:] += block.bags.T @ (along @ model.line.T)
+            slope.line[:] += points.T @ along
+            slope.dense[:] += block.dense.T @ along
+            slope.bias[:] += along.sum(axis=0)
+        return float(total) / n, _flat(slope) / n
+
+    return loss
+
+
+def _flat(parts: Linear) -> Array:
+    return np.concatenate([part.ravel() for part in parts])
+
+
+def _shaped(flat: Array, like: Linear) -> Linear:
+    ends = np.cumsum([part.size for part in like])[:-1]
+    return Linear(*(one.reshape(part.shape) for one, part in zip(np.split(flat, ends), like, strict=True)))
