@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 from scipy import optimize, sparse
+from threadpoolctl import threadpool_limits
 
 from pipeline.evaluation.selection import first_of_the_best
 
@@ -37,6 +38,8 @@ OUTPUTS = 200
 """For each of those examples, at most so many outputs: of many classes a part of the examples has to do."""
 ROUGHLY = 1e-7
 """Tolerance of the solver for choosing: it moves the losses on validation by far less than their standard error."""
+MANY_PRODUCTS = 10**8
+"""Multiplications for the outputs of all examples, from which on the solver gets all threads."""
 _STEPS, _AT_ONCE = 300, 2**22  # steps of the solver at most; outputs of a block of examples
 
 
@@ -71,10 +74,13 @@ def solved(rows: Examples, start: Linear, penalty: float, losses: Losses, tolera
         losses: of the task.
         tolerance: the solver stops at a step that lowers the loss by less than this share of it.
     """
-    found = optimize.minimize(
-        _loss(rows, start, penalty, losses), _flat(start), jac=True, method="L-BFGS-B",
-        options={"maxiter": _STEPS, "maxfun": 2 * _STEPS, "ftol": tolerance, "gtol": 1e-6, "maxcor": 20},
-    )  # fmt: skip
+    products = len(rows.target) * (len(start.line) + len(start.dense)) * len(start.bias)
+    # the threads of a small problem only wait for each other, on a busy machine for a hundred times its work
+    with threadpool_limits(1 if products < MANY_PRODUCTS else None, "blas"):
+        found = optimize.minimize(
+            _loss(rows, start, penalty, losses), _flat(start), jac=True, method="L-BFGS-B",
+            options={"maxiter": _STEPS, "maxfun": 2 * _STEPS, "ftol": tolerance, "gtol": 1e-6, "maxcor": 20},
+        )  # fmt: skip
     return _shaped(found.x, start)
 
 

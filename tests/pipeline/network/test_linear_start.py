@@ -1,4 +1,4 @@
-"""The network of a class starts at a penalised linear model; validation decides whether it learns anything beyond."""
+"""The network of a number or a class starts at a penalised linear model, and learns more only if validation says so."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,7 +12,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from pipeline.network.class_start import PENALTIES, Examples, Linear, best_penalty, solved, told_apart
 from scipy import optimize, sparse, special
 
 from pipeline.config.files import load
@@ -20,7 +19,8 @@ from pipeline.embedding import Fitted, Problem
 from pipeline.estimators import estimator
 from pipeline.evaluation.metrics import measure
 from pipeline.examples.encoding import encode
-from pipeline.network import class_start
+from pipeline.network import linear_start
+from pipeline.network.linear_start import BETWEEN, PENALTIES, Examples, Linear, best_penalty, solved, told_apart
 from pipeline.network.plain_modules import PlainTarget
 from pipeline.network.refreshed_start import refreshed_start
 from pipeline.network.turned import turned
@@ -49,63 +49,72 @@ def planted(n: int, seed: int = 0, size: float = 2.0) -> Examples:
     return Examples(bags, random.normal(size=(n, 1)), classes)
 
 
+def cross_entropy(outputs: Array, target: Array) -> tuple[Array, Array]:
+    """The losses of classes and their slopes, by NumPy alone."""
+    true = np.eye(outputs.shape[1])[target]
+    log_p = special.log_softmax(outputs, axis=1)
+    return -(true * log_p).sum(axis=1), np.exp(log_p) - true
+
+
 def test_no_step_from_the_solution_lowers_the_penalised_loss(monkeypatch: pytest.MonkeyPatch) -> None:
     rows, random = planted(300), np.random.default_rng(1)
-    model = solved(rows, start(random), penalty=0.1)
-    loss = class_start._loss(rows, model, 0.1)
-    least, slope = loss(class_start._flat(model))
+    model = solved(rows, start(random), penalty=0.1, losses=cross_entropy)
+    loss = linear_start._loss(rows, model, 0.1, cross_entropy)
+    least, slope = loss(linear_start._flat(model))
     assert np.abs(slope).max() < 1e-4
     for _ in range(20):
-        assert loss(class_start._flat(model) + random.normal(scale=0.05, size=len(slope)))[0] > least
+        assert loss(linear_start._flat(model) + random.normal(scale=0.05, size=len(slope)))[0] > least
     assert optimize.check_grad(lambda x: loss(x)[0], lambda x: loss(x)[1], random.normal(size=len(slope))) < 1e-5
-    monkeypatch.setattr(class_start, "_AT_ONCE", 7 * C)  # blocks of 7 examples: the same loss
-    assert class_start._loss(rows, model, 0.1)(class_start._flat(model))[0] == pytest.approx(least, rel=1e-12)
+    monkeypatch.setattr(linear_start, "_AT_ONCE", 7 * C)  # blocks of 7 examples: the same loss
+    assert linear_start._loss(rows, model, 0.1, cross_entropy)(linear_start._flat(model))[0] == pytest.approx(
+        least, rel=1e-12
+    )
 
 
 def test_where_tokens_say_nothing_a_strong_penalty_is_chosen_and_leaves_the_shares() -> None:
     noise = planted(400, size=0.0), planted(400, seed=1, size=0.0)
     begun = start(np.random.default_rng(0))
-    penalty = best_penalty(*noise, begun).penalty
+    penalty = best_penalty(*noise, begun, cross_entropy).penalty
     assert penalty >= 0.5
-    model = solved(noise[0], begun, penalty)
-    shares = np.bincount(noise[0].classes, minlength=C) / 400
-    assert special.softmax(model.logits(noise[1]), axis=1) == pytest.approx(np.tile(shares, (400, 1)), abs=0.1)
+    model = solved(noise[0], begun, penalty, cross_entropy)
+    shares = np.bincount(noise[0].target, minlength=C) / 400
+    assert special.softmax(model.outputs(noise[1]), axis=1) == pytest.approx(np.tile(shares, (400, 1)), abs=0.1)
 
 
 def test_what_is_planted_is_found_and_the_penalty_falls_with_what_there_is_to_find() -> None:
     training, validation, test = planted(2000), planted(500, seed=1), planted(2000, seed=2)
     begun = start(np.random.default_rng(0))
-    penalty = best_penalty(training, validation, begun).penalty
-    assert penalty <= 0.1
-    model = solved(training, begun, penalty)
+    penalty = best_penalty(training, validation, begun, cross_entropy).penalty
+    assert penalty <= 0.2
+    model = solved(training, begun, penalty, cross_entropy)
     truth = np.random.default_rng(7)
     effect = 2.0 * truth.normal(size=(V, R)) @ truth.normal(size=(R, C))
-    best, found = (special.log_softmax(logits, axis=1) for logits in (test.bags @ effect, model.logits(test)))
-    own = np.arange(2000), test.classes
+    best, found = (special.log_softmax(logits, axis=1) for logits in (test.bags @ effect, model.outputs(test)))
+    own = np.arange(2000), test.target
     assert -found[own].mean() == pytest.approx(-best[own].mean(), abs=0.03)
 
 
 def test_with_two_classes_the_sign_of_their_coordinate_is_no_matter_of_rounding() -> None:
     rows = planted(200)
-    rows = rows._replace(classes=rows.classes % 2)
+    rows = rows._replace(target=rows.target % 2)
     begun = start(np.random.default_rng(0), r=1, classes=2)
     tables = []
     for seed in range(8):
         order = np.random.default_rng(seed).permutation(200)
         some = Examples(*(part[order] for part in rows))
-        tables.append(told_apart(solved(some, begun, 0.1), some.bags).table)
+        tables.append(told_apart(solved(some, begun, 0.1, cross_entropy), some.bags).table)
     assert all((table * tables[0]).sum() > 0 for table in tables)
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 4))
-def test_coordinates_that_are_told_apart_give_the_same_logits(seed: int, r: int) -> None:
+def test_coordinates_that_are_told_apart_give_the_same_outputs(seed: int, r: int) -> None:
     random = np.random.default_rng(seed)
     rows = planted(50, seed)
     model = Linear(
         random.normal(size=(V, r)), random.normal(size=(r, C)), random.normal(size=(1, C)), random.normal(size=C)
     )
     told = told_apart(model, rows.bags)
-    assert told.logits(rows) == pytest.approx(model.logits(rows), abs=0.01)  # what hardly moves them is left out
+    assert told.outputs(rows) == pytest.approx(model.outputs(rows), abs=0.01)  # what hardly moves them is left out
     points = rows.bags @ told.table
     assert np.atleast_2d(np.cov(points, rowvar=False, bias=True)) == pytest.approx(np.eye(len(told.line)), abs=1e-6)
     moved = np.linalg.norm(told.line, axis=1)
@@ -120,22 +129,14 @@ def test_coordinates_that_move_nothing_are_left_out() -> None:
     assert told_apart(model, planted(50).bags).table.shape == (V, 1)
 
 
-def test_a_class_without_examples_keeps_its_bias_and_nothing_speaks_for_it() -> None:
-    rows = planted(300)
-    begun = start(np.random.default_rng(0), classes=C + 1)
-    model = solved(rows, begun, 1.0)
-    assert not model.line[:, C].any()
-    assert not model.dense[:, C].any()
-    assert model.bias[C] == begun.bias[C]
-
-
 def test_the_penalty_is_one_of_those_in_the_list_whatever_the_order_of_the_examples() -> None:
     rows, validation = planted(300), planted(200, seed=1)
     order = np.random.default_rng(0).permutation(300)
     begun = start(np.random.default_rng(0))
-    found = {best_penalty(one, validation, begun).penalty for one in (rows, Examples(*(part[order] for part in rows)))}
+    shuffled = Examples(*(part[order] for part in rows))
+    found = {best_penalty(one, validation, begun, cross_entropy).penalty for one in (rows, shuffled)}
     assert len(found) == 1
-    assert found <= set(PENALTIES)
+    assert found <= {round(penalty * factor, 4) for penalty in PENALTIES for factor in (1, *BETWEEN)}
 
 
 NOTES: dict[str, Any] = {
@@ -149,19 +150,29 @@ NOTES: dict[str, Any] = {
 }
 
 
+NUMBERS = NOTES | {
+    "task": {"kind": "regression", "target": "y", "dense": ["x"], "log": False},
+    "baselines": ["ridge"],
+}
+
+
 def notes(n: int, of: Callable[[npt.NDArray[np.bool_], float], float], seed: int = 0) -> pl.DataFrame:
-    """Notes of 40 words, of which each has about six, and a number x; `of` gives the log odds of `b` against `a`."""
+    """Notes of 40 words, of which each has about six, a number x, a class, and a number y.
+
+    `of` gives the log odds of class `b` against `a`, and y, to which noise of variance 1 is added.
+    """
     random = np.random.default_rng(seed)
     has, x = random.random((n, 40)) < 0.15, random.normal(size=n)
     odds = np.array([of(*one) for one in zip(has, x, strict=True)])
     texts = [" ".join(f"w{i}" for i in np.flatnonzero(row)) or "none" for row in has]
-    return pl.DataFrame({"text": texts, "x": x, "kind": np.where(random.logistic(size=n) < odds, "b", "a")})
+    kinds = np.where(random.logistic(size=n) < odds, "b", "a")
+    return pl.DataFrame({"text": texts, "x": x, "kind": kinds, "y": odds + random.normal(size=n)})
 
 
 @pytest.fixture
 def problem(write_conf: Callable[..., Path]) -> Callable[..., tuple[Problem, Any]]:
-    def make(frame: pl.DataFrame, epochs: int = 5) -> tuple[Problem, Any]:
-        conf = load(write_conf("notes", {**NOTES, "training": {"max_epochs": epochs}}, frame))
+    def make(frame: pl.DataFrame, epochs: int = 5, of: dict[str, Any] = NOTES) -> tuple[Problem, Any]:
+        conf = load(write_conf("notes", {**of, "training": {"max_epochs": epochs}}, frame))
         vocabulary: Vocabulary = build_vocabulary(pair_table(frame.lazy(), conf), conf)
         examples = encode(frame.lazy(), vocabulary, conf)
         conf = conf.resolved(examples.n_training, len(vocabulary))
@@ -171,9 +182,10 @@ def problem(write_conf: Callable[..., Path]) -> Callable[..., tuple[Problem, Any
     return make
 
 
-def log_loss(fitted: Fitted, problem: Problem, test: Any) -> float:
+def error(fitted: Fitted, problem: Problem, test: Any) -> float:
+    """The log loss, or the root mean squared error."""
     task = problem.conf.task
-    return measure(task, task.evaluate(fitted, test))["log_loss"]
+    return measure(task, task.evaluate(fitted, test))[task.metrics[0].name]
 
 
 def additive(has: npt.NDArray[np.bool_], x: float) -> float:
@@ -190,16 +202,45 @@ def test_where_words_add_up_the_start_is_kept_and_is_no_worse_than_logistic_regr
     learned, test = problem(notes(1200, additive))
     embedding, linear = (estimator(name, learned.conf).fit(learned) for name in ("embedding", "logistic_regression"))
     assert (embedding.chosen["epochs"], embedding.chosen["one_length"]) == (0, False)
-    assert log_loss(embedding, learned, test) < log_loss(linear, learned, test) + 0.01
+    assert error(embedding, learned, test) < error(linear, learned, test) + 0.01
     again = estimator("embedding", learned.conf).fit(replace(learned, validation=None, chosen=embedding.chosen))
     assert (again.embedding.matrix == embedding.embedding.matrix).all()
 
 
-def test_where_words_and_numbers_act_together_training_goes_on_from_it(problem: Callable[..., Any]) -> None:
-    learned, test = problem(notes(3000, crossed), epochs=25)
-    embedding, linear = (estimator(name, learned.conf).fit(learned) for name in ("embedding", "logistic_regression"))
+def test_a_sum_of_words_is_found_as_well_as_ridge_regression_finds_it(problem: Callable[..., Any]) -> None:
+    """What is planted has noise of variance 1; training alone would end at 1.3."""
+    learned, test = problem(notes(1200, additive), of=NUMBERS)
+    embedding, linear = (estimator(name, learned.conf).fit(learned) for name in ("embedding", "ridge"))
+    assert embedding.chosen["epochs"] == 0
+    assert error(embedding, learned, test) < min(error(linear, learned, test) + 0.02, 1.15)
+
+
+def test_a_number_of_which_nothing_can_be_known_is_answered_with_its_mean(problem: Callable[..., Any]) -> None:
+    learned, test = problem(notes(600, lambda has, x: 0.0), of=NUMBERS)
+    embedding = estimator("embedding", learned.conf).fit(learned)
+    assert error(embedding, learned, test) == pytest.approx(np.std(test.target), rel=0.03)
+
+
+@pytest.mark.parametrize(("of", "baseline"), [(NOTES, "logistic_regression"), (NUMBERS, "ridge")])
+def test_where_words_and_numbers_act_together_training_goes_on_from_it(
+    problem: Callable[..., Any], of: dict[str, Any], baseline: str
+) -> None:
+    learned, test = problem(notes(3000, crossed), epochs=25, of=of)
+    embedding, linear = (estimator(name, learned.conf).fit(learned) for name in ("embedding", baseline))
     assert embedding.chosen["epochs"] > 0
-    assert log_loss(embedding, learned, test) < log_loss(linear, learned, test) - 0.05
+    assert error(embedding, learned, test) < error(linear, learned, test) - 0.05
+
+
+def test_a_class_without_examples_keeps_its_bias_and_nothing_speaks_for_it(problem: Callable[..., Any]) -> None:
+    frame = notes(900, additive)
+    frame = frame.with_columns(kind=pl.when(pl.int_range(pl.len()) % 9 == 0).then(pl.lit("c")).otherwise("kind"))
+    learned, _ = problem(frame)
+    others = np.flatnonzero(learned.training.target != 2)
+    kept = estimator("embedding", learned.conf).fit(replace(learned, training=learned.training.cut(others)))
+    assert not kept.weights["line.weight"][2].any()
+    prior = np.log(0.5 / (len(others) + 0.5)) - np.log(1)
+    shift = kept.weights["mean_bag"] @ kept.weights["table.weight"] @ kept.weights["line.weight"][2, :3]
+    assert kept.weights["line.bias"][2] == pytest.approx(prior + shift, abs=1e-4)
 
 
 def test_where_the_share_of_words_tells_the_class_bags_have_one_length(problem: Callable[..., Any]) -> None:
@@ -207,8 +248,8 @@ def test_where_the_share_of_words_tells_the_class_bags_have_one_length(problem: 
     random = np.random.default_rng(0)
     rows = []
     for _ in range(1500):
-        share = random.beta(2, 2)
-        words = np.where(random.random(random.integers(3, 80)) < share, random.integers(0, 20), random.integers(20, 40))
+        share, n = random.beta(2, 2), random.integers(3, 80)
+        words = np.where(random.random(n) < share, random.integers(0, 200, n), random.integers(200, 400, n))
         rows.append((" ".join(f"w{i}" for i in words), 0.0, "b" if random.logistic(scale=0.05) < share - 0.5 else "a"))
     learned, test = problem(pl.DataFrame(rows, schema=["text", "x", "kind"], orient="row"))
     embedding = estimator("embedding", learned.conf).fit(learned)
@@ -222,22 +263,23 @@ def test_where_the_share_of_words_tells_the_class_bags_have_one_length(problem: 
     assert found == pytest.approx(embedding.score(lists, test.dense), abs=1e-5)
 
 
+@pytest.mark.parametrize("of", [NOTES, NUMBERS])
 @pytest.mark.parametrize("turn", [np.eye(3), np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0]])
 def test_a_refresh_is_solved_for_again_and_known_words_stay_in_their_places(
-    problem: Callable[..., Any], turn: Array
+    problem: Callable[..., Any], turn: Array, of: dict[str, Any]
 ) -> None:
-    """A fit that came after another one is turned onto it, so what tells classes apart is in all its coordinates."""
-    frame = notes(1500, additive)
-    before, _ = problem(frame.head(1000))
+    """A fit that came after another one is turned onto it, so what moves the outputs is in all its coordinates."""
+    frame = notes(1500, additive, seed=1)
+    before, _ = problem(frame.head(1000), of=of)
     kept = estimator("embedding", before.conf).fit(before)
     assert kept.chosen["epochs"] == 0
-    now, test = problem(frame)
+    now, test = problem(frame, of=of)
     weights = refreshed_start(
         turned(kept.weights, turn), before.vocabulary, now.vocabulary, now.training, now.conf.dtype
     )
     refreshed = estimator("embedding", now.conf).fit(replace(now, start=weights))
     anew = estimator("embedding", now.conf).fit(now)
-    assert log_loss(refreshed, now, test) == pytest.approx(log_loss(anew, now, test), abs=0.02)
+    assert error(refreshed, now, test) == pytest.approx(error(anew, now, test), abs=0.02)
     place = before.vocabulary.encode(now.vocabulary.tokens["token"])
     old, new = kept.embedding.matrix[place[place >= 0]] @ turn, refreshed.embedding.matrix[place >= 0]
     assert np.linalg.norm(new - old) < 0.3 * np.linalg.norm(old)
@@ -252,4 +294,4 @@ def test_a_refresh_of_a_trained_network_learns_on(problem: Callable[..., Any]) -
     weights = refreshed_start(trained.weights, before.vocabulary, now.vocabulary, now.training, now.conf.dtype)
     refreshed = estimator("embedding", now.conf).fit(replace(now, start=weights))
     assert refreshed.chosen["epochs"] > 0
-    assert log_loss(refreshed, now, test) < log_loss(trained, now, test) + 0.02
+    assert error(refreshed, now, test) < error(trained, now, test) + 0.02
