@@ -35,6 +35,7 @@ class LinearPart:
         """
         assert isinstance(begun.module.network, TargetNetwork)
         self.losses = losses
+        self.dtype = str(begun.module.network.weight.dtype).removeprefix("torch.")
         self.network, self.sets = begun.module.network, begun.sets
         own = self.network.weight.numpy().astype(np.float64)  # (V,)
         if self.network.sums:
@@ -68,7 +69,7 @@ class LinearPart:
             stays: whether the tokens stay near their places, by a rotation.
         """
         rows = self._examples(0, linear_start.SOLVED_ON)
-        model = linear_start.solved(rows, self._model(), penalty, self.losses)
+        model = linear_start.solved(rows, self._model(), penalty, self.losses, linear_start.FULLY[self.dtype])
         self._take(linear_start.told_apart(model, rows.bags), stays)
 
     def _examples(self, part: int, most: int) -> Examples:
@@ -85,7 +86,7 @@ class LinearPart:
         """The linear part, through as many of the D coordinates as can move C outputs apart, if there is room."""
         line = self.network.line.weight.detach().numpy().T.astype(np.float64)  # (D + F, C)
         v, d = self.table.shape
-        r = min(most_solved(v, d), max(line.shape[1] - 1, 1))
+        r = min(most_solved(v, d), linear_start.most_apart(line.shape[1]))
         own, of_class = self.table[:, :r], (self.turn.T @ line[:d])[:r]
         bias = self.network.line.bias.detach().numpy() - (self._mean @ own) @ of_class
         return Linear(own * self.factor, of_class, line[d:], bias)
@@ -99,11 +100,11 @@ class LinearPart:
             own[:, :r], of_class = own[:, :r] @ turn, turn.T @ of_class
         bias = model.bias + (self._mean @ own[:, :r]) @ of_class
         line = np.hstack([of_class.T @ self.turn[:, :r].T, model.dense.T])  # (C, D + F)
-        own_line, dtype = self.network.line, str(self.network.weight.dtype).removeprefix("torch.")
+        own_line = self.network.line
         with torch.no_grad():
-            self.network.table.weight.copy_(tensor(own @ self.turn.T, dtype))
-            own_line.weight.copy_(tensor(line, dtype))
-            own_line.bias.copy_(tensor(bias, dtype))
+            self.network.table.weight.copy_(tensor(own @ self.turn.T, self.dtype))
+            own_line.weight.copy_(tensor(line, self.dtype))
+            own_line.bias.copy_(tensor(bias, self.dtype))
 
     @property
     def _mean(self) -> Array:

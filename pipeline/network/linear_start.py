@@ -36,11 +36,29 @@ LOOKED_AT, SOLVED_ON = 5_000, 50_000
 """Most examples by which the penalty is chosen, and on which the start is solved for: with more, training knows it."""
 OUTPUTS = 200
 """For each of those examples, at most so many outputs: of many classes a part of the examples has to do."""
-ROUGHLY = 1e-7
-"""Tolerance of the solver for choosing: it moves the losses on validation by far less than their standard error."""
 MANY_PRODUCTS = 10**8
 """Multiplications for the outputs of all examples, from which on the solver gets all threads."""
-_STEPS, _AT_ONCE = 300, 2**22  # steps of the solver at most; outputs of a block of examples
+_AT_ONCE = 2**22  # outputs of a block of examples
+
+
+class Effort(NamedTuple):
+    """When the solver stops."""
+
+    tolerance: float
+    """At a step that lowers the loss by less than this share of it."""
+    steps: int
+    """At most."""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """For SciPy's L-BFGS-B."""
+        slope = min(1e-6, 1e4 * self.tolerance)
+        return {"maxiter": self.steps, "maxfun": 2 * self.steps, "ftol": self.tolerance, "gtol": slope, "maxcor": 20}
+
+
+ROUGHLY, FULLY = Effort(1e-7, 300), {"float32": Effort(1e-9, 300), "float64": Effort(1e-13, 1000)}
+"""For choosing, where losses are known to far less; and for the start, by type of number: small data is computed in 64
+bits, and all processors shall come to the same."""
 
 
 class Examples(NamedTuple):
@@ -49,6 +67,11 @@ class Examples(NamedTuple):
     bags: sparse.csr_matrix  # (N, V)
     dense: Array  # (N, F)
     target: Array  # (N,) as it is learned
+
+
+def most_apart(outputs: int) -> int:
+    """The number of coordinates that can move the outputs apart, at most."""
+    return max(outputs - 1, 1)
 
 
 class Linear(NamedTuple):
@@ -64,7 +87,7 @@ class Linear(NamedTuple):
         return np.asarray((rows.bags @ self.table) @ self.line + rows.dense @ self.dense + self.bias)
 
 
-def solved(rows: Examples, start: Linear, penalty: float, losses: Losses, tolerance: float = 1e-9) -> Linear:
+def solved(rows: Examples, start: Linear, penalty: float, losses: Losses, effort: Effort) -> Linear:
     """The model that minimises the penalised loss, by L-BFGS.
 
     Args:
@@ -72,14 +95,14 @@ def solved(rows: Examples, start: Linear, penalty: float, losses: Losses, tolera
         start: where the solver begins; with the bias of a model that has learned nothing.
         penalty: of the squares of E and L, for each square root of N.
         losses: of the task.
-        tolerance: the solver stops at a step that lowers the loss by less than this share of it.
+        effort: of the solver.
     """
     products = len(rows.target) * (len(start.line) + len(start.dense)) * len(start.bias)
     # the threads of a small problem only wait for each other, on a busy machine for a hundred times its work
     with threadpool_limits(1 if products < MANY_PRODUCTS else None, "blas"):
         found = optimize.minimize(
             _loss(rows, start, penalty, losses), _flat(start), jac=True, method="L-BFGS-B",
-            options={"maxiter": _STEPS, "maxfun": 2 * _STEPS, "ftol": tolerance, "gtol": 1e-6, "maxcor": 20},
+            options=effort.options,
         )  # fmt: skip
     return _shaped(found.x, start)
 

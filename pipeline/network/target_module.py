@@ -1,6 +1,7 @@
 """How a number or a class is learned, and where its network starts: everything except the loss."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,6 +14,7 @@ from pipeline.evaluation.selection import first_of_the_best
 from pipeline.examples.features import DenseScale
 from pipeline.network.batches import Batches
 from pipeline.network.linear_part import LinearPart
+from pipeline.network.linear_start import most_apart
 from pipeline.network.modules import Prepared, TaskModule, state_of
 from pipeline.network.target_network import TargetNetwork, network_of
 from pipeline.network.target_start import noise_to_signal, target_network
@@ -87,7 +89,10 @@ class TargetModule(TaskModule):
     @classmethod
     def promising(cls, problem: Problem, settings: Any, among: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """The start as it is, and a training that goes on from there, with the bags and the penalty that suit best."""
+        task = problem.conf.task
         assert isinstance(settings, TargetTraining)
+        assert isinstance(task, TargetTask)
+        assert problem.dimension is not None
         (option,) = among
         if settings.token_dropout is None:
             n, v = len(problem.training), len(problem.vocabulary)
@@ -98,8 +103,10 @@ class TargetModule(TaskModule):
         if problem.validation is None or not len(problem.validation):
             return [option]
         best = []
+        outputs = len(task.prior(task.scale(problem.training)))
+        solved = replace(problem, dimension=min(problem.dimension, most_apart(outputs)))  # all that a penalty acts on
         for one_length in ways:
-            begun = cls._begun(problem, settings, 1, option | {"one_length": one_length}, start)
+            begun = cls._begun(solved, settings, 1, option | {"one_length": one_length}, start)
             part = cls._linear_part(begun, settings)
             if part.has_learned:  # a refresh of a trained network goes on with it
                 return [option]

@@ -16,8 +16,9 @@ from pipeline.tasks.target import TargetTraining
 
 Array = npt.NDArray[Any]
 
-TOLERANCE = {"float32": 1e-4, "float64": 1e-12}
-"""Tolerance of the ridge regression, by type of number: processors approach the solution along different paths."""
+ROUGHLY, TOLERANCE = 1e-4, {"float32": 1e-4, "float64": 1e-12}
+"""Tolerance of ridge regressions: where the search for the start begins (`linear_start`), and of the others, by type of
+number, because processors approach the solution along different paths."""
 LOOKED_AT = 4
 """Of many targets the first ones tell how much noise there is."""
 
@@ -52,7 +53,7 @@ def target_network(
             beside it, as in a long text.
     """
     bags, idf, mean_bag, scale = _bags(rows, one_length)
-    columns = [_ridge_direction(bags * scale, dense, one, dtype) for one in _each(target)[:dimension]]
+    columns = [_ridge_direction(bags * scale, dense, one) for one in _each(target)[:dimension]]
     if dimension > len(columns):
         pca = principal_components(bags * scale, dimension - len(columns), seed)
         columns.append(pca.components.T / np.sqrt(np.maximum(pca.variance, 1e-12)))  # (V, the other dimensions)
@@ -86,7 +87,7 @@ def noise_to_signal(
     features = _beside(rows[1].inputs.csr() @ sparse.diags(idf * scale), dense[1])
     left, whole = 0.0, 0.0
     for known, true in list(zip(*map(_each, target), strict=True))[:LOOKED_AT]:
-        left += float(np.square(_ridge(bags * scale, dense[0], known, dtype).predict(features) - true).sum())
+        left += float(np.square(_ridge(bags * scale, dense[0], known, TOLERANCE[dtype]).predict(features) - true).sum())
         whole += float(np.square(known.mean() - true).sum())
     explained = max(whole - left, 1e-3 * whole, 1e-12)
     return left / explained
@@ -114,18 +115,18 @@ def mean_and_factor(bags: sparse.csr_matrix) -> tuple[Array, float]:
     return mean_bag, 1 / math.sqrt(max(spread, 1e-12))
 
 
-def _ridge_direction(bags: sparse.csr_matrix, dense: Array, target: Array, dtype: str) -> Array:
+def _ridge_direction(bags: sparse.csr_matrix, dense: Array, target: Array) -> Array:
     """(V,) ridge coefficients of the tokens, fitted beside the dense features, scaled so that bags have variance 1."""
-    coefficients = _ridge(bags, dense, target, dtype).coef_[: bags.shape[1]]
+    coefficients = _ridge(bags, dense, target, ROUGHLY).coef_[: bags.shape[1]]
     spread = np.asarray(bags @ coefficients).std()
     return np.asarray(coefficients / spread if spread > 1e-9 else coefficients * 0)
 
 
-def _ridge(bags: sparse.csr_matrix, dense: Array, target: Array, dtype: str) -> Any:
+def _ridge(bags: sparse.csr_matrix, dense: Array, target: Array, tolerance: float) -> Any:
     """scikit-learn's ridge regression on bags and dense features, fitted."""
     from sklearn.linear_model import Ridge
 
-    return Ridge(1.0, solver="sparse_cg", tol=TOLERANCE[dtype]).fit(_beside(bags, dense), target)
+    return Ridge(1.0, solver="sparse_cg", tol=tolerance).fit(_beside(bags, dense), target)
 
 
 def _beside(bags: sparse.csr_matrix, dense: Array) -> sparse.csr_matrix:

@@ -20,7 +20,7 @@ from pipeline.estimators import estimator
 from pipeline.evaluation.metrics import measure
 from pipeline.examples.encoding import encode
 from pipeline.network import linear_start
-from pipeline.network.linear_start import BETWEEN, PENALTIES, Examples, Linear, best_penalty, solved, told_apart
+from pipeline.network.linear_start import BETWEEN, FULLY, PENALTIES, Examples, Linear, best_penalty, solved, told_apart
 from pipeline.network.plain_modules import PlainTarget
 from pipeline.network.refreshed_start import refreshed_start
 from pipeline.network.turned import turned
@@ -58,7 +58,7 @@ def cross_entropy(outputs: Array, target: Array) -> tuple[Array, Array]:
 
 def test_no_step_from_the_solution_lowers_the_penalised_loss(monkeypatch: pytest.MonkeyPatch) -> None:
     rows, random = planted(300), np.random.default_rng(1)
-    model = solved(rows, start(random), penalty=0.1, losses=cross_entropy)
+    model = solved(rows, start(random), 0.1, cross_entropy, FULLY["float64"])
     loss = linear_start._loss(rows, model, 0.1, cross_entropy)
     least, slope = loss(linear_start._flat(model))
     assert np.abs(slope).max() < 1e-4
@@ -76,7 +76,7 @@ def test_where_tokens_say_nothing_a_strong_penalty_is_chosen_and_leaves_the_shar
     begun = start(np.random.default_rng(0))
     penalty = best_penalty(*noise, begun, cross_entropy).penalty
     assert penalty >= 0.5
-    model = solved(noise[0], begun, penalty, cross_entropy)
+    model = solved(noise[0], begun, penalty, cross_entropy, FULLY["float32"])
     shares = np.bincount(noise[0].target, minlength=C) / 400
     assert special.softmax(model.outputs(noise[1]), axis=1) == pytest.approx(np.tile(shares, (400, 1)), abs=0.1)
 
@@ -86,7 +86,7 @@ def test_what_is_planted_is_found_and_the_penalty_falls_with_what_there_is_to_fi
     begun = start(np.random.default_rng(0))
     penalty = best_penalty(training, validation, begun, cross_entropy).penalty
     assert penalty <= 0.2
-    model = solved(training, begun, penalty, cross_entropy)
+    model = solved(training, begun, penalty, cross_entropy, FULLY["float32"])
     truth = np.random.default_rng(7)
     effect = 2.0 * truth.normal(size=(V, R)) @ truth.normal(size=(R, C))
     best, found = (special.log_softmax(logits, axis=1) for logits in (test.bags @ effect, model.outputs(test)))
@@ -102,7 +102,7 @@ def test_with_two_classes_the_sign_of_their_coordinate_is_no_matter_of_rounding(
     for seed in range(8):
         order = np.random.default_rng(seed).permutation(200)
         some = Examples(*(part[order] for part in rows))
-        tables.append(told_apart(solved(some, begun, 0.1, cross_entropy), some.bags).table)
+        tables.append(told_apart(solved(some, begun, 0.1, cross_entropy, FULLY["float32"]), some.bags).table)
     assert all((table * tables[0]).sum() > 0 for table in tables)
 
 
