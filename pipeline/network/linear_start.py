@@ -56,7 +56,7 @@ class Effort(NamedTuple):
         return {"maxiter": self.steps, "maxfun": 2 * self.steps, "ftol": self.tolerance, "gtol": slope, "maxcor": 20}
 
 
-ROUGHLY, FULLY = Effort(1e-7, 300), {"float32": Effort(1e-9, 300), "float64": Effort(1e-13, 1000)}
+ROUGHLY, FULLY = Effort(1e-7, 300), {"float32": Effort(1e-9, 300), "float64": Effort(1e-15, 3000)}
 """For choosing, where losses are known to far less; and for the start, by type of number: small data is computed in 64
 bits, and all processors shall come to the same."""
 
