@@ -172,7 +172,9 @@ def words_of_homes(homes: Result) -> dict[str, Any]:
     fitted, conf = homes.fitted("embedding D=3"), homes.conf("embedding D=3")
     tokens = fitted.embedding.vocabulary.tokens
     effects = token_effects(fitted, homes.examples.everything(), conf.task, conf.seed, len(tokens))
-    frame = tokens.with_columns(effect=np.expm1(effects), vector=pl.Series(fitted.embedding.matrix))
+    places = fitted.embedding.matrix  # (V, 3)
+    direction, *_ = np.linalg.lstsq(places - places.mean(axis=0), effects)  # (3,) that follows the effects best
+    frame = tokens.with_columns(effect=np.expm1(effects), vector=pl.Series(places))
     frame = frame.filter(pl.col("count") >= OFTEN).sort("effect", descending=True)
     rows = [
         (f"`{row['label']}`", f"{row['effect']:+.1%}", row["count"], *(f"{x:.2f}" for x in row["vector"]))
@@ -182,7 +184,7 @@ def words_of_homes(homes: Result) -> dict[str, Any]:
     sold = pl.read_parquet(homes.file("embedding D=3", "test_examples.parquet")).row(0, named=True)
     return {
         "often": OFTEN,
-        "correlation": [f"{np.corrcoef(effects, axis)[0, 1]:.2f}" for axis in fitted.embedding.matrix.T],
+        "correlation": [f"{np.corrcoef(effects, axis)[0, 1]:.2f}" for axis in (*places.T, places @ direction)],
         "raise": markdown([head, *rows[:6]]),
         "lower": markdown([head, *rows[::-1][:6]]),
         "sold": {"price": sold["target"], "predicted": sold["predicted"]},
