@@ -26,7 +26,7 @@ def beside(fitted: Fitted, before: Embedding, turn: bool) -> Fitted:
         turn: whether its space is turned onto the earlier one first, which changes no score: a fit that began anew may
             lie in any direction.
     """
-    from pipeline.network.fitted_network import FittedNetwork
+    from pipeline.network.fitted_network import FittedNetwork, places
     from pipeline.network.turned import turned
 
     assert isinstance(fitted, FittedNetwork)
@@ -39,7 +39,7 @@ def beside(fitted: Fitted, before: Embedding, turn: bool) -> Fitted:
     if turn:
         turning, _ = orthogonal_procrustes(matrix[known].astype(np.float64), old.astype(np.float64))
         weights = turned(weights, turning)
-        matrix = weights["table.weight"].astype(np.float32)
+        matrix = places(weights)
     drift = np.full(len(matrix), np.nan, np.float32)
     length = np.sqrt(np.square(old, dtype=np.float64).sum(axis=1).mean())
     drift[known] = np.linalg.norm(matrix[known] - old, axis=1) / max(length, 1e-12)

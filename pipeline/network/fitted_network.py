@@ -20,11 +20,22 @@ Scorer = Callable[[Lists, Array], Array]
 """Gets lists and their dense features (N, F), and returns what the task predicts."""
 
 
+def places(weights: Mapping[str, Array]) -> npt.NDArray[np.float32]:
+    """(V, D) what each token adds to the hidden nodes: its row of the table, times its weight in a sum if it has one.
+
+    Args:
+        weights: the network's state.
+    """
+    table = weights["table.weight"]
+    rows = table * weights["weight"][:, None] if "weight" in weights else table
+    return np.asarray(rows, np.float32)
+
+
 @dataclass(frozen=True)
 class FittedNetwork:
     """A trained network."""
 
-    embedding: Embedding  # its table
+    embedding: Embedding  # its `places`
     weights: Mapping[str, Array]  # the network's state, and the scales of the task
     task: Task
     network: str

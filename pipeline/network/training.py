@@ -28,7 +28,7 @@ from pipeline.evaluation.metrics import measure
 from pipeline.evaluation.selection import tuned
 from pipeline.examples.example_set import ExampleSet
 from pipeline.network.callbacks import CheckpointWriter, LossesByEpoch, progress_callbacks
-from pipeline.network.fitted_network import FittedNetwork
+from pipeline.network.fitted_network import FittedNetwork, places
 from pipeline.network.modules import ExamplesModule, module_of, state_of
 from pipeline.network.processes import called_from_other_processes
 from pipeline.network.trainer import Trained, TrainedState, network_in, train
@@ -140,7 +140,7 @@ def _fit(
 
     def made(state: TrainedState) -> FittedNetwork:
         arrays = trained.scales | {key: tensor.cpu().numpy() for key, tensor in state.network.items()}
-        embedding = Embedding(problem.vocabulary, arrays["table.weight"].astype("float32", copy=False))
+        embedding = Embedding(problem.vocabulary, places(arrays))
         device = device_of(settings, getattr(torch, conf.dtype))
         return FittedNetwork(embedding, arrays, conf.task, network, {"epochs": state.epoch, **option}, device)
 
