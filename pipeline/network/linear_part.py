@@ -80,7 +80,9 @@ class LinearPart:
         bags = weighted(own.rows.cut(some).inputs.csr(), self.weight, one_length=not self.network.sums)
         if not self.network.sums:
             bags *= float(self.network.length)
-        return Examples(bags, own.dense[some].astype(np.float64), own.target[some])
+        target = own.target[some]  # (n,) numbers, or the indices of classes
+        target = target.astype(np.float64) if target.dtype.kind == "f" else target
+        return Examples(bags, own.dense[some].astype(np.float64), target)
 
     def _model(self) -> Linear:
         """The linear part, through as many of the D coordinates as can move C outputs apart, if there is room."""
