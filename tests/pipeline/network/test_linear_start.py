@@ -215,6 +215,19 @@ def test_a_sum_of_words_is_found_as_well_as_ridge_regression_finds_it(problem: C
     assert error(embedding, learned, test) < min(error(linear, learned, test) + 0.02, 1.15)
 
 
+def test_a_place_is_what_a_word_adds_to_a_list(problem: Callable[..., Any]) -> None:
+    learned, test = problem(notes(600, additive), of=NUMBERS)
+    start = {"epochs": 0, "token_dropout": 0.0, "one_length": False, "penalty": 0.04}
+    fitted = estimator("embedding", learned.conf).fit(replace(learned, chosen=start))
+    lists = test.inputs.csr().toarray()
+    without = np.flatnonzero(lists[:, 5] == 0)
+    more = lists[without].copy()
+    more[:, 5] = 1
+    found, before = (fitted.score(sparse.csr_matrix(one), test.dense[without]) for one in (more, lists[without]))
+    adds = fitted.embedding.matrix[5] @ fitted.weights["line.weight"][0, :3] * fitted.weights["target_std"]
+    assert found - before == pytest.approx(np.full(len(without), adds), abs=1e-4)
+
+
 def test_a_number_of_which_nothing_can_be_known_is_answered_with_its_mean(problem: Callable[..., Any]) -> None:
     learned, test = problem(notes(600, lambda has, x: 0.0), of=NUMBERS)
     embedding = estimator("embedding", learned.conf).fit(learned)
