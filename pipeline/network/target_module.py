@@ -118,16 +118,12 @@ class TargetModule(TaskModule):
     @classmethod
     def _linear_part(cls, begun: Prepared, settings: Any) -> LinearPart:
         assert isinstance(begun.module, cls)
-        is_told = cls.is_told(begun.sets[0].target, begun.module.network.line.out_features)
-        untold = None if is_told.all() else torch.from_numpy(~is_told)
-
-        def is_of(target: Array) -> Array:
-            return np.isin(target, np.flatnonzero(~is_told))
+        untold = np.flatnonzero(~cls.is_told(begun.sets[0].target, begun.module.network.line.out_features))
 
         def losses(outputs: Array, target: Array) -> tuple[Array, Array]:
-            leaf = torch.from_numpy(outputs).requires_grad_()
-            # without examples of a class, all the others would have to rise for ever to lower it
-            shown = leaf if untold is None or is_of(target).any() else leaf.masked_fill(untold, -torch.inf)
+            leaf = shown = torch.from_numpy(outputs).requires_grad_()
+            if len(untold) and not np.isin(target, untold).any():  # otherwise all other classes would rise for ever
+                shown = leaf.index_fill(1, torch.from_numpy(untold), -torch.inf)
             found = cls.losses(settings, shown, torch.from_numpy(target))
             (along,) = torch.autograd.grad(found.sum(), leaf)
             return found.detach().numpy(), along.numpy()
