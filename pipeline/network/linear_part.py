@@ -1,4 +1,4 @@
-"""The linear part of a network for a number or a class, in the coordinates in which its start is solved for."""
+"""The linear part of a network for a number or a class, in the coordinates in which it is solved for."""
 
 from typing import Any
 

@@ -1,10 +1,10 @@
-"""Where the network for a number or a class starts: at a linear model through few coordinates, which is solved for.
+"""A network for a number or a class that is not trained: a linear model through few coordinates, solved for.
 
 The outputs of an example are bag E L + dense G + b. What is minimised is the sum of the examples' losses plus
 penalty sqrt(N) / 2 times the squares of E and L, and a tenth of that for G. The penalty on E and L together is one on
 the sum of the singular values of E L (Srebro, Rennie and Jaakkola, 2005, "Maximum-margin matrix factorization"), so
-that directions which do not earn their place vanish; with one output it is a ridge regression. Training without it ends
-elsewhere: of a few thousand examples it learns much about rare tokens that is chance.
+that directions which do not earn their place vanish; with one output it is a ridge regression. Where what tokens say
+simply adds up, training ends elsewhere: of a few thousand examples it learns much about rare tokens that is chance.
 
 Letters: N examples, V tokens, F dense features, C outputs, R coordinates.
 """
@@ -33,7 +33,7 @@ BETWEEN = (2**0.5, 2**-0.5)
 OF_DENSE = 0.1
 """Share of the penalty that falls on the dense features: they are few."""
 LOOKED_AT, SOLVED_ON = 5_000, 50_000
-"""Most examples by which the penalty is chosen, and on which the start is solved for: with more, training knows it."""
+"""Most examples by which the penalty is chosen, and on which is solved: with more, training knows it."""
 OUTPUTS = 200
 """For each of those examples, at most so many outputs: of many classes a part of the examples has to do."""
 MANY_PRODUCTS = 10**8

@@ -58,7 +58,7 @@ class TaskModule(L.LightningModule):
         Args:
             problem: what to learn, and from which examples.
             settings: the training settings, resolved.
-            steps: number of steps until the learning rate is 0.
+            steps: number of steps until the learning rate is 0; 0: the start is all, and nothing is trained.
             option: which of the settings' choices to try.
             kept: state of the network where an earlier process stopped; empty if there is none.
         """

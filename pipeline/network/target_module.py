@@ -32,23 +32,26 @@ class TargetModule(TaskModule):
     """Share of an example's tokens that are left out at each step."""
     least_noise: ClassVar[float] = 0.0
     """The least ratio of noise to signal that token dropout goes by."""
+    trains_what_is_solved: ClassVar[bool] = True
+    """Whether training begins at the linear model that is solved for, or at outputs that are the same for all."""
 
     @classmethod
     def prepared(
         cls, problem: Problem, settings: Any, steps: int, option: Mapping[str, Any], kept: Mapping[str, Tensor]
     ) -> Prepared:
-        """The module at its start, whose linear part is solved for; or where training has left it."""
+        """The module at its start, whose linear part may be solved for; or where training has left it."""
         begun = cls._begun(problem, settings, steps, option, kept)
-        part = cls._linear_part(begun, settings)
-        if not part.has_learned:
-            part.solve(option["penalty"], stays=bool(kept))
+        if not steps or cls.trains_what_is_solved:
+            part = cls._linear_part(begun, settings)
+            if not part.has_learned:
+                part.solve(option["penalty"], stays=bool(kept))
         return begun
 
     @classmethod
     def _begun(
         cls, problem: Problem, settings: Any, steps: int, option: Mapping[str, Any], kept: Mapping[str, Tensor]
     ) -> Prepared:
-        """As in `prepared`, with a linear part that is not solved for yet."""
+        """As in `prepared`, with a linear part that is not solved for."""
         training, conf = problem.training, problem.conf
         assert isinstance(conf.task, TargetTask)
         assert problem.dimension is not None
@@ -88,7 +91,7 @@ class TargetModule(TaskModule):
 
     @classmethod
     def promising(cls, problem: Problem, settings: Any, among: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """The start as it is, and a training that goes on from there, with the bags and the penalty that suit best."""
+        """A linear model that is solved for, and a training, with the bags and the penalty that suit the model best."""
         task = problem.conf.task
         assert isinstance(settings, TargetTraining)
         assert isinstance(task, TargetTask)

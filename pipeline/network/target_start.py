@@ -1,4 +1,4 @@
-"""The start of the network for a number or a class: it is solved for, so that training needs few steps."""
+"""Where the training of a network for a number or a class begins: at directions that tell something."""
 
 import math
 from typing import Any

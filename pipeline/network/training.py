@@ -128,7 +128,7 @@ def _fit(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(conf.seed)
         if not most:
-            module, _, scales = module_of(learner).prepared(problem, settings, steps, option, state_of(problem.start))
+            module, _, scales = module_of(learner).prepared(problem, settings, 0, option, state_of(problem.start))
             trained = Trained(module.network.state_dict(), None, scales)
         elif settings.workers > 1:
             from pipeline.network.on_workers import train_on_workers

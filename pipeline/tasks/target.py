@@ -28,10 +28,10 @@ Weights = Mapping[str, Array]
 
 UNKNOWN_NOISE = 1 / 3
 """The ratio of noise to signal, (1 - R^2) / R^2, that is taken where none is measured."""
-SOLVED = 4_000_000
-"""Numbers in the coordinates that the start is solved for, at most: more would take more memory than the training."""
 UNKNOWN_PENALTY = 0.08
-"""The penalty of the start that is taken where there is no validation; see `network.linear_start`."""
+"""The penalty of a linear model that is taken where there is no validation; see `network.linear_start`."""
+SOLVED = 4_000_000
+"""Numbers in the coordinates that are solved for, at most: more would take more memory than the training."""
 
 
 class TargetTask(Task):
@@ -169,8 +169,8 @@ class Unanswered(Task):
 class TargetTraining(Training):
     """How a network that predicts a column of the records is trained.
 
-    It starts at a penalised linear model through the D coordinates, which is solved for, and keeps what training adds
-    only if that is better on validation.
+    Beside what is trained stands a penalised linear model through the D coordinates, which is solved for: the fit is
+    that model, unless training is better on validation.
     """
 
     learning_rate: float = Field(0.003, gt=0)
@@ -199,7 +199,7 @@ class TargetTraining(Training):
         return self.model_copy(update={"batch_size": size, "max_epochs": epochs})
 
     def choices(self) -> list[dict[str, Any]]:
-        """One, for data without validation: bags that are sums, and a penalty of the start in the middle.
+        """One, for data without validation: a training on bags that are sums, and a penalty in the middle.
 
         The token dropout is still None where it depends on the target.
         """
@@ -211,7 +211,7 @@ class TargetTraining(Training):
 
 
 def most_solved(n_tokens: int, dimension: int) -> int:
-    """The number of the D coordinates that the start is solved for, at most: there are V numbers in each.
+    """The number of the D coordinates that are solved for, at most: there are V numbers in each.
 
     >>> most_solved(4_000, 16), most_solved(500_000, 16), most_solved(10_000_000, 16)
     (16, 8, 1)

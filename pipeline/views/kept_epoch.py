@@ -12,7 +12,7 @@ def kept_in_words(kept: Sequence[int], validation: Sequence[float], patience: in
     'The validation loss falls to the end, and the fit keeps the last epoch, 3.'
 
     Args:
-        kept: the epoch that each fold's network is from, counted from 1; 0 for its start.
+        kept: the epoch that each fold's network is from, counted from 1; 0 for what was solved for.
         validation: the validation loss by epoch, with folds their means; empty if there is no validation.
         patience: of the training settings.
         metric: by which validation chooses.
@@ -24,8 +24,8 @@ def kept_in_words(kept: Sequence[int], validation: Sequence[float], patience: in
     if n_start:
         where = f"In {n_start} of {len(kept)} folds the" if n_start < len(kept) else "The"
         return (
-            f"{where} fit keeps its start, a linear model that is solved for: its {metric} on validation is no worse "
-            "than after training."
+            f"{where} fit is a linear model that is solved for: its {metric} on validation is no worse than that of "
+            "what was trained."
         )
     if patience is not None:
         return (

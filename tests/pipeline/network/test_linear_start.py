@@ -1,4 +1,4 @@
-"""The network of a number or a class starts at a penalised linear model, and learns more only if validation says so."""
+"""The fit of a number or a class is a penalised linear model that is solved for, unless training is better."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,6 +21,7 @@ from pipeline.evaluation.metrics import measure
 from pipeline.examples.encoding import encode
 from pipeline.network import linear_start
 from pipeline.network.linear_start import BETWEEN, FULLY, PENALTIES, Examples, Linear, best_penalty, solved, told_apart
+from pipeline.network.modules import module_of
 from pipeline.network.plain_modules import PlainTarget
 from pipeline.network.refreshed_start import refreshed_start
 from pipeline.network.turned import turned
@@ -232,6 +233,20 @@ def test_a_number_of_which_nothing_can_be_known_is_answered_with_its_mean(proble
     learned, test = problem(notes(600, lambda has, x: 0.0), of=NUMBERS)
     embedding = estimator("embedding", learned.conf).fit(learned)
     assert error(embedding, learned, test) == pytest.approx(np.std(test.target), rel=0.03)
+
+
+@pytest.mark.parametrize(("of", "begins_solved"), [(NOTES, True), (NUMBERS, False)])
+def test_a_class_is_trained_from_what_is_solved_and_a_number_from_its_mean(
+    problem: Callable[..., Any], of: dict[str, Any], begins_solved: bool
+) -> None:
+    learned, _ = problem(notes(300, additive), of=of)
+    task, settings = learned.conf.task, learned.conf.training
+    option = {"token_dropout": 0.0, "one_length": False, "penalty": 0.1}
+    for steps in (0, 100):
+        module, sets, _ = module_of(task.learner).prepared(learned, settings, steps, option, {})
+        batch = sets[0][range(len(sets[0]))]
+        outputs = module.network.eval()(batch["inputs"], batch["dense"])
+        assert (outputs.std(dim=0).max() > 0.1) == (begins_solved or not steps)
 
 
 @pytest.mark.parametrize(("of", "baseline"), [(NOTES, "logistic_regression"), (NUMBERS, "ridge")])

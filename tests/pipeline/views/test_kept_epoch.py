@@ -13,8 +13,8 @@ FALLS, RISES = [0.5, 0.4, 0.3], [0.5, 0.3, 0.4, 0.4]
         ([4], RISES, None, "kept only if its rmse on validation were better by enough to tell, and it is not."),
         ([2], RISES, None, "to epoch 4. The fit keeps an earlier epoch, because its rmse on validation is better"),
         ([2, 4, 4], RISES, None, "In 1 of 3 folds the fit keeps an earlier epoch, because"),
-        ([0], RISES, None, "The fit keeps its start, a linear model that is solved for: its rmse on validation is no"),
-        ([0, 4, 4], RISES, 5, "In 1 of 3 folds the fit keeps its start"),
+        ([0], RISES, None, "The fit is a linear model that is solved for: its rmse on validation is no worse"),
+        ([0, 4, 4], RISES, 5, "In 1 of 3 folds the fit is a linear model"),
         ([3, 2], RISES, 5, "stops after 5 epochs without a lower validation loss, and the fit keeps the epoch with the "
                            "lowest, 2, 3."),
     ],
