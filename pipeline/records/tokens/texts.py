@@ -7,6 +7,7 @@ import polars as pl
 from pydantic import Field
 
 from pipeline.config.tokens import Tokens
+from pipeline.records.tokens.markup import without_markup
 
 WORD = "[\\p{L}\\p{M}\\p{N}]+(?:['\u2019][\\p{L}\\p{M}]+)*"
 """A run of letters, marks and digits, with apostrophes inside: `two`, `owner's`, `Öl`, `1920`."""
@@ -39,8 +40,13 @@ class TextTokens(Tokens):
         """The tokens of each text; None if the column holds no text."""
         if dtype != pl.String:
             return None
-        text = pl.col(column).map_batches(composed, return_dtype=pl.String, is_elementwise=True)
+        text = pl.col(column).map_batches(_readable, return_dtype=pl.String, is_elementwise=True)
         return self.cut(text.str.to_lowercase() if self.lowercase else text)
+
+
+def _readable(texts: pl.Series) -> pl.Series:
+    """Texts as a person reads them on a page."""
+    return composed(without_markup(texts))
 
 
 def composed(texts: pl.Series) -> pl.Series:

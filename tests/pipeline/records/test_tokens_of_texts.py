@@ -63,3 +63,19 @@ def test_an_accent_of_its_own_makes_no_other_word() -> None:
     texts = ["Cafe\u0301 Wien", None, "Café Wien", "\u1112\u1161\u11ab 한"]
     (one, nothing, same, korean) = tokens_of(WordTokens(kind="words", columns=("text",), min_length=1), texts)
     assert (one, nothing, korean) == (same, None, ["한", "한"])
+
+
+@given(
+    words=st.lists(st.sampled_from(["Tea", "café", "b", "br", "5"]), min_size=1, max_size=6),
+    tags=st.lists(st.sampled_from(["<br />", "<BR/>", "</p>", '<a href="x.html">', " <b>", "<h2\n>"]), min_size=6),
+)
+def test_tags_of_html_are_no_words_and_part_the_words_around_them(words: list[str], tags: list[str]) -> None:
+    kind = WordTokens(kind="words", columns=("text",), min_length=1)
+    marked = "".join(word + tag for word, tag in zip(words, tags, strict=False))
+    assert tokens_of(kind, [marked]) == tokens_of(kind, [" ".join(words)])
+
+
+def test_references_are_the_characters_that_they_stand_for_and_other_angles_stay() -> None:
+    kind = WordTokens(kind="words", columns=("text",), min_length=1)
+    texts = ["caf&eacute;&nbsp;&#8211;&lt;br&gt;don&#39;t", None, "x <y> <unk> & a; AT&T"]
+    assert tokens_of(kind, texts) == [["café", "don't"], None, ["x", "y", "unk", "a", "at", "t"]]
