@@ -14,6 +14,7 @@ Decimal = Literal[".", ","]
 _CODES = "EUR|USD|GBP|CHF|SEK|NOK|DKK|ISK|JPY|CNY|INR|KRW|AUD|CAD|NZD|SGD|HKD|BRL|MXN|ZAR|PLN|CZK|HUF|RON|TRY|RUB|UAH"
 _WORDS = rf"(?:(?i:{_CODES}|kr|kn|zł|Kč|Ft|Fr|Rs)|R)"
 _NO_PART_OF_A_NUMBER = rf"^{_WORDS}\.?\s*|\s*{_WORDS}\.?$|,\p{{Pd}}+$|[\p{{Sc}}\s%'\x{{2019}}]"
+_IN_BRACKETS = r"^\(([\d.,]+)\)$"
 _AMBIGUOUS = r"^[-+]?[1-9]\d{0,2}%s\d{3}$"
 _DECIMAL = r"^[-+]?\d*%s\d+$|^[-+]?\d{1,3}(%s\d{3})+%s\d*$|^[-+]?\d{1,3}(%s\d{3}){2,}$"
 
@@ -65,7 +66,7 @@ def as_number(text: pl.Expr, decimal: Decimal = ".") -> pl.Expr:
     """Texts as float64: null where there is no text, NaN for a text that is no number.
 
     Currencies, percent signs, blanks and the marks between thousands are passed over: `$1,145.00` is 1145, and so is
-    `1.145,00 €` if a comma stands before the decimals.
+    `1.145,00 €` if a comma stands before the decimals. Brackets are the minus of accounts: `(383.03)` is -383.03.
     """
     bare = _bare(text)
     between = "," if decimal == "." else "."
@@ -78,7 +79,8 @@ def as_number(text: pl.Expr, decimal: Decimal = ".") -> pl.Expr:
 
 
 def _bare(text: pl.Expr) -> pl.Expr:
-    return text.str.strip_chars().str.replace_all(_NO_PART_OF_A_NUMBER, "").str.replace("\u2212", "-", literal=True)
+    bare = text.str.strip_chars().str.replace_all(_NO_PART_OF_A_NUMBER, "").str.replace("\u2212", "-", literal=True)
+    return bare.str.replace(_IN_BRACKETS, "-${1}")
 
 
 def _tells(decimal: str, between: str) -> pl.Expr:

@@ -19,7 +19,7 @@ def read(text: str | None, decimal: Decimal = ".") -> float | None:
     ("text", "number"),
     [("$1,145.00", 1145.0), (" 70 % ", 70.0), ("-3e2", -300.0), ("€ 12", 12.0), ("1,234,567", 1234567.0),
      ("USD 1,200", 1200.0), ("1 200.5 EUR", 1200.5), ("1'200", 1200.0), ("\u22125", -5.0), ("12,34,567", 1234567.0),
-     ("250 kr", 250.0), ("1,145", 1145.0), (None, None)],
+     ("250 kr", 250.0), ("1,145", 1145.0), ("($1,145.00)", -1145.0), ("(383.03)", -383.03), (None, None)],
 )  # fmt: skip
 def test_a_number_with_a_decimal_point_is_read_as_people_write_it(text: str | None, number: float | None) -> None:
     assert read(text) == number
@@ -28,7 +28,7 @@ def test_a_number_with_a_decimal_point_is_read_as_people_write_it(text: str | No
 @pytest.mark.parametrize(
     ("text", "number"),
     [("1.145,00 €", 1145.0), ("0,421", 0.421), ("73508,52", 73508.52), ("42.115", 42115.0), ("1.234.567", 1234567.0),
-     ("12", 12.0), ("-0,5", -0.5), ("1.200,-", 1200.0), ("1 200,5", 1200.5), (",5", 0.5)],
+     ("12", 12.0), ("-0,5", -0.5), ("1.200,-", 1200.0), ("1 200,5", 1200.5), (",5", 0.5), ("(1.145,00 €)", -1145.0)],
 )  # fmt: skip
 def test_a_number_with_a_decimal_comma_is_read_as_people_write_it(text: str, number: float) -> None:
     assert read(text, ",") == number
@@ -37,7 +37,7 @@ def test_a_number_with_a_decimal_comma_is_read_as_people_write_it(text: str, num
 @pytest.mark.parametrize(
     ("text", "decimal"),
     [("cheap", "."), ("1,5", "."), ("1.145,00", "."), ("12 km", "."), ("1.5", ","), ("1,145.00", ","), ("", "."),
-     ("1,2,3", ","), ("EUR", ".")],
+     ("1,2,3", ","), ("EUR", "."), ("(12", "."), ("(cheap)", "."), ("(-5)", ".")],
 )  # fmt: skip
 def test_a_text_that_is_no_number_of_its_column_is_none(text: str, decimal: Decimal) -> None:
     assert math.isnan(read(text, decimal) or 0)
