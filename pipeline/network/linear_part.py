@@ -10,7 +10,7 @@ from scipy import linalg
 from pipeline.examples.weighted import weighted
 from pipeline.network import linear_start
 from pipeline.network.layers import tensor
-from pipeline.network.linear_start import Examples, Linear, Losses, Tried
+from pipeline.network.linear_start import Examples, Linear, Losses, Tell, Tried
 from pipeline.network.modules import Prepared
 from pipeline.network.target_network import TargetNetwork
 from pipeline.network.target_start import mean_and_factor
@@ -56,10 +56,10 @@ class LinearPart:
         """Whether the network is more than its linear part."""
         return bool(self.network.outer.weight.any())
 
-    def best_penalty(self) -> Tried:
-        """The penalty that validation prefers."""
+    def best_penalty(self, tell: Tell) -> Tried:
+        """The penalty that validation prefers; `tell` hears of each that was tried."""
         training, validation = (self._examples(part, linear_start.LOOKED_AT) for part in (0, 1))
-        return linear_start.best_penalty(training, validation, self._model(), self.losses)
+        return linear_start.best_penalty(training, validation, self._model(), self.losses, tell)
 
     def solve(self, penalty: float, stays: bool) -> None:
         """Let the network begin at the solution.

@@ -117,16 +117,30 @@ class Tried(NamedTuple):
     """The standard error of that."""
 
 
-def best_penalty(training: Examples, validation: Examples, start: Linear, losses: Losses) -> Tried:
+Tell = Callable[[Tried], None]
+
+
+def best_penalty(
+    training: Examples, validation: Examples, start: Linear, losses: Losses, tell: Tell = lambda tried: None
+) -> Tried:
     """The penalty with the lowest loss on validation, of equals the largest.
 
     Each is solved for from the same start: what a larger penalty has made 0 would stay 0.
+
+    Args:
+        training: the examples on which is solved.
+        validation: those that choose.
+        start: where the solver begins.
+        losses: of the task.
+        tell: hears of each penalty that was tried.
     """
 
     def trial(penalty: float) -> Tried:
         model = solved(training, start, penalty, losses, ROUGHLY)
         found, _ = losses(model.outputs(validation), validation.target)
-        return Tried(penalty, -float(found.mean()), float(found.std() / np.sqrt(len(found))))
+        one = Tried(penalty, -float(found.mean()), float(found.std() / np.sqrt(len(found))))
+        tell(one)
+        return one
 
     tried: list[Tried] = []
     for penalty in PENALTIES:

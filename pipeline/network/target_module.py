@@ -9,13 +9,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from pipeline.embedding import Problem
+from pipeline.embedding import Problem, Watch
 from pipeline.evaluation.selection import first_of_the_best
 from pipeline.examples.features import DenseScale
 from pipeline.network.batches import Batches
 from pipeline.network.linear_part import LinearPart
-from pipeline.network.linear_start import most_apart
+from pipeline.network.linear_start import Tell, Tried, most_apart
 from pipeline.network.modules import Prepared, TaskModule, state_of
+from pipeline.network.progress import Pace
 from pipeline.network.target_network import TargetNetwork, network_of
 from pipeline.network.target_start import noise_to_signal, target_network
 from pipeline.tasks.target import UNKNOWN_NOISE, TargetTask, TargetTraining, token_dropout
@@ -105,7 +106,7 @@ class TargetModule(TaskModule):
         option = option | {"one_length": ways[0]}
         if problem.validation is None or not len(problem.validation):
             return [option]
-        best = []
+        best, tell = [], cls._progress(problem.watch)
         outputs = len(task.prior(task.scale(problem.training)))
         solved = replace(problem, dimension=min(problem.dimension, most_apart(outputs)))  # all that a penalty acts on
         for one_length in ways:
@@ -113,10 +114,21 @@ class TargetModule(TaskModule):
             part = cls._linear_part(begun, settings)
             if part.has_learned:  # a refresh of a trained network goes on with it
                 return [option]
-            best.append(part.best_penalty())
+            best.append(part.best_penalty(tell))
         kept = first_of_the_best([one.score for one in best], [one.error for one in best])
         option |= {"one_length": ways[kept], "penalty": best[kept].penalty}
         return [{"epochs": 0, **option}, option]
+
+    @classmethod
+    def _progress(cls, watch: Watch) -> Tell:
+        pace = Pace(0)
+
+        def tell(tried: Tried) -> None:
+            if watch.shows_progress and pace.is_due():
+                loss = f"validation loss {-tried.score:.4f}"
+                watch.log.info(f"{watch.name}: a linear model with penalty {tried.penalty:g}, {loss}")
+
+        return tell
 
     @classmethod
     def _linear_part(cls, begun: Prepared, settings: Any) -> LinearPart:

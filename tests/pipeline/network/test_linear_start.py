@@ -1,5 +1,6 @@
 """The fit of a number or a class is a penalised linear model that is solved for, unless training is better."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +16,11 @@ from hypothesis import strategies as st
 from scipy import optimize, sparse, special
 
 from pipeline.config.files import load
-from pipeline.embedding import Fitted, Problem
+from pipeline.embedding import Fitted, Problem, Watch
 from pipeline.estimators import estimator
 from pipeline.evaluation.metrics import measure
 from pipeline.examples.encoding import encode
-from pipeline.network import linear_start
+from pipeline.network import linear_start, progress
 from pipeline.network.linear_start import BETWEEN, FULLY, PENALTIES, Examples, Linear, best_penalty, solved, told_apart
 from pipeline.network.modules import module_of
 from pipeline.network.plain_modules import PlainTarget
@@ -227,6 +228,21 @@ def test_a_place_is_what_a_word_adds_to_a_list(problem: Callable[..., Any]) -> N
     found, before = (fitted.score(sparse.csr_matrix(one), test.dense[without]) for one in (more, lists[without]))
     adds = fitted.embedding.matrix[5] @ fitted.weights["line.weight"][0, :3] * fitted.weights["target_std"]
     assert found - before == pytest.approx(np.full(len(without), adds), abs=1e-4)
+
+
+def test_while_penalties_are_tried_lines_tell_of_it(
+    problem: Callable[..., Any], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "LINE_SECONDS", -1.0)
+    monkeypatch.setattr(progress.Pace, "seconds", 0.0)
+    learned, _ = problem(notes(300, additive))
+    caplog.set_level("INFO")
+    watch = Watch("notes: embedding D=3", logging.getLogger("told"))
+    settings = learned.conf.training
+    module = module_of(learned.conf.task.learner)
+    module.promising(replace(learned, watch=watch), settings, settings.choices())
+    (first, *_) = [record.message for record in caplog.records if record.name == "told"]
+    assert first.startswith("notes: embedding D=3: a linear model with penalty 1.28, validation loss 0.")
 
 
 def test_a_number_of_which_nothing_can_be_known_is_answered_with_its_mean(problem: Callable[..., Any]) -> None:
