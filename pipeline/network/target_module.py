@@ -81,6 +81,7 @@ class TargetModule(TaskModule):
                 conf.dtype,
                 len(conf.task.prior(scale)),
                 option["one_length"],
+                cls.trains_what_is_solved,
             )
         )
         if not kept:

@@ -17,8 +17,8 @@ from pipeline.tasks.target import TargetTraining
 Array = npt.NDArray[Any]
 
 ROUGHLY, TOLERANCE = 1e-4, {"float32": 1e-4, "float64": 1e-12}
-"""Tolerance of ridge regressions: where the search for the start begins (`linear_start`), and of the others, by type of
-number, because processors approach the solution along different paths."""
+"""Tolerance of ridge regressions: where only the search for a linear model begins (`linear_start`), and of the others,
+by type of number, because processors approach the solution along different paths."""
 LOOKED_AT = 4
 """Of many targets the first ones tell how much noise there is."""
 
@@ -33,6 +33,7 @@ def target_network(
     dtype: str = "float64",
     outputs: int = 1,
     one_length: bool = False,
+    roughly: bool = False,
 ) -> TargetNetwork:
     """The network at its start: a table of ridge directions, then PCA's components; each of the D nodes has variance 1.
 
@@ -51,9 +52,11 @@ def target_network(
         outputs: C, the number of outputs.
         one_length: whether all bags are brought to the same length: a token then adds the less, the more tokens stand
             beside it, as in a long text.
+        roughly: whether directions need not be exact, because a linear model is solved for that begins there.
     """
+    tolerance = ROUGHLY if roughly else TOLERANCE[dtype]
     bags, idf, mean_bag, scale = _bags(rows, one_length)
-    columns = [_ridge_direction(bags * scale, dense, one) for one in _each(target)[:dimension]]
+    columns = [_ridge_direction(bags * scale, dense, one, tolerance) for one in _each(target)[:dimension]]
     if dimension > len(columns):
         pca = principal_components(bags * scale, dimension - len(columns), seed)
         columns.append(pca.components.T / np.sqrt(np.maximum(pca.variance, 1e-12)))  # (V, the other dimensions)
@@ -115,9 +118,9 @@ def mean_and_factor(bags: sparse.csr_matrix) -> tuple[Array, float]:
     return mean_bag, 1 / math.sqrt(max(spread, 1e-12))
 
 
-def _ridge_direction(bags: sparse.csr_matrix, dense: Array, target: Array) -> Array:
+def _ridge_direction(bags: sparse.csr_matrix, dense: Array, target: Array, tolerance: float) -> Array:
     """(V,) ridge coefficients of the tokens, fitted beside the dense features, scaled so that bags have variance 1."""
-    coefficients = _ridge(bags, dense, target, ROUGHLY).coef_[: bags.shape[1]]
+    coefficients = _ridge(bags, dense, target, tolerance).coef_[: bags.shape[1]]
     spread = np.asarray(bags @ coefficients).std()
     return np.asarray(coefficients / spread if spread > 1e-9 else coefficients * 0)
 

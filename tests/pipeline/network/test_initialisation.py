@@ -52,6 +52,21 @@ def test_a_regression_starts_with_hidden_nodes_of_variance_1_and_predicts_the_me
         assert (network(lists, torch.empty(200, 0)) == 0).all()
 
 
+def test_where_training_begins_a_direction_is_exact(rows: ExampleSet) -> None:
+    """To the last digits that count: processors approach the solution along different paths."""
+    target = np.random.default_rng(1).normal(size=200)
+    network, roughly = (
+        target_network(rows, RegressionTraining(), 1, 0, np.empty((200, 0)), target, roughly=some)
+        for some in (False, True)
+    )
+    bags = rows.inputs.csr().toarray() * network.weight.numpy()
+    centred = bags - bags.mean(axis=0)
+    exact = np.linalg.solve(centred.T @ centred + np.eye(50), centred.T @ target)
+    exact /= (bags @ exact).std()
+    assert network.table.weight.detach().numpy()[:, 0] == pytest.approx(exact, rel=1e-9, abs=1e-9)
+    assert roughly.table.weight.detach().numpy()[:, 0] == pytest.approx(exact, abs=1e-2)
+
+
 @pytest.mark.parametrize("dimension", [1, 4])
 def test_its_first_dimension_starts_at_what_the_tokens_add_beside_the_dense_features(
     rows: ExampleSet, dimension: int
