@@ -13,7 +13,8 @@ class RegressionModule(TargetModule):
     """Learns which number belongs to a list."""
 
     settings: RegressionTraining
-    # where words and numbers act together, the best straight line is a place that training would have to leave again
+    # where words and numbers act together, the best straight line is a place that training would have to leave again;
+    # and it needs one of the D coordinates only
     trains_what_is_solved: ClassVar[bool] = False
 
     @classmethod

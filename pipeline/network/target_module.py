@@ -34,7 +34,8 @@ class TargetModule(TaskModule):
     least_noise: ClassVar[float] = 0.0
     """The least ratio of noise to signal that token dropout goes by."""
     trains_what_is_solved: ClassVar[bool] = True
-    """Whether training begins at the linear model that is solved for, or at outputs that are the same for all."""
+    """Whether training begins at the linear model that is solved for, and has to be better; or it begins at outputs that
+    are the same for all, and of equals is kept."""
 
     @classmethod
     def prepared(
@@ -118,7 +119,8 @@ class TargetModule(TaskModule):
             best.append(part.best_penalty(tell))
         kept = first_of_the_best([one.score for one in best], [one.error for one in best])
         option |= {"one_length": ways[kept], "penalty": best[kept].penalty}
-        return [{"epochs": 0, **option}, option]
+        both = [{"epochs": 0, **option}, option]
+        return both if cls.trains_what_is_solved else both[::-1]  # the first of equals is kept
 
     @classmethod
     def _progress(cls, watch: Watch) -> Tell:
