@@ -34,8 +34,8 @@ class TargetModule(TaskModule):
     least_noise: ClassVar[float] = 0.0
     """The least ratio of noise to signal that token dropout goes by."""
     trains_what_is_solved: ClassVar[bool] = True
-    """Whether training begins at the linear model that is solved for, and has to be better; or it begins at outputs that
-    are the same for all, and of equals is kept."""
+    """Whether training begins at the linear model that is solved for, and has to be better than that. Otherwise it
+    begins at outputs that are the same for all, and of equals is kept."""
 
     @classmethod
     def prepared(
