@@ -96,8 +96,8 @@ class TargetModule(TaskModule):
     def promising(cls, problem: Problem, settings: Any, among: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """A linear model that is solved for, with the bags and the penalty that suit it best, and a training.
 
-        A training that begins there has the same bags. One that begins elsewhere has sums: it weighs rare tokens less
-        by itself, and with bags of one length numbers of long texts were learned worse.
+        A training that begins there has the same bags. One that begins elsewhere has sums: with bags of one length it
+        learned the prices of long descriptions worse.
         """
         task = problem.conf.task
         assert isinstance(settings, TargetTraining)
