@@ -8,9 +8,9 @@ import torch
 from scipy import linalg
 
 from pipeline.examples.weighted import weighted
-from pipeline.network import linear_start
+from pipeline.network import linear_model
 from pipeline.network.layers import tensor
-from pipeline.network.linear_start import Examples, Linear, Losses, Tell, Tried
+from pipeline.network.linear_model import Examples, Linear, Losses, Tell, Tried
 from pipeline.network.modules import Prepared
 from pipeline.network.target_network import TargetNetwork
 from pipeline.network.target_start import mean_and_factor
@@ -58,24 +58,24 @@ class LinearPart:
 
     def best_penalty(self, tell: Tell) -> Tried:
         """The penalty that validation prefers; `tell` hears of each that was tried."""
-        training, validation = (self._examples(part, linear_start.LOOKED_AT) for part in (0, 1))
-        return linear_start.best_penalty(training, validation, self._model(), self.losses, tell)
+        training, validation = (self._examples(part, linear_model.LOOKED_AT) for part in (0, 1))
+        return linear_model.best_penalty(training, validation, self._model(), self.losses, tell)
 
     def solve(self, penalty: float, stays: bool) -> None:
         """Let the network begin at the solution.
 
         Args:
-            penalty: see `linear_start`.
+            penalty: see `linear_model`.
             stays: whether the tokens stay near their places, by a rotation.
         """
-        rows = self._examples(0, linear_start.SOLVED_ON)
-        model = linear_start.solved(rows, self._model(), penalty, self.losses, linear_start.FULLY[self.dtype])
-        self._take(linear_start.told_apart(model, rows.bags), stays)
+        rows = self._examples(0, linear_model.SOLVED_ON)
+        model = linear_model.solved(rows, self._model(), penalty, self.losses, linear_model.FULLY[self.dtype])
+        self._take(linear_model.told_apart(model, rows.bags), stays)
 
     def _examples(self, part: int, most: int) -> Examples:
         """The training examples (part 0), or those of validation (1): at most so many, from all over the set."""
         own = self.sets[part]
-        many = max(self.network.line.out_features // linear_start.OUTPUTS, 1)
+        many = max(self.network.line.out_features // linear_model.OUTPUTS, 1)
         some = np.linspace(0, len(own) - 1, min(most // many, len(own))).round().astype(np.int64)
         bags = weighted(own.rows.cut(some).inputs.csr(), self.weight, one_length=not self.network.sums)
         if not self.network.sums:
@@ -88,7 +88,7 @@ class LinearPart:
         """The linear part, through as many of the D coordinates as can move C outputs apart, if there is room."""
         line = self.network.line.weight.detach().numpy().T.astype(np.float64)  # (D + F, C)
         v, d = self.table.shape
-        r = min(most_solved(v, d), linear_start.most_apart(line.shape[1]))
+        r = min(most_solved(v, d), linear_model.most_apart(line.shape[1]))
         own, of_class = self.table[:, :r], (self.turn.T @ line[:d])[:r]
         bias = self.network.line.bias.detach().numpy() - (self._mean @ own) @ of_class
         return Linear(own * self.factor, of_class, line[d:], bias)

@@ -13,8 +13,8 @@ from pipeline.embedding import Problem, Watch
 from pipeline.evaluation.selection import first_of_the_best
 from pipeline.examples.features import DenseScale
 from pipeline.network.batches import Batches
+from pipeline.network.linear_model import Tell, Tried, most_apart
 from pipeline.network.linear_part import LinearPart
-from pipeline.network.linear_start import Tell, Tried, most_apart
 from pipeline.network.modules import Prepared, TaskModule, state_of
 from pipeline.network.progress import Pace
 from pipeline.network.target_network import TargetNetwork, network_of

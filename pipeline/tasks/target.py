@@ -29,7 +29,7 @@ Weights = Mapping[str, Array]
 UNKNOWN_NOISE = 1 / 3
 """The ratio of noise to signal, (1 - R^2) / R^2, that is taken where none is measured."""
 UNKNOWN_PENALTY = 0.08
-"""The penalty of a linear model that is taken where there is no validation; see `network.linear_start`."""
+"""The penalty of a linear model that is taken where there is no validation; see `network.linear_model`."""
 SOLVED = 4_000_000
 """Numbers in the coordinates that are solved for, at most: more would take more memory than the training."""
 
@@ -206,7 +206,7 @@ class TargetTraining(Training):
         return [{"token_dropout": self.token_dropout, "one_length": False, "penalty": UNKNOWN_PENALTY}]
 
     def memory(self, size: Size, dimension: int) -> int:
-        """The solver of the start keeps about 60 copies of the coordinates that it solves for."""
+        """The solver of the linear model keeps about 60 copies of the coordinates that it solves for."""
         return super().memory(size, dimension) + 60 * 8 * size.v * most_solved(size.v, dimension)
 
 

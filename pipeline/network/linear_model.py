@@ -57,8 +57,8 @@ class Effort(NamedTuple):
 
 
 ROUGHLY, FULLY = Effort(1e-7, 300), {"float32": Effort(1e-9, 300), "float64": Effort(1e-15, 3000)}
-"""For choosing, where losses are known to far less; and for the start, by type of number: small data is computed in 64
-bits, and all processors shall come to the same."""
+"""For choosing, where losses are known to far less; and for what is kept, by type of number: small data is computed in
+64 bits, and all processors shall come to the same."""
 
 
 class Examples(NamedTuple):

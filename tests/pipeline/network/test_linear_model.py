@@ -20,8 +20,8 @@ from pipeline.embedding import Fitted, Problem, Watch
 from pipeline.estimators import estimator
 from pipeline.evaluation.metrics import measure
 from pipeline.examples.encoding import encode
-from pipeline.network import linear_start, progress
-from pipeline.network.linear_start import BETWEEN, FULLY, PENALTIES, Examples, Linear, best_penalty, solved, told_apart
+from pipeline.network import linear_model, progress
+from pipeline.network.linear_model import BETWEEN, FULLY, PENALTIES, Examples, Linear, best_penalty, solved, told_apart
 from pipeline.network.modules import module_of
 from pipeline.network.plain_modules import PlainTarget
 from pipeline.network.refreshed_start import refreshed_start
@@ -61,14 +61,14 @@ def cross_entropy(outputs: Array, target: Array) -> tuple[Array, Array]:
 def test_no_step_from_the_solution_lowers_the_penalised_loss(monkeypatch: pytest.MonkeyPatch) -> None:
     rows, random = planted(300), np.random.default_rng(1)
     model = solved(rows, start(random), 0.1, cross_entropy, FULLY["float64"])
-    loss = linear_start._loss(rows, model, 0.1, cross_entropy)
-    least, slope = loss(linear_start._flat(model))
+    loss = linear_model._loss(rows, model, 0.1, cross_entropy)
+    least, slope = loss(linear_model._flat(model))
     assert np.abs(slope).max() < 1e-4
     for _ in range(20):
-        assert loss(linear_start._flat(model) + random.normal(scale=0.05, size=len(slope)))[0] > least
+        assert loss(linear_model._flat(model) + random.normal(scale=0.05, size=len(slope)))[0] > least
     assert optimize.check_grad(lambda x: loss(x)[0], lambda x: loss(x)[1], random.normal(size=len(slope))) < 1e-5
-    monkeypatch.setattr(linear_start, "_AT_ONCE", 7 * C)  # blocks of 7 examples: the same loss
-    assert linear_start._loss(rows, model, 0.1, cross_entropy)(linear_start._flat(model))[0] == pytest.approx(
+    monkeypatch.setattr(linear_model, "_AT_ONCE", 7 * C)  # blocks of 7 examples: the same loss
+    assert linear_model._loss(rows, model, 0.1, cross_entropy)(linear_model._flat(model))[0] == pytest.approx(
         least, rel=1e-12
     )
 
