@@ -102,7 +102,10 @@ def test_an_mlflow_server_that_goes_away_in_the_middle(
     database, port = fresh_database(tmp_path / "elsewhere"), free_port()
     command = [str(Path(sys.executable).parent / "mlflow"), "server", "--workers", "1", "--port", str(port)]
     store = ["--backend-store-uri", database, "--artifacts-destination", str(tmp_path / "artifacts")]
-    server = subprocess.Popen([*command, *store], cwd=tmp_path, start_new_session=True, stderr=subprocess.DEVNULL)
+    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # as `make dev` starts it
+    server = subprocess.Popen(
+        [*command, *store], cwd=tmp_path, env=environment, start_new_session=True, stderr=subprocess.DEVNULL
+    )
     try:
         address = f"http://127.0.0.1:{port}"
         wait_until(lambda: _answers(f"{address}/health"))
