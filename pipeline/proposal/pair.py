@@ -35,6 +35,8 @@ def pair_of(
         swapped = example.named(*OF_TOKENS) or token.named(*OF_EXAMPLES)
         if rows_each < _FEWEST_PER_EXAMPLE or rows_of_token < 1.2 or (swapped and not hinted):
             continue
+        if _measures(example) and (example.missing or frame.width > _NARROW):
+            continue
         are_alike = example.is_whole == token.is_whole
         are_ids = are_alike and all(_is_of_ids(one, may_be_amounts) for one in (example, token))
         if not hinted and not are_ids and (needs_hints or example.is_whole or token.is_whole):
@@ -67,6 +69,11 @@ def _may_be_a_pair(one: Profile) -> bool:
     if one.is_whole and one.named(*AMOUNTS, *OF_WEIGHTS) and not names_things:
         return False
     return one.holds in ("ids", "categories") or (one.is_whole and one.holds == "numbers" and names_things)
+
+
+def _measures(one: Profile) -> bool:
+    """Whether a column's numbers may measure something, such as a blood pressure: its name does not say who or what."""
+    return one.is_whole and not one.named(*OF_EXAMPLES, *IDS)
 
 
 def _is_of_ids(one: Profile, may_be_amounts: bool) -> bool:

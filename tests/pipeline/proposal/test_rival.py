@@ -68,3 +68,26 @@ def test_lists_of_one_customer_stay_together(propose: Callable[..., dict[str, An
     assert "the examples of a customer, 5.0 on average" in conf["text"]
     varies = orders.with_columns(customer=pl.Series(RNG.choices([f"c{i}" for i in range(80)], k=orders.height)))
     assert "group" not in propose("orders.csv", varies.write_csv())["split"]
+
+
+@pytest.mark.parametrize("n_others", [1, 8])
+def test_what_is_measured_is_no_example(n_others: int, propose: Callable[..., dict[str, Any]]) -> None:
+    """A blood pressure is a whole number of many values, as ids are: it is missing, or one of many columns."""
+    seen = {
+        "pressure": [None if i % 20 == 0 and n_others == 1 else RNG.randrange(90, 190) for i in range(N)],
+        "birthplace": [f"P{RNG.randrange(50)}" for _ in range(N)],
+        **{f"grade_{i}": [RNG.gauss(0, 1) for _ in range(N)] for i in range(n_others)},
+    }
+    conf = propose("seen.csv", pl.DataFrame(seen).write_csv())
+    assert conf["task"]["kind"] == "regression"
+    assert "example" not in conf
+
+
+@pytest.mark.parametrize("name", ["user_id", "reader"])
+def test_ids_are_examples_also_of_a_wide_table(name: str, propose: Callable[..., dict[str, Any]]) -> None:
+    read = {
+        name: [RNG.randrange(1, 300) for _ in range(N)],
+        "book": [f"b{RNG.randrange(80)}" for _ in range(N)],
+        **{f"grade_{i}": [RNG.gauss(0, 1) for _ in range(N)] for i in range(8)},
+    }
+    assert propose("read.csv", pl.DataFrame(read).write_csv())["example"] == name
