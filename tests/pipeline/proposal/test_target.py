@@ -83,3 +83,13 @@ def test_a_few_values_beside_texts_alone_are_classes_whatever_their_name(
     assert task(id=list(range(N)), v1=kinds) == {"kind": "classification", "target": "v1"}
     for name, values in (("source", kinds), ("v1", [f"author {i % 20}" for i in range(N)])):
         assert task(**{name: values}) == {"kind": "missing_tokens"}
+
+
+@pytest.mark.parametrize("name", ["spam", "attrition", "is_cancelled"])
+def test_a_column_that_is_named_for_what_is_predicted_is_none_of_the_marks(
+    name: str, propose: Callable[..., dict[str, Any]]
+) -> None:
+    marks = {f"has_{word}": RNG.choices([0, 1], [8, 2], k=N) for word in "abcdefghijkl"}
+    conf = propose("mails.csv", pl.DataFrame({name: RNG.choices([0, 1], [9, 1], k=N), **marks}).write_csv())
+    assert conf["task"] == {"kind": "classification", "target": name}
+    assert conf["tokens"] == [{"kind": "indicators", "columns": [*marks]}]
