@@ -11,6 +11,7 @@ from assets.resources import MLflow
 from pipeline.evaluation.metrics import Metric
 from pipeline.experiment.fits import REPLICA_SECONDS, STABILITY, Fit
 from pipeline.schemas import EmbeddingRows
+from pipeline.similarity.stability import by_chance
 from pipeline.views.publish import PAGE
 from pipeline.vocabulary.vocabulary import Vocabulary, rule_of_thumb
 
@@ -33,7 +34,7 @@ def of_fits(fits: Sequence[Fit], primary: Metric, mlflow: MLflow, vocabulary: Vo
     }
 
 
-def of_replicas(fits: Sequence[Fit], mlflow: MLflow) -> dict[str, Any]:
+def of_replicas(fits: Sequence[Fit], n_tokens: int, mlflow: MLflow) -> dict[str, Any]:
     """The stability of each fit of which there are replicas, and what they took; as a number only the highest."""
     found = [fit for fit in _by_number(fits) if STABILITY in fit.metrics]
     if not found:
@@ -46,7 +47,7 @@ def of_replicas(fits: Sequence[Fit], mlflow: MLflow) -> dict[str, Any]:
     share = best.metrics[STABILITY]
     return {
         "answer": f"In {best.name}, the most stable space, two halves of the examples agree on {share:.0%} of a token's"
-        " nearest, in the median. Rely on the neighbours that all replicas support.",
+        f" nearest, in the median.{by_chance(n_tokens)} Rely on the neighbours that all replicas support.",
         "best stability": rounded(share),
         "stability": table_of(["fit", "share of the nearest that two halves agree on, median", "replicas, s"], cells),
     }

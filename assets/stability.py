@@ -51,7 +51,7 @@ def stability_asset(conf: Dataset) -> dg.AssetsDefinition:
         return dg.MaterializeResult(
             value=Fits(tuple(done)),
             data_version=data_version([[fit.run_id, fit.metrics.get("stability")] for fit in done]),
-            metadata=of_replicas(done, embedding_mlflow) | metadata.made_from(context),
+            metadata=of_replicas(done, len(vocabulary), embedding_mlflow) | metadata.made_from(context),
             check_results=checks.of_stability(done),
         )
 

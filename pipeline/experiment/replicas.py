@@ -35,7 +35,7 @@ from pipeline.inference.saved_fit import EMBEDDING_FILE
 from pipeline.pictures.projection import SHOWN
 from pipeline.similarity import places
 from pipeline.similarity.nearest import nearest_tokens
-from pipeline.similarity.stability import Stability, stability_of
+from pipeline.similarity.stability import Stability, by_chance, stability_of
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 Array = npt.NDArray[Any]
@@ -108,7 +108,7 @@ def _of(fit: Fit, conf: Dataset, examples: SparseExamples, tracker: Tracker, log
         tracker.keep(fit.run_id, Path(folder), {REPLICAS_KEY: key})
     log.info(
         f"{conf.name}: {fit.name}, {found.replicas} replicas in {metrics[REPLICA_SECONDS]:.1f} s: two halves of the "
-        f"examples agree on {found.median:.0%} of a token's nearest, in the median"
+        f"examples agree on {found.median:.0%} of a token's nearest, in the median.{by_chance(len(learned.vocabulary))}"
     )
     return metrics
 

@@ -15,7 +15,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from pipeline.similarity.nearest import NEAREST
+
 Array = npt.NDArray[Any]
+_MUCH = 0.05
+"""A larger overlap by chance is told beside the stability."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,15 @@ def stability_of(nearest: Array, replicas: Sequence[Array]) -> Stability:
     scores = sum((_common(one, other).sum(axis=1) for one, other in pairs), np.zeros(len(nearest)))
     support = sum((_common(nearest, one).astype(np.uint8) for one in replicas), np.zeros(nearest.shape, np.uint8))
     return Stability((scores / (k * len(pairs))).astype(np.float32), nearest.astype(np.int32), support, len(replicas))
+
+
+def by_chance(n_tokens: int) -> str:
+    """What the stability would be if the nearest tokens were drawn, as a sentence, where that is much; or empty.
+
+    Each of the 10 that are drawn of 80 others is among the 10 of another draw in 10 of 80 cases: 12.5 %.
+    """
+    share = min(NEAREST / max(n_tokens - 1, 1), 1.0)
+    return f" Neighbours drawn at random would agree on {share:.0%}." if share >= _MUCH else ""
 
 
 def _common(one: Array, other: Array) -> Array:

@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from assets.fits_metadata import of_fits, of_pages
+from assets.fits_metadata import of_fits, of_pages, of_replicas
 from assets.metadata import AT_ONCE
 from assets.resources import MLflow
 from pipeline.evaluation.metrics import Metric
@@ -29,6 +29,15 @@ FITS = [
 VOCABULARY = Vocabulary.of_frame(
     pl.DataFrame({"token": ["a"], "label": ["A"], "count": [1]}, schema_overrides={"count": pl.UInt32})
 )
+
+
+def test_stability_is_told_beside_what_chance_gives() -> None:
+    fits = [Fit("films", "pca", 2, "0" * 32, "12", False, {"stability": 0.3, "replica_seconds": 1.0})]
+    few, many = (of_replicas(fits, n_tokens, MLFLOW)["answer"] for n_tokens in (41, 4_000))
+    assert (
+        "agree on 30% of a token's nearest, in the median. Neighbours drawn at random would agree on 25%. Rely" in few
+    )
+    assert "in the median. Rely" in many
 
 
 def read(rows: dict[str, Any], *names: str) -> str:

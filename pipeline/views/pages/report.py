@@ -19,7 +19,7 @@ from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment import moved
 from pipeline.experiment.comparison import Comparison
 from pipeline.pictures.projection import View, ends
-from pipeline.similarity.stability import Stability
+from pipeline.similarity.stability import by_chance
 from pipeline.views import tables
 from pipeline.views.answer import answer
 from pipeline.views.caveats import caveats
@@ -33,8 +33,6 @@ _FREQUENT = 10
 _NEIGHBOURS = 5
 _KNOWN, _LEAST = 100, 5
 """Of so many frequent tokens, so many are named whose nearest hold least."""
-_MUCH = 0.05
-"""A larger overlap by chance is told beside the stability."""
 FILE = "report.html"
 
 
@@ -182,18 +180,11 @@ def _stability(shown: Shown) -> list[str]:
     return [
         f"{shown.name} was learned again {stability.replicas} times, each time from half of the examples. Two halves "
         f"that share no example agree on {stability.scores.mean():.0%} of a token's ten nearest: on {often:.0%} where "
-        f"the token is of the more frequent half, and on {seldom:.0%} otherwise.{_by_chance(stability)}",
+        f"the token is of the more frequent half, and on {seldom:.0%} otherwise.{by_chance(len(vocabulary))}",
         "Behind each neighbour stands in how many of these replicas it was found too. Rely on those that all of them "
         "support, and take the others for chance.",
         *([rely] if named else []),
     ]
-
-
-def _by_chance(stability: Stability) -> str:
-    """What the stability would be if the nearest tokens were drawn, as a sentence, where that is much."""
-    v, k = stability.nearest.shape
-    share = min(k / (v - 1), 1.0)
-    return f" Neighbours drawn at random would agree on {share:.0%}." if share >= _MUCH else ""
 
 
 def _sweep_in_words(comparison: Comparison) -> str:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from pipeline.similarity.nearest import nearest_tokens
-from pipeline.similarity.stability import stability_of
+from pipeline.similarity.stability import by_chance, stability_of
 
 
 def test_by_hand() -> None:
@@ -26,6 +26,16 @@ def test_an_odd_replica_supports_but_makes_no_pair() -> None:
     found = stability_of(fit, [fit, fit, np.array([[2], [2], [1]])])
     assert found.scores.tolist() == [1, 1, 1]
     assert found.support.ravel().tolist() == [2, 2, 2]
+
+
+def test_what_chance_gives_is_told_where_it_is_much() -> None:
+    """Spaces that have nothing to do with each other agree on what the sentence says."""
+    random = np.random.default_rng(1)
+    for n_tokens, share in ((8, 1.0), (41, 0.25), (101, 0.1), (1000, 0.01)):
+        drawn = [nearest_tokens(random.normal(size=(n_tokens, 5)), np.ones(n_tokens)) for _ in range(21)]
+        assert stability_of(drawn[0], drawn[1:]).scores.mean() == pytest.approx(share, abs=0.02)
+        said = f" Neighbours drawn at random would agree on {share:.0%}."
+        assert by_chance(n_tokens) == (said if n_tokens < 1000 else "")
 
 
 def test_stability_orders_tokens_as_the_noise_does_and_what_all_support_is_true() -> None:
