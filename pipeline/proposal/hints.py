@@ -31,6 +31,8 @@ OF_NUMBERS = (
 )
 AMOUNTS = ("amount", "betrag", "sales", "price", "preis", "cost", "kosten", "umsatz", "revenue", "profit", "gewinn")
 """Of these, those that name neither examples nor tokens."""
+OF_MONEY = (*AMOUNTS, "rent", "miete", "salary", "gehalt", "income", "wage", "lohn", "fare")
+"""What is thought of in factors, however its numbers lie."""
 OF_WEIGHTS = (
     *("weight", "gewicht", "count", "counts", "quantity", "qty", "plays", "purchases", "views", "clicks", "visits"),
     *("minutes", "hours", "seconds", "duration", "times", "amount", "menge", "anzahl", "minuten"),

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from pipeline.proposal.hints import IDS, NO_CATEGORIES, OF_CLASSES, OF_NUMBERS, OF_TRAITS, SURELY_CLASSES
+from pipeline.proposal.hints import IDS, NO_CATEGORIES, OF_CLASSES, OF_MONEY, OF_NUMBERS, OF_TRAITS, SURELY_CLASSES
 from pipeline.proposal.profile import Profile
 
 _FACTOR = 2
@@ -122,9 +122,10 @@ def unlike(columns: Sequence[str], profiles: Mapping[str, Profile]) -> tuple[str
 def has_a_logarithm(one: Profile) -> bool:
     """Whether a column to predict varies by factors: its numbers are above 0, and the highest is far above the lowest.
 
-    A year or a latitude varies by differences.
+    A year or a latitude varies by differences, and so does what lies as far below its middle as above it, or farther,
+    such as a percentage; but not money.
     """
-    return one.is_positive and one.high > _FACTOR * one.low
+    return one.is_positive and one.high > _FACTOR * one.low and (one.leans or one.named(*OF_MONEY))
 
 
 def is_a_class(one: Profile) -> bool:

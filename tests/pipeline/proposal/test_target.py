@@ -85,6 +85,25 @@ def test_a_few_values_beside_texts_alone_are_classes_whatever_their_name(
         assert task(**{name: values}) == {"kind": "missing_tokens"}
 
 
+@pytest.mark.parametrize(
+    ("name", "number", "has_a_logarithm"),
+    [
+        ("weight", lambda: RNG.lognormvariate(3, 1), True),
+        ("price", lambda: RNG.uniform(1, 100), True),
+        ("humidity", lambda: RNG.uniform(1, 100), False),
+        ("solved_percent", lambda: 100 * RNG.betavariate(5, 2), False),
+        ("height", lambda: RNG.gauss(100, 20), False),
+    ],
+)
+def test_a_logarithm_is_for_what_lies_farther_above_its_middle_and_for_money(
+    name: str, number: Callable[[], float], has_a_logarithm: bool, propose: Callable[..., dict[str, Any]]
+) -> None:
+    values = [max(number(), 0.1) for _ in range(N)]
+    conf = propose("machines.csv", machines(**{name: values}).write_csv())
+    assert conf["task"]["target"] == name
+    assert conf["task"].get("log", True) == has_a_logarithm
+
+
 @pytest.mark.parametrize("name", ["spam", "attrition", "is_cancelled"])
 def test_a_column_that_is_named_for_what_is_predicted_is_none_of_the_marks(
     name: str, propose: Callable[..., dict[str, Any]]
