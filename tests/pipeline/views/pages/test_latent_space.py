@@ -157,6 +157,25 @@ def test_a_token_is_found_by_name_with_its_weights_and_neighbours(
     assert console_errors(browser) == []
 
 
+def test_a_token_is_joined_to_its_neighbours_where_they_lie_in_each_view(
+    browser: Chrome, embedding: Embedding, tmp_path: Path
+) -> None:
+    one = plane(embedding)
+    look(browser, films(embedding, [one], [replace(one, name="mirrored", points=-one.points)]), tmp_path)
+    ends = """
+        const layer = drawn.layerManager.getLayers().find(layer => layer.id === '0-joins');
+        const {attributes} = layer.getAttributeManager();
+        const ends = ['instanceSourcePositions', 'instanceTargetPositions'];
+        return ends.map(name => [...attributes[name].value.slice(0, 3)])"""
+    browser.execute_script("pick(5)")
+    for view in (0, 1):
+        browser.execute_script(f"turnTo({view}); draw()")
+        lie = browser.execute_script("return [picked, lit[0]].map(i => place(shown[0], i))")
+        WebDriverWait(browser, PATIENCE).until(
+            lambda page, lie=lie: np.allclose(page.execute_script(ends), lie, atol=1e-5), f"view {view}"
+        )
+
+
 def test_a_neighbour_that_all_replicas_support_looks_different_from_one_that_none_does(
     browser: Chrome, embedding: Embedding, tmp_path: Path
 ) -> None:
