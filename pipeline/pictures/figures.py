@@ -4,9 +4,10 @@ What they show is computed elsewhere.
 """
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 LABELLED = 40
 """At most this many frequent tokens are named on a map, as far as the names do not cover each other."""
+_TRIED = 500
+"""Among so many of the most frequent ones they are found."""
 _INK, _BLUE, _ORANGE = "#222222", "#2563a8", "#d9730d"
 
 
@@ -41,10 +44,11 @@ def draw_map(embedding: Embedding, title: str, path: Path, colour: Colour | None
     axes = _axes(title)
     size = 4 + 120 * np.sqrt(counts / counts.max())
     _draw_points(axes, points, size, colour)
-    _name_some(axes, points, embedding.vocabulary.labels)
     axes.set_xlabel(axes_names[0])
     axes.set_ylabel(axes_names[1])
     axes.text(0, -0.13, f"{_shown(embedding, len(points))}, larger = more frequent", transform=axes.transAxes)
+    with _any_script():
+        _name_some(axes, points, embedding.vocabulary.labels)
     _save(axes, path)
 
 
@@ -141,24 +145,29 @@ def _name_some(axes: "Axes", points: np.ndarray, labels: Sequence[str]) -> None:
     """Write the names of frequent tokens, the most frequent first, each only where there is no name yet."""
     from matplotlib.patheffects import withStroke
 
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    figure.draw_without_rendering()  # only then it is known where a point lies
     halo = [withStroke(linewidth=2, foreground="white")]
-    low, high = points.min(axis=0), points.max(axis=0)
-    scaled = (points - low) / np.maximum(high - low, np.finfo(np.float32).tiny)
-    taken: list[np.ndarray] = []
-    for place, spot, label in zip(points[: 5 * LABELLED], scaled, labels, strict=False):
-        if len(taken) < LABELLED and all(abs(spot[0] - x) > 0.18 or abs(spot[1] - y) > 0.025 for x, y in taken):
-            taken.append(spot)
-            name = label if len(label) <= 28 else label[:27] + "…"
-            axes.annotate(
-                name,
-                place,
-                xytext=(3, 2),
-                textcoords="offset points",
-                fontsize=7,
-                color=_INK,
-                parse_math=False,
-                path_effects=halo,
-            )
+    taken: list[Any] = []
+    for place, label in zip(points[:_TRIED], labels, strict=False):
+        if len(taken) == LABELLED:
+            break
+        name = axes.annotate(
+            label if len(label) <= 28 else label[:27] + "…",
+            place,
+            xytext=(3, 2),
+            textcoords="offset points",
+            fontsize=7,
+            color=_INK,
+            parse_math=False,
+            path_effects=halo,
+        )
+        box = name.get_window_extent().padded(1)
+        if any(box.overlaps(other) for other in taken):
+            name.remove()
+        else:
+            taken.append(box)
 
 
 def _axes(title: str) -> "Axes":
@@ -173,6 +182,13 @@ def _axes(title: str) -> "Axes":
 def _save(axes: "Axes", path: Path) -> None:
     figure = axes.get_figure(root=True)
     assert figure is not None
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*[Gg]lyph.*missing")  # no font here has the label's script
+    with _any_script():
         figure.savefig(path, dpi=130)
+
+
+@contextmanager
+def _any_script() -> Iterator[None]:
+    """Without a warning of each letter that no font here has."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*[Gg]lyph.*missing")
+        yield

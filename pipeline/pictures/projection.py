@@ -91,7 +91,7 @@ def _principal(embedding: Embedding, n: int, k: int, replicas: Array | None) -> 
     centred = matrix - middle
     values, directions = np.linalg.eigh(centred.T @ centred)
     share = values[::-1] / max(values.sum(), np.finfo(np.float32).tiny)
-    axes = tuple(f"principal axis {i + 1} of {d} dimensions ({share[i]:.0%})" for i in range(k))
+    axes = tuple(f"principal axis {i + 1} of {d} dimensions ({share[i]:.0%} of the variance)" for i in range(k))
     onto = directions[:, : -k - 1 : -1]  # (D, k)
     others = others @ onto - middle @ onto
     replicas = None if replicas is None else (replicas - middle) @ onto

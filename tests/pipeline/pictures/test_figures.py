@@ -2,11 +2,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.text import Annotation
 from PIL import Image
 
 from pipeline.embedding import Embedding
 from pipeline.pictures import figures
-from pipeline.pictures.figures import draw_losses, draw_map, draw_norms
+from pipeline.pictures.figures import LABELLED, draw_losses, draw_map, draw_norms
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 
@@ -21,6 +23,23 @@ def test_a_map_is_drawn_at_any_d_and_for_any_label(dimension: int, tmp_path: Pat
     matrix = np.random.default_rng(0).normal(size=(len(labels), dimension)).astype(np.float32)
     draw_map(Embedding(Vocabulary.of(labels), matrix), "title", tmp_path / "map.png")
     assert 0.01 < ink(tmp_path / "map.png") < 0.5
+
+
+def test_names_on_a_map_do_not_cover_each_other_and_many_are_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Axes] = []
+    monkeypatch.setattr(figures, "_save", lambda axes, path: drawn.append(axes))
+    labels = {f"{'a rather long name' if i % 2 else 'short'} {i}": 500 - i for i in range(250)}
+    draw_map(
+        Embedding(Vocabulary.of(labels), np.random.default_rng(0).normal(size=(250, 2)).astype(np.float32)),
+        "title",
+        tmp_path / "map.png",
+    )
+    names = [text for text in drawn[0].texts if isinstance(text, Annotation)]
+    boxes = [name.get_window_extent() for name in names]
+    assert len(boxes) == LABELLED
+    assert not any(box.overlaps(other) for i, box in enumerate(boxes) for other in boxes[:i])
 
 
 def test_tokens_that_all_lie_in_one_place_are_drawn(tmp_path: Path) -> None:
