@@ -4,6 +4,7 @@ const data = JSON.parse(byId("data").textContent);
 const bytes = text => Uint8Array.from(atob(text), letter => letter.charCodeAt(0));
 const floats = text => new Float32Array(bytes(text).buffer);
 const escaped = text => String(text).replace(/[&<>"]/g, c => ({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}[c]));
+const breakable = text => escaped(text).replace(/[_=/]/g, "$&<wbr>");  // a long name goes on in a new line there
 const short = (text, most) => [...text].length > most ? [...text].slice(0, most - 1).join("") + "…" : text;
 const n = data.labels.length, D = data.dimension, vectors = floats(data.vectors);
 const vector = i => vectors.subarray(i * D, i * D + D);

@@ -1,6 +1,6 @@
 // Beside the map: a token with its neighbours and weights, the tokens of a region, analogies.
 function listOf(found, sign = 1, held = new Map()) {
-  return "<ol>" + found.map(([value, j]) => `<li><button type="button" data-token="${j}">${escaped(data.labels[j])}</button> <small>${(sign * value).toFixed(2)}</small>${held.has(j) ? holds(held.get(j)) : ""}</li>`).join("") + "</ol>";
+  return "<ol>" + found.map(([value, j]) => `<li><button type="button" data-token="${j}">${breakable(data.labels[j])}</button> <small>${(sign * value).toFixed(2)}</small>${held.has(j) ? holds(held.get(j)) : ""}</li>`).join("") + "</ol>";
 }
 
 function holds(times) {  // a bar, filled as far as replicas support a neighbour

@@ -157,6 +157,25 @@ def test_a_token_is_found_by_name_with_its_weights_and_neighbours(
     assert console_errors(browser) == []
 
 
+def test_long_names_among_the_neighbours_go_on_in_a_new_line_between_their_words(
+    browser: Chrome, embedding: Embedding, tmp_path: Path
+) -> None:
+    words = {f"basement_exposure=walk_out_or_garden_level_{i}": 100 - i for i in range(60)}
+    with phone(browser):
+        look(browser, films(Embedding(Vocabulary.of(words), embedding.matrix), about=None), tmp_path)
+        named = browser.find_element(By.CSS_SELECTOR, "#token ol button")
+        parts = browser.execute_script(
+            """const range = document.createRange();
+            return [...arguments[0].childNodes].filter(node => node.nodeType === Node.TEXT_NODE).map(node => {
+                range.selectNode(node);
+                return [node.data, range.getClientRects().length];
+            })""",
+            named,
+        )
+    assert "".join(part for part, _ in parts) in words
+    assert {lines for _, lines in parts} == {1}
+
+
 def test_a_token_is_joined_to_its_neighbours_where_they_lie_in_each_view(
     browser: Chrome, embedding: Embedding, tmp_path: Path
 ) -> None:
