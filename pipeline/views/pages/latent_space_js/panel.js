@@ -34,11 +34,11 @@ function weights(i) {
   const most = Math.max(...own.map(Math.abs), 1e-9), gap = 26, height = Math.max(some.length * gap + 10, 60), middle = height / 2;
   const nodes = some.map((d, row) => {
     const y = 18 + row * gap, line = own[d] >= 0 ? SIGNED[2] : SIGNED[0], width = .5 + 5.5 * Math.abs(own[d]) / most;
-    return `<line x1="70" y1="${middle}" x2="215" y2="${y}" stroke="${line}" stroke-width="${width.toFixed(2)}" opacity=".75"/>
+    return `<line x1="92" y1="${middle}" x2="215" y2="${y}" stroke="${line}" stroke-width="${width.toFixed(2)}" opacity=".75"/>
       <circle cx="222" cy="${y}" r="8" fill="none" stroke="currentColor"/><text x="238" y="${y + 4}" font-size="12" fill="currentColor">node ${d + 1}: ${own[d].toFixed(3)}</text>`;
   });
   return `<svg viewBox="0 0 360 ${height}" role="img" aria-label="The ${D} weights from this token's input node to the hidden nodes">
-    ${nodes.join("")}<circle cx="62" cy="${middle}" r="9" fill="currentColor"/><text x="62" y="${middle + 26}" font-size="12" text-anchor="middle" fill="currentColor">input node</text></svg>
+    ${nodes.join("")}<circle cx="84" cy="${middle}" r="9" fill="currentColor"/><text x="70" y="${middle + 4}" font-size="12" text-anchor="end" fill="currentColor">input node</text></svg>
     <p class="weights">${D > 16 ? `The 16 largest of ${D} weights` : D === 1 ? "The weight" : `The ${D} weights`} from the input node of this token to the hidden nodes: read together, they are its place.</p>`;
 }
 
