@@ -47,7 +47,7 @@ function writeLegend() {
   if (!colour) return;
   if (!colour.groups) {
     const stops = scaleOf(colour).join(", ");
-    legend.innerHTML = `<span>${escaped(colour.name)}</span> <span>${escaped(colour.ends[0])}</span> <span class="scale" style="background: linear-gradient(90deg, ${stops})"></span> <span>${escaped(colour.ends[1])}</span>`;
+    legend.innerHTML = `<span>${escaped(colour.name)}</span> <span class="scale">${escaped(colour.ends[0])} <i style="background: linear-gradient(90deg, ${stops})"></i> ${escaped(colour.ends[1])}</span>`;
     return;
   }
   colour.groups.forEach((name, g) => {
@@ -71,8 +71,9 @@ function paint(index) {
 function turnTo(index) {
   show(index);
   byId("turn").hidden = isFlat();
-  byId("hints").innerHTML = shown.flatMap(view => view.hints.map((hint, i) => `${shown.length > 1 ? escaped(view.name) + ", " : ""}${escaped(view.axes[i])}: ${escaped(hint)}`)).join("<br>")
-    || "Nearness means similarity here; directions and far distances mean nothing.";
+  byId("hints").innerHTML = shown.flatMap(view => view.hints.map((hint, i) => `${shown.length > 1 ? escaped(view.name) + ", " : ""}${escaped(view.axes[i])}: ${escaped(hint)}`)).join("<br>");
+  byId("ends").hidden = !byId("hints").innerHTML;
+  byId("nearness").hidden = !byId("ends").hidden;
   tellPlaces();
   spread.tell();
   if (!isFlat() && !calm.matches && drawn) start();
@@ -125,6 +126,7 @@ async function begin() {
   if (!draws) plot.innerHTML = "<p style='padding: 18px'>This browser has no WebGL, so the map is not drawn. Search, neighbours and weights work.</p><canvas id='labels' hidden></canvas>";
   ["all", "select", "view", "colour"].forEach(name => { if (!draws) byId(name).hidden = true; });
   new ResizeObserver(() => { const at = data.views.indexOf(shown); if (drawn && at >= 0) turnTo(at); }).observe(plot);
+  byId("ends").open = plot.clientWidth >= 640;  // on a phone the chosen token comes sooner
   turnTo(0);
   paint(0);
   pick(data.order[0], false);

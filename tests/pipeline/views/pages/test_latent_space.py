@@ -372,6 +372,10 @@ def test_a_phone_shows_all_of_it(dimension: int, browser: Chrome, embedding: Emb
         areas = browser.execute_script("return drawn.getViewports().map(v => [v.x, v.y, v.width, v.height])")
         assert all(x == 0 and width > 300 for x, _, width, _ in areas)  # one above the other
         assert browser.execute_script("return byId('legend').offsetTop >= plot.offsetTop + plot.offsetHeight")
+        ends = browser.find_element(By.ID, "ends")
+        assert not ends.get_attribute("open")  # so that the chosen token follows the map
+        ends.find_element(By.TAG_NAME, "summary").click()
+        assert browser.find_element(By.ID, "hints").is_displayed()
 
 
 @pytest.mark.parametrize("values", [np.zeros((1, 1)), np.ones((2, 2)), np.zeros((50, 3))])
