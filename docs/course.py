@@ -235,7 +235,12 @@ def draw(folder: Path) -> None:
         with Image.open(Result(dataset).file(fit, file)) as picture:
             size = (WIDTH, round(picture.height * WIDTH / picture.width))
             small = picture.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-        small.quantize(COLOURS, dither=Image.Dither.NONE).save(folder / name, optimize=True)
+        reduced(small).save(folder / name, optimize=True)
+
+
+def reduced(picture: Image.Image) -> Image.Image:
+    """A picture in few colours, rare ones such as those of a legend among them, where the median cut has greys."""
+    return picture.quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
 
 
 def main() -> int:
