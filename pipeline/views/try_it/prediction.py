@@ -1,6 +1,7 @@
 """The page of a number or a class: change words and numbers, and watch the answer and what each word adds to it."""
 
 import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import plotly.graph_objects as go
@@ -13,6 +14,9 @@ from pipeline.tasks.target import TargetTask
 _NONE = "—"
 _ADDING = 14
 """Tokens whose effects are drawn."""
+_ROOM = 0.3
+"""Beside the longest bar, for its number: as a share of what all bars span."""
+_LETTERS = 28
 
 
 def predict(model: Predictor) -> None:
@@ -70,21 +74,22 @@ def _asked(model: Predictor) -> dict[str, Any]:
     (example,) = model.example()
     record: dict[str, Any] = {}
     numbers = [column.name for column in model.conf.task.unanswered().named_columns()]
-    beside = st.columns(3)
-    for i, name in enumerate(numbers):
+    for name, place in _in_rows(numbers, 3):
         value = None if example.get(name) is None else float(example[name])
-        record[name] = beside[i % 3].number_input(
-            name, value=value, step=_step(value or 0.0), format="%.10g", key=f"n-{name}"
-        )
+        record[name] = place.number_input(name, value=value, step=_step(value or 0.0), format="%.10g", key=f"n-{name}")
     for tokens in model.conf.tokens:
-        columns = [*st.columns(1 if tokens.gives_lists else 3)]
-        for i, name in enumerate(tokens.columns):
-            place = columns[i % len(columns)]
+        for name, place in _in_rows(tokens.columns, 1 if tokens.gives_lists else 3):
             if tokens.gives_lists:
                 record[name] = place.text_area(name, value=str(example.get(name) or ""), key=f"t-{name}")
             else:
                 record[name] = _chosen(model, place, name, example.get(name), tokens.lowercase)
     return record
+
+
+def _in_rows(names: Sequence[str], n: int) -> Iterator[tuple[str, Any]]:
+    """Each name with its place, n in a row; each row has columns of its own, so that a phone keeps the order."""
+    for start in range(0, len(names), n):
+        yield from zip(names[start : start + n], st.columns(n), strict=False)
 
 
 def _chosen(model: Predictor, place: Any, name: str, value: Any, lowercase: bool) -> str | None:
@@ -106,21 +111,35 @@ def _values(model: Predictor, name: str) -> list[str]:
     return sorted(own.str.slice(len(start)).to_list())
 
 
+def _short(label: str) -> str:
+    """A label that leaves room for its bar, on a phone too."""
+    return label if len(label) <= _LETTERS else f"{label[: _LETTERS - 1]}…"
+
+
 def _added(effects: pl.DataFrame, task: TargetTask) -> go.Figure:
     """What each token adds, as bars, the largest at the top; for several classes the one that it speaks for."""
     effects = effects.reverse()
     name = effects.columns[-1]
     colours: list[str] | str = "#4c78a8"
     if effects.schema[name] == pl.String:
-        texts, sizes = effects[name].to_list(), [1.0] * effects.height
+        texts, sizes, side, room = effects[name].to_list(), [1.0] * effects.height, "inside", 0.0
     else:
         sizes = effects[name].to_list()
-        texts = [task.effect_text(size) for size in sizes]
+        texts, side, room = [task.effect_text(size) for size in sizes], "outside", _ROOM
         colours = ["#4c78a8" if size > 0 else "#e45756" for size in sizes]
-    figure = go.Figure(go.Bar(x=sizes, y=effects["label"], orientation="h", text=texts, marker={"color": colours}))
+    low, high = min([*sizes, 0.0]), max([*sizes, 0.0])
+    room *= high - low
+    figure = go.Figure(
+        go.Bar(
+            x=sizes, y=effects["label"], orientation="h", text=texts, textposition=side, marker={"color": colours},
+            cliponaxis=False,
+        )
+    )  # fmt: skip
     figure.update_layout(
         height=60 + 30 * effects.height, margin={"l": 0, "r": 0, "t": 34, "b": 0},
-        title={"text": name, "font": {"size": 14}}, xaxis={"visible": False}, yaxis={"automargin": True},
+        title={"text": name, "font": {"size": 14}},
+        xaxis={"visible": False, "range": [low - room if low < 0 else low, high + room or 1.0]},
+        yaxis={"automargin": True, "tickvals": effects["label"], "ticktext": [_short(one) for one in effects["label"]]},
         template="plotly_white",
     )  # fmt: skip
     return figure

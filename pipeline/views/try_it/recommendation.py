@@ -18,6 +18,14 @@ MOST_OPTIONS = 20_000
 """With more tokens the browser does not get all labels: the first that have the typed text are offered."""
 SHOWN = 3_000
 """Tokens on the map, the most frequent ones."""
+_HALO = ", ".join(f"{x}px {y}px 1px white" for x in (-1, 1) for y in (-1, 1))
+"""Around a name, so that it can be read over points."""
+_LETTER, _LINE = 0.012, 0.035
+"""About how wide a letter is and how high a line, as shares of the map."""
+_SIDES = (
+    *("bottom center", "top center", "middle right", "middle left"),
+    *("bottom right", "bottom left", "top right", "top left"),
+)
 _OFFERED = 12
 _RECOMMENDED = 8
 
@@ -104,24 +112,67 @@ def _map(model: Recommender, given: list[str]) -> go.Figure:
         )  # fmt: skip
     if given:
         own = np.flatnonzero(np.isin(shown, model.known.find(given)))
+        names = [labels[i] for i in own]
         figure.add_scatter(
-            x=points[own, 0], y=points[own, 1], mode="markers+text", name="your list", text=[labels[i] for i in own],
-            textposition="bottom center", marker={"size": 9, "color": "#111"},
+            x=points[own, 0], y=points[own, 1], mode="markers+text", name="your list", text=names, hoverinfo="text",
+            textposition=_sides(points[own], names, np.ptp(points, axis=0)), marker={"size": 9, "color": "#111"},
+            textfont={"color": "#111", "shadow": _HALO},
         )  # fmt: skip
         way = np.stack([model.embed(given[: i + 1]) for i in range(len(given))])
         x, y = (np.column_stack([way, np.ones(len(way))]) @ onto).T
         figure.add_scatter(
-            x=x, y=y, mode="lines", name="your way", line={"color": "#d62728", "width": 2, "dash": "dot"}
+            x=x,
+            y=y,
+            mode="lines",
+            name="your way",
+            line={"color": "#d62728", "width": 2, "dash": "dot"},
+            hoverinfo="skip",
         )
         figure.add_scatter(
             x=x[-1:], y=y[-1:], mode="markers+text", name="you", text=["you"], textposition="top center",
-            textfont={"size": 16, "color": "#d62728"}, marker={"symbol": "star", "size": 20, "color": "#d62728"},
+            textfont={"size": 16, "color": "#d62728", "shadow": _HALO}, hoverinfo="text",
+            marker={"symbol": "star", "size": 20, "color": "#d62728"},
         )  # fmt: skip
     figure.update_layout(
-        height=640, margin={"l": 0, "r": 0, "t": 8, "b": 0}, xaxis={"title": axes[0]}, yaxis={"title": axes[1]},
+        height=640, margin={"l": 0, "r": 0, "t": 8, "b": 0}, xaxis_title=axes[0], yaxis_title=axes[1],
+        xaxis_title_font_size=12, yaxis_title_font_size=12,
         legend={"orientation": "h", "y": -0.12}, uirevision="map", template="plotly_white",
     )  # fmt: skip
     return figure
+
+
+def _sides(points: Array, names: Sequence[str], reach: Array) -> list[str]:
+    """On which side of its point each name stands, so that it covers points and the names before it least.
+
+    >>> _sides(np.zeros((3, 2)), ["a film", "a film", "a film"], np.ones(2))
+    ['bottom center', 'top center', 'middle right']
+
+    Args:
+        points: (n, 2) of the names.
+        names: n of them.
+        reach: (2,) of the whole map.
+    """
+    points = points / reach
+    taken = np.hstack([points - _LETTER / 2, points + _LETTER / 2])  # left, bottom, right, top
+    found = []
+    for (x, y), name in zip(points, names, strict=True):
+        wide = _LETTER * len(name)
+        across = {"center": x - wide / 2, "right": x + _LETTER, "left": x - _LETTER - wide}
+        along = {"bottom": y - 1.4 * _LINE, "top": y + 0.4 * _LINE, "middle": y - _LINE / 2}
+        boxes = {
+            side: np.array([left, low, left + wide, low + _LINE])
+            for side in _SIDES
+            for low, left in [(along[side.split()[0]], across[side.split()[1]])]
+        }
+        found.append(min(boxes, key=lambda side: _covered(boxes[side], taken)))
+        taken = np.vstack([taken, boxes[found[-1]]])
+    return found
+
+
+def _covered(box: Array, others: Array) -> float:
+    """How much of other boxes (n, 4) a box (4,) covers."""
+    sides = np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2])
+    return float(np.maximum(sides, 0).prod(axis=1).sum())
 
 
 @st.cache_data(show_spinner="drawing the map")

@@ -1,0 +1,40 @@
+"""What the page of `make try` draws; in a browser it is tried in `test_other_tools.py`."""
+
+import numpy as np
+import polars as pl
+from streamlit.testing.v1 import AppTest
+
+from pipeline.tasks.regression import Regression
+from pipeline.views.try_it.prediction import _added
+from pipeline.views.try_it.recommendation import _sides
+
+
+def test_each_bar_has_room_for_its_number_and_its_name() -> None:
+    effects = pl.DataFrame({"label": ["castle", "ruin" * 20], "what it does": [0.11, -0.02]})
+    figure = _added(effects, Regression(kind="regression", target="price", log=True))
+    (bars,) = figure.data
+    assert bars.text == ("-2.0%", "+11.0%")
+    assert bars.textposition == "outside"
+    low, high = figure.layout.xaxis.range
+    assert low < -0.05
+    assert high > 0.14
+    assert figure.layout.yaxis.ticktext == ("ruin" * 6 + "rui…", "castle")
+
+
+def test_names_of_near_points_stand_on_different_sides() -> None:
+    near = np.array([[0.0, 0.0], [0.03, -0.01], [0.06, 0.0]])
+    assert len(set(_sides(near, ["Alien", "Aliens", "The Terminator"], np.ones(2)))) == 3
+    far = np.array([[0.0, 0.0], [0.5, 0.5]])
+    assert _sides(far, ["Alien", "Aliens"], np.ones(2)) == ["bottom center", "bottom center"]
+
+
+def test_fields_follow_each_other_in_rows() -> None:
+    def page() -> None:
+        from pipeline.views.try_it.prediction import _in_rows
+
+        for name, place in _in_rows("abcde", 2):
+            place.markdown(name)
+
+    shown = AppTest.from_function(page).run()
+    rows = [[column.markdown[0].value for column in shown.columns[i : i + 2] if column.markdown] for i in (0, 2, 4)]
+    assert rows == [["a", "b"], ["c", "d"], ["e"]]
