@@ -22,6 +22,8 @@ from pipeline.experiment.moved_home import ARTIFACTS
 from pipeline.home import project, typed
 
 GRACE_SECONDS = 15
+_NOT_OURS = ("ignore:Function `dev_command` is superseded", "ignore:starlette.middleware.wsgi is deprecated")
+"""Warnings of the two servers about themselves, which nobody who looks at their pages can cure."""
 
 
 def serve() -> int:
@@ -38,8 +40,10 @@ def serve() -> int:
     environment = {
         **os.environ,
         "DAGSTER_HOME": str(dagster_home()),
+        "PYTHONWARNINGS": ",".join(filter(None, (os.environ.get("PYTHONWARNINGS"), *_NOT_OURS))),
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_BACKEND_STORE_URI": mlflow.tracking_uri,  # not on the command line: it may have a password
+        "MLFLOW_REGISTRY_STORE_URI": mlflow.tracking_uri,
         "MLFLOW_ARTIFACTS_DESTINATION": (home() / ARTIFACTS).as_uri(),  # of experiments that are made on its page
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # saves three processes that nothing here uses
     }
