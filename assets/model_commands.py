@@ -111,6 +111,8 @@ def score(dataset: str, source: str) -> int:
     Raises:
         PipelineError: there is no such model, or the file cannot be read.
     """
+    if not dataset:
+        raise PipelineError(f"say which dataset: {typed('score', 'homes')} FILE=new.csv")
     if not source:
         raise PipelineError(f"say which file: {typed('score', dataset)} FILE=new.csv")
     is_local, path = "://" not in source, Path(source).expanduser()
@@ -159,6 +161,8 @@ def choose(dataset: str, version: str) -> int:
     Raises:
         PipelineError: there is no such model or version.
     """
+    if not dataset:
+        raise PipelineError(f"say which dataset: {typed('champion', 'movies')}")
     registry = ModelRegistry(client_of(_tracking_uri()), dataset)
     versions = registry.versions()
     if not versions:

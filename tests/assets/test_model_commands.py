@@ -85,6 +85,12 @@ def typed(learned: Learned, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     return type_in
 
 
+def test_a_command_without_a_dataset_says_what_to_type(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in (("champion", "", ""), ("score", "", "new.csv")):
+        assert main(command) == 1
+        assert f"say which dataset: make {command[0]} DATASET=" in capsys.readouterr().err
+
+
 @pytest.fixture(scope="module")
 def served(learned: Learned) -> Iterator[Callable[..., tuple[str, psutil.Process]]]:
     """Serve the champion of a dataset until the tests are over: the address that it prints, and its process."""
