@@ -1,7 +1,10 @@
 """What the page of `make try` draws; in a browser it is tried in `test_other_tools.py`."""
 
+import sys
+
 import numpy as np
 import polars as pl
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from pipeline.tasks.regression import Regression
@@ -28,7 +31,10 @@ def test_names_of_near_points_stand_on_different_sides() -> None:
     assert _sides(far, ["Alien", "Aliens"], np.ones(2)) == ["bottom center", "bottom center"]
 
 
-def test_fields_follow_each_other_in_rows() -> None:
+def test_fields_follow_each_other_in_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Streamlit puts the page in the place of the main module, which processes that start later would run
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+
     def page() -> None:
         from pipeline.views.try_it.prediction import _in_rows
 
