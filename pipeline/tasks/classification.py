@@ -176,14 +176,16 @@ def logistic(
 ) -> tuple[Array, Array]:
     """Coefficients (K, C) and intercept (C,) of a multinomial logistic regression.
 
-    A class that no training example has gets coefficients of 0 and the logarithm of its share as its intercept.
+    A class that no training example has gets coefficients of 0 and the logarithm of its share as its intercept. So does
+    the only one that they have, as in a half of examples of which few have another.
     """
     from sklearn.linear_model import LogisticRegression
 
-    classes = len(scale["target_classes"])
+    coefficients, intercept = np.zeros((features.shape[1], len(scale["target_classes"]))), np.log(scale["target_share"])
+    if len(np.unique(learned)) == 1:
+        return coefficients, intercept
     model = LogisticRegression(C=1 / regularisation, solver="newton-cg", tol=1e-8, max_iter=1000)
     model.fit(features, learned)
-    coefficients, intercept = np.zeros((features.shape[1], classes)), np.log(scale["target_share"])
     if len(model.classes_) == 2:  # scikit-learn gives the log odds of the second class
         coefficients[:, model.classes_[1]] = model.coef_[0]
         intercept[model.classes_] = 0, model.intercept_[0]

@@ -122,6 +122,27 @@ def test_a_class_that_training_does_not_have_costs_no_endless_loss(write_conf: C
         assert measure(conf.task, scores)["accuracy"] == 0
 
 
+@pytest.mark.parametrize("method", ["embedding", "pca", "logistic_regression"])
+def test_examples_that_all_have_one_of_the_classes_give_it_its_share(
+    method: str, write_conf: Callable[..., Path]
+) -> None:
+    """A half of the examples, of which a replica is learned, may have nothing else."""
+    text, place = ["wave gull", "street tram"] * 30, ["sea"] * 59 + ["town"]
+    records = pl.DataFrame({"text": text, "place": place, "split": ["train"] * 60})
+    task = {"kind": "classification", "target": "place"}
+    settings = {**NOTES, "task": task, "dimensions": 1, "baselines": ["logistic_regression"], "split": "split"}
+    settings["training"] = {"max_epochs": 2}
+    conf = load(write_conf("notes", settings, records))
+    examples, vocabulary = encoded(records, conf)
+    conf = conf.resolved(examples.n_training, len(vocabulary))
+    rows = examples.training()
+    of_sea = rows.cut(np.flatnonzero(rows.target == 0))
+    dimension = 1 if estimator_type(method).is_swept else None
+    found = estimator(method, conf).fit(Problem(of_sea, vocabulary, conf, dimension, None))
+    scores = conf.task.evaluate(found, rows)
+    assert measure(conf.task, scores)["accuracy"] == pytest.approx(59 / 60)
+
+
 @pytest.mark.parametrize(
     ("place", "sentence"),
     [(["sea"] * 30, "all examples have the class 'sea'"), ([str(i) for i in range(30)], "nearly all differ")],
