@@ -37,7 +37,8 @@ class Comparison:
     differences: pl.DataFrame
     """One row for each metric and ordered pair of fits: fit, against, metric, difference, low, high, verdict."""
     about: Mapping[str, Any]
-    """part, n_examples, n_groups (None without groups), seeds (how many the intervals cover), vocabulary_size, metrics
+    """part, n_examples, n_groups (None without groups), alike (the most frequent answer, and how many examples have it;
+    None where tokens are the answer), seeds (how many the intervals cover), vocabulary_size, metrics
     (name -> meaning, the primary one first), lower_is_better and shows_signal (the names of those), weight (a column,
     or None), split (a sentence, or None), best and smallest (learned D, by validation), worth (learned D -> PCA's D).
     """
@@ -95,6 +96,7 @@ class Comparison:
             "part": part or "no",
             "n_examples": n_examples,
             "n_groups": n if frames and "group" in frames[0].columns else None,
+            "alike": _alike(frames[0]) if frames else None,
             "seeds": max(of.seeds for of in chance),
             "vocabulary_size": vocabulary_size,
             "metrics": {metric.name: metric.meaning for metric in metrics},
@@ -224,3 +226,11 @@ def _both(metric: Metric, values: Mapping[str, float], drawn: Mapping[str, Array
 def _difference(metric: Metric, ours: tuple[float, Array], theirs: tuple[float, Array], n: int) -> dict[str, Any]:
     found = difference(metric, ours, theirs, n)
     return {"difference": found.value, "low": found.low, "high": found.high, "verdict": found.verdict}
+
+
+def _alike(scores: pl.DataFrame) -> tuple[Any, int] | None:
+    """The most frequent answer of held-out examples, and how many have it; None where the answers are tokens."""
+    if "target" not in scores.columns:
+        return None
+    first: tuple[Any, int] = scores["target"].value_counts(sort=True).row(0)
+    return first

@@ -34,11 +34,26 @@ def too_few(comparison: Comparison) -> str:
     groups, part = comparison.about.get("n_groups"), comparison.about["part"]
     n, what = (comparison.about["n_examples"], "example") if groups is None else (groups, "group")
     if n >= FEWEST:
-        return ""
+        return _too_few_others(comparison)
     are = f"{n} {part} {what}s are" if n != 1 else f"1 {part} {what} is"
     return (
         f"{are} too few to tell what the fits are worth: at least {FEWEST} are needed. Bring more data, or let "
         "`split.folds` test each of them."
+    )
+
+
+def _too_few_others(comparison: Comparison) -> str:
+    """That nearly all examples have the same answer, so that hardly any tells it from another; empty if enough do."""
+    n, part = comparison.about["n_examples"], comparison.about["part"]
+    same, n_alike = comparison.about.get("alike") or (None, 0)
+    others = n - n_alike
+    if others >= FEWEST:
+        return ""
+    value = repr(same) if isinstance(same, str) else f"{same:g}"
+    return (
+        f"All{f' but {others} of the' if others else ''} {n:,} {part} examples have the same answer, {value}: too few "
+        f"others to tell what the fits are worth, at least {FEWEST} are needed. Bring more data, or let `split.folds` "
+        "test each example."
     )
 
 

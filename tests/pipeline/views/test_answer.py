@@ -6,12 +6,14 @@ import pytest
 
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import Fit
+from pipeline.tasks.classification import Classification
 from pipeline.tasks.missing_tokens import MissingTokens
 from pipeline.tasks.regression import Regression
 from pipeline.views import tables
 from pipeline.views.answer import answer
 
 RANKING = MissingTokens(kind="missing_tokens")
+STATUS = Classification(kind="classification", target="status")
 PRICE = Regression(kind="regression", target="price")
 N = 400
 
@@ -157,3 +159,32 @@ def test_of_few_groups_nothing_is_told_and_the_reason_is(n_groups: int, tmp_path
 
 def test_ten_groups_are_enough() -> None:
     assert answer(in_groups(10)).startswith("D=2 is the only one that was tried.")
+
+
+@pytest.mark.parametrize(
+    ("others", "said"),
+    [
+        (0, "All 400 test examples have the same answer, 'ok': too few others to tell"),
+        (9, "All but 9 of the 400 test examples have the same answer, 'ok': too few others to tell"),
+        (10, "No signal shown by log_loss"),
+    ],
+)
+def test_examples_that_nearly_all_have_one_class_tell_nothing(others: int, said: str) -> None:
+    target = ["fraud"] * others + ["ok"] * (N - others)
+    probability = np.where(np.arange(N) < others, 0.1, 0.9)
+    scores = pl.DataFrame({"example": [f"e{i}" for i in range(N)], "target": target, "predicted": ["ok"] * N})
+    scores = scores.with_columns(probability=probability, second=np.full(N, 0.9))
+    fits = [
+        Fit("claims", method, d, f"run-{method}", "1", False, {"fit_seconds": 1.0})
+        for method, d in (("most_frequent_class", 1), ("embedding", 8), ("pca", 8))
+    ]
+    assert answer(Comparison.of(fits, 100, STATUS, {"test": [scores] * 3, "validation": [scores] * 3})).startswith(said)
+
+
+def test_numbers_that_are_nearly_all_alike_tell_nothing() -> None:
+    target = np.where(np.arange(N) < 3, 7.0, 0.0)
+    scores = pl.DataFrame({"example": [f"e{i}" for i in range(N)], "target": target, "predicted": np.zeros(N)})
+    fits = [Fit("claims", name, 1, f"run-{name}", "1", False, {"fit_seconds": 1.0}) for name in ("mean", "ridge")]
+    number = Regression(kind="regression", target="claim", log=False)
+    said = answer(Comparison.of(fits, 100, number, {"test": [scores] * 2}))
+    assert said.startswith("All but 3 of the 400 test examples have the same answer, 0: too few others to tell")
