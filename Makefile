@@ -9,6 +9,9 @@ TORCH := 2.13.0
 # Processes that test side by side, with one thread each: on two cores one of them nearly always waits for a server.
 WORKERS ?= 3
 
+# What was given for a name, as it was typed: quotes in it are not the shell's, and ${PASSWORD} is a name, not its value.
+typed = '$(subst ','\'',$(value $1))'
+
 # PIPELINE_CONF, PIPELINE_HOME, FORCE, DAGSTER_PORT and the others are read from the environment or `make NAME=value`
 export MLFLOW_DISABLE_TELEMETRY := true
 
@@ -22,7 +25,7 @@ run: $(INSTALLED)  ## raw records to compared embeddings; DATASET=movies does on
 	@$(BIN)/embedding-pipeline run $(DATASET)
 
 new: $(INSTALLED)  ## look at data and write a conf file for it: NAME=books FROM=path-or-URL (a database: QUERY='select ...')
-	@$(BIN)/embedding-pipeline new '$(NAME)' '$(FROM)' $(if $(QUERY),--query '$(QUERY)')
+	@$(BIN)/embedding-pipeline new $(call typed,NAME) $(call typed,FROM) $(if $(QUERY),--query $(call typed,QUERY))
 
 dev: $(INSTALLED)  ## Dagster's and MLflow's pages, until Ctrl-C
 	@$(BIN)/embedding-pipeline dev
@@ -34,7 +37,7 @@ try: $(INSTALLED)  ## a page on which to try the champion of DATASET=movies, unt
 	@$(BIN)/embedding-pipeline try '$(or $(DATASET),movies)'
 
 score: $(INSTALLED)  ## the champion's answers to the records of a file: DATASET=homes FILE=new.csv
-	@$(BIN)/embedding-pipeline score '$(DATASET)' '$(FILE)'
+	@$(BIN)/embedding-pipeline score '$(DATASET)' $(call typed,FILE)
 
 champion: $(INSTALLED)  ## which version of DATASET=movies answers; VERSION=2 chooses it, VERSION=auto lets validation choose
 	@$(BIN)/embedding-pipeline champion '$(DATASET)' '$(VERSION)'
