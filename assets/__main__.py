@@ -1,6 +1,7 @@
 """The command `embedding-pipeline`: `new` writes a conf file, `run` learns, `dev` shows, `serve` and `score` answer."""
 
 import argparse
+import io
 import os
 import select
 import sys
@@ -31,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     champion_command.add_argument("version", nargs="?", default="", help="a number, or auto: validation chooses again")
     options = parser.parse_args(arguments)
     _open_what_is_closed()
+    _write_what_can_be_written()
     try:
         code = _done(options)
         sys.stdout.flush()
@@ -59,6 +61,12 @@ def _open_what_is_closed() -> None:
         if getattr(sys, name) is None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), number)  # otherwise the next file that is opened gets the number
             setattr(sys, name, os.fdopen(number, "w"))
+
+
+def _write_what_can_be_written() -> None:
+    """Write a question mark for what the terminal's encoding lacks, such as the frame of a table in Latin-1."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 def _is_read_no_more() -> bool:
