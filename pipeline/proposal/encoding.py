@@ -1,11 +1,13 @@
 """Tells the encoding of a text by its first bytes."""
 
+import re
+
 _WESTERN = "windows-1252"
 _WRITTEN = b"\x80\x82\x84\x85\x8b\x91\x92\x93\x94\x95\x96\x97\x9b\xa0\xa3\xa7\xab\xb0\xb2\xb3\xb7\xba\xbb".decode(
     _WESTERN
 )
 """Characters that are no letters, and yet stand in texts of Western Europe: quotation marks, dashes, currencies."""
-_UNUSUAL = b"\xa4\xa6\xac\xb6\xd0\xde\xf0\xfe".decode(_WESTERN)
+_UNUSUAL = b"\x8a\x8e\x9a\x9e\xa4\xa6\xac\xb6\xd0\xdd\xde\xf0\xfd\xfe".decode(_WESTERN)
 """Characters of that encoding that few texts have; letters of other encodings look like them."""
 
 
@@ -34,7 +36,7 @@ def _is_western(start: bytes) -> bool:
         return False
     usual = sum(letter.isalpha() or letter in _WRITTEN for letter in special)
     odd = sum(letter in _UNUSUAL for letter in special)
-    words = start.decode(_WESTERN).split()
+    words = [word for word in re.findall(r"[^\W\d_]+", start.decode(_WESTERN)) if not word.isascii()]
     shouted = sum(word[1:] != word[1:].lower() and word != word.upper() for word in words)  # an umlaut inside a word
     # letters of another alphabet look like words of hardly anything but accents
     foreign = sum(sum(letter > "\x7f" for letter in word) > max(2, len(word) / 2) for word in words)
