@@ -11,9 +11,10 @@ from pipeline.home import is_clone, project, typed
 from pipeline.proposal.written import proposed
 
 _WORKSPACE = """\
-# What `dagster dev` loads: every dataset of the conf folder, one asset group each.
+# What `dagster dev` loads: every dataset of the conf folder, one asset group each. Dagster looks for modules in the
+# working directory first: beside conf there may be a pipeline.py or a folder `assets` of your own.
 load_from:
-  - python_module: assets.definitions
+  - python_module: {module_name: assets.definitions, working_directory: conf}
 """
 
 

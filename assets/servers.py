@@ -13,7 +13,7 @@ import psutil
 
 from assets import links
 from assets.addresses import HOST, Pages, note_servers, noted_servers
-from assets.home import dagster_home, home, require_home
+from assets.home import conf_folder, dagster_home, home, require_home
 from assets.in_process import CODE
 from assets.resources import mlflow_from_environment
 from pipeline.errors import PipelineError
@@ -96,10 +96,10 @@ def _end_what_is_left() -> None:
                 psutil.Process(int(pid)).wait(GRACE_SECONDS)
 
 
-def _code() -> tuple[str, str]:
-    """What tells Dagster where the definitions are."""
+def _code() -> tuple[str, ...]:
+    """What tells Dagster where the definitions are; beside conf there may be a `pipeline.py` of the user's own."""
     workspace = project() / "workspace.yaml"
-    return ("-w", str(workspace)) if workspace.exists() else ("-m", CODE)
+    return ("-w", str(workspace)) if workspace.exists() else ("-m", CODE, "-d", str(conf_folder()))
 
 
 def require_free(port: int, another: str) -> None:

@@ -66,4 +66,8 @@ def test_the_wheel_proposes_a_conf_file_and_learns_from_it(tmp_path: Path) -> No
     assert str(folder / "var") in out
     assert sorted(path.name for path in folder.iterdir()) == ["conf", "loans.csv", "var", "workspace.yaml"]
     python = str(bare / "bin" / "python")
-    call(python, "-m", "dagster", "definitions", "validate", "-w", str(folder / "workspace.yaml"))
+    (folder / "pipeline.py").write_text("raise SystemExit('a pipeline of the user')")
+    (folder / "assets").mkdir()
+    (folder / "assets" / "__init__.py").touch()
+    validate = (python, "-m", "dagster", "definitions", "validate", "--load-with-grpc")  # as `dagster dev` loads them
+    call(*validate, "-w", str(folder / "workspace.yaml"))
