@@ -29,6 +29,15 @@ class Metric:
     rmse."""
 
 
+def decimals(largest: float) -> int:
+    """How many decimals a metric is told with, about four digits in all, where no value is larger than this.
+
+    >>> [decimals(largest) for largest in (0.5, 12.0, 340.0, 25_000.0)]
+    [4, 2, 1, 0]
+    """
+    return 0 if largest >= 1000 else 1 if largest >= 100 else 2 if largest >= 10 else 4
+
+
 def judged_part(parts: Collection[str]) -> str | None:
     """The part whose figures are told: the test examples; without any those of validation; None without both.
 

@@ -17,6 +17,7 @@ from pipeline.config.dataset import Dataset
 from pipeline.embedding import Embedding, Estimator, Fitted, Place
 from pipeline.errors import PipelineError
 from pipeline.estimators import estimator, run_name
+from pipeline.evaluation.metrics import decimals
 from pipeline.examples.example_set import SparseRows
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment import moved
@@ -224,5 +225,5 @@ def _summary(name: str, metrics: Mapping[str, float], primary: str) -> str:
     'pca D=2 fitted in 1.2 s, recall_at_20 0.1030'
     """
     value = metrics.get(f"test_{primary}")
-    said = "" if value is None else f", {primary} {value:,.{0 if abs(value) >= 1000 else 4}f}"
+    said = "" if value is None else f", {primary} {value:,.{decimals(abs(value))}f}"
     return f"{name} fitted in {metrics['fit_seconds']:.1f} s{said}"

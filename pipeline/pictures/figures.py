@@ -7,21 +7,18 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipeline.embedding import Embedding
 from pipeline.pictures.colours import OTHER, OTHER_COLOUR, PALETTE, SIGNED, Colour, Groups, ordered
+from pipeline.pictures.names import name_some
 from pipeline.pictures.projection import SHOWN, plane
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-LABELLED = 40
-"""At most this many frequent tokens are named on a map, as far as the names do not cover each other."""
-_TRIED = 500
-"""Among so many of the most frequent ones they are found."""
 _INK, _BLUE, _ORANGE = "#222222", "#2563a8", "#d9730d"
 
 
@@ -48,7 +45,7 @@ def draw_map(embedding: Embedding, title: str, path: Path, colour: Colour | None
     axes.set_ylabel(axes_names[1])
     axes.text(0, -0.13, f"{_shown(embedding, len(points))}, larger = more frequent", transform=axes.transAxes)
     with _any_script():
-        _name_some(axes, points, embedding.vocabulary.labels)
+        name_some(axes, points, embedding.vocabulary.labels, _INK)
     _save(axes, path)
 
 
@@ -139,35 +136,6 @@ def _shown(embedding: Embedding, n: int) -> str:
     """
     size = len(embedding.vocabulary)
     return f"the {n:,} most frequent of {size:,} tokens" if n < size else f"{size:,} tokens"
-
-
-def _name_some(axes: "Axes", points: np.ndarray, labels: Sequence[str]) -> None:
-    """Write the names of frequent tokens, the most frequent first, each only where there is no name yet."""
-    from matplotlib.patheffects import withStroke
-
-    figure = axes.get_figure(root=True)
-    assert figure is not None
-    figure.draw_without_rendering()  # only then it is known where a point lies
-    halo = [withStroke(linewidth=2, foreground="white")]
-    taken: list[Any] = []
-    for place, label in zip(points[:_TRIED], labels, strict=False):
-        if len(taken) == LABELLED:
-            break
-        name = axes.annotate(
-            label if len(label) <= 28 else label[:27] + "…",
-            place,
-            xytext=(3, 2),
-            textcoords="offset points",
-            fontsize=7,
-            color=_INK,
-            parse_math=False,
-            path_effects=halo,
-        )
-        box = name.get_window_extent().padded(1)
-        if any(box.overlaps(other) for other in taken):
-            name.remove()
-        else:
-            taken.append(box)
 
 
 def _axes(title: str) -> "Axes":

@@ -9,6 +9,7 @@ import numpy as np
 
 from pipeline.estimators import EMBEDDING, PCA, estimator_type
 from pipeline.evaluation.bootstrap import LEVEL
+from pipeline.evaluation.metrics import decimals
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import OF_REPLICAS, STABILITY
 from pipeline.views.answer import answer, listed, without_signal
@@ -65,17 +66,8 @@ def _replicas(comparison: Comparison) -> list[list[str]]:
 
 def _written(comparison: Comparison, name: str, row: Mapping[str, Any]) -> str:
     value, half = row[name], (row[f"{name}_high"] - row[f"{name}_low"]) / 2
-    digits = _digits(float(comparison.frame[name].abs().max()))  # type: ignore[arg-type]
+    digits = decimals(float(comparison.frame[name].abs().max()))  # type: ignore[arg-type]
     return f"{value:,.{digits}f}" + (f" ±{half:,.{digits}f}".replace("±0.", "±.") if np.isfinite(half) else "")
-
-
-def _digits(largest: float) -> int:
-    """Decimals of the numbers of a column, about four digits in all.
-
-    >>> [_digits(largest) for largest in (0.5, 12.0, 340.0, 25_000.0)]
-    [4, 2, 1, 0]
-    """
-    return 0 if largest >= 1000 else 1 if largest >= 100 else 2 if largest >= 10 else 4
 
 
 def verdict_cells(comparison: Comparison, n_metrics: int = TOLD) -> list[list[str]]:

@@ -18,6 +18,7 @@ from pipeline.embedding import Embedding
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment import moved
 from pipeline.experiment.comparison import Comparison
+from pipeline.pictures.names import shortened
 from pipeline.pictures.projection import View, ends
 from pipeline.similarity.stability import by_chance
 from pipeline.views import tables
@@ -160,7 +161,7 @@ def _neighbours(shown: Shown) -> list[list[str]]:
 def _names(embedding: Embedding, token: str) -> str:
     """The nearest tokens of a token; where there are replicas, each with the share of them that support it."""
     found = embedding.neighbours(token, _NEIGHBOURS)
-    names = [label if len(label) <= 30 else label[:29] + "…" for label in found["label"]]
+    names = [shortened(label) for label in found["label"]]
     if embedding.stability is None:
         return "; ".join(names)
     of = embedding.stability.replicas

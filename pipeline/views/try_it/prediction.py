@@ -9,6 +9,7 @@ import polars as pl
 import streamlit as st
 
 from pipeline.inference.predictor import Predictor
+from pipeline.pictures.names import shortened
 from pipeline.tasks.target import TargetTask
 
 _NONE = "—"
@@ -16,7 +17,6 @@ _ADDING = 14
 """Tokens whose effects are drawn."""
 _ROOM = 0.3
 """Beside the longest bar, for its number: as a share of what all bars span."""
-_LETTERS = 28
 
 
 def predict(model: Predictor) -> None:
@@ -111,11 +111,6 @@ def _values(model: Predictor, name: str) -> list[str]:
     return sorted(own.str.slice(len(start)).to_list())
 
 
-def _short(label: str) -> str:
-    """A label that leaves room for its bar, on a phone too."""
-    return label if len(label) <= _LETTERS else f"{label[: _LETTERS - 1]}…"
-
-
 def _added(effects: pl.DataFrame, task: TargetTask) -> go.Figure:
     """What each token adds, as bars, the largest at the top; for several classes the one that it speaks for."""
     effects = effects.reverse()
@@ -139,7 +134,7 @@ def _added(effects: pl.DataFrame, task: TargetTask) -> go.Figure:
         height=60 + 30 * effects.height, margin={"l": 0, "r": 0, "t": 34, "b": 0},
         title={"text": name, "font": {"size": 14}},
         xaxis={"visible": False, "range": [low - room if low < 0 else low, high + room or 1.0]},
-        yaxis={"automargin": True, "tickvals": effects["label"], "ticktext": [_short(one) for one in effects["label"]]},
+        yaxis={"automargin": True, "tickvals": effects["label"], "ticktext": [*map(shortened, effects["label"])]},
         template="plotly_white",
     )  # fmt: skip
     return figure

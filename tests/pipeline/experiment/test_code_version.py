@@ -48,7 +48,7 @@ def test_a_version_changes_with_the_code_behind_it_and_with_nothing_else(copy: P
     assert changed("network/losses.py", "FARTHEST = 80.0", "FARTHEST = 81.0") == [True, False, False]
     assert changed("evaluation/ranking.py", "FIRST = 100", "FIRST = 99") == [True, False, False]
     assert changed("experiment/cross_fitting.py", "median_low", "median_high") == [False, True, False]
-    assert changed("pictures/figures.py", "LABELLED = 40", "LABELLED = 41") == [False, False, True]
+    assert changed("pictures/names.py", "LABELLED = 40", "LABELLED = 41") == [False, False, True]
     assert changed("network/losses.py", '^"""Softmax', '"""The softmax') == [False] * 3
     assert changed("network/losses.py", "import torch\n", "import math\nimport torch\n") == [False] * 3
     assert changed("config/kinds.py", '"mean"', '"median"') == [False] * 3

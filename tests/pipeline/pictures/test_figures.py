@@ -8,7 +8,8 @@ from PIL import Image
 
 from pipeline.embedding import Embedding
 from pipeline.pictures import figures
-from pipeline.pictures.figures import LABELLED, draw_losses, draw_map, draw_norms
+from pipeline.pictures.figures import draw_losses, draw_map, draw_norms
+from pipeline.pictures.names import LABELLED
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 

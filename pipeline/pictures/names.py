@@ -1,0 +1,61 @@
+"""The names of tokens on pictures and pages: short ones, and on a map only as many as do not cover each other."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Array = npt.NDArray[Any]
+
+LABELLED = 40
+"""At most this many frequent tokens are named on a map, as far as the names do not cover each other."""
+_TRIED = 500
+"""Among so many of the most frequent ones they are found."""
+_LETTERS = 28
+
+
+def shortened(label: str, most: int = _LETTERS) -> str:
+    """A label of at most so many letters; a longer one is cut.
+
+    >>> shortened("Alien"), shortened("Star Wars: Episode IV - A New Hope (1977)", 12)
+    ('Alien', 'Star Wars: …')
+    """
+    return label if len(label) <= most else f"{label[: most - 1]}…"
+
+
+def name_some(axes: "Axes", points: Array, labels: Sequence[str], colour: str) -> None:
+    """Write the names of frequent tokens beside their points, each only where there is no name yet.
+
+    Args:
+        axes: on which nothing is drawn any more that changes where a point lies.
+        points: (n, 2) of the most frequent token first.
+        labels: their names.
+        colour: of the letters.
+    """
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.patheffects import withStroke
+    from matplotlib.textpath import text_to_path
+    from matplotlib.transforms import Bbox
+
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    figure.draw_without_rendering()  # only then it is known where a point lies
+    dot = figure.dpi / 72  # pixels of a printer's point
+    font, beside, halo = FontProperties(size=7), (3, 2), [withStroke(linewidth=2, foreground="white")]
+    taken: list[Bbox] = []
+    for place, spot, label in zip(points, axes.transData.transform(points[:_TRIED]), labels, strict=False):
+        if len(taken) == LABELLED:
+            break
+        name = shortened(label)
+        width, height, _ = text_to_path.get_text_width_height_descent(name, font, ismath=False)
+        box = Bbox.from_bounds(*(spot + dot * np.array(beside)), dot * width, dot * height).padded(dot)
+        if not any(box.overlaps(other) for other in taken):
+            taken.append(box)
+            axes.annotate(
+                name, place, xytext=beside, textcoords="offset points", fontproperties=font, color=colour,
+                parse_math=False, path_effects=halo,
+            )  # fmt: skip
