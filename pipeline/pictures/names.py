@@ -52,7 +52,8 @@ def name_some(axes: "Axes", points: Array, labels: Sequence[str], colour: str) -
             break
         name = shortened(label)
         width, height, _ = text_to_path.get_text_width_height_descent(name, font, ismath=False)
-        box = Bbox.from_bounds(*(spot + dot * np.array(beside)), dot * width, dot * height).padded(dot)
+        left, bottom = spot + dot * np.array(beside)
+        box = Bbox.from_bounds(left, bottom, dot * width, dot * height).padded(dot)
         if not any(box.overlaps(other) for other in taken):
             taken.append(box)
             axes.annotate(
