@@ -1,8 +1,8 @@
 """A network for a number or a class that is not trained: a linear model through few coordinates, solved for.
 
 The outputs of an example are bag E L + dense G + b. What is minimised is the sum of the examples' losses plus
-penalty sqrt(N) / 2 times the squares of E and L, and a tenth of that for G. The penalty on E and L together is one on
-the sum of the singular values of E L (Srebro, Rennie and Jaakkola, 2005, "Maximum-margin matrix factorization"), so
+sqrt(N) / 2 times the squares of E and L, and those of G, each times a penalty. The penalty on E and L together is one
+on the sum of the singular values of E L (Srebro, Rennie and Jaakkola, 2005, "Maximum-margin matrix factorization"), so
 that directions which do not earn their place vanish; with one output it is a ridge regression. Where what tokens say
 simply adds up, training ends elsewhere: of a few thousand examples it learns much about rare tokens that is chance.
 
@@ -30,8 +30,9 @@ the sum of N losses, and bags are measured in their spread: so a number means th
 found on a part holds for the whole."""
 BETWEEN = (2**0.5, 2**-0.5)
 """Factors from the best to the two beside it: half of the way to its neighbours in the list."""
-OF_DENSE = 0.1
-"""Share of the penalty that falls on the dense features: they are few."""
+OF_DENSE = (10.0, 3.0, 0.3, 0.1)
+"""Factors from the penalty of E and L to that of G, among which validation chooses beside 1: how far the curves of the
+dense features can be trusted is another question than how far tokens can."""
 LOOKED_AT, SOLVED_ON = 5_000, 50_000
 """Most examples by which the penalty is chosen, and on which is solved: with more, training knows it."""
 OUTPUTS = 200
@@ -87,13 +88,22 @@ class Linear(NamedTuple):
         return np.asarray((rows.bags @ self.table) @ self.line + rows.dense @ self.dense + self.bias)
 
 
-def solved(rows: Examples, start: Linear, penalty: float, losses: Losses, effort: Effort) -> Linear:
+class Penalties(NamedTuple):
+    """What squares cost, for each square root of N."""
+
+    tokens: float
+    """Those of E and L."""
+    dense: float
+    """Those of G."""
+
+
+def solved(rows: Examples, start: Linear, penalties: Penalties, losses: Losses, effort: Effort) -> Linear:
     """The model that minimises the penalised loss, by L-BFGS.
 
     Args:
         rows: the training examples.
         start: where the solver begins; with the bias of a model that has learned nothing.
-        penalty: of the squares of E and L, for each square root of N.
+        penalties: of the squares.
         losses: of the task.
         effort: of the solver.
     """
@@ -101,16 +111,16 @@ def solved(rows: Examples, start: Linear, penalty: float, losses: Losses, effort
     # the threads of a small problem only wait for each other, on a busy machine for a hundred times its work
     with threadpool_limits(1 if products < MANY_PRODUCTS else None, "blas"):
         found = optimize.minimize(
-            _loss(rows, start, penalty, losses), _flat(start), jac=True, method="L-BFGS-B",
+            _loss(rows, start, penalties, losses), _flat(start), jac=True, method="L-BFGS-B",
             options=effort.options,
         )  # fmt: skip
     return _shaped(found.x, start)
 
 
 class Tried(NamedTuple):
-    """A penalty, and how well it does."""
+    """Penalties, and how well they do."""
 
-    penalty: float
+    penalties: Penalties
     score: float
     """Minus the mean loss on validation."""
     error: float
@@ -120,10 +130,10 @@ class Tried(NamedTuple):
 Tell = Callable[[Tried], None]
 
 
-def best_penalty(
+def best_penalties(
     training: Examples, validation: Examples, start: Linear, losses: Losses, tell: Tell = lambda tried: None
 ) -> Tried:
-    """The penalty with the lowest loss on validation, of equals the largest.
+    """The penalties with the lowest loss on validation, of equals the largest: first both alike, then that of G alone.
 
     Each is solved for from the same start: what a larger penalty has made 0 would stay 0.
 
@@ -132,13 +142,14 @@ def best_penalty(
         validation: those that choose.
         start: where the solver begins.
         losses: of the task.
-        tell: hears of each penalty that was tried.
+        tell: hears of each that was tried.
     """
 
-    def trial(penalty: float) -> Tried:
-        model = solved(training, start, penalty, losses, ROUGHLY)
+    def trial(penalty: float, of_dense: float = 1.0) -> Tried:
+        penalties = Penalties(penalty, round(penalty * of_dense, 4))
+        model = solved(training, start, penalties, losses, ROUGHLY)
         found, _ = losses(model.outputs(validation), validation.target)
-        one = Tried(penalty, -float(found.mean()), float(found.std() / np.sqrt(len(found))))
+        one = Tried(penalties, -float(found.mean()), float(found.std() / np.sqrt(len(found))))
         tell(one)
         return one
 
@@ -147,11 +158,15 @@ def best_penalty(
         tried.append(trial(penalty))
         if len(tried) > 2 and tried[-1].score < tried[-2].score < tried[-3].score:
             break
-    between = [trial(round(_best(tried).penalty * factor, 4)) for factor in BETWEEN]
-    return _best(sorted([*tried, *between], key=lambda one: -one.penalty))
+    best = _best(tried)
+    best = _best([*tried, *(trial(round(best.penalties.tokens * factor, 4)) for factor in BETWEEN)])
+    if not len(start.dense):
+        return best
+    return _best([best, *(trial(best.penalties.tokens, factor) for factor in OF_DENSE)])
 
 
 def _best(tried: list[Tried]) -> Tried:
+    tried = sorted(tried, key=lambda one: one.penalties, reverse=True)
     return tried[first_of_the_best([one.score for one in tried], [one.error for one in tried])]
 
 
@@ -177,18 +192,20 @@ def told_apart(model: Linear, bags: sparse.csr_matrix) -> Linear:
     return model._replace(table=model.table @ (axes / spread) @ turn * sign[:, 0], line=line * sign)
 
 
-def _loss(rows: Examples, parts: Linear, penalty: float, losses: Losses) -> Callable[[Array], tuple[float, Array]]:
+def _loss(
+    rows: Examples, parts: Linear, penalties: Penalties, losses: Losses
+) -> Callable[[Array], tuple[float, Array]]:
     """A function from all parameters to the penalised loss and its gradient, both per example."""
     n, c = len(rows.target), len(parts.bias)
-    penalty *= math.sqrt(n)
+    penalty, of_dense = (one * math.sqrt(n) for one in penalties)
     size = max(_AT_ONCE // c, 1)
     blocks = [Examples(*(one[i : i + size] for one in rows)) for i in range(0, n, size)]
 
     def loss(flat: Array) -> tuple[float, Array]:
         model = _shaped(flat, parts)
         total = penalty / 2 * (np.vdot(model.table, model.table) + np.vdot(model.line, model.line))
-        total += penalty * OF_DENSE / 2 * np.vdot(model.dense, model.dense)
-        slope = Linear(penalty * model.table, penalty * model.line, penalty * OF_DENSE * model.dense, np.zeros(c))
+        total += of_dense / 2 * np.vdot(model.dense, model.dense)
+        slope = Linear(penalty * model.table, penalty * model.line, of_dense * model.dense, np.zeros(c))
         for block in blocks:
             points = block.bags @ model.table  # (n, R)
             outputs = points @ model.line + block.dense @ model.dense + model.bias

@@ -10,7 +10,7 @@ from scipy import linalg
 from pipeline.examples.weighted import weighted
 from pipeline.network import linear_model
 from pipeline.network.layers import tensor
-from pipeline.network.linear_model import Examples, Linear, Losses, Tell, Tried
+from pipeline.network.linear_model import Examples, Linear, Losses, Penalties, Tell, Tried
 from pipeline.network.modules import Prepared
 from pipeline.network.target_network import TargetNetwork
 from pipeline.network.target_start import mean_and_factor
@@ -56,20 +56,20 @@ class LinearPart:
         """Whether the network is more than its linear part."""
         return bool(self.network.outer.weight.any())
 
-    def best_penalty(self, tell: Tell) -> Tried:
-        """The penalty that validation prefers; `tell` hears of each that was tried."""
+    def best_penalties(self, tell: Tell) -> Tried:
+        """The penalties that validation prefers; `tell` hears of each that was tried."""
         training, validation = (self._examples(part, linear_model.LOOKED_AT) for part in (0, 1))
-        return linear_model.best_penalty(training, validation, self._model(), self.losses, tell)
+        return linear_model.best_penalties(training, validation, self._model(), self.losses, tell)
 
-    def solve(self, penalty: float, stays: bool) -> None:
+    def solve(self, penalties: Penalties, stays: bool) -> None:
         """Let the network begin at the solution.
 
         Args:
-            penalty: see `linear_model`.
+            penalties: see `linear_model`.
             stays: whether the tokens stay near their places, by a rotation.
         """
         rows = self._examples(0, linear_model.SOLVED_ON)
-        model = linear_model.solved(rows, self._model(), penalty, self.losses, linear_model.FULLY[self.dtype])
+        model = linear_model.solved(rows, self._model(), penalties, self.losses, linear_model.FULLY[self.dtype])
         self._take(linear_model.told_apart(model, rows.bags), stays)
 
     def _examples(self, part: int, most: int) -> Examples:

@@ -13,7 +13,7 @@ from pipeline.embedding import Problem, Watch
 from pipeline.evaluation.selection import first_of_the_best
 from pipeline.examples.features import DenseScale
 from pipeline.network.batches import Batches
-from pipeline.network.linear_model import Tell, Tried, most_apart
+from pipeline.network.linear_model import Penalties, Tell, Tried, most_apart
 from pipeline.network.linear_part import LinearPart
 from pipeline.network.modules import Prepared, TaskModule, state_of
 from pipeline.network.progress import Pace
@@ -46,7 +46,7 @@ class TargetModule(TaskModule):
         if not steps or cls.trains_what_is_solved:
             part = cls._linear_part(begun, settings)
             if not part.has_learned:
-                part.solve(option["penalty"], stays=bool(kept))
+                part.solve(Penalties(option["penalty"], option["dense_penalty"]), stays=bool(kept))
         return begun
 
     @classmethod
@@ -94,7 +94,7 @@ class TargetModule(TaskModule):
 
     @classmethod
     def promising(cls, problem: Problem, settings: Any, among: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """A linear model that is solved for, with the bags and the penalty that suit it best, and a training.
+        """A linear model that is solved for, with the bags and the penalties that suit it best, and a training.
 
         A training that begins there has the same bags. One that begins elsewhere has sums: with bags of one length it
         learned the prices of long descriptions worse.
@@ -114,15 +114,16 @@ class TargetModule(TaskModule):
             return [option]
         best, tell = [], cls._progress(problem.watch)
         outputs = len(task.prior(task.scale(problem.training)))
-        solved = replace(problem, dimension=min(problem.dimension, most_apart(outputs)))  # all that a penalty acts on
+        solved = replace(problem, dimension=min(problem.dimension, most_apart(outputs)))  # all that penalties act on
         for one_length in ways:
             begun = cls._begun(solved, settings, 1, option | {"one_length": one_length}, start)
             part = cls._linear_part(begun, settings)
             if part.has_learned:  # a refresh of a trained network goes on with it
                 return [option]
-            best.append(part.best_penalty(tell))
+            best.append(part.best_penalties(tell))
         kept = first_of_the_best([one.score for one in best], [one.error for one in best])
-        option |= {"one_length": ways[kept], "penalty": best[kept].penalty}
+        penalty, dense_penalty = best[kept].penalties
+        option |= {"one_length": ways[kept], "penalty": penalty, "dense_penalty": dense_penalty}
         linear = {"epochs": 0, **option}
         if cls.trains_what_is_solved:
             return [linear, option]
@@ -134,8 +135,8 @@ class TargetModule(TaskModule):
 
         def tell(tried: Tried) -> None:
             if watch.shows_progress and pace.is_due():
-                loss = f"validation loss {-tried.score:.4f}"
-                watch.log.info(f"{watch.name}: a linear model with penalty {tried.penalty:g}, {loss}")
+                penalty, loss = f"penalty {tried.penalties.tokens:g}", f"validation loss {-tried.score:.4f}"
+                watch.log.info(f"{watch.name}: a linear model with {penalty}, {loss}")
 
         return tell
 

@@ -29,7 +29,7 @@ Weights = Mapping[str, Array]
 UNKNOWN_NOISE = 1 / 3
 """The ratio of noise to signal, (1 - R^2) / R^2, that is taken where none is measured."""
 UNKNOWN_PENALTY = 0.08
-"""The penalty of a linear model that is taken where there is no validation; see `network.linear_model`."""
+"""The penalties of a linear model that are taken where there is no validation; see `network.linear_model`."""
 SOLVED = 4_000_000
 """Numbers in the coordinates that are solved for, at most: more would take more memory than the training."""
 
@@ -199,11 +199,12 @@ class TargetTraining(Training):
         return self.model_copy(update={"batch_size": size, "max_epochs": epochs})
 
     def choices(self) -> list[dict[str, Any]]:
-        """One, for data without validation: a training on bags that are sums, and a penalty in the middle.
+        """One, for data without validation: a training on bags that are sums, and penalties in the middle.
 
         The token dropout is still None where it depends on the target.
         """
-        return [{"token_dropout": self.token_dropout, "one_length": False, "penalty": UNKNOWN_PENALTY}]
+        penalties = {"penalty": UNKNOWN_PENALTY, "dense_penalty": UNKNOWN_PENALTY}
+        return [{"token_dropout": self.token_dropout, "one_length": False, **penalties}]
 
     def memory(self, size: Size, dimension: int) -> int:
         """The solver of the linear model keeps about 60 copies of the coordinates that it solves for."""

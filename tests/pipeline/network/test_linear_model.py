@@ -21,7 +21,18 @@ from pipeline.estimators import estimator
 from pipeline.evaluation.metrics import measure
 from pipeline.examples.encoding import encode
 from pipeline.network import linear_model, progress
-from pipeline.network.linear_model import BETWEEN, FULLY, PENALTIES, Examples, Linear, best_penalty, solved, told_apart
+from pipeline.network.linear_model import (
+    BETWEEN,
+    FULLY,
+    OF_DENSE,
+    PENALTIES,
+    Examples,
+    Linear,
+    Penalties,
+    best_penalties,
+    solved,
+    told_apart,
+)
 from pipeline.network.modules import module_of
 from pipeline.network.plain_modules import PlainTarget
 from pipeline.network.refreshed_start import refreshed_start
@@ -31,6 +42,7 @@ from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
 
 Array = npt.NDArray[Any]
 C, V, R = 4, 30, 2
+SOME = Penalties(0.1, 0.01)
 
 
 def start(random: np.random.Generator, r: int = R, classes: int = C, dense: int = 1) -> Linear:
@@ -60,25 +72,24 @@ def cross_entropy(outputs: Array, target: Array) -> tuple[Array, Array]:
 
 def test_no_step_from_the_solution_lowers_the_penalised_loss(monkeypatch: pytest.MonkeyPatch) -> None:
     rows, random = planted(300), np.random.default_rng(1)
-    model = solved(rows, start(random), 0.1, cross_entropy, FULLY["float64"])
-    loss = linear_model._loss(rows, model, 0.1, cross_entropy)
+    model = solved(rows, start(random), SOME, cross_entropy, FULLY["float64"])
+    loss = linear_model._loss(rows, model, SOME, cross_entropy)
     least, slope = loss(linear_model._flat(model))
     assert np.abs(slope).max() < 1e-4
     for _ in range(20):
         assert loss(linear_model._flat(model) + random.normal(scale=0.05, size=len(slope)))[0] > least
     assert optimize.check_grad(lambda x: loss(x)[0], lambda x: loss(x)[1], random.normal(size=len(slope))) < 1e-5
     monkeypatch.setattr(linear_model, "_AT_ONCE", 7 * C)  # blocks of 7 examples: the same loss
-    assert linear_model._loss(rows, model, 0.1, cross_entropy)(linear_model._flat(model))[0] == pytest.approx(
-        least, rel=1e-12
-    )
+    loss = linear_model._loss(rows, model, SOME, cross_entropy)
+    assert loss(linear_model._flat(model))[0] == pytest.approx(least, rel=1e-12)
 
 
 def test_where_tokens_say_nothing_a_strong_penalty_is_chosen_and_leaves_the_shares() -> None:
     noise = planted(400, size=0.0), planted(400, seed=1, size=0.0)
     begun = start(np.random.default_rng(0))
-    penalty = best_penalty(*noise, begun, cross_entropy).penalty
-    assert penalty >= 0.5
-    model = solved(noise[0], begun, penalty, cross_entropy, FULLY["float32"])
+    penalties = best_penalties(*noise, begun, cross_entropy).penalties
+    assert penalties.tokens >= 0.5
+    model = solved(noise[0], begun, penalties, cross_entropy, FULLY["float32"])
     shares = np.bincount(noise[0].target, minlength=C) / 400
     assert special.softmax(model.outputs(noise[1]), axis=1) == pytest.approx(np.tile(shares, (400, 1)), abs=0.1)
 
@@ -86,9 +97,9 @@ def test_where_tokens_say_nothing_a_strong_penalty_is_chosen_and_leaves_the_shar
 def test_what_is_planted_is_found_and_the_penalty_falls_with_what_there_is_to_find() -> None:
     training, validation, test = planted(2000), planted(500, seed=1), planted(2000, seed=2)
     begun = start(np.random.default_rng(0))
-    penalty = best_penalty(training, validation, begun, cross_entropy).penalty
-    assert penalty <= 0.2
-    model = solved(training, begun, penalty, cross_entropy, FULLY["float32"])
+    penalties = best_penalties(training, validation, begun, cross_entropy).penalties
+    assert penalties.tokens <= 0.2
+    model = solved(training, begun, penalties, cross_entropy, FULLY["float32"])
     truth = np.random.default_rng(7)
     effect = 2.0 * truth.normal(size=(V, R)) @ truth.normal(size=(R, C))
     best, found = (special.log_softmax(logits, axis=1) for logits in (test.bags @ effect, model.outputs(test)))
@@ -104,7 +115,7 @@ def test_with_two_classes_the_sign_of_their_coordinate_is_no_matter_of_rounding(
     for seed in range(8):
         order = np.random.default_rng(seed).permutation(200)
         some = Examples(*(part[order] for part in rows))
-        tables.append(told_apart(solved(some, begun, 0.1, cross_entropy, FULLY["float32"]), some.bags).table)
+        tables.append(told_apart(solved(some, begun, SOME, cross_entropy, FULLY["float32"]), some.bags).table)
     assert all((table * tables[0]).sum() > 0 for table in tables)
 
 
@@ -131,14 +142,31 @@ def test_coordinates_that_move_nothing_are_left_out() -> None:
     assert told_apart(model, planted(50).bags).table.shape == (V, 1)
 
 
+@pytest.mark.parametrize("numbers_tell", [False, True])
+def test_numbers_have_a_penalty_of_their_own(numbers_tell: bool) -> None:
+    """Planted: either ten numbers tell the class, or the tokens."""
+    both = []
+    for n, seed in ((600, 0), (400, 1)):
+        rows, random = planted(n, seed), np.random.default_rng(seed)
+        numbers = random.normal(size=(n, 10))
+        if numbers_tell:
+            numbers[:, :C] += 3 * np.eye(C)[rows.target]
+            rows = rows._replace(bags=rows.bags[random.permutation(n)])
+        both.append(rows._replace(dense=numbers))
+    found = best_penalties(*both, start(np.random.default_rng(0), dense=10), cross_entropy).penalties
+    assert found.dense < found.tokens if numbers_tell else found.dense > found.tokens
+
+
 def test_the_penalty_is_one_of_those_in_the_list_whatever_the_order_of_the_examples() -> None:
     rows, validation = planted(300), planted(200, seed=1)
     order = np.random.default_rng(0).permutation(300)
     begun = start(np.random.default_rng(0))
     shuffled = Examples(*(part[order] for part in rows))
-    found = {best_penalty(one, validation, begun, cross_entropy).penalty for one in (rows, shuffled)}
+    found = {best_penalties(one, validation, begun, cross_entropy).penalties for one in (rows, shuffled)}
     assert len(found) == 1
-    assert found <= {round(penalty * factor, 4) for penalty in PENALTIES for factor in (1, *BETWEEN)}
+    ((tokens, dense),) = found
+    assert tokens in {round(penalty * factor, 4) for penalty in PENALTIES for factor in (1, *BETWEEN)}
+    assert dense in {round(tokens * factor, 4) for factor in (1, *OF_DENSE)}
 
 
 NOTES: dict[str, Any] = {
@@ -219,7 +247,7 @@ def test_a_sum_of_words_is_found_as_well_as_ridge_regression_finds_it(problem: C
 
 def test_a_place_is_what_a_word_adds_to_a_list(problem: Callable[..., Any]) -> None:
     learned, test = problem(notes(600, additive), of=NUMBERS)
-    start = {"epochs": 0, "token_dropout": 0.0, "one_length": False, "penalty": 0.04}
+    start = {"epochs": 0, "token_dropout": 0.0, "one_length": False, "penalty": 0.04, "dense_penalty": 0.004}
     fitted = estimator("embedding", learned.conf).fit(replace(learned, chosen=start))
     lists = test.inputs.csr().toarray()
     without = np.flatnonzero(lists[:, 5] == 0)
@@ -257,7 +285,7 @@ def test_a_class_is_trained_from_what_is_solved_and_a_number_from_its_mean(
 ) -> None:
     learned, _ = problem(notes(300, additive), of=of)
     task, settings = learned.conf.task, learned.conf.training
-    option = {"token_dropout": 0.0, "one_length": False, "penalty": 0.1}
+    option = {"token_dropout": 0.0, "one_length": False, "penalty": 0.1, "dense_penalty": 0.01}
     for steps in (0, 100):
         module, sets, _ = module_of(task.learner).prepared(learned, settings, steps, option, {})
         batch = sets[0][range(len(sets[0]))]
