@@ -57,9 +57,11 @@ class Effort(NamedTuple):
         return {"maxiter": self.steps, "maxfun": 2 * self.steps, "ftol": self.tolerance, "gtol": slope, "maxcor": 20}
 
 
-ROUGHLY, FULLY = Effort(1e-7, 300), {"float32": Effort(1e-9, 300), "float64": Effort(1e-15, 3000)}
-"""For choosing, where losses are known to far less; and for what is kept, by type of number: small data is computed in
-64 bits, and all processors shall come to the same."""
+CHOOSING = {"float32": Effort(1e-7, 300), "float64": Effort(1e-11, 2000)}
+"""For a model of which only its loss on validation counts, by type of number. Small data is computed in 64 bits, and
+there all processors shall come to the same: a loss is known to far less than `evaluation.selection` looks at."""
+KEEPING = {"float32": Effort(1e-9, 300), "float64": Effort(1e-15, 3000)}
+"""For the model that is kept."""
 
 
 class Examples(NamedTuple):
@@ -131,7 +133,12 @@ Tell = Callable[[Tried], None]
 
 
 def best_penalties(
-    training: Examples, validation: Examples, start: Linear, losses: Losses, tell: Tell = lambda tried: None
+    training: Examples,
+    validation: Examples,
+    start: Linear,
+    losses: Losses,
+    effort: Effort,
+    tell: Tell = lambda tried: None,
 ) -> Tried:
     """The penalties with the lowest loss on validation, of equals the largest: first both alike, then that of G alone.
 
@@ -142,12 +149,13 @@ def best_penalties(
         validation: those that choose.
         start: where the solver begins.
         losses: of the task.
+        effort: of the solver.
         tell: hears of each that was tried.
     """
 
     def trial(penalty: float, of_dense: float = 1.0) -> Tried:
         penalties = Penalties(penalty, round(penalty * of_dense, 4))
-        model = solved(training, start, penalties, losses, ROUGHLY)
+        model = solved(training, start, penalties, losses, effort)
         found, _ = losses(model.outputs(validation), validation.target)
         one = Tried(penalties, -float(found.mean()), float(found.std() / np.sqrt(len(found))))
         tell(one)

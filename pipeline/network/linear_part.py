@@ -59,7 +59,8 @@ class LinearPart:
     def best_penalties(self, tell: Tell) -> Tried:
         """The penalties that validation prefers; `tell` hears of each that was tried."""
         training, validation = (self._examples(part, linear_model.LOOKED_AT) for part in (0, 1))
-        return linear_model.best_penalties(training, validation, self._model(), self.losses, tell)
+        effort = linear_model.CHOOSING[self.dtype]
+        return linear_model.best_penalties(training, validation, self._model(), self.losses, effort, tell)
 
     def solve(self, penalties: Penalties, stays: bool) -> None:
         """Let the network begin at the solution.
@@ -69,7 +70,7 @@ class LinearPart:
             stays: whether the tokens stay near their places, by a rotation.
         """
         rows = self._examples(0, linear_model.SOLVED_ON)
-        model = linear_model.solved(rows, self._model(), penalties, self.losses, linear_model.FULLY[self.dtype])
+        model = linear_model.solved(rows, self._model(), penalties, self.losses, linear_model.KEEPING[self.dtype])
         self._take(linear_model.told_apart(model, rows.bags), stays)
 
     def _examples(self, part: int, most: int) -> Examples:
