@@ -55,7 +55,7 @@ class Case(NamedTuple):
 
 
 CASES = [
-    Case("MovieLens-1M, 80 % in", HERE / "conf" / "movielens_1m_80.yaml", 64, "split != 'test'"),
+    Case("MovieLens-1M, 80% in", HERE / "conf" / "movielens_1m_80.yaml", 64, "split != 'test'"),
     Case("the movies", HERE.parent / "conf" / "movies.yaml", 32),
 ]
 

@@ -171,12 +171,12 @@ def measured(size: str, csv: Path, elsewhere: Callable[[str, str, Path], dict[st
         "title": f"answer, {size}",
         "tables": [
             [
-                ["one person's best 20, one core", "median, ms", "99 %, ms", "recall", "scoring all, ms"],
+                ["one person's best 20, one core", "median, ms", "99%, ms", "recall", "scoring all, ms"],
                 ["of this vocabulary, D=32", *_ms(alone), f"{alone['recall']:.3f}", f"{alone['exact_ms']:.1f}"],
                 ["of 40,000 places, D=256", *_ms(some), "exact", f"{some['p50_ms']:.1f}"],
             ],
             [
-                ["16 clients over HTTP, 60 s", "requests/s", "of the bare route", "lost", "median, ms", "99 %, ms"],
+                ["16 clients over HTTP, 60 s", "requests/s", "of the bare route", "lost", "median, ms", "99%, ms"],
                 *([_SAID[name], *_of_web(web, name)] for name in ("ours", "bare")),
             ],
             [

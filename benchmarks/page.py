@@ -61,7 +61,7 @@ $ .venv/bin/python -m benchmarks.prepare gowalla path/to/folder
 
 Each row is one fit and one seed. What had to be chosen (epochs, a baseline's settings) was chosen on validation, and
 where the conf says `refit` every method was then fitted on training and validation together; the test examples were
-looked at once. ± is half the width of a 95 % interval of a bootstrap over the test examples, and a verdict is that of
+looked at once. ± is half the width of a 95% interval of a bootstrap over the test examples, and a verdict is that of
 the paired difference on the same examples. Figures of others are quoted with their source; where they were selected on
 the test part they flatter a little. """
 

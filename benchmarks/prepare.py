@@ -119,7 +119,7 @@ def _with_users_held_out(ratings: pl.DataFrame, n_validation: int, n_test: int) 
 
 
 def edinburgh(path: Path) -> pl.DataFrame:
-    """Listings with a price between the 1 % and 99 % quantiles: the other prices are typing errors."""
+    """Listings with a price between the 1% and 99% quantiles: the other prices are typing errors."""
     read = pl.read_csv(path, infer_schema_length=None)
     price = pl.col("price").cast(pl.String).str.replace_all(r"[$,]", "").cast(pl.Float64, strict=False)
     read = read.with_columns(price=price).filter(pl.col("price") > 0)

@@ -1,7 +1,7 @@
 """`python -m benchmarks.refresh`: what a refresh costs, what it is worth, and how far tokens move, beside a full fit.
 
 The ratings of the movies' sample come in the order of their time; with the argument `movielens_1m` those of
-MovieLens-1M come in the order of its records, where new rows are new people. A refresh sees 5 % more rows than the fit
+MovieLens-1M come in the order of its records, where new rows are new people. A refresh sees 5% more rows than the fit
 before it; a chain of ten goes on from each other. The full fit, from the beginning, learns from the same examples with
 the same vocabulary, and both are evaluated on the same held-out people. Seconds are those of the processor, in one go.
 """
@@ -91,7 +91,7 @@ class Made(NamedTuple):
 
 
 def days(conf: Dataset, case: Case) -> list[Day]:
-    """The data of eleven days, each with 5 % more rows; known tokens and people keep their place."""
+    """The data of eleven days, each with 5% more rows; known tokens and people keep their place."""
     with tempfile.TemporaryDirectory() as folder:
         records = ingest(conf, case.conf.parent, Path(folder) / "records").frame.sort(case.order).collect()
     found: list[Day] = []

@@ -3,7 +3,7 @@
     python -m benchmarks.workers --seeds 1 2 3 4 5
 
 Each seed is another split of the people and other draws in the training. What stands beside a training is the mean over
-the seeds and the mean difference from one process of the same seed, with its 95 % interval over the seeds: what one
+the seeds and the mean difference from one process of the same seed, with its 95% interval over the seeds: what one
 seed says of two trainings is mostly chance.
 
 RAY_ADDRESS names the cluster; without it a Ray of this machine is started for each training. One of the workers is

@@ -30,7 +30,7 @@ The first metric of a task is its primary one: by it validation chooses, and the
 that was measured (`validation_recall_at_20`, `test_recall_at_20`), and `_low` and `_high` are the ends of the interval.
 
 Read `recall_at_20` as a share: of what was hidden from a list, how much was found among 20 guesses. Read `rmse_log` as
-one too: 0.1 is an error of about 10 %, up or down.
+one too: 0.1 is an error of about 10%, up or down.
 """
 _CERTAIN = f"""\
 ## How certain a metric is

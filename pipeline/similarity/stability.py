@@ -88,7 +88,7 @@ def stability_of(nearest: Array, replicas: Sequence[Array]) -> Stability:
 def by_chance(n_tokens: int) -> str:
     """What the stability would be if the nearest tokens were drawn, as a sentence, where that is much; or empty.
 
-    Each of the 10 that are drawn of 80 others is among the 10 of another draw in 10 of 80 cases: 12.5 %.
+    Each of the 10 that are drawn of 80 others is among the 10 of another draw in 10 of 80 cases: 12.5%.
     """
     share = min(NEAREST / max(n_tokens - 1, 1), 1.0)
     return f" Neighbours drawn at random would agree on {share:.0%}." if share >= _MUCH else ""

@@ -1,4 +1,4 @@
-"""What the arithmetic predicts of two and of four workers is what they are seen to need, within 30 %."""
+"""What the arithmetic predicts of two and of four workers is what they are seen to need, within 30%."""
 
 import json
 import subprocess
