@@ -3,6 +3,9 @@
 PYTHON ?= python3
 DATASET ?=
 BIN := .venv/bin
+# Not a script of .venv: it names the folder in which it was installed. A copy of the project, or one that was moved, would
+# run the code there, on the data there.
+PIPELINE := $(BIN)/python -m assets
 INSTALLED := .venv/.installed
 RAY := .venv/.ray
 TORCH := 2.13.0
@@ -22,25 +25,25 @@ help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(INSTALLED)  ## raw records to compared embeddings; DATASET=movies does one, FORCE=1 repeats every fit
-	@$(BIN)/embedding-pipeline run $(DATASET)
+	@$(PIPELINE) run $(DATASET)
 
 new: $(INSTALLED)  ## look at data and write a conf file for it: NAME=books FROM=path-or-URL (a database: QUERY='select ...')
-	@$(BIN)/embedding-pipeline new $(call typed,NAME) $(call typed,FROM) $(if $(QUERY),--query $(call typed,QUERY))
+	@$(PIPELINE) new $(call typed,NAME) $(call typed,FROM) $(if $(QUERY),--query $(call typed,QUERY))
 
 dev: $(INSTALLED)  ## Dagster's and MLflow's pages, until Ctrl-C
-	@$(BIN)/embedding-pipeline dev
+	@$(PIPELINE) dev
 
 serve: $(INSTALLED)  ## answer over HTTP with the champion of DATASET=movies, until Ctrl-C
-	@$(BIN)/embedding-pipeline serve '$(or $(DATASET),movies)'
+	@$(PIPELINE) serve '$(or $(DATASET),movies)'
 
 try: $(INSTALLED)  ## a page on which to try the champion of DATASET=movies, until Ctrl-C
-	@$(BIN)/embedding-pipeline try '$(or $(DATASET),movies)'
+	@$(PIPELINE) try '$(or $(DATASET),movies)'
 
 score: $(INSTALLED)  ## the champion's answers to the records of a file: DATASET=homes FILE=new.csv
-	@$(BIN)/embedding-pipeline score '$(DATASET)' $(call typed,FILE)
+	@$(PIPELINE) score '$(DATASET)' $(call typed,FILE)
 
 champion: $(INSTALLED)  ## which version of DATASET=movies answers; VERSION=2 chooses it, VERSION=auto lets validation choose
-	@$(BIN)/embedding-pipeline champion '$(DATASET)' '$(VERSION)'
+	@$(PIPELINE) champion '$(DATASET)' '$(VERSION)'
 
 test: check browser postgresql  ## everything: format, lint, types, imports, and the whole test suite
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
@@ -60,14 +63,14 @@ postgresql:  ## the database server that the tests start; installed where missin
 ray: $(RAY)  ## install the extra for more than one machine: Ray, dagster-ray
 
 check: $(INSTALLED)  ## format, lint, types and the direction of imports only
-	@$(BIN)/ruff format --check --quiet . || (echo "error: run 'make format'" && exit 1)
-	@$(BIN)/ruff check --quiet .
-	@$(BIN)/mypy --no-error-summary
-	@found=$$($(BIN)/lint-imports --no-cache --no-logo) || (echo "$$found" && exit 1)
+	@$(BIN)/python -m ruff format --check --quiet . || (echo "error: run 'make format'" && exit 1)
+	@$(BIN)/python -m ruff check --quiet .
+	@$(BIN)/python -m mypy --no-error-summary
+	@found=$$($(BIN)/python $(BIN)/lint-imports --no-cache --no-logo) || (echo "$$found" && exit 1)
 
 format: $(INSTALLED)  ## write the code as the linter wants it
-	@$(BIN)/ruff format --quiet .
-	@$(BIN)/ruff check --quiet --fix .
+	@$(BIN)/python -m ruff format --quiet .
+	@$(BIN)/python -m ruff check --quiet --fix .
 
 docs: $(INSTALLED)  ## write docs/conf.md, conf.schema.json and metrics.md anew, from the settings and the metrics themselves
 	@$(BIN)/python -m pipeline.config.reference > docs/conf.md
@@ -109,12 +112,12 @@ $(INSTALLED): requirements.lock pyproject.toml
 		(echo "error: $(PYTHON) is older than Python 3.11: make PYTHON=python3.12 ..." && exit 1)
 	@echo "setting up .venv from requirements.lock (a few minutes, once)"
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-compile -r requirements.lock
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@# pip compiles on one core, this on all. Some packages bring files that are no Python of this version.
 	@$(BIN)/python -m compileall -q -j 0 .venv/lib > /dev/null 2>&1 || true
 	@touch $@
 
 $(RAY): $(INSTALLED) requirements-ray.lock
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --no-deps -r requirements-ray.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps -r requirements-ray.lock
 	@touch $@

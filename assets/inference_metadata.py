@@ -21,9 +21,10 @@ def of_champion(champion: Champion, mlflow: MLflow) -> dict[str, Any]:
         "interval covers, of test examples": champion.facts.get("covered"),
         "recall of the index": champion.facts.get("recall"),
     }
+    said = champion.said[:1].upper() + champion.said[1:]
     example = f'import pipeline\n\nmodel = pipeline.load("{champion.dataset}")'
     return {
-        "answer": dg.MetadataValue.md(f"{champion.said}\n\nThe champion is {champion.facts['said']}"),
+        "answer": dg.MetadataValue.md(f"{said}\n\nThe champion is {champion.facts['said']}"),
         "model": link_to(
             f"{champion.dataset}, version {champion.version}", mlflow.model_link(champion.dataset, champion.version)
         ),

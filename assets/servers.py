@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
-from pathlib import Path
 
 import psutil
 
@@ -36,7 +35,8 @@ def serve() -> int:
     pages = Pages.asked_for()
     mlflow = mlflow_from_environment(pages)
     mlflow.prepare()
-    bin_folder = Path(sys.executable).parent
+    # no scripts: they start what they were installed beside. -P: a user's own `pipeline.py` may lie beside conf
+    module = (sys.executable, "-P", "-m")
     environment = {
         **os.environ,
         "DAGSTER_HOME": str(dagster_home()),
@@ -49,13 +49,13 @@ def serve() -> int:
     }
     commands = {
         pages.dagster: [
-            *(str(bin_folder / "dagster"), "dev", *_code()),
+            *(*module, "dagster", "dev", *_code()),
             *("-h", HOST, "-p", str(pages.dagster_port), "--log-level", "warning"),
         ]
     }
     if mlflow.is_local:
         commands[pages.mlflow] = [
-            *(str(bin_folder / "mlflow"), "server", "--workers", "1"),
+            *(*module, "mlflow", "server", "--workers", "1"),
             *("--host", HOST, "--port", str(pages.mlflow_port), "--uvicorn-opts", "--log-level warning"),
         ]
     _end_what_is_left()
@@ -97,7 +97,7 @@ def _end_what_is_left() -> None:
 
 
 def _code() -> tuple[str, ...]:
-    """What tells Dagster where the definitions are; beside conf there may be a `pipeline.py` of the user's own."""
+    """What tells Dagster where the definitions are."""
     workspace = project() / "workspace.yaml"
     return ("-w", str(workspace)) if workspace.exists() else ("-m", CODE, "-d", str(conf_folder()))
 

@@ -31,7 +31,7 @@ def _above(tags: Mapping[str, str]) -> str:
 def cure(uri: str, experiment_id: str) -> str:
     """What to do about an experiment that was deleted, with commands that work in any folder."""
     shown = masked(uri)
-    mlflow = f"MLFLOW_TRACKING_URI={shlex.quote(shown)} {shlex.quote(str(Path(sys.executable).with_name('mlflow')))}"
+    mlflow = f"MLFLOW_TRACKING_URI={shlex.quote(shown)} {shlex.quote(sys.executable)} -m mlflow"
     said = f"Bring it back with `{mlflow} experiments restore -x {experiment_id}`"
     if not is_server(uri):  # only who runs a server has the database behind it
         said += f", or remove it for good with `{mlflow} gc --experiment-ids {experiment_id}`"

@@ -30,9 +30,9 @@ the sum of N losses, and bags are measured in their spread: so a number means th
 found on a part holds for the whole."""
 BETWEEN = (2**0.5, 2**-0.5)
 """Factors from the best to the two beside it: half of the way to its neighbours in the list."""
-OF_DENSE = (10.0, 3.0, 0.3, 0.1)
-"""Factors from the penalty of E and L to that of G, among which validation chooses beside 1: how far the curves of the
-dense features can be trusted is another question than how far tokens can."""
+OF_DENSE = ((3.0, 10.0), (0.3, 0.1))
+"""Factors from the penalty of E and L to that of G, up and down from 1, tried as long as validation likes it:
+how far the curves of the dense features can be trusted is another question than how far tokens can."""
 LOOKED_AT, SOLVED_ON = 5_000, 50_000
 """Most examples by which the penalty is chosen, and on which is solved: with more, training knows it."""
 OUTPUTS = 200
@@ -168,9 +168,14 @@ def best_penalties(
             break
     best = _best(tried)
     best = _best([*tried, *(trial(round(best.penalties.tokens * factor, 4)) for factor in BETWEEN)])
-    if not len(start.dense):
-        return best
-    return _best([best, *(trial(best.penalties.tokens, factor) for factor in OF_DENSE)])
+    tokens = best.penalties.tokens
+    for outwards in OF_DENSE if len(start.dense) else ():
+        for factor in outwards:
+            one = trial(tokens, factor)
+            if _best([best, one]) is best:
+                break
+            best = one
+    return best
 
 
 def _best(tried: list[Tried]) -> Tried:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -171,7 +172,7 @@ def test_the_penalty_is_one_of_those_in_the_list_whatever_the_order_of_the_examp
     assert len(found) == 1
     ((tokens, dense),) = found
     assert tokens in {round(penalty * factor, 4) for penalty in PENALTIES for factor in (1, *BETWEEN)}
-    assert dense in {round(tokens * factor, 4) for factor in (1, *OF_DENSE)}
+    assert dense in {round(tokens * factor, 4) for factor in (1, *chain(*OF_DENSE))}
 
 
 def test_the_losses_that_choose_are_known_to_less_than_decides() -> None:
