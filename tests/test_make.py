@@ -75,3 +75,15 @@ def test_the_name_of_a_password_stays_a_name(project: Path) -> None:
     make(project, "new", "NAME=secret", "FROM=${WHERE}.db", "QUERY=select * from loans", WHERE="hidden")
     assert "${WHERE}.db" in proposed(project, "secret")
     assert "hidden" not in proposed(project, "secret")
+
+
+def test_a_copy_works_for_itself_and_a_project_can_be_moved(project: Path) -> None:
+    make(project, "new", "NAME=first", "FROM=loans.db", "QUERY=select * from loans")
+    copied = project.with_name("a copy")
+    shutil.copytree(project, copied, symlinks=True)
+    make(copied, "new", "NAME=second", "FROM=loans.db", "QUERY=select * from loans")
+    assert proposed(copied, "second")
+    assert not (project / "conf" / "second.yaml").exists()
+    moved = copied.rename(project.with_name("moved"))
+    assert "setting up" not in make(moved, "new", "NAME=third", "FROM=loans.db", "QUERY=select * from loans")
+    assert proposed(moved, "third")
