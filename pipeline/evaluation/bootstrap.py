@@ -171,6 +171,12 @@ def difference(metric: Metric, ours: tuple[float, Array], theirs: tuple[float, A
         theirs: of the other.
         n: the number of independent examples or groups.
     """
-    drawn = ours[1] - theirs[1]
-    found = interval(np.where(np.abs(drawn) <= ROUNDING * np.abs(ours[1]), 0.0, drawn), n)
-    return Difference(metric, ours[0] - theirs[0], found.low, found.high, n)
+    value, drawn = (_without_rounding(ours[i], theirs[i]) for i in (0, 1))
+    found = interval(drawn, n)
+    return Difference(metric, float(value), found.low, found.high, n)
+
+
+def _without_rounding(ours: float | Array, theirs: float | Array) -> Array:
+    """Ours minus theirs, 0 where they differ by rounding alone."""
+    apart = np.subtract(ours, theirs)
+    return np.where(np.abs(apart) <= ROUNDING * np.abs(ours), 0.0, apart)

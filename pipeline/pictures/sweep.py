@@ -137,8 +137,9 @@ def _draw_differences(axes: "Axes", told: Sequence[Mapping[str, Any]]) -> None:
             side = "right" if value > 0 else "left"
             axes.text(edge - edge / 25, place, f"{value:+.4g}", ha=side, va="center", fontsize=8, color=colour)
             continue
-        ends = [[value - row["low"]], [row["high"] - value]]
-        axes.errorbar(value, place, xerr=ends, color=colour, marker="o", capsize=3)
+        axes.plot(value, place, marker="o", color=colour)
+        middle, half = (row["low"] + row["high"]) / 2, (row["high"] - row["low"]) / 2  # the value can lie outside
+        axes.errorbar(middle, place, xerr=half, fmt="none", ecolor=colour, capsize=3)
     axes.axvline(0, color=_INK, linewidth=0.8)
     labels = [f"{row['fit']} - {row['against']}: {row['verdict'].split()[0]}" for row in reversed(told)]
     axes.set_yticks(range(len(told)), labels, fontsize=8)

@@ -101,7 +101,9 @@ def test_another_way_to_add_up_shows_no_difference() -> None:
     target = random.normal(size=200)
     predicted = target + random.normal(size=200)
     ours, theirs = numbers(target, predicted), numbers(target, target + (predicted - target) * (1 - 1e-13))
-    assert compared(ours, theirs, "rmse").verdict == "no difference shown"
+    found = compared(ours, theirs, "rmse")
+    assert found.verdict == "no difference shown"
+    assert (found.low, found.value, found.high) == (0, 0, 0)
 
 
 def test_a_handful_of_examples_shows_nothing_whatever_they_say() -> None:

@@ -75,3 +75,9 @@ def test_names_beside_the_axes_do_not_cover_each_other(drawn: Figure) -> None:
 def test_a_contest_without_other_baselines_or_pairs_is_drawn(chosen: int | None, tmp_path: Path) -> None:
     draw_sweep(FRAME[:2], METHODS, "recall", False, chosen, 4.0, [], tmp_path / "sweep.png")
     assert (tmp_path / "sweep.png").stat().st_size > 10_000
+
+
+def test_a_difference_outside_its_interval_is_drawn(tmp_path: Path) -> None:
+    outside = told("pca D=2", 0.1) | {"low": 0.11, "high": 0.12}
+    draw_sweep(FRAME, METHODS, "recall", True, 8, 4.0, [outside], tmp_path / "sweep.png")
+    assert (tmp_path / "sweep.png").stat().st_size > 10_000
