@@ -13,7 +13,7 @@ import numpy as np
 
 from pipeline.embedding import Embedding
 from pipeline.pictures.colours import OTHER, OTHER_COLOUR, PALETTE, SIGNED, Colour, Groups, ordered
-from pipeline.pictures.names import name_some
+from pipeline.pictures.names import LETTERS, name_some, shortened
 from pipeline.pictures.projection import SHOWN, plane
 
 if TYPE_CHECKING:
@@ -109,21 +109,23 @@ def _draw_points(axes: "Axes", points: np.ndarray, size: np.ndarray, colour: Col
             of = values == name
             hue = OTHER_COLOUR if name == OTHER else PALETTE[i]
             axes.scatter(x[of], y[of], s=size[of], color=hue, alpha=0.5, linewidths=0)
-            axes.scatter([], [], s=30, color=hue, label=_plain(name))  # in the legend all have one size
-        axes.legend(title=_plain(colour.name), fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+            axes.scatter([], [], s=30, color=hue, label=_short(name))  # in the legend all have one size
+        axes.legend(title=_short(colour.name), fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     else:
         from matplotlib.colors import LinearSegmentedColormap
 
         low, high = colour.reach
         hues = LinearSegmentedColormap.from_list("signed", SIGNED) if colour.scale == "diverging" else "viridis"
         drawn = axes.scatter(x, y, s=size, c=colour.values, cmap=hues, vmin=low, vmax=high, alpha=0.7, linewidths=0)
-        bar = axes.figure.colorbar(drawn, ax=axes, shrink=0.5, label=_plain(colour.name), ticks=[low, high])
-        bar.ax.set_yticklabels(map(_plain, colour.ends))
+        bar = axes.figure.colorbar(
+            drawn, ax=axes, shrink=0.5, label=_short(colour.name, 2 * LETTERS), ticks=[low, high]
+        )
+        bar.ax.set_yticklabels(map(_short, colour.ends))
 
 
-def _plain(text: str) -> str:
-    """A text in which `$` is no formula."""
-    return text.replace("$", r"\$")
+def _short(text: str, most: int = LETTERS) -> str:
+    """A text that leaves room for the map, and in which `$` is no formula."""
+    return shortened(text, most).replace("$", r"\$")
 
 
 def _shown(embedding: Embedding, n: int) -> str:

@@ -15,10 +15,11 @@ LABELLED = 40
 """At most this many frequent tokens are named on a map, as far as the names do not cover each other."""
 _TRIED = 500
 """Among so many of the most frequent ones they are found."""
-_LETTERS = 28
+LETTERS = 28
+"""Of a name on a picture, at most."""
 
 
-def shortened(label: str, most: int = _LETTERS) -> str:
+def shortened(label: str, most: int = LETTERS) -> str:
     """A label of at most so many letters; a longer one is cut.
 
     >>> shortened("Alien"), shortened("Star Wars: Episode IV - A New Hope (1977)", 12)

@@ -8,6 +8,7 @@ from PIL import Image
 
 from pipeline.embedding import Embedding
 from pipeline.pictures import figures
+from pipeline.pictures.colours import Groups, Numbers
 from pipeline.pictures.figures import draw_losses, draw_map, draw_norms
 from pipeline.pictures.names import LABELLED
 from pipeline.vocabulary.vocabulary import Vocabulary
@@ -24,6 +25,21 @@ def test_a_map_is_drawn_at_any_d_and_for_any_label(dimension: int, tmp_path: Pat
     matrix = np.random.default_rng(0).normal(size=(len(labels), dimension)).astype(np.float32)
     draw_map(Embedding(Vocabulary.of(labels), matrix), "title", tmp_path / "map.png")
     assert 0.01 < ink(tmp_path / "map.png") < 0.5
+
+
+@pytest.mark.parametrize("of_numbers", [False, True])
+def test_long_names_of_what_colours_mean_leave_room_for_the_map(of_numbers: bool, tmp_path: Path) -> None:
+    long, values = "what is written on the cover of a book " * 5, [0.0, 1.0, -1.0]
+    colour = (
+        Numbers(long, np.array(values), "diverging", [long] * 3)
+        if of_numbers
+        else Groups(long, ["short", long, f"another {long}"])
+    )
+    embedding = Embedding(Vocabulary.of({"a": 3, "b": 2, "c": 1}), np.eye(3, 2, dtype=np.float32))
+    draw_map(embedding, "title", tmp_path / "map.png", colour)
+    across = (np.asarray(Image.open(tmp_path / "map.png").convert("L")) < 250).any(axis=0)
+    assert 0.01 < ink(tmp_path / "map.png") < 0.5
+    assert not across[-5:].any()
 
 
 def test_names_on_a_map_do_not_cover_each_other_and_many_are_shown(
