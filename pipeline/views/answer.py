@@ -18,7 +18,7 @@ _ALL_OTHERS = {1: "the other baseline", 2: "both other baselines"}
 
 
 def answer(comparison: Comparison) -> str:
-    """Which D to take and why, and whether the learned embedding beats PCA and the others; one to three sentences."""
+    """Which D to take and why, and what the learned embedding is beside PCA and the others; one to four sentences."""
     if not comparison.metrics:
         return "Nothing was measured, because no example is held out."
     few = too_few(comparison)
@@ -26,7 +26,7 @@ def answer(comparison: Comparison) -> str:
         return few
     blind = without_signal(comparison)
     first = _no_signal(comparison, blind) if blind else _dimension(comparison)
-    return " ".join(sentence for sentence in (first, _worth(comparison)) if sentence)
+    return " ".join(sentence for sentence in (first, _worth(comparison, bool(blind))) if sentence)
 
 
 def too_few(comparison: Comparison) -> str:
@@ -137,8 +137,13 @@ def _share(smaller: int, larger: int) -> str:
     return f"at {share or f'{smaller / larger:.0%}'} of the size"
 
 
-def _worth(comparison: Comparison) -> str:
-    """The learned embedding beside PCA of the same D, and that of the D to take beside every other baseline."""
+def _worth(comparison: Comparison, is_blind: bool) -> str:
+    """The learned embedding beside PCA of the same D, and that of the D to take beside every other baseline.
+
+    Args:
+        comparison: of the fits.
+        is_blind: whether no signal is shown, so that there is nothing by which others could differ.
+    """
     best, taken = comparison.about["best"], comparison.about["smallest"] or comparison.about["best"]
     beside_pca, others = [], {}
     for fit, against in comparison.told_pairs():
@@ -156,7 +161,9 @@ def _worth(comparison: Comparison) -> str:
     better = [name for name, verdict in others.items() if verdict == "worse"]
     are, of_which = "is" if len(better) == 1 else "are", f" of D={taken}" if taken != best else ""
     than = f"{listed(better)} {are} better than the learned embedding{of_which}" if better else ""
-    return " ".join(f"{sentence}." for sentence in (said, than) if sentence)
+    level = [name for name, verdict in others.items() if verdict == "no difference shown" and not is_blind]
+    beside = f"Beside {listed(level)} no difference is shown" if level else ""
+    return " ".join(f"{sentence}." for sentence in (said, than, beside) if sentence)
 
 
 def _reached(comparison: Comparison) -> str:
