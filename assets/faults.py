@@ -63,7 +63,8 @@ def broken_database(path: Path) -> str | None:
     if path.is_dir():
         return f"{path}: is a folder, where a database should be. Move it away: the next run makes a new one."
     try:
-        connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
+        # not read-only, so that SQLite can take back the half change of a process that was killed
+        connection = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True)
         try:
             connection.execute("select count(*) from sqlite_master").fetchone()
         finally:

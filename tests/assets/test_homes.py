@@ -1,15 +1,18 @@
 """Odd homes: each ends in a sentence, with an exit code that is not 0, and loses nothing."""
 
 import shutil
+import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from assets.__main__ import main
-from assets.faults import in_words
+from assets.faults import broken_database, in_words
 from pipeline.config.dataset import Dataset
+from tests.killed import killed_database
 
 PROJECT = Path(__file__).parents[2]
 
@@ -64,6 +67,14 @@ def test_a_broken_database_is_told_and_stays(
     path.write_bytes(b"this is no database, and yet it is here" * 100)
     assert f"{path}: the database is broken. Move it away" in run(tmp_path / "home")
     assert path.read_bytes().startswith(b"this is no database")
+
+
+def test_the_half_change_of_a_killed_process_is_taken_back(tmp_path: Path) -> None:
+    database = killed_database(tmp_path / "killed.db")
+    assert broken_database(database) is None
+    assert not (tmp_path / "killed.db-journal").exists()
+    with closing(sqlite3.connect(database)) as connection:
+        assert connection.execute("SELECT count(*) FROM sales").fetchone() == (0,)
 
 
 @pytest.mark.parametrize("text", ["a: [", "storage: 5", "what: is this"])

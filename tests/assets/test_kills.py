@@ -38,7 +38,9 @@ def run(started: Callable[..., Process]) -> Callable[[Path, float | None], int]:
         home, conf = str(folder / "home"), str(folder / "conf")
         process = started("run", often=True, PIPELINE_HOME=home, PIPELINE_CONF=conf)
         with suppress(TimeoutError):
-            return process.wait(PATIENCE if seconds is None else seconds)
+            code = process.wait(PATIENCE if seconds is None else seconds)
+            assert code == 0, process.err
+            return code
         process.send_signal(signal.SIGKILL)
         return process.wait()
 

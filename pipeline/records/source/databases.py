@@ -20,6 +20,10 @@ _ROWS = 100_000
 """Rows of a batch, at most."""
 _POSTGRESQL = ("postgresql", "postgres")
 _FILES = {".sqlite": "sqlite", ".sqlite3": "sqlite", ".db": "sqlite", ".duckdb": "duckdb", ".ddb": "duckdb"}
+_HALF_CHANGED = (
+    "a program was stopped in the middle of a change of this database, and the next one that may write takes it back. "
+    "Open it once with that program, or with `sqlite3`."
+)
 _INSTALL = "pip install 'embedding-pipeline[databases]'"
 
 
@@ -77,6 +81,8 @@ class Query:
         except PipelineError:
             raise
         except Exception as error:  # each driver has exceptions of its own
+            if getattr(error, "sqlite_errorname", "") == "SQLITE_READONLY_ROLLBACK":
+                raise PipelineError(f"{self.name}: {_HALF_CHANGED}") from None
             reason = " ".join(str(error).split())[:300]
             raise PipelineError(f"{self.name}: the query cannot be answered ({reason}).") from None
 

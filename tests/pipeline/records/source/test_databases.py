@@ -15,6 +15,7 @@ from pipeline.config.records import Source
 from pipeline.errors import PipelineError
 from pipeline.records.ingest import Records, ingest
 from pipeline.records.source import databases
+from tests.killed import killed_database
 
 SALES = pl.DataFrame(
     {"buyer": [1, 1, 2, None], "item": ["007", "é", "x", "y"], "price": [1.5, None, 2.0, 3.0]},
@@ -136,6 +137,16 @@ def test_a_database_that_cannot_be_used_is_told(address: str, sentence: str, rea
     with pytest.raises(PipelineError, match=sentence.replace("?", r"\?")) as told:
         read(address, "select 1 as buyer, 2 as item")
     assert "s3cret" not in str(told.value)
+
+
+def test_a_database_that_a_killed_program_has_left_is_told_and_stays(
+    tmp_path: Path, read: Callable[..., Records]
+) -> None:
+    path = killed_database(tmp_path / "shop.db")
+    before = path.read_bytes()
+    with pytest.raises(PipelineError, match=r"shop\.db: a program was stopped in the middle of a change"):
+        read(path.name, "select * from sales")
+    assert path.read_bytes() == before
 
 
 def test_a_password_comes_from_the_environment_and_goes_nowhere(
