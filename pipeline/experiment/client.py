@@ -62,14 +62,30 @@ def client_of(uri: str) -> "MlflowClient":
     # what goes wrong with a database is told once, in a sentence
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     database = Path(uri.removeprefix(_SQLITE)).absolute() if uri.startswith(_SQLITE) else None
-    is_new = database is not None and not database.exists()
     try:
+        if database is not None and not database.exists():
+            with alone(uri):
+                _make(database)
         client = MlflowClient(tracking_uri=uri)
     except MlflowException as error:
         raise PipelineError(masked(f"MLflow at {uri} cannot be used: {error}")) from error
     if database is not None and database.is_file():
-        (moved_home.keep_beside if is_new else moved_home.follow)(database)
+        moved_home.follow(database)
     return client
+
+
+def _make(database: Path) -> None:
+    """Make a database with MLflow's tables, in one step: one that was made by half could never be used."""
+    from mlflow.tracking import MlflowClient
+
+    if database.exists():  # another process was faster
+        return
+    new = database.with_name(f".{database.name}.new")
+    for left in (new, new.with_name(f"{new.name}-journal")):  # by a process that was killed
+        left.unlink(missing_ok=True)
+    MlflowClient(tracking_uri=f"{_SQLITE}{new}")
+    moved_home.keep_beside(new)
+    new.replace(database)
 
 
 def artifact_of(client: "MlflowClient", run_id: str, name: str = "") -> Path:
@@ -103,11 +119,14 @@ def add_artifacts(client: "MlflowClient", run_id: str, folder: Path) -> None:
 
 @contextmanager
 def alone(uri: str) -> Iterator[None]:
-    """Lock a SQLite database: two processes that open a fresh one at once break it, so the second one waits."""
+    """Lock a SQLite database: of two processes that open a fresh one at once, the second one waits.
+
+    A process that has locked it may do so again.
+    """
     if not uri.startswith(_SQLITE):
         yield
         return
     database = Path(uri.removeprefix(_SQLITE))
     database.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{database}.lock"):
+    with FileLock(f"{database}.lock", is_singleton=True):
         yield

@@ -1,15 +1,20 @@
 import re
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 from mlflow.tracking import MlflowClient
 
 from pipeline.errors import PipelineError
+from pipeline.experiment.client import prepare
 from pipeline.experiment.tracking import Tracker, cure
 from tests.conftest import wait_until
+
+PREPARE = "import sys; from pipeline.experiment.client import prepare; prepare(sys.argv[1])"
 
 
 @pytest.fixture(scope="session")
@@ -188,9 +193,28 @@ def test_the_cure_of_a_deleted_experiment_tells_no_password() -> None:
     assert "gc" not in cure("https://host", "3")
 
 
-def test_two_processes_can_meet_a_fresh_database(tmp_path: Path) -> None:
-    code = "import sys; from pipeline.experiment.client import prepare; prepare(sys.argv[1])"
+def tables(folder: Path) -> int:
+    """How many tables there are in the database that is made in a folder."""
+    found = 0
+    for path in folder.glob("*fresh.db*"):
+        with suppress(sqlite3.Error), closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+            found += connection.execute("SELECT count(*) FROM sqlite_master WHERE type = 'table'").fetchone()[0]
+    return found
+
+
+def test_a_database_that_a_killed_process_has_made_by_half_is_made_anew(tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path}/fresh.db"
-    both = [subprocess.Popen([sys.executable, "-c", code, uri], stderr=subprocess.PIPE) for _ in range(2)]
+    with subprocess.Popen([sys.executable, "-c", PREPARE, uri]) as process:
+        while tables(tmp_path) < 30:
+            assert process.poll() is None
+        process.kill()
+    prepare(uri)
+    assert Tracker(uri, tmp_path, "one").current() == {}
+    assert sorted(path.name for path in tmp_path.glob("*fresh.db*")) == ["fresh.db", "fresh.db.lock"]
+
+
+def test_two_processes_can_meet_a_fresh_database(tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path}/fresh.db"
+    both = [subprocess.Popen([sys.executable, "-c", PREPARE, uri], stderr=subprocess.PIPE) for _ in range(2)]
     said = [process.communicate()[1].decode() for process in both]
     assert [process.returncode for process in both] == [0, 0], said
