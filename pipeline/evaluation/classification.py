@@ -45,27 +45,37 @@ def classification_metrics(target: Array, predicted: Array, probability: Array, 
     }
 
 
-def roc_auc(positive: Array, score: Array, weights: Array) -> Array:
+def roc_auc(positive: Array, score: Array, weights: Array, fold: Array | None = None) -> Array:
     """How often an example of one class has a higher score than one of the other; equal scores count half.
+
+    Only examples of one fold are compared, since each fold has a fit of its own, with a scale of its own (Forman and
+    Scholz, 2010). Of all folds together, a fit that always gives the share of the class would seem worse than chance.
 
     Args:
         positive: (N,) whether an example is of the class that the score is for.
         score: (N,) the score of each example for that class.
         weights: (R, N) how often each example counts.
+        fold: (N,) the fold of each example, if there are several.
 
     Returns:
-        (R,) between 0 and 1; NaN where one of the classes is missing.
+        (R,) between 0 and 1; NaN where no two examples can be compared.
 
     >>> roc_auc(np.array([False, True, False, True]), np.array([0.1, 0.9, 0.4, 0.4]), np.ones((1, 4)))
     array([0.875])
     """
+    of_fold = [np.arange(len(score))] if fold is None else [np.flatnonzero(fold == one) for one in np.unique(fold)]
+    each = [_won_and_pairs(positive[rows], score[rows], weights[:, rows]) for rows in of_fold]
+    won, pairs = np.sum(each, axis=0)
+    return np.asarray(np.divide(won, pairs, out=np.full(len(won), np.nan), where=pairs > 0))
+
+
+def _won_and_pairs(positive: Array, score: Array, weights: Array) -> tuple[Array, Array]:
+    """(R,) how many pairs of two classes have the higher score where it belongs, and (R,) how many there are."""
     order = np.argsort(score, kind="stable")
     starts = np.flatnonzero(np.append(True, np.diff(score[order]) > 0))
     of, others = (np.add.reduceat((weights * which)[:, order], starts, axis=1) for which in (positive, ~positive))
     below = np.cumsum(others, axis=1) - others
-    pairs = of.sum(axis=1) * others.sum(axis=1)
-    won = (of * (below + others / 2)).sum(axis=1)
-    return np.asarray(np.divide(won, pairs, out=np.full(len(won), np.nan), where=pairs > 0))
+    return (of * (below + others / 2)).sum(axis=1), of.sum(axis=1) * others.sum(axis=1)
 
 
 def _one_hot(names: Array, values: Array) -> sparse.csr_matrix:

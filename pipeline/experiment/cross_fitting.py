@@ -33,7 +33,8 @@ class CrossFitted:
     fitted: Fitted
     """The fit to keep: the only one, or, with folds, a fit on all examples."""
     scores: Mapping[str, pl.DataFrame]
-    """By part (validation, test) the scores of all folds, from the task's `evaluate`; empty parts are absent."""
+    """By part (validation, test) the scores of all folds, from the task's `evaluate`, with the number of the fold in
+    the column `fold` if there are several; empty parts are absent."""
     chosen: Sequence[Mapping[str, Any]]
     """What validation chose in each fold."""
     seconds: float
@@ -93,10 +94,10 @@ def cross_fit(
                 log_losses(losses, epoch)
     fitted = fits[-1].fitted
     assert fitted is not None
-    scores = {part: [fold.scores[part] for fold in folds if part in fold.scores] for part in HELD_OUT}
+    scores = {part: {i: fold.scores[part] for i, fold in enumerate(folds) if part in fold.scores} for part in HELD_OUT}
     return CrossFitted(
         fitted,
-        {part: pl.concat(frames) for part, frames in scores.items() if frames},
+        {part: _of_all(frames) for part, frames in scores.items() if frames},
         [fold.fits[0].chosen for fold in folds],
         sum(fit.seconds for fit in fits),
         sum(fit.seconds for fold in folds for fit in fold.of_seeds),
@@ -121,6 +122,13 @@ def typical(chosen: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         name: statistics.mode(values) if isinstance(values[0], str) else statistics.median_low(values)
         for name, values in of_each.items()
     }
+
+
+def _of_all(frames: Mapping[int, pl.DataFrame]) -> pl.DataFrame:
+    """The scores of all folds, by the number of the fold."""
+    if len(frames) == 1:
+        return next(iter(frames.values()))
+    return pl.concat([frame.with_columns(fold=pl.lit(i, pl.Int32)) for i, frame in frames.items()])
 
 
 def _means(fits: Sequence[Losses]) -> Iterator[tuple[dict[str, float], int]]:

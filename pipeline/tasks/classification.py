@@ -149,7 +149,8 @@ class Classification(TargetTask):
         target, predicted = scores["target"].to_numpy(), scores["predicted"].to_numpy()
         found = classification_metrics(target, predicted, scores["probability"].to_numpy(), weights)
         if len(set(target)) == 2 and scores["second"].null_count() == 0:
-            found["roc_auc"] = roc_auc(target == max(target), scores["second"].to_numpy(), weights)
+            fold = scores["fold"].to_numpy() if "fold" in scores.columns else None
+            found["roc_auc"] = roc_auc(target == max(target), scores["second"].to_numpy(), weights, fold)
         return found
 
     def effect(self, answers: Array) -> npt.NDArray[np.float64]:

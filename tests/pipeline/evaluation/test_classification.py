@@ -40,3 +40,14 @@ def test_the_weighted_area_under_the_curve_is_that_of_scikit_learn(seed: int) ->
 
 def test_without_one_of_two_classes_there_is_no_area() -> None:
     assert np.isnan(roc_auc(np.array([True, False]), np.array([0.2, 0.1]), np.array([[1.0, 0.0]]))).all()
+
+
+def test_of_several_folds_only_examples_of_one_are_compared() -> None:
+    """A fold has the share of the positive among the others as its score: of all folds, the order is the wrong one."""
+    positive, fold = np.array([True, False] * 3 + [False] * 3), np.repeat([0, 1, 2], 3)
+    share = np.array([np.mean(positive[fold != one]) for one in fold])
+    weights = np.ones((1, 9))
+    assert roc_auc(positive, share, weights)[0] < 0.4
+    assert roc_auc(positive, share, weights, fold)[0] == 0.5
+    each = [metrics.roc_auc_score(positive[fold == one], share[fold == one]) for one in (0, 1)]
+    assert roc_auc(positive, share, weights, fold)[0] == pytest.approx(np.mean(each))

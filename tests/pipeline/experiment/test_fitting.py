@@ -169,6 +169,8 @@ def test_in_folds_every_example_is_evaluated_once_and_the_fit_on_all_of_them_is_
         (scores,) = load_scores(tracker, [fit], part)
         assert sorted(scores["example"]) == examples.frame["example"].to_list()
         assert scores["ndcg_at_20"].mean() == pytest.approx(fit.metrics[f"{part}_ndcg_at_20"])
+        for fold in range(3):
+            assert scores.filter(fold=fold)["example"].to_list() == list(examples.held_out(part, fold).ids)
     run = tracker.client.get_run(fit.run_id)
     chosen = run.data.params["selected.epochs" if method == "embedding" else "selected.regularisation"].split(", ")
     assert len(chosen) == 3
