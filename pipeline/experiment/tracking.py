@@ -25,7 +25,7 @@ _ANSWER = "answer"
 
 def _above(tags: Mapping[str, str]) -> str:
     """What stands above the description of an experiment: what its runs have shown, if that was told."""
-    return f"**{tags[_ANSWER]}**\n\n" if _ANSWER in tags else ""
+    return f"{tags[_ANSWER]}\n\n" if _ANSWER in tags else ""
 
 
 def cure(uri: str, experiment_id: str) -> str:
