@@ -43,7 +43,8 @@ class Predictor(Model):
         """Write the schema of the columns that are read; the names of the others, and an example."""
         conf, schema = without_answers(conf_of(folder)), material.records.collect_schema()
         read = dict.fromkeys(column.name for column in named_columns(_single(conf)))
-        numbers = {number.column for number in conf.task.numbers()} - {*conf.token_columns}
+        named = {number.column for number in conf.task.numbers()} - {*conf.token_columns}
+        numbers = {name for name in named if schema[name] != pl.Boolean}  # true and false are asked for as they are
         dtypes = {name: pl.Float64() if name in numbers else schema[name] for name in read}
         pl.DataFrame(schema=dtypes).write_parquet(folder / COLUMNS)
         first = material.records.select(number(name, schema).alias(name) if name in numbers else name for name in read)

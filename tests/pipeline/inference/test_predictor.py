@@ -116,6 +116,19 @@ def test_values_are_read_in_the_dtype_of_the_source() -> None:
         column("tags", ["a"], pl.List(pl.String))
 
 
+def test_a_number_that_is_true_or_false_is_asked_for_as_it_is(
+    put_to_work: Callable, homes: Dataset, priced_words: pl.DataFrame
+) -> None:
+    records = priced_words.with_columns(area=pl.col("area") > priced_words["area"].median())
+    made = put_to_work(with_baselines(homes, Baseline.kinds()["ridge"]()), records, "ridge")
+    measured = made.scores["test"]
+    asked = records[measured["example"].cast(pl.Int64).to_list()].to_dicts()
+    expected = pytest.approx(measured["predicted"].to_list(), rel=1e-6)
+    assert made.model.predict(asked)["predicted"].to_list() == expected
+    assert made.model.predict([{**one, "area": float(one["area"])} for one in asked])["predicted"].to_list() == expected
+    assert made.model.example()[0]["area"] is records["area"][0]
+
+
 def test_no_records_have_no_predictions_and_a_frame_of_pandas_is_read_by_its_rows(priced: NumberPredictor) -> None:
     record = {"text": "castle garden", "area": 100.0}
     assert priced.predict([]).schema == priced.predict([record]).schema
