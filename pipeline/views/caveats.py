@@ -28,16 +28,17 @@ def caveats(conf: Dataset, comparison: Comparison) -> list[str]:
 
 def _seeds(conf: Dataset, comparison: Comparison) -> str:
     """Which chance is in the intervals, and which is not."""
+    what = "the held-out examples" if comparison.about.get("n_groups") is None else "groups of the held-out examples"
     if (seeds := comparison.about.get("seeds", 1)) > 1:
         return (
-            f"What is shown are the fits of one seed ({conf.seed}). The intervals are over the held-out examples and "
+            f"What is shown are the fits of one seed ({conf.seed}). The intervals are over {what} and "
             f"over seeds: each fit that has chance in it was made {seeds} times"
             f"{' in every fold' if conf.split.folds else ''}. The chance of which examples are learned from is not in "
             "them."
         )
     return (
-        f"Each fit is one training with one seed ({conf.seed}). The intervals are over the held-out examples; the "
-        "chance of a training is not in them: `seeds: 3` measures it."
+        f"Each fit is one training with one seed ({conf.seed}). The intervals are over {what}; the chance of a "
+        "training is not in them: `seeds: 3` measures it."
     )
 
 

@@ -46,4 +46,15 @@ def test_it_says_which_chance_the_intervals_cover() -> None:
     assert "each fit that has chance in it was made 2 times in every fold" in told[1]
 
 
+def test_intervals_over_groups_are_called_so() -> None:
+    conf = Dataset.model_validate({"name": "films", "source": {"path": "films.csv"}, **MOVIES})
+    scores = pl.DataFrame({"example": ["a", "b"], "recall_at_20": [0.2, 0.4]})
+    alone, grouped = (
+        caveats(conf, Comparison.of(FITS, 10, conf.task, {"test": [frame]}))[0]
+        for frame in (scores, scores.with_columns(group=pl.Series([7, 8], dtype=pl.UInt64)))
+    )
+    assert "The intervals are over the held-out examples;" in alone
+    assert "The intervals are over groups of the held-out examples;" in grouped
+
+
 COLUMNS = {"missing_tokens": ["recall_at_20", "ndcg_at_20"], "regression": ["target", "predicted"]}
