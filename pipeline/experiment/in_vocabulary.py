@@ -8,7 +8,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from pipeline.embedding import Embedding, Fitted, nowhere
-from pipeline.inference.bulk import translation
+from pipeline.inference.bulk import in_own, translation
 from pipeline.tasks.classification import LEAST
 from pipeline.vocabulary.vocabulary import Vocabulary
 
@@ -43,12 +43,12 @@ class InVocabulary:
         own, (learned, today) = fitted.embedding.vocabulary, classes
         place = {name: i for i, name in enumerate(learned)}
         self._class = np.array([place.get(name, -1) for name in today], np.int64)  # (C,) among its own, -1 for none
-        self._place = own.encode(vocabulary.tokens["token"])  # (V,) in its own vocabulary, -1 for none
-        self._to_own = translation(vocabulary, own) * unit
+        self._place = own.find(vocabulary.tokens["token"])  # (V,) in its own vocabulary, -1 for none
+        self._to_own, self._unit = translation(vocabulary, own), unit
 
     def score(self, inputs: sparse.csr_matrix, dense: npt.NDArray[np.float64]) -> Array:
         """Scores as `Fitted.score` gives them, of the tokens of the other vocabulary where tokens are predicted."""
-        scores = self.fitted.score(sparse.csr_matrix(inputs @ self._to_own), dense)
+        scores = self.fitted.score(in_own(inputs, self._to_own) * self._unit, dense)
         if len(self._class):
             known = self._class >= 0
             probabilities = np.full((len(scores), len(self._class)), LEAST)

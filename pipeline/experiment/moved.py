@@ -31,7 +31,7 @@ def beside(fitted: Fitted, before: Embedding, turn: bool) -> Fitted:
 
     assert isinstance(fitted, FittedNetwork)
     embedding = fitted.embedding
-    place = before.vocabulary.encode(embedding.vocabulary.tokens["token"])
+    place = before.vocabulary.find(embedding.vocabulary.tokens["token"])
     known = np.flatnonzero(place >= 0)
     if not len(known):
         return fitted

@@ -83,7 +83,7 @@ def recommend_each(
         said = time.monotonic()
         for start in range(0, len(rows), AT_ONCE):
             some = slice(start, start + AT_ONCE)
-            inputs = rows.inputs[some] if to_own is None else sparse.csr_matrix(rows.inputs[some] @ to_own)
+            inputs = rows.inputs[some] if to_own is None else in_own(rows.inputs[some], to_own)
             yield rows.ids[some], inputs
             if time.monotonic() - said > SAID_EVERY:
                 said = time.monotonic()
@@ -155,7 +155,18 @@ def _to_own(own: Embedding, vocabulary: Vocabulary) -> sparse.csr_matrix | None:
 
 
 def translation(vocabulary: Vocabulary, own: Vocabulary) -> sparse.csr_matrix:
-    """(V, V') with a 1 where a token of one vocabulary is one of the other."""
+    """(V, V') with a 1 where a token of one vocabulary is one of the other, or falls under its `<unknown>`."""
     place = own.encode(vocabulary.tokens["token"])
     known = np.flatnonzero(place >= 0)
     return sparse.csr_matrix((np.ones(len(known)), (known, place[known])), shape=(len(vocabulary), len(own)))
+
+
+def in_own(inputs: sparse.csr_matrix, to_own: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Lists (N, V') over a model's own vocabulary, from lists (N, V) over another one and their `translation`.
+
+    Several tokens that fall under `<unknown>` count once, as everywhere; where tokens have weights, these add up.
+    """
+    found = sparse.csr_matrix(inputs @ to_own)
+    if (inputs.data == 1).all():
+        found.data[:] = 1.0
+    return found

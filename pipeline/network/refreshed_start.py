@@ -37,7 +37,7 @@ def refreshed_start(
         rows: the training examples, which tell what new tokens are seen with.
         dtype: of the network's numbers.
     """
-    place = before.encode(now.tokens["token"])  # (V,) in the earlier vocabulary, -1 for a new token
+    place = before.find(now.tokens["token"])  # (V,) in the earlier vocabulary, -1 for a new token
     counts = rows.inputs.counts
     found = dict(weights)
     found[_TABLE] = _rows(weights[_TABLE], place, rows, counts)

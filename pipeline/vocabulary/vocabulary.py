@@ -74,11 +74,14 @@ class Vocabulary:
 
     def encode(self, tokens: list[str] | pl.Series) -> npt.NDArray[np.int64]:
         """The integer of each token; a token without a place gets that of `<unknown>`, or -1 if there is none."""
+        found = self.find(tokens)
+        return np.where(found < 0, self.unknown, found)
+
+    def find(self, tokens: list[str] | pl.Series) -> npt.NDArray[np.int64]:
+        """The integer of each token; -1 for a token without a place of its own, though such tokens may share one."""
         ids = pl.int_range(len(self), eager=True)
-        known = self.tokens["token"]
         asked = pl.Series(tokens, dtype=pl.String)
-        found = asked.replace_strict(known, ids, default=self.unknown, return_dtype=pl.Int64)
-        return found.to_numpy()
+        return asked.replace_strict(self.tokens["token"], ids, default=-1, return_dtype=pl.Int64).to_numpy()
 
     @property
     def unknown(self) -> int:

@@ -52,9 +52,12 @@ def with_two_new(records: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([records, some.select("user", movie=genre, title=genre)])
 
 
+@pytest.mark.parametrize("unknown", ["drop", "share"])
 def test_known_tokens_keep_their_places_and_new_ones_begin_near_their_companions(
-    movies: Dataset, two_genres: pl.DataFrame, encoded: Callable
+    unknown: str, movies: Dataset, two_genres: pl.DataFrame, encoded: Callable
 ) -> None:
+    settings = movies.vocabulary.model_copy(update={"unknown": unknown})
+    movies = movies.model_copy(update={"vocabulary": settings})
     before, rows = encoded(two_genres, movies)
     fit = fitted(movies, before, rows)
     now, more = encoded(with_two_new(two_genres), movies, before)
@@ -66,6 +69,10 @@ def test_known_tokens_keep_their_places_and_new_ones_begin_near_their_companions
     for genre, other in (("war", "love"), ("love", "war")):
         row = table[now.index(f"{genre}-new")]
         assert cosine(row, middle[genre]) > 0.9 > 0 > cosine(row, middle[other])
+    drift = beside(fitted(movies, now, more), fit.embedding, turn=False).embedding.drift
+    assert drift is not None
+    assert np.isfinite(drift[: len(before)]).all()
+    assert np.isnan(drift[len(before) :]).all()  # what is new has not moved
     bias = start["bias.weight"]
     assert bias.shape == (len(now), 1)
     assert np.isfinite(bias).all()
