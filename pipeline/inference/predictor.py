@@ -17,6 +17,7 @@ from pipeline.errors import PipelineError, nearest
 from pipeline.evaluation.conformal import covered, half_width
 from pipeline.examples.sparse_examples import HELD_OUT
 from pipeline.examples.unseen import Unseen, unseen, without_answers
+from pipeline.inference.as_written import AsWritten, writers
 from pipeline.inference.model import Model
 from pipeline.inference.requests import Rows, checked_params, column, plain, require_rows, short
 from pipeline.inference.saved_fit import Material, conf_of, load_fitted
@@ -128,9 +129,16 @@ class Predictor(Model):
                 if name not in columns and name not in self.facts["ignored"]:
                     raise PipelineError(f"row {i + 1}: there is no column {name!r}, {nearest(str(name), columns)}")
             for name, values in columns.items():
-                values.append(plain(row.get(name)))
+                value = plain(row.get(name))
+                is_odd = isinstance(value, bool | int | float) and self.schema[name] == pl.String
+                values.append(self._writers[name](value) if is_odd and name in self._writers else value)
         frame = pl.DataFrame([column(name, values, self.schema[name]) for name, values in columns.items()])
         return frame.with_columns(with_missing(name, dtype, self.conf, False) for name, dtype in self.schema.items())
+
+    @cached_property
+    def _writers(self) -> Mapping[str, AsWritten]:
+        """By column, what writes numbers, true and false as the source does."""
+        return writers(self.fitted.embedding.vocabulary, self.conf, self.schema)
 
     def _effects(self, found: Unseen, row: int) -> tuple[str, pl.DataFrame]:
         """What the effects of tokens are, in words, and the effect of each token of one row, the largest first."""

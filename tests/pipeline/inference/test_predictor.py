@@ -14,6 +14,7 @@ from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError
 from pipeline.inference.predictor import ClassPredictor, NumberPredictor
 from pipeline.inference.requests import column
+from pipeline.records.tokens.value import ValueTokens
 from tests.conftest import NOTED, WORDS, with_baselines
 
 
@@ -127,6 +128,22 @@ def test_a_number_that_is_true_or_false_is_asked_for_as_it_is(
     assert made.model.predict(asked)["predicted"].to_list() == expected
     assert made.model.predict([{**one, "area": float(one["area"])} for one in asked])["predicted"].to_list() == expected
     assert made.model.example()[0]["area"] is records["area"][0]
+
+
+def test_numbers_and_truths_in_a_column_of_texts_are_read_as_the_source_writes_them(
+    put_to_work: Callable, homes: Dataset, priced_words: pl.DataFrame
+) -> None:
+    more = {"rooms": ["2", "3", "04"], "sold": ["True", "False"]}
+    records = priced_words.with_columns(
+        pl.Series(name, texts).gather(np.arange(priced_words.height) % len(texts)) for name, texts in more.items()
+    )
+    value = ValueTokens(kind="value", columns=tuple(more))
+    model = put_to_work(homes.model_copy(update={"tokens": (*homes.tokens, value)}), records).model
+    as_texts = [{"rooms": "3", "sold": "True"}, {"rooms": "04", "sold": "False"}, {"rooms": "5", "sold": None}]
+    as_values = [{"rooms": 3.0, "sold": True}, {"rooms": 4, "sold": False}, {"rooms": 5, "sold": None}]
+    expected, found = (model.answers(rows, {}) for rows in (as_texts, as_values))
+    assert found == expected
+    assert [answer["unknown"] for answer in found] == [[], [], ["rooms=5"]]
 
 
 def test_no_records_have_no_predictions_and_a_frame_of_pandas_is_read_by_its_rows(priced: NumberPredictor) -> None:
