@@ -43,8 +43,8 @@ class Predictor(Model):
     def prepare(cls, folder: Path, material: Material) -> dict[str, Any]:
         """Write the schema of the columns that are read; the names of the others, and an example."""
         conf, schema = without_answers(conf_of(folder)), material.records.collect_schema()
-        read = dict.fromkeys(column.name for column in named_columns(_single(conf)))
-        named = {number.column for number in conf.task.numbers()} - {*conf.token_columns}
+        read = dict.fromkeys(column.name for column in named_columns(_single(conf, schema)))
+        named = {number.column for number in conf.numbers()} - {*conf.token_columns}
         numbers = {name for name in named if schema[name] != pl.Boolean}  # true and false are asked for as they are
         dtypes = {name: pl.Float64() if name in numbers else schema[name] for name in read}
         pl.DataFrame(schema=dtypes).write_parquet(folder / COLUMNS)
@@ -65,7 +65,8 @@ class Predictor(Model):
         """A prediction for each record, in their order.
 
         Args:
-            records: a frame, or dictionaries, with the columns of the source. A column may lack, as may a value.
+            records: a frame, or dictionaries, with the columns of the source. A column may lack, as may a value;
+                without a weight, tokens count as much as they did in the mean.
 
         Raises:
             PipelineError: a column is not of the source, or a value is not of the column's kind.
@@ -106,13 +107,17 @@ class Predictor(Model):
 
     def encoded(self, frame: pl.DataFrame) -> Unseen:
         """Records as sparse examples, one each."""
-        return unseen(frame.lazy(), self.embedding.vocabulary, _single(without_answers(self.conf)))
+        conf = _single(without_answers(self.conf), self.schema)
+        mean = self.facts.get("mean_weight", 1.0)
+        if conf.weight is not None:
+            frame = frame.with_columns(pl.col(conf.weight).fill_null(mean))
+        return unseen(frame.lazy(), self.embedding.vocabulary, conf, mean)
 
     def places(self, records: Rows | pl.DataFrame) -> npt.NDArray[np.float32]:
         """(N, D) for each record the mean of the vectors of its tokens; 0 if none is known."""
         inputs = self.encoded(self._frame(records)).inputs
-        lengths = np.maximum(np.diff(inputs.indptr), 1)[:, None]
-        return np.asarray(inputs @ self.embedding.matrix / lengths, np.float32)
+        total = np.maximum(np.asarray(inputs.sum(axis=1)), np.finfo(np.float32).tiny)
+        return np.asarray(inputs @ self.embedding.matrix / total, np.float32)
 
     @abstractmethod
     def predicted(self, found: Unseen) -> pl.DataFrame:
@@ -133,7 +138,12 @@ class Predictor(Model):
                 is_odd = isinstance(value, bool | int | float) and self.schema[name] == pl.String
                 values.append(self._writers[name](value) if is_odd and name in self._writers else value)
         frame = pl.DataFrame([column(name, values, self.schema[name]) for name, values in columns.items()])
-        return frame.with_columns(with_missing(name, dtype, self.conf, False) for name, dtype in self.schema.items())
+        frame = frame.with_columns(with_missing(name, dtype, self.conf, False) for name, dtype in self.schema.items())
+        weight = _single(self.conf, self.schema).weight
+        if weight is not None and len(odd := frame[weight].le(0).arg_true()):
+            given = frame[weight][odd[0]]
+            raise PipelineError(f"row {odd[0] + 1}, {weight}: is {given:g}, and a number above 0 is asked for.")
+        return frame
 
     @cached_property
     def _writers(self) -> Mapping[str, AsWritten]:
@@ -144,10 +154,9 @@ class Predictor(Model):
         """What the effects of tokens are, in words, and the effect of each token of one row, the largest first."""
         inputs = found.inputs[row]
         given = inputs.indices
-        rows = [inputs.indices[inputs.indices != token] for token in given]
-        indptr = np.append(0, np.cumsum([len(one) for one in rows]))
-        indices = np.concatenate([np.empty(0, np.int32), *rows])
-        without = sparse.csr_matrix((np.ones(len(indices)), indices, indptr), shape=(len(given), inputs.shape[1]))
+        without = sparse.csr_matrix(sparse.vstack([inputs] * len(given), format="csr") if len(given) else inputs[:0])
+        without.data[np.arange(len(given)) * (len(given) + 1)] = 0.0  # in each row another token
+        without.eliminate_zeros()
         dense = np.repeat(found.dense[[row]], len(given) + 1, axis=0)
         task = self.conf.task
         answers = self.fitted.score(sparse.vstack([inputs, without], format="csr"), dense).astype(np.float64)
@@ -227,6 +236,8 @@ def _rows_of(records: Any) -> Rows:
     return rows
 
 
-def _single(conf: Dataset) -> Dataset:
-    """The settings with which each record is an example."""
-    return conf.model_copy(update={"example": None, "weight": None})
+def _single(conf: Dataset, columns: pl.Schema) -> Dataset:
+    """The settings with which each record is an example; with its weight, where that is among the columns."""
+    is_read = conf.weight in columns and conf.weight not in conf.token_columns  # an earlier version did not read it
+    weight = conf.weight if is_read else None
+    return conf.model_copy(update={"example": None, "weight": weight})

@@ -49,7 +49,8 @@ def put_to_work(tmp_path: Path) -> Callable[..., Made]:
         for part, frame in done.scores.items():
             frame.write_parquet(fit / f"{part}_examples.parquet")
         about = vocabulary.beside(described(records.lazy(), conf))
-        facts = {"name": conf.name, "fit": method, "said": f"{method}."}
+        mean_weight = examples.about["mean_weight"]
+        facts = {"name": conf.name, "fit": method, "said": f"{method}.", "mean_weight": mean_weight}
         model_type(conf).write(tmp_path / name, Material(fit, about, records.lazy()), facts)
         return Made(Model.load(tmp_path / name), conf, vocabulary, examples, done.scores)
 

@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.baselines.logistic_regression import LogisticRegression
 from pipeline.baselines.pca_boosted_trees import PcaBoostedTrees
+from pipeline.baselines.ridge import Ridge
 from pipeline.config.baseline import Baseline
 from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError
@@ -144,6 +145,25 @@ def test_numbers_and_truths_in_a_column_of_texts_are_read_as_the_source_writes_t
     expected, found = (model.answers(rows, {}) for rows in (as_texts, as_values))
     assert found == expected
     assert [answer["unknown"] for answer in found] == [[], [], ["rooms=5"]]
+
+
+def test_the_tokens_of_a_record_count_as_much_as_its_weight_says(
+    put_to_work: Callable, homes: Dataset, priced_words: pl.DataFrame
+) -> None:
+    n = priced_words.height
+    records = priced_words.with_columns(id=pl.int_range(n).cast(pl.String), stars=pl.Series(1 + np.arange(n) % 5))
+    homes = with_baselines(homes, Ridge(weighting="binary"))
+    homes = homes.model_copy(update={"example": "id", "weight": "stars"})
+    made = put_to_work(homes, records, "ridge")
+    measured, model = made.scores["test"], made.model
+    asked = records[measured["example"].cast(pl.Int64).to_list()].to_dicts()
+    assert model.predict(asked)["predicted"].to_list() == pytest.approx(measured["predicted"].to_list(), rel=1e-6)
+    mean, bare = {**asked[0], "stars": model.facts["mean_weight"]}, {**asked[0], "stars": None}
+    assert model.predict([mean]).equals(model.predict([bare]))
+    light, heavy = (model.explain({**asked[0], "stars": stars}) for stars in (1, 5))
+    assert heavy.item(0, 2) == pytest.approx((1 + light.item(0, 2)) ** 5 - 1, rel=1e-4)
+    with pytest.raises(PipelineError, match="row 2, stars: is 0, and a number above 0"):
+        model.predict([mean, {**mean, "stars": 0}])
 
 
 def test_no_records_have_no_predictions_and_a_frame_of_pandas_is_read_by_its_rows(priced: NumberPredictor) -> None:
