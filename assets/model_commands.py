@@ -123,6 +123,8 @@ def score(dataset: str, source: str) -> int:
         )
     marks = set("*?[" if is_local else "*")  # in the address of a page, ? begins a query
     is_pattern = bool(marks & set(path.name)) and not (is_local and path.exists())
+    if is_local and not is_pattern and not os.path.lexists(path):
+        raise PipelineError(f"{source}: there is no such file. Correct the path: it was looked for from {Path.cwd()}.")
     name = "records" if is_pattern else without_ending(source) or "records"
     folder = path.parent if is_local and path.parent.is_dir() else Path.cwd()
     logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")

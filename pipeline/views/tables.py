@@ -157,7 +157,8 @@ def _weighted(comparison: Comparison) -> list[str]:
     if weight is None:
         return []
     others = [name for name in comparison.frame["method"].unique().sort() if not estimator_type(name).uses_tokens]
-    but = f", except {listed(others)}, which do not look at tokens" if others else ""
+    do = "does" if len(others) == 1 else "do"
+    but = f", except {listed(others)}, which {do} not look at tokens" if others else ""
     return [f"A token counts as much as {weight} says, in every method{but}. Held-out tokens all count the same."]
 
 

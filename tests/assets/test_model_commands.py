@@ -321,7 +321,8 @@ def test_a_file_that_cannot_be_scored_is_told_and_leaves_the_earlier_answers(
     assert code == 1
     assert "there is no column 'text' in" in err
     code, _, err = typed("score", "houses", str(tmp_path / "none.csv"))
-    assert (code, "none.csv" in err) == (1, True)
+    assert (code, "none.csv: there is no such file" in err) == (1, True)
+    assert "source.path" not in err  # nobody wrote that
     code, _, err = typed("score", "houzes", str(tmp_path / "new.csv"))
     assert (code, "did you mean 'houses'" in err) == (1, True)
     assert (tmp_path / "new.scored.parquet").read_bytes() == b"earlier"
