@@ -77,6 +77,8 @@ def recommend_each(
         raise PipelineError(f"{model.facts['name']}: its model predicts no tokens.")
     vocabulary.require(examples.about["vocabulary"], "the sparse examples")
     to_own, rows = _to_own(model.embedding, vocabulary), examples.everything()
+    mean = examples.about["mean_weight"]
+    unit = mean / model.facts.get("mean_weight", mean)  # a weight is told in shares of the mean that was learned from
     folder.mkdir(parents=True)
 
     def lists() -> Iterator[Lists]:
@@ -84,7 +86,7 @@ def recommend_each(
         for start in range(0, len(rows), AT_ONCE):
             some = slice(start, start + AT_ONCE)
             inputs = rows.inputs[some] if to_own is None else in_own(rows.inputs[some], to_own)
-            yield rows.ids[some], inputs
+            yield rows.ids[some], inputs * unit
             if time.monotonic() - said > SAID_EVERY:
                 said = time.monotonic()
                 log.info(f"{model.facts['name']}: recommendations for {start + AT_ONCE:,} of {len(rows):,} examples")

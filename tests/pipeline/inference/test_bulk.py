@@ -1,0 +1,32 @@
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+from polars.testing import assert_frame_equal
+
+from pipeline.config.dataset import Dataset
+from pipeline.examples.encoding import encode
+from pipeline.inference.bulk import recommend_each
+from pipeline.inference.file_scoring import score_file
+from pipeline.records.pairs import pair_table
+from pipeline.vocabulary.vocabulary import build_vocabulary
+
+
+def test_an_earlier_model_reads_today_s_weights_in_its_own_unit(
+    put_to_work: Callable, movies: Dataset, two_genres: pl.DataFrame, tmp_path: Path
+) -> None:
+    """Today's mean weight is larger; the same lists get what they get from a file."""
+    stars = two_genres.with_columns(stars=1.0 + pl.int_range(pl.len()) % 5)
+    movies = movies.model_copy(update={"weight": "stars"})
+    model = put_to_work(movies, stars).model
+    more = stars.with_columns(user=pl.format("new-{}", "user"), stars=pl.lit(50.0))
+    today = pl.concat([stars, more])
+    vocabulary = build_vocabulary(pair_table(today.lazy(), movies), movies)
+    examples, log = encode(today.lazy(), vocabulary, movies), logging.getLogger("test")
+    assert examples.about["mean_weight"] > 2 * model.facts["mean_weight"]
+    each = recommend_each(model, examples, vocabulary, tmp_path / "each", log).frame.collect()
+    stars.write_csv(tmp_path / "old.csv")
+    scored = pl.read_parquet(score_file(model, str(tmp_path / "old.csv"), tmp_path / "old.parquet", log).path)
+    own = each.filter(~pl.col("example").str.starts_with("new-"))
+    assert_frame_equal(own.sort("example", "rank"), scored.sort("example", "rank"), rel_tol=1e-5)
