@@ -18,8 +18,9 @@ def caveats(conf: Dataset, comparison: Comparison) -> list[str]:
     return [
         *said,
         "Nearness is what an embedding means. Its axes have no meaning of their own, and another seed turns the space.",
-        f"A token that occurs {_fewer(conf.vocabulary.min_count)} in training is not in the vocabulary. The place of a "
-        "rare token rests on few examples, so its nearest tokens do too.",
+        f"A token that occurs {_fewer(conf.vocabulary.min_count)} in training is not in the vocabulary"
+        f"{'' if conf.vocabulary.keep is False else ', unless an earlier run gave it a place'}. The place of a rare "
+        "token rests on few examples, so its nearest tokens do too.",
         *([_later(conf)] if conf.split.by_time else []),
         *([_OF_OTHERS] if conf.split.hold_out == "last" and conf.split.time is not None else []),
         *([] if conf.task.predicts_tokens else [_EFFECT]),

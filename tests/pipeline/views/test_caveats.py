@@ -46,6 +46,16 @@ def test_it_says_which_chance_the_intervals_cover() -> None:
     assert "each fit that has chance in it was made 2 times in every fold" in told[1]
 
 
+@pytest.mark.parametrize(
+    ("keep", "said"), [(None, "vocabulary, unless an earlier run gave it"), (False, "vocabulary.")]
+)
+def test_kept_tokens_may_have_become_rare(keep: bool | None, said: str) -> None:
+    settings = {**MOVIES, "vocabulary": {"min_count": 3, "keep": keep}}
+    conf = Dataset.model_validate({"name": "films", "source": {"path": "films.csv"}, **settings})
+    told = " ".join(caveats(conf, Comparison.of(FITS, 10, conf.task, {})))
+    assert f"A token that occurs fewer than 3 times in training is not in the {said}" in told
+
+
 def test_intervals_over_groups_are_called_so() -> None:
     conf = Dataset.model_validate({"name": "films", "source": {"path": "films.csv"}, **MOVIES})
     scores = pl.DataFrame({"example": ["a", "b"], "recall_at_20": [0.2, 0.4]})
