@@ -1,7 +1,7 @@
 """The page of a number or a class: change words and numbers, and watch the answer and what each word adds to it."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import plotly.graph_objects as go
@@ -47,6 +47,18 @@ def _tell(model: Predictor, task: TargetTask, answer: dict[str, Any]) -> None:
     if answer["low"] is not None:
         ends = f"{_figure(answer['low'])} to {_figure(answer['high'])}"
         st.markdown(f"with {model.facts['coverage']:.0%} probability from {ends}")
+        if said := how_often_covered(model.facts):
+            st.caption(said)
+
+
+def how_often_covered(facts: Mapping[str, Any]) -> str:
+    """How many test examples such intervals have covered, as a sentence; empty where none was tested.
+
+    >>> how_often_covered({"covered": 0.7374, "covered_of": 99})
+    'Of 99 test examples such intervals have covered 74%.'
+    """
+    share = facts.get("covered")
+    return "" if share is None else f"Of {facts['covered_of']:,} test examples such intervals have covered {share:.0%}."
 
 
 def _figure(value: float) -> str:

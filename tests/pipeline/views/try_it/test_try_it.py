@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pipeline.tasks.regression import Regression
-from pipeline.views.try_it.prediction import _added
+from pipeline.views.try_it.prediction import _added, how_often_covered
 from pipeline.views.try_it.recommendation import _sides
 
 
@@ -44,3 +44,10 @@ def test_fields_follow_each_other_in_rows(monkeypatch: pytest.MonkeyPatch) -> No
     shown = AppTest.from_function(page).run()
     rows = [[column.markdown[0].value for column in shown.columns[i : i + 2] if column.markdown] for i in (0, 2, 4)]
     assert rows == [["a", "b"], ["c", "d"], ["e"]]
+
+
+def test_beside_an_interval_stands_how_many_test_examples_such_intervals_have_covered() -> None:
+    assert how_often_covered({"covered": 0.5, "covered_of": 1200}) == (
+        "Of 1,200 test examples such intervals have covered 50%."
+    )
+    assert how_often_covered({"covered": None, "covered_of": 0}) == ""
