@@ -106,6 +106,8 @@ def _read(value: Any, dtype: pl.DataType) -> Any:
     """A value in a column's dtype; none if it is of another kind."""
     if isinstance(value, list | dict) or (dtype.is_numeric() and isinstance(value, bool)):
         return None
+    if dtype == pl.Boolean and isinstance(value, str):
+        return {"true": True, "false": False}.get(value.strip().lower())
     read = pl.Series([value])
     try:
         if read.dtype == pl.String and isinstance(dtype, pl.Date | pl.Datetime | pl.Time):

@@ -107,7 +107,8 @@ def _in_rows(names: Sequence[str], n: int) -> Iterator[tuple[str, Any]]:
 def _chosen(model: Predictor, place: Any, name: str, value: Any, lowercase: bool) -> str | None:
     """The value of a column, chosen among those that are known."""
     known = _values(model, name)
-    given = _NONE if value is None else (str(value).lower() if lowercase else str(value))
+    is_low = lowercase or isinstance(value, bool)  # a token is `true`, where Python says True
+    given = _NONE if value is None else (str(value).lower() if is_low else str(value))
     options = [_NONE, *known] if given in known else [_NONE, *known, *([given] if given != _NONE else [])]
     found = place.selectbox(name, options, index=options.index(given), key=f"v-{name}")
     return None if found == _NONE else found

@@ -111,6 +111,7 @@ def test_values_are_read_in_the_dtype_of_the_source() -> None:
     assert days.to_list() == [date(2024, 2, 1), None]
     assert column("n", ["20", 3.0, None], pl.Int64()).to_list() == [20, 3, None]
     assert column("text", [20, "a"], pl.String()).to_list() == ["20", "a"]
+    assert column("sold", ["true", "False", True, None], pl.Boolean()).to_list() == [True, False, True, None]
     assert column("tags", [["a"], None], pl.List(pl.String)).to_list() == [["a"], None]
     with pytest.raises(PipelineError, match="row 1, day: is 'soon', and a value of Date is asked for"):
         column("day", ["soon"], pl.Date())
