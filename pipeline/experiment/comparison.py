@@ -103,6 +103,7 @@ class Comparison:
             "shows_signal": [metric.name for metric in metrics if metric.shows_signal],
             "lower_is_better": [metric.name for metric in metrics if not metric.higher_is_better],
             "weight": weight,
+            "predicts_tokens": task.predicts_tokens,
             "split": split,
             **chosen,
             "worth": worth_in_pca(fits, values, task),

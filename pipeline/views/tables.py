@@ -159,7 +159,8 @@ def _weighted(comparison: Comparison) -> list[str]:
     others = [name for name in comparison.frame["method"].unique().sort() if not estimator_type(name).uses_tokens]
     do = "does" if len(others) == 1 else "do"
     but = f", except {listed(others)}, which {do} not look at tokens" if others else ""
-    return [f"A token counts as much as {weight} says, in every method{but}. Held-out tokens all count the same."]
+    same = " Held-out tokens all count the same." if comparison.about.get("predicts_tokens") else ""
+    return [f"A token counts as much as {weight} says, in every method{but}.{same}"]
 
 
 def markdown(comparison: Comparison) -> str:

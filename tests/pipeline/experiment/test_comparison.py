@@ -8,6 +8,7 @@ import pytest
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import Fit
 from pipeline.tasks.missing_tokens import MissingTokens
+from pipeline.tasks.regression import Regression
 from pipeline.views import tables
 
 TASK = MissingTokens(kind="missing_tokens")
@@ -126,6 +127,12 @@ def test_it_says_by_what_tokens_count_and_which_methods_do_not_look_at_them(plan
     assert f"{said} boosted_trees and mean, which do not look" in unwrapped(tables.text(weighted))
     priced = Comparison.of([pricing[0], pricing[2]], 16, TASK, {"validation": [], "test": SCORES[:2]}, "minutes")
     assert f"{said} mean, which does not look" in unwrapped(tables.text(priced))
+    assert "Held-out tokens all count the same" in unwrapped(tables.text(weighted))
+    price = Regression(kind="regression", target="price")
+    of_homes = pl.DataFrame({"example": [str(i) for i in range(20)], "target": np.arange(20.0) + 1, "predicted": 1.0})
+    homes = Comparison.of(pricing[:2], 16, price, {"validation": [], "test": [of_homes] * 2}, "minutes")
+    assert said.removesuffix(", except") in unwrapped(tables.text(homes))
+    assert "Held-out tokens" not in tables.text(homes)
 
 
 def test_it_says_how_time_divides_what_was_tested() -> None:
