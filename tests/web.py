@@ -14,6 +14,8 @@ class Host:
 
     def __init__(self) -> None:
         self.content, self.break_off_at, self.password = CONTENT, 0, ""
+        self.is_weak = False
+        """Whether the mark of a file says only that it means the same, as of a server that compresses."""
         self.asked: list[dict[str, str]] = []
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, self))
         self.address = f"http://127.0.0.1:{self.server.server_port}"
@@ -35,7 +37,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         host = self.host
         host.asked.append(dict(self.headers))
-        mark = f'"{hashlib.sha256(host.content).hexdigest()}"'
+        mark = f'{"W/" if host.is_weak else ""}"{hashlib.sha256(host.content).hexdigest()}"'
         given = "Basic " + base64.b64encode(f"me:{host.password}".encode()).decode()
         if self.path.startswith("/missing"):
             return self.send_error(404)

@@ -54,7 +54,7 @@ class _Transfer:
     def __init__(self, url: str, path: Path) -> None:
         self.url, self.path = url, path
         self.part = path.with_name(f".{path.name}.part")
-        self.about = path.with_name(f".{path.name}.json")
+        self.about, self.about_part = path.with_name(f".{path.name}.json"), path.with_name(f".{path.name}.part.json")
 
     def done(self) -> Path:
         """The file, once it is complete."""
@@ -90,19 +90,26 @@ class _Transfer:
                 raise OSError("the file has changed")
             answer.raise_for_status()
             goes_on = answer.status_code == 206
-            self.about.write_text(json.dumps(_state(answer)))
+            if not goes_on:  # wherever this process ends, no file stands beside the state of another one
+                self.part.unlink(missing_ok=True)
+                self.about_part.write_text(json.dumps(_state(answer)))
             self._write(answer, goes_on)
+        self.about.unlink(missing_ok=True)
         self.part.replace(self.path)
+        self.about_part.replace(self.about)
 
     def _headers(self) -> dict[str, str]:
         """Asks for a changed file only, or for the rest of a file of which a part is there."""
+        has_part = self.part.exists()
         known: dict[str, Any] = {}
         with suppress(OSError, ValueError):
-            known = json.loads(self.about.read_text())
+            known = json.loads((self.about_part if has_part else self.about).read_text())
         mark = known.get("etag") or known.get("modified")
         headers = {"Accept-Encoding": "identity"}
-        if self.part.exists() and mark and not str(mark).startswith("W/"):
-            return headers | {"Range": f"bytes={self.part.stat().st_size}-", "If-Range": str(mark)}
+        if has_part:
+            is_exact = mark and not str(mark).startswith("W/")
+            part = {"Range": f"bytes={self.part.stat().st_size}-", "If-Range": str(mark)}
+            return headers | (part if is_exact else {})
         if self.path.exists() and known.get("etag"):
             headers["If-None-Match"] = str(known["etag"])
         elif self.path.exists() and known.get("modified"):

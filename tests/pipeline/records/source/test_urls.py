@@ -39,8 +39,30 @@ def test_a_transfer_that_breaks_off_goes_on_where_it_ended(host: Host, tmp_path:
 def test_a_part_of_an_earlier_version_is_not_gone_on_with(host: Host, tmp_path: Path) -> None:
     path = fetched(f"{host.address}/sales.csv", tmp_path)
     path.rename(path.with_name(f".{path.name}.part"))
+    path.with_name(f".{path.name}.json").rename(path.with_name(f".{path.name}.part.json"))
     host.content = b"user,item\n3,4\n"
     assert fetched(f"{host.address}/sales.csv", tmp_path).read_bytes() == host.content
+    assert "If-Range" in host.asked[-1]
+
+
+@pytest.mark.parametrize("is_weak", [False, True])
+def test_a_changed_file_that_broke_off_is_not_taken_for_the_earlier_one(
+    host: Host, tmp_path: Path, is_weak: bool
+) -> None:
+    url, host.is_weak = f"{host.address}/sales.csv", is_weak
+    fetched(url, tmp_path)
+    host.content, host.break_off_at = CONTENT.replace(b"2", b"3"), 1_200_000
+    assert fetched(url, tmp_path).read_bytes() == host.content
+    assert fetched(url, tmp_path).read_bytes() == host.content
+    assert "If-None-Match" in host.asked[-1]
+
+
+def test_a_part_without_a_state_is_not_gone_on_with(host: Host, tmp_path: Path) -> None:
+    url = f"{host.address}/sales.csv"
+    path = fetched(url, tmp_path)
+    path.with_name(f".{path.name}.part").write_bytes(b"user,item\n9,9\n")
+    host.content = CONTENT.replace(b"2", b"3")
+    assert fetched(url, tmp_path).read_bytes() == host.content
 
 
 def test_a_server_that_is_gone_leaves_the_copy_of_an_earlier_run(host: Host, tmp_path: Path) -> None:
