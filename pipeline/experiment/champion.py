@@ -107,13 +107,14 @@ def crown(
     """
     registry, size = ModelRegistry(tracker.client, conf.name), (examples.n_training, examples.shape[1])
     fit = best_fit(comparison, conf.resolved(*size), tracker)
-    present = registry.champion()
-    candidate = _registered(registry, fit, conf, comparison, records, examples, tracker)
-    conf = conf.resolved(*size)
-    decision = _decided(registry, present, candidate, conf, vocabulary, examples, tracker)
-    moved = decision.moves and (present is None or present.number != candidate.number)
-    if moved:
-        registry.move(candidate)
+    with registry.alone():
+        present = registry.champion()
+        candidate = _registered(registry, fit, conf, comparison, records, examples, tracker)
+        conf = conf.resolved(*size)
+        decision = _decided(registry, present, candidate, conf, vocabulary, examples, tracker)
+        moved = decision.moves and (present is None or present.number != candidate.number)
+        if moved:
+            registry.move(candidate)
     registry.note(candidate, {"verdict": decision.said})
     champion = candidate if decision.moves or present is None else present
     facts = json.loads((data_of(registry.folder(champion)) / "facts.json").read_text())

@@ -118,15 +118,19 @@ def add_artifacts(client: "MlflowClient", run_id: str, folder: Path) -> None:
 
 
 @contextmanager
-def alone(uri: str) -> Iterator[None]:
+def alone(uri: str, part: str = "") -> Iterator[None]:
     """Lock a SQLite database: of two processes that open a fresh one at once, the second one waits.
 
     A process that has locked it may do so again.
+
+    Args:
+        uri: of the database; any other is not locked.
+        part: locks only this part of it, such as a model.
     """
     if not uri.startswith(_SQLITE):
         yield
         return
     database = Path(uri.removeprefix(_SQLITE))
     database.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{database}.lock", is_singleton=True):
+    with FileLock(f"{database}.{part}.lock" if part else f"{database}.lock", is_singleton=True):
         yield

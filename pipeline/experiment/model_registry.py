@@ -4,11 +4,13 @@ A person who moves the alias has chosen: the pipeline moves it no more until tol
 """
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import PipelineError
+from pipeline.experiment.client import alone
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -46,6 +48,10 @@ class ModelRegistry:
             name: of the dataset, which is the model's.
         """
         self.client, self.name = client, name
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Wait for a contest or a choice of another process; who decides from what is there lets nobody change it."""
+        return alone(self.client.tracking_uri, self.name)
 
     def versions(self) -> list[Version]:
         """All versions, the newest first."""
@@ -94,16 +100,18 @@ class ModelRegistry:
     def pin(self, number: str) -> Version:
         """Give the alias to a version because a person says so; it stays until `release`."""
         version = self.require(number)
-        self.client.set_registered_model_alias(self.name, ALIAS, version.number)
-        self.client.set_registered_model_tag(self.name, _PINNED, "yes")
+        with self.alone():
+            self.client.set_registered_model_alias(self.name, ALIAS, version.number)
+            self.client.set_registered_model_tag(self.name, _PINNED, "yes")
         return version
 
     def release(self) -> Version | None:
         """Let the pipeline choose again; the present champion."""
-        champion = self.champion()
-        if champion is not None:
-            self.client.set_registered_model_tag(self.name, _PINNED, "no")
-            self.client.set_registered_model_tag(self.name, _MOVED_TO, champion.number)
+        with self.alone():
+            champion = self.champion()
+            if champion is not None:
+                self.client.set_registered_model_tag(self.name, _PINNED, "no")
+                self.client.set_registered_model_tag(self.name, _MOVED_TO, champion.number)
         return champion
 
     def note(self, version: Version, tags: Mapping[str, str]) -> None:

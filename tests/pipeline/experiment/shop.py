@@ -1,6 +1,7 @@
 """Contests in an MLflow of their own."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import polars as pl
@@ -30,8 +31,18 @@ class Shop:
     tracker: Tracker
     uri: str
 
-    def contest(self, conf: Dataset, records: pl.DataFrame, *methods: str, kept: Kept | None = None) -> Champion:
-        """Fit these methods on the records, and crown the champion; some may stay as it was the last time."""
+    def contest(
+        self,
+        conf: Dataset,
+        records: pl.DataFrame,
+        *methods: str,
+        kept: Kept | None = None,
+        meanwhile: Callable[[pl.DataFrame], pl.DataFrame] = lambda records: records,
+    ) -> Champion:
+        """Fit these methods on the records, and crown the champion; some may stay as it was the last time.
+
+        `meanwhile` happens when the contest reads the records.
+        """
         table, kept = pair_table(records.lazy(), conf), kept or Kept()
         vocabulary = build_vocabulary(table, conf, assign(table, conf, kept.parts), kept.vocabulary)
         examples = encode(records.lazy(), vocabulary, conf, table, kept.parts)
@@ -39,7 +50,8 @@ class Shop:
         fits = [fit for some in made for fit in some.fits]
         scores = {part: load_scores(self.tracker, fits, part) for part in ("validation", "test")}
         table = Comparison.of(fits, vocabulary_size(self.tracker, fits[0]), conf.task, scores)
-        return crown(conf, table, records.lazy(), vocabulary, examples, self.tracker, LOG)
+        lazy = records.lazy().map_batches(meanwhile)
+        return crown(conf, table, lazy, vocabulary, examples, self.tracker, LOG)
 
     def tomorrow(self, conf: Dataset, records: pl.DataFrame, *methods: str) -> Champion:
         """The next contest, which keeps what the last one tells."""
