@@ -8,6 +8,7 @@ import sys
 import dagster as dg
 import yaml
 from dagster._core.instance import InstanceRef
+from filelock import FileLock
 
 from assets.automation import ALL
 from assets.definitions import definitions
@@ -114,7 +115,10 @@ def instance() -> dg.DagsterInstance:
         PipelineError: its settings cannot be used.
     """
     try:
-        return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(dagster_home()), overrides=_UNCAPTURED))
+        with FileLock(dagster_home() / ".lock"):  # two processes that open fresh databases at once break them
+            made = dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(dagster_home()), overrides=_UNCAPTURED))
+            _ = made.run_storage, made.event_log_storage, made.schedule_storage  # each is opened when it is asked for
+            return made
     except (dg.DagsterError, yaml.YAMLError, AttributeError, TypeError) as error:  # what odd settings lead to
         reason = " ".join(str(error).split())[:300]
         raise PipelineError(

@@ -4,12 +4,14 @@ import shutil
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from assets.__main__ import main
+from assets.command import instance
 from assets.faults import broken_database, in_words
 from pipeline.config.dataset import Dataset
 from tests.killed import killed_database
@@ -75,6 +77,20 @@ def test_the_half_change_of_a_killed_process_is_taken_back(tmp_path: Path) -> No
     assert not (tmp_path / "killed.db-journal").exists()
     with closing(sqlite3.connect(database)) as connection:
         assert connection.execute("SELECT count(*) FROM sales").fetchone() == (0,)
+
+
+def test_several_that_open_a_fresh_home_at_once_wait_for_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def opened(_: int) -> int:
+        with instance() as dagster:
+            dagster.all_instigator_state()  # of the schedules
+            return len(dagster.get_runs())
+
+    for one in range(3):
+        monkeypatch.setenv("PIPELINE_HOME", str(tmp_path / f"home{one}"))
+        with ThreadPoolExecutor(4) as pool:
+            assert [*pool.map(opened, range(4))] == [0] * 4
 
 
 @pytest.mark.parametrize("text", ["a: [", "storage: 5", "what: is this"])
