@@ -152,12 +152,13 @@ class Tracker:
 
     def mark_current(self, run_id: str, name: str) -> None:
         """Tag a run as the one that counts among those of its name: the others were repeated, or had other settings."""
-        found = self.client.search_runs(
-            [self.experiment_id], f"attributes.run_name = '{name}' and tags.{CURRENT} = 'yes'"
-        )
-        for run in found:
-            self.client.set_tag(run.info.run_id, CURRENT, "no")
-        self.client.set_tag(run_id, CURRENT, "yes")
+        with alone(self.uri, "current"):  # of two processes, each would leave its own
+            found = self.client.search_runs(
+                [self.experiment_id], f"attributes.run_name = '{name}' and tags.{CURRENT} = 'yes'"
+            )
+            for run in found:
+                self.client.set_tag(run.info.run_id, CURRENT, "no")
+            self.client.set_tag(run_id, CURRENT, "yes")
 
     @contextmanager
     def run(self, name: str, tags: Mapping[str, str], params: Mapping[str, str]) -> Iterator[Run]:
