@@ -3,15 +3,17 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from mlflow.tracking import MlflowClient
 
 from pipeline.errors import PipelineError
 from pipeline.experiment.client import prepare
-from pipeline.experiment.tracking import Tracker, cure
+from pipeline.experiment.tracking import CURRENT, Tracker, cure
 from tests.conftest import wait_until
 
 PREPARE = "import sys; from pipeline.experiment.client import prepare; prepare(sys.argv[1])"
@@ -191,6 +193,23 @@ def test_the_cure_of_a_deleted_experiment_tells_no_password() -> None:
     assert "MLFLOW_TRACKING_URI='postgresql://me:***@host/runs' " in said
     assert said.endswith("gc --experiment-ids 3`, with your password for ***.")
     assert "gc" not in cure("https://host", "3")
+
+
+def test_of_several_that_finish_at_once_one_counts(tracker: Tracker) -> None:
+    """Each waits for the others before it marks its run."""
+    ids = []
+    for _ in range(4):
+        with tracker.run("pca D=2", {}, {}) as run:
+            ids.append(run.run_id)
+    together = Barrier(len(ids))
+
+    def mark(run_id: str) -> None:
+        together.wait()
+        tracker.mark_current(run_id, "pca D=2")
+
+    with ThreadPoolExecutor(len(ids)) as pool:
+        list(pool.map(mark, ids))
+    assert [tracker.tag(one, CURRENT) for one in ids].count("yes") == 1
 
 
 def tables(folder: Path) -> int:
