@@ -355,6 +355,7 @@ def test_before_anything_was_learned_it_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PIPELINE_HOME", str(tmp_path / "empty"))
-    for arguments in (["serve", "films"], ["score", "films", "x.csv"], ["champion", "films"]):
+    (tmp_path / "x.csv").write_text("user,movie\n1,2\n")
+    for arguments in (["serve", "films"], ["score", "films", str(tmp_path / "x.csv")], ["champion", "films"]):
         assert main(arguments) == 1
         assert "nothing was learned in" in capsys.readouterr().err
