@@ -13,7 +13,7 @@ from filelock import FileLock
 from assets.automation import ALL
 from assets.definitions import definitions
 from assets.home import conf_folder, dagster_home, home, require_home
-from assets.in_process import close_lost_runs, execute
+from assets.in_process import execute, fail_lost_runs
 from assets.resources import mlflow_from_environment
 from assets.storage import LOST, values
 from pipeline.config.dataset import Dataset
@@ -65,7 +65,7 @@ def run(name: str | None = None) -> int:
     mlflow = mlflow_from_environment()
     mlflow.prepare()
     with instance() as dagster:
-        close_lost_runs(dagster)
+        fail_lost_runs(dagster)
         job = definitions(datasets).resolve_job_def(name or ALL)
         result = execute(job, dagster, {"loggers": {"lines": {}}})
     failures = [event for event in result.all_events if event.is_step_failure]

@@ -25,7 +25,6 @@ _DATABASE = {
     "readonly database": "the database may not be written. Change its permissions, or set PIPELINE_HOME",
     "unable to open database": "the database cannot be opened. Correct its folder or its permissions",
     "database is locked": "the database is locked by another process. Wait until it has ended, and run again",
-    "already exists": "the database was made by half. Move it away: the next run makes a new one",
     "malformed": "the database is broken. Move it away: the next run makes a new one",
     "not a database": "the database is broken. Move it away: the next run makes a new one",
     "psycopg2.OperationalError": _NO_ANSWER,

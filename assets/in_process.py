@@ -40,8 +40,8 @@ def execute(job: dg.JobDefinition, instance: dg.DagsterInstance, run_config: Map
     return execute_run(InMemoryJob(job), run, instance)
 
 
-def close_lost_runs(instance: dg.DagsterInstance) -> None:
-    """Close, as failed, the runs of `execute` that lost their process: beside ten that run, Dagster begins no other."""
+def fail_lost_runs(instance: dg.DagsterInstance) -> None:
+    """End, as failed, the runs of `execute` that lost their process: beside ten that run, Dagster begins no other."""
     for run in instance.get_runs(dg.RunsFilter(statuses=ACTIVE_RUN_STATUSES)):
         run_id, _, process = run.tags.get(_PROCESS, "").partition(" ")
         if run_id == run.run_id and is_gone(process):

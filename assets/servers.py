@@ -14,7 +14,7 @@ from assets import links
 from assets.addresses import HOST, Pages, note_servers, noted_servers
 from assets.command import instance
 from assets.home import conf_folder, dagster_home, home, require_home
-from assets.in_process import CODE, close_lost_runs
+from assets.in_process import CODE, fail_lost_runs
 from assets.resources import mlflow_from_environment
 from pipeline.errors import PipelineError
 from pipeline.experiment.liveness import is_gone
@@ -64,7 +64,7 @@ def serve() -> int:
         require_free(int(address.rpartition(":")[2]), f"DAGSTER_PORT=3001 MLFLOW_PORT=5001 {typed('dev')}")
     links.follow(mlflow)
     with instance() as dagster:
-        close_lost_runs(dagster)
+        fail_lost_runs(dagster)
     for asked_to_end in (signal.SIGINT, signal.SIGTERM):  # a script's background job would ignore SIGINT
         signal.signal(asked_to_end, signal.default_int_handler)
     servers: list[subprocess.Popen[bytes]] = []

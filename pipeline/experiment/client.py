@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 _SQLITE = "sqlite:///"
+_BY_HALF = ("already exists", "duplicate column name")
+"""What SQLite says where MLflow makes tables of which some are there."""
 
 
 def prepare(uri: str) -> None:
@@ -56,6 +58,7 @@ def client_of(uri: str) -> "MlflowClient":
     from mlflow.exceptions import MlflowException
     from mlflow.tracking import MlflowClient
     from mlflow.tracking._tracking_service import utils
+    from sqlalchemy.exc import OperationalError
 
     # MLflow remembers where the files of a run are by its id alone, and a copied home has the same runs
     getattr(utils, "_artifact_repos_cache", {}).clear()
@@ -69,6 +72,13 @@ def client_of(uri: str) -> "MlflowClient":
         client = MlflowClient(tracking_uri=uri)
     except MlflowException as error:
         raise PipelineError(masked(f"MLflow at {uri} cannot be used: {error}")) from error
+    except OperationalError as error:
+        if database is None or not any(said in str(error) for said in _BY_HALF):
+            raise
+        raise PipelineError(
+            f"{database}: an earlier version was killed while it made the tables of this database. Move it away: the "
+            "next run makes a new one."
+        ) from error
     if database is not None and database.is_file():
         moved_home.follow(database)
     return client

@@ -17,6 +17,7 @@ from pipeline.experiment.in_vocabulary import InVocabulary
 from pipeline.experiment.model_registry import Version
 from pipeline.experiment.packaging import data_of
 from pipeline.experiment.tracking import Tracker
+from pipeline.inference.bulk import own_unit
 from pipeline.inference.model import Model
 from pipeline.vocabulary.vocabulary import Vocabulary
 
@@ -142,7 +143,7 @@ class Contest:
         if list(facts.get("dense", about["dense"])) != list(about["dense"]):
             return None
         classes = facts.get("classes", about["classes"]), about["classes"]
-        unit = about["mean_weight"] / facts.get("mean_weight", about["mean_weight"])
+        unit = own_unit(facts, self.examples)
         return InVocabulary(model.fitted, self.vocabulary, self.conf.task.predicts_tokens, unit, classes)
 
     def _paired(self, ours: pl.DataFrame, theirs: pl.DataFrame) -> Difference:

@@ -2,10 +2,10 @@
 
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
@@ -77,8 +77,7 @@ def recommend_each(
         raise PipelineError(f"{model.facts['name']}: its model predicts no tokens.")
     vocabulary.require(examples.about["vocabulary"], "the sparse examples")
     to_own, rows = _to_own(model.embedding, vocabulary), examples.everything()
-    mean = examples.about["mean_weight"]
-    unit = mean / model.facts.get("mean_weight", mean)  # a weight is told in shares of the mean that was learned from
+    unit = own_unit(model.facts, examples)
     folder.mkdir(parents=True)
 
     def lists() -> Iterator[Lists]:
@@ -161,6 +160,12 @@ def translation(vocabulary: Vocabulary, own: Vocabulary) -> sparse.csr_matrix:
     place = own.encode(vocabulary.tokens["token"])
     known = np.flatnonzero(place >= 0)
     return sparse.csr_matrix((np.ones(len(known)), (known, place[known])), shape=(len(vocabulary), len(own)))
+
+
+def own_unit(facts: Mapping[str, Any], examples: SparseExamples) -> float:
+    """Today's mean weight in shares of the mean that a model has learned from: weights are told in shares of a mean."""
+    today: float = examples.about["mean_weight"]
+    return today / float(facts.get("mean_weight", today))
 
 
 def in_own(inputs: sparse.csr_matrix, to_own: sparse.csr_matrix) -> sparse.csr_matrix:

@@ -232,6 +232,13 @@ def test_a_database_that_a_killed_process_has_made_by_half_is_made_anew(tmp_path
     assert sorted(path.name for path in tmp_path.glob("*fresh.db*")) == ["fresh.db", "fresh.db.lock"]
 
 
+def test_a_database_that_an_earlier_version_has_made_by_half_is_told(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "half.db")) as connection:
+        connection.execute("CREATE TABLE assessments (n)")
+    with pytest.raises(PipelineError, match=r"half\.db: an earlier version was killed .* Move it away"):
+        Tracker(f"sqlite:///{tmp_path}/half.db", tmp_path, "one")
+
+
 def test_two_processes_can_meet_a_fresh_database(tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path}/fresh.db"
     both = [subprocess.Popen([sys.executable, "-c", PREPARE, uri], stderr=subprocess.PIPE) for _ in range(2)]
