@@ -78,7 +78,7 @@ def vocabulary_asset(conf: Dataset) -> dg.AssetsDefinition:
         before = values().previous(context.asset_key, Vocabulary)
         return dg.MaterializeResult(
             value=counted,
-            data_version=dg.DataVersion(built.fingerprint),
+            data_version=dg.DataVersion(built.fingerprint_with_labels),
             metadata=of_vocabulary(built, kept.vocabulary) | metadata.made_from(context),
             check_results=checks.of_vocabulary(built, before),
         )

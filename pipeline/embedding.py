@@ -89,7 +89,7 @@ class Embedding:
         self.vocabulary.tokens.with_columns(vectors, *of_replicas, *moved).write_parquet(
             path,
             metadata={
-                "vocabulary": self.vocabulary.fingerprint,
+                "vocabulary": self.vocabulary.fingerprint_with_labels,
                 "provenance": json.dumps(dict(self.provenance)),
                 "replicas": str(0 if self.stability is None else self.stability.replicas),
             },
@@ -107,7 +107,8 @@ class Embedding:
             raise PipelineError(f"{path}: was not written by this pipeline: it has no provenance.")
         frame = pl.read_parquet(path, glob=False)
         vocabulary = Vocabulary.of_frame(frame.select("token", "label", "count"))
-        vocabulary.require(metadata["vocabulary"], str(path))
+        if vocabulary.fingerprint_with_labels != metadata["vocabulary"]:
+            raise PipelineError(f"{path}: its tokens are not those that were saved: the file was changed.")
         n = int(metadata.get("replicas", "0"))
         stability = Stability.of_columns(frame, n) if n else None
         drift = frame["drift"].to_numpy() if "drift" in frame.columns else None

@@ -203,6 +203,10 @@ class Dataset(Section):
             }
         )
 
+    def undescribed(self) -> Self:
+        """These settings without what only tells people about the tokens: it decides no number."""
+        return self.model_copy(update={"tokens": tuple(one.undescribed() for one in self.tokens)})
+
     @property
     def dtype(self) -> str:
         """The dtype that all methods compute with, by its name in NumPy and PyTorch."""
@@ -229,12 +233,8 @@ def _of_task(kind: str, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
     baselines = [name for name, one in Baseline.kinds().items() if issubclass(Task.named(kind), one.of_task)]
     known = {"anyOf": [{"enum": baselines}, {"type": "object", "properties": {"kind": {"enum": baselines}}}]}
     task = {"type": "object", "properties": {"kind": {"const": kind}}, "required": ["kind"]}
-    return {
-        "if": {"properties": {"task": task}, "required": ["task"]},
-        "then": {
-            "properties": {"training": training, "baselines": {"anyOf": [known, {"type": "array", "items": known}]}}
-        },
-    }
+    then = {"training": training, "baselines": {"anyOf": [known, {"type": "array", "items": known}]}}
+    return {"if": {"properties": {"task": task}, "required": ["task"]}, "then": {"properties": then}}
 
 
 def _with_pca(written: Any, task: str) -> Any:

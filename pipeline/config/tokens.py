@@ -33,6 +33,8 @@ class Tokens(Kind, ABC):
     """Whether a row gives a list of tokens, instead of one token."""
     role: ClassVar[str]
     """What a column of this kind is for, in words."""
+    describing: ClassVar[tuple[str, ...]] = ()
+    """The settings that only tell people about the tokens."""
 
     columns: Columns
     """The column, or columns, of the raw records to make tokens from."""
@@ -65,8 +67,8 @@ class Tokens(Kind, ABC):
         return ()
 
     def undescribed(self) -> Self:
-        """These settings without what only tells people about the tokens: answers need none of it."""
-        return self
+        """These settings without what only tells people about the tokens."""
+        return self.model_copy(update=dict.fromkeys(self.describing))
 
     def named_columns(self) -> list[Column]:
         """Every column of the raw records that this section names, with the key that names it."""

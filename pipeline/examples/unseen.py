@@ -35,8 +35,7 @@ class Unseen:
 
 def without_answers(conf: Dataset) -> Dataset:
     """The settings with which records are read that have no answer and no split. What describes tokens may lack."""
-    tokens = tuple(one.undescribed() for one in conf.tokens)
-    return conf.model_copy(update={"task": conf.task.unanswered(), "split": Split(), "tokens": tokens})
+    return conf.undescribed().model_copy(update={"task": conf.task.unanswered(), "split": Split()})
 
 
 def unseen(records: pl.LazyFrame, vocabulary: Vocabulary, conf: Dataset, mean_weight: float | None = None) -> Unseen:

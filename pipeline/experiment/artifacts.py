@@ -1,8 +1,11 @@
 """What a run keeps of its fit: metrics with intervals, scores, embedding, weights, pictures."""
 
+import hashlib
+import json
 import statistics
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +21,12 @@ from pipeline.experiment.cross_fitting import CrossFitted
 from pipeline.experiment.fits import Fit
 from pipeline.experiment.run import FinishedRun, Run
 from pipeline.experiment.tracking import Tracker
-from pipeline.inference.saved_fit import save_fitted
+from pipeline.inference.saved_fit import EMBEDDING_FILE, save_fitted
 from pipeline.pictures.figures import draw_losses, draw_map, draw_norms
+from pipeline.vocabulary.vocabulary import Vocabulary
 
 PICTURES_KEY = "pictures_key"
-"""Tag of a run: key of the code that drew its pictures."""
+"""Tag of a run: key of the labels in its pictures, and of the code that drew them."""
 _LOSSES = ("train_loss", "validation_loss")
 
 
@@ -47,21 +51,31 @@ def keep_fit(done: CrossFitted, method: Estimator, conf: Dataset, run: Run) -> N
         run.log_folder(folder)
 
 
-def redraw(method: str, conf: Dataset, run: FinishedRun, tracker: Tracker) -> None:
-    """Draw the pictures of a finished run again, if other code than today's drew them."""
-    if run.tags.get(PICTURES_KEY) == pictures_key():
+def redraw(method: str, conf: Dataset, vocabulary: Vocabulary, run: FinishedRun, tracker: Tracker) -> None:
+    """Label the tokens of a finished run as today, and draw its pictures again, if labels or code were others.
+
+    Args:
+        method: of the run's fit.
+        conf: the dataset.
+        vocabulary: today's; its tokens are those of the run, its labels may be others.
+        run: to be drawn.
+        tracker: the dataset's MLflow experiment.
+    """
+    if run.tags.get(PICTURES_KEY) == pictures_key(vocabulary):
         return
     losses = {loss: values for loss in _LOSSES if (values := tracker.history(run.run_id, loss))}
-    embedding = Embedding.load(tracker.file(run.run_id, "embedding.parquet"))
+    embedding = replace(Embedding.load(tracker.file(run.run_id, EMBEDDING_FILE)), vocabulary=vocabulary)
     kept = [int(epochs) for epochs in run.params.get("selected.epochs", "").split(", ") if epochs]
     with tempfile.TemporaryDirectory() as folder:
+        embedding.save(Path(folder) / EMBEDDING_FILE)
         _draw(embedding, method, conf.name, losses, statistics.median_low(kept) if kept else None, Path(folder))
-        tracker.keep(run.run_id, Path(folder), {PICTURES_KEY: pictures_key()})
+        tracker.keep(run.run_id, Path(folder), {PICTURES_KEY: pictures_key(vocabulary)})
 
 
-def pictures_key() -> str:
-    """A key that changes with the code that draws the pictures of a run."""
-    return code_version("pipeline.pictures.figures")
+def pictures_key(vocabulary: Vocabulary) -> str:
+    """A key that changes with the labels of the tokens and with the code that draws the pictures of a run."""
+    decides = [vocabulary.fingerprint_with_labels, code_version("pipeline.pictures.figures")]
+    return hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]
 
 
 def _draw(
@@ -83,7 +97,7 @@ def _draw(
 
 def vocabulary_size(tracker: Tracker, fit: Fit) -> int:
     """V, the number of tokens in a fit's embedding."""
-    path = tracker.file(fit.run_id, "embedding.parquet")
+    path = tracker.file(fit.run_id, EMBEDDING_FILE)
     rows: int = pl.scan_parquet(path, glob=False).select(pl.len()).collect().item()
     return rows
 

@@ -33,7 +33,7 @@ def fit_key(method: Estimator, conf: Dataset, examples: SparseExamples, dimensio
 def run_params(
     method: Estimator, conf: Dataset, vocabulary: Vocabulary, examples: SparseExamples, dimension: int | None
 ) -> dict[str, str]:
-    """Every setting that could change the result, by its path in conf, and the fingerprints of the inputs.
+    """Every setting that could change a number, by its path in conf, and the fingerprints of the inputs.
 
     What validation decides is logged later, as `selected.*`, and so is the dimension of a method without a D to sweep.
     MLflow's Compare page starts with the first names that differ: among embeddings and PCA these are `dimension` and
@@ -45,7 +45,8 @@ def run_params(
     elsewhere = {"name", "description", "engine", "dimensions", "baselines", "training", "inference", "replicas"}
     params |= {"split.in_words": examples.about["divided"]} if examples.about.get("divided") else {}
     section = "training" if method.name == EMBEDDING else method.name
-    params |= _flat(conf.model_dump(mode="json", exclude={*elsewhere, "refresh"}) | {section: method.settings()})
+    told = conf.undescribed().model_dump(mode="json", exclude={*elsewhere, "refresh"})
+    params |= _flat(told | {section: method.settings()})
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in params.items()}
 
 

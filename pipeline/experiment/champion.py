@@ -159,8 +159,9 @@ def _registered(
     tracker: Tracker,
 ) -> Version:
     """The version of a fit: one that was made before of the same, or a new one."""
-    about = Embedding.load(tracker.file(fit.run_id, EMBEDDING_FILE)).vocabulary.beside(described(records, conf))
-    key = _key(fit, conf, about)
+    vocabulary = Embedding.load(tracker.file(fit.run_id, EMBEDDING_FILE)).vocabulary
+    about = vocabulary.beside(described(records, conf))
+    key = _key(fit, conf, vocabulary, about)
     found = next((one for one in registry.versions() if one.tags.get("key") == key), None)
     if found is not None:
         return found
@@ -220,10 +221,11 @@ def _said(fit: Fit, comparison: Comparison, conf: Dataset) -> str:
     return f"{fit.name}, best on validation; {metric} is {fit.metrics[metric]:.4f} on {n:,} {part} examples."
 
 
-def _key(fit: Fit, conf: Dataset, about: pl.DataFrame) -> str:
-    """16 hexadecimal digits that change with all that decides a model: its fit, descriptions, settings and code."""
+def _key(fit: Fit, conf: Dataset, vocabulary: Vocabulary, about: pl.DataFrame) -> str:
+    """16 hexadecimal digits that change with all that decides a model: its fit, labels, settings, code and so on."""
     decides = [
         fit.run_id,
+        vocabulary.fingerprint_with_labels,
         int(about.hash_rows().sum()) if about.width else 0,
         conf.inference.model_dump(mode="json"),
         code_version("pipeline.experiment.model_code", conf.task.answers_with.rpartition(".")[0]),

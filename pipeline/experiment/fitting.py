@@ -82,7 +82,7 @@ def fit_all(
         found = None if force else tracker.finished(key) or refreshes.finished(key)
         if found:
             log.info(f"{conf.name}: {name} is unchanged, its run {found.run_id} is reused")
-            redraw(method, conf, found, tracker)
+            redraw(method, conf, vocabulary, found, tracker)
             done = found
         else:
             place = places.of(method, dimension)
@@ -141,7 +141,13 @@ class _Given:
             conf = start.shortened(conf)
             method = estimator(method.name, conf)
         require_memory(method, name, conf, examples, dimension)
-        run_tags = {"dataset": conf.name, "method": method.name, PICTURES_KEY: pictures_key(), **tags, **self.tags}
+        run_tags = {
+            "dataset": conf.name,
+            "method": method.name,
+            PICTURES_KEY: pictures_key(self.vocabulary),
+            **tags,
+            **self.tags,
+        }
         params = run_params(method, conf, self.vocabulary, examples, dimension) | (start.said() if start else {})
         with self.tracker.run(name, run_tags, params) as run:
             run.log_input(conf.name, examples.fingerprint, paths.name(conf.source), _profile(examples))

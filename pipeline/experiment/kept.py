@@ -45,11 +45,15 @@ def kept_from_last(conf: Dataset, tracker: Tracker) -> Kept:
 
 
 def _are_same(before: dict[str, Any], conf: Dataset, sections: dict[str, bool]) -> bool:
-    """Whether an earlier fit had the same settings in these sections; what is kept is not among them."""
+    """Whether an earlier fit had the same settings in these sections; what is kept and what describes do not count."""
     now = conf.model_dump(mode="json", include=sections)
     then = {name: before.get(name) for name in now}
+    describing = {name for tokens in conf.tokens for name in tokens.describing}
     for settings in (now, then):
         (settings.get("vocabulary") or {}).pop("keep", None)
+        for tokens in settings.get("tokens") or ():
+            for name in describing & tokens.keys():
+                del tokens[name]
     return now == then
 
 

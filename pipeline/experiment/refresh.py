@@ -208,7 +208,10 @@ class Refreshes:
     def _recipe(self) -> str:
         """What has to stay as it is for a refresh: settings, and the code of the fit."""
         sections = {"task", "tokens", "example", "weight", "split", "seed", "refit", "precision", "training"}
-        decides = [self.asked.model_dump_json(include=sections), code_version(*modules(self.how.name, self.conf))]
+        decides = [
+            self.asked.undescribed().model_dump_json(include=sections),
+            code_version(*modules(self.how.name, self.conf)),
+        ]
         return hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]
 
     def _stands_for(self, key: str) -> str:

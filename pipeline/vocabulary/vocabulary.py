@@ -55,9 +55,17 @@ class Vocabulary:
 
     @cached_property
     def fingerprint(self) -> str:
+        """16 hexadecimal digits that change with any token, count or integer; a label decides no number."""
+        return self._hashed("token")
+
+    @cached_property
+    def fingerprint_with_labels(self) -> str:
         """16 hexadecimal digits that change with any token, label, count or integer."""
+        return self._hashed("token", "label")
+
+    def _hashed(self, *columns: str) -> str:
         hasher = hashlib.sha256(self.tokens["count"].to_numpy().tobytes())
-        for texts in (self.tokens["token"], self.tokens["label"]):
+        for texts in map(self.tokens.get_column, columns):
             hasher.update(texts.str.len_bytes().to_numpy().tobytes())
             hasher.update(texts.str.join().item().encode())
         return hasher.hexdigest()[:16]

@@ -16,6 +16,7 @@ from pipeline.config.files import load
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.champion import Champion
 from pipeline.experiment.comparison import Comparison
+from pipeline.experiment.models import load as load_model
 from pipeline.vocabulary.vocabulary import Vocabulary
 from tests.conftest import MOVIES
 
@@ -30,6 +31,11 @@ def tomorrow(records: pl.DataFrame) -> pl.DataFrame:
     copied = some.with_columns(user="v" + pl.col("user"))
     with_new = copied.select("user").unique().with_columns(movie=pl.lit(NEW), title=pl.lit("War-New"))
     return pl.concat([records, copied, with_new]).filter(pl.col("movie") != GONE)
+
+
+def labelled(template: str) -> list[dict[str, str]]:
+    """The tokens of the planted movies with another label."""
+    return [{"kind": "value", "columns": "movie", "label": template}]
 
 
 class Home:
@@ -62,8 +68,13 @@ class Home:
         return self.client.get_run(frame["run_id"].item())
 
     @property
+    def address(self) -> str:
+        """Where MLflow is."""
+        return f"sqlite:///{self.folder}/home/mlflow.db"
+
+    @property
     def client(self) -> MlflowClient:
-        return MlflowClient(f"sqlite:///{self.folder}/home/mlflow.db")
+        return MlflowClient(self.address)
 
     def epochs(self, run: Run) -> int:
         """For how long a run has learned."""
@@ -113,12 +124,20 @@ def test_tomorrow_known_tokens_keep_their_integers_and_the_fit_goes_on(home: Hom
         for one in (result, again)
     ]  # fmt: skip
     assert versions[0] == versions[1]
-    third = home.run(
-        pl.concat([changed, changed.head(1).with_columns(movie=pl.lit("love-01"))]).unique(maintain_order=True)
-    )
-    assert third.success
-    assert home.embedding_run().data.params["refreshes"] == "2"
-    assert home.embedding_run().data.tags["full_fit"] == first.info.run_id
+    once_more = pl.concat([changed, changed.head(1).with_columns(movie=pl.lit("love-01"))]).unique(maintain_order=True)
+    home.run(once_more, tokens=labelled("{title} (film)"))
+    assert home.vocabulary.tokens["token"].head(len(now)).to_list() == now.tokens["token"].to_list()
+    third = home.embedding_run()
+    assert third.data.params["refreshes"] == "2"
+    assert third.data.tags["full_fit"] == first.info.run_id
+
+    home.run(once_more, tokens=labelled("the film {title}"))
+    assert home.embedding_run().info.run_id == third.info.run_id
+    assert Comparison.load(home.value("comparison")).frame["reused"].all()
+    champion = Champion.load(home.value("champion"))
+    assert champion.version == "4"
+    shown = load_model(champion.uri, home.address).embedding.vocabulary.labels
+    assert all(label.startswith("the film ") for label in shown if label != "Love-00")
 
 
 def test_who_wants_none_of_it_gets_a_new_vocabulary_and_a_full_fit(home: Home, two_genres: pl.DataFrame) -> None:

@@ -1,7 +1,7 @@
 """Tokens that are the values of a column."""
 
 import re
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Literal
 
 import polars as pl
 
@@ -15,6 +15,7 @@ class ValueTokens(Tokens):
 
     gives_lists: ClassVar[bool] = False
     role: ClassVar[str] = "its value is a token"
+    describing: ClassVar[tuple[str, ...]] = ("label", "about")
 
     kind: Literal["value"]
     lowercase: bool = False
@@ -46,10 +47,6 @@ class ValueTokens(Tokens):
     def described_by(self) -> tuple[str, ...]:
         """The columns of `about`."""
         return self.about or ()
-
-    def undescribed(self) -> Self:
-        """These settings without label and description."""
-        return self.model_copy(update={"label": None, "about": None})
 
     def named_columns(self) -> list[Column]:
         """The columns of the values, of the label and of the description."""

@@ -149,12 +149,31 @@ def test_pictures_of_a_reused_fit_are_drawn_again_by_code_that_has_changed(
 
     monkeypatch.setattr("pipeline.pictures.figures._BLUE", "#ff0000")
     assert again() == before
-    monkeypatch.setattr("pipeline.experiment.artifacts.pictures_key", lambda: "another")
+    monkeypatch.setattr("pipeline.experiment.artifacts.pictures_key", lambda vocabulary: "another")
     assert all(new != old for new, old in zip(again(), before, strict=True))
     monkeypatch.setattr("pipeline.pictures.figures._BLUE", "#00ff00")
     now = again()
     monkeypatch.setattr("pipeline.pictures.figures._BLUE", "#0000ff")
     assert again() == now
+
+
+def test_a_fit_whose_labels_have_changed_is_reused_and_shows_the_new_ones(
+    two_genres: pl.DataFrame, movies: Dataset, tracker: Tracker, encoded: Callable
+) -> None:
+    before, examples = encoded(two_genres, movies)
+    (fit,) = fit_all("embedding", movies, before, examples, tracker).fits
+    conf = movies.model_copy(update={"tokens": (movies.tokens[0].model_copy(update={"label": "the film {title}"}),)})
+    first = Embedding.load(tracker.file(fit.run_id, "embedding.parquet"))
+    drawn = tracker.file(fit.run_id, "map.png").read_bytes()
+    vocabulary, examples = encoded(two_genres, conf)
+    assert vocabulary.labels == [f"the film {label}" for label in before.labels]
+    (again,) = fit_all("embedding", conf, vocabulary, examples, tracker).fits
+    assert (again.run_id, again.reused) == (fit.run_id, True)
+    now = Embedding.load(tracker.file(fit.run_id, "embedding.parquet"))
+    assert now.vocabulary.labels == vocabulary.labels
+    assert (now.matrix == first.matrix).all()
+    assert now.provenance == first.provenance
+    assert tracker.file(fit.run_id, "map.png").read_bytes() != drawn
 
 
 @pytest.mark.parametrize("method", ["embedding", "ease"])

@@ -46,6 +46,13 @@ def test_the_fingerprint_is_equal_exactly_when_the_counts_are(one: dict[str, int
     assert (Vocabulary.of(one).fingerprint == Vocabulary.of(other).fingerprint) == (one == other)
 
 
+def test_a_label_changes_only_the_fingerprint_that_has_labels_in_it() -> None:
+    one = Vocabulary.of({"7": 3, "9": 1})
+    other = Vocabulary.of_frame(one.tokens.with_columns(label=pl.Series(["Alien", "Heat"])))
+    assert one.fingerprint == other.fingerprint
+    assert one.fingerprint_with_labels != other.fingerprint_with_labels
+
+
 def test_a_token_without_a_place_is_minus_1_and_asking_for_it_by_name_is_loud() -> None:
     vocabulary = Vocabulary.of({"Alien": 2, "Aliens": 1})
     assert vocabulary.encode(["Alien", "Heat"]).tolist() == [0, -1]
