@@ -35,13 +35,19 @@ def execute(job: dg.JobDefinition, instance: dg.DagsterInstance, run_config: Map
     location = ManagedGrpcPythonEnvCodeLocationOrigin(LoadableTargetOrigin(module_name=CODE), CODE)
     origin = RemoteJobOrigin(RemoteRepositoryOrigin(location, _REPOSITORY), job.name)
     run_id = str(uuid4())
-    tags = {_PROCESS: f"{run_id} {this_process()}"}
-    run = instance.create_run_for_job(job, run_id=run_id, run_config=run_config, tags=tags, remote_job_origin=origin)
+    run = instance.create_run_for_job(
+        job, run_id=run_id, run_config=run_config, tags=of_process(run_id), remote_job_origin=origin
+    )
     return execute_run(InMemoryJob(job), run, instance)
 
 
+def of_process(run_id: str) -> dict[str, str]:
+    """The tag of a run that this process executes."""
+    return {_PROCESS: f"{run_id} {this_process()}"}
+
+
 def fail_lost_runs(instance: dg.DagsterInstance) -> None:
-    """End, as failed, the runs of `execute` that lost their process: beside ten that run, Dagster begins no other."""
+    """End, as failed, the runs that lost their process: beside ten that run, Dagster begins no other."""
     for run in instance.get_runs(dg.RunsFilter(statuses=ACTIVE_RUN_STATUSES)):
         run_id, _, process = run.tags.get(_PROCESS, "").partition(" ")
         if run_id == run.run_id and is_gone(process):
