@@ -16,6 +16,7 @@ from pipeline.inference.bulk import Lists, recommended, write_batches
 from pipeline.inference.model import Model
 from pipeline.inference.predictor import Predictor
 from pipeline.inference.recommender import Recommender
+from pipeline.records.columns import number_column
 from pipeline.records.ingest import Records, ingest
 from pipeline.records.quarantine import Reasons
 from pipeline.records.source import paths
@@ -111,8 +112,9 @@ def _predicted(model: Predictor, records: Records, unknown: list[int]) -> Iterat
             found = model.encoded(batch)
             unknown.append(_n_unknown(found))
             predictions = _with_unknown(model.predicted(found), found)
-            twice = {name: f"{name} (of the file)" for name in predictions.columns if name in batch.columns}
-            yield pl.concat([batch.rename(twice), predictions], how="horizontal")
+            of_file = batch.drop((number_column(one.column) for one in model.conf.numbers()), strict=False)
+            twice = {name: f"{name} (of the file)" for name in predictions.columns if name in of_file.columns}
+            yield pl.concat([of_file.rename(twice), predictions], how="horizontal")
         return
     every = _encoded(model, records)
     unknown.append(_n_unknown(every))

@@ -236,6 +236,7 @@ def test_the_records_of_a_file_are_scored(learned: Learned, typed: Callable[...,
     code, out, err = typed("score", "houses", str(tmp_path / "new.csv"))
     assert (code, err) == (0, "")
     scored = pl.read_parquet(tmp_path / "new.scored.parquet")
+    assert scored.columns == ["id", "text", "area", "predicted", "low", "high", "unknown"]
     assert scored["id"].to_list() == ["1", "2"]
     assert (scored["low"] < scored["predicted"]).all()
     assert "2 answers for 2 records" in out
