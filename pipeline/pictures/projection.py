@@ -18,7 +18,8 @@ SHOWN = 10_000
 FEWEST_NEIGHBOURS = 50
 """With fewer tokens, a map of neighbourhoods shows nothing that the axes do not show."""
 _LABELLED = 300
-"""The tokens at the ends of an axis are chosen among this many of the most frequent ones, which people know."""
+"""The tokens at the ends of an axis are chosen among this many of the most frequent ones, which people know; of few
+tokens among the more frequent half."""
 
 Array = npt.NDArray[Any]
 
@@ -75,7 +76,7 @@ def neighbourhoods(embedding: Embedding, seed: int, n: int = SHOWN) -> View | No
 
 def ends(view: View, labels: Sequence[str], k: int = 4) -> list[tuple[list[str], list[str]]]:
     """For each axis the k frequent tokens at its low and at its high end, the outermost first."""
-    frequent = view.points[:_LABELLED]
+    frequent = view.points[: min(_LABELLED, max(2 * k, len(view.points) // 2))]
     orders = [np.argsort(frequent[:, axis], kind="stable") for axis in range(frequent.shape[1])]
     return [([labels[i] for i in order[:k]], [labels[i] for i in order[::-1][:k]]) for order in orders]
 

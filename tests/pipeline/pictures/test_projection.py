@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from pipeline.embedding import Embedding
-from pipeline.pictures.projection import ends, neighbourhoods, plane, space
+from pipeline.pictures.projection import View, ends, neighbourhoods, plane, space
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 
@@ -58,3 +58,8 @@ def test_a_plane_or_a_handful_of_tokens_needs_no_such_map(clusters: np.ndarray) 
 def test_the_ends_of_an_axis_are_its_outermost_tokens() -> None:
     view = plane(embedding(np.array([[0, 5], [3, 1], [-2, 0], [1, 9]])))
     assert ends(view, ["a", "b", "c", "d"], k=2) == [(["c", "a"], ["b", "d"]), (["c", "b"], ["d", "a"])]
+
+
+def test_the_ends_of_an_axis_are_frequent_tokens() -> None:
+    view = View("plane", np.array([[0.0, 0], [1, 0], [2, 0], [3, 0], [9, 0], [-9, 0], [8, 0], [-8, 0]]), ("x", "y"))
+    assert ends(view, list("abcdefgh"), k=1)[0] == (["a"], ["d"])
