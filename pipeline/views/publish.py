@@ -102,7 +102,7 @@ def write_report(
     beside = {fit.name: fit for fit in comparison.fits}.get(f"pca D={best.dimension}")
     folder = tracker.folder(best.run_id)
     embedding = _embedding(best, tracker)
-    pictures = {f"{best.name}: the most frequent tokens are named": folder / "map.png"}
+    pictures = {f"{best.name}: names stand where there is room, those of frequent tokens first": folder / "map.png"}
     if beside:
         pictures[f"{beside.name}, for comparison"] = tracker.file(beside.run_id, "map.png")
     pictures[f"{best.name}: how far a token lies from the origin, against its count"] = folder / "norms.png"
