@@ -60,12 +60,11 @@ class Numbers:
 
     @property
     def ends(self) -> tuple[str, str]:
-        """The texts of the numbers that are nearest to the two ends."""
+        """The texts of the numbers that are nearest to the two ends, with a sign where others lie beyond."""
         known = np.flatnonzero(np.isfinite(self.values))
-        low, high = (
-            self.texts[known[np.abs(self.values[known] - end).argmin()]] if len(known) else "" for end in self.reach
-        )
-        return low, high
+        values, reach = self.values[known], self.reach
+        low, high = (self.texts[known[np.abs(values - end).argmin()]] if len(known) else "" for end in reach)
+        return f"{'≤ ' * bool((values < reach[0]).any())}{low}", f"{'≥ ' * bool((values > reach[1]).any())}{high}"
 
 
 Colour = Groups | Numbers

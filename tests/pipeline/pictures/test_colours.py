@@ -51,5 +51,6 @@ def test_signed_numbers_have_0_in_the_middle_of_their_colours(values: list[float
     low, high = signed.reach
     assert low == -high
     assert 0.3 < high < 0.4
+    assert signed.ends == ("x", "≥ x")
     nothing = Numbers("effect", np.array(values), "diverging", ["x", "x"])
     assert nothing.reach == (-1e-9, 1e-9)
