@@ -1,6 +1,6 @@
 """The page of missing tokens: name what is in your list, see what it lacks and why, and where you are on the map."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -74,11 +74,21 @@ def _answer(model: Recommender, given: Sequence[str]) -> None:
     found: Recommended = model.recommend(given, k=_RECOMMENDED)
     for row in found.frame.iter_rows(named=True):
         text, button = st.columns([8, 2], vertical_alignment="center")
-        why = ", ".join(pull["label"] for pull in row["because"])
         about = " · ".join(str(row[name]) for name in model.about.columns if row[name] is not None)
-        because = f"because of {why}" if why else "because most lists have it"
-        text.markdown(f"**{_plain(row['label'])}**  \n:gray[{_plain(because)}{'  · ' if about else ''}{_plain(about)}]")
+        text.markdown(
+            f"**{_plain(row['label'])}**  \n:gray[{_plain(_why(row))}{'  · ' if about else ''}{_plain(about)}]"
+        )
         button.button("take it in", key=f"take-{row['token']}", on_click=_take, args=(row["label"],))
+
+
+def _why(row: Mapping[str, Any]) -> str:
+    """Why a token is recommended: what of the list pulls towards it, or else how many lists have it.
+
+    >>> _why({"because": [{"label": "Alien"}, {"label": "Aliens"}], "count": 5}), _why({"because": [], "count": 341})
+    ('because of Alien, Aliens', 'though nothing of yours pulls towards it: 341 lists have it')
+    """
+    why = ", ".join(pull["label"] for pull in row["because"])
+    return f"because of {why}" if why else f"though nothing of yours pulls towards it: {row['count']:,} lists have it"
 
 
 def _plain(text: str) -> str:
