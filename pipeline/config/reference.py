@@ -8,6 +8,7 @@ from pydantic_core import PydanticUndefined
 
 from pipeline.config.baseline import Baseline
 from pipeline.config.dataset import Dataset
+from pipeline.config.inference import InferenceSettings
 from pipeline.config.records import Period, Source, Split, VocabularySettings
 from pipeline.config.refresh import Refresh
 from pipeline.config.section import Section
@@ -40,6 +41,7 @@ def _sections() -> dict[str, type[Section]]:
         **{f"`training` of the task `{kind}`": model for kind, model in Training.kinds().items()},
         **{f"`baselines`: `{kind}`": model for kind, model in Baseline.kinds().items()},
         "`refresh`": Refresh,
+        "`inference`": InferenceSettings,
     }
 
 

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 from pipeline.config.reference import reference
@@ -12,3 +13,11 @@ def test_every_setting_has_a_meaning() -> None:
     rows = [line.split(" | ") for line in reference().splitlines() if line.startswith("| `")]
     assert len(rows) > 30
     assert all(row[2].strip(" |") for row in rows)
+
+
+def test_what_is_said_to_be_below_is_there() -> None:
+    page = reference()
+    named = set(re.findall(r"see `(\w+)` below", page))
+    assert named > {"source", "split"}
+    for name in named:
+        assert f"\n## `{name}`" in page, name
