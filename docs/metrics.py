@@ -35,9 +35,9 @@ one too: 0.1 is an error of about 10%, up or down.
 _CERTAIN = f"""\
 ## How certain a metric is
 
-The examples are drawn {RESAMPLES:,} times anew, with replacement, and each metric is computed on each draw. Both fits
-of a verdict are measured on the same draws, so what is hard or easy for both does not count. An interval says how the
-metric would vary over other examples of the same kind.
+The examples are drawn {RESAMPLES:,} times anew, with replacement, and each metric is computed on each draw; with
+`split.group` whole groups are drawn. Both fits of a verdict are measured on the same draws, so what is hard or easy for
+both does not count. An interval says how the metric would vary over other examples, or groups, of the same kind.
 
 Another seed would give another fit, too. So each fit that has chance in it is made with further seeds (`seeds` in conf)
 and measured on the same examples. The variance between seeds, the mean of that within each of K folds, divided by K, is

@@ -152,7 +152,7 @@ def interval(values: Array, n: int) -> Interval:
 
     Args:
         values: (R,) the resampled metric, or the difference of two.
-        n: N, the number of independent examples or groups; with fewer than `FEWEST` both ends are NaN.
+        n: N, the number of independent examples or groups; with fewer than 10 both ends are NaN.
     """
     if n < FEWEST or not np.isfinite(values).all():
         return Interval(float("nan"), float("nan"))

@@ -58,7 +58,9 @@ class Classification(TargetTask):
                 "F1 of each class, the harmonic mean of precision and recall, and the mean of those",
                 shows_signal=False,
             ),
-            Metric("roc_auc", "of two classes: how often an example of one has more of its probability than another's"),
+            Metric(
+                "roc_auc", "how often an example of one of two classes has a higher score for it than one of the other"
+            ),
         )
 
     def beside(self, used: pl.LazyFrame, ids: pl.Series, where: str) -> Beside:
