@@ -81,7 +81,7 @@ class Embedding:
         support = None if self.stability is None else self.stability.support_of(place, nearest)
         return found if support is None else found.with_columns(support=pl.Series(support, dtype=pl.UInt8))
 
-    def save(self, path: Path) -> None:
+    def save(self, path: str | Path) -> None:
         """Write Parquet: one row per token with the columns of `schemas.EmbeddingRows`; provenance as its metadata."""
         vectors = pl.Series("vector", self.matrix.astype(np.float32), dtype=pl.Array(pl.Float32, self.dimension))
         of_replicas = [] if self.stability is None else self.stability.columns()
@@ -96,7 +96,7 @@ class Embedding:
         )
 
     @classmethod
-    def load(cls, path: Path) -> "Embedding":
+    def load(cls, path: str | Path) -> "Embedding":
         """Read what `save` wrote.
 
         Raises:

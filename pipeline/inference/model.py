@@ -137,9 +137,10 @@ class Model(ABC):
         )
 
     def analogy(self, of: str, minus: str, plus: str, k: int = 10) -> pl.DataFrame:
-        """The k tokens nearest to `of - minus + plus`, as with king - man + woman; a frame like that of `similar`.
+        """The k tokens nearest to `of - minus + plus`, as with king - man + woman.
 
-        The vectors are brought to length 1 first, and the three tokens are left out (Mikolov et al., 2013).
+        A frame like that of `similar`, without stability and support. The vectors are brought to length 1 first, and
+        the three tokens are left out (Mikolov et al., 2013).
 
         Raises:
             PipelineError: one is no token.

@@ -83,7 +83,7 @@ class Recommender(Model):
         """The k tokens that are most probably missing from a list; those in it are never among them.
 
         Args:
-            tokens: the list, as tokens or labels. Of an empty list, the answer is what most lists have.
+            tokens: the list, as tokens or labels. Of an empty list, the answer is what is popular.
             k: how many.
             exclude: tokens or labels that are left out.
             where: a condition in SQL on `token`, `label`, `count` and the columns that describe tokens, such as

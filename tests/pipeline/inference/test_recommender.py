@@ -71,7 +71,7 @@ def test_what_is_unknown_is_named_and_the_others_still_answer(model: Recommender
     assert [unknown.given for unknown in found.unknown] == ["Warr-03", "nothing like it"]
     assert "War-03" in found.unknown[0].suggestions
     assert "unknown: 'Warr-03', did you mean" in repr(found)
-    assert model.recommend(["nothing"]).frame.height == 10  # what most lists have
+    assert model.recommend(["nothing"]).frame.height == 10  # what is popular
 
 
 def test_lists_of_numbers_are_read_and_what_is_no_list_is_told(model: Recommender) -> None:
