@@ -62,7 +62,7 @@ class Recommender(Model):
         fitted, most = load_fitted(folder), conf_of(folder).inference.exact_up_to
         factors = factors_of(fitted)
         if factors is None or len(fitted.embedding.vocabulary) <= most:
-            return {"recall": 1.0}
+            return {}
         ProductIndex.of(factors.items).save(folder / INDEX)
         return {"recall": recall(BestTokens(fitted, most, folder / INDEX))}
 
