@@ -82,13 +82,13 @@ def _answer(model: Recommender, given: Sequence[str]) -> None:
 
 
 def _why(row: Mapping[str, Any]) -> str:
-    """Why a token is recommended: what of the list pulls towards it, or else how many lists have it.
+    """Why a token is recommended: what of the list pulls towards it, or else how often it occurs.
 
     >>> _why({"because": [{"label": "Alien"}, {"label": "Aliens"}], "count": 5}), _why({"because": [], "count": 341})
-    ('because of Alien, Aliens', 'though nothing of yours pulls towards it: 341 lists have it')
+    ('because of Alien, Aliens', 'though nothing of yours pulls towards it: it occurs 341 times')
     """
     why = ", ".join(pull["label"] for pull in row["because"])
-    return f"because of {why}" if why else f"though nothing of yours pulls towards it: {row['count']:,} lists have it"
+    return f"because of {why}" if why else f"though nothing of yours pulls towards it: it occurs {row['count']:,} times"
 
 
 def _plain(text: str) -> str:
