@@ -1,7 +1,7 @@
 """Which tokens are nearest to each token. The map, the report and the answers all mean the same by it.
 
 Up to D = 3 the nearest tokens have the smallest distance: with so few coordinates nearly all angles are the same. With
-more dimensions they have the largest cosine, and rare tokens count for less: the place of a token that n examples have
+more dimensions they have the largest cosine, and rare tokens count for less: the place of a token that occurs n times
 rests on these, so its cosine is multiplied by sqrt(n / (n + 10)), as item-based recommenders shrink their similarities
 (Bell and Koren, 2007). Otherwise the rarest tokens, whose places are mostly chance, would be near to everything.
 """
@@ -20,7 +20,7 @@ NEAREST = 10
 LOW = 3
 """Up to this many dimensions, distance tells more than the angle."""
 RARE = 10
-"""The cosine of a token that so many examples have is multiplied by the root of a half."""
+"""The cosine of a token that occurs so many times is multiplied by the root of a half."""
 MANY = 20_000
 """Beyond so many tokens a graph finds those nearest by angle, and the order is made among so many times k of them."""
 CANDIDATES = 5
@@ -28,7 +28,7 @@ _AT_ONCE = 2**22  # similarities that are in memory
 
 
 def evidence(counts: Array) -> Array:
-    """(V,) what the cosine of each token is multiplied by, for the number of examples that have it."""
+    """(V,) what the cosine of each token is multiplied by, for the number of times that it occurs."""
     return np.asarray(np.sqrt(counts / (counts + RARE)), np.float32)
 
 
@@ -37,7 +37,7 @@ def similarities(matrix: Array, counts: Array, vector: Array) -> tuple[Array, Ar
 
     Args:
         matrix: (V, D) the vectors of the tokens.
-        counts: (V,) how many examples have each.
+        counts: (V,) how often each occurs in the training examples.
         vector: (D,).
 
     Returns:
@@ -54,7 +54,7 @@ def nearest_tokens(matrix: Array, counts: Array, k: int = NEAREST) -> Array:
 
     Args:
         matrix: (V, D) the vectors.
-        counts: (V,) how many examples have each token; a token that none has is nobody's neighbour, and has none.
+        counts: (V,) how often each occurs; a token that does not occur is nobody's neighbour, and has none.
         k: how many.
 
     Returns:
