@@ -79,8 +79,7 @@ def telling_tokens(fitted: Fitted, examples: SparseExamples, task: TargetTask, s
     vocabulary = fitted.embedding.vocabulary
     rows, n = examples.everything(), min(n, len(vocabulary))
     effects = token_effects(fitted, rows, task, seed, n, vocabulary.by_count)
-    counts = vocabulary.tokens["count"].to_numpy()[vocabulary.by_count[:n]]
-    chosen = by_spread(effects, np.minimum(counts / max(examples.n_training, 1), 1), k)
+    chosen = by_spread(effects, rows.inputs.counts[vocabulary.by_count[:n]] / max(len(rows), 1), k)
     name, found = task.effects_in_words(effects[chosen], rows.classes)
     texts = found if isinstance(found, list) else [task.effect_text(effect) for effect in found]
     return Telling(name, tuple(chosen.tolist()), tuple(texts))

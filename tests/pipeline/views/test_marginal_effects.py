@@ -1,4 +1,5 @@
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from scipy import sparse
 from pipeline.embedding import Embedding, nowhere
 from pipeline.examples.example_set import ExampleSet, SparseRows
 from pipeline.tasks.regression import Regression
-from pipeline.views.marginal_effects import by_spread, token_effects
+from pipeline.views.marginal_effects import by_spread, telling_tokens, token_effects
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 
@@ -48,3 +49,14 @@ def test_the_token_that_says_most_is_neither_the_most_frequent_nor_the_largest()
     assert by_spread(effects, shares, 3).tolist() == [1, 2, 0]
     of_classes = np.column_stack([effects, -effects])
     assert by_spread(of_classes, shares, 2).tolist() == [1, 2]
+
+
+def test_a_token_tells_by_the_examples_that_have_it_however_often_it_occurs_in_them() -> None:
+    inputs = sparse.csr_matrix(np.array([[1.0, 1, 0], [0, 0, 1]] * 40))
+    of, n = SparseRows.of, 80
+    rows = ExampleSet(pl.Series(map(str, range(n))), of(inputs), of(inputs[:0]), np.zeros((n, 1)), np.ones(n))
+    often = nowhere(Vocabulary.of({"a": 3 * n, "b": 40, "c": 40}))
+    fitted = Planted(np.array([0.3, 0.1, 0.2]), True, often)
+    examples: Any = SimpleNamespace(everything=lambda: rows, n_training=n)
+    found = telling_tokens(fitted, examples, Regression(kind="regression", target="price"), seed=1, n=3, k=3)
+    assert found.tokens == (0, 2, 1)
