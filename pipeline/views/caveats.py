@@ -17,7 +17,7 @@ def caveats(conf: Dataset, comparison: Comparison) -> list[str]:
         said.append(_chosen(conf, comparison))
     return [
         *said,
-        "Nearness is what an embedding means. Its axes have no meaning of their own, and another seed turns the space.",
+        "Nearness is what an embedding means. Its axes have no meaning of their own: turned, the space says the same.",
         f"A token that occurs {_fewer(conf.vocabulary.min_count)} in training is not in the vocabulary"
         f"{'' if conf.vocabulary.keep is False else ', unless an earlier run gave it a place'}. The place of a rare "
         "token rests on few examples, so its nearest tokens do too.",
