@@ -55,13 +55,13 @@ def job_of_all(datasets: Sequence[Dataset], merged: dg.Definitions) -> Any:
 
 
 def schedule(conf: Dataset) -> dg.ScheduleDefinition:
-    """The schedule of a dataset: every morning, once it is switched on."""
+    """The schedule of a dataset: once a day, as soon as it is switched on."""
     return dg.ScheduleDefinition(
         name=f"{conf.name}_daily",
         job_name=conf.name,
         cron_schedule=DAILY,
         default_status=dg.DefaultScheduleStatus.STOPPED,
-        description=f"Makes every asset of {conf.name} each morning at six. A fit that is unchanged is reused.",
+        description=f"Makes every asset of {conf.name} each day at six (UTC). A fit that is unchanged is reused.",
     )
 
 
