@@ -28,7 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     champion_command = commands.add_parser("champion", help="tell which version answers, or choose another")
     for command in (serve_command, try_command, score_command, champion_command):
         command.add_argument("dataset", help="the name of its conf file")
-    score_command.add_argument("file", help="path, glob, folder or URL; the answers are written beside it")
+    score_command.add_argument(
+        "file", help="path, glob, folder or URL; the answers are written beside it, of a URL here"
+    )
     champion_command.add_argument("version", nargs="?", default="", help="a number, or auto: validation chooses again")
     options = parser.parse_args(arguments)
     _open_what_is_closed()
