@@ -31,12 +31,18 @@ class CourseNetwork(Baseline, Schedule):
     has_chance: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ("torch",)
     in_words: ClassVar[str] = (
-        "course_network is the network of the textbooks, where three of ten tokens predict the other seven; the "
-        "embedding learns the whole list from the whole list, so that each step teaches all of its tokens, and starts "
-        "at PCA's vectors."
+        "course_network is the network of the textbooks, where some tokens of a list predict others; the embedding "
+        "learns the whole list from the whole list, so that each step teaches all of its tokens, and starts at PCA's "
+        "vectors."
     )
 
     kind: Literal["course_network"] = "course_network"
+    batch_size: int | None = Field(None, ge=1)
+    """Examples per step. Default: 64."""
+    max_epochs: int | None = Field(None, ge=1)
+    """Most passes over the training examples. Default: 10, or as many as make 200 steps if that is more."""
+    patience: int | None = Field(None, ge=1)
+    """Stop after this many epochs without a better validation loss, and keep the best one. Default: 10."""
     dimensions: Dimensions | None = None
     """Each D. Default: those of the learned embedding."""
     drawn: int = Field(10, ge=2)

@@ -84,3 +84,12 @@ def test_it_has_the_d_of_the_learned_embedding_and_refuses_what_does_not_fit() -
     assert CourseNetwork(dimensions=4).resolved(100, 50, (2, 8)).fitted_at() == (4,)
     with pytest.raises(PipelineError, match=r"a.yaml, baselines: course_network makes a logit .* V = 1,000,000"):
         CourseNetwork().require_room(10, 10**6, "a.yaml")
+
+
+def test_the_defaults_are_those_that_are_told() -> None:
+    small, large = (CourseNetwork().resolved(n, 50, (2,)) for n in (100, 100_000))
+    told = {name: str(field.description) for name, field in CourseNetwork.model_fields.items()}
+    assert (small.batch_size, small.max_epochs, large.max_epochs, small.patience) == (64, 100, 10, 10)
+    assert "Default: 64." in told["batch_size"]
+    assert "Default: 10, or as many as make 200 steps" in told["max_epochs"]
+    assert "Default: 10." in told["patience"]
