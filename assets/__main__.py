@@ -4,6 +4,7 @@ import argparse
 import io
 import os
 import select
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -35,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     _open_what_is_closed()
     _write_what_can_be_written()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, so that nothing half-made is left behind
     try:
         code = _done(options)
         sys.stdout.flush()

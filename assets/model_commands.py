@@ -87,8 +87,7 @@ def try_it(dataset: str) -> int:
     }
     command = [sys.executable, "-m", "streamlit", "run", str(page)]
     command += [f"--{name}={value}" for name, value in options.items()]
-    for asked_to_end in (signal.SIGINT, signal.SIGTERM):  # a script's background job would ignore SIGINT
-        signal.signal(asked_to_end, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a script's background job would ignore it
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(page.parents[3]), *sys.path])}
     server = subprocess.Popen([*command, "--", str(data_of(folder))], env=environment, stdout=subprocess.DEVNULL)
     try:

@@ -65,8 +65,7 @@ def serve() -> int:
     links.follow(mlflow)
     with instance() as dagster:
         fail_lost_runs(dagster)
-    for asked_to_end in (signal.SIGINT, signal.SIGTERM):  # a script's background job would ignore SIGINT
-        signal.signal(asked_to_end, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a script's background job would ignore it
     servers: list[subprocess.Popen[bytes]] = []
     try:
         # each has its own process group: Ctrl-C reaches only this process, which ends each group with its children

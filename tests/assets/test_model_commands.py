@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -26,7 +27,8 @@ from docs.tour import free_port
 from pipeline.config.files import load
 from pipeline.experiment.models import load as load_model
 from pipeline.experiment.models import model_folder
-from pipeline.inference.bulk import Recommendations
+from pipeline.inference import file_scoring
+from pipeline.inference.bulk import Recommendations, write_batches
 from tests.conftest import HOMES, MOVIES, PATIENCE, genre_of, wait_until
 from tests.web import Host
 
@@ -311,6 +313,24 @@ def test_what_cannot_be_answered_is_told_beside_the_answers(typed: Callable[...,
         assert "No token is known of 2 examples" in out
     scored = pl.read_parquet(tmp_path / "records.scored.parquet")
     assert scored["unknown"].to_list() == [[], ["qwerty"], []]
+
+
+def test_a_scoring_that_is_asked_to_end_leaves_nothing_behind(
+    typed: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asked_meanwhile(*of_answers: Any) -> int:
+        signal.raise_signal(signal.SIGTERM)
+        return write_batches(*of_answers)
+
+    monkeypatch.setattr(file_scoring, "write_batches", asked_meanwhile)
+    (tmp_path / "new.csv").write_text("id,text,area\n1,castle,50\n")
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        code, _, err = typed("score", "houses", str(tmp_path / "new.csv"))
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert (code, err) == (130, "stopped\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["new.csv"]
 
 
 def test_a_file_that_cannot_be_scored_is_told_and_leaves_the_earlier_answers(
