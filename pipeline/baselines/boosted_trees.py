@@ -86,7 +86,9 @@ class Trees(Baseline):
             weights |= {"mean": pca.mean, "components": pca.components}
             features = np.hstack([project(inputs, weights["mean"], weights["components"]), features])
         weights |= {
-            "features": features,
+            "features": np.where(
+                np.isnan(features).all(axis=0), 0.0, features
+            ),  # without any value: scikit-learn fails
             "learned": conf.task.learned(training.target, weights),
             "leaves": np.array(leaves),
             "trees": np.array(trees),

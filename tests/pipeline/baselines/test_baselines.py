@@ -89,6 +89,17 @@ def test_trees_have_as_many_components_as_there_is_room_for(encoded: Callable) -
     assert fitted.embedding.dimension == fitted.chosen["dimension"] == len(vocabulary) - 1
 
 
+@pytest.mark.parametrize("method", ["boosted_trees", "pca_boosted_trees"])
+def test_trees_do_without_a_feature_that_no_training_example_has(method: str, encoded: Callable) -> None:
+    conf, vocabulary, examples = encoded(method)
+    training, validation = examples.training(), examples.held_out("validation")
+    lacking = replace(training, dense=np.full_like(training.dense, np.nan))
+    fitted = made(method).fit(Problem(lacking, vocabulary, conf, validation=validation))
+    scores = fitted.score(validation.inputs.csr(), validation.dense)
+    assert (np.ptp(scores) == 0) == (method == "boosted_trees")
+    assert np.isfinite(scores).all()
+
+
 @pytest.mark.parametrize("few", [0, 10**7])
 def test_trees_of_few_numbers_get_one_thread_and_are_the_same(
     few: int, encoded: Callable, monkeypatch: pytest.MonkeyPatch
