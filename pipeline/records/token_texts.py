@@ -35,6 +35,12 @@ def texts_of(tokens: Tokens, column: str, dtype: pl.DataType, conf: Dataset) -> 
     Raises:
         PipelineError: the column has a dtype from which such tokens cannot be made.
     """
+    inner = dtype.inner if isinstance(dtype, pl.List | pl.Array) else dtype
+    if inner.is_nested() or inner == pl.Duration:
+        raise PipelineError(
+            f"{conf.file}, tokens: column {column!r} holds {dtype}, which has no texts: bring texts, numbers, or lists "
+            "of them."
+        )
     texts = tokens.texts(column, dtype)
     if texts is None:
         cure = "`kind: items`" if isinstance(dtype, pl.List | pl.Array) else "`kind: value`"

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,9 @@ def test_a_column_from_which_such_tokens_cannot_be_made_is_refused_with_the_cure
         tokens_of({"n": [1]}, {"kind": "words", "columns": "n"})
     with pytest.raises(PipelineError, match="make its tokens with `kind: items`"):
         tokens_of({"l": [["a"]]}, {"kind": "value", "columns": "l"})
+    for kind, value in (("items", [["a"]]), ("value", [["a"]]), ("value", timedelta(1))):
+        with pytest.raises(PipelineError, match=r"column 'l' holds .* which has no texts: bring texts"):
+            tokens_of({"l": [value]}, {"kind": kind, "columns": "l"})
 
 
 def test_the_records_columns_may_have_any_name(tokens_of: Callable[..., list[list[str]]]) -> None:
