@@ -79,6 +79,7 @@ class Files:
         self.where: pl.Expr | None = None
         """What holds for the rows of tables that are read; rows of text files are read all. None: all are read."""
         self.checksums: dict[str, str] = {}
+        self._before = {path: _state(path) for path in self._paths}
         self._rows_before = 0
         self._format = format_of(source, self._paths[0])
         self._of_lines = (
@@ -92,7 +93,7 @@ class Files:
         """All rows, file by file.
 
         Raises:
-            PipelineError: a file is damaged, or its columns are not those of the first.
+            PipelineError: a file is damaged, its columns are not those of the first, or it was changed meanwhile.
         """
         self._rows_before = 0
         for path in self._paths[:1] if self._format == "documents" else self._paths:
@@ -104,6 +105,11 @@ class Files:
             self.found = {**file.found, **self.found}
             if isinstance(file, SparseMatrix):
                 self._rows_before += file.n_rows
+        changed = next((path for path, state in self._before.items() if _state(path) != state), None)
+        if changed is not None:
+            raise PipelineError(
+                f"{changed}: the file was changed while the source was read. Run again once it is complete."
+            )
 
     def _note(self, path: str, checksum: str) -> None:
         """Keep the checksum of a file that was read to its end."""
@@ -163,3 +169,12 @@ class Files:
                         f"{other}: the column {column!r} holds {there[column]}, but {dtype} in {one}. Name files of "
                         "one kind."
                     )
+
+
+def _state(path: str) -> tuple[int, int] | None:
+    """Size (bytes) and time of change (ns) of a file of this machine; None for what is none, or is gone."""
+    place = Path(path)
+    if "://" in path or not place.is_file():
+        return None
+    found = place.stat()
+    return found.st_size, found.st_mtime_ns

@@ -3,7 +3,6 @@
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 import polars as pl
 
@@ -61,7 +60,6 @@ class TableFile:
         self.name, self._path, self._kind, self._where = name, path, kind, where
         self.found: dict[str, str] = {}
         try:
-            self._before = self._state()  # a workbook, and a stream of Arrow, are read here
             if kind == "excel":
                 rows, others = sheets(path, name, sheet)
                 self.found = {f"left out of {name}": f"the sheets {', '.join(others)}"} if others else {}
@@ -78,26 +76,16 @@ class TableFile:
         """The rows of the file, in its order.
 
         Raises:
-            PipelineError: the file is damaged, or was changed while it was read.
+            PipelineError: the file is damaged.
         """
         try:
             yield from batches_of(self._rows, self.name, self._where)
+            self.checksum = "not known"
+            if "://" not in self._path:
+                with open(self._path, "rb") as file:
+                    self.checksum = hashlib.file_digest(file, "sha256").hexdigest()
         except (pl.exceptions.PolarsError, OSError) as error:
             raise PipelineError(f"{self.name}: cannot be read as {self._kind} ({_first_line(error)}).") from error
-        self.checksum = "not known"
-        if self._before is not None:
-            with open(self._path, "rb") as file:
-                self.checksum = hashlib.file_digest(file, "sha256").hexdigest()
-            if self._state() != self._before:
-                raise PipelineError(
-                    f"{self.name}: the file was changed while it was read. Run again once it is complete."
-                )
-
-    def _state(self) -> tuple[int, int] | None:
-        if "://" in self._path:
-            return None
-        found = Path(self._path).stat()
-        return found.st_size, found.st_mtime_ns
 
 
 class LakeTable:

@@ -9,7 +9,9 @@ import pytest
 
 from pipeline.config.files import load
 from pipeline.errors import PipelineError
+from pipeline.records.cleaning import Cleaner
 from pipeline.records.ingest import ingest
+from pipeline.records.source.batch import Batch
 
 BASE: dict[str, Any] = {
     "description": "d",
@@ -117,6 +119,25 @@ def test_a_source_that_cannot_be_used_is_told_in_a_sentence(
         (folder / name).write_bytes(content)
     with pytest.raises(PipelineError, match=sentence):
         read(path=name)
+
+
+@pytest.mark.parametrize("changed", ["a.csv", "b.csv", "r.parquet", "r.ndjson"])
+def test_files_that_change_while_they_are_read_are_no_source(
+    read: Callable[..., pl.DataFrame], folder: Path, changed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.csv", "b.csv"):
+        RECORDS.write_csv(folder / name)
+    RECORDS.write_parquet(folder / "r.parquet")
+    RECORDS.write_ndjson(folder / "r.ndjson")
+
+    def clean(cleaner: Cleaner, batch: Batch) -> pl.DataFrame:
+        RECORDS[:1].write_csv(folder / changed)
+        return cleaned(cleaner, batch)
+
+    cleaned = Cleaner.clean
+    monkeypatch.setattr(Cleaner, "clean", clean)
+    with pytest.raises(PipelineError, match=f"{changed}: the file was changed while the source was read. Run again"):
+        read(path="[ab].csv" if changed.endswith("csv") else changed)
 
 
 def test_the_sample_has_whole_years(write_conf: Callable[..., Path], tmp_path: Path) -> None:
