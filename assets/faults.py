@@ -15,6 +15,7 @@ _DISK = {
     errno.EACCES: "may not be written or read. Change its permissions, or set PIPELINE_HOME to another folder",
     errno.EPERM: "may not be written or read. Change its permissions, or set PIPELINE_HOME to another folder",
     errno.EIO: "the disk reports an error. Look at its health",
+    errno.ENAMETOOLONG: "the name is too long. Choose a shorter one",
     errno.EMFILE: "too many files are open. Raise the limit (ulimit -n)",
 }
 POSTGRESQL = "postgresql+psycopg2"

@@ -25,20 +25,30 @@ def new(name: str, source: str, query: str | None = None) -> int:
         PipelineError: there is such a dataset already, its name cannot be one, or the source cannot be read.
     """
     folder = conf_folder()
-    taken = [path for path in (folder / f"{name}.yaml", folder / f"{name}.yml") if path.exists()]
-    if taken:
-        raise PipelineError(f"{taken[0]}: is there already. Choose another name, or remove it.")
+    for path in (folder / f"{name}.yml", folder / f"{name}.yaml"):
+        if path.exists():
+            raise _is_there(path)
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         raise PipelineError(f"{name!r} cannot be the name of a dataset: take letters, digits and _, no digit first.")
     folder.mkdir(parents=True, exist_ok=True)
     text = proposed(name, _from_the_conf_folder(source, folder), query, folder, home() / "downloads")
-    path = folder / f"{name}.yaml"
-    path.write_text(text, encoding="utf-8")
+    try:
+        with path.open("x", encoding="utf-8") as file:  # the look takes a while, in which another may have written it
+            file.write(text)
+    except FileExistsError:
+        raise _is_there(path) from None
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
     load(path)  # what is written can be read
     if not is_clone() and not (project() / "workspace.yaml").exists():
         (project() / "workspace.yaml").write_text(_WORKSPACE)
     print(f"{text}\nThis is in {path}. Change what is wrong, then: {typed('run', name)}")
     return 0
+
+
+def _is_there(path: Path) -> PipelineError:
+    return PipelineError(f"{path}: is there already. Choose another name, or remove it.")
 
 
 def _from_the_conf_folder(source: str, folder: Path) -> str:

@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import resource
 import shlex
 import signal
 import sqlite3
@@ -12,6 +13,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import psutil
@@ -20,6 +22,7 @@ import yaml
 from sqlalchemy import NullPool, create_engine
 
 from assets import command as module
+from assets import proposing
 from assets.__main__ import main
 from assets.command import instance, listen_to_what_matters
 from assets.in_process import execute
@@ -27,6 +30,7 @@ from assets.resources import lines
 from assets.storage import LOST
 from docs.tour import free_port
 from pipeline.config.dataset import Dataset
+from pipeline.proposal.written import proposed
 from tests.conftest import PATIENCE, learns, statuses, wait_until, with_training
 from tests.forked import Process
 
@@ -149,6 +153,42 @@ def test_what_the_terminal_s_encoding_lacks_is_a_question_mark(tmp_path: Path) -
     assert (new.returncode, new.stderr) == (0, "")
     assert "columns: ksi??ka" in new.stdout
     assert "columns: książka" in (tmp_path / "books.yaml").read_text()
+
+
+@pytest.fixture
+def loans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file of which `new` makes a dataset; the folder of conf files is the one that it is in."""
+    (tmp_path / "loans.csv").write_text("reader,book\n" + "".join(f"r{i % 30},b{i % 7}\n" for i in range(300)))
+    monkeypatch.setenv("PIPELINE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PIPELINE_CONF", str(tmp_path))
+    return tmp_path / "loans.csv"
+
+
+def test_a_conf_file_that_is_written_during_the_look_stays(
+    loans: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def looked(*arguments: Any) -> str:
+        (loans.parent / "books.yaml").write_text("# by somebody else")
+        return proposed(*arguments)
+
+    monkeypatch.setattr(proposing, "proposed", looked)
+    assert main(["new", "books", str(loans)]) == 1
+    assert "books.yaml: is there already. Choose another name" in capsys.readouterr().err
+    assert (loans.parent / "books.yaml").read_text() == "# by somebody else"
+
+
+def test_no_half_of_a_conf_file_stays(loans: Path) -> None:
+    small = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (10, 10))  # as on a disk that is nearly full
+    command = [sys.executable, "-m", "assets", "new", "books", str(loans)]
+    new = subprocess.run(command, preexec_fn=small, capture_output=True, check=False)
+    assert new.returncode == 1
+    assert [path.name for path in loans.parent.iterdir()] == ["loans.csv"]
+
+
+@pytest.mark.parametrize("command", [["new", "x" * 300, "loans.csv"], ["serve", "x" * 300]])
+def test_a_name_that_is_too_long_is_told(loans: Path, command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(command) == 1
+    assert "the name is too long. Choose a shorter one" in capsys.readouterr().err
 
 
 def test_a_run_that_ends_well_and_whose_values_are_not_current_is_a_failure(
