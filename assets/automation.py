@@ -55,7 +55,7 @@ def job_of_all(datasets: Sequence[Dataset], merged: dg.Definitions) -> Any:
 
 
 def schedule(conf: Dataset) -> dg.ScheduleDefinition:
-    """The schedule of a dataset: once a day, as soon as it is switched on."""
+    """The schedule of a dataset: every day, once it is switched on."""
     return dg.ScheduleDefinition(
         name=f"{conf.name}_daily",
         job_name=conf.name,

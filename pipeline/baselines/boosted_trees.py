@@ -85,10 +85,9 @@ class Trees(Baseline):
             embedding = Embedding(problem.vocabulary, pca.loadings.astype(np.float32))
             weights |= {"mean": pca.mean, "components": pca.components}
             features = np.hstack([project(inputs, weights["mean"], weights["components"]), features])
+        is_empty = np.isnan(features).all(axis=0)  # scikit-learn fails at a column without any value
         weights |= {
-            "features": np.where(
-                np.isnan(features).all(axis=0), 0.0, features
-            ),  # without any value: scikit-learn fails
+            "features": np.where(is_empty, 0.0, features),
             "learned": conf.task.learned(training.target, weights),
             "leaves": np.array(leaves),
             "trees": np.array(trees),
