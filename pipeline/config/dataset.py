@@ -141,7 +141,7 @@ class Dataset(Section):
         if self.weight in answers:
             raise PydanticCustomError("weight", "`weight` names the target, which would be known: leave it out")
         if answers & set(self.token_columns):
-            raise PydanticCustomError("target", "`tokens` are made of the target, which would be known: leave it out")
+            raise PydanticCustomError("tokens", "`tokens` are made of the target, which would be known: leave it out")
         lists = {column for tokens in self.tokens if tokens.kind == "items" for column in tokens.columns}
         if self.split.group in answers:
             message = "`split.group` names the target: an answer that some have in common is no group"

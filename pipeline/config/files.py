@@ -80,7 +80,11 @@ def _explain(error: ValidationError, root: yaml.Node | None, path: Path) -> str:
     where = [*first["loc"]]
     if "key" in context:
         where.append(context["key"])
+    if where[:1] == ["dimensions"] and _key(root, "dimensions") is None:
+        where = ["dimension"]
     line, keys = _locate(root, where)
+    if not where:  # several keys do not go together: such an error has the name of one of them
+        line, _ = _locate(root, [first["type"]])
     ours = _OF_KEYS.get(str(where[-1])) if first["type"] == "string_pattern_mismatch" and where else None
     ours = ours or _MESSAGES.get(first["type"])
     message = ours.format(**context) if ours else first["msg"].replace("Input", "this", 1).replace("tuple", "list")
@@ -92,10 +96,16 @@ def _locate(node: yaml.Node | None, where: list[int | str]) -> tuple[int, str]:
     line, path = 1, ""
     for step in where:
         if isinstance(node, yaml.MappingNode):
-            key = next((pair for pair in node.value if pair[0].value == step), None)
+            key = _key(node, step)
             line, node = (key[0].start_mark.line + 1, key[1]) if key else (line, None)
         elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
             node = node.value[step]
             line = node.start_mark.line + 1
         path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else str(step)
     return line, f"{path}: " if path else ""
+
+
+def _key(node: yaml.Node | None, name: int | str) -> tuple[yaml.Node, yaml.Node] | None:
+    """A key of some settings, with its value; None if it is not there."""
+    pairs = node.value if isinstance(node, yaml.MappingNode) else ()
+    return next((pair for pair in pairs if pair[0].value == name), None)

@@ -118,6 +118,28 @@ def test_the_line_is_that_of_the_key(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"dimension": 0}, "dimension: this should be greater than or equal to 1"),
+        ({"split": {"hold_out": "last"}}, "`split.hold_out: last` without `time` goes by the order of lists"),
+        ({"replicas": 1}, "`replicas` are compared with each other"),
+        ({"tokens": [{"kind": "value", "columns": "a"}] * 2}, "`tokens` makes the same tokens of a column twice"),
+    ],
+)
+def test_the_line_is_that_of_a_key_that_goes_by_another_name_or_not_with_others(
+    minimal: dict[str, Any], write_conf: Callable[..., Path], change: dict[str, Any], sentence: str
+) -> None:
+    others = {key: value for key, value in minimal.items() if key != "dimensions" or "dimension" not in change}
+    path = write_conf("small", {**others, **change})
+    line = next(
+        n for n, text in enumerate(path.read_text().splitlines(), 1) if text.startswith(f"{next(iter(change))}:")
+    )
+    assert line > 1
+    with pytest.raises(PipelineError, match=f"small.yaml:{line}: {sentence}"):
+        load(path)
+
+
+@pytest.mark.parametrize(
     ("text", "sentence"),
     [
         ("seed: 1\nseed: 2\n", "small.yaml:2: the key 'seed' stands here twice"),
