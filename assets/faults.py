@@ -11,9 +11,9 @@ from pipeline.secrets import masked
 _DISK = {
     errno.ENOSPC: "the disk is full. Make room, and run again: what was finished is kept",
     errno.EDQUOT: "the quota of this disk is used up. Make room, and run again: what was finished is kept",
-    errno.EROFS: "the disk cannot be written to. Set PIPELINE_HOME to a folder that can",
-    errno.EACCES: "may not be written or read. Change its permissions, or set PIPELINE_HOME to another folder",
-    errno.EPERM: "may not be written or read. Change its permissions, or set PIPELINE_HOME to another folder",
+    errno.EROFS: "the disk cannot be written to. Take a folder that can (for the home: PIPELINE_HOME)",
+    errno.EACCES: "may not be written or read. Change its permissions, or take another (for the home: PIPELINE_HOME)",
+    errno.EPERM: "may not be written or read. Change its permissions, or take another (for the home: PIPELINE_HOME)",
     errno.EIO: "the disk reports an error. Look at its health",
     errno.ENAMETOOLONG: "the name is too long. Choose a shorter one",
     errno.EMFILE: "too many files are open. Raise the limit (ulimit -n)",

@@ -137,7 +137,7 @@ def test_a_full_disk_ends_in_a_sentence_and_the_next_run_goes_on(
 
 def test_what_the_machine_says_is_told_in_words() -> None:
     assert in_words(PermissionError(13, "Permission denied", "/x")) == (
-        "/x: may not be written or read. Change its permissions, or set PIPELINE_HOME to another folder."
+        "/x: may not be written or read. Change its permissions, or take another (for the home: PIPELINE_HOME)."
     )
     later = RuntimeError("something else")
     later.__cause__ = OSError(28, "No space left on device")
