@@ -73,10 +73,11 @@ class Classification(TargetTask):
         texts = one_row_each(named.collect(engine="streaming"), ids, [self.target], where)["target"]
         classes = texts.unique().sort()
         if not 2 <= len(classes) <= len(texts) / 2:
-            problem = f"all examples have the class {classes[0]!r}" if len(classes) == 1 else "nearly all differ"
+            several = f"{len(classes)} classes in {len(texts)} rows: nearly all differ"
+            found = f"one class in {len(texts)} rows, {classes[0]!r}" if len(classes) == 1 else several
             raise PipelineError(
-                f"{where}, task.target: {self.target!r} has {len(classes)} classes in {len(texts)} rows: {problem}. "
-                "Name a column of which several examples share a value; for a number say `kind: regression`."
+                f"{where}, task.target: {self.target!r} has {found}. Name a column of which several examples share a "
+                "value; for a number say `kind: regression`."
             )
         index = texts.replace_strict(classes, pl.int_range(len(classes), eager=True), return_dtype=pl.Float64)
         dense = numbers_of(used, ids, self.dense, where) if self.dense else np.empty((len(ids), 0))

@@ -146,7 +146,7 @@ def _resolve(path: str, source: Source, conf_folder: Path) -> list[str]:
         files = [folder / one for one in found if not (folder / one).is_dir()]
         if files:
             return [_readable(one) for one in files]
-    looked = " nor ".join(dict.fromkeys(os.path.normpath(folder / Path(path).expanduser()) for folder in folders))
+    looked = " and ".join(dict.fromkeys(os.path.normpath(folder / Path(path).expanduser()) for folder in folders))
     looked_for = "" if looked == path else f" (looked for {looked})"
     raise PipelineError(f"{path}: there is no such file{looked_for}. Correct `source.path`.")
 

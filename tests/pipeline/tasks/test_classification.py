@@ -145,7 +145,10 @@ def test_examples_that_all_have_one_of_the_classes_give_it_its_share(
 
 @pytest.mark.parametrize(
     ("place", "sentence"),
-    [(["sea"] * 30, "all examples have the class 'sea'"), ([str(i) for i in range(30)], "nearly all differ")],
+    [
+        (["sea"] * 30, "one class in 30 rows, 'sea'. Name"),
+        ([str(i) for i in range(30)], "30 classes in 30 rows: nearly all differ"),
+    ],
 )
 def test_classes_that_tell_nothing_are_refused(
     place: list[str], sentence: str, write_conf: Callable[..., Path]
@@ -153,7 +156,7 @@ def test_classes_that_tell_nothing_are_refused(
     records = pl.DataFrame({"text": ["wave gull", "street tram"] * 15, "place": place})
     settings = {**NOTES, "task": {"kind": "classification", "target": "place"}}
     conf = load(write_conf("notes", settings, records))
-    with pytest.raises(PipelineError, match=rf"notes.yaml, task.target: 'place' has \d+ classes .*{sentence}"):
+    with pytest.raises(PipelineError, match=rf"notes.yaml, task.target: 'place' has .*{sentence}"):
         encoded(records, conf)
 
 

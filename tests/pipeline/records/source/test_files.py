@@ -93,7 +93,7 @@ def test_an_absolute_path_and_one_from_the_working_directory(
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
-        ("r.csv", None, r"r.csv: there is no such file \(looked for .*\). Correct `source.path`"),
+        ("r.csv", None, r"r.csv: there is no such file \(looked for .* and .*\). Correct `source.path`"),
         ("r.csv", b"", "r.csv: the file is empty"),
         ("r.csv", b"\n\n", "r.csv: "),
         ("r.csv", b"user,movie,title\n", "r.csv: has columns, but not a single record"),
