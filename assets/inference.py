@@ -30,8 +30,8 @@ def champion_asset(conf: Dataset) -> dg.AssetsDefinition:
         conf,
         "champion",
         description="The fit that answers: a version of the dataset's model in MLflow's registry, with the alias "
-        "`champion`. The best fit on validation takes its place unless it is worse on the same held-out examples, or a "
-        "person has chosen a version.",
+        "`champion`. The best fit on validation, or a baseline that ignores the example where none is shown to be "
+        "better, takes its place unless it is worse on the same held-out examples, or a person has chosen a version.",
         kinds={"mlflow"},
         settings=FITS | {"inference", "tokens"},
         upstream=("raw_records", "vocabulary", "sparse_examples", "comparison"),

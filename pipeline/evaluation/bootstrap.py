@@ -28,6 +28,8 @@ RESAMPLES = 2000
 """How many times the examples are resampled."""
 FEWEST = 10
 """Fewest examples, or groups, for an interval and a verdict: with fewer, a bootstrap shows nothing."""
+FEW = 100
+"""With fewer examples, or groups of them, hardly anything is beyond doubt: a standard error is enough."""
 ROUNDING = 1e-9
 """A difference below this share of a metric is no difference between two fits, only one of rounding."""
 _BLOCK = 2**22
@@ -58,6 +60,11 @@ class Difference:
         """Whether the metric is better by more than a standard error, about: half of the half of its interval."""
         better = self.value if self.metric.higher_is_better else -self.value
         return better > (self.high - self.low) / 4
+
+    @property
+    def prefers_ours(self) -> bool:
+        """Whether ours is shown to be better, or, of few examples, seems so (`FEW`)."""
+        return self.is_likely_better if self.n < FEW else self.verdict == "better"
 
     @property
     def in_words(self) -> str:

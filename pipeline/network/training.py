@@ -34,15 +34,13 @@ from pipeline.network.processes import called_from_other_processes
 from pipeline.network.trainer import Trained, TrainedState, network_in, train
 
 CHECKPOINT = "last.ckpt"
-FEW = 100
-"""With fewer validation examples, or groups of them, hardly anything is beyond doubt: a standard error is enough."""
 
 
 def fit_network(problem: Problem, settings: Schedule, learner: str, network: str) -> FittedNetwork:
     """Train a network to the end of its schedule, or keep its start.
 
     The fit keeps the last epoch, where learning has come to rest, and the one with the best validation loss only if its
-    primary metric is shown to be better; with few validation examples, better by a standard error (`FEW`). With
+    primary metric is shown to be better; with few validation examples, better by a standard error. With
     `patience` the fit keeps the epoch with the best validation loss.
 
     Args:
@@ -205,5 +203,4 @@ def _is_better(fitted: Fitted, other: Fitted, validation: ExampleSet, task: Task
     values, drawn = [measure(task, frame) for frame in scores], resampled(task, scores)
     metric = task.metrics[0]
     pairs = [(value[metric.name], draws[metric.name]) for value, draws in zip(values, drawn, strict=True)]
-    found = difference(metric, pairs[0], pairs[1], n_independent(scores[0]))
-    return found.is_likely_better if found.n < FEW else found.verdict == "better"
+    return difference(metric, pairs[0], pairs[1], n_independent(scores[0])).prefers_ours

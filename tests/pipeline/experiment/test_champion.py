@@ -1,3 +1,4 @@
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -164,6 +165,18 @@ def test_on_examples_new_to_both_a_champion_pays_for_a_class_that_it_does_not_kn
     later = shop.contest(conf, grown, "most_frequent_class", "most_frequent_class")
     assert later.moved
     assert "that are new to both" in later.said
+
+
+def test_where_nothing_is_to_be_learned_the_baseline_that_ignores_the_example_answers(
+    shop: Shop, of_homes: Callable[..., Dataset]
+) -> None:
+    conf = of_homes(**NAMED | {"baselines": ["most_frequent_class", "logistic_regression"]})
+    noise = homes(150).with_columns(kind=pl.Series(random.Random(5).choices("abc", k=150)))
+    made = shop.contest(conf, noise, "logistic_regression", "most_frequent_class")
+    fits = {name: run.metrics["validation_log_loss"] for name, run in shop.tracker.current().items()}
+    assert fits["logistic_regression"] < fits["most_frequent_class"]  # by chance, as validation chooses its penalty
+    assert made.fit == "most_frequent_class"
+    assert made.facts["said"].startswith("most_frequent_class, as none is shown to be better on validation; log_loss")
 
 
 def test_a_champion_that_answered_another_question_does_not_stay(shop: Shop, of_homes: Callable[..., Dataset]) -> None:
