@@ -86,14 +86,12 @@ class Embedding:
         vectors = pl.Series("vector", self.matrix.astype(np.float32), dtype=pl.Array(pl.Float32, self.dimension))
         of_replicas = [] if self.stability is None else self.stability.columns()
         moved = [] if self.drift is None else [pl.Series("drift", self.drift, pl.Float32).fill_nan(None)]
-        self.vocabulary.tokens.with_columns(vectors, *of_replicas, *moved).write_parquet(
-            path,
-            metadata={
-                "vocabulary": self.vocabulary.fingerprint_with_labels,
-                "provenance": json.dumps(dict(self.provenance)),
-                "replicas": str(0 if self.stability is None else self.stability.replicas),
-            },
-        )
+        told = {
+            "vocabulary": self.vocabulary.fingerprint_with_labels,
+            "provenance": json.dumps(dict(self.provenance)),
+            "replicas": str(0 if self.stability is None else self.stability.replicas),
+        }
+        self.vocabulary.tokens.with_columns(vectors, *of_replicas, *moved).write_parquet(path, metadata=told)
 
     @classmethod
     def load(cls, path: str | Path) -> "Embedding":

@@ -225,6 +225,14 @@ def _nothing_of_the_developer(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(variable, raising=False)
 
 
+@pytest.fixture(autouse=True)
+def _the_same_draws_in_any_order(request: pytest.FixtureRequest) -> None:
+    """Who draws from the `RNG` of a file of tests draws the same, whatever was drawn before."""
+    rng = getattr(request.module, "RNG", None)
+    if rng is not None:
+        rng.seed(request.node.name)
+
+
 @pytest.fixture
 def write_conf(tmp_path: Path) -> Callable[..., Path]:
     """Write a conf file: `write_conf("name", settings)` gives its path; CSV files lie beside it."""

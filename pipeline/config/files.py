@@ -80,7 +80,7 @@ def _explain(error: ValidationError, root: yaml.Node | None, path: Path) -> str:
     where = [*first["loc"]]
     if "key" in context:
         where.append(context["key"])
-    if where[:1] == ["dimensions"] and _key(root, "dimensions") is None:
+    if where[:1] == ["dimensions"] and _key(root, "dimension") is not None:  # the name by which it was written
         where = ["dimension"]
     line, keys = _locate(root, where)
     if not where:  # several keys do not go together: such an error has the name of one of them

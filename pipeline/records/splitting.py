@@ -174,14 +174,14 @@ def require_room(conf: Dataset, n_training: int, n_tokens: int) -> None:
     most = min(n_training, n_tokens) - 1
     if most < 1:
         raise PipelineError(
-            f"{conf.file}: {n_training} training examples over {n_tokens} tokens are too few: an embedding needs at "
-            "least two of each. Bring more data, or lower `vocabulary.min_count`."
+            f"{conf.file}: an embedding needs at least two training examples and two tokens, and here are {n_training} "
+            f"and {n_tokens}. Bring more data, or lower `vocabulary.min_count`."
         )
     largest = max(conf.dimensions or (0,))
     if largest > most:
         raise PipelineError(
-            f"{conf.file}, dimensions: D={largest} is larger than the data allows: {n_training} training examples over "
-            f"{n_tokens} tokens have room for {most} dimensions. Lower it to at most {most}."
+            f"{conf.file}, dimensions: D={largest} is larger than the data allows, which has {n_training} training "
+            f"examples and a vocabulary of {n_tokens}. Lower it to at most {most}."
         )
     for baseline in conf.baselines:
         baseline.require_room(most, n_tokens, conf.file)

@@ -42,6 +42,8 @@ def texts_of(tokens: Tokens, column: str, dtype: pl.DataType, conf: Dataset) -> 
             "of them."
         )
     texts = tokens.texts(column, dtype)
+    if texts is None and dtype == pl.Null:
+        raise PipelineError(f"{conf.file}, tokens: column {column!r} has no value at all. Name another, or none.")
     if texts is None:
         cure = "`kind: items`" if isinstance(dtype, pl.List | pl.Array) else "`kind: value`"
         raise PipelineError(f"{conf.file}, tokens: column {column!r} holds {dtype}: make its tokens with {cure}.")

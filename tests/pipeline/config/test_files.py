@@ -117,6 +117,13 @@ def test_the_line_is_that_of_the_key(tmp_path: Path) -> None:
         load(path)
 
 
+@pytest.mark.parametrize("key", ["description", "source", "tokens", "dimensions"])
+def test_a_key_that_is_missing_is_named(minimal: dict[str, Any], write_conf: Callable[..., Path], key: str) -> None:
+    del minimal[key]
+    with pytest.raises(PipelineError, match=rf"small.yaml:1: {key}: is missing\."):
+        load(write_conf("small", minimal))
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
