@@ -225,5 +225,5 @@ class VocabularySettings(Section):
     keep: bool | None = None
     """Whether the tokens of the last run keep their integers when the data has changed: new ones come behind them, and
     one that no training example has any more stays, with a count of 0. Where `split` draws shares of the examples,
-    known examples keep their part, too. Default: yes, once there is a champion, as long as `tokens` and the other
-    settings of `vocabulary` stay as they are."""
+    known examples keep their part, too. Default: yes, once there is a champion, as long as `tokens` (but for `label`
+    and `about`) and the other settings of `vocabulary` stay as they are."""
