@@ -1,7 +1,6 @@
 """The records of a file -> a file with the answers of a model, read and written a batch at a time."""
 
 import logging
-import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from pipeline.config.records import Source
+from pipeline.errors import PipelineError
 from pipeline.examples.unseen import Unseen, unseen, without_answers
 from pipeline.inference.bulk import Lists, recommended, write_batches
 from pipeline.inference.model import Model
@@ -60,8 +60,10 @@ def score_file(model: Model, source: str, path: Path, log: logging.Logger, engin
         engine: what finds the missing tokens, `local` or `ray`; a number or a class is predicted here.
 
     Raises:
-        PipelineError: the file lacks a column, or none of its records can be used.
+        PipelineError: the file lacks a column, none of its records can be used, or the answers' name is a folder's.
     """
+    if path.is_dir():
+        raise PipelineError(f"{path}: is a folder, but the answers are a file of this name. Give it another.")
     found = {"path": _files_to_answer(source), "sample": None, "database": None, "query": None, "asset": None}
     others = {"sha256": None, "where": None, "drop_duplicates": False, "max_bad_share": 1.0}
     own = model.conf.source.model_copy(update=found | others)
@@ -77,7 +79,7 @@ def score_file(model: Model, source: str, path: Path, log: logging.Logger, engin
             n = write_batches(_predicted(model, records, unknown), folder / "answers.parquet")
         else:
             raise AssertionError(f"no answers in bulk from a {type(model).__name__}")
-        shutil.move(folder / "answers.parquet", path)
+        (folder / "answers.parquet").replace(path)
         counts, why = records.counts, Reasons.of(records.quarantine).sentence()
     first = pl.scan_parquet(path, glob=False).head(5).collect()
     return Scored(path, n, counts.used, counts.quarantined, why, sum(unknown), first)

@@ -3,9 +3,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
+import pytest
 from polars.testing import assert_frame_equal
 
 from pipeline.config.dataset import Dataset
+from pipeline.errors import PipelineError
 from pipeline.examples.encoding import encode
 from pipeline.inference.bulk import recommend_each
 from pipeline.inference.file_scoring import score_file
@@ -30,3 +32,7 @@ def test_an_earlier_model_reads_today_s_weights_in_its_own_unit(
     scored = pl.read_parquet(score_file(model, str(tmp_path / "old.csv"), tmp_path / "old.parquet", log).path)
     own = each.filter(~pl.col("example").str.starts_with("new-"))
     assert_frame_equal(own.sort("example", "rank"), scored.sort("example", "rank"), rel_tol=1e-5)
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(PipelineError, match="taken: is a folder, but the answers are a file of this name"):
+        score_file(model, str(tmp_path / "old.csv"), tmp_path / "taken", log)
+    assert not any((tmp_path / "taken").iterdir())
