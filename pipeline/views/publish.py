@@ -36,6 +36,7 @@ from pipeline.views.kept_epoch import kept_in_words
 from pipeline.views.marginal_effects import telling_tokens, token_effects
 from pipeline.views.pages.latent_space import latent_space_page, n_shown
 from pipeline.views.pages.report import TELLING, Report, Shown, report_page
+from pipeline.vocabulary.vocabulary import Vocabulary
 
 PAGE = "latent_space.html"
 
@@ -62,13 +63,14 @@ def draw_pages(
         The name of each fit with a page, and whether the page is new.
     """
     swept, best = comparison.swept, comparison.best
-    about = _embedding(swept[0], tracker).vocabulary.beside(described)
+    vocabulary = _embedding(swept[0], tracker).vocabulary
+    about = vocabulary.beside(described)
     baseline = {fit.dimension: fit for fit in swept if fit.method == PCA}
     made = {}
     for fit in swept:
         is_best = fit.run_id == best.run_id
         beside = None if conf.task.predicts_tokens or fit.method == PCA else baseline.get(fit.dimension)
-        key = _key(fit, is_best, beside, about, tracker.tag(fit.run_id, REPLICAS_KEY))
+        key = _key(fit, is_best, beside, vocabulary, about, tracker.tag(fit.run_id, REPLICAS_KEY))
         made[fit.name] = tracker.tag(fit.run_id, "page_key") != key
         if not made[fit.name]:
             continue
@@ -157,8 +159,11 @@ def _kept(conf: Dataset, comparison: Comparison, tracker: Tracker) -> str:
     return kept_in_words(kept, tracker.history(run_id, "validation_loss"), conf.training.patience, metric)
 
 
-def _key(fit: Fit, is_best: bool, beside: Fit | None, about: pl.DataFrame, replicas: str | None) -> str:
-    decides = [fit.run_id, is_best, beside and beside.run_id, about.columns, replicas, code_version(__name__)]
+def _key(
+    fit: Fit, is_best: bool, beside: Fit | None, vocabulary: Vocabulary, about: pl.DataFrame, replicas: str | None
+) -> str:
+    shown = [vocabulary.fingerprint_with_labels, about.columns, replicas]
+    decides = [fit.run_id, is_best, beside and beside.run_id, *shown, code_version(__name__)]
     rows = about.hash_rows(seed=0).to_numpy().tobytes() if about.width else b""
     return hashlib.sha256(json.dumps(decides).encode() + rows).hexdigest()[:16]
 

@@ -4,6 +4,7 @@ import base64
 import logging
 import unicodedata
 from collections.abc import Callable
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from docs.tour import console_errors, leave
 from pipeline.config.dataset import Dataset
 from pipeline.config.files import load
+from pipeline.embedding import Embedding
 from pipeline.examples.encoding import encode
 from pipeline.examples.sparse_examples import HELD_OUT, SparseExamples
 from pipeline.experiment.artifacts import load_scores
@@ -29,7 +31,7 @@ from pipeline.records.pairs import pair_table
 from pipeline.records.token_texts import described
 from pipeline.views import tables
 from pipeline.views.publish import PAGE, draw_pages, write_report
-from pipeline.vocabulary.vocabulary import build_vocabulary
+from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
 from tests.accessibility import serious_faults
 from tests.conftest import HOMES, MOVIES, PATIENCE
 
@@ -70,7 +72,7 @@ def fitted(
     return conf, comparison, described(records, conf), examples, tracker
 
 
-def test_a_page_is_made_once_and_again_when_what_is_on_it_changes(fitted: Fitted) -> None:
+def test_a_page_is_made_once_and_again_when_what_is_on_it_changes(fitted: Fitted, tmp_path: Path) -> None:
     conf, comparison, _, examples, tracker = fitted
     fits = [fit.name for fit in comparison.swept]
 
@@ -83,6 +85,14 @@ def test_a_page_is_made_once_and_again_when_what_is_on_it_changes(fitted: Fitted
     assert draw("a first genre") == dict.fromkeys(fits, False)
     assert draw("another genre") == dict.fromkeys(fits, True)
     assert "another genre" in tracker.file(comparison.best.run_id, PAGE).read_text()
+    for fit in comparison.swept:
+        embedding = Embedding.load(tracker.file(fit.run_id, "embedding.parquet"))
+        labels = embedding.vocabulary.tokens.with_columns(label=pl.format("the other {}", "label"))
+        (tmp_path / fit.name).mkdir()
+        replace(embedding, vocabulary=Vocabulary.of_frame(labels)).save(tmp_path / fit.name / "embedding.parquet")
+        tracker.keep(fit.run_id, tmp_path / fit.name, {})
+    assert draw("another genre") == dict.fromkeys(fits, True)
+    assert "the other " in tracker.file(comparison.best.run_id, PAGE).read_text()
 
 
 def test_the_report_opens_and_says_what_the_comparison_says(fitted: Fitted, browser: Chrome, tmp_path: Path) -> None:
