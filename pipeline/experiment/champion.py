@@ -170,9 +170,12 @@ def _registered(
     vocabulary = Embedding.load(tracker.file(fit.run_id, EMBEDDING_FILE)).vocabulary
     about = vocabulary.beside(described(records, conf))
     key = _key(fit, conf, vocabulary, about)
-    found = next((one for one in registry.versions() if one.tags.get("key") == key), None)
+    versions = registry.versions()
+    found = next((one for one in versions if one.tags.get("key") == key), None)
     if found is not None:
         return found
+    is_first = all(one.run_id != fit.run_id for one in versions)
+    place = FOLDER if is_first else f"{FOLDER}-{key}"  # an earlier version of this fit keeps its files
     conf = conf.resolved(examples.n_training, examples.shape[1])
     values = {name: value for name, value in fit.metrics.items() if name in comparison.metrics}
     said = _said(fit, comparison, conf)
@@ -193,14 +196,14 @@ def _registered(
     run = tracker.folder(fit.run_id)
     vectors = None if space == fit else tracker.file(space.run_id, EMBEDDING_FILE)
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name) / FOLDER
+        folder = Path(name) / place
         package(conf, Material(run, about, records, vectors), facts, folder)
         learned = are_learned_from(Assignment(examples.frame, np.empty(0)), conf)
         of_learned = examples.frame.select(examples.known_by.alias("example"), "group").filter(learned)
         of_learned.write_parquet(Path(name) / LEARNED_FROM)
         write_parts(examples, conf, kept_from_last(conf, tracker), Path(name))
         tracker.keep(fit.run_id, Path(name), {})
-    source = f"{tracker.client.get_run(fit.run_id).info.artifact_uri}/{FOLDER}"
+    source = f"{tracker.client.get_run(fit.run_id).info.artifact_uri}/{place}"
     tags = {
         "key": key,
         "fit": fit.name,

@@ -14,7 +14,7 @@ from pipeline.inference.model import Model, model_type
 from pipeline.inference.saved_fit import Material, method_of
 
 FOLDER = "model"
-"""The folder of the model among the artifacts of the fit's run."""
+"""The folder of the first model of a fit, among the artifacts of its run; that of a later one has its key behind it."""
 _CODE = Path(__file__).with_name("model_code.py")
 _EVERY = ("dataframely", "mlflow", "numpy", "polars", "pyarrow", "pydantic", "PyYAML", "rapidfuzz", "scipy")
 """Packages that every model needs."""
