@@ -29,7 +29,7 @@ def shortened(label: str, most: int = LETTERS) -> str:
 
 
 def name_some(axes: "Axes", points: Array, labels: Sequence[str], colour: str) -> None:
-    """Write the names of frequent tokens beside their points, each only where there is no name yet.
+    """Write the names of frequent tokens beside their points, each within the map and where there is no name yet.
 
     Args:
         axes: on which nothing is drawn any more that changes where a point lies.
@@ -46,18 +46,21 @@ def name_some(axes: "Axes", points: Array, labels: Sequence[str], colour: str) -
     assert figure is not None
     figure.draw_without_rendering()  # only then it is known where a point lies
     dot = figure.dpi / 72  # pixels of a printer's point
-    font, beside, halo = FontProperties(size=7), (3, 2), [withStroke(linewidth=2, foreground="white")]
+    font, beside, halo = FontProperties(size=7), np.array([3, 2]), [withStroke(linewidth=2, foreground="white")]
     taken: list[Bbox] = []
     for place, spot, label in zip(points, axes.transData.transform(points[:_TRIED]), labels, strict=False):
         if len(taken) == LABELLED:
             break
         name = shortened(label)
         width, height, _ = text_to_path.get_text_width_height_descent(name, font, ismath=False)
-        left, bottom = spot + dot * np.array(beside)
-        box = Bbox.from_bounds(left, bottom, dot * width, dot * height).padded(dot)
+        is_before = spot[0] + dot * (width + 5) > axes.bbox.x1  # behind its point, a name would leave the map
+        shift = beside * (-1 if is_before else 1, 1)
+        x, y = spot + dot * shift - (dot * width * is_before, 0)
+        box = Bbox.from_bounds(x, y, dot * width, dot * height)
+        box = box.padded(2 * dot, dot)  # room for a letter between two names
         if not any(box.overlaps(other) for other in taken):
             taken.append(box)
             axes.annotate(
-                name, place, xytext=beside, textcoords="offset points", fontproperties=font, color=colour,
-                parse_math=False, path_effects=halo,
-            )  # fmt: skip
+                name, place, xytext=shift, textcoords="offset points", fontproperties=font, color=colour,
+                ha="right" if is_before else "left", parse_math=False, path_effects=halo,
+            ).set_in_layout(False)  # fmt: skip
