@@ -144,6 +144,13 @@ class Comparison:
         """The learned fit that is best on validation; without validation, the one with the most dimensions."""
         return next(fit for fit in self.fits if fit.method == EMBEDDING and fit.dimension == self.about["best"])
 
+    @property
+    def taken(self) -> int | None:
+        """The D to take: the smallest learned one that validation finds as good as the best."""
+        smallest: int | None = self.about["smallest"]
+        best: int | None = self.about["best"]
+        return smallest or best
+
     def verdict(self, fit: str, against: str, metric: str) -> dict[str, Any]:
         """The row of `differences` for two fits, by their names, and a metric."""
         return self.differences.row(
@@ -152,7 +159,7 @@ class Comparison:
         )
 
     def told_pairs(self) -> list[tuple[str, str]]:
-        """Pairs that people ask for: learned against others of the same D, and the best against fits without a D."""
+        """Pairs that people ask for: learned against others of the same D, the one to take against fits without a D."""
         learned, fits = self.frame.filter(method=EMBEDDING)["dimension"], set(self.frame["fit"])
         same = [
             (f"{EMBEDDING} D={d}", f"{method} D={d}")
@@ -161,8 +168,7 @@ class Comparison:
             if f"{method} D={d}" in fits
         ]
         others = self.frame.filter(~pl.col("method").is_in(self.swept_methods))["fit"]
-        best = self.about["best"]
-        return same + [(f"{EMBEDDING} D={best}", other) for other in others if best is not None]
+        return same + [(f"{EMBEDDING} D={self.taken}", other) for other in others if self.taken is not None]
 
     def save(self, folder: Path) -> None:
         """Write `comparison.parquet`, `differences.parquet` and the picture `sweep.png`."""

@@ -61,6 +61,6 @@ def name_some(axes: "Axes", points: Array, labels: Sequence[str], colour: str) -
         if not any(box.overlaps(other) for other in taken):
             taken.append(box)
             axes.annotate(
-                name, place, xytext=shift, textcoords="offset points", fontproperties=font, color=colour,
+                name, place, xytext=tuple(shift), textcoords="offset points", fontproperties=font, color=colour,
                 ha="right" if is_before else "left", parse_math=False, path_effects=halo,
             ).set_in_layout(False)  # fmt: skip

@@ -144,14 +144,9 @@ def _worth(comparison: Comparison, is_blind: bool) -> str:
         comparison: of the fits.
         is_blind: whether no signal is shown, so that there is nothing by which others could differ.
     """
-    best, taken = comparison.about["best"], comparison.about["smallest"] or comparison.about["best"]
-    beside_pca, others = [], {}
-    for fit, against in comparison.told_pairs():
-        if against.startswith(f"{PCA} D="):
-            beside_pca.append(_verdict(comparison, fit, against))
-        else:
-            one = fit if " D=" in against else f"{EMBEDDING} D={taken}"
-            others[against] = _verdict(comparison, one, against)
+    found = {against: _verdict(comparison, fit, against) for fit, against in comparison.told_pairs()}
+    beside_pca = [verdict for against, verdict in found.items() if against.startswith(f"{PCA} D=")]
+    others = {against: verdict for against, verdict in found.items() if not against.startswith(f"{PCA} D=")}
     said = _beside_pca(beside_pca)
     if set(beside_pca) == {"better"}:
         if set(others.values()) == {"better"}:
@@ -159,7 +154,8 @@ def _worth(comparison: Comparison, is_blind: bool) -> str:
             said += f", and {_ALL_OTHERS.get(n, f'all {n} other baselines')}"
         said += _reached(comparison)
     better = [name for name, verdict in others.items() if verdict == "worse"]
-    are, of_which = "is" if len(better) == 1 else "are", f" of D={taken}" if taken != best else ""
+    is_smaller = comparison.taken != comparison.about["best"]
+    are, of_which = "is" if len(better) == 1 else "are", f" of D={comparison.taken}" if is_smaller else ""
     than = f"{listed(better)} {are} better than the learned embedding{of_which}" if better else ""
     level = [name for name, verdict in others.items() if verdict == "no difference shown" and not is_blind]
     beside = f"Beside {listed(level)} no difference is shown" if level else ""
@@ -168,11 +164,26 @@ def _worth(comparison: Comparison, is_blind: bool) -> str:
 
 def _reached(comparison: Comparison) -> str:
     """How many dimensions PCA needs for what the D to take has."""
-    taken = comparison.about["smallest"] or comparison.about["best"]
-    reached, most = comparison.about["worth"][taken], max(comparison.frame.filter(method=PCA)["dimension"])
-    if not reached and most <= taken:
-        return ""  # which the verdict beside the same D says already
-    return f"; PCA needs D={reached} for as much" if reached else f"; PCA does not reach it up to D={most}"
+    reached = comparison.about["worth"][comparison.taken]
+    if reached:
+        return f"; PCA needs D={reached} for as much"
+    return (
+        f"; PCA does not reach it up to D={most_of_pca(comparison)}"
+        if is_beyond_pca(comparison, comparison.taken)
+        else ""
+    )
+
+
+def is_beyond_pca(comparison: Comparison, dimension: int | None) -> bool:
+    """Whether a learned D is shown to be better than PCA of every D, and PCA had more dimensions than it, too."""
+    every = comparison.frame.filter(method=PCA)["fit"]
+    found = {_verdict(comparison, f"{EMBEDDING} D={dimension}", pca) for pca in every}
+    return found == {"better"} and most_of_pca(comparison) > (dimension or 0)
+
+
+def most_of_pca(comparison: Comparison) -> int:
+    """The largest D of PCA; 0 without PCA."""
+    return int(max(comparison.frame.filter(method=PCA)["dimension"], default=0))
 
 
 def _beside_pca(found: Sequence[str]) -> str:

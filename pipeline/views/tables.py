@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.estimators import EMBEDDING, PCA, estimator_type
+from pipeline.estimators import EMBEDDING, estimator_type
 from pipeline.evaluation.bootstrap import LEVEL
 from pipeline.evaluation.metrics import decimals
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import OF_REPLICAS, STABILITY
-from pipeline.views.answer import answer, listed, without_signal
+from pipeline.views.answer import answer, is_beyond_pca, listed, most_of_pca, without_signal
 from pipeline.vocabulary.vocabulary import rule_of_thumb
 
 TOLD = 2
@@ -145,9 +145,11 @@ def _reached(comparison: Comparison) -> list[str]:
     if without_signal(comparison):
         return []
     worth, metric = comparison.about["worth"], comparison.metrics[0]
-    most = max(comparison.frame.filter(method=PCA)["dimension"], default=0)
     said = [f"PCA needs D={pca} for the {metric} of embedding D={learned}." for learned, pca in worth.items() if pca]
-    beyond = listed([f"D={learned}" for learned, pca in worth.items() if not pca and learned < most])
+    beyond = listed(
+        [f"D={learned}" for learned, pca in worth.items() if not pca and is_beyond_pca(comparison, learned)]
+    )
+    most = most_of_pca(comparison)
     return said + ([f"PCA does not reach the {metric} of embedding {beyond} up to D={most}."] if beyond else [])
 
 

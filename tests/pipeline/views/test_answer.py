@@ -91,6 +91,17 @@ def test_what_is_said_of_other_baselines_is_said_of_the_d_to_take() -> None:
     assert "Take D=2" in said
     assert "the other baseline" not in said
     assert said.endswith("als is better than the learned embedding of D=2.")
+    assert ["embedding D=2", "als"] in [row[:2] for row in tables.verdict_cells(compared(values))]
+
+
+def test_what_pca_of_more_dimensions_nearly_has_is_not_beyond_it() -> None:
+    values = {"embedding D=2": 0.40, "pca D=2": 0.20, "pca D=8": 0.39}
+    beyond = "PCA does not reach the recall_at_20 of embedding D=2 up to D=8."
+    assert answer(compared(values)).endswith("beats PCA of the same D; PCA does not reach it up to D=8.")
+    assert beyond in tables.sentences(compared(values))
+    values |= {"pca D=8": 0.3999}
+    assert answer(compared(values)).endswith("beats PCA of the same D.")
+    assert beyond not in tables.sentences(compared(values))
 
 
 def test_without_validation_the_largest_is_named_as_what_it_is() -> None:
