@@ -6,10 +6,12 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 
 import pytest
 import yaml
+from packaging.specifiers import SpecifierSet
 
 PROJECT = Path(__file__).parents[1]
 README = (PROJECT / "README.md").read_text()
@@ -126,3 +128,19 @@ def test_every_extra_that_people_are_told_to_install_is_one_and_is_installed_for
     made_by = (PROJECT / "Makefile").read_text()
     locked = {name for found in re.findall(r"install --quiet .*'\.\[([\w,]+)\]'", made_by) for name in found.split(",")}
     assert locked == {*extras}
+
+
+def test_what_is_locked_runs_on_the_oldest_python_that_the_project_promises() -> None:
+    oldest = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["requires-python"].removeprefix(">=")
+    locked = [line for file in PROJECT.glob("requirements*.lock") for line in file.read_text().splitlines()]
+    asked = {line: _python_of(line.partition("==")[0]) for line in locked if "==" in line}
+    assert len(asked) > 100
+    assert [line for line, python in asked.items() if oldest not in SpecifierSet(python)] == []
+
+
+def _python_of(package: str) -> str:
+    """The versions of Python that a package asks for; any, if it says none or is not installed."""
+    try:
+        return metadata(package).get("Requires-Python", "")
+    except PackageNotFoundError:  # the extra for more than one machine
+        return ""
