@@ -58,12 +58,12 @@ def _too_few_others(comparison: Comparison) -> str:
 
 
 def without_signal(comparison: Comparison) -> str | None:
-    """The baseline that ignores the example, if the best learned fit is not shown to be better."""
+    """The baseline that ignores the example, if neither the best learned fit nor that of the D to take is better."""
     blind = [name for name in comparison.frame["method"].unique() if estimator_type(name).ignores_examples]
-    best = comparison.about["best"]
-    if not blind or best is None:
+    if not blind or comparison.taken is None:
         return None
-    return None if _verdict(comparison, f"{EMBEDDING} D={best}", blind[0]) == "better" else blind[0]
+    best = {f"{EMBEDDING} D={d}" for d in (comparison.about["best"], comparison.taken)}
+    return None if any(_verdict(comparison, fit, blind[0]) == "better" for fit in best) else blind[0]
 
 
 def _no_signal(comparison: Comparison, blind: str) -> str:

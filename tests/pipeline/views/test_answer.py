@@ -87,11 +87,13 @@ def test_what_is_said_of_other_baselines_is_said_of_the_d_to_take() -> None:
     """On validation D=2 is as good as D=8; on test only D=8 is better than als."""
     values = {"embedding D=2": 0.3999, "embedding D=8": 0.4, "pca D=2": 0.1, "pca D=8": 0.2, "als": 0.35}
     assert "beats PCA at every D, and the other baseline;" in answer(compared(values))
-    said = answer(compared(values, on_test={"embedding D=2": 0.34}))
+    comparison = compared(values, on_test={"embedding D=2": 0.34})
+    said = answer(comparison)
     assert "Take D=2" in said
     assert "the other baseline" not in said
     assert said.endswith("als is better than the learned embedding of D=2.")
-    assert ["embedding D=2", "als"] in [row[:2] for row in tables.verdict_cells(compared(values))]
+    assert tables.verdict_cells(comparison, 1)[-1][:2] == ["embedding D=2", "als"]
+    assert tables.verdict_cells(comparison, 1)[-1][2].startswith("worse -0.0100")
 
 
 def test_what_pca_of_more_dimensions_nearly_has_is_not_beyond_it() -> None:
@@ -102,6 +104,19 @@ def test_what_pca_of_more_dimensions_nearly_has_is_not_beyond_it() -> None:
     values |= {"pca D=8": 0.3999}
     assert answer(compared(values)).endswith("beats PCA of the same D.")
     assert beyond not in tables.sentences(compared(values))
+
+
+def test_a_signal_of_the_d_to_take_is_one() -> None:
+    """The table has its verdict: the answer may not deny it."""
+    values = {"embedding D=2": 0.3999, "embedding D=8": 0.4, "popularity": 0.35}
+    of_small, of_large, of_none = (
+        answer(compared(values, on_test=on_test))
+        for on_test in ({"embedding D=8": 0.35}, {"embedding D=2": 0.35}, {f"embedding D={d}": 0.35 for d in (2, 8)})
+    )
+    assert of_small.startswith("Take D=2: on validation it is as good as D=8")
+    assert of_large.startswith("Take D=2")
+    assert of_large.endswith("Beside popularity no difference is shown.")
+    assert of_none.startswith("No signal shown by recall_at_20")
 
 
 def test_without_validation_the_largest_is_named_as_what_it_is() -> None:
