@@ -169,8 +169,8 @@ class Dataset(Section):
             said = "`split.hold_out` divides examples, but an answer belongs to a whole one: say `examples`"
         elif self.split.by_order and not (lists and len(self.token_columns) == 1):
             said = (
-                "`split.hold_out: last` without `time` goes by the order of lists, so every row has to be an example, "
-                "and its tokens `items` of one column"
+                "`split.hold_out: last` without `time` goes by the order of lists, so every row has to be an example "
+                "(leave out `example`), and its tokens `items` of one column"
             )
         elif self.split.time is not None and self.example is None:
             said = "`split.hold_out` divides the rows of an example, so `example` has to say which rows are one"

@@ -35,6 +35,10 @@ from pipeline.errors import PipelineError
         ({"split": {"folds": 5, "time": "day"}}, "split: say one of `column`, `folds`, and the shares"),
         ({"split": {"hold_out": "tokens"}}, "split: `hold_out` needs `time`, the column that says what came last"),
         ({"split": {"hold_out": "last"}}, "without `time` goes by the order of lists, so every row has to be an exam"),
+        (
+            {"split": {"hold_out": "last"}, "example": "id"},
+            r"has to be an example \(leave out `example`\), and its tok",
+        ),
         ({"split": {"hold_out": "last", "folds": 5}}, "split: say one of `column`, `folds`, and the shares"),
         ({"split": {"time": "day", "hold_out": "last", "test": 0.3}}, "so leave out `validation` and `test`"),
         ({"split": {"time": "day", "hold_out": "lasts"}}, "split.hold_out: this should be 'examples', 'tokens' or"),
