@@ -1,5 +1,6 @@
 """What a metric is, and the primary metric of a task, by which choices are made."""
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -32,9 +33,13 @@ class Metric:
 def decimals(largest: float) -> int:
     """How many decimals a metric is told with, about four digits in all, where no value is larger than this.
 
-    >>> [decimals(largest) for largest in (0.5, 12.0, 340.0, 25_000.0)]
-    [4, 2, 1, 0]
+    An error in the target's unit may be tiny: then it has three digits that are not 0.
+
+    >>> [decimals(largest) for largest in (0.5, 12.0, 340.0, 25_000.0, 0.01, 0.0023, 4e-9, 0.0)]
+    [4, 2, 1, 0, 4, 5, 11, 4]
     """
+    if 0 < largest < 0.01:
+        return 2 - math.floor(math.log10(largest))
     return 0 if largest >= 1000 else 1 if largest >= 100 else 2 if largest >= 10 else 4
 
 

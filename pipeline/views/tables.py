@@ -66,8 +66,12 @@ def _replicas(comparison: Comparison) -> list[list[str]]:
 
 def _written(comparison: Comparison, name: str, row: Mapping[str, Any]) -> str:
     value, half = row[name], (row[f"{name}_high"] - row[f"{name}_low"]) / 2
-    digits = decimals(float(comparison.frame[name].abs().max()))  # type: ignore[arg-type]
+    digits = decimals(_largest(comparison, name))
     return f"{value:,.{digits}f}" + (f" ±{half:,.{digits}f}".replace("±0.", "±.") if np.isfinite(half) else "")
+
+
+def _largest(comparison: Comparison, metric: str) -> float:
+    return float(comparison.frame[metric].abs().max())  # type: ignore[arg-type]
 
 
 def verdict_cells(comparison: Comparison, n_metrics: int = TOLD) -> list[list[str]]:
@@ -76,7 +80,7 @@ def verdict_cells(comparison: Comparison, n_metrics: int = TOLD) -> list[list[st
     rows = [["fit", "against", *metrics]]
     for fit, against in comparison.told_pairs() if metrics else []:
         found = [comparison.verdict(fit, against, name) for name in metrics]
-        rows.append([fit, against, *map(_told, found)])
+        rows.append([fit, against, *(_told(one, _largest(comparison, one["metric"])) for one in found)])
     return rows
 
 
@@ -197,9 +201,9 @@ def _fitting(lines_of: Callable[[int], list[str]], most: int, width: int) -> lis
     return next((lines for lines in tried if max(map(len, lines)) <= width), lines_of(min(most, 1)))
 
 
-def _told(found: Mapping[str, Any]) -> str:
+def _told(found: Mapping[str, Any], largest: float) -> str:
     size = abs(found["difference"])
-    digits = 0 if size >= 100 else 1 if size >= 10 else 4
+    digits = 0 if size >= 100 else 1 if size >= 10 else max(4, decimals(largest))
     value, *ends = (f"{found[name]:+,.{digits}f}" for name in ("difference", "low", "high"))
     return f"{found['verdict']} {value}" + (f" [{ends[0]}, {ends[1]}]" if np.isfinite(found["low"]) else "")
 

@@ -86,6 +86,22 @@ def test_the_d_to_take_is_told_against_other_baselines() -> None:
     assert Comparison.of(fits, 10_000, TASK, {"test": frames}).told_pairs() == [("embedding D=8", "popularity")]
 
 
+def test_figures_of_a_tiny_unit_are_told_in_digits_that_are_not_0() -> None:
+    target = np.random.default_rng(0).uniform(1e-9, 9e-9, N)
+    fits, errors = [fit("embedding", 2), fit("mean", 1)], (1e-10, 2e-9)
+    frames = [
+        pl.DataFrame({"example": [f"e{i}" for i in range(N)], "target": target, "predicted": target + error})
+        for error in (np.random.default_rng(i).choice([-error, error], N) for i, error in enumerate(errors))
+    ]
+    task = Regression(kind="regression", target="mol", log=False)
+    compared = Comparison.of(fits, 100, task, {"validation": frames, "test": frames})
+    assert [row[1] for row in tables.cells(compared)[1:]] == [
+        "0.00000000200 ±.00000000000",
+        "0.00000000010 ±.00000000000",
+    ]
+    assert tables.verdict_cells(compared, 1)[1][2].startswith("better -0.00000000190 [-0.00000000190, -0.0000000")
+
+
 def test_the_differences_go_both_ways(planted: Comparison) -> None:
     there = planted.verdict("pca D=2", "embedding D=8", "ndcg_at_20")
     back = planted.verdict("embedding D=8", "pca D=2", "ndcg_at_20")
