@@ -191,6 +191,8 @@ def _beside_pca(found: Sequence[str]) -> str:
     n = found.count("better")
     if not found:
         return ""
+    if list(found) == ["worse"]:
+        return "The learned embedding is worse than PCA of the same D"
     if n == len(found):
         return f"The learned embedding beats PCA {'at every D' if n > 1 else 'of the same D'}"
     at = f"at {n} of {len(found)} D" if n else "at any D" if len(found) > 1 else "of the same D"

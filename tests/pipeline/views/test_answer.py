@@ -72,6 +72,10 @@ def test_the_best_d_what_a_smaller_one_keeps_and_every_baseline() -> None:
             "D=3 is the only one that was tried. The learned embedding is not shown to beat PCA of the same D.",
         ),
         (
+            {"embedding D=3": 0.3, "pca D=3": 0.4},
+            "D=3 is the only one that was tried. The learned embedding is worse than PCA of the same D.",
+        ),
+        (
             {"embedding D=3": 0.1, "popularity": 0.2},
             "No signal shown by recall_at_20: no learned embedding is shown to be better than popularity, which "
             "ignores the example. popularity is better than the learned embedding.",
