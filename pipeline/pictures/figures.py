@@ -68,7 +68,7 @@ def draw_norms(embedding: Embedding, title: str, path: Path) -> None:
     axes.set_ylabel("length of the vector")
     axes.set_ylim(bottom=0)
     axes.text(0, -0.13, _shown(embedding, len(norms)), transform=axes.transAxes)
-    axes.legend(frameon=False)
+    _name_lines(axes)
     _save(axes, path)
 
 
@@ -94,7 +94,7 @@ def draw_losses(losses: Mapping[str, Sequence[float]], title: str, path: Path, k
     axes.locator_params(axis="x", integer=True)  # there is no epoch 1.5
     axes.set_xlabel("epoch")
     axes.set_ylabel("loss")
-    axes.legend(frameon=False)
+    _name_lines(axes)
     _save(axes, path)
 
 
@@ -138,6 +138,13 @@ def _shown(embedding: Embedding, n: int) -> str:
     """
     size = len(embedding.vocabulary)
     return f"the {n:,} most frequent of {size:,} tokens" if n < size else f"{size:,} tokens"
+
+
+def _name_lines(axes: "Axes") -> None:
+    """Name the lines below the axes: a place between them would have to be looked for, which takes long for many."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    figure.legend(frameon=False, loc="outside lower right", ncols=4)
 
 
 def _axes(title: str) -> "Axes":

@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.legend import Legend
 from matplotlib.text import Annotation
 from PIL import Image
 
@@ -75,6 +76,19 @@ def test_losses_are_drawn_with_and_without_validation(tmp_path: Path) -> None:
     draw_losses({"train_loss": [3, 2, 1], "validation_loss": [3, 1, 2]}, "title", tmp_path / "both.png")
     draw_losses({"train_loss": [3, 2, 1]}, "title", tmp_path / "one.png")
     assert ink(tmp_path / "both.png") > ink(tmp_path / "one.png") > 0
+
+
+def test_no_place_for_a_legend_is_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The search takes long for many tokens, and on a busy machine: Matplotlib warned of it."""
+
+    def looked_for(*_: object) -> None:
+        raise AssertionError("a place is looked for")
+
+    monkeypatch.setattr(Legend, "_find_best_position", looked_for)
+    matrix = np.random.default_rng(0).normal(size=(3, 2)).astype(np.float32)
+    draw_norms(Embedding(Vocabulary.of({"a": 3, "b": 2, "c": 1}), matrix), "title", tmp_path / "norms.png")
+    draw_losses({"train_loss": [3, 2, 1], "validation_loss": [3, 1, 2]}, "title", tmp_path / "losses.png", kept=2)
+    assert min(ink(tmp_path / "norms.png"), ink(tmp_path / "losses.png")) > 0
 
 
 def test_the_kept_epoch_is_marked_beside_the_lowest_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
