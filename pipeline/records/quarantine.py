@@ -26,6 +26,8 @@ _CURES = {
     "has text behind a closing quote": "Where quotes are letters like others, say `source.quote: null`.",
     "is no time": "Write times like that, or all of them as numbers, or name another column in `split.time`.",
     "is no date": "Write dates like that, or name another column in `source.period`.",
+    "is not above 0, and has no logarithm": "Leave them out with `source.where`; or say `log: false` in `task`, to "
+    "learn such numbers as they are.",
     "is no number": "Say how decimals are marked with `source.decimal`, or name another column; to predict a text say "
     "`kind: classification`.",
 }

@@ -207,6 +207,15 @@ def test_what_is_no_such_data_is_called_by_its_name(name: str, said: str, tmp_pa
     assert said in learned_from(tmp_path, "lists", path="odd.csv")
 
 
+def test_numbers_without_a_logarithm_are_told_how_to_be_learned(tmp_path: Path) -> None:
+    (tmp_path / "odd.csv").write_text(text([f"{home.rpartition(',')[0]},0" for home in HOMES], NAMES["numbers"]))
+    said = learned_from(tmp_path, "numbers", path="odd.csv")
+    assert "price: is not above 0, and has no logarithm" in said
+    assert (
+        "Leave them out with `source.where`; or say `log: false` in `task`, to learn such numbers as they are." in said
+    )
+
+
 def _cut(folder: Path) -> str:
     whole = gzip.compress((text(LISTS * 500, NAMES["lists"])).encode(), 1)
     (folder / "odd.csv.gz").write_bytes(whole[: len(whole) * 6 // 10])
