@@ -15,7 +15,7 @@ import polars as pl
 
 from pipeline.config.task import Task
 from pipeline.estimators import EMBEDDING, PCA, estimator_type
-from pipeline.evaluation.bootstrap import difference, interval, n_independent, resampled
+from pipeline.evaluation.bootstrap import FEWEST, difference, interval, n_independent, resampled
 from pipeline.evaluation.metrics import Metric, judged_part, measure
 from pipeline.evaluation.seeds import SeedChance
 from pipeline.experiment.dimensions import chosen_dimensions, worth_in_pca
@@ -80,14 +80,16 @@ class Comparison:
         metrics = [metric for metric in task.metrics if values and metric.name in values[0]]
         n_examples = frames[0].height if frames else 0
         n = n_independent(frames[0]) if frames else 0
+        alike = _alike(frames[0]) if frames else None
+        telling = n if alike is None or n_examples - alike[1] >= FEWEST else n_examples - alike[1]
         rows = [_row(fit) for fit in fits]
         for row, of_fit, of_draws in zip(rows, values, drawn, strict=False):
             for name in of_fit:
-                found = interval(of_draws[name], n)
+                found = interval(of_draws[name], telling)
                 row |= {name: of_fit[name], f"{name}_low": found.low, f"{name}_high": found.high}
         pairs = [
             {"fit": fits[i].name, "against": fits[j].name, "metric": metric.name}
-            | _difference(metric, _both(metric, values[i], drawn[i]), _both(metric, values[j], drawn[j]), n)
+            | _difference(metric, _both(metric, values[i], drawn[i]), _both(metric, values[j], drawn[j]), telling)
             for i, j in permutations(range(len(values)), 2)
             for metric in metrics
         ]
@@ -96,7 +98,7 @@ class Comparison:
             "part": part or "no",
             "n_examples": n_examples,
             "n_groups": n if frames and "group" in frames[0].columns else None,
-            "alike": _alike(frames[0]) if frames else None,
+            "alike": alike,
             "seeds": max(of.seeds for of in chance),
             "vocabulary_size": vocabulary_size,
             "metrics": {metric.name: metric.meaning for metric in metrics},

@@ -216,7 +216,11 @@ def test_examples_that_nearly_all_have_one_class_tell_nothing(others: int, said:
 def test_numbers_that_are_nearly_all_alike_tell_nothing() -> None:
     target = np.where(np.arange(N) < 3, 7.0, 0.0)
     scores = pl.DataFrame({"example": [f"e{i}" for i in range(N)], "target": target, "predicted": np.zeros(N)})
+    farther = scores.with_columns(predicted=np.full(N, 1.0))
     fits = [Fit("claims", name, 1, f"run-{name}", "1", False, {"fit_seconds": 1.0}) for name in ("mean", "ridge")]
     number = Regression(kind="regression", target="claim", log=False)
-    said = answer(Comparison.of(fits, 100, number, {"test": [scores] * 2}))
+    found = Comparison.of(fits, 100, number, {"test": [scores, farther]})
+    said = answer(found)
     assert said.startswith("All but 3 of the 400 test examples have the same answer, 0: too few others to tell")
+    assert found.verdict("mean", "ridge", "rmse")["verdict"] == "too few to tell"
+    assert "better" not in tables.text(found).replace("is better", "")
