@@ -93,7 +93,7 @@ class Files:
         """All rows, file by file.
 
         Raises:
-            PipelineError: a file is damaged, its columns are not those of the first, or it was changed meanwhile.
+            PipelineError: a file is damaged, lacks a column of the first, or was changed meanwhile.
         """
         self._rows_before = 0
         for path in self._paths[:1] if self._format == "documents" else self._paths:
@@ -157,18 +157,16 @@ class Files:
         return batch if batch.frame.columns == names else batch._replace(frame=batch.frame.select(names))
 
     def _require_same(self, path: str, schema: pl.Schema) -> None:
+        """Refuse a file that has not the columns of the first; what it has beside them is left out."""
         first = self._paths[0]
-        for one, other, here, there in ((first, path, self.schema, schema), (path, first, schema, self.schema)):
-            for column, dtype in here.items():
-                if column not in there:
-                    raise PipelineError(
-                        f"{other}: lacks the column {column!r}, which {one} has. Name files of one kind."
-                    )
-                if there[column] != dtype:
-                    raise PipelineError(
-                        f"{other}: the column {column!r} holds {there[column]}, but {dtype} in {one}. Name files of "
-                        "one kind."
-                    )
+        for column, dtype in self.schema.items():
+            if column not in schema:
+                raise PipelineError(f"{path}: lacks the column {column!r}, which {first} has. Name files of one kind.")
+            if schema[column] != dtype:
+                raise PipelineError(
+                    f"{path}: the column {column!r} holds {schema[column]}, but {dtype} in {first}. Name files of one "
+                    "kind."
+                )
 
 
 def _state(path: str) -> tuple[int, int] | None:

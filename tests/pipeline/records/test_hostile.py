@@ -21,7 +21,7 @@ import pytest
 from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError
 from pipeline.examples.encoding import encode
-from pipeline.records.ingest import ingest
+from pipeline.records.ingest import Records, ingest
 from pipeline.vocabulary.counted import count
 
 RNG = random.Random(7)
@@ -282,6 +282,19 @@ def _zip_of_two(folder: Path) -> str:
 )
 def test_an_odd_file_is_told_in_a_sentence(make: Callable[[Path], str], said: str, tmp_path: Path) -> None:
     assert re.search(said, learned_from(tmp_path, "lists", path=make(tmp_path), max_gigabytes=0.01))
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_later_file_may_have_gained_a_column(ending: str, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(text(LISTS[:300], NAMES["lists"]))
+    (tmp_path / "b.csv").write_text(text([f"shop,{line}" for line in LISTS[300:]], f"place,{NAMES['lists']}"))
+    if ending == "parquet":
+        for name in ("a", "b"):
+            pl.read_csv(tmp_path / f"{name}.csv").write_parquet(tmp_path / f"{name}.parquet")
+    assert learned_from(tmp_path, "lists", path=f"*.{ending}") == "used"
+    frame = Records.load(tmp_path / "read").frame
+    assert "place" not in frame.collect_schema().names()
+    assert frame.select(pl.len()).collect().item() == len(LISTS)
 
 
 @pytest.mark.parametrize(
