@@ -13,7 +13,7 @@ from assets.faults import in_words
 from assets.home import home, store
 from assets.store import Store
 from assets.versions import Versions
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, first_line
 from pipeline.records.ingest import Records
 from pipeline.records.part_folders import is_divided, join
 from pipeline.secrets import masked
@@ -36,8 +36,7 @@ def for_people(where: str) -> Iterator[None]:
     except PipelineError as error:
         raise dg.Failure(description=str(error), allow_retries=False) from None  # its cause may hold a secret
     except pl.exceptions.PolarsError as error:
-        first = masked(str(error).strip().split("\n", 1)[0])
-        sentence = f"{where}: the raw records cannot be read as it says: {first}."
+        sentence = f"{where}: the raw records cannot be read as it says: {masked(first_line(error))}."
         raise dg.Failure(description=sentence, allow_retries=False) from None
     except Exception as error:
         words = in_words(error)

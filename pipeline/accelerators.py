@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import torch
 
 from pipeline.config.training import Schedule
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, first_line
 
 
 def accelerator(settings: Schedule, dtype: torch.dtype, where: str) -> str:
@@ -63,7 +63,7 @@ def products_of(settings: Schedule, where: str) -> Iterator[None]:
         yield
     except torch.OutOfMemoryError as error:
         raise PipelineError(
-            f"{where}, training.accelerator: the GPU has no room for this training ({str(error).splitlines()[0]}). "
+            f"{where}, training.accelerator: the GPU has no room for this training ({first_line(error)}). "
             "Write `cpu`, or a smaller `training.batch_size` or smaller `dimensions`."
         ) from None
     finally:

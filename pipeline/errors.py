@@ -39,6 +39,15 @@ def nearest(word: str, words: Iterable[str]) -> str:
     return f"there is: {', '.join(words[:30])}{', ...' if len(words) > 30 else ''}"
 
 
+def first_line(error: Exception) -> str:
+    r"""The first line of what an error says, for a message of ours.
+
+    >>> first_line(ValueError("no such column\n\nResolved plan until failure: ..."))
+    'no such column'
+    """
+    return str(error).strip().split("\n", 1)[0]
+
+
 def _shown(word: str) -> str:
     """A word as a message can show it: in one line, and not too long."""
     visible = "".join(one if one.isprintable() else " " for one in word).strip()

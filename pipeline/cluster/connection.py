@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, first_line
 
 ADDRESS = "RAY_ADDRESS"
 """The variable of the environment that Ray itself reads."""
@@ -48,7 +48,7 @@ def connected(where: str, cpus: float = 0) -> Iterator[str]:
         _require_answer(address)
         ray.init(address=address or "local", log_to_driver=False, logging_level="error", **options)
     except Exception as error:  # what cannot be reached raises errors of several kinds
-        said = str(error).strip().split("\n", 1)[0]
+        said = first_line(error)
         if address is None:
             raise PipelineError(
                 f"{where} needs a cluster, and no Ray could be started on this machine: {said}"

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any, TypeVar
 
 from pipeline.cluster.connection import connected
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, first_line
 
 Made = TypeVar("Made")
 
@@ -81,10 +81,9 @@ def get(started: Any) -> Any:
 
 
 def _lost(error: Exception) -> PipelineError:
-    first = str(error).strip().split("\n", 1)[0]
     return PipelineError(
-        f"the cluster lost the machines of a task {RETRIES} times, or has no room for it: {first} Give its machines "
-        "more memory or disk, or the cluster more machines, and run it again."
+        f"the cluster lost the machines of a task {RETRIES} times, or has no room for it: {first_line(error)} Give its "
+        "machines more memory or disk, or the cluster more machines, and run it again."
     )
 
 

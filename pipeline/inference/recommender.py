@@ -14,7 +14,7 @@ import polars as pl
 from scipy import sparse
 
 from pipeline.embedding import factors_of
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, first_line
 from pipeline.inference.best_tokens import Best, BestTokens, ProductIndex, recall
 from pipeline.inference.known_tokens import Unknown
 from pipeline.inference.model import Model
@@ -192,7 +192,7 @@ class Recommender(Model):
                 if found.dtypes != [pl.Boolean] or found.height != tokens.height:
                     raise PipelineError(f"params, where: {where!r} is no condition, such as `count > 10`.")
             except pl.exceptions.PolarsError as error:
-                said = str(error).strip().split("\n")[0]
+                said = first_line(error)
                 columns = ", ".join(tokens.columns)
                 message = f"params, where: {where!r} cannot be read: {said}. There are the columns {columns}."
                 raise PipelineError(message) from None

@@ -6,7 +6,7 @@ from itertools import combinations
 import polars as pl
 
 from pipeline.config.dataset import Dataset
-from pipeline.errors import PipelineError, nearest
+from pipeline.errors import PipelineError, first_line, nearest
 from pipeline.records.numbers import as_number
 from pipeline.records.quarantine import Why
 
@@ -39,7 +39,7 @@ class Filter:
         try:
             self._condition = _parsed(self.condition, schema)
         except (pl.exceptions.PolarsError, ValueError, TypeError) as error:
-            raise PipelineError(f"{place}: is no condition in SQL ({_first_line(error)}).") from error
+            raise PipelineError(f"{place}: is no condition in SQL ({first_line(error)}).") from error
         named = sorted({*self._condition.meta.root_names()})
         for column in named:
             if column not in schema:
@@ -62,7 +62,7 @@ class Filter:
                         return columns
                     said = said or "it gives no yes or no"
                 except pl.exceptions.PolarsError as error:
-                    said = said or _first_line(error)
+                    said = said or first_line(error)
         raise PipelineError(f"{place}: cannot be evaluated ({said}). Write a condition such as `rating >= 4`.")
 
     def of(self, frame: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
@@ -97,7 +97,3 @@ def _parsed(condition: str, schema: pl.Schema) -> pl.Expr:
             raise
         pattern = rf"""('(?:[^']|'')*'|"[^"]*")|({names})"""
         return pl.sql_expr(re.sub(pattern, lambda found: found[1] or f'"{found[2]}"', condition))
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n", 1)[0]

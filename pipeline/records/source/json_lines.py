@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import polars as pl
 
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, first_line
 from pipeline.records.side_by_side import side_by_side
 from pipeline.records.source.batch import Batch, Unreadable
 from pipeline.records.source.nested import flat
@@ -26,8 +26,9 @@ def schema_of(files: Sequence[TextFile]) -> pl.Schema:
             try:
                 found = pl.concat([found, _parsed(block.text)[0].clear()], how="diagonal_relaxed")
             except pl.exceptions.PolarsError as error:
-                reason = str(error).split("\n", 1)[0]
-                raise PipelineError(f"{file.name}: the values of a key differ too much ({reason}).") from error
+                raise PipelineError(
+                    f"{file.name}: the values of a key differ too much ({first_line(error)})."
+                ) from error
     if not found.columns:
         raise PipelineError(f'{files[0].name}: no line holds a JSON object, such as {{"user": 1, "item": 2}}.')
     return found.schema

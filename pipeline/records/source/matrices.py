@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, first_line
 from pipeline.records.source.batch import Batch, of_table
 from pipeline.records.source.streams import TextFile
 
@@ -45,8 +45,7 @@ class SparseMatrix:
         try:
             self._matrix, self._labels = _READERS[kind](file)
         except (ValueError, TypeError, KeyError, OverflowError, EOFError, zipfile.BadZipFile) as error:
-            reason = str(error).strip().split("\n", 1)[0]
-            raise PipelineError(f"{file.name}: cannot be read as {kind} ({reason}).") from error
+            raise PipelineError(f"{file.name}: cannot be read as {kind} ({first_line(error)}).") from error
         self._first_row, self._first_column = _FIRST[kind]
         self._first_row += rows_before
         n_left_out = int(np.count_nonzero(~(self._matrix.data > 0)))

@@ -14,7 +14,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, first_line
 from pipeline.records.source.file_kinds import archive_kind
 
 BLOCK = 2**23
@@ -99,9 +99,9 @@ class TextFile:
         try:
             yield
         except (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, RuntimeError) as error:
-            reason = str(error).split("\n", 1)[0]
             raise PipelineError(
-                f"{self.name}: the file cannot be read to its end ({reason}). Is it complete? Fetch it again."
+                f"{self.name}: the file cannot be read to its end ({first_line(error)}). Is it complete? Fetch "
+                "it again."
             ) from error
 
     def start(self, size: int) -> bytes:

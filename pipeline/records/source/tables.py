@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import polars as pl
 
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, first_line
 from pipeline.records.source.batch import Batch, of_table
 from pipeline.records.source.nested import flat
 from pipeline.records.source.workbooks import sheets
@@ -70,7 +70,7 @@ class TableFile:
         except FileNotFoundError:  # of a store: files of this machine were looked for before
             raise PipelineError(f"{name}: there is no such file. Correct `source.path`.") from None
         except (pl.exceptions.PolarsError, OSError) as error:
-            raise PipelineError(f"{name}: cannot be read as {kind} ({_first_line(error)}).") from error
+            raise PipelineError(f"{name}: cannot be read as {kind} ({first_line(error)}).") from error
 
     def batches(self) -> Iterator[Batch]:
         """The rows of the file, in its order.
@@ -85,7 +85,7 @@ class TableFile:
                 with open(self._path, "rb") as file:
                     self.checksum = hashlib.file_digest(file, "sha256").hexdigest()
         except (pl.exceptions.PolarsError, OSError) as error:
-            raise PipelineError(f"{self.name}: cannot be read as {self._kind} ({_first_line(error)}).") from error
+            raise PipelineError(f"{self.name}: cannot be read as {self._kind} ({first_line(error)}).") from error
 
 
 class LakeTable:
@@ -115,7 +115,7 @@ class LakeTable:
                 f"{name}: tables of {kind} need a reader: pip install 'embedding-pipeline[lakes]'."
             ) from None
         except Exception as error:  # each reader raises its own
-            raise PipelineError(f"{name}: cannot be read as a {kind} table ({_first_line(error)}).") from error
+            raise PipelineError(f"{name}: cannot be read as a {kind} table ({first_line(error)}).") from error
 
     def batches(self) -> Iterator[Batch]:
         """The rows of the table.
@@ -127,7 +127,7 @@ class LakeTable:
             yield from batches_of(self._rows, self.name, self._where)
         except (pl.exceptions.PolarsError, OSError) as error:
             raise PipelineError(
-                f"{self.name}: cannot be read as a {self._kind} table ({_first_line(error)})."
+                f"{self.name}: cannot be read as a {self._kind} table ({first_line(error)})."
             ) from error
 
 
@@ -154,7 +154,3 @@ def _iceberg(path: str) -> tuple[pl.LazyFrame, str]:
     table = StaticTable.from_metadata(path)
     snapshot = table.current_snapshot()
     return pl.scan_iceberg(table), f"snapshot {snapshot.snapshot_id if snapshot else 'none'}"
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n", 1)[0]

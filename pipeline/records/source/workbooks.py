@@ -4,7 +4,7 @@ from fnmatch import fnmatch
 
 import polars as pl
 
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, first_line
 
 
 def sheets(path: str, name: str, wanted: str | None) -> tuple[pl.LazyFrame, list[str]]:
@@ -26,8 +26,7 @@ def sheets(path: str, name: str, wanted: str | None) -> tuple[pl.LazyFrame, list
         every = fastexcel.read_excel(path).sheet_names
         tables = {sheet: _table(path, sheet) for sheet in every if wanted is None or fnmatch(sheet, wanted)}
     except (fastexcel.FastExcelError, pl.exceptions.PolarsError) as error:
-        reason = str(error).strip().split("\n", 1)[0]
-        raise PipelineError(f"{name}: cannot be read as a workbook ({reason}).") from error
+        raise PipelineError(f"{name}: cannot be read as a workbook ({first_line(error)}).") from error
     full = {sheet: table for sheet, table in tables.items() if table.width}
     if not full:
         asked = f" that is called {wanted!r}" if wanted is not None else ""
