@@ -75,7 +75,11 @@ def format_of_content(start: bytes) -> tuple[Format, str] | None:
     if lines and all(_SVMLIGHT.match(line.rstrip(b"\r")) for line in lines[: max(1, len(lines) - 1)]):
         return "svmlight", "its lines have a label, and then numbers with their values"
     if text.startswith((b"[{", b"[[", b"[\n", b"[\r", b"[ ", b'{"', b"{\n", b"{\r")):
-        return ("ndjson", "each line is an object") if _has_objects(lines) else ("json", "it is JSON")
+        return (
+            ("ndjson", "each line is an object")
+            if len(lines) > 1 and all(map(is_object, lines[:2]))
+            else ("json", "it is JSON")
+        )
     kind = other_kind(start) if _magic(start) else None
     if kind is not None:
         raise ValueError(kind)
@@ -91,10 +95,10 @@ def _magic(text: bytes) -> str | None:
     return _DATABASE if text[8:12] == b"DUCK" and has_zeros else None
 
 
-def _has_objects(lines: list[bytes]) -> bool:
-    """Whether several lines are an object each."""
+def is_object(line: bytes) -> bool:
+    """Whether a line is an object of JSON."""
     try:
-        return len(lines) > 1 and all(isinstance(json.loads(line), dict) for line in lines[:2])
+        return isinstance(json.loads(line), dict)
     except (ValueError, RecursionError):
         return False
 

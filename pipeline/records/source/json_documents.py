@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pipeline.errors import PipelineError
+from pipeline.records.source.file_kinds import is_object
 from pipeline.records.source.streams import BLOCK, Block, TextFile
 
 ITEMS, KEY = "items", "key"
@@ -109,10 +110,7 @@ def records_of(document: dict[str, Any]) -> list[dict[str, Any]]:
 def _is_ndjson(text: bytes) -> bool:
     """Whether a file that begins so has an object in each line: more than one line, and the first is an object."""
     line, _, rest = text.partition(b"\n")
-    try:
-        return bool(rest.strip()) and isinstance(json.loads(line), dict)
-    except (ValueError, RecursionError):
-        return False
+    return bool(rest.strip()) and is_object(line)
 
 
 def _is_cut(error: json.JSONDecodeError, length: int) -> bool:

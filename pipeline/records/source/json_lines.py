@@ -1,6 +1,5 @@
 """Reads NDJSON: one JSON object per line. The dtype of a column is what all its values fit into."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
@@ -10,6 +9,7 @@ import polars as pl
 from pipeline.errors import PipelineError, first_line
 from pipeline.records.side_by_side import side_by_side
 from pipeline.records.source.batch import Batch, Unreadable
+from pipeline.records.source.file_kinds import is_object
 from pipeline.records.source.nested import flat
 from pipeline.records.source.streams import Block, TextFile
 
@@ -84,7 +84,7 @@ def _parsed(text: bytes, schema: pl.Schema | None = None) -> tuple[pl.DataFrame,
     except pl.exceptions.PolarsError:
         pass  # a line holds no object
     places = [place for place, line in enumerate(whole) if line.strip()]
-    good = _good(whole, places, _is_object)
+    good = _good(whole, places, is_object)
     kept, frame = _all_that_parse(whole, good, schema)
     odd = sorted({*places} - {*kept})
     told = [Unreadable(place, "is no JSON object", whole[place].decode("utf-8", "backslashreplace")) for place in odd]
@@ -102,13 +102,6 @@ def _all_that_parse(whole: list[bytes], good: list[int], schema: pl.Schema | Non
 
 def _good(whole: list[bytes], places: list[int], test: Callable[[bytes], bool]) -> list[int]:
     return [place for place in places if test(whole[place])]
-
-
-def _is_object(line: bytes) -> bool:
-    try:
-        return isinstance(json.loads(line), dict)
-    except (ValueError, RecursionError):
-        return False
 
 
 def _is_read(line: bytes, schema: pl.Schema | None) -> bool:
