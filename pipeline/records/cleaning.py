@@ -195,13 +195,9 @@ class Cleaner:
 
     def _all_rules(self) -> Iterator[_Rule]:
         conf = self.conf
-        if conf.example is not None:
-            yield _Rule(Why("is missing", conf.example), pl.col(conf.example).is_null())
-        if conf.split.column is not None:
-            part = pl.col(conf.split.column)
-            yield _Rule(Why("is missing", conf.split.column), part.is_null())
-        if conf.split.group is not None:
-            yield _Rule(Why("is missing", conf.split.group), pl.col(conf.split.group).is_null())
+        for needed in (conf.example, conf.split.column, conf.split.group, conf.split.time):
+            if needed is not None:
+                yield _Rule(Why("is missing", needed), pl.col(needed).is_null())
         if conf.split.time is not None:
             yield from self._rules_of_times(conf.split.time)
         if conf.weight is not None:
@@ -226,7 +222,6 @@ class Cleaner:
             yield _Rule(Why("is missing", " and ".join(conf.token_columns)), none)
 
     def _rules_of_times(self, column: str) -> Iterator[_Rule]:
-        yield _Rule(Why("is missing", column), pl.col(column).is_null())
         if self._time_texts is not None:
             yield _Rule(Why(f"is no time such as {LIKE}", column), pl.col(time_column(column)).is_null())
         elif self.schema[column].is_float():

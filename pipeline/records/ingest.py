@@ -178,7 +178,7 @@ def _read(
         batches = source.batches()
         first = next(batches, None)
         said = conf.source.decimal
-        usual: Decimal = "," if source.found.get("separator") == "';'" else "."
+        usual = usual_decimal(source)
         cleaner = Cleaner(conf, source.schema, where, quarantine, expected or {}, may_lack)
         if first is not None and expected is None:
             cleaner.decimals = cleaner.marks_of(first).decimals(usual, said)
@@ -199,6 +199,11 @@ def _read(
     }
     (folder / ABOUT).write_text(json.dumps(about))
     return cleaner.decimals, found
+
+
+def usual_decimal(source: Readable) -> Decimal:
+    """The mark before decimals where texts do not tell: a comma where semicolons stand between values, else a point."""
+    return "," if source.found.get("separator") == repr(";") else "."
 
 
 _BAD = "Correct them, leave them out with `source.where`, or allow more."

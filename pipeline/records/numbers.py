@@ -73,8 +73,7 @@ def as_number(text: pl.Expr, decimal: Decimal = ".") -> pl.Expr:
     grouped = rf"^[-+]?\d{{1,3}}(?:{_escaped(between)}\d{{2,3}})*{_escaped(between)}\d{{3}}(?:{_escaped(decimal)}\d*)?$"
     whole = pl.when(bare.str.contains(grouped)).then(bare.str.replace_all(between, "", literal=True)).otherwise(bare)
     if decimal == ",":
-        clean = pl.when(~whole.str.contains(".", literal=True)).then(whole.str.replace(",", ".", literal=True))
-        whole = clean
+        whole = pl.when(~whole.str.contains(".", literal=True)).then(whole.str.replace(",", ".", literal=True))
     return pl.when(text.is_not_null()).then(whole.cast(pl.Float64, strict=False).fill_null(float("nan")))
 
 

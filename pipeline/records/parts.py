@@ -13,8 +13,7 @@ import polars as pl
 from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError, nearest
 from pipeline.records.columns import needed_columns
-from pipeline.records.ingest import Records, require_few_bad, require_some
-from pipeline.records.numbers import Decimal
+from pipeline.records.ingest import Records, require_few_bad, require_some, usual_decimal
 from pipeline.records.part_folders import link, part, parts_of, write_about
 from pipeline.records.period_part import Part, by_period
 from pipeline.records.periods import condition, require_dates, source_column
@@ -110,8 +109,7 @@ def _read(
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Read periods: what is known of each, and what was found out about the source."""
     source = _opened(conf, conf_folder, found, stale, downloads)
-    usual: Decimal = "," if source.found.get("separator") == "';'" else "."
-    decimals = dict.fromkeys((number.column for number in conf.numbers()), conf.source.decimal or usual)
+    decimals = dict.fromkeys((number.column for number in conf.numbers()), conf.source.decimal or usual_decimal(source))
     like = next((pl.read_parquet_schema(path) for path in Records(folder).files), None)
     parts: dict[str, Part] = {}
     with ExitStack() as stack:
