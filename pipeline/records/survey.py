@@ -19,7 +19,7 @@ from pipeline.config.records import Source
 from pipeline.records.columns import needed_columns
 from pipeline.records.periods import UNDATED, keys_of, period_of, ranges, require_dates, source_column
 from pipeline.records.source.batch import Batch
-from pipeline.records.source.databases import Query
+from pipeline.records.source.databases import Query, in_brackets, quoted
 from pipeline.records.source.files import Files
 from pipeline.records.source.object_stores import is_in_store, on_this_machine
 from pipeline.records.source.paths import format_of, name, resolved
@@ -159,10 +159,10 @@ def _digest(batch: Batch) -> int:
 def _of_database(conf: Dataset, conf_folder: Path, made_by: str) -> Survey:
     """The periods of the answer to a query: the database counts the rows of each date, and gives the counts only."""
     column, period = source_column(conf), period_of(conf)
-    nothing = Query(_asking(conf.source, "select * from ({}) as q where 1 = 0"), conf_folder)
+    nothing = Query(_asking(conf.source, "select * from {} as q where 1 = 0"), conf_folder)
     list(nothing.batches())  # closes the connection
     require_dates(conf, nothing.schema, nothing.name)
-    counting = f"select {_quoted(column)}, count(*) as {_ROWS} from ({{}}) as q group by {_quoted(column)}"
+    counting = f"select {quoted(column)}, count(*) as {_ROWS} from {{}} as q group by {quoted(column)}"
     counts = Query(_asking(conf.source, counting), conf_folder)
     dtype = require_dates(conf, counts.schema, counts.name)
     rows: dict[str, int] = {}
@@ -185,7 +185,7 @@ def narrowed(conf: Dataset, found: Survey, keys: Sequence[str]) -> Source:
         found: the periods of its source.
         keys: those to read.
     """
-    column, spans = _quoted(source_column(conf)), ranges(keys)
+    column, spans = quoted(source_column(conf)), ranges(keys)
     is_date, utc = found.column in ("Date", "Datetime", "zoned"), " 00:00:00+00:00" if found.column == "zoned" else ""
     if UNDATED in keys and not is_date:  # what is no date can be anything
         return conf.source
@@ -199,14 +199,10 @@ def narrowed(conf: Dataset, found: Survey, keys: Sequence[str]) -> Source:
     else:
         seconds = [[86_400 * (day - date(1970, 1, 1)).days for day in span] for span in spans]
         asked = [f"{column} >= {unit * i} and {column} < {unit * j}" for i, j in seconds for unit in (1, 1000)]
-    return _asking(conf.source, f"select * from ({{}}) as q where {' or '.join(f'({one})' for one in asked)}")
+    return _asking(conf.source, f"select * from {{}} as q where {' or '.join(f'({one})' for one in asked)}")
 
 
 def _asking(source: Source, query: str) -> Source:
-    """The source with a query about the answer to its query, which stands for the braces."""
+    """The source with a query that reads from the answer to its own one, for which `{}` stands."""
     assert source.query is not None
-    return source.model_copy(update={"query": query.replace("{}", f"\n{source.query.strip().rstrip(';')}\n")})
-
-
-def _quoted(column: str) -> str:
-    return '"' + column.replace('"', '""') + '"'
+    return source.model_copy(update={"query": query.replace("{}", in_brackets(source.query))})

@@ -92,15 +92,14 @@ def _reader(database: str, conf_folder: Path, name: str) -> tuple[Callable[[str,
     scheme = urlsplit(database).scheme if "://" in database else ""
     if scheme in _POSTGRESQL:
         return _from_postgresql, database
-    kind = (
-        scheme if scheme in ("sqlite", "duckdb") else _FILES.get(Path(database).suffix.lower()) if not scheme else None
-    )
+    by_scheme = {"": _FILES.get(Path(database).suffix.lower()), "sqlite": "sqlite", "duckdb": "duckdb"}
+    kind = by_scheme.get(scheme)
     if kind is None:
         raise PipelineError(
             f"{name}: which database is this? `source.database` is postgresql://me:${{PASSWORD}}@host/name, or a file "
             "that ends with .sqlite, .db or .duckdb (or begins with sqlite:// or duckdb://)."
         )
-    path = Path(database.removeprefix(f"{kind}://")).expanduser() if scheme else Path(database).expanduser()
+    path = Path(database.removeprefix(f"{kind}://")).expanduser()
     for folder in (conf_folder, Path.cwd()):
         if (folder / path).is_file():
             return {"sqlite": _from_sqlite, "duckdb": _from_duckdb}[kind], str(folder / path)
@@ -111,7 +110,7 @@ def _from_postgresql(address: str, query: str) -> Iterator[pl.DataFrame]:
     from adbc_driver_postgresql import dbapi  # type: ignore[import-untyped]
 
     with dbapi.connect(address) as connection, connection.cursor() as cursor:
-        cursor.execute(query)
+        cursor.execute(_within_another(query))  # the driver puts it into a COPY
         reader = cursor.fetch_record_batch()
         yield _frame(reader.schema.empty_table())
         for batch in reader:
@@ -145,13 +144,13 @@ def _frame(batch: Any) -> pl.DataFrame:
 
 def _from_sqlite(path: str, query: str) -> Iterator[pl.DataFrame]:
     """The rows; a column is of the type into which all its values fit, as a column of SQLite may hold any."""
-    query = query.strip().rstrip(";")
+    query = in_brackets(query)
     address = f"file:{_as_uri(path)}?mode=ro"
     # a reading that was given up may be cleared away, and so closed, by any thread
     with closing(sqlite3.connect(address, uri=True, check_same_thread=False)) as connection:
-        names = [column[0] for column in connection.execute(f"select * from ({query}) limit 0").description]
+        names = [column[0] for column in connection.execute(f"select * from {query} limit 0").description]
         schema = {name: _sqlite_dtype(connection, query, name) for name in names}
-        answer = connection.execute(f"select * from ({query})")
+        answer = connection.execute(f"select * from {query}")
         yield pl.DataFrame(schema=schema)
         while rows := answer.fetchmany(_ROWS):
             columns = zip(*rows, strict=True)
@@ -167,13 +166,29 @@ def _series(name: str, values: tuple[Any, ...], dtype: pl.DataType) -> pl.Series
 
 
 def _sqlite_dtype(connection: sqlite3.Connection, query: str, column: str) -> pl.DataType:
-    named = '"' + column.replace('"', '""') + '"'
-    kinds = {kind for (kind,) in connection.execute(f"select distinct typeof({named}) from ({query})")} - {"null"}
+    kinds = {kind for (kind,) in connection.execute(f"select distinct typeof({quoted(column)}) from {query}")} - {
+        "null"
+    }
     if kinds == {"integer"}:
         return pl.Int64()
     if kinds and kinds <= {"integer", "real"}:
         return pl.Float64()
     return pl.Binary() if kinds == {"blob"} else pl.String()
+
+
+def in_brackets(query: str) -> str:
+    """A query in brackets, so that another one can read from its answer."""
+    return f"(\n{_within_another(query)})"
+
+
+def _within_another(query: str) -> str:
+    """A query that can stand within another one: no semicolon ends it, and a comment at its end ends with its line."""
+    return f"{query.strip().rstrip(';')}\n"
+
+
+def quoted(column: str) -> str:
+    """The name of a column as SQL has it, whatever its characters are."""
+    return '"' + column.replace('"', '""') + '"'
 
 
 def _as_uri(path: str) -> str:

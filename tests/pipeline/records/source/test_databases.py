@@ -105,6 +105,17 @@ def test_an_answer_comes_in_batches(
 
 
 @every_database
+def test_a_query_may_end_with_a_comment(database: str, read: Callable[..., Records]) -> None:
+    records = read(database, "select buyer, item from sales -- of all years")
+    assert len(records) == 3
+
+
+@every_database
+def test_a_query_may_end_with_a_semicolon(database: str, read: Callable[..., Records]) -> None:
+    assert len(read(database, "select buyer, item from sales;\n")) == 3
+
+
+@every_database
 def test_a_query_that_is_wrong_is_told(database: str, read: Callable[..., Records]) -> None:
     with pytest.raises(PipelineError, match=r"the query cannot be answered .*slaes") as told:
         read(database, "select * from slaes")
