@@ -194,15 +194,9 @@ def of_report(link: str) -> dict[str, Any]:
 
 def schema_of(schema: type[dy.Schema]) -> dg.TableSchema:
     """The columns of a frame as they are declared."""
-    columns = schema.columns()
-    described = {name: column.description or "" for name, column in columns.items()}
-    return columns_of({name: column.dtype for name, column in columns.items()}, described)
-
-
-def columns_of(dtypes: Mapping[str, Any], descriptions: Mapping[str, str]) -> dg.TableSchema:
-    """The columns of a frame, with what each holds."""
+    columns = schema.columns().items()
     return dg.TableSchema(
-        [dg.TableColumn(name, str(dtype), descriptions.get(name, "")) for name, dtype in dtypes.items()]
+        [dg.TableColumn(name, str(column.dtype), column.description or "") for name, column in columns]
     )
 
 

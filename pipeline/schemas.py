@@ -8,15 +8,6 @@ PARTS = ("train", "validation", "test")
 PartType = pl.Enum(PARTS)
 
 
-class Pairs(dy.Schema):
-    """One row for each token of an example, as in the raw records, where a token can occur more than once."""
-
-    example = dy.String(description="id of the example")
-    token = dy.String(description="the token")
-    label = dy.String(description="what people read for the token")
-    part = dy.String(nullable=True, description="train, validation or test, where a column or time says so")
-
-
 class Examples(dy.Schema):
     """One row for each example."""
 

@@ -10,10 +10,10 @@ from pipeline.config.section import Columns, OneOrMore, Section, as_tuple
 from pipeline.secrets import masked
 
 Part = Literal["train", "validation", "test"]
+Every = Literal["day", "week", "month", "year"]
 Matrix = Literal["svmlight", "matrix_market", "npz"]
 Format = Literal["csv", "parquet", "arrow", "excel", "ndjson", "json", "lines", "documents", Matrix, "delta", "iceberg"]
 FORMATS: tuple[str, ...] = get_args(Format)
-
 
 MISSING = ("", " ", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null", "\\N")
 """Texts that usually stand for a missing value. `None` is not among them: it is a value of many columns."""
@@ -51,7 +51,7 @@ class Period(Section):
     column: str
     """The column that says when: dates, datetimes, texts such as `2024-03-31 23:59`, or seconds or milliseconds since
     1970. Without a zone a time is one of UTC. A record without a date, or with what is none, cannot be used."""
-    every: Literal["day", "week", "month", "year"] = "month"
+    every: Every = "month"
     """How long a period is. Weeks are those of ISO 8601, such as 2024-W13."""
     latest: int = Field(1, ge=0)
     """Of a database, how many of the latest periods are read again each time. The others are read again if their number

@@ -178,7 +178,7 @@ def _registered(
     place = FOLDER if is_first else f"{FOLDER}-{key}"  # an earlier version of this fit keeps its files
     conf = conf.resolved(examples.n_training, examples.shape[1])
     values = {name: value for name, value in fit.metrics.items() if name in comparison.metrics}
-    said = _said(fit, comparison, conf)
+    said = _said(fit, comparison)
     space = _with_a_space(fit, comparison)
     facts = {
         "name": conf.name,
@@ -223,7 +223,7 @@ def _with_a_space(fit: Fit, comparison: Comparison) -> Fit:
     return comparison.best
 
 
-def _said(fit: Fit, comparison: Comparison, conf: Dataset) -> str:
+def _said(fit: Fit, comparison: Comparison) -> str:
     """What a fit is, and how good, in a sentence."""
     if not comparison.metrics:
         return f"{fit.name}; nothing was held out to measure it."

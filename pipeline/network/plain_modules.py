@@ -1,6 +1,7 @@
 """Trained networks as plain modules of PyTorch: padded lists of integers in, scores out, for tools that read such.
 
-Letters: B lists, L tokens of the longest list, V vocabulary, D dimensions, F dense features, Q pieces of a feature.
+Shorter lists are filled up with -1. Letters: B lists, L tokens of the longest list, V vocabulary, D dimensions, F dense
+features, Q pieces of a feature.
 """
 
 from collections.abc import Mapping
@@ -17,9 +18,6 @@ from pipeline.network.layers import tensor, tensors
 from pipeline.tasks.regression import Regression
 
 Array = npt.NDArray[Any]
-
-PADDING = -1
-"""What fills the shorter lists up to L."""
 
 
 class PlainMissingTokens(nn.Module):

@@ -16,7 +16,6 @@ import numpy.typing as npt
 import polars as pl
 
 from pipeline.records.memory_mapped import load, release, save
-from pipeline.schemas import PARTS
 
 Array = npt.NDArray[Any]
 
@@ -97,11 +96,3 @@ class PairTable:
         ids = pl.read_parquet(folder / "ids.parquet")["id"]
         tokens = pl.read_parquet(folder / "tokens.parquet")
         return cls(**arrays, ids=ids, tokens=tokens, **json.loads((folder / "about.json").read_text()))
-
-    def frame(self) -> pl.DataFrame:
-        """All pairs as texts, in memory: a frame of `schemas.Pairs`."""
-        parts = pl.Series(self.part).replace_strict(dict(enumerate(PARTS)), return_dtype=pl.String)
-        nothing = pl.repeat(None, len(self), dtype=pl.String, eager=True)
-        return pl.DataFrame({"example": self.ids.gather(np.array(self.example))}).with_columns(
-            *self.tokens[np.array(self.token)], part=parts if len(self.part) else nothing
-        )

@@ -5,18 +5,16 @@ Which periods a source has, and which are read, does not belong here.
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import Literal
 
 import polars as pl
 
 from pipeline.config.dataset import Dataset
-from pipeline.config.records import Period
+from pipeline.config.records import Every, Period
 from pipeline.errors import PipelineError, nearest
 from pipeline.records.times import SINCE_1970, as_time, require_times
 
 UNDATED = "undated"
 """Stands for the period of the rows without a date, all of which are in quarantine; it comes after all others."""
-Every = Literal["day", "week", "month", "year"]
 _FORMATS: dict[Every, str] = {"day": "%Y-%m-%d", "week": "%G-W%V", "month": "%Y-%m", "year": "%Y"}
 _FIRST, _LAST = 1001, 9998
 """Years whose weeks lie in years of four digits, so that keys have the order of time."""

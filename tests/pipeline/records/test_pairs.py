@@ -25,8 +25,9 @@ def tokens_of(write_conf: Callable[..., Path]) -> Callable[..., list[list[str]]]
             "dimensions": [1],
         }
         frame = pl.DataFrame(records)
-        found = pair_table(frame.lazy(), load(write_conf("some", settings))).frame()
-        return [found.filter(pl.col("example") == str(row))[column].to_list() for row in range(frame.height)]
+        table = pair_table(frame.lazy(), load(write_conf("some", settings)))
+        texts = table.tokens[column].gather(np.array(table.token))
+        return [texts.filter(pl.Series(table.example == row)).to_list() for row in range(frame.height)]
 
     return make
 
