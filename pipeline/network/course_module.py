@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from pipeline.embedding import Problem
-from pipeline.network.batches import Batches, Lists
+from pipeline.network.batches import Lists
 from pipeline.network.course import CourseNetwork as Settings
 from pipeline.network.course_network import CourseNetwork, network_of, table_of
 from pipeline.network.losses import softmax_loss
-from pipeline.network.modules import Prepared, TaskModule
+from pipeline.network.modules import Prepared, TaskModule, sets_of
 
 
 class CourseModule(TaskModule):
@@ -39,8 +39,7 @@ class CourseModule(TaskModule):
         )
         module = cls(network, settings, steps)
         module.share_in = conf.task.share_in
-        both = [rows for rows in (problem.training, problem.validation) if rows is not None]
-        return Prepared(module, [Batches(rows, rows.dense, rows.target) for rows in both], {})
+        return Prepared(module, sets_of(problem), {})
 
     def plan(self, batch: dict[str, Any]) -> dict[str, Any]:
         """What goes in and what is predicted: both are drawn from the list; of a validation example they are given."""

@@ -75,7 +75,7 @@ def _sample_of(rows: SparseRows, seed: int) -> SparseRows:
     if share >= 1:
         return rows
     chosen = np.sort(np.random.default_rng(seed).permutation(len(rows))[: math.ceil(share * len(rows))])
-    return SparseRows(rows.rows[chosen], rows.indptr, rows.indices, rows.parts, rows.wanted, rows.size, rows.weights)
+    return rows.cut(chosen)
 
 
 def _own_columns(sample: SparseRows, width: int, exchange: Exchange) -> sparse.csr_matrix:

@@ -21,7 +21,7 @@ from pipeline.network.divided_table import Exchange, divided
 from pipeline.network.layers import tensor
 from pipeline.network.losses import softmax_loss
 from pipeline.network.missing_tokens_network import MissingTokensNetwork, network_of
-from pipeline.network.modules import Prepared, Recipe, TaskModule
+from pipeline.network.modules import Prepared, Recipe, TaskModule, sets_of
 from pipeline.network.sampled_softmax import NegativeSampler, RowWiseAdagrad, Touched, among, renumbered
 from pipeline.network.temperatures import DIMENSIONS, losses_at_start, worth_trying
 from pipeline.tasks.missing_tokens import MOST_PAIRS, MissingTokensTraining
@@ -67,9 +67,7 @@ class MissingTokensModule(TaskModule):
                 device_of(settings, getattr(torch, conf.dtype)),
             )
         )
-        both = [rows for rows in (training, problem.validation) if rows is not None]
-        sets = [Batches(rows, rows.dense, rows.target) for rows in both]
-        return Prepared(cls(network, settings, steps, training.inputs.counts), sets, {})
+        return Prepared(cls(network, settings, steps, training.inputs.counts), sets_of(problem), {})
 
     @classmethod
     def promising(cls, problem: Problem, settings: Any, among: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -96,10 +94,8 @@ class MissingTokensModule(TaskModule):
             return super().divided(problem, settings, steps, option)
         assert problem.dimension is not None
         conf, counts = problem.conf, problem.training.inputs.counts
-        both = [rows for rows in (problem.training, problem.validation) if rows is not None]
         how = (settings, problem.dimension, option["temperature"], conf.seed, conf.dtype)
-        sets = [Batches(rows, rows.dense, rows.target) for rows in both]
-        return Recipe(partial(cls._of_worker, counts, steps, *how), sets, {})
+        return Recipe(partial(cls._of_worker, counts, steps, *how), sets_of(problem), {})
 
     @classmethod
     def _of_worker(

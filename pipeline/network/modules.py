@@ -219,6 +219,12 @@ class OwnExamples(ExamplesModule):
         return batches
 
 
+def sets_of(problem: Problem) -> list[Batches]:
+    """The training examples, and the validation examples if there are any, with features and targets as they are."""
+    both = [rows for rows in (problem.training, problem.validation) if rows is not None]
+    return [Batches(rows, rows.dense, rows.target) for rows in both]
+
+
 def state_of(weights: Mapping[str, Array] | None) -> Mapping[str, Tensor]:
     """The state of the network of an earlier fit, from which training goes on; {} where it begins anew."""
     return tensors(weights or {})
