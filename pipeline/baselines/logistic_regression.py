@@ -18,7 +18,7 @@ from pipeline.config.task import Task
 from pipeline.embedding import Embedding, Problem
 from pipeline.evaluation.selection import candidates, tuned
 from pipeline.examples.features import DenseScale
-from pipeline.examples.weighted import weighted
+from pipeline.examples.weighted import inverse_document_frequency, weighted
 from pipeline.tasks.classification import Classification, logistic
 
 Array = npt.NDArray[Any]
@@ -74,19 +74,19 @@ class FittedLogisticRegression:
 def _fit(problem: Problem, *, regularisation: float, weighting: str) -> FittedLogisticRegression:
     training, task = problem.training, problem.conf.task
     assert isinstance(task, Classification)
-    n = training.inputs.counts  # (V,)
     is_tfidf = weighting == "tfidf"
-    weight = np.log((1 + len(training)) / (1 + n)) + 1 if is_tfidf else np.ones(len(n))
+    size = training.inputs.size  # V
+    weight = inverse_document_frequency(training.inputs) if is_tfidf else np.ones(size)
     tokens = weighted(training.inputs.csr(), weight, is_tfidf)
     dense, scale = DenseScale.fit(training.dense), task.scale(training)
     features = sparse.hstack([tokens, sparse.csr_matrix(dense.forward(training.dense))], format="csr")
     coefficients, intercept = logistic(features, task.learned(training.target, scale), regularisation, scale)
-    of_tokens = coefficients[: len(n)]
+    of_tokens = coefficients[:size]
     weights = {
         "token_weight": weight,
         "token_coefficient": of_tokens,
         "rows_of_length_1": np.array(is_tfidf),
-        "head_weight": coefficients[len(n) :],
+        "head_weight": coefficients[size:],
         "head_bias": intercept,
     }
     added = of_tokens * weight[:, None]

@@ -19,7 +19,7 @@ from pipeline.embedding import Embedding, Problem
 from pipeline.evaluation.selection import candidates, tuned
 from pipeline.examples.example_set import ExampleSet
 from pipeline.examples.features import DenseScale, TargetScale
-from pipeline.examples.weighted import weighted
+from pipeline.examples.weighted import inverse_document_frequency, weighted
 from pipeline.tasks.regression import Regression
 from pipeline.vocabulary.vocabulary import Vocabulary
 
@@ -81,21 +81,21 @@ def _fit(
 ) -> FittedRidge:
     from sklearn.linear_model import Ridge
 
-    n = training.inputs.counts  # (V,)
     is_tfidf = weighting == "tfidf"
-    weight = np.log((1 + len(training)) / (1 + n)) + 1 if is_tfidf else np.ones(len(n))
+    size = training.inputs.size  # V
+    weight = inverse_document_frequency(training.inputs) if is_tfidf else np.ones(size)
     tokens = weighted(training.inputs.csr(), weight, is_tfidf)
     dense_scale, target_scale = DenseScale.fit(training.dense), TargetScale.fit(training.target, log)
     features = sparse.hstack([tokens, sparse.csr_matrix(dense_scale.forward(training.dense))], format="csr")
     model = Ridge(regularisation, solver="sparse_cg", tol=tolerance).fit(
         features, target_scale.forward(training.target)
     )
-    of_tokens = model.coef_[: len(n)]
+    of_tokens = model.coef_[:size]
     weights = {
         "token_weight": weight,
         "token_coefficient": of_tokens,
         "rows_of_length_1": np.array(is_tfidf),
-        "head_weight": model.coef_[len(n) :],
+        "head_weight": model.coef_[size:],
         "head_bias": np.array(model.intercept_),
     }
     return FittedRidge(

@@ -9,7 +9,7 @@ from scipy import sparse
 
 from pipeline.baselines.principal_components import principal_components
 from pipeline.examples.example_set import ExampleSet
-from pipeline.examples.weighted import weighted
+from pipeline.examples.weighted import inverse_document_frequency, weighted
 from pipeline.network.layers import tensor
 from pipeline.network.target_network import TargetNetwork
 from pipeline.tasks.target import TargetTraining
@@ -104,8 +104,7 @@ def token_weights(rows: ExampleSet, one_length: bool) -> dict[str, Array]:
 
 def _bags(rows: ExampleSet, one_length: bool = False) -> tuple[sparse.csr_matrix, Array, Array, float]:
     """The bags (N, V), the inverse document frequencies (V,), the mean bag (V,), and the factor of all three."""
-    n = rows.inputs.counts  # (V,)
-    idf = np.where(n > 0, np.log((1 + len(rows)) / (1 + n)) + 1, 0.0)
+    idf = np.where(rows.inputs.counts > 0, inverse_document_frequency(rows.inputs), 0.0)
     bags = weighted(rows.inputs.csr(), idf, one_length)  # (N, V)
     mean_bag, scale = mean_and_factor(bags)
     return bags, idf, mean_bag, scale
