@@ -31,7 +31,7 @@ def nothing(n: int) -> Beside:
 
 
 def numbers_of(used: pl.LazyFrame, ids: pl.Series, columns: Sequence[str], where: str) -> Array:
-    """The numbers (N, K) that N examples have in K columns; NaN if one is missing.
+    """(N, K) the numbers that N examples have in K columns, which may be none; NaN where one is missing.
 
     Args:
         used: the raw records that can be used, each with the id of its example.
@@ -42,6 +42,8 @@ def numbers_of(used: pl.LazyFrame, ids: pl.Series, columns: Sequence[str], where
     Raises:
         PipelineError: the rows of one example disagree.
     """
+    if not columns:
+        return np.empty((len(ids), 0))
     schema = used.collect_schema()
     numbers = {f"number_{i}": number(column, schema) for i, column in enumerate(columns)}
     rows = used.select(example=EXAMPLE, **numbers).collect(engine="streaming")

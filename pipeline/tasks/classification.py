@@ -80,7 +80,7 @@ class Classification(TargetTask):
                 "value; for a number say `kind: regression`."
             )
         index = texts.replace_strict(classes, pl.int_range(len(classes), eager=True), return_dtype=pl.Float64)
-        dense = numbers_of(used, ids, self.dense, where) if self.dense else np.empty((len(ids), 0))
+        dense = numbers_of(used, ids, self.dense, where)
         return Beside(index.to_numpy(), dense, self.dense, tuple(classes.to_list()))
 
     def scale(self, training: ExampleSet) -> dict[str, Array]:

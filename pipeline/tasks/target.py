@@ -56,8 +56,7 @@ class TargetTask(Task):
 
     def named_columns(self) -> list[Column]:
         """The target and the dense features."""
-        dense = [Column(f"dense[{i}]", column, "dense feature") for i, column in enumerate(self.dense)]
-        return [Column("target", self.target, self.answer_role), *dense]
+        return [Column("target", self.target, self.answer_role), *_columns(self.dense)]
 
     @property
     def answer(self) -> str:
@@ -66,7 +65,7 @@ class TargetTask(Task):
 
     def numbers(self) -> list[Number]:
         """The dense features."""
-        return [Number(f"task.dense[{i}]", column) for i, column in enumerate(self.dense)]
+        return _numbers(self.dense)
 
     def unanswered(self) -> Task:
         """The dense features alone."""
@@ -137,11 +136,11 @@ class Unanswered(Task):
 
     def named_columns(self) -> list[Column]:
         """The dense features."""
-        return [Column(f"dense[{i}]", column, "dense feature") for i, column in enumerate(self.dense)]
+        return _columns(self.dense)
 
     def numbers(self) -> list[Number]:
         """The dense features."""
-        return [Number(f"task.dense[{i}]", column) for i, column in enumerate(self.dense)]
+        return _numbers(self.dense)
 
     def beside(self, used: pl.LazyFrame, ids: pl.Series, where: str) -> Beside:
         """The dense features of each example.
@@ -149,8 +148,7 @@ class Unanswered(Task):
         Raises:
             PipelineError: the rows of one example disagree.
         """
-        dense = numbers_of(used, ids, self.dense, where) if self.dense else np.empty((len(ids), 0))
-        return Beside(np.full(len(ids), np.nan), dense, self.dense)
+        return Beside(np.full(len(ids), np.nan), numbers_of(used, ids, self.dense, where), self.dense)
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -164,6 +162,14 @@ class Unanswered(Task):
     def weighted_metrics(self, scores: pl.DataFrame, weights: Array) -> dict[str, Array]:
         """Nothing can be evaluated."""
         raise AssertionError("records without an answer cannot be evaluated")
+
+
+def _columns(dense: tuple[str, ...]) -> list[Column]:
+    return [Column(f"dense[{i}]", column, "dense feature") for i, column in enumerate(dense)]
+
+
+def _numbers(dense: tuple[str, ...]) -> list[Number]:
+    return [Number(f"task.dense[{i}]", column) for i, column in enumerate(dense)]
 
 
 class TargetTraining(Training):
