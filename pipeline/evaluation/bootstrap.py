@@ -17,7 +17,7 @@ from scipy import special
 
 from pipeline.config.task import Task
 from pipeline.errors import PipelineError
-from pipeline.evaluation.metrics import Metric
+from pipeline.evaluation.metrics import Metric, across_samples, measure
 
 Array = npt.NDArray[Any]
 Verdict = Literal["better", "worse", "no difference shown", "too few to tell"]
@@ -181,6 +181,38 @@ def difference(metric: Metric, ours: tuple[float, Array], theirs: tuple[float, A
     value, drawn = (_without_rounding(ours[i], theirs[i]) for i in (0, 1))
     found = interval(drawn, n)
     return Difference(metric, float(value), found.low, found.high, n)
+
+
+def paired(task: Task, ours: pl.DataFrame, theirs: pl.DataFrame) -> Difference:
+    """The difference of two fits in the primary metric, on the same examples and the same draws of them.
+
+    Args:
+        task: what was learned.
+        ours: what the task's `evaluate` returned for one fit.
+        theirs: the same of the other.
+
+    Raises:
+        PipelineError: the fits were not evaluated on the same examples.
+    """
+    metric = task.metrics[0]
+    both = [
+        (measure(task, frame)[metric.name], drawn[metric.name])
+        for frame, drawn in zip((ours, theirs), resampled(task, [ours, theirs]), strict=True)
+    ]
+    return difference(metric, both[0], both[1], n_independent(ours))
+
+
+def apart(task: Task, ours: pl.DataFrame, theirs: pl.DataFrame) -> Difference:
+    """The difference of two fits that were evaluated on different examples, which are drawn for each fit by itself.
+
+    It is that of the first metric by which such fits can be compared. Args: as in `paired`.
+    """
+    metric = across_samples(task)
+    both = [
+        (measure(task, frame)[metric.name], resampled(task, [frame], seed)[0][metric.name])
+        for seed, frame in enumerate((ours, theirs))
+    ]
+    return difference(metric, both[0], both[1], min(n_independent(ours), n_independent(theirs)))
 
 
 def _without_rounding(ours: float | Array, theirs: float | Array) -> Array:

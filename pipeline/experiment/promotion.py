@@ -9,8 +9,7 @@ import polars as pl
 from pipeline.config.dataset import Dataset
 from pipeline.config.records import Part
 from pipeline.embedding import Fitted
-from pipeline.evaluation.bootstrap import FEWEST, Difference, difference, n_independent, resampled
-from pipeline.evaluation.metrics import across_samples, measure
+from pipeline.evaluation.bootstrap import FEWEST, apart, n_independent, paired
 from pipeline.examples.sparse_examples import HELD_OUT, SparseExamples
 from pipeline.experiment.artifacts import recorded_scores
 from pipeline.experiment.in_vocabulary import InVocabulary
@@ -65,7 +64,7 @@ class Contest:
         theirs, how = self._scores_of_the_present(present, ours, part)
         if theirs is not None:
             ours = ours.filter(pl.col("example").is_in(theirs["example"].implode()))
-            found = self._paired(ours, theirs)
+            found = paired(self.conf.task, ours, theirs)
             told = f"on {ours.height:,} {part} examples{how}"
         else:
             theirs = recorded_scores(self.tracker, present.run_id, part)
@@ -74,7 +73,7 @@ class Contest:
             if unknown := self._unknown_classes():
                 several = f"the class {unknown[0]!r}" if len(unknown) == 1 else f"{len(unknown)} of today's classes"
                 return Decision(True, f"{who}, is champion now: {whom}, does not know {several}.")
-            found = self._apart(ours, theirs)
+            found = apart(self.conf.task, ours, theirs)
             told = f"each on its own {part} examples, because no other ones are new to both"
         numbers = f"{found.in_words}, {told}"
         if found.verdict == "worse":
@@ -145,20 +144,3 @@ class Contest:
         classes = facts.get("classes", about["classes"]), about["classes"]
         unit = own_unit(facts, self.examples)
         return InVocabulary(model.fitted, self.vocabulary, self.conf.task.predicts_tokens, unit, classes)
-
-    def _paired(self, ours: pl.DataFrame, theirs: pl.DataFrame) -> Difference:
-        task = self.conf.task
-        drawn = resampled(task, [ours, theirs])
-        name = task.metrics[0].name
-        both = [(measure(task, frame)[name], values[name]) for frame, values in zip((ours, theirs), drawn, strict=True)]
-        return difference(task.metrics[0], both[0], both[1], n_independent(ours))
-
-    def _apart(self, ours: pl.DataFrame, theirs: pl.DataFrame) -> Difference:
-        """The difference of two fits that were measured on different examples, each drawn for itself."""
-        task, metric = self.conf.task, across_samples(self.conf.task)
-        name = metric.name
-        both = [
-            (measure(task, frame)[name], resampled(task, [frame], seed)[0][name])
-            for seed, frame in enumerate((ours, theirs))
-        ]
-        return difference(metric, both[0], both[1], min(map(n_independent, (ours, theirs))))

@@ -20,8 +20,7 @@ from pipeline.config.dataset import Dataset
 from pipeline.embedding import Embedding, Estimator
 from pipeline.errors import PipelineError
 from pipeline.estimators import EMBEDDING, modules
-from pipeline.evaluation.bootstrap import difference, n_independent, resampled
-from pipeline.evaluation.metrics import across_samples, measure
+from pipeline.evaluation.bootstrap import apart
 from pipeline.examples.example_set import ExampleSet
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.artifacts import recorded_scores
@@ -149,15 +148,8 @@ class Refreshes:
         ours, theirs = (recorded_scores(self.tracker, one, "validation") for one in (done.run_id, start.full))
         if ours is None or theirs is None:
             return ""
-        task, metric = self.conf.task, across_samples(self.conf.task)
-        both = [
-            (measure(task, frame)[metric.name], resampled(task, [frame], seed)[0][metric.name])
-            for seed, frame in enumerate((ours, theirs))
-        ]
-        found = difference(metric, both[0], both[1], min(map(n_independent, (ours, theirs))))
-        if found.verdict != "worse":
-            return ""
-        return f"{found.in_words} on validation"
+        found = apart(self.conf.task, ours, theirs)
+        return f"{found.in_words} on validation" if found.verdict == "worse" else ""
 
     def _last(self, name: str) -> FinishedRun | None:
         """The run that counts; if it is a refresh of today's examples, the one that it went on from."""

@@ -23,8 +23,7 @@ from pipeline.config.task import Task
 from pipeline.config.training import Schedule
 from pipeline.embedding import Embedding, Fitted, Problem, Watch
 from pipeline.errors import PipelineError
-from pipeline.evaluation.bootstrap import difference, n_independent, resampled
-from pipeline.evaluation.metrics import measure
+from pipeline.evaluation.bootstrap import paired
 from pipeline.evaluation.selection import tuned
 from pipeline.examples.example_set import ExampleSet
 from pipeline.network.callbacks import CheckpointWriter, LossesByEpoch, progress_callbacks
@@ -199,8 +198,4 @@ def _going_on(folder: Path, watch: Watch) -> tuple[Path | None, Mapping[str, Ten
 
 def _is_better(fitted: Fitted, other: Fitted, validation: ExampleSet, task: Task) -> bool:
     """Whether a fit is shown to be better than the other in the primary metric, or seems so on few examples."""
-    scores = [task.evaluate(one, validation) for one in (fitted, other)]
-    values, drawn = [measure(task, frame) for frame in scores], resampled(task, scores)
-    metric = task.metrics[0]
-    pairs = [(value[metric.name], draws[metric.name]) for value, draws in zip(values, drawn, strict=True)]
-    return difference(metric, pairs[0], pairs[1], n_independent(scores[0])).prefers_ours
+    return paired(task, task.evaluate(fitted, validation), task.evaluate(other, validation)).prefers_ours
