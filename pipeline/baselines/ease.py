@@ -72,9 +72,8 @@ class FittedEase:
     """
 
     embedding: Embedding  # a placeholder: V x V weights are no latent space
-    weights: Mapping[
-        str, Array
-    ]  # indptr, indices and, if they are not all 1, data of the training rows; regularisation
+    weights: Mapping[str, Array]
+    """The training rows (`indptr`, `indices` and, if they are not all 1, `data`), and `regularisation`."""
     chosen: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property

@@ -42,10 +42,9 @@ class SparseExamples:
     dense: Array  # (N, F) float64: the dense features, NaN where a record has no value
     target: Array  # (N,) float64: the number to predict, or the index of the class; NaN where the task has neither
     frame: dy.DataFrame[Examples]  # N rows: the id and the split of each example
-    about: Mapping[
-        str, Any
-    ]  # vocabulary (fingerprint), size V, dense and classes (names), by_token, folds, divided, mean_weight, pairs,
-    # unknown_tokens, unknown (the integer of `<unknown>`, or -1)
+    about: Mapping[str, Any]
+    """vocabulary (fingerprint), size V, dense and classes (names), by_token, folds, divided, mean_weight, pairs,
+    unknown_tokens, unknown (the integer of `<unknown>`, or -1)."""
 
     def __len__(self) -> int:
         return self.frame.height

@@ -34,7 +34,7 @@ class Unseen:
 
 
 def without_answers(conf: Dataset) -> Dataset:
-    """The settings with which records are read that have no answer and no split. What describes tokens may lack."""
+    """Settings to read records without answers and splits; columns that only describe tokens may be missing."""
     return conf.undescribed().model_copy(update={"task": conf.task.unanswered(), "split": Split()})
 
 

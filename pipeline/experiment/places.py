@@ -20,7 +20,7 @@ class Places:
     """The fits of a dataset in their order, with the seconds that each will take by what MLflow knows."""
 
     def __init__(self, conf: Dataset, examples: SparseExamples, tracker: Tracker, force: bool) -> None:
-        """All fits of a dataset.
+        """Collect all fits of a dataset, in the order of the assets.
 
         Args:
             conf: the dataset, resolved.

@@ -152,7 +152,10 @@ class Refreshes:
         return f"{found.in_words} on validation" if found.verdict == "worse" else ""
 
     def _last(self, name: str) -> FinishedRun | None:
-        """The run that counts; if it is a refresh of today's examples, the one that it went on from."""
+        """The last run of this name that was fitted to other examples than today's; None if there is none.
+
+        Where the current run has today's examples, it is the one that this run went on from.
+        """
         last = self._current.get(name)
         while last is not None and last.params.get("examples_fingerprint") == self.examples.fingerprint:
             last = self.tracker.of_id(last.tags[FROM]) if FROM in last.tags else None

@@ -169,7 +169,7 @@ class _Replicas:
 
 
 def halves(rows: ExampleSet, n: int, seed: int) -> Iterator[ExampleSet]:
-    """N halves of some examples, in pairs that share none, nor a group; the last stands alone if n is odd."""
+    """N random halves of some examples: the first two share no example and no group, nor do the next two, and so on."""
     return (half(rows, i, seed) for i in range(n))
 
 

@@ -25,7 +25,7 @@ SEARCHED = 1.3
 LEAST_SEARCHED = 256
 """Candidates that are compared in a search at least."""
 BLOCK_BYTES = 64 * 2**20
-"""Scores of all tokens are made for as many lists at a time."""
+"""The scores of all tokens, for the lists that are answered at a time, take at most so many bytes."""
 
 
 class Best(NamedTuple):
@@ -87,7 +87,7 @@ class BestTokens:
         return best
 
     def _searched(self, inputs: sparse.csr_matrix, k: int, k_and_more: int, left_out: Array | None) -> Best:
-        """The K best tokens of lists, of so many that the index finds."""
+        """The K best tokens of each list, among the `k_and_more` that the index finds."""
         assert self.factors is not None
         tokens, scores = self._index.search(self.factors.queries(inputs), min(k_and_more, self.size))
         is_out = _went_in(tokens, inputs) | (tokens < 0)

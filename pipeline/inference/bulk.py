@@ -163,7 +163,7 @@ def translation(vocabulary: Vocabulary, own: Vocabulary) -> sparse.csr_matrix:
 
 
 def own_unit(facts: Mapping[str, Any], examples: SparseExamples) -> float:
-    """Today's mean weight in shares of the mean that a model has learned from: weights are told in shares of a mean."""
+    """The factor from weights in shares of today's mean to weights in shares of the mean that a model learned from."""
     today: float = examples.about["mean_weight"]
     return today / float(facts.get("mean_weight", today))
 

@@ -23,12 +23,12 @@ class Carried:
 
     @classmethod
     def of(cls, best: BestTokens) -> Self:
-        """Take along what it answers with."""
+        """A copy of what it answers with, the bytes of its index among it."""
         return cls(best.fitted, None if best.index_file is None else np.fromfile(best.index_file, np.uint8))
 
     @cached_property
     def best(self) -> BestTokens:
-        """It again, with a file of its own on this machine."""
+        """The `BestTokens` again, with a file of its own on this machine."""
         if self.index is None:
             return BestTokens(self.fitted, len(self.fitted.embedding.vocabulary))
         folder = tempfile.TemporaryDirectory(prefix="index-")

@@ -54,7 +54,7 @@ def score_file(model: Model, source: str, path: Path, log: logging.Logger, engin
 
     Args:
         model: answers.
-        source: path, glob, folder or URL of files like those that were learned from. The target may lack.
+        source: path, glob, folder or URL of files like those that were learned from. The target may be missing.
         path: of the file to write.
         log: gets lines of progress.
         engine: what finds the missing tokens, `local` or `ray`; a number or a class is predicted here.

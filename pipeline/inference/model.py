@@ -173,7 +173,7 @@ class Model(ABC):
 
     @abstractmethod
     def columns(self) -> dict[str, str]:
-        """The columns of a row, each with what it holds: `texts` (a list of them), or `any` value, which may lack."""
+        """The columns of a row, each with what it holds: `texts` (a list) or `any` value, which may be missing."""
 
     @abstractmethod
     def example(self) -> list[dict[str, Any]]:

@@ -65,8 +65,8 @@ class Predictor(Model):
         """A prediction for each record, in their order.
 
         Args:
-            records: a frame, or dictionaries, with the columns of the source. A column may lack, as may a value;
-                without a weight, tokens count as much as they did in the mean.
+            records: a frame, or dictionaries, with the columns of the source. Columns and values may be missing;
+                without a weight, tokens count as much as they did on average.
 
         Raises:
             PipelineError: a column is not of the source, or a value is not of the column's kind.

@@ -53,7 +53,7 @@ def texts(value: Any, where: str, most: float = MOST_TOKENS) -> list[str]:
 
 
 def checked_params(params: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """The params of a request, with the defaults of those that lack.
+    """The params of a request, with the default of each that is missing.
 
     Raises:
         PipelineError: there is no such param, or its value is of another kind than the default.

@@ -54,12 +54,16 @@ class CourseNetwork(Baseline, Schedule):
     dropout: float = Field(0.2, ge=0, lt=1)
     """Share of the hidden layer's nodes that is left out at each step."""
     learning_rate: float = Field(0.02, gt=0)
-    """Of Adam."""
+    """Learning rate of Adam."""
     max_tokens: int = Field(100_000, ge=1)
     """A larger vocabulary is refused: each step makes batch size x V logits."""
 
     def resolved(self, n_examples: int, n_tokens: int, dimensions: tuple[int, ...]) -> Self:
-        """With each D; 64 examples a step, 10 epochs or as many as make 200 steps, and 10 without a better loss."""
+        """A copy with the defaults filled in.
+
+        They are each D of the learned embedding, 64 examples a step, as many epochs as make 200 steps, but 10 or more,
+        and a patience of 10 epochs.
+        """
         size = self.batch_size or 64
         epochs = max(10, math.ceil(200 / math.ceil(n_examples / size)))
         defaults = {"dimensions": dimensions, "batch_size": size, "max_epochs": epochs, "patience": 10}

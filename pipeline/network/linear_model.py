@@ -25,20 +25,21 @@ Losses = Callable[[Array, Array], tuple[Array, Array]]
 """From outputs (N, C) and targets (N,) to the losses (N,) of the examples and their slopes (N, C) along the outputs."""
 
 PENALTIES = (1.28, 0.64, 0.32, 0.16, 0.08, 0.04, 0.02, 0.01, 0.005)
-"""Validation chooses among these and the two beside the best. Each is for a square root of N, as chance adds up so in
-the sum of N losses, and bags are measured in their spread: so a number means the same for all data, and one that is
-found on a part holds for the whole."""
+"""Validation chooses among these and the two beside the best. Each is multiplied by the square root of N, because
+chance adds up like that in the sum of N losses, and bags are divided by their spread: so a number means the same for
+all data, and one that is found on a part of the examples holds for all of them."""
 BETWEEN = (2**0.5, 2**-0.5)
 """Factors from the best to the two beside it: half of the way to its neighbours in the list."""
 OF_DENSE = ((3.0, 10.0), (0.3, 0.1))
-"""Factors from the penalty of E and L to that of G, up and down from 1, tried as long as validation likes it:
-how far the curves of the dense features can be trusted is another question than how far tokens can."""
+"""Factors from the penalty of E and L to that of G, upwards and downwards from 1. Each is tried as long as the one
+before has helped on validation: dense features may deserve more or less trust than tokens."""
 LOOKED_AT, SOLVED_ON = 5_000, 50_000
-"""Most examples by which the penalty is chosen, and on which is solved: with more, training knows it."""
+"""The most examples by which the penalty is chosen, and the most on which the model is solved for. With more of them,
+training finds by itself what they would add."""
 OUTPUTS = 200
-"""For each of those examples, at most so many outputs: of many classes a part of the examples has to do."""
+"""At most so many outputs for each of those examples; where there are more classes, fewer examples are used."""
 MANY_PRODUCTS = 10**8
-"""Multiplications for the outputs of all examples, from which on the solver gets all threads."""
+"""The solver gets all threads if the outputs of all examples take at least so many multiplications."""
 _AT_ONCE = 2**22  # outputs of a block of examples
 
 
@@ -73,7 +74,7 @@ class Examples(NamedTuple):
 
 
 def most_apart(outputs: int) -> int:
-    """The number of coordinates that can move the outputs apart, at most."""
+    """The most coordinates that can move C outputs apart: C - 1, and 1 for a single output."""
     return max(outputs - 1, 1)
 
 
@@ -140,13 +141,15 @@ def best_penalties(
     effort: Effort,
     tell: Tell = lambda tried: None,
 ) -> Tried:
-    """The penalties with the lowest loss on validation, of equals the largest: first both alike, then that of G alone.
+    """The penalties with the lowest loss on validation; among equals, the largest.
 
-    Each is solved for from the same start: what a larger penalty has made 0 would stay 0.
+    First both penalties are varied together, and then that of G alone.
+
+    Each trial begins at the same start, because what an earlier, larger penalty has made 0 would stay 0.
 
     Args:
-        training: the examples on which is solved.
-        validation: those that choose.
+        training: the examples on which each trial is solved.
+        validation: the examples on which the trials are compared.
         start: where the solver begins.
         losses: of the task.
         effort: of the solver.

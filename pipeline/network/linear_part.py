@@ -63,7 +63,7 @@ class LinearPart:
         return linear_model.best_penalties(training, validation, self._model(), self.losses, effort, tell)
 
     def solve(self, penalties: Penalties, stays: bool) -> None:
-        """Let the network begin at the solution.
+        """Solve for the linear model, and let the network begin there.
 
         Args:
             penalties: see `linear_model`.

@@ -47,7 +47,7 @@ class TaskModule(L.LightningModule):
     is_divided = False
     """Whether each process has a part of the network of its own."""
     bytes_sent = 0
-    """To the processes that have the other parts, since the start."""
+    """Bytes that this process has sent since the start, to those that have the other parts of the network."""
 
     @classmethod
     def prepared(

@@ -157,7 +157,7 @@ class TargetModule(TaskModule):
 
     @classmethod
     def _noise_to_signal(cls, problem: Problem) -> float:
-        """Measured on the validation examples, if there are any."""
+        """The ratio of noise to signal on the validation examples; `UNKNOWN_NOISE` if there are none."""
         training, validation, task = problem.training, problem.validation, problem.conf.task
         assert isinstance(task, TargetTask)
         if validation is None or not len(validation):

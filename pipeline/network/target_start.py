@@ -17,8 +17,8 @@ from pipeline.tasks.target import TargetTraining
 Array = npt.NDArray[Any]
 
 ROUGHLY, TOLERANCE = 1e-4, {"float32": 1e-4, "float64": 1e-12}
-"""Tolerance of ridge regressions: where only the search for a linear model begins (`linear_model`), and of the others,
-by type of number, because processors approach the solution along different paths."""
+"""Tolerances of the ridge regressions. The first is for those at which only the search for a linear model begins. The
+others depend on the type of number; they are small, because processors approach the solution along different paths."""
 LOOKED_AT = 4
 """Of many targets the first ones tell how much noise there is."""
 

@@ -97,9 +97,8 @@ def train(
         _require_finite(trainer.callback_metrics, where)
         if examples.validation is None or worker is not None:
             return None
-        return TrainedState(
-            **torch.load(best, weights_only=True, map_location="cpu")
-        )  # several processes share only the file
+        found = torch.load(best, weights_only=True, map_location="cpu")  # several processes share only the file
+        return TrainedState(**found)
 
 
 def network_in(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:

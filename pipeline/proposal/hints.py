@@ -1,24 +1,12 @@
 """Words in the names of columns that tell what the columns are for, in English and German."""
 
 OF_EXAMPLES = (
-    *(
-        "user",
-        "customer",
-        "client",
-        "member",
-        "person",
-        "visitor",
-        "reader",
-        "buyer",
-        "kunde",
-        "kunden",
-        "nutzer",
-        "uid",
-    ),
-    *("session", "order", "basket", "invoice", "transaction", "cart", "receipt", "patient", "account", "warenkorb"),
+    *("user", "customer", "client", "member", "person", "visitor", "reader", "buyer", "kunde", "kunden", "nutzer"),
+    *("uid", "session", "order", "basket", "invoice", "transaction", "cart", "receipt", "patient", "account"),
+    "warenkorb",
 )
 OF_GROUPS = (*OF_EXAMPLES, "host", "household", "family", "building", "subject", "author", "seller", "owner", "company")
-"""Of whom, or of what, several rows may be, which resemble each other."""
+"""Several rows may be of the same one of these, and then they resemble each other."""
 OF_TOKENS = (
     *("item", "product", "movie", "film", "book", "song", "track", "artist", "article", "artikel", "produkt", "sku"),
     *("stock", "isbn", "asin", "game", "place", "poi", "venue", "tag", "word", "term", "code", "page", "show", "album"),

@@ -44,9 +44,8 @@ def tokens(frame: pl.DataFrame, usable: Sequence[Profile], target: str | None, t
     """
     texts = sorted((one for one in usable if one.holds == "texts"), key=lambda one: -one.words)
     of_lists = [one for one in usable if one.holds == "lists"]
-    of_lists = [
-        one for one in of_lists if not one.is_whole
-    ] or of_lists  # whole numbers beside names are rather amounts
+    # whole numbers beside names are rather amounts
+    of_lists = [one for one in of_lists if not one.is_whole] or of_lists
     categories = [
         one.name
         for one in usable

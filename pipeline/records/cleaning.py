@@ -76,7 +76,7 @@ class Cleaner:
             where: the source as people know it, for messages.
             quarantine: gets the records that cannot be used.
             decimals: the mark before the decimals of each column that holds numbers as text.
-            may_lack: whether a column that conf renames may lack if nothing is read from it.
+            may_lack: whether a column that conf renames may be missing, as long as nothing is read from it.
 
         Raises:
             PipelineError: the source lacks a column that conf names, or holds something else in it.

@@ -63,7 +63,7 @@ def renamed(conf: Dataset, columns: pl.Schema, where: str, may_lack: bool = Fals
         conf: the dataset.
         columns: the columns of the source.
         where: the source as people know it, for messages.
-        may_lack: whether a column that conf renames may lack if nothing is read from it.
+        may_lack: whether a column that conf renames may be missing, as long as nothing is read from it.
 
     Raises:
         PipelineError: conf renames a column that is not there, or gives two columns one name.
@@ -83,7 +83,7 @@ def renamed(conf: Dataset, columns: pl.Schema, where: str, may_lack: bool = Fals
 
 
 def require_columns(conf: Dataset, schema: pl.Schema, where: str) -> None:
-    """Refuse a source that lacks a column, or in which a column holds what cannot be used.
+    """Refuse a source that lacks a column that conf names, or whose columns hold what cannot be used.
 
     Raises:
         PipelineError: names the key, the column and the source.

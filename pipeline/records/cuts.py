@@ -1,4 +1,4 @@
-"""The moments that divide time: until one it trains, until the next it validates, and after that it is tested.
+"""The two moments that divide records: those until the first train, those until the second validate, later ones test.
 
 They are exact in bounded memory, and the same in whichever order times come: a moment is found digit by digit, from
 counts. Where times come from does not belong here.
@@ -82,7 +82,9 @@ def at_rank(rank: int, count: Histogram) -> Found:
 
 
 def cut(n: int, count: Histogram, conf: Dataset) -> Cuts:
-    """The moments after which about the shares of n times lie that conf asks for, and at least one time.
+    """The moments that divide n times into the shares that conf asks for, as nearly as equal times allow.
+
+    At least one time is in each part.
 
     Raises:
         PipelineError: there are too few different times.
@@ -104,7 +106,9 @@ def cut(n: int, count: Histogram, conf: Dataset) -> Cuts:
 
 
 def last_times(indptr: Array, times: Array) -> Cuts:
-    """For each of some examples the last two of its times divide; with fewer than three times it trains as a whole.
+    """The moments of each example: its last time is tested, and the one before validates.
+
+    An example with fewer than three different times trains as a whole.
 
     Args:
         indptr: (E + 1,) where the times of each example begin.

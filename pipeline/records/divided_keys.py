@@ -1,6 +1,6 @@
 """Pairs in parts on a cluster -> the buckets of a CSR matrix on the cluster: each part makes keys, and tasks sort them.
 
-A shelf is some neighbouring buckets that one task sorts, one after the other.
+A shelf is a few neighbouring buckets, which one task sorts one after the other.
 """
 
 from collections.abc import Sequence

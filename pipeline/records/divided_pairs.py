@@ -64,7 +64,9 @@ class Numbers:
     same: Sequence[Any]  # for each share, on the cluster: for each part, its texts as numbers within the share
 
     def tell(self, values: Array) -> list[list[Any]]:
-        """For each part: on the cluster, a value for each of its texts, share by share (see `of_own`).
+        """Send each part the values of its own texts: for each part a list, by share, of what lies on the cluster.
+
+        `of_own` puts them into the order of the part.
 
         Args:
             values: (E,) or (T,) of each number.

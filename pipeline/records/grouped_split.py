@@ -84,7 +84,7 @@ def parts_of_groups(groups: Array, wanted: Sequence[int], known: Array, conf: Da
 
 
 def _closest(groups: Sequence[int], sizes: Array, wanted: int, most: int) -> set[int]:
-    """Those groups, at most so many, each of which brings the number of their examples closer to what is wanted."""
+    """The groups, at most so many, that a part takes one by one, each if it brings the part closer to its size."""
     taken: set[int] = set()
     for group in groups:
         if len(taken) < most and sizes[group] < 2 * wanted:
@@ -97,7 +97,7 @@ def folds_of_groups(groups: Array, conf: Dataset) -> Array:
     """(N,) the fold of each example: groups go, the largest first, to the fold that has the fewest examples.
 
     Raises:
-        PipelineError: there are fewer groups than folds and one more.
+        PipelineError: there are not more groups than folds.
     """
     k = conf.split.folds
     assert k is not None

@@ -114,7 +114,7 @@ def ingest(
         folder: created here, for the records and nothing else.
         downloads: where files that are fetched stay. Default: `downloads` beside the folder.
         given: the value of the asset that the source names, if it names one.
-        may_lack: whether a column that conf renames may lack if nothing is read from it.
+        may_lack: whether a column that conf renames may be missing, as long as nothing is read from it.
 
     Raises:
         PipelineError: the source cannot be read, lacks a column, has no record, or more records than conf allows

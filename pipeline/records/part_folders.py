@@ -35,7 +35,7 @@ def is_divided(folder: Path) -> bool:
 
 
 def join(folder: Path, current: Path) -> None:
-    """Take over what other runs have made since some periods were read: their periods, unless these were read here.
+    """Take over the periods that other runs have made meanwhile, except those that were read here.
 
     Args:
         folder: with the records by period, as `read_periods` made them.

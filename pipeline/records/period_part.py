@@ -1,4 +1,6 @@
-"""The rows of one period, cleaned as they come, that wait until they are written; rows without a date wait for nothing.
+"""The rows of one period: cleaned as they come, they wait until they are enough to be written.
+
+Rows without a date go to quarantine at once.
 
 Batches of rows enter, and leave as frames with the path of a file.
 """

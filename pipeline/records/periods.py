@@ -123,7 +123,7 @@ def _bounds(one: str) -> tuple[dt.date, dt.date]:
 
 
 def condition(keys: Sequence[str], column: str, dtype: pl.DataType) -> pl.Expr | None:
-    """What holds for the rows of some periods, and maybe for others: a scan can pass over the rest.
+    """A condition that all rows of some periods meet, and maybe others: a scan with it passes over the rest.
 
     None: there is no such condition, because the column holds texts or numbers, which have to be read first.
     """
