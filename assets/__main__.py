@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _open_what_is_closed() -> None:
-    """Let what is said go nowhere where who started the command has closed its output."""
+    """Send messages to nowhere where whoever started the command has closed its output."""
     for number, name in ((1, "stdout"), (2, "stderr")):
         if getattr(sys, name) is None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), number)  # otherwise the next file that is opened gets the number
@@ -68,7 +68,7 @@ def _open_what_is_closed() -> None:
 
 
 def _write_what_can_be_written() -> None:
-    """Write a question mark for what the terminal's encoding lacks, such as the frame of a table in Latin-1."""
+    """Write a question mark for a character that the terminal's encoding lacks, such as a table's frame in Latin-1."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
 
@@ -84,7 +84,7 @@ def _is_read_no_more() -> bool:
 
 
 def _done(options: argparse.Namespace) -> int:
-    """Do it, after loading what it needs: Dagster and MLflow take seconds, of which `--help` and `new` need none."""
+    """Do what the command line asks for, and load only what that needs: Dagster and MLflow take seconds."""
     match options.command:
         case "new":
             from assets.proposing import new

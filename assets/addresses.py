@@ -43,7 +43,7 @@ class Pages:
 
     @classmethod
     def served(cls) -> Self:
-        """Those of the servers that run for this home; if there are none, those that `make dev` would take."""
+        """The addresses of the servers that run for this home; if none run, those that `make dev` would take."""
         noted = noted_servers()
         return cls.asked_for() if noted is None or is_gone(noted["by"]) else cls(**noted["pages"])
 

@@ -91,20 +91,20 @@ def run(name: str | None = None) -> int:
 
 
 def listen_to_what_matters() -> None:
-    """Keep what is no news out of the terminal: retries, and the trace of an interruption wherever one was met."""
+    """Keep needless lines out of the terminal: those about retries, and a library's trace of an interruption."""
     logging.getLogger().addFilter(_is_no_retry)
     if logging.lastResort is not None:  # what prints the lines of libraries that nobody has set up
         logging.lastResort.addFilter(_is_no_interruption)
 
 
 def _is_no_interruption(record: logging.LogRecord) -> bool:
-    """Whether a line is something else than a library's note that Ctrl-C met it, such as SQLAlchemy's; it goes on."""
+    """Whether a line is something else than a library's note that Ctrl-C has interrupted it, such as SQLAlchemy's."""
     kind = record.exc_info[0] if record.exc_info else None
     return kind is None or not issubclass(kind, KeyboardInterrupt | dg.DagsterExecutionInterruptedError)
 
 
 def _is_no_retry(record: logging.LogRecord) -> bool:
-    """Whether a line is something else than Dagster's note, with every try, that its database does not answer."""
+    """Whether a line is something else than Dagster's note, at every try, that its database does not answer."""
     return not record.getMessage().startswith("Retrying failed database")
 
 

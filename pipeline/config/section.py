@@ -32,20 +32,20 @@ def as_tuple(value: Any) -> Any:
 
 
 class OneOrMore:
-    """Annotates a list in whose place a conf file may have a single value."""
+    """Annotates a list for which a conf file may also give a single value."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """How pydantic reads such a field."""
         return core_schema.no_info_before_validator_function(as_tuple, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """What an editor accepts there: the list, or one of what is in it."""
+        """The schema by which an editor accepts the list, or a single one of its values."""
         several = handler(schema)
         return {"anyOf": [several["items"], several]}
 
 
 def different(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The values, none of which stands there twice."""
+    """The values; they are refused if one of them is there twice."""
     if len(set(values)) < len(values):
         raise PydanticCustomError("twice", "this names something twice")
     return values

@@ -59,7 +59,7 @@ def primary_score(task: Task, metrics: Mapping[str, Number]) -> Number:
 
 
 def across_samples(task: Task) -> Metric:
-    """The first metric of a task by which fits can be compared that were measured on different examples."""
+    """The first metric of a task that can compare fits that were measured on different examples."""
     return next(metric for metric in task.metrics if not metric.depends_on_spread)
 
 

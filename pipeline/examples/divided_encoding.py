@@ -79,7 +79,7 @@ def _size(shelf: list[Bucket]) -> int:
 
 
 def _folded_in(shelf: list[Bucket], share: float, seed: int, drawn: int) -> list[Bucket]:
-    """The buckets with the parts of held-out examples; so many random numbers were drawn for the shelves before."""
+    """The buckets with the parts of held-out examples, after the random numbers that earlier shelves have drawn."""
     random = np.random.default_rng(seed)
     random.bit_generator.advance(drawn)  # type: ignore[attr-defined]  # PCG64: a step for each number
     found = []

@@ -14,7 +14,7 @@ from typing import Any
 import loky
 
 WORTH = 2.0
-"""Seconds that pieces have to take, those that wait together, before other processes are started."""
+"""Seconds that all waiting pieces together have to take before other processes are started."""
 IDLE_SECONDS = 300.0
 """Seconds after which a process that has nothing to do ends."""
 _ENVIRONMENT = {
@@ -41,7 +41,7 @@ class Helpers:
 
     @contextmanager
     def starting(self, processes: int) -> Iterator[None]:
-        """Start so many processes while a piece is done, if it takes long for as many that wait, and cores are idle."""
+        """Start other processes while this one does a piece, if the piece takes long enough and cores are idle."""
 
         def start() -> None:
             if idle_cores() > 0:
@@ -58,7 +58,7 @@ class Helpers:
                 timer.join()
 
     def start(self, processes: int) -> None:
-        """Let so many processes begin to load what a fit needs, unless they have begun."""
+        """Start so many processes, which begin to load what a fit needs; nothing happens if they are there."""
         if not self._are_there:
             self.end()
             how = {"initializer": _begin, "initargs": (os.getpid(),), "env": _ENVIRONMENT}

@@ -27,7 +27,7 @@ _OF_PARTS = {"example": True, "split": True, "seed": True}
 
 
 def kept_from_last(conf: Dataset, tracker: Tracker) -> Kept:
-    """What today's run keeps of the last one: of its newest version, as far as it was made with the same settings."""
+    """What today's run keeps from the newest version of the model, as far as that was made with the same settings."""
     if conf.vocabulary.keep is False:
         return Kept()
     registry = ModelRegistry(tracker.client, conf.name)
@@ -45,7 +45,7 @@ def kept_from_last(conf: Dataset, tracker: Tracker) -> Kept:
 
 
 def _are_same(before: dict[str, Any], conf: Dataset, sections: dict[str, bool]) -> bool:
-    """Whether an earlier fit had the same settings in these sections; what is kept and what describes do not count."""
+    """Whether an earlier fit had the same settings in these sections, except `keep` and what only describes tokens."""
     now = conf.model_dump(mode="json", include=sections)
     then = {name: before.get(name) for name in now}
     describing = {name for tokens in conf.tokens for name in tokens.describing}
@@ -65,7 +65,7 @@ def parts_of(tracker: Tracker, version: Version) -> pl.DataFrame | None:
 
 
 def write_parts(examples: SparseExamples, conf: Dataset, before: Kept, folder: Path) -> None:
-    """Write `PARTS_FILE`: of today's examples, and of those that are gone, should they come back."""
+    """Write `PARTS_FILE` for today's examples, and for those that are gone but may come back."""
     if examples.n_folds > 1:  # each of them was learned from
         return
     rows = np.flatnonzero(examples.split() <= last_part(conf))

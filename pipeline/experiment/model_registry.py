@@ -50,7 +50,7 @@ class ModelRegistry:
         self.client, self.name = client, name
 
     def alone(self) -> AbstractContextManager[None]:
-        """Wait for a contest or a choice of another process; who decides from what is there lets nobody change it."""
+        """A lock for a contest or a choice, so that no other process changes the versions that it decides from."""
         return alone(self.client.tracking_uri, self.name)
 
     def versions(self) -> list[Version]:

@@ -110,7 +110,7 @@ def _with_others(
     name: str,
     log: logging.Logger,
 ) -> None:
-    """Do the pieces that wait; those that another process did not bring to an end wait again afterwards."""
+    """Do the waiting pieces with other processes; the pieces that one of these has lost wait again afterwards."""
     executor, own = helpers.executor, waiting.popleft()
     lost: list[_Numbered] = []
 

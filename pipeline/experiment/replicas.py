@@ -59,7 +59,7 @@ def replicated(
     tracker: Tracker,
     log: logging.Logger | None = None,
 ) -> list[Fit]:
-    """The fits, those of which replicas were fitted with the metrics `stability` and `replica_seconds`.
+    """The fits, now with the metrics `stability` and `replica_seconds` where replicas of them were fitted.
 
     Replicas are fitted of each learned embedding, and of PCA at the same D; they are kept with the run, and reused.
 
@@ -127,7 +127,7 @@ def _fitted(
     tracker: Tracker,
     params: Mapping[str, str],
 ) -> tuple[Stability, Array]:
-    """The stability of a fit's tokens, by replicas, and where these put the tokens that people look at."""
+    """The stability of a fit's tokens, and the places of those that people look at in each replica."""
     n = conf.replicas or 0
     learned = Embedding.load(tracker.file(fit.run_id, EMBEDDING_FILE))
     chosen = _chosen(params)
@@ -156,7 +156,7 @@ class _Replicas:
     training: ExampleSet
 
     def fitted(self, i: int, log: logging.Logger, shows_progress: bool) -> tuple[Array, Array]:
-        """Fit replica i: the nearest tokens of each token in it, and where it puts those that people look at."""
+        """Fit replica i, and return each token's nearest tokens in it and the places of those that people look at."""
         fit, conf, learned, rows = self.fit, self.conf, self.learned, half(self.training, i, self.conf.seed)
         name = f"{conf.name}: {fit.name}, replica {i + 1} of {conf.replicas}"
         watch = Watch(name, log, shows_progress=shows_progress)

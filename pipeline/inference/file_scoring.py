@@ -86,7 +86,7 @@ def score_file(model: Model, source: str, path: Path, log: logging.Logger, engin
 
 
 def _files_to_answer(source: str) -> tuple[str, ...]:
-    """The files of a source; of several those that are no answers, which lie beside what is answered."""
+    """The files of a source. If there are several, earlier answers that lie among them are left out."""
     every = paths.resolved(Source(path=(source,)), Path.cwd())
     return tuple(one for one in every if not one.endswith(ANSWERS)) if len(every) > 1 else (source,)
 
@@ -126,7 +126,7 @@ def _predicted(model: Predictor, records: Records, unknown: list[int]) -> Iterat
 
 
 def _n_unknown(found: Unseen) -> int:
-    """The number of examples of which no token is known."""
+    """The number of examples without any known token."""
     return int((np.diff(found.inputs.indptr) == 0).sum())
 
 

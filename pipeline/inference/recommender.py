@@ -114,7 +114,7 @@ class Recommender(Model):
     def _found(
         self, lists: Sequence[Sequence[str]], k: int, exclude: Sequence[str], where: str, why: bool
     ) -> Iterator[tuple[Best, list[list[dict[str, Any]]], list[Unknown]]]:
-        """For each list the best tokens, (K,) each, which of the given ones pull towards them, and what is unknown."""
+        """For each list its best tokens (K,), the given tokens that pull towards each of them, and unknown texts."""
         inputs, unknown = self.encoded(lists)
         best = self.best.of(inputs, k, self._left_out(tuple(exclude), where))
         for i, tokens in enumerate(best.tokens):
@@ -124,7 +124,7 @@ class Recommender(Model):
             yield of_list, because, unknown[i]
 
     def encoded(self, lists: Sequence[Sequence[str]]) -> tuple[sparse.csr_matrix, list[list[Unknown]]]:
-        """Lists of tokens or labels as rows (N, V), and what in each is no token."""
+        """Lists of tokens or labels as rows (N, V), and the texts of each list that are no token."""
         lengths = [len(one) for one in lists]
         given = [text for one in lists for text in one]
         found, ends = self.known.find(given), np.append(0, np.cumsum(lengths))
@@ -139,7 +139,7 @@ class Recommender(Model):
         return sparse.csr_matrix((np.ones(len(indices)), indices, indptr), shape=shape), unknown
 
     def answers(self, rows: Rows, options: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """For each row `recommendations`, the best first, and `unknown`, what is no token."""
+        """For each row its `recommendations`, the best first, and in `unknown` the texts that are no token."""
         require_rows(rows)
         asked = checked_params(options, self.options)
         lists = [_list_of(row, f"row {i + 1}") for i, row in enumerate(rows)]

@@ -167,7 +167,7 @@ class Batches(Dataset[dict[str, Any]]):
         }
 
     def part(self, i: int, n: int) -> "Batches":
-        """The part of process i of n: neighbouring examples, as many in each part, so that all take as many steps.
+        """The part of process i of n: neighbouring examples. All parts have the same size, and so as many steps.
 
         Where n does not divide the number of examples, some neighbouring parts share an example.
         """
@@ -201,7 +201,7 @@ class Loader(DataLoader[dict[str, Any]]):
         return super().__iter__()
 
     def state_dict(self) -> dict[str, Any]:
-        """Random state of the epoch's order, and number of batches done; at an epoch's end, those of the next one."""
+        """The random state of the epoch's order and the number of batches done; at an epoch's end, of the next."""
         order = self.sampler
         assert isinstance(order, _Order)
         assert self.generator is not None
@@ -223,7 +223,7 @@ def _as_it_is(batch: Any) -> Any:
 
 
 class _Order(BatchSampler):
-    """Batches of indices; counts those that are done, and can skip the first ones in an iteration."""
+    """Batches of indices, with a count of those that are done; an iteration can skip the first ones."""
 
     behind = done = 0
 

@@ -74,7 +74,7 @@ class LinearPart:
         self._take(linear_model.told_apart(model, rows.bags), stays)
 
     def _examples(self, part: int, most: int) -> Examples:
-        """The training examples (part 0), or those of validation (1): at most so many, from all over the set."""
+        """At most so many training examples (part 0) or validation examples (part 1), spread over the whole set."""
         own = self.sets[part]
         many = max(self.network.line.out_features // linear_model.OUTPUTS, 1)
         some = np.linspace(0, len(own) - 1, min(most // many, len(own))).round().astype(np.int64)
@@ -86,7 +86,7 @@ class LinearPart:
         return Examples(bags, own.dense[some].astype(np.float64), target)
 
     def _model(self) -> Linear:
-        """The linear part, through as many of the D coordinates as can move C outputs apart, if there is room."""
+        """The network's linear part, through the first of its D coordinates: as many as can move C outputs apart."""
         line = self.network.line.weight.detach().numpy().T.astype(np.float64)  # (D + F, C)
         v, d = self.table.shape
         r = min(most_solved(v, d), linear_model.most_apart(line.shape[1]))
@@ -95,7 +95,7 @@ class LinearPart:
         return Linear(own * self.factor, of_class, line[d:], bias)
 
     def _take(self, model: Linear, stays: bool) -> None:
-        """Let the network begin as a model that has as many coordinates as `_model` gave, or fewer."""
+        """Let the network begin as this model, which has the coordinates of `_model` or fewer."""
         r, own, of_class = len(model.line), self.table.copy(), model.line
         own[:, :r] = np.divide(model.table, self.factor, out=np.zeros_like(model.table), where=self.factor > 0)
         if stays and r:

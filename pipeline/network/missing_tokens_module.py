@@ -71,7 +71,10 @@ class MissingTokensModule(TaskModule):
 
     @classmethod
     def promising(cls, problem: Problem, settings: Any, among: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Of the usual temperatures, those that the start speaks for; of temperatures in conf, all."""
+        """The usual temperatures that their losses at the start make worth trying; all, where conf names temperatures.
+
+        Without validation examples it is the first one, because nothing could choose.
+        """
         assert isinstance(settings, MissingTokensTraining)
         assert problem.dimension is not None
         validation, counts = problem.validation, np.maximum(problem.training.inputs.counts, 1)
@@ -126,7 +129,7 @@ class MissingTokensModule(TaskModule):
         return self.exchange.bytes_sent if self.exchange else 0
 
     def plan(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """What goes in and what is predicted: in training a share of each list, by default all, and all tokens.
+        """What goes in and what is predicted: in training, a share of each list, by default all, and the whole list.
 
         Where negatives are drawn, `touched` has the tokens (U,) of the batch and of the draw, and all lists name tokens
         by their places there. Validation always draws the same tokens.

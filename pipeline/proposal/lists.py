@@ -66,7 +66,7 @@ def _weight(others: Sequence[Profile]) -> Guess | None:
 
 
 def _label(frame: pl.DataFrame, profiles: dict[str, Profile], token: str) -> str | None:
-    """A column of which each token has one value, and which reads better than the token."""
+    """A column with one value for each token that, by its name, reads better than the token; None if there is none."""
     for one in profiles.values():
         if one.name == token or not one.named(*OF_LABELS) or one.holds in ("numbers", "dates", "nothing", "lists"):
             continue

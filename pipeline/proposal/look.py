@@ -93,7 +93,7 @@ def look(place: str, query: str | None, conf_folder: Path, downloads: Path) -> L
 
 
 def _are_documents(files: Sequence[str]) -> bool:
-    """Whether many files are a text each: their lines do not have as many values as each other, or read like prose."""
+    """Whether there are many files with a text each: their lines differ in the number of values, or read like prose."""
     if len(files) < _MANY_FILES or any("://" in file or paths.ending(file) not in (".txt", "") for file in files):
         return False
     some = files[:: -(-len(files) // _LINES)]

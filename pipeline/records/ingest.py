@@ -164,7 +164,7 @@ def source_of(source: Source, conf_folder: Path, downloads: Path, needed: Sequen
 def _read(
     conf: Dataset, source: Readable, folder: Path, expected: Mapping[str, Decimal] | None, may_lack: bool
 ) -> tuple[Mapping[str, Decimal], Mapping[str, Decimal]]:
-    """Read a source from its start to its end: the marks before decimals that were used, and those that all rows tell.
+    """Read a source to its end, and return the marks before decimals that were used and those that all its rows tell.
 
     Args:
         conf: the dataset.

@@ -107,7 +107,7 @@ def _has_changed(one: str, own: Mapping[str, Any], found: Survey) -> bool:
 def _read(
     conf: Dataset, conf_folder: Path, folder: Path, found: Survey, stale: Sequence[str], downloads: Path
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """Read periods: what is known of each, and what was found out about the source."""
+    """Read periods, and return what is known of each and what was found out about the source."""
     source = _opened(conf, conf_folder, found, stale, downloads)
     decimals = dict.fromkeys((number.column for number in conf.numbers()), conf.source.decimal or usual_decimal(source))
     like = next((pl.read_parquet_schema(path) for path in Records(folder).files), None)
@@ -143,7 +143,7 @@ def _read(
 
 
 def _opened(conf: Dataset, conf_folder: Path, found: Survey, stale: Sequence[str], downloads: Path) -> Files | Query:
-    """The source, of which those files are read that have rows of some periods, and of tables those rows."""
+    """The source, narrowed to the files that have rows of the stale periods, and in tables to those rows."""
     if conf.source.database:
         return Query(narrowed(conf, found, stale), conf_folder)
     files = {file for file, about in found.files.items() if not {*stale}.isdisjoint(about.rows)}

@@ -196,7 +196,7 @@ def text(comparison: Comparison, width: int = NARROW) -> str:
 
 
 def _fitting(lines_of: Callable[[int], list[str]], most: int, width: int) -> list[str]:
-    """The lines of a table with as many metrics as fit into a width, at least one, at most so many."""
+    """The lines of a table with as many of its `most` metrics as fit into the width, but at least one."""
     tried = (lines_of(n) for n in range(most, 0, -1))
     return next((lines for lines in tried if max(map(len, lines)) <= width), lines_of(min(most, 1)))
 

@@ -29,7 +29,7 @@ def lists(texts: pl.Series) -> pl.Series:
 
 
 def _each_as_it_is_written(texts: pl.Series) -> pl.Series:
-    """The lists of texts of which each may be written in another way."""
+    """Lists from texts, each of which may be written in its own way."""
     text = pl.col("text")
     found = texts.to_frame("text").with_columns(
         python=text.str.contains(_PYTHON), postgres=text.str.contains(_POSTGRES)
@@ -56,7 +56,7 @@ def _items(found: pl.Expr) -> pl.Expr:
 
 
 def _unescaped(items: pl.Series) -> pl.Series:
-    """Items with the characters that are meant by those behind a backslash."""
+    """Items in which what stands behind a backslash is replaced by the character that it means."""
     are_escaped = items.str.contains("\\", literal=True).fill_null(False)
     if not are_escaped.any():
         return items
