@@ -1,7 +1,5 @@
 """What a run keeps of its fit: metrics with intervals, scores, embedding, weights, pictures."""
 
-import hashlib
-import json
 import statistics
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -16,6 +14,7 @@ from pipeline.embedding import Embedding, Estimator
 from pipeline.estimators import estimator_type, run_name
 from pipeline.evaluation.bootstrap import interval, n_independent, resampled
 from pipeline.evaluation.metrics import judged_part, measure
+from pipeline.experiment.cache_key import key_of
 from pipeline.experiment.code_version import code_version
 from pipeline.experiment.cross_fitting import CrossFitted
 from pipeline.experiment.fits import Fit
@@ -75,7 +74,7 @@ def redraw(method: str, conf: Dataset, vocabulary: Vocabulary, run: FinishedRun,
 def pictures_key(vocabulary: Vocabulary) -> str:
     """A key that changes with the labels of the tokens and with the code that draws the pictures of a run."""
     decides = [vocabulary.fingerprint_with_labels, code_version("pipeline.pictures.figures")]
-    return hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]
+    return key_of(decides)
 
 
 def _draw(
@@ -118,6 +117,6 @@ def load_scores(tracker: Tracker, fits: Sequence[Fit], part: str) -> list[pl.Dat
 def recorded_scores(tracker: Tracker, run_id: str, part: str) -> pl.DataFrame | None:
     """The scores of each held-out example of a part that a run keeps; None if it keeps none."""
     name = f"{part}_examples.parquet"
-    if not any(file.path == name for file in tracker.client.list_artifacts(run_id)):
+    if not tracker.has_file(run_id, name):
         return None
     return pl.read_parquet(tracker.file(run_id, name), glob=False)

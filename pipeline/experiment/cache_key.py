@@ -15,6 +15,11 @@ from pipeline.vocabulary.vocabulary import Vocabulary
 _JUDGE = "pipeline.experiment.cross_fitting"
 
 
+def key_of(decides: Any) -> str:
+    """16 hexadecimal digits that change with what decides a result, given as values that JSON can hold."""
+    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
+
+
 def fit_key(method: Estimator, conf: Dataset, examples: SparseExamples, dimension: int | None) -> str:
     """16 hexadecimal digits that change with all that decides a fit: inputs, settings, code and library versions."""
     decided_by = [_JUDGE, *modules(method.name, conf)]
@@ -27,7 +32,7 @@ def fit_key(method: Estimator, conf: Dataset, examples: SparseExamples, dimensio
         "code": code_version(*decided_by),
         "libraries": library_versions(*decided_by),
     }
-    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
+    return key_of(decides)
 
 
 def run_params(

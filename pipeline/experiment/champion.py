@@ -4,7 +4,6 @@ The best fit by validation becomes a version of the dataset's model, or a baseli
 is shown to be better. It becomes champion unless it is worse than the present one on the same held-out examples.
 """
 
-import hashlib
 import json
 import logging
 import tempfile
@@ -24,6 +23,7 @@ from pipeline.evaluation.metrics import measure, primary_score
 from pipeline.evaluation.selection import first_of_the_best
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.artifacts import recorded_scores
+from pipeline.experiment.cache_key import key_of
 from pipeline.experiment.code_version import code_version
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import Fit
@@ -243,4 +243,4 @@ def _key(fit: Fit, conf: Dataset, vocabulary: Vocabulary, about: pl.DataFrame) -
         conf.inference.model_dump(mode="json"),
         code_version("pipeline.experiment.model_code", conf.task.answers_with.rpartition(".")[0]),
     ]
-    return hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]
+    return key_of(decides)

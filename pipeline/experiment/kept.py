@@ -59,7 +59,7 @@ def _are_same(before: dict[str, Any], conf: Dataset, sections: dict[str, bool]) 
 
 def parts_of(tracker: Tracker, version: Version) -> pl.DataFrame | None:
     """The part of each example when a version was made: example, split, group, learned; None if it was not noted."""
-    if not any(file.path == PARTS_FILE for file in tracker.client.list_artifacts(version.run_id)):
+    if not tracker.has_file(version.run_id, PARTS_FILE):
         return None
     return pl.read_parquet(tracker.file(version.run_id, PARTS_FILE))
 

@@ -4,7 +4,6 @@ A refresh starts from the run that counts for the same D. It is another fit than
 key and its run; a fit that stands for today's data is reused, whichever of both it is.
 """
 
-import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -24,6 +23,7 @@ from pipeline.evaluation.bootstrap import apart
 from pipeline.examples.example_set import ExampleSet
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.artifacts import recorded_scores
+from pipeline.experiment.cache_key import key_of
 from pipeline.experiment.code_version import code_version
 from pipeline.experiment.kept import has_learned_from_held_out, parts_of
 from pipeline.experiment.model_registry import ModelRegistry
@@ -107,9 +107,8 @@ class Refreshes:
         told = {_RECIPE: self._recipe, _SIZE: json.dumps(self._size)}
         if start is None:
             return told | {"fit_key": key}
-        decided = f"{self._stands_for(key)} {start.run.run_id}"
         return told | {
-            "fit_key": hashlib.sha256(decided.encode()).hexdigest()[:16],
+            "fit_key": key_of([self._stands_for(key), start.run.run_id]),
             _STANDS_FOR: self._stands_for(key),
             OF: key,
             _FULL: start.full,
@@ -207,8 +206,8 @@ class Refreshes:
             self.asked.undescribed().model_dump_json(include=sections),
             code_version(*modules(self.how.name, self.conf)),
         ]
-        return hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]
+        return key_of(decides)
 
     def _stands_for(self, key: str) -> str:
         decides = [key, self.conf.refresh.model_dump(), RATE, code_version(_CODE)]
-        return hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]
+        return key_of(decides)

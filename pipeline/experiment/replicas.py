@@ -3,8 +3,6 @@
 A run keeps what its replicas have shown beside its embedding, so that a fit is not repeated when `replicas` is changed.
 """
 
-import hashlib
-import json
 import logging
 import tempfile
 import time
@@ -24,6 +22,7 @@ from pipeline.errors import PipelineError
 from pipeline.estimators import EMBEDDING, PCA, estimator, modules
 from pipeline.examples.example_set import ExampleSet
 from pipeline.examples.sparse_examples import SparseExamples
+from pipeline.experiment.cache_key import key_of
 from pipeline.experiment.code_version import code_version
 from pipeline.experiment.cross_fitting import final_training, typical
 from pipeline.experiment.fits import OF_REPLICAS, REPLICA_SECONDS, STABILITY, Fit
@@ -116,7 +115,7 @@ def _of(fit: Fit, conf: Dataset, examples: SparseExamples, tracker: Tracker, log
 def _key(fit: Fit, conf: Dataset) -> str:
     """What decides the replicas of a fit: the fit, their number, and the code."""
     decides = [fit.run_id, conf.replicas, code_version(__name__, *modules(fit.method, conf))]
-    return hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]
+    return key_of(decides)
 
 
 def _fitted(

@@ -105,7 +105,7 @@ class Tracker:
             order_by=["attributes.start_time DESC"],
         )
         for run in runs:
-            if any(file.path == "embedding.parquet" for file in self.client.list_artifacts(run.info.run_id)):
+            if self.has_file(run.info.run_id, "embedding.parquet"):
                 return self._finished(run)
         return None
 
@@ -121,6 +121,10 @@ class Tracker:
     def history(self, run_id: str, metric: str) -> list[float]:
         """Every value of a run's metric, by epoch."""
         return [point.value for point in sorted(self.client.get_metric_history(run_id, metric), key=lambda p: p.step)]
+
+    def has_file(self, run_id: str, name: str) -> bool:
+        """Whether a run keeps a file of this name."""
+        return any(file.path == name for file in self.client.list_artifacts(run_id))
 
     def folder(self, run_id: str) -> Path:
         """A local folder with the artifacts of a run, fetched if they are elsewhere."""
