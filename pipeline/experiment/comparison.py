@@ -6,7 +6,7 @@ Intervals and verdicts come from `evaluation`; this module puts them together fo
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import permutations
+from itertools import permutations, product
 from pathlib import Path
 from typing import Any
 
@@ -84,16 +84,7 @@ class Comparison:
         telling = n if alike is None or n_examples - alike[1] >= FEWEST else n_examples - alike[1]
         rows = [_row(fit) for fit in fits]
         for row, of_fit, of_draws in zip(rows, values, drawn, strict=False):
-            for name in of_fit:
-                found = interval(of_draws[name], telling)
-                row |= {name: of_fit[name], f"{name}_low": found.low, f"{name}_high": found.high}
-        pairs = [
-            {"fit": fits[i].name, "against": fits[j].name, "metric": metric.name}
-            | _difference(metric, _both(metric, values[i], drawn[i]), _both(metric, values[j], drawn[j]), telling)
-            for i, j in permutations(range(len(values)), 2)
-            for metric in metrics
-        ]
-        chosen = chosen_dimensions(fits, evaluated.get("validation", []), task)
+            row.update(_with_intervals(of_fit, of_draws, telling))
         about = {
             "part": part or "no",
             "n_examples": n_examples,
@@ -107,11 +98,11 @@ class Comparison:
             "weight": weight,
             "predicts_tokens": task.predicts_tokens,
             "split": split,
-            **chosen,
+            **chosen_dimensions(fits, evaluated.get("validation", []), task),
             "worth": worth_in_pca(fits, values, task),
         }
         frame = pl.DataFrame(rows, schema_overrides=dict.fromkeys(OF_REPLICAS, pl.Float64))
-        return cls(frame, pl.DataFrame(pairs, schema=_DIFFERENCES), about)
+        return cls(frame, _differences(fits, metrics, values, drawn, telling), about)
 
     @property
     def metrics(self) -> list[str]:
@@ -228,13 +219,30 @@ def _row(fit: Fit) -> dict[str, Any]:
     }
 
 
-def _both(metric: Metric, values: Mapping[str, float], drawn: Mapping[str, Array]) -> tuple[float, Array]:
-    return values[metric.name], drawn[metric.name]
+def _with_intervals(values: Mapping[str, float], drawn: Mapping[str, Array], n: int) -> dict[str, float]:
+    """The metrics of a fit, each with the ends of its 95% interval."""
+    found: dict[str, float] = {}
+    for name, value in values.items():
+        ends = interval(drawn[name], n)
+        found |= {name: value, f"{name}_low": ends.low, f"{name}_high": ends.high}
+    return found
 
 
-def _difference(metric: Metric, ours: tuple[float, Array], theirs: tuple[float, Array], n: int) -> dict[str, Any]:
-    found = difference(metric, ours, theirs, n)
-    return {"difference": found.value, "low": found.low, "high": found.high, "verdict": found.verdict}
+def _differences(
+    fits: Sequence[Fit],
+    metrics: Sequence[Metric],
+    values: Sequence[Mapping[str, float]],
+    drawn: Sequence[Mapping[str, Array]],
+    n: int,
+) -> pl.DataFrame:
+    """What `Comparison.differences` holds."""
+    rows = []
+    for (i, j), metric in product(permutations(range(len(values)), 2), metrics):
+        ours, theirs = ((values[one][metric.name], drawn[one][metric.name]) for one in (i, j))
+        found = difference(metric, ours, theirs, n)
+        said = (fits[i].name, fits[j].name, metric.name)
+        rows.append((*said, found.value, found.low, found.high, found.verdict))
+    return pl.DataFrame(rows, schema=_DIFFERENCES, orient="row")
 
 
 def _alike(scores: pl.DataFrame) -> tuple[Any, int] | None:

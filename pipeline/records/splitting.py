@@ -77,30 +77,37 @@ def assign(table: PairTable, conf: Dataset, before: pl.DataFrame | None = None) 
         fold = _folds(len(ids), conf.split.folds, conf) if groups is None else folds_of_groups(groups, conf)
         said = None if groups is None else said_of_groups(groups, None, conf)
         return Assignment(_frame(ids, known, fold=pl.Series(fold), groups=groups), row, divided=said)
-    n = len(ids)
-    n_validation, n_test = (
-        max(1, round(n * share)) if share else 0 for share in (conf.split.validation, conf.split.test)
-    )
-    n_train = n - n_validation - n_test
-    if n_train < 2:
-        few = "a single example is" if n == 1 else f"{n} examples are"
-        raise PipelineError(
-            f"{conf.file}: {few} too few: {n_validation} to validate and {n_test} to hold out leave {max(n_train, 0)} "
-            "to train on, and at least 2 are needed. Does `example` name the right column? Otherwise bring more data, "
-            "or lower `split.validation` and `split.test`."
-        )
-    split = np.full(n, -1) if before is None else _known_parts(ids if known is None else known, before)
+    held_out = _held_out(len(ids), conf)
+    split = np.full(len(ids), -1) if before is None else _known_parts(ids if known is None else known, before)
     if groups is not None:
-        split = parts_of_groups(groups, (n_validation, n_test), _known_groups(groups, split, before), conf)
+        split = parts_of_groups(groups, held_out, _known_groups(groups, split, before), conf)
         said = said_of_groups(groups, split, conf)
         return Assignment(_frame(ids, known, pl.Series(split), groups=groups), row, divided=said)
     new = np.flatnonzero(split < 0)
-    wanted = np.array([n_validation, n_test]) - [(split == part).sum() for part in (1, 2)]
+    wanted = np.array(held_out) - [(split == part).sum() for part in (1, 2)]
     n_validation, n_test = np.clip(wanted, 0, len(new) // 2 if before is not None else None)
     drawn = np.repeat(np.arange(3), (len(new) - n_validation - n_test, n_validation, n_test))
     np.random.default_rng(conf.seed).shuffle(drawn)
     split[new] = drawn
     return Assignment(_frame(ids, known, pl.Series(split)), row)
+
+
+def _held_out(n: int, conf: Dataset) -> tuple[int, int]:
+    """How many of n examples validate, and how many are tested.
+
+    Raises:
+        PipelineError: fewer than 2 are left to train on.
+    """
+    validation, test = (max(1, round(n * share)) if share else 0 for share in (conf.split.validation, conf.split.test))
+    n_train = n - validation - test
+    if n_train < 2:
+        few = "a single example is" if n == 1 else f"{n} examples are"
+        raise PipelineError(
+            f"{conf.file}: {few} too few: {validation} to validate and {test} to hold out leave {max(n_train, 0)} "
+            "to train on, and at least 2 are needed. Does `example` name the right column? Otherwise bring more data, "
+            "or lower `split.validation` and `split.test`."
+        )
+    return validation, test
 
 
 def _known_parts(ids: pl.Series, before: pl.DataFrame) -> Array:
