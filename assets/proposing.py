@@ -25,9 +25,10 @@ def new(name: str, source: str, query: str | None = None) -> int:
         PipelineError: there is such a dataset already, its name cannot be one, or the source cannot be read.
     """
     folder = conf_folder()
-    for path in (folder / f"{name}.yml", folder / f"{name}.yaml"):
-        if path.exists():
-            raise _is_there(path)
+    path = folder / f"{name}.yaml"
+    for there in (folder / f"{name}.yml", path):
+        if there.exists():
+            raise _is_there(there)
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         raise PipelineError(f"{name!r} cannot be the name of a dataset: take letters, digits and _, no digit first.")
     folder.mkdir(parents=True, exist_ok=True)

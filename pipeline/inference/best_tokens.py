@@ -26,6 +26,8 @@ LEAST_SEARCHED = 256
 """Candidates that are compared in a search at least."""
 BLOCK_BYTES = 64 * 2**20
 """The scores of all tokens, for the lists that are answered at a time, take at most so many bytes."""
+MOST_LEFT_OUT = 1000
+"""Where more tokens are left out, the others are all scored: the index would have to find as many more."""
 
 
 class Best(NamedTuple):
@@ -75,7 +77,7 @@ class BestTokens:
         if unknown >= 0:  # it names no token
             left_out = np.zeros(self.size, bool) if left_out is None else left_out.copy()
             left_out[unknown] = True
-        if self.is_exact or exact or (left_out is not None and left_out.sum() > 1000):
+        if self.is_exact or exact or (left_out is not None and left_out.sum() > MOST_LEFT_OUT):
             return _joined([self._scored(inputs[some], k, left_out) for some in self._blocks(inputs.shape[0])], k)
         lengths = np.diff(inputs.indptr) + (0 if left_out is None else int(left_out.sum()))
         asked = 2 ** np.ceil(np.log2(k + lengths)).astype(np.int64)  # lists of similar lengths are searched together

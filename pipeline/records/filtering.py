@@ -33,25 +33,24 @@ class Filter:
         self.condition = conf.source.where
         if self.condition is None:
             return
-        place = f"{conf.file}, source.where"
-        self._place = place
+        self._place = f"{conf.file}, source.where"
         self._is_probed = False
         try:
             self._condition = _parsed(self.condition, schema)
         except (pl.exceptions.PolarsError, ValueError, TypeError) as error:
-            raise PipelineError(f"{place}: is no condition in SQL ({first_line(error)}).") from error
+            raise PipelineError(f"{self._place}: is no condition in SQL ({first_line(error)}).") from error
         named = sorted({*self._condition.meta.root_names()})
         for column in named:
             if column not in schema:
-                raise PipelineError(f"{place}: there is no column {column!r}, {nearest(column, schema.names())}")
+                raise PipelineError(f"{self._place}: there is no column {column!r}, {nearest(column, schema.names())}")
         self.columns = tuple(column for column in named if schema[column] == pl.String)
-        self._as_numbers = self._which_as_numbers(schema, place)
+        self._as_numbers = self._which_as_numbers(schema)
         self.why = Why("is no number, and `where` compares it with one", " or ".join(self._as_numbers) or None)
 
     def __bool__(self) -> bool:
         return self.condition is not None
 
-    def _which_as_numbers(self, schema: pl.Schema, place: str) -> tuple[str, ...]:
+    def _which_as_numbers(self, schema: pl.Schema) -> tuple[str, ...]:
         """The fewest columns of texts that have to be read as numbers, so that the condition can be evaluated."""
         said = ""
         for size in range(len(self.columns) + 1):
@@ -63,7 +62,7 @@ class Filter:
                     said = said or "it gives no yes or no"
                 except pl.exceptions.PolarsError as error:
                     said = said or first_line(error)
-        raise PipelineError(f"{place}: cannot be evaluated ({said}). Write a condition such as `rating >= 4`.")
+        raise PipelineError(f"{self._place}: cannot be evaluated ({said}). Write a condition such as `rating >= 4`.")
 
     def of(self, frame: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
         """Whether each row (n,) meets the condition, and whether it holds a text where a number is asked for."""

@@ -64,7 +64,7 @@ def _for_a_spreadsheet(text: pl.Expr) -> pl.Expr:
     """Texts as cells of a TSV: without tabs and line ends, and with `'` before what a spreadsheet would calculate."""
     plain = text.fill_null("").str.replace_all(r"[\t\r\n]", " ")
     calculated = plain.str.contains(r"^\s*[=+\-@]") & plain.cast(pl.Float64, strict=False).is_null()
-    return pl.when(calculated).then(pl.format("'{}'", plain).str.strip_suffix("'")).otherwise(plain).name.keep()
+    return pl.when(calculated).then(pl.lit("'") + plain).otherwise(plain).name.keep()
 
 
 def _stability(embedding: Embedding) -> pl.DataFrame:
