@@ -22,7 +22,11 @@ from benchmarks import postgresql
 from docs.tour import free_port, open_browser
 from pipeline.config.dataset import Dataset
 from pipeline.config.files import load
+from pipeline.examples.encoding import encode
+from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.client import prepare
+from pipeline.records.pairs import pair_table
+from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
 from tests.forked import Forks, Process, forks
 
 # A machine that has other things to do is slow, not wrong.
@@ -57,6 +61,19 @@ NOTED = {
 def genre_of(token: str) -> str:
     """The planted genre of a movie such as `war-07`."""
     return token.split("-")[0]
+
+
+def encoded_from(records: pl.DataFrame | pl.LazyFrame, conf: Dataset) -> tuple[Vocabulary, SparseExamples]:
+    """The vocabulary and the examples of all records of a dataset."""
+    vocabulary = build_vocabulary(pair_table(records.lazy(), conf), conf)
+    return vocabulary, encode(records.lazy(), vocabulary, conf)
+
+
+def spoil(path: Path) -> None:
+    """Make a file unreadable, and let it look as if it had not changed."""
+    about = path.stat()
+    path.write_bytes(bytes(about.st_size))
+    os.utime(path, ns=(about.st_atime_ns, about.st_mtime_ns))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

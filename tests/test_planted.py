@@ -11,15 +11,13 @@ import pytest
 
 from pipeline.config.dataset import Dataset
 from pipeline.config.files import load
-from pipeline.examples.encoding import encode
 from pipeline.examples.sparse_examples import HELD_OUT
 from pipeline.experiment.artifacts import load_scores
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fitting import fit_all
 from pipeline.experiment.tracking import Tracker
-from pipeline.records.pairs import pair_table
 from pipeline.views import tables
-from pipeline.vocabulary.vocabulary import build_vocabulary
+from tests.conftest import encoded_from
 
 RANKED: dict[str, Any] = {
     "description": "Planted.",
@@ -48,8 +46,7 @@ def contest(
 
     def make(settings: dict[str, Any], records: pl.DataFrame, methods: tuple[str, ...] = ("embedding",)) -> Comparison:
         conf: Dataset = load(write_conf("planted", settings, records))
-        vocabulary = build_vocabulary(pair_table(records.lazy(), conf), conf)
-        examples = encode(records.lazy(), vocabulary, conf)
+        vocabulary, examples = encoded_from(records, conf)
         tracker = Tracker(fresh_database(tmp_path), tmp_path / "artifacts", "planted")
         every = [*methods, *(baseline.kind for baseline in conf.baselines)]
         fits = [fit for method in every for fit in fit_all(method, conf, vocabulary, examples, tracker).fits]

@@ -21,10 +21,8 @@ from pipeline.config.dataset import Dataset
 from pipeline.embedding import Problem
 from pipeline.estimators import estimator, estimator_type
 from pipeline.evaluation.metrics import measure
-from pipeline.examples.encoding import encode
 from pipeline.examples.sparse_examples import HELD_OUT
-from pipeline.records.pairs import pair_table
-from pipeline.vocabulary.vocabulary import build_vocabulary
+from tests.conftest import encoded_from
 
 pytestmark = pytest.mark.slow(30)
 
@@ -56,8 +54,7 @@ CALLED = {"Prescott": "Katmai", "ARMV8": "armv8"}
 
 def figures(conf: Dataset, records: pl.DataFrame) -> dict[str, float]:
     """Every metric of every method, and what validation chose."""
-    vocabulary = build_vocabulary(pair_table(records.lazy(), conf), conf)
-    examples = encode(records.lazy(), vocabulary, conf)
+    vocabulary, examples = encoded_from(records, conf)
     conf = conf.resolved(examples.n_training, len(vocabulary))
     validation, test = (examples.held_out(part) for part in HELD_OUT)
     found = {}

@@ -16,9 +16,9 @@ from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import Fit
 from pipeline.experiment.tracking import Tracker
 from pipeline.records.ingest import ingest
-from pipeline.records.pairs import pair_table
 from pipeline.tasks.missing_tokens import MissingTokens
-from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
+from pipeline.vocabulary.vocabulary import Vocabulary
+from tests.conftest import encoded_from
 
 
 def by_name(results: list[dg.AssetCheckResult]) -> Mapping[str | None, dg.AssetCheckResult]:
@@ -39,8 +39,7 @@ def test_a_vocabulary_that_drifts_warns() -> None:
 
 def test_a_lost_token_is_an_error(movies: Dataset, tmp_path: Path) -> None:
     records = ingest(movies, tmp_path / "conf", tmp_path / "read").frame
-    vocabulary = build_vocabulary(pair_table(records, movies), movies)
-    examples = encode(records, vocabulary, movies)
+    _, examples = encoded_from(records, movies)
     assert all(result.passed for result in checks.of_examples(examples))
     more = replace(examples, about={**examples.about, "pairs": examples.about["pairs"] + 1})
     lost = by_name(checks.of_examples(more))["no_token_lost"]

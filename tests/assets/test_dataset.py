@@ -55,12 +55,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh_database: Callab
     return tmp_path / "home"
 
 
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as made:
-        yield made
-
-
 @dataclass(frozen=True)
 class Made:
     """A home in which the planted movies were materialised."""

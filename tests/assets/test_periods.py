@@ -1,5 +1,5 @@
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from pipeline.config.dataset import Dataset
 from pipeline.config.files import load
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.records.ingest import Records
-from tests.conftest import MOVIES, wait_until
+from tests.conftest import MOVIES, spoil, wait_until
 
 pytestmark = pytest.mark.slow(60)
 
@@ -50,12 +50,6 @@ def conf(folder: Path, two_genres: pl.DataFrame) -> Dataset:
     return write(folder, "watched")
 
 
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as made:
-        yield made
-
-
 def write(folder: Path, name: str, **source: Any) -> Dataset:
     period = {"period": {"column": "day", "every": "month"}}
     path = folder / f"{name}.yaml"
@@ -70,13 +64,6 @@ def add(folder: Path, month: int, frame: pl.DataFrame) -> Path:
     )
     frame.with_columns(day=days).write_csv(path)
     return path
-
-
-def spoil(path: Path) -> None:
-    """Make a file unreadable, and let it look as if it had not changed."""
-    about = path.stat()
-    path.write_bytes(bytes(about.st_size))
-    os.utime(path, ns=(about.st_atime_ns, about.st_mtime_ns))
 
 
 def make(conf: Dataset, instance: dg.DagsterInstance, *assets: str, **options: Any) -> dg.ExecuteInProcessResult:

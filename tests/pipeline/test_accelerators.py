@@ -22,19 +22,16 @@ from pipeline.embedding import Factors, Problem, Watch
 from pipeline.errors import PipelineError
 from pipeline.evaluation.product_ranking import ProductRanking
 from pipeline.evaluation.ranking_on_gpu import first_on_gpu
-from pipeline.examples.encoding import encode
 from pipeline.network.learned import LearnedEmbedding
 from pipeline.network.modules import module_of, on_device
-from pipeline.records.pairs import pair_table
-from pipeline.vocabulary.vocabulary import build_vocabulary
+from tests.conftest import encoded_from
 
 on_a_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
 
 
 def problem_of(records: pl.DataFrame, conf: Dataset, **training: Any) -> Problem:
     """What a fit gets, with these training settings."""
-    vocabulary = build_vocabulary(pair_table(records.lazy(), conf), conf)
-    examples = encode(records.lazy(), vocabulary, conf)
+    vocabulary, examples = encoded_from(records, conf)
     conf = conf.model_copy(update={"training": conf.training.model_copy(update=training)})
     return Problem(examples.training(), vocabulary, conf.resolved(examples.n_training, len(vocabulary)), 2)
 

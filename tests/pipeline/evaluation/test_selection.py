@@ -7,9 +7,7 @@ from pipeline.baselines.ease import Ease, FittedEase
 from pipeline.config.dataset import Dataset
 from pipeline.embedding import Problem
 from pipeline.evaluation.selection import SHARE, first_of_the_best, tuned
-from pipeline.examples.encoding import encode
-from pipeline.records.pairs import pair_table
-from pipeline.vocabulary.vocabulary import build_vocabulary
+from tests.conftest import encoded_from
 
 ERROR = 0.25
 """`SHARE` of it is 2.5 steps of the scores below, so that no difference of two scores lies at the limit."""
@@ -34,8 +32,7 @@ def test_what_is_kept_is_hardly_worse_than_the_best_and_comes_before_what_is_as_
 def test_of_two_candidates_that_only_rounding_tells_apart_the_first_is_kept(
     movies: Dataset, two_genres: pl.DataFrame
 ) -> None:
-    vocabulary = build_vocabulary(pair_table(two_genres.lazy(), movies), movies)
-    examples = encode(two_genres.lazy(), vocabulary, movies)
+    vocabulary, examples = encoded_from(two_genres, movies)
     for first, second in ((100.0, 100.0 + 1e-10), (100.0 + 1e-10, 100.0)):
         problem = Problem(examples.training(), vocabulary, movies, validation=examples.held_out("validation"))
         fitted = Ease(regularisation=(first, second)).fit(problem)
@@ -43,8 +40,7 @@ def test_of_two_candidates_that_only_rounding_tells_apart_the_first_is_kept(
 
 
 def test_a_candidate_that_is_better_is_kept_wherever_it_stands(movies: Dataset, two_genres: pl.DataFrame) -> None:
-    vocabulary = build_vocabulary(pair_table(two_genres.lazy(), movies), movies)
-    examples = encode(two_genres.lazy(), vocabulary, movies)
+    vocabulary, examples = encoded_from(two_genres, movies)
     problem = Problem(examples.training(), vocabulary, movies, validation=examples.held_out("validation"))
 
     def fit(regularisation: float) -> FittedEase:

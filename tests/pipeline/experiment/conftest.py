@@ -13,6 +13,12 @@ from tests.pipeline.experiment.shop import Shop
 
 
 @pytest.fixture
+def tracker(tmp_path: Path, fresh_database: Callable[[Path], str]) -> Tracker:
+    """A tracker for each test: a fit of another test would be reused."""
+    return Tracker(fresh_database(tmp_path), tmp_path / "artifacts", "planted")
+
+
+@pytest.fixture
 def shop(tmp_path: Path, fresh_database: Callable[[Path], str]) -> Shop:
     uri = fresh_database(tmp_path)
     return Shop(Tracker(uri, tmp_path / "artifacts", "films"), uri)

@@ -13,10 +13,7 @@ from pipeline.config.dataset import Dataset
 from pipeline.config.files import load
 from pipeline.config.records import Split
 from pipeline.errors import PipelineError
-from pipeline.examples.encoding import encode
-from pipeline.records.pairs import pair_table
-from pipeline.vocabulary.vocabulary import build_vocabulary
-from tests.conftest import genre_of
+from tests.conftest import encoded_from, genre_of
 from tests.pipeline.experiment.shop import Shop
 
 pytestmark = pytest.mark.slow(40)
@@ -190,8 +187,7 @@ def test_the_model_of_another_vocabulary_is_refused(shop: Shop, films: Dataset, 
     shop.contest(films, two_genres, "pca")
     model: Any = pipeline.load("films", shop.uri)
     records = more_users(two_genres)
-    vocabulary = build_vocabulary(pair_table(records.lazy(), films), films)
-    examples = encode(records.lazy(), vocabulary, films)
+    _, examples = encoded_from(records, films)
     with pytest.raises(PipelineError, match="made with the vocabulary"):
         model.evaluate(examples)
 

@@ -1,6 +1,5 @@
 import json
 import statistics
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,34 +13,17 @@ from pipeline.config.records import Split
 from pipeline.embedding import Embedding, Problem
 from pipeline.errors import PipelineError
 from pipeline.evaluation.metrics import measure
-from pipeline.examples.encoding import encode
-from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.artifacts import load_scores
 from pipeline.experiment.fits import Fits
 from pipeline.experiment.fitting import fit_all
 from pipeline.experiment.tracking import Tracker
 from pipeline.inference.saved_fit import load_fitted
 from pipeline.network.learned import LearnedEmbedding
-from pipeline.records.pairs import pair_table
-from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
+from pipeline.vocabulary.vocabulary import Vocabulary
+from tests.conftest import encoded_from
 
 RANKING = {"recall_at_20", "recall_at_50", "ndcg_at_20", "ndcg_at_100"}
 NUMBERS = {"rmse", "mae", "r2", "rmse_log", "r2_log"}
-
-
-@pytest.fixture
-def tracker(tmp_path: Path, fresh_database: Callable[[Path], str]) -> Tracker:
-    """A tracker for each test: a fit of another test would be reused."""
-    return Tracker(fresh_database(tmp_path), tmp_path / "artifacts", "planted")
-
-
-@pytest.fixture
-def encoded() -> Callable[[pl.DataFrame, Dataset], tuple[Vocabulary, SparseExamples]]:
-    def make(records: pl.DataFrame, conf: Dataset) -> tuple[Vocabulary, SparseExamples]:
-        vocabulary = build_vocabulary(pair_table(records.lazy(), conf), conf)
-        return vocabulary, encode(records.lazy(), vocabulary, conf)
-
-    return make
 
 
 @pytest.mark.parametrize(
@@ -62,10 +44,9 @@ def test_every_method_leaves_what_the_contract_says(
     names: set[str],
     request: pytest.FixtureRequest,
     tracker: Tracker,
-    encoded: Callable,
 ) -> None:
     records, conf = request.getfixturevalue(data), request.getfixturevalue(name)
-    vocabulary, examples = encoded(records, conf)
+    vocabulary, examples = encoded_from(records, conf)
     (fit,) = fit_all(method, conf, vocabulary, examples, tracker, tags={"dagster.run_id": "d"}).fits
     run = tracker.client.get_run(fit.run_id)
     dimension = 2 if method in ("embedding", "pca") else 1
@@ -108,10 +89,10 @@ def test_every_method_leaves_what_the_contract_says(
 
 
 def test_an_unchanged_fit_is_reused_and_a_changed_one_is_not(
-    two_genres: pl.DataFrame, movies: Dataset, tracker: Tracker, encoded: Callable
+    two_genres: pl.DataFrame, movies: Dataset, tracker: Tracker
 ) -> None:
     conf = movies.model_copy(update={"seed": 11})
-    vocabulary, examples = encoded(two_genres, conf)
+    vocabulary, examples = encoded_from(two_genres, conf)
 
     def fit(conf: Dataset, **options: bool) -> tuple[str, bool]:
         (done,) = fit_all("pca", conf, vocabulary, examples, tracker, **options).fits
@@ -135,9 +116,9 @@ def test_an_unchanged_fit_is_reused_and_a_changed_one_is_not(
 
 
 def test_pictures_of_a_reused_fit_are_drawn_again_by_code_that_has_changed(
-    two_genres: pl.DataFrame, movies: Dataset, tracker: Tracker, encoded: Callable, monkeypatch: pytest.MonkeyPatch
+    two_genres: pl.DataFrame, movies: Dataset, tracker: Tracker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    vocabulary, examples = encoded(two_genres, movies)
+    vocabulary, examples = encoded_from(two_genres, movies)
     (fit,) = fit_all("embedding", movies, vocabulary, examples, tracker).fits
     pictures = ("map.png", "norms.png", "losses.png")
     before = [tracker.file(fit.run_id, name).read_bytes() for name in pictures]
@@ -158,14 +139,14 @@ def test_pictures_of_a_reused_fit_are_drawn_again_by_code_that_has_changed(
 
 
 def test_a_fit_whose_labels_have_changed_is_reused_and_shows_the_new_ones(
-    two_genres: pl.DataFrame, movies: Dataset, tracker: Tracker, encoded: Callable
+    two_genres: pl.DataFrame, movies: Dataset, tracker: Tracker
 ) -> None:
-    before, examples = encoded(two_genres, movies)
+    before, examples = encoded_from(two_genres, movies)
     (fit,) = fit_all("embedding", movies, before, examples, tracker).fits
     conf = movies.model_copy(update={"tokens": (movies.tokens[0].model_copy(update={"label": "the film {title}"}),)})
     first = Embedding.load(tracker.file(fit.run_id, "embedding.parquet"))
     drawn = tracker.file(fit.run_id, "map.png").read_bytes()
-    vocabulary, examples = encoded(two_genres, conf)
+    vocabulary, examples = encoded_from(two_genres, conf)
     assert vocabulary.labels == [f"the film {label}" for label in before.labels]
     (again,) = fit_all("embedding", conf, vocabulary, examples, tracker).fits
     assert (again.run_id, again.reused) == (fit.run_id, True)
@@ -178,11 +159,11 @@ def test_a_fit_whose_labels_have_changed_is_reused_and_shows_the_new_ones(
 
 @pytest.mark.parametrize("method", ["embedding", "ease"])
 def test_in_folds_every_example_is_evaluated_once_and_the_fit_on_all_of_them_is_kept(
-    method: str, two_genres: pl.DataFrame, movies: Dataset, tracker: Tracker, encoded: Callable
+    method: str, two_genres: pl.DataFrame, movies: Dataset, tracker: Tracker
 ) -> None:
     baselines = (Ease(regularisation=(3.0, 30.0)),)
     conf = movies.model_copy(update={"split": Split(folds=3), "refit": True, "baselines": baselines})
-    vocabulary, examples = encoded(two_genres, conf)
+    vocabulary, examples = encoded_from(two_genres, conf)
     (fit,) = fit_all(method, conf, vocabulary, examples, tracker).fits
     for part in ("validation", "test"):
         (scores,) = load_scores(tracker, [fit], part)
@@ -204,10 +185,10 @@ def test_in_folds_every_example_is_evaluated_once_and_the_fit_on_all_of_them_is_
 
 
 def test_other_seeds_tell_the_chance_of_a_training_and_change_nothing_else(
-    two_genres: pl.DataFrame, movies: Dataset, tracker: Tracker, encoded: Callable
+    two_genres: pl.DataFrame, movies: Dataset, tracker: Tracker
 ) -> None:
     """By hand: the same network with the next seed, judged on the same examples."""
-    vocabulary, examples = encoded(two_genres, movies)
+    vocabulary, examples = encoded_from(two_genres, movies)
     two, one = (movies.model_copy(update={"seeds": seeds}) for seeds in (2, 1))
     (fit,) = fit_all("embedding", two, vocabulary, examples, tracker).fits
     (alone,) = fit_all("embedding", one, vocabulary, examples, tracker).fits
@@ -234,10 +215,10 @@ def test_other_seeds_tell_the_chance_of_a_training_and_change_nothing_else(
 
 
 def test_a_refit_learns_from_validation_too_before_the_test(
-    two_genres: pl.DataFrame, movies: Dataset, tracker: Tracker, encoded: Callable
+    two_genres: pl.DataFrame, movies: Dataset, tracker: Tracker
 ) -> None:
     conf = movies.model_copy(update={"refit": True})
-    vocabulary, examples = encoded(two_genres, conf)
+    vocabulary, examples = encoded_from(two_genres, conf)
     (fit,) = fit_all("pca", conf, vocabulary, examples, tracker).fits
     (scores,) = load_scores(tracker, [fit], "test")
     refitted = Pca().fit(Problem(examples.training(refit=True), vocabulary, conf, 2))
@@ -247,57 +228,53 @@ def test_a_refit_learns_from_validation_too_before_the_test(
     assert validated.equals(conf.task.evaluate(first, examples.held_out("validation")))
 
 
-def test_other_inputs_are_another_fit(
-    two_genres: pl.DataFrame, movies: Dataset, tracker: Tracker, encoded: Callable
-) -> None:
+def test_other_inputs_are_another_fit(two_genres: pl.DataFrame, movies: Dataset, tracker: Tracker) -> None:
     conf = movies.model_copy(update={"seed": 12})
     for records, reused in ((two_genres, False), (two_genres, True), (two_genres[:-1], False)):
-        (fit,) = fit_all("popularity", conf, *encoded(records, conf), tracker).fits
+        (fit,) = fit_all("popularity", conf, *encoded_from(records, conf), tracker).fits
         assert fit.reused == reused
 
 
 def test_a_d_larger_than_the_data_allows_is_refused_before_anything_runs(
-    two_genres: pl.DataFrame, movies: Dataset, tracker: Tracker, encoded: Callable
+    two_genres: pl.DataFrame, movies: Dataset, tracker: Tracker
 ) -> None:
     conf = movies.model_copy(update={"dimensions": (2, 40), "baselines": (Pca(),), "seed": 13})
     runs = len(tracker.client.search_runs([tracker.experiment_id]))
     with pytest.raises(PipelineError, match=r"planted_movies.yaml, dimensions: D=40 .* at most 39"):
-        fit_all("pca", conf, *encoded(two_genres, conf), tracker)
+        fit_all("pca", conf, *encoded_from(two_genres, conf), tracker)
     assert len(tracker.client.search_runs([tracker.experiment_id])) == runs
 
 
-def test_examples_with_nothing_to_predict_are_refused(movies: Dataset, tracker: Tracker, encoded: Callable) -> None:
+def test_examples_with_nothing_to_predict_are_refused(movies: Dataset, tracker: Tracker) -> None:
     """Every user watched one movie: nothing can go in and leave something to predict."""
     records = pl.DataFrame(
         {"user": [f"u{i}" for i in range(50)], "movie": [f"m{i % 5}" for i in range(50)], "title": "t"}
     )
     with pytest.raises(PipelineError, match="none of the 10 validation examples has two known tokens"):
-        fit_all("popularity", movies, *encoded(records, movies), tracker)
+        fit_all("popularity", movies, *encoded_from(records, movies), tracker)
 
 
 @pytest.mark.parametrize("split", [Split(), Split(folds=3)])
-def test_examples_that_are_all_the_same_are_refused(
-    split: Split, movies: Dataset, tracker: Tracker, encoded: Callable
-) -> None:
+def test_examples_that_are_all_the_same_are_refused(split: Split, movies: Dataset, tracker: Tracker) -> None:
     records = pl.DataFrame({"user": [f"u{i // 4:02d}" for i in range(160)], "movie": list("abcd") * 40, "title": "t"})
     conf = movies.model_copy(update={"split": split})
     for method in ("embedding", "pca", "popularity"):
         with pytest.raises(
             PipelineError, match=r"planted_movies.yaml, tokens: all \d+ training examples have the same"
         ):
-            fit_all(method, conf, *encoded(records, conf), tracker)
+            fit_all(method, conf, *encoded_from(records, conf), tracker)
 
 
 def test_examples_of_another_vocabulary_are_refused(
-    two_genres: pl.DataFrame, movies: Dataset, tracker: Tracker, encoded: Callable
+    two_genres: pl.DataFrame, movies: Dataset, tracker: Tracker
 ) -> None:
-    _, examples = encoded(two_genres, movies)
+    _, examples = encoded_from(two_genres, movies)
     with pytest.raises(PipelineError, match="made with the vocabulary"):
         fit_all("pca", movies, Vocabulary.of({"a": 1}), examples, tracker)
 
 
 def test_a_fit_that_raises_ends_failed_and_leaves_the_others(
-    two_genres: pl.DataFrame, movies: Dataset, tracker: Tracker, encoded: Callable, monkeypatch: pytest.MonkeyPatch
+    two_genres: pl.DataFrame, movies: Dataset, tracker: Tracker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> None:
         raise MemoryError("no room")
@@ -305,24 +282,20 @@ def test_a_fit_that_raises_ends_failed_and_leaves_the_others(
     monkeypatch.setattr("pipeline.baselines.pca.Pca.fit", broken)
     conf = movies.model_copy(update={"seed": 14})
     with pytest.raises(MemoryError):
-        fit_all("pca", conf, *encoded(two_genres, conf), tracker)
+        fit_all("pca", conf, *encoded_from(two_genres, conf), tracker)
     (run, *_) = tracker.client.search_runs([tracker.experiment_id], "attributes.status = 'FAILED'")
     assert run.data.tags["error"] == "MemoryError: no room"
 
 
-def test_fits_are_written_and_read(
-    tmp_path: Path, two_genres: pl.DataFrame, movies: Dataset, tracker: Tracker, encoded: Callable
-) -> None:
-    fits = fit_all("popularity", movies, *encoded(two_genres, movies), tracker)
+def test_fits_are_written_and_read(tmp_path: Path, two_genres: pl.DataFrame, movies: Dataset, tracker: Tracker) -> None:
+    fits = fit_all("popularity", movies, *encoded_from(two_genres, movies), tracker)
     fits.save(tmp_path)
     assert Fits.load(tmp_path) == fits
     assert json.loads((tmp_path / "fits.json").read_text())[0]["method"] == "popularity"
 
 
-def test_weights_are_numbers_only(
-    two_genres: pl.DataFrame, movies: Dataset, tracker: Tracker, encoded: Callable
-) -> None:
+def test_weights_are_numbers_only(two_genres: pl.DataFrame, movies: Dataset, tracker: Tracker) -> None:
     """No pickles among the artifacts: the file opens with pickling forbidden."""
-    (fit,) = fit_all("pca", movies, *encoded(two_genres, movies), tracker).fits
+    (fit,) = fit_all("pca", movies, *encoded_from(two_genres, movies), tracker).fits
     with np.load(tracker.folder(fit.run_id) / "weights.npz", allow_pickle=False) as weights:
         assert {name: weights[name].shape for name in weights.files} == {"mean": (40,), "components": (2, 40)}

@@ -10,13 +10,10 @@ from pipeline.config.dataset import Dataset
 from pipeline.config.size import Size
 from pipeline.config.training import Training
 from pipeline.errors import PipelineError
-from pipeline.examples.encoding import encode
 from pipeline.experiment import memory
 from pipeline.experiment.fitting import fit_all
 from pipeline.experiment.tracking import Tracker
-from pipeline.records.pairs import pair_table
-from pipeline.vocabulary.vocabulary import build_vocabulary
-from tests.conftest import with_baselines
+from tests.conftest import encoded_from, with_baselines
 
 SMALL, LARGE = Size(1_000, 1_000, 50_000, 8), Size(10**6, 10**6, 10**8, 8)
 
@@ -40,8 +37,7 @@ def test_training_needs_a_multiple_of_its_table(task: str) -> None:
 def test_a_fit_that_needs_too_much_is_refused_before_it_begins(
     movies: Dataset, two_genres: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    vocabulary = build_vocabulary(pair_table(two_genres.lazy(), movies), movies)
-    examples = encode(two_genres.lazy(), vocabulary, movies)
+    vocabulary, examples = encoded_from(two_genres, movies)
     conf = with_baselines(movies, Baseline.kinds()["ease"]())
     tracker = Tracker(f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "artifacts", "films")
     monkeypatch.setattr(memory, "free_memory", lambda: 1_000)

@@ -18,11 +18,8 @@ from pipeline.config.baseline import Baseline
 from pipeline.config.dataset import Dataset
 from pipeline.config.files import load
 from pipeline.errors import PipelineError
-from pipeline.examples.encoding import encode
 from pipeline.experiment.tracking import Tracker
-from pipeline.records.pairs import pair_table
-from pipeline.vocabulary.vocabulary import build_vocabulary
-from tests.conftest import HOMES, MOVIES, NOTES, with_baselines
+from tests.conftest import HOMES, MOVIES, NOTES, encoded_from, with_baselines
 from tests.pipeline.experiment.shop import Shop
 from tests.requirements_alone import packages_alone
 
@@ -58,8 +55,7 @@ def test_the_model_from_the_registry_scores_what_its_run_recorded(
     uri = fresh_database(tmp_path)
     shop = Shop(Tracker(uri, tmp_path / "artifacts", name), uri)
     made = shop.contest(conf, records, method)
-    vocabulary = build_vocabulary(pair_table(records.lazy(), conf), conf)
-    examples = encode(records.lazy(), vocabulary, conf)
+    _, examples = encoded_from(records, conf)
     model: Any = pipeline.load(f"models:/{name}/{made.candidate}", shop.uri)
     recorded = shop.tracker.client.get_run(made.run_id).data.metrics
     for part in ("validation", "test"):

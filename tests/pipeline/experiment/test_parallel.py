@@ -23,14 +23,11 @@ from pipeline.config.records import Split
 from pipeline.config.size import Size
 from pipeline.errors import PipelineError
 from pipeline.estimators import estimator
-from pipeline.examples.encoding import encode
 from pipeline.experiment import parallel as module
 from pipeline.experiment.cross_fitting import CrossFitted, cross_fit
 from pipeline.experiment.helpers import helpers
 from pipeline.experiment.parallel import Piece, in_parallel, processes_for
-from pipeline.records.pairs import pair_table
-from pipeline.vocabulary.vocabulary import build_vocabulary
-from tests.conftest import PATIENCE
+from tests.conftest import PATIENCE, encoded_from
 
 LOG = logging.getLogger(__name__)
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # another process cannot import this file
@@ -175,8 +172,7 @@ def test_side_by_side_a_fit_comes_to_the_same_bits(
 ) -> None:
     training = movies.training.model_copy(update={"max_epochs": 4})
     conf = movies.model_copy(update={"split": split, "seeds": 3, "refit": True, "training": training})
-    vocabulary = build_vocabulary(pair_table(two_genres.lazy(), conf), conf)
-    examples = encode(two_genres.lazy(), vocabulary, conf)
+    vocabulary, examples = encoded_from(two_genres, conf)
     conf = conf.resolved(examples.n_training, len(vocabulary))
     with_others = Mock(wraps=module._with_others)
     monkeypatch.setattr(module, "_with_others", with_others)

@@ -1,19 +1,16 @@
 import time
-from collections.abc import Callable
-from pathlib import Path
 
 import polars as pl
 import pytest
 
 from pipeline.baselines.pca import Pca
 from pipeline.config.dataset import Dataset
-from pipeline.examples.encoding import encode
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.fitting import fit_all
 from pipeline.experiment.places import Places
 from pipeline.experiment.tracking import CURRENT, Tracker
-from pipeline.records.pairs import pair_table
-from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
+from pipeline.vocabulary.vocabulary import Vocabulary
+from tests.conftest import encoded_from
 
 
 @pytest.fixture
@@ -23,13 +20,7 @@ def conf(movies: Dataset) -> Dataset:
 
 @pytest.fixture
 def encoded(two_genres: pl.DataFrame, conf: Dataset) -> tuple[Vocabulary, SparseExamples]:
-    vocabulary = build_vocabulary(pair_table(two_genres.lazy(), conf), conf)
-    return vocabulary, encode(two_genres.lazy(), vocabulary, conf)
-
-
-@pytest.fixture
-def tracker(tmp_path: Path, fresh_database: Callable[[Path], str]) -> Tracker:
-    return Tracker(fresh_database(tmp_path), tmp_path / "artifacts", "planted")
+    return encoded_from(two_genres, conf)
 
 
 def note(tracker: Tracker, name: str, seconds: float, elapsed: float | None = None) -> None:

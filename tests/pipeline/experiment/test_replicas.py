@@ -8,13 +8,12 @@ import pytest
 
 from pipeline.config.dataset import Dataset
 from pipeline.embedding import Embedding
-from pipeline.examples.encoding import encode
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.fitting import fit_all
 from pipeline.experiment.replicas import halves, replicated
 from pipeline.experiment.tracking import Tracker
-from pipeline.records.pairs import pair_table
-from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
+from pipeline.vocabulary.vocabulary import Vocabulary
+from tests.conftest import encoded_from
 
 GROUPS, SIZE = 30, 11
 """Each token has ten true neighbours: the others of its group."""
@@ -65,8 +64,7 @@ def tracker(tmp_path_factory: pytest.TempPathFactory, fresh_database: Callable[[
 
 @pytest.fixture(scope="module")
 def encoded(records: pl.DataFrame, conf: Dataset) -> tuple[Vocabulary, SparseExamples]:
-    vocabulary = build_vocabulary(pair_table(records.lazy(), conf), conf)
-    return vocabulary, encode(records.lazy(), vocabulary, conf)
+    return encoded_from(records, conf)
 
 
 def test_stability_orders_tokens_as_their_noise_does_and_full_support_is_true(

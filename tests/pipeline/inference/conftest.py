@@ -11,14 +11,13 @@ import pytest
 
 from pipeline.config.dataset import Dataset
 from pipeline.estimators import estimator
-from pipeline.examples.encoding import encode
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.cross_fitting import cross_fit
 from pipeline.inference.model import Model, model_type
 from pipeline.inference.saved_fit import Material, save_fitted
-from pipeline.records.pairs import pair_table
 from pipeline.records.token_texts import described
-from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
+from pipeline.vocabulary.vocabulary import Vocabulary
+from tests.conftest import encoded_from
 
 
 @dataclass(frozen=True)
@@ -38,8 +37,7 @@ def put_to_work(tmp_path: Path) -> Callable[..., Made]:
     """Fit a method on records, and make a model of the fit."""
 
     def make(conf: Dataset, records: pl.DataFrame, method: str = "pca", name: str = "model") -> Made:
-        vocabulary = build_vocabulary(pair_table(records.lazy(), conf), conf)
-        examples = encode(records.lazy(), vocabulary, conf)
+        vocabulary, examples = encoded_from(records, conf)
         conf = conf.resolved(examples.n_training, len(vocabulary))
         how, log = estimator(method, conf), logging.getLogger("test")
         done = cross_fit(how, method, conf, vocabulary, examples, how.fitted_at()[0], lambda *_: None, log)

@@ -8,14 +8,11 @@ from hypothesis import strategies as st
 from pipeline.config.dataset import Dataset
 from pipeline.embedding import Problem
 from pipeline.errors import PipelineError
-from pipeline.examples.encoding import encode
 from pipeline.network.batches import Lists
 from pipeline.network.course import CourseNetwork
 from pipeline.network.course_module import CourseModule, drawn_from
 from pipeline.network.course_network import CourseNetwork as Network
-from pipeline.records.pairs import pair_table
-from pipeline.vocabulary.vocabulary import build_vocabulary
-from tests.conftest import genre_of
+from tests.conftest import encoded_from, genre_of
 
 
 @given(lengths=st.lists(st.integers(0, 30), min_size=1, max_size=8), seed=st.integers(0, 1000))
@@ -60,8 +57,7 @@ def test_its_loss_is_the_mean_over_the_labels_of_an_example_and_then_over_the_ex
 def test_it_learns_the_planted_genres_and_comes_back_from_its_weights(
     two_genres: pl.DataFrame, movies: Dataset
 ) -> None:
-    vocabulary = build_vocabulary(pair_table(two_genres.lazy(), movies), movies)
-    examples = encode(two_genres.lazy(), vocabulary, movies)
+    vocabulary, examples = encoded_from(two_genres, movies)
     course = CourseNetwork(max_epochs=60).resolved(examples.n_training, len(vocabulary), (2,))
     problem = Problem(examples.training(), vocabulary, movies, 2, examples.held_out("validation"))
     fitted = course.fit(problem)

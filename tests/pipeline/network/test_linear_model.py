@@ -21,7 +21,6 @@ from pipeline.embedding import Fitted, Problem, Watch
 from pipeline.estimators import estimator
 from pipeline.evaluation.metrics import measure
 from pipeline.evaluation.selection import SHARE
-from pipeline.examples.encoding import encode
 from pipeline.network import linear_model, progress
 from pipeline.network.linear_model import (
     BETWEEN,
@@ -41,8 +40,7 @@ from pipeline.network.modules import module_of
 from pipeline.network.plain_modules import PlainTarget
 from pipeline.network.refreshed_start import refreshed_start
 from pipeline.network.turned import turned
-from pipeline.records.pairs import pair_table
-from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
+from tests.conftest import encoded_from
 
 Array = npt.NDArray[Any]
 C, V, R = 4, 30, 2
@@ -234,8 +232,7 @@ def notes(n: int, of: Callable[[npt.NDArray[np.bool_], float], float], seed: int
 def problem(write_conf: Callable[..., Path]) -> Callable[..., tuple[Problem, Any]]:
     def make(frame: pl.DataFrame, epochs: int = 5, of: dict[str, Any] = NOTES) -> tuple[Problem, Any]:
         conf = load(write_conf("notes", {**of, "training": {"max_epochs": epochs}}, frame))
-        vocabulary: Vocabulary = build_vocabulary(pair_table(frame.lazy(), conf), conf)
-        examples = encode(frame.lazy(), vocabulary, conf)
+        vocabulary, examples = encoded_from(frame, conf)
         conf = conf.resolved(examples.n_training, len(vocabulary))
         made = Problem(examples.training(), vocabulary, conf, 3, examples.held_out("validation"))
         return made, examples.held_out("test")

@@ -19,15 +19,13 @@ from pipeline.config.dataset import Dataset
 from pipeline.config.files import load
 from pipeline.embedding import Problem, Watch
 from pipeline.evaluation.metrics import measure
-from pipeline.examples.encoding import encode
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.fitting import fit_all
 from pipeline.experiment.tracking import Tracker
 from pipeline.network.learned import LearnedEmbedding
 from pipeline.network.modules import TaskModule
-from pipeline.records.pairs import pair_table
-from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
-from tests.conftest import with_training
+from pipeline.vocabulary.vocabulary import Vocabulary
+from tests.conftest import encoded_from, with_training
 
 pytestmark = pytest.mark.slow(50)
 
@@ -92,8 +90,7 @@ def killed_fit() -> Iterator[Callable[..., int]]:
 
 def encoded(path: Path, conf: Dataset) -> tuple[Vocabulary, SparseExamples]:
     records = pl.scan_csv(path.with_suffix(".csv"), infer_schema=conf.task.kind == "regression")
-    vocabulary = build_vocabulary(pair_table(records, conf), conf)
-    return vocabulary, encode(records, vocabulary, conf)
+    return encoded_from(records, conf)
 
 
 @pytest.mark.parametrize(

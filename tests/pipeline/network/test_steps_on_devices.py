@@ -11,13 +11,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from pipeline.config.dataset import Dataset
 from pipeline.config.training import Schedule
 from pipeline.embedding import Problem
-from pipeline.examples.encoding import encode
 from pipeline.network.batches import Batches
 from pipeline.network.course import CourseNetwork
 from pipeline.network.modules import TaskModule, module_of, on_device
 from pipeline.network.sampled_softmax import RowWiseAdagrad
-from pipeline.records.pairs import pair_table
-from pipeline.vocabulary.vocabulary import build_vocabulary
+from tests.conftest import encoded_from
 
 META = torch.device("meta")
 
@@ -25,8 +23,7 @@ META = torch.device("meta")
 def prepared(records: pl.DataFrame, conf: Dataset, course: bool, **options: Any) -> tuple[TaskModule, dict[str, Any]]:
     """A module at its start in numbers of 32 bits, and a training batch."""
     conf = conf.model_copy(update={"precision": 32, "training": conf.training.model_copy(update=options)})
-    vocabulary = build_vocabulary(pair_table(records.lazy(), conf), conf)
-    examples = encode(records.lazy(), vocabulary, conf)
+    vocabulary, examples = encoded_from(records, conf)
     conf = conf.resolved(examples.n_training, len(vocabulary))
     problem = Problem(examples.training(), vocabulary, conf, 2)
     settings: Schedule = CourseNetwork().resolved(100, len(vocabulary), (2,)) if course else conf.training

@@ -11,15 +11,12 @@ import pytest
 from pipeline.config.dataset import Dataset
 from pipeline.config.files import load
 from pipeline.embedding import Problem
-from pipeline.examples.encoding import encode
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.network.learned import LearnedEmbedding
 from pipeline.network.missing_tokens_module import MissingTokensModule, missing_tokens_network
 from pipeline.network.temperatures import losses_at_start
-from pipeline.records.pairs import pair_table
 from pipeline.tasks.missing_tokens import MissingTokensTraining
-from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
-from tests.conftest import MOVIES
+from tests.conftest import MOVIES, encoded_from
 
 
 def lists_of(n_tokens: int, length: int, ratio: float, groups: int) -> pl.DataFrame:
@@ -51,8 +48,7 @@ def problem(write_conf: Callable[..., Path]) -> Callable[..., tuple[Problem, Spa
         frame = lists_of(**lists)
         tokens = [{"kind": "value", "columns": "movie"}]
         conf: Dataset = load(write_conf("lists", {**MOVIES, "tokens": tokens, "training": training}, frame))
-        vocabulary: Vocabulary = build_vocabulary(pair_table(frame.lazy(), conf), conf)
-        examples = encode(frame.lazy(), vocabulary, conf)
+        vocabulary, examples = encoded_from(frame, conf)
         conf = conf.resolved(examples.n_training, len(vocabulary))
         return Problem(examples.training(), vocabulary, conf, 8, examples.held_out("validation")), examples
 

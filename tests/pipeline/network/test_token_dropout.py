@@ -13,10 +13,8 @@ from pipeline.config.files import load
 from pipeline.embedding import Problem
 from pipeline.estimators import EMBEDDING, estimator
 from pipeline.evaluation.metrics import measure
-from pipeline.examples.encoding import encode
 from pipeline.network.modules import module_of
-from pipeline.records.pairs import pair_table
-from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
+from tests.conftest import encoded_from
 
 CARS: dict[str, Any] = {
     "description": "Planted cars.",
@@ -51,8 +49,7 @@ def problem(write_conf: Callable[..., Path]) -> Callable[..., Problem]:
         frame = cars(noise)
         settings = {**CARS, "task": task, "training": {**CARS["training"], **training}}
         conf: Dataset = load(write_conf("cars", settings, frame))
-        vocabulary: Vocabulary = build_vocabulary(pair_table(frame.lazy(), conf), conf)
-        examples = encode(frame.lazy(), vocabulary, conf)
+        vocabulary, examples = encoded_from(frame, conf)
         conf = conf.resolved(examples.n_training, len(vocabulary))
         return Problem(examples.training(), vocabulary, conf, 2, examples.held_out("validation"))
 

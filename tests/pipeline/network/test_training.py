@@ -15,7 +15,6 @@ from pipeline.config.records import Split
 from pipeline.embedding import Problem, Watch
 from pipeline.errors import PipelineError
 from pipeline.evaluation.metrics import measure
-from pipeline.examples.encoding import encode
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.network.batches import Batches, Lists
 from pipeline.network.callbacks import CLEARLY, BestEpoch
@@ -25,8 +24,7 @@ from pipeline.network.losses import softmax_loss
 from pipeline.network.missing_tokens_module import MissingTokensModule
 from pipeline.network.missing_tokens_network import MissingTokensNetwork
 from pipeline.network.regression_module import RegressionModule
-from pipeline.records.pairs import pair_table
-from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
+from tests.conftest import encoded_from
 
 LOG = logging.getLogger("test")
 WORDS = {
@@ -42,11 +40,6 @@ WORDS = {
 WORTH = list(WORDS)  # from most to least, as `conftest` plants it
 
 
-def encoded(records: pl.DataFrame, conf: Dataset) -> tuple[SparseExamples, Vocabulary]:
-    vocabulary = build_vocabulary(pair_table(records.lazy(), conf), conf)
-    return encode(records.lazy(), vocabulary, conf), vocabulary
-
-
 _FITTED: dict[str, tuple[FittedNetwork, SparseExamples, list[Any]]] = {}
 """Fits that several tests share, by their settings: the same seed gives the same bits, as one of the tests shows."""
 
@@ -60,7 +53,7 @@ def fitted(records: pl.DataFrame, conf: Dataset) -> tuple[FittedNetwork, SparseE
 def trained(
     records: pl.DataFrame, conf: Dataset, dimension: int = 2
 ) -> tuple[FittedNetwork, SparseExamples, list[Any]]:
-    examples, vocabulary = encoded(records, conf)
+    vocabulary, examples = encoded_from(records, conf)
     training = examples.training()
     epochs: list[Any] = []
     conf = conf.resolved(len(training), len(vocabulary))
@@ -196,7 +189,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_does_not(
 
 
 def test_training_without_validation_keeps_the_last_epoch(two_genres: pl.DataFrame, movies: Dataset) -> None:
-    examples, vocabulary = encoded(two_genres, movies)
+    vocabulary, examples = encoded_from(two_genres, movies)
     training = examples.training()
     conf = movies.resolved(len(training), len(vocabulary))
     network = learned(Problem(training, vocabulary, conf, 2))
@@ -254,7 +247,7 @@ def test_a_step_on_touched_rows_has_the_loss_and_gradients_of_one_on_the_whole_t
     two_genres: pl.DataFrame, movies: Dataset, share: tuple[float, float]
 ) -> None:
     """With so many draws that every token is drawn and stands for itself, nothing is estimated any more."""
-    examples, _ = encoded(two_genres, movies)
+    _, examples = encoded_from(two_genres, movies)
     rows = examples.training()
     v = rows.inputs.size
     batch = Batches(rows, rows.dense, rows.target)[range(16)]

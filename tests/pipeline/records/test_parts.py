@@ -22,6 +22,7 @@ from pipeline.records.parts import Read, read_periods
 from pipeline.records.source import tables
 from pipeline.records.survey import Survey, survey
 from pipeline.vocabulary.counted import count
+from tests.conftest import spoil
 
 PERIOD = {"column": "day", "every": "month"}
 
@@ -74,13 +75,6 @@ def write(source: Source, month: int, frame: pl.DataFrame | None = None) -> Path
     path = source.conf_folder / f"sales-{month}.csv"
     (sales(month) if frame is None else frame).write_csv(path)
     return path
-
-
-def spoil(path: Path) -> None:
-    """Make a file unreadable, and let it look as if it had not changed."""
-    about = path.stat()
-    path.write_bytes(bytes(about.st_size))
-    os.utime(path, ns=(about.st_atime_ns, about.st_mtime_ns))
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet", "ndjson"])

@@ -11,19 +11,12 @@ from pipeline.embedding import Fitted, Problem
 from pipeline.errors import PipelineError
 from pipeline.estimators import estimator, estimator_type
 from pipeline.evaluation.metrics import measure
-from pipeline.examples.encoding import encode
 from pipeline.examples.sparse_examples import HELD_OUT, SparseExamples
-from pipeline.records.pairs import pair_table
 from pipeline.views.marginal_effects import token_effects
-from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
-from tests.conftest import NOTED, NOTES
+from pipeline.vocabulary.vocabulary import Vocabulary
+from tests.conftest import NOTED, NOTES, encoded_from
 
 PLACES = ("sea", "town", "woods")
-
-
-def encoded(records: pl.DataFrame, conf: Dataset) -> tuple[SparseExamples, Vocabulary]:
-    vocabulary = build_vocabulary(pair_table(records.lazy(), conf), conf)
-    return encode(records.lazy(), vocabulary, conf), vocabulary
 
 
 def fitted(method: str, conf: Dataset, examples: SparseExamples, vocabulary: Vocabulary) -> Fitted:
@@ -36,7 +29,7 @@ def fitted(method: str, conf: Dataset, examples: SparseExamples, vocabulary: Voc
 def test_classes_are_counted_by_their_names_and_travel_with_the_examples(
     noted_words: pl.DataFrame, notes: Dataset
 ) -> None:
-    examples, _ = encoded(noted_words, notes)
+    _, examples = encoded_from(noted_words, notes)
     for rows in (examples.training(), *(examples.held_out(part) for part in HELD_OUT)):
         assert rows.classes == PLACES
         found = [rows.classes[int(i)] for i in rows.target]
@@ -52,7 +45,7 @@ def test_every_method_finds_the_planted_places(
     trees = [{"kind": "boosted_trees", **few}, {"kind": "pca_boosted_trees", **few, "dimension": 4}]
     baselines = ["most_frequent_class", "logistic_regression", *trees]
     conf = load(write_conf("notes", {**NOTES, "baselines": baselines}, noted_words))
-    examples, vocabulary = encoded(noted_words, conf)
+    vocabulary, examples = encoded_from(noted_words, conf)
     test = examples.held_out("test")
     floor, found = (
         measure(conf.task, conf.task.evaluate(fitted(name, conf, examples, vocabulary), test))
@@ -66,7 +59,7 @@ def test_every_method_finds_the_planted_places(
 
 
 def test_probabilities_of_a_fit_come_back_from_its_weights(noted_words: pl.DataFrame, notes: Dataset) -> None:
-    examples, vocabulary = encoded(noted_words, notes)
+    vocabulary, examples = encoded_from(noted_words, notes)
     rows = examples.held_out("test")
     for method in ("embedding", "pca", "most_frequent_class"):
         fit = fitted(method, notes, examples, vocabulary)
@@ -77,7 +70,7 @@ def test_probabilities_of_a_fit_come_back_from_its_weights(noted_words: pl.DataF
 
 
 def test_each_word_speaks_for_its_place(noted_words: pl.DataFrame, notes: Dataset) -> None:
-    examples, vocabulary = encoded(noted_words, notes)
+    vocabulary, examples = encoded_from(noted_words, notes)
     fit = fitted("embedding", notes, examples, vocabulary)
     effects = token_effects(fit, examples.everything(), notes.task, seed=1, n_tokens=len(vocabulary))
     name, spoken = notes.task.effects_in_words(effects, examples.training().classes)
@@ -89,7 +82,7 @@ def test_two_classes_have_an_area_under_the_curve_and_one_number_a_token(
     noted_words: pl.DataFrame, notes: Dataset
 ) -> None:
     records = noted_words.filter(pl.col("place") != "woods")
-    examples, vocabulary = encoded(records, notes)
+    vocabulary, examples = encoded_from(records, notes)
     fit = fitted("embedding", notes, examples, vocabulary)
     scores = notes.task.evaluate(fit, examples.held_out("test"))
     assert 0.9 < measure(notes.task, scores)["roc_auc"] <= 1
@@ -111,7 +104,7 @@ def test_a_class_that_training_does_not_have_costs_no_endless_loss(write_conf: C
     settings = {**NOTES, "task": task, "dimensions": 1, "baselines": baselines, "split": "split"}
     settings["training"] = {"max_epochs": 2}
     conf = load(write_conf("notes", settings, records))
-    examples, vocabulary = encoded(records, conf)
+    vocabulary, examples = encoded_from(records, conf)
     conf = conf.resolved(examples.n_training, len(vocabulary))
     for method in ("embedding", "pca", "logistic_regression", "pca_boosted_trees"):
         dimension = 1 if estimator_type(method).is_swept else None
@@ -133,7 +126,7 @@ def test_examples_that_all_have_one_of_the_classes_give_it_its_share(
     settings = {**NOTES, "task": task, "dimensions": 1, "baselines": ["logistic_regression"], "split": "split"}
     settings["training"] = {"max_epochs": 2}
     conf = load(write_conf("notes", settings, records))
-    examples, vocabulary = encoded(records, conf)
+    vocabulary, examples = encoded_from(records, conf)
     conf = conf.resolved(examples.n_training, len(vocabulary))
     rows = examples.training()
     of_sea = rows.cut(np.flatnonzero(rows.target == 0))
@@ -157,7 +150,7 @@ def test_classes_that_tell_nothing_are_refused(
     settings = {**NOTES, "task": {"kind": "classification", "target": "place"}}
     conf = load(write_conf("notes", settings, records))
     with pytest.raises(PipelineError, match=rf"notes.yaml, task.target: 'place' has .*{sentence}"):
-        encoded(records, conf)
+        encoded_from(records, conf)
 
 
 def test_training_examples_that_all_have_one_class_are_refused(write_conf: Callable[..., Path]) -> None:
@@ -166,6 +159,6 @@ def test_training_examples_that_all_have_one_class_are_refused(write_conf: Calla
     records = pl.DataFrame({"text": ["wave gull", "street tram"] * 15, "place": place, "split": split})
     task = {"kind": "classification", "target": "place"}
     conf = load(write_conf("notes", {**NOTES, "task": task, "split": "split"}, records))
-    examples, _ = encoded(records, conf)
+    _, examples = encoded_from(records, conf)
     with pytest.raises(PipelineError, match=r"notes.yaml, task.target: all 20 training examples have place = 'sea'"):
         conf.task.require_answers(examples, conf.file)

@@ -20,20 +20,18 @@ from docs.tour import console_errors, leave
 from pipeline.config.dataset import Dataset
 from pipeline.config.files import load
 from pipeline.embedding import Embedding
-from pipeline.examples.encoding import encode
 from pipeline.examples.sparse_examples import HELD_OUT, SparseExamples
 from pipeline.experiment.artifacts import load_scores
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fitting import fit_all
 from pipeline.experiment.tracking import Tracker
 from pipeline.records.ingest import ingest
-from pipeline.records.pairs import pair_table
 from pipeline.records.token_texts import described
 from pipeline.views import tables
 from pipeline.views.publish import PAGE, draw_pages, write_report
-from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
+from pipeline.vocabulary.vocabulary import Vocabulary
 from tests.accessibility import serious_faults
-from tests.conftest import HOMES, MOVIES, PATIENCE
+from tests.conftest import HOMES, MOVIES, PATIENCE, encoded_from
 
 LOG = logging.getLogger("test")
 
@@ -62,8 +60,7 @@ def fitted(
     (folder / f"{request.param}.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
     conf = load(folder / f"{request.param}.yaml")
     records = ingest(conf, folder, folder / "read").frame
-    vocabulary = build_vocabulary(pair_table(records, conf), conf)
-    examples = encode(records, vocabulary, conf)
+    vocabulary, examples = encoded_from(records, conf)
     tracker = Tracker(fresh_database(folder), folder / "artifacts", conf.name)
     methods = ("embedding", *(baseline.kind for baseline in conf.baselines))
     fits = [fit for method in methods for fit in fit_all(method, conf, vocabulary, examples, tracker).fits]
