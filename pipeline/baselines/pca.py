@@ -72,7 +72,7 @@ class Pca(Baseline):
             )
 
     def memory(self, size: Size, dimension: int | None) -> int:
-        """That of the solver; the exact one by eigenvalues has V x V numbers."""
+        """Bytes that the solver needs; the exact one, by eigenvalues, has V x V numbers."""
         return size.of_pca(dimension or 0) + (24 * size.v**2 if self.solver == "covariance_eigh" else 0)
 
     def fit(self, problem: Problem) -> "FittedPca":
@@ -122,7 +122,7 @@ class FittedPca:
 
     @property
     def factors(self) -> Factors | None:
-        """For missing tokens the components with the mean as one more, and a list's scores with 1."""
+        """For missing tokens the components, with the mean as one more, and a list's scores, with a 1; else None."""
         if isinstance(self.task, TargetTask):
             return None
         mean, components = self.weights["mean"], self.weights["components"]

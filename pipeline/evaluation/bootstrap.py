@@ -46,14 +46,14 @@ class Interval:
 
 @dataclass(frozen=True)
 class Difference:
-    """A metric of one fit minus the same metric of another fit, on the same examples."""
+    """A metric of one fit minus the same metric of another fit."""
 
     metric: Metric
     value: float
     low: float
     high: float
     n: int
-    """How many independent examples, or groups, both were measured on."""
+    """How many independent examples, or groups, both were measured on; the fewer ones, if these are not the same."""
 
     @property
     def is_likely_better(self) -> bool:

@@ -141,12 +141,12 @@ class _LeftOut(NamedTuple):
         return cls(torch.from_numpy(rows[order]), torch.from_numpy(tokens), starts, ends)
 
     def of_rows(self, some: slice) -> "_LeftOut":
-        """Those of some lists, which are counted from the first of them."""
+        """The tokens of some lists only, whose rows are then counted from the first of these lists."""
         kept = (self.rows >= some.start) & (self.rows < some.stop)
         return self._replace(rows=self.rows[kept] - some.start, tokens=self.tokens[kept])
 
     def within(self, i: int, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Those of block i and of these lists: the place of the list among them, and that of the token in the block."""
+        """For each token of block i and of these lists, the place of its list in `rows` and its own in the block."""
         some = slice(self.ends[i], self.ends[i + 1])
         place = torch.searchsorted(rows, self.rows[some]).clamp(max=len(rows) - 1)
         kept = rows[place] == self.rows[some]

@@ -78,8 +78,7 @@ class Comparison:
         ]
         values = [measure(task, frame) for frame in frames]
         metrics = [metric for metric in task.metrics if values and metric.name in values[0]]
-        n_examples = frames[0].height if frames else 0
-        n = n_independent(frames[0]) if frames else 0
+        n_examples, n = (frames[0].height, n_independent(frames[0])) if frames else (0, 0)
         alike = _alike(frames[0]) if frames else None
         telling = n if alike is None or n_examples - alike[1] >= FEWEST else n_examples - alike[1]
         rows = [_row(fit) for fit in fits]
@@ -140,9 +139,8 @@ class Comparison:
     @property
     def taken(self) -> int | None:
         """The D to take: the smallest learned one that validation finds as good as the best."""
-        smallest: int | None = self.about["smallest"]
-        best: int | None = self.about["best"]
-        return smallest or best
+        found: int | None = self.about["smallest"] or self.about["best"]
+        return found
 
     def verdict(self, fit: str, against: str, metric: str) -> dict[str, Any]:
         """The row of `differences` for two fits, by their names, and a metric."""
@@ -240,8 +238,7 @@ def _differences(
     for (i, j), metric in product(permutations(range(len(values)), 2), metrics):
         ours, theirs = ((values[one][metric.name], drawn[one][metric.name]) for one in (i, j))
         found = difference(metric, ours, theirs, n)
-        said = (fits[i].name, fits[j].name, metric.name)
-        rows.append((*said, found.value, found.low, found.high, found.verdict))
+        rows.append((fits[i].name, fits[j].name, metric.name, found.value, found.low, found.high, found.verdict))
     return pl.DataFrame(rows, schema=_DIFFERENCES, orient="row")
 
 

@@ -48,7 +48,7 @@ class AsWritten:
 
 
 def writers(vocabulary: Vocabulary, conf: Dataset, schema: pl.Schema) -> dict[str, AsWritten]:
-    """For each column of texts whose values are tokens, what writes values as it does; the frequent ones first."""
+    """A writer for each column of texts whose values are tokens: it writes values as that column writes them."""
     tokens = vocabulary.tokens["token"].gather(vocabulary.by_count)
     found = {}
     for kind in conf.tokens:

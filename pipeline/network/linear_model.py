@@ -47,22 +47,22 @@ class Effort(NamedTuple):
     """When the solver stops."""
 
     tolerance: float
-    """At a step that lowers the loss by less than this share of it."""
+    """It stops at a step that lowers the loss by less than this share of it."""
     steps: int
-    """At most."""
+    """The most steps that it takes."""
 
     @property
     def options(self) -> dict[str, Any]:
-        """For SciPy's L-BFGS-B."""
+        """The options of SciPy's L-BFGS-B."""
         slope = min(1e-6, 1e4 * self.tolerance)
         return {"maxiter": self.steps, "maxfun": 2 * self.steps, "ftol": self.tolerance, "gtol": slope, "maxcor": 20}
 
 
 CHOOSING = {"float32": Effort(1e-7, 300), "float64": Effort(1e-11, 2000)}
-"""For a model of which only its loss on validation counts, by type of number. Small data is computed in 64 bits, and
-there all processors shall come to the same: a loss is known to far less than `evaluation.selection` looks at."""
+"""For a model that is only compared by its loss on validation, by type of number. Small data is computed in 64 bits,
+and there all processors shall choose the same: losses are then far more exact than `evaluation.selection` asks for."""
 KEEPING = {"float32": Effort(1e-9, 300), "float64": Effort(1e-15, 3000)}
-"""For the model that is kept."""
+"""For the model that is kept, by type of number."""
 
 
 class Examples(NamedTuple):
@@ -92,12 +92,12 @@ class Linear(NamedTuple):
 
 
 class Penalties(NamedTuple):
-    """What squares cost, for each square root of N."""
+    """What squares cost; each number is multiplied by the square root of N."""
 
     tokens: float
-    """Those of E and L."""
+    """The cost of the squares of E and L."""
     dense: float
-    """Those of G."""
+    """The cost of the squares of G."""
 
 
 def solved(rows: Examples, start: Linear, penalties: Penalties, losses: Losses, effort: Effort) -> Linear:

@@ -37,7 +37,7 @@ class Recipe(NamedTuple):
     make: Callable[[list[Batches]], "TaskModule"]
     """Makes the module in a worker, from its part of the sets; all workers call it together."""
     sets: list[Batches]
-    """As in `Prepared`, of all workers together."""
+    """The sets of all workers together, as in `Prepared`."""
     scales: dict[str, Array]
 
 
@@ -79,7 +79,7 @@ class TaskModule(L.LightningModule):
 
     @classmethod
     def promising(cls, problem: Problem, settings: Any, among: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Those of the settings' choices that are worth a training; what a setting leaves to the data is filled in.
+        """The settings' choices that are worth a training, with what a setting leaves to the data filled in.
 
         Args:
             problem: what to learn; where it has validation examples, they choose among those that are left.

@@ -21,9 +21,9 @@ class Usage(NamedTuple):
     wall: float
     """Seconds on a clock."""
     all: float
-    """Seconds of all cores together in which they worked."""
+    """Seconds that all cores together have worked."""
     own: float
-    """Those in which they worked for this process."""
+    """Seconds that they have worked for this process."""
 
 
 def usage() -> Usage:

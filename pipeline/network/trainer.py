@@ -36,7 +36,7 @@ class Trained(NamedTuple):
     last: Mapping[str, Tensor]
     """The state of the network after the last epoch."""
     best: TrainedState | None
-    """That after the best epoch, if there was validation."""
+    """The state of the network after the best epoch; None without validation."""
     scales: dict[str, npt.NDArray[Any]]
     """Arrays that scoring needs beside the network."""
 

@@ -15,9 +15,9 @@ PALETTE = ("#332288", "#CC6677", "#117733", "#DDCC77", "#88CCEE", "#AA4499", "#4
 """Colours of categories that colour-blind people tell apart: Paul Tol's scheme `muted`."""
 OTHER_COLOUR = "#9aa1ad"
 SIGNED = ("#c25e00", "#9a9da3", "#2b7bd0")
-"""Below 0, about 0, above 0."""
+"""The colours of numbers below 0, about 0 and above 0."""
 SEPARATOR = "|"
-"""Between several values in one cell, such as `Horror|Sci-Fi`."""
+"""What stands between several values in one cell, such as `Horror|Sci-Fi`."""
 OTHER = "other"
 _GROUPS = len(PALETTE)
 """Categories with a colour of their own."""
@@ -45,7 +45,7 @@ class Numbers:
     name: str
     values: Array
     scale: Literal["sequential", "diverging"]
-    """From low to high, or in two directions from 0."""
+    """Whether colours go from low to high, or in two directions from 0."""
     texts: Sequence[str]
     """Each number as people read it."""
 

@@ -14,9 +14,9 @@ Array = npt.NDArray[Any]
 LABELLED = 40
 """At most this many frequent tokens are named on a map, as far as the names do not cover each other."""
 _TRIED = 500
-"""Among so many of the most frequent ones they are found."""
+"""So many of the most frequent tokens are tried for them."""
 LETTERS = 28
-"""Of a name on a picture, at most."""
+"""The most letters of a name on a picture."""
 
 
 def shortened(label: str, most: int = LETTERS) -> str:

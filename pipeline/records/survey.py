@@ -41,7 +41,7 @@ class Found:
     rows: dict[str, int]
     """Rows of each period, by its key."""
     content: dict[str, str]
-    """For each period a text that is another one if its rows are others."""
+    """A text for each period, by its key, that changes if the rows of the period change."""
 
 
 @dataclass(frozen=True)

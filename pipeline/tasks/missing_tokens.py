@@ -200,7 +200,7 @@ class MissingTokensTraining(Training):
         )
 
     def memory(self, size: Size, dimension: int) -> int:
-        """Where negatives are drawn, only the rows that a step touches have a gradient, and PCA sees a sample."""
+        """Bytes at the peak; where negatives are drawn, few rows have a gradient at a step, and PCA sees a sample."""
         if not self.negatives:
             return super().memory(size, dimension)
         if self.is_divided(size.v, dimension, size.number):

@@ -152,15 +152,15 @@ class Unanswered(Task):
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """None."""
+        """No metrics: without answers, nothing is measured."""
         return ()
 
     def scores(self, fitted: Fitted, rows: ExampleSet) -> pl.DataFrame:
-        """Nothing can be evaluated."""
+        """Nothing: without answers, no fit can be evaluated."""
         raise AssertionError("records without an answer cannot be evaluated")
 
     def weighted_metrics(self, scores: pl.DataFrame, weights: Array) -> dict[str, Array]:
-        """Nothing can be evaluated."""
+        """Nothing: without answers, no fit can be evaluated."""
         raise AssertionError("records without an answer cannot be evaluated")
 
 

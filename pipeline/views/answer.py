@@ -30,7 +30,7 @@ def answer(comparison: Comparison) -> str:
 
 
 def too_few(comparison: Comparison) -> str:
-    """That there are too few examples, or groups of them, to tell anything; empty if there are enough."""
+    """A sentence that there are too few examples, or groups of them, to tell anything; empty if there are enough."""
     groups, part = comparison.about.get("n_groups"), comparison.about["part"]
     n, what = (comparison.about["n_examples"], "example") if groups is None else (groups, "group")
     if n >= FEWEST:
@@ -43,7 +43,7 @@ def too_few(comparison: Comparison) -> str:
 
 
 def _too_few_others(comparison: Comparison) -> str:
-    """That nearly all examples have the same answer, so that hardly any tells it from another; empty if enough do."""
+    """A sentence that too few examples have another answer than the most frequent one; empty if enough do."""
     n, part = comparison.about["n_examples"], comparison.about["part"]
     same, n_alike = comparison.about.get("alike") or (None, 0)
     others = n - n_alike
@@ -67,7 +67,7 @@ def without_signal(comparison: Comparison) -> str | None:
 
 
 def _no_signal(comparison: Comparison, blind: str) -> str:
-    """That the primary metric shows no signal, and which others do."""
+    """A sentence that the primary metric shows no signal, and which other metrics do."""
     primary, *others = comparison.metrics
     others = [name for name in others if name in comparison.about.get("shows_signal", others)]
     best = f"{EMBEDDING} D={comparison.about['best']}"
@@ -127,7 +127,7 @@ def _kept(comparison: Comparison, smaller: int, best: int) -> str:
 
 
 def _share(smaller: int, larger: int) -> str:
-    """How large an embedding with fewer dimensions is, beside another.
+    """How large an embedding is in comparison with one of more dimensions, in words.
 
     >>> _share(8, 32), _share(3, 32)
     ('at a quarter of the size', 'at 9% of the size')
@@ -163,15 +163,13 @@ def _worth(comparison: Comparison, is_blind: bool) -> str:
 
 
 def _reached(comparison: Comparison) -> str:
-    """How many dimensions PCA needs for what the D to take has."""
+    """How many dimensions PCA needs to be as good as the D to take, as the end of a sentence."""
     reached = comparison.about["worth"][comparison.taken]
     if reached:
         return f"; PCA needs D={reached} for as much"
-    return (
-        f"; PCA does not reach it up to D={most_of_pca(comparison)}"
-        if is_beyond_pca(comparison, comparison.taken)
-        else ""
-    )
+    if is_beyond_pca(comparison, comparison.taken):
+        return f"; PCA does not reach it up to D={most_of_pca(comparison)}"
+    return ""
 
 
 def is_beyond_pca(comparison: Comparison, dimension: int | None) -> bool:

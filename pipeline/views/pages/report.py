@@ -29,11 +29,11 @@ from pipeline.views.pages.template import filled
 from pipeline.vocabulary.vocabulary import rule_of_thumb
 
 TELLING = 10
-"""So many tokens stand with their nearest ones."""
+"""So many tokens are shown with their nearest ones."""
 _FREQUENT = 10
 _NEIGHBOURS = 5
 _KNOWN, _LEAST = 100, 5
-"""Of so many frequent tokens, so many are named whose nearest hold least."""
+"""The report looks at so many frequent tokens, and names so many of them whose nearest tokens hold least."""
 FILE = "report.html"
 
 

@@ -16,7 +16,7 @@ _NONE = "—"
 _ADDING = 14
 """Tokens whose effects are drawn."""
 _ROOM = 0.3
-"""Beside the longest bar, for its number: as a share of what all bars span."""
+"""Room for the number beside the longest bar, as a share of what all bars span."""
 
 
 def predict(model: Predictor) -> None:
