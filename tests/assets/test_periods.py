@@ -155,7 +155,7 @@ def test_a_run_makes_the_periods_that_are_new_or_have_changed(
 
 
 def test_a_period_that_comes_late_has_its_place_in_time(
-    conf: Dataset, folder: Path, instance: dg.DagsterInstance, two_genres: pl.DataFrame
+    conf: Dataset, folder: Path, instance: dg.DagsterInstance
 ) -> None:
     late = (folder / "watched-2.csv").rename(folder.parent / "late.csv")
     assert make(conf, instance).success

@@ -187,9 +187,7 @@ def homes(write_conf: Callable[..., Path]) -> Dataset:
     return conf.model_copy(update={"split": Split(validation=0.15, test=0.35)})
 
 
-def test_rows_without_ids_are_known_by_what_they_say_wherever_they_stand(
-    shop: Shop, homes: Dataset, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_rows_without_ids_are_known_by_what_they_say_wherever_they_stand(shop: Shop, homes: Dataset) -> None:
     """The newest rows come first, so that all others have other numbers than yesterday."""
     old = homes_without_ids(300, seed=0)
     shop.contest(homes, old, "embedding")
@@ -223,7 +221,7 @@ def visits(month: int, patients: Iterable[int]) -> pl.DataFrame:
 
 
 def test_of_known_groups_no_new_example_is_tested_by_what_has_learned_from_the_group(
-    shop: Shop, homes: Dataset, caplog: pytest.LogCaptureFixture
+    shop: Shop, homes: Dataset
 ) -> None:
     """Each month has other visits, of nearly the same patients, and last month's are gone."""
     split = Split(validation=0.2, test=0.3, group="patient")

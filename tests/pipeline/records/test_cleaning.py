@@ -193,7 +193,7 @@ def test_a_record_without_a_value_to_predict_is_left_out_and_counted(clean: Call
     assert records.frame.select("price (number)", "area (number)").collect().rows() == [(5.0, None)]
 
 
-def test_numbers_are_read_by_all_rows_of_their_column(clean: Callable[..., Records], tmp_path: Path) -> None:
+def test_numbers_are_read_by_all_rows_of_their_column(clean: Callable[..., Records]) -> None:
     """The first rows suggest a comma between thousands; a later row shows that decimals stand behind it."""
     rows = [f'h{i},"[""a""]","42,115","1,5"' for i in range(200_000)]
     text = "\n".join(["id,words,price,area", *rows, 'h,"[""a""]","0,5",2', ""])

@@ -74,7 +74,7 @@ def test_bad_lines_are_set_aside_with_their_place_and_text_until_they_are_too_ma
 
 
 def test_the_table_of_pairs_is_used_again_for_its_own_records_and_conf_only(
-    two_genres: pl.DataFrame, movies: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    movies: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     conf_folder = tmp_path / "conf"
     records = ingest(movies, conf_folder, tmp_path / "read")

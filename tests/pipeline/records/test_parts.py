@@ -372,9 +372,7 @@ def narrowed(*about: Any) -> Any:
     return own(*about)
 
 
-def test_what_was_found_is_kept_without_a_secret(
-    source: Callable[..., Source], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_was_found_is_kept_without_a_secret(source: Callable[..., Source], tmp_path: Path) -> None:
     made = source()
     write(made, 1)
     made.read()
