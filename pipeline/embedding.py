@@ -156,9 +156,9 @@ class Factors:
 
     items: npt.NDArray[np.float32]  # (V, E)
     queries: Callable[[sparse.csr_matrix], npt.NDArray[np.float32]]
-    """(N, E) for lists (N, V)."""
+    """Makes the factors (N, E) of lists (N, V)."""
     device: str = "cpu"
-    """PyTorch's name of the device on which many of them are made at once."""
+    """PyTorch's name of the device on which the scores of many lists are made at once."""
 
 
 @runtime_checkable

@@ -38,12 +38,12 @@ class Contest:
 
     conf: Dataset
     examples: SparseExamples
-    """Those of today."""
+    """Today's examples."""
     tracker: Tracker
     folder: Path
-    """Of the present champion's model, as MLflow made it."""
+    """The folder of the present champion's model, as MLflow made it."""
     vocabulary: Vocabulary
-    """That of today."""
+    """Today's vocabulary."""
 
     def decide(self, present: Version, candidate: Version) -> Decision:
         """Compare both by the primary metric of the task, on validation examples, or on test if there are none.

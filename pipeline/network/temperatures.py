@@ -17,7 +17,7 @@ from pipeline.network.losses import softmax_loss
 from pipeline.network.missing_tokens_network import MissingTokensNetwork
 
 DIMENSIONS = 8
-"""At most so many are looked at: with more, PCA's vectors tell the temperatures apart less clearly, and take longer."""
+"""At most so many dimensions are looked at: with more, PCA takes longer, and tells temperatures apart less clearly."""
 EXAMPLES = 1000
 """At most this many validation examples are looked at."""
 MARGIN = 0.1

@@ -18,8 +18,8 @@ SHOWN = 10_000
 FEWEST_NEIGHBOURS = 50
 """With fewer tokens, a map of neighbourhoods shows nothing that the axes do not show."""
 _LABELLED = 300
-"""The tokens at the ends of an axis are chosen among this many of the most frequent ones, which people know; of few
-tokens among the more frequent half."""
+"""The tokens at the ends of an axis are chosen among this many of the most frequent ones, which people know, but at
+most among the more frequent half of all tokens."""
 
 Array = npt.NDArray[Any]
 

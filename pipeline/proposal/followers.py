@@ -9,14 +9,14 @@ from pipeline.proposal.profile import Profile
 from pipeline.records.tokens.items import ItemTokens
 
 _MOST = 12
-"""Columns of lists that are looked at, at most."""
+"""The most columns of lists that are looked at."""
 _ROWS = 5_000
 _AS_LONG = 0.99
-"""A larger share of the rows has as many items in both columns."""
+"""A larger share of the rows must have as many items in both columns."""
 _NEARLY = 1.02
-"""Mean number of values, at most, that go with a value from which they follow."""
+"""A column follows from another if, on average, at most so many of its values go with a value of the other."""
 _TIMES = 2
-"""Mean number of times of a value, at least, if what goes with it is to tell something."""
+"""A value must occur at least so often, on average: from values that occur once, everything would follow."""
 
 
 def items_of(one: Profile) -> dict[str, Any]:

@@ -6,7 +6,7 @@ OF_EXAMPLES = (
     "warenkorb",
 )
 OF_GROUPS = (*OF_EXAMPLES, "host", "household", "family", "building", "subject", "author", "seller", "owner", "company")
-"""Several rows may be of the same one of these, and then they resemble each other."""
+"""Several rows may belong to the same one of these, and then they resemble each other."""
 OF_TOKENS = (
     *("item", "product", "movie", "film", "book", "song", "track", "artist", "article", "artikel", "produkt", "sku"),
     *("stock", "isbn", "asin", "game", "place", "poi", "venue", "tag", "word", "term", "code", "page", "show", "album"),
@@ -18,9 +18,9 @@ OF_NUMBERS = (
     *("profit", "gewinn", "delay", "population"),
 )
 AMOUNTS = ("amount", "betrag", "sales", "price", "preis", "cost", "kosten", "umsatz", "revenue", "profit", "gewinn")
-"""Of these, those that name neither examples nor tokens."""
+"""The names of numbers that say how much of something there is, and never name an example or a token."""
 OF_MONEY = (*AMOUNTS, "rent", "miete", "salary", "gehalt", "income", "wage", "lohn", "fare")
-"""What is thought of in factors, however its numbers lie."""
+"""Names of numbers that people compare by factors, such as twice as much, however the numbers are spread."""
 OF_WEIGHTS = (
     *("weight", "gewicht", "count", "counts", "quantity", "qty", "plays", "purchases", "views", "clicks", "visits"),
     *("minutes", "hours", "seconds", "duration", "times", "amount", "menge", "anzahl", "minuten"),
@@ -32,15 +32,15 @@ OF_CLASSES = (
     *("sentiment", "species", "class", "klasse", "category", "kategorie", "result", "status", "folder", "income"),
 )
 SURELY_CLASSES = ("label", "class", "klasse", "category", "kategorie", "species")
-"""Of these, names that no amount has: numbers under them are codes."""
+"""The names of classes that no amount has: numbers in such a column are codes."""
 OF_TRAITS = ("sex", "gender", "geschlecht")
-"""Names of two values that hardly anyone predicts, though they stand first."""
+"""Names of columns with two values that hardly anyone predicts, though they often come first."""
 NO_CATEGORIES = ("id", "url", "scraped", "source", "license")
 IDS = ("id", "ids", "nr", "no", "key", "code", "number", "nummer")
 OF_POST = ("zip", "plz", "postcode", "postal")
-"""Numbers of places, which measure nothing either."""
+"""Names of numbers that stand for places: they measure nothing, just as ids do."""
 OF_PLACE_AND_TIME = (
     *("year", "month", "day", "hour", "minute", "second", "week", "quarter", "jahr", "monat", "tag", "stunde"),
     *("lat", "lon", "lng", "latitude", "longitude"),
 )
-"""What numbers are that say where and when, and that nobody predicts without saying so."""
+"""Names of numbers that say where or when, which nobody predicts unless they say so."""

@@ -13,11 +13,11 @@ from pipeline.proposal.profile import Profile
 _ALIKE = 0.7
 """A larger share of values in common makes columns places of one list."""
 _TWICE = 0.05
-"""Of the values of a list, a smaller share is in the same row before; answers of a survey repeat."""
+"""In columns of one list, a smaller share of the values repeats an earlier value of its row; survey answers repeat."""
 _VALUES_OF_A_PLACE = 2
-"""A list has more different values than so many for each of its places; the answers of a survey are few."""
+"""Columns of one list have more different values than so many for each column; answers of a survey have few."""
 _ROWS, _CELLS = 20_000, 2_000_000
-"""Rows and values that are looked at, at most."""
+"""The most rows and the most values that are looked at."""
 _ONE_LIST = "these columns are places of one list: their values are tokens alike"
 
 

@@ -24,11 +24,12 @@ _MOST_CODES = 20
 _ROWS_OF_A_VALUE = 10
 """Mean number of rows that a value of a column has, at least, if the column is to predict something."""
 _FEWEST_ROWS, _REPEATED = 100, 0.05
-"""Of a source of so many rows, a smaller share of values that are there three times or more can teach nothing."""
+"""In a source of at least so many rows, a column teaches nothing if its values that occur three times or more make up a
+smaller share than this."""
 _SPELLED = "few short pieces with blanks between them"
 _NO_WORDS = "texts with nothing between their words"
 _ROWS = 20_000
-"""Rows whose tokens are counted, at most."""
+"""The most rows whose tokens are counted."""
 _IN_TRAINING = 0.6
 """The share of a token's records that are training records, at least."""
 

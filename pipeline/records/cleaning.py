@@ -31,11 +31,11 @@ class Counts:
     used: int = 0
     quarantined: int = 0
     filtered: int = 0
-    """Left out by `where`."""
+    """Records that `where` leaves out."""
     unanswered: int = 0
-    """Without a value to predict."""
+    """Records without a value to predict."""
     merged: int = 0
-    """Equal to an earlier record, and left out by `drop_duplicates`."""
+    """Records that are equal to an earlier one, and that `drop_duplicates` leaves out."""
 
     @property
     def accounted(self) -> bool:
