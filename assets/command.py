@@ -93,7 +93,7 @@ def run(name: str | None = None) -> int:
 def listen_to_what_matters() -> None:
     """Keep needless lines out of the terminal: those about retries, and a library's trace of an interruption."""
     logging.getLogger().addFilter(_is_no_retry)
-    if logging.lastResort is not None:  # what prints the lines of libraries that nobody has set up
+    if logging.lastResort is not None:  # it prints the lines of libraries that nobody has set up
         logging.lastResort.addFilter(_is_no_interruption)
 
 
@@ -119,7 +119,7 @@ def instance() -> dg.DagsterInstance:
             made = dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(dagster_home()), overrides=_UNCAPTURED))
             _ = made.run_storage, made.event_log_storage, made.schedule_storage  # each is opened when it is asked for
             return made
-    except (dg.DagsterError, yaml.YAMLError, AttributeError, TypeError) as error:  # what odd settings lead to
+    except (dg.DagsterError, yaml.YAMLError, AttributeError, TypeError) as error:  # odd settings lead to these
         reason = " ".join(str(error).split())[:300]
         raise PipelineError(
             f"{dagster_home() / 'dagster.yaml'}: Dagster cannot use these settings ({reason}). Correct them, or remove "

@@ -41,7 +41,7 @@ def new(name: str, source: str, query: str | None = None) -> int:
     except OSError:
         path.unlink(missing_ok=True)
         raise
-    load(path)  # what is written can be read
+    load(path)  # fails if what was written cannot be read
     if not is_clone() and not (project() / "workspace.yaml").exists():
         (project() / "workspace.yaml").write_text(_WORKSPACE)
     print(f"{text}\nThis is in {path}. Change what is wrong, then: {typed('run', name)}")

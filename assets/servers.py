@@ -45,7 +45,7 @@ def serve() -> int:
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_BACKEND_STORE_URI": mlflow.tracking_uri,  # not on the command line: it may have a password
         "MLFLOW_REGISTRY_STORE_URI": mlflow.tracking_uri,  # it would warn that it takes this one
-        "MLFLOW_ARTIFACTS_DESTINATION": (home() / ARTIFACTS).as_uri(),  # of experiments that are made on its page
+        "MLFLOW_ARTIFACTS_DESTINATION": (home() / ARTIFACTS).as_uri(),  # for experiments that are made on its page
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # saves three processes that nothing here uses
     }
     commands = {

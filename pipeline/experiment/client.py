@@ -62,7 +62,7 @@ def client_of(uri: str) -> "MlflowClient":
 
     # MLflow remembers where the files of a run are by its id alone, and a copied home has the same runs
     getattr(utils, "_artifact_repos_cache", {}).clear()
-    # what goes wrong with a database is told once, in a sentence
+    # an error of the database is told once, in a sentence of ours
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     database = Path(uri.removeprefix(_SQLITE)).absolute() if uri.startswith(_SQLITE) else None
     try:

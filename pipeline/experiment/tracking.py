@@ -156,7 +156,7 @@ class Tracker:
 
     def mark_current(self, run_id: str, name: str) -> None:
         """Tag a run as the one that counts among those of its name: the others were repeated, or had other settings."""
-        with alone(self.uri, "current"):  # of two processes, each would leave its own
+        with alone(self.uri, "current"):  # two processes at once would leave two runs that count
             found = self.client.search_runs(
                 [self.experiment_id], f"attributes.run_name = '{name}' and tags.{CURRENT} = 'yes'"
             )

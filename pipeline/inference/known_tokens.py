@@ -21,7 +21,7 @@ MOST_IN_A_DICTIONARY = 100_000
 """Texts whose places are in a dictionary."""
 MOST_SUGGESTIONS = 5
 """So many unknown texts of one request get suggestions."""
-_ALIKE = 75  # of 100: rapidfuzz's score of a suggestion, at least
+_ALIKE = 75  # the least score that rapidfuzz, of at most 100, gives a suggestion
 
 
 class Unknown(NamedTuple):
@@ -37,7 +37,7 @@ class KnownTokens:
     def __init__(self, vocabulary: Vocabulary) -> None:
         """Prepare for a vocabulary."""
         self._integers = vocabulary.by_count
-        self._frame = vocabulary.tokens[self._integers]  # of equal labels the most frequent is the first
+        self._frame = vocabulary.tokens[self._integers]  # among equal labels the most frequent token comes first
         self._names = ["token", "label"] if (self._frame["label"] != self._frame["token"]).any() else ["token"]
 
     @cached_property

@@ -212,7 +212,7 @@ class Recommender(Model):
         given = inputs.indices
         if not len(given) or not len(tokens):
             return [[] for _ in tokens]
-        if len(given) > _EXPLAINED_BY:  # those that lie nearest to what is recommended
+        if len(given) > _EXPLAINED_BY:  # only those that lie nearest to what is recommended are looked at
             near = np.max(self._unit[given] @ self._unit[tokens].T, axis=1)
             given = np.sort(given[np.argsort(-near, kind="stable")[:_EXPLAINED_BY]])
         rows = [inputs.indices[inputs.indices != token] for token in given]

@@ -203,7 +203,7 @@ def told_apart(model: Linear, bags: sparse.csr_matrix) -> Linear:
     moves = size > 1e-4 * max(size.max(initial=0.0), 1e-4)
     turn, line = turn[:, moves], size[moves, None] * onto[moves]
     size = np.abs(line)
-    first = (size > (1 - 1e-6) * size.max(axis=1, keepdims=True)).argmax(axis=1)  # of two classes both are equal
+    first = (size > (1 - 1e-6) * size.max(axis=1, keepdims=True)).argmax(axis=1)  # with two classes, both are equal
     sign = np.where(np.take_along_axis(line, first[:, None], axis=1) < 0, -1.0, 1.0)  # (R, 1)
     return model._replace(table=model.table @ (axes / spread) @ turn * sign[:, 0], line=line * sign)
 

@@ -43,7 +43,7 @@ def rival_of(frame: pl.DataFrame, profiles: dict[str, Profile], example: str, to
     log = ", log: false" if kind == "regression" and not has_a_logarithm(target) else ""
     task = f"{{kind: {kind}, target: {quoted(target.name)}{log}}}"
     if _each(frame, example, target.name) == 1:
-        return Rival(task, False)  # it is asked of the whole list
+        return Rival(task, False)  # an example has one value: it is a question about the whole list
     able = [one for one in others.values() if not gives_away(one, target.name)]
     features = [one for one in able if one.holds in ("categories", "numbers", "texts", "lists")]
     has_ids = any(one.holds == "row ids" and not one.missing for one in able)

@@ -70,7 +70,7 @@ def _group(frame: pl.DataFrame, profiles: dict[str, Profile], found: Shape) -> G
     example = found.example.value if found.example is not None else None
     able = [one for one in profiles.values() if one.name not in (example, found.task.value.get("target"))]
     able = groups(able, found.n_examples)
-    if able and example in frame.columns:  # what varies within an example cannot divide them
+    if able and example in frame.columns:  # a column that varies within an example cannot divide the examples
         n_values = (
             frame.drop_nulls(example).group_by(example).agg(pl.col(one.name for one in able).n_unique()).drop(example)
         )

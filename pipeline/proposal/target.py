@@ -42,7 +42,7 @@ def target_of(profiles: dict[str, Profile], has_lists: bool) -> tuple[str | None
     numbers = [one for one in _numbers(profiles) if not (one.named(*IDS) or one.is_an_id or one.is_place_or_time)]
     two = [one.name for one in _two_valued(profiles)]
     names = [one.name for one in reversed(numbers)]
-    # what is to be predicted stands last, rarely first: then a text is a feature sooner than 0 and 1
+    # the target usually stands last: elsewhere, a column of two texts is rather a feature than one of 0 and 1 is
     first_of_texts = [name for name in two if not profiles[name].is_whole and name != list(profiles)[-1]]
     able = [name for name in two if name not in first_of_texts] + names[:1] + first_of_texts + names[1:]
     if not able:

@@ -235,7 +235,7 @@ def with_missing(name: str, dtype: pl.DataType, conf: Dataset, holds_numbers: bo
         return value.fill_nan(None)
     if dtype != pl.String:
         return value
-    if holds_numbers:  # what is no number anyway stands for a missing one if it looks like it
+    if holds_numbers:  # a text that is no number anyway may stand for a missing one in more spellings
         words = {word.strip().lower() for word in conf.source.missing} | _NO_NUMBERS
         return pl.when(~value.str.strip_chars().str.to_lowercase().is_in(words)).then(value).alias(name)
     return pl.when(~value.is_in(conf.source.missing)).then(value).alias(name)

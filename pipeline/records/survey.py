@@ -187,7 +187,7 @@ def narrowed(conf: Dataset, found: Survey, keys: Sequence[str]) -> Source:
     """
     column, spans = quoted(source_column(conf)), ranges(keys)
     is_date, utc = found.column in ("Date", "Datetime", "zoned"), " 00:00:00+00:00" if found.column == "zoned" else ""
-    if UNDATED in keys and not is_date:  # what is no date can be anything
+    if UNDATED in keys and not is_date:  # a value that is no date can be anything
         return conf.source
     if is_date:
         asked = [f"{column} >= '{first}{utc}' and {column} < '{end}{utc}'" for first, end in spans]

@@ -107,7 +107,7 @@ class _Places:
         place = self._place(hashes)
         free = self.numbers[place] == _EMPTY
         self.keys[place[free]], self.numbers[place[free]] = hashes[free], numbers[free]
-        return np.asarray(free & (self.keys[place] == hashes))  # of several hashes for one place, the last one gets it
+        return np.asarray(free & (self.keys[place] == hashes))  # where several hashes want one place, the last gets it
 
     def _place(self, hashes: Array) -> Array:
         return ((hashes >> self.shift) & self.mask).astype(np.int64)

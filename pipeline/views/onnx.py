@@ -53,7 +53,7 @@ def export_onnx(model: Model | Fitted, path: str | Path) -> None:
         example.append(torch.from_numpy(np.zeros((2, len(dense)), np.float32)))
         shapes["dense"] = {0: "lists"}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the exporter, about itself
+        warnings.simplefilter("ignore")  # the exporter warns about itself
         made = torch.onnx.export(
             module, tuple(example), dynamo=True, dynamic_shapes=shapes, verbose=False,
             input_names=list(shapes), output_names=["scores"],

@@ -67,7 +67,7 @@ class TableFile:
                 rows = _arrow(path) if kind == "arrow" else pl.scan_parquet(path, glob=False)
             self._rows = flat(rows)
             self.schema = self._rows.collect_schema()
-        except FileNotFoundError:  # of a store: files of this machine were looked for before
+        except FileNotFoundError:  # a store has it no more, or never had: files of this machine were looked for
             raise PipelineError(f"{name}: there is no such file. Correct `source.path`.") from None
         except (pl.exceptions.PolarsError, OSError) as error:
             raise PipelineError(f"{name}: cannot be read as {kind} ({first_line(error)}).") from error

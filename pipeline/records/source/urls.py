@@ -85,7 +85,7 @@ class _Transfer:
         with requests.get(self.url, headers=self._headers(), stream=True, timeout=_SECONDS) as answer:
             if answer.status_code == 304:
                 return
-            if answer.status_code == 416:  # what is there of it is not a part of the file any more
+            if answer.status_code == 416:  # the part that is there is not of this file any more
                 self.part.unlink()
                 raise OSError("the file has changed")
             answer.raise_for_status()
