@@ -57,8 +57,9 @@ class Dataset(Section):
     weight: str | None = None
     """A column of numbers above 0 that says how much a row's tokens count in its example, such as ratings, minutes or
     purchases. The weights of the rows with the same token add up. Every method that looks at tokens learns from them,
-    relative to their mean; held-out tokens all count the same. Default: a token counts once, however many rows it is
-    in."""
+    relative to their mean; held-out tokens all count the same. Where a few numbers are a hundred times the others, as
+    plays are, they drown the rest: give their logarithm, or no weight. Default: a token counts once, however many rows
+    it is in."""
     split: Annotated[Split, BeforeValidator(_by_column, json_schema_input_type=str | Split)] = Split()
     vocabulary: VocabularySettings = VocabularySettings()
     task: Annotated[Task, OneOf()]

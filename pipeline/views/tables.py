@@ -12,7 +12,7 @@ from pipeline.evaluation.bootstrap import LEVEL
 from pipeline.evaluation.metrics import decimals
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import OF_REPLICAS, STABILITY
-from pipeline.views.answer import answer, is_beyond_pca, listed, most_of_pca, without_signal
+from pipeline.views.answer import answer, is_beyond_pca, listed, most_of_pca, too_few, without_signal
 from pipeline.vocabulary.vocabulary import rule_of_thumb
 
 TOLD = 2
@@ -100,8 +100,7 @@ def sentences(comparison: Comparison) -> list[str]:
     methods = [estimator_type(name) for name in comparison.frame["method"].unique(maintain_order=True)]
     return [
         f"{primary}: {comparison.about['metrics'][primary]}; {direction(comparison, primary)} is better.",
-        f"Measured on the {n:,} {part} examples{_in_groups(comparison)}. ± and brackets are {LEVEL:.0%} intervals over "
-        f"{_covered(comparison)}, paired for differences.",
+        f"Measured on the {n:,} {part} examples{_in_groups(comparison)}.{_covered(comparison)}",
         *([split] if (split := comparison.about.get("split")) else []),
         f"{_chosen(comparison)}{thumb}",
         *_reached(comparison),
@@ -117,12 +116,13 @@ def _in_groups(comparison: Comparison) -> str:
 
 
 def _covered(comparison: Comparison) -> str:
-    """What the intervals are over: the examples or their groups, and the seeds of the fits."""
+    """What the intervals are over: the examples or their groups, and the seeds; empty where there are no intervals."""
+    if too_few(comparison):
+        return ""
     what = "examples" if comparison.about.get("n_groups") is None else "groups"
     seeds = comparison.about.get("seeds", 1)
-    if seeds > 1:
-        return f"{what} (a bootstrap) and seeds ({seeds} for each fit that has chance in it)"
-    return f"{what} (a bootstrap), not over seeds"
+    chance = f" and seeds ({seeds} for each fit that has chance in it)," if seeds > 1 else ", not over seeds,"
+    return f" ± and brackets are {LEVEL:.0%} intervals over {what} (a bootstrap){chance} paired for differences."
 
 
 def direction(comparison: Comparison, metric: str) -> str:

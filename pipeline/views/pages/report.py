@@ -15,6 +15,7 @@ import yaml
 
 from pipeline.config.dataset import Dataset
 from pipeline.embedding import Embedding
+from pipeline.evaluation.metrics import decimals
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment import moved
 from pipeline.experiment.comparison import Comparison
@@ -191,7 +192,8 @@ def _stability(shown: Shown) -> list[str]:
 def _sweep_in_words(comparison: Comparison) -> str:
     metric = comparison.metrics[0]
     values = comparison.frame.filter(pl.col("method").is_in([fit.method for fit in comparison.swept]))
-    words = ", ".join(f"{name} {value:.4f}" for name, value in values.select("fit", metric).rows())
+    digits = decimals(float(comparison.frame[metric].abs().max()))  # type: ignore[arg-type]
+    words = ", ".join(f"{name} {value:,.{digits}f}" for name, value in values.select("fit", metric).rows())
     return f"Quality ({metric}) and seconds of the fit against D: {words}."
 
 
