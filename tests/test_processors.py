@@ -1,6 +1,7 @@
 """The chain as other processors compute it, each in a process of its own: the same figures, far beyond what is shown.
 
-Run as a script, this file reads contests and prints the figures that the environment's kernels come to.
+Run as a script, this file reads contests and prints the figures that the environment's kernels come to. It imports no
+other file of these tests, because a script's `tests` may be a package that something has installed.
 """
 
 import json
@@ -21,8 +22,10 @@ from pipeline.config.dataset import Dataset
 from pipeline.embedding import Problem
 from pipeline.estimators import estimator, estimator_type
 from pipeline.evaluation.metrics import measure
+from pipeline.examples.encoding import encode
 from pipeline.examples.sparse_examples import HELD_OUT
-from tests.conftest import encoded_from
+from pipeline.records.pairs import pair_table
+from pipeline.vocabulary.vocabulary import build_vocabulary
 
 pytestmark = pytest.mark.slow(30)
 
@@ -54,7 +57,8 @@ CALLED = {"Prescott": "Katmai", "ARMV8": "armv8"}
 
 def figures(conf: Dataset, records: pl.DataFrame) -> dict[str, float]:
     """Every metric of every method, and what validation chose."""
-    vocabulary, examples = encoded_from(records, conf)
+    vocabulary = build_vocabulary(pair_table(records.lazy(), conf), conf)
+    examples = encode(records.lazy(), vocabulary, conf)
     conf = conf.resolved(examples.n_training, len(vocabulary))
     validation, test = (examples.held_out(part) for part in HELD_OUT)
     found = {}
