@@ -83,9 +83,8 @@ class Dataset(Section):
     together, before the test. Most published figures are made like this."""
     replicas: int | None = Field(None, ge=0, le=100)
     """How many times each embedding, and PCA of the same D, is learned again from halves of its examples, which tells
-    how far the nearest tokens hold: the two halves of a pair share no example. A replica
-    learns for a third of the epochs of its fit, and up to D = 2 for all of them. 0: not at all. Default: 6 up to N x V
-    = 100 million, 0 beyond."""
+    how far the nearest tokens hold: the two halves of a pair share no example. A replica learns for a third of the
+    epochs of its fit, and up to D = 2 for all of them. 0: not at all. Default: 6 up to N x V = 100 million, else 0."""
     seeds: int | None = Field(None, ge=1, le=100)
     """How many fits, each with a seed of its own, tell how far the chance of a training moves a metric, for every
     method that has chance in it. Intervals and verdicts then cover the examples and the seeds. What is kept is the fit

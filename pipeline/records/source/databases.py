@@ -166,9 +166,8 @@ def _series(name: str, values: tuple[Any, ...], dtype: pl.DataType) -> pl.Series
 
 
 def _sqlite_dtype(connection: sqlite3.Connection, query: str, column: str) -> pl.DataType:
-    kinds = {kind for (kind,) in connection.execute(f"select distinct typeof({quoted(column)}) from {query}")} - {
-        "null"
-    }
+    found = connection.execute(f"select distinct typeof({quoted(column)}) from {query}")
+    kinds = {kind for (kind,) in found} - {"null"}
     if kinds == {"integer"}:
         return pl.Int64()
     if kinds and kinds <= {"integer", "real"}:

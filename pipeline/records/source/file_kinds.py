@@ -75,11 +75,9 @@ def format_of_content(start: bytes) -> tuple[Format, str] | None:
     if lines and all(_SVMLIGHT.match(line.rstrip(b"\r")) for line in lines[: max(1, len(lines) - 1)]):
         return "svmlight", "its lines have a label, and then numbers with their values"
     if text.startswith((b"[{", b"[[", b"[\n", b"[\r", b"[ ", b'{"', b"{\n", b"{\r")):
-        return (
-            ("ndjson", "each line is an object")
-            if len(lines) > 1 and all(map(is_object, lines[:2]))
-            else ("json", "it is JSON")
-        )
+        if len(lines) > 1 and all(map(is_object, lines[:2])):
+            return "ndjson", "each line is an object"
+        return "json", "it is JSON"
     kind = other_kind(start) if _magic(start) else None
     if kind is not None:
         raise ValueError(kind)
