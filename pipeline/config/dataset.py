@@ -56,10 +56,10 @@ class Dataset(Section):
     """How an example's rows become its sparse list of tokens."""
     weight: str | None = None
     """A column of numbers above 0 that says how much a row's tokens count in its example, such as ratings, minutes or
-    purchases. The weights of the rows with the same token add up. Every method that looks at tokens learns from them,
-    relative to their mean; held-out tokens all count the same. Where a few numbers are a hundred times the others, as
-    plays are, they drown the rest: give their logarithm, or no weight. Default: a token counts once, however many rows
-    it is in."""
+    plays. The weights of the rows with the same token add up. Every method that looks at tokens learns from them: where
+    tokens are predicted, from log(1 + weight / geometric mean), because what is played a hundred times as often is not
+    liked a hundred times as much; where a target is, from weight / mean. Held-out tokens all count the same. Default: a
+    token counts once, however many rows it is in."""
     split: Annotated[Split, BeforeValidator(_by_column, json_schema_input_type=str | Split)] = Split()
     vocabulary: VocabularySettings = VocabularySettings()
     task: Annotated[Task, OneOf()]

@@ -52,6 +52,9 @@ class Task(Kind, ABC):
     """The baseline that a conf file without `baselines` gets, beside PCA."""
     predicts_tokens: ClassVar[bool]
     """Whether tokens are predicted: some tokens of a held-out example are then kept back as its labels."""
+    weighs_by_logarithm: ClassVar[bool] = False
+    """Whether tokens count by the logarithm of their weight, and not by the weight itself, which may be an amount that
+    adds to a target."""
 
     def resolved(self, n_tokens: int) -> Self:
         """These settings, with the defaults that depend on V tokens filled in."""

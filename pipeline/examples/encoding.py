@@ -10,6 +10,7 @@ import polars as pl
 from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError
 from pipeline.examples.sparse_examples import TEST, TRAIN, SparseExamples
+from pipeline.examples.weight_scale import UNWEIGHTED, WeightScale
 from pipeline.records.csr_builder import CsrBuilder
 from pipeline.records.csr_keys import Bucket
 from pipeline.records.growing import Growing
@@ -25,9 +26,6 @@ from pipeline.vocabulary.counted import Counted
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 Array = npt.NDArray[Any]
-
-_BLOCK = 4_000_000
-"""Weights that are in memory at once."""
 
 
 def encode(
@@ -116,13 +114,13 @@ def examples_of(
         counts: `pairs` and `unknown_tokens`.
     """
     beside = conf.task.beside(with_example(records, conf), assignment.examples["example"], conf.file)
-    mean_weight = _mean_weight(matrix, assignment, conf)
+    scale = _scale(matrix, assignment, conf)
     return SparseExamples(
         indptr=matrix.indptr,
         indices=matrix.indices,
         counts=matrix.counts,
         parts=matrix.parts,
-        weights=_relative(matrix, mean_weight),
+        weights=_counts(matrix, scale),
         dense=beside.dense,
         target=beside.target,
         frame=assignment.examples,
@@ -134,34 +132,30 @@ def examples_of(
             "by_token": assignment.by_token,
             "folds": conf.split.folds or 0,
             "divided": assignment.divided,
-            "mean_weight": mean_weight,
+            **scale.facts(),
             "unknown": vocabulary.unknown,
             **counts,
         },
     )
 
 
-def _mean_weight(matrix: Bucket, assignment: Assignment, conf: Dataset) -> float:
-    """The mean of the weights that are learned from; 1 without weights."""
-    weights = matrix.weights
-    if weights is None or not len(weights):
-        return 1.0
+def _scale(matrix: Bucket, assignment: Assignment, conf: Dataset) -> WeightScale:
+    """What the weights count by; without weights each token counts 1."""
+    if matrix.weights is None or not len(matrix.weights):
+        return UNWEIGHTED
     learned = np.repeat(are_learned_from(assignment, conf), np.diff(matrix.indptr))
     if assignment.by_token:
         learned &= matrix.parts <= last_part(conf)
-    starts = range(0, len(weights), _BLOCK)
-    total = sum(float(weights[at : at + _BLOCK][learned[at : at + _BLOCK]].sum()) for at in starts)
-    return total / max(int(learned.sum()), 1) or 1.0
+    return WeightScale.measured(matrix.weights, learned, conf.task.weighs_by_logarithm)
 
 
-def _relative(matrix: Bucket, mean: float) -> Array:
-    """Weights (P,) divided by the mean of those that are learned from, as float32: no result depends on their unit."""
-    if matrix.weights is None or not len(matrix.weights):
-        return np.empty(0, np.float32)
-    relative = Growing(np.float32)
-    for block in blocks(matrix.weights):
-        relative.append(np.maximum(block / mean, np.finfo(np.float32).tiny))
-    return relative.array()
+def _counts(matrix: Bucket, scale: WeightScale) -> Array:
+    """What the weights (P,) count, as float32; an empty array without weights."""
+    found = Growing(np.float32)
+    if matrix.weights is not None:
+        for block in blocks(matrix.weights):
+            found.append(scale.counts(block))
+    return found.array()
 
 
 def _fill(builder: CsrBuilder, table: PairTable, assignment: Assignment, vocabulary: Vocabulary, conf: Dataset) -> int:

@@ -10,6 +10,7 @@ from scipy import sparse
 
 from pipeline.config.dataset import Dataset
 from pipeline.config.records import Split
+from pipeline.examples.weight_scale import WeightScale
 from pipeline.records.pair_table import NO_RECORD, PairTable
 from pipeline.records.pairs import pair_table
 from pipeline.records.used_records import with_example
@@ -38,15 +39,14 @@ def without_answers(conf: Dataset) -> Dataset:
     return conf.undescribed().model_copy(update={"task": conf.task.unanswered(), "split": Split()})
 
 
-def unseen(records: pl.LazyFrame, vocabulary: Vocabulary, conf: Dataset, mean_weight: float | None = None) -> Unseen:
+def unseen(records: pl.LazyFrame, vocabulary: Vocabulary, conf: Dataset, scale: WeightScale) -> Unseen:
     """Encode records.
 
     Args:
         records: with all the columns that conf names for what goes in.
         vocabulary: known already.
         conf: settings that `without_answers` gave.
-        mean_weight: that of the examples that were learned from: weights are divided by it, so that an example is the
-            same whatever else is in its file. None: that of these records.
+        scale: that of the examples that were learned from, so that an example is the same whatever else is in its file.
 
     Raises:
         PipelineError: the rows of one example disagree in a dense feature.
@@ -56,13 +56,13 @@ def unseen(records: pl.LazyFrame, vocabulary: Vocabulary, conf: Dataset, mean_we
     row = np.full(len(table.first), -1, np.int64)
     row[numbers] = np.arange(len(numbers))
     ids = table.ids.gather(numbers)
-    inputs, unknown = _encoded(table, row, len(numbers), vocabulary, mean_weight)
+    inputs, unknown = _encoded(table, row, len(numbers), vocabulary, scale)
     beside = conf.task.beside(with_example(records, conf), ids, conf.file)
     return Unseen(ids, inputs, beside.dense, unknown)
 
 
 def _encoded(
-    table: PairTable, row: Array, n: int, vocabulary: Vocabulary, mean_weight: float | None
+    table: PairTable, row: Array, n: int, vocabulary: Vocabulary, scale: WeightScale
 ) -> tuple[sparse.csr_matrix, list[list[str]]]:
     index = vocabulary.encode(table.tokens["token"])
     example, token = row[np.asarray(table.example)], np.asarray(table.token)
@@ -72,8 +72,7 @@ def _encoded(
     shape = (n, v)
     inputs = sparse.coo_matrix((weight[known], (example[known], place[known])), shape=shape).tocsr()  # sums repeats
     if len(table.weight):
-        mean = mean_weight or (float(inputs.data.mean()) if inputs.nnz else 1.0)
-        inputs.data /= max(mean, np.finfo(np.float32).tiny)
+        inputs.data = scale.counts(inputs.data)
     else:
         inputs.data[:] = 1.0
     texts = table.tokens["token"].gather(token[~known]).to_list()

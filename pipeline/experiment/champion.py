@@ -22,6 +22,7 @@ from pipeline.evaluation.bootstrap import FEWEST, difference, n_independent, res
 from pipeline.evaluation.metrics import decimals, measure, primary_score
 from pipeline.evaluation.selection import first_of_the_best
 from pipeline.examples.sparse_examples import SparseExamples
+from pipeline.examples.weight_scale import WeightScale
 from pipeline.experiment.artifacts import recorded_scores
 from pipeline.experiment.cache_key import key_of
 from pipeline.experiment.code_version import code_version
@@ -191,7 +192,7 @@ def _registered(
         "said": said,
         "metrics": values,
         "description": conf.description,
-        "mean_weight": examples.about["mean_weight"],
+        **WeightScale.of(examples.about).facts(),
     }
     run = tracker.folder(fit.run_id)
     vectors = None if space == fit else tracker.file(space.run_id, EMBEDDING_FILE)

@@ -8,7 +8,8 @@ import numpy.typing as npt
 from scipy import sparse
 
 from pipeline.embedding import Embedding, Fitted, nowhere
-from pipeline.inference.bulk import in_own, translation
+from pipeline.examples.weight_scale import UNWEIGHTED
+from pipeline.inference.bulk import Scales, in_own, translation
 from pipeline.tasks.classification import LEAST
 from pipeline.vocabulary.vocabulary import Vocabulary
 
@@ -23,7 +24,7 @@ class InVocabulary:
         fitted: Fitted,
         vocabulary: Vocabulary,
         predicts_tokens: bool,
-        unit: float = 1.0,
+        scales: Scales = (UNWEIGHTED, UNWEIGHTED),
         classes: tuple[Sequence[str], Sequence[str]] = ((), ()),
     ) -> None:
         """Wrap a fit.
@@ -32,8 +33,7 @@ class InVocabulary:
             fitted: over its own vocabulary.
             vocabulary: the other one.
             predicts_tokens: whether its scores are those of tokens; one that it does not know gets minus infinity.
-            unit: the weight 1 of a token in the lists that it will score, in its own weights: each is told in shares of
-                the mean weight that was learned from.
+            scales: what weights count by in the lists that it will score, and in those that it has learned from.
             classes: its own, and those of today; to one that it does not know it gives next to no probability.
         """
         self.fitted, self.predicts_tokens = fitted, predicts_tokens
@@ -44,11 +44,11 @@ class InVocabulary:
         place = {name: i for i, name in enumerate(learned)}
         self._class = np.array([place.get(name, -1) for name in today], np.int64)  # (C,) among its own, -1 for none
         self._place = own.find(vocabulary.tokens["token"])  # (V,) in its own vocabulary, -1 for none
-        self._to_own, self._unit = translation(vocabulary, own), unit
+        self._to_own, self._scales = translation(vocabulary, own), scales
 
     def score(self, inputs: sparse.csr_matrix, dense: npt.NDArray[np.float64]) -> Array:
         """Scores as `Fitted.score` gives them, of the tokens of the other vocabulary where tokens are predicted."""
-        scores = self.fitted.score(in_own(inputs, self._to_own) * self._unit, dense)
+        scores = self.fitted.score(in_own(inputs, self._to_own, self._scales), dense)
         if len(self._class):
             known = self._class >= 0
             probabilities = np.full((len(scores), len(self._class)), LEAST)

@@ -16,7 +16,7 @@ from pipeline.experiment.in_vocabulary import InVocabulary
 from pipeline.experiment.model_registry import Version
 from pipeline.experiment.packaging import data_of
 from pipeline.experiment.tracking import Tracker
-from pipeline.inference.bulk import own_unit
+from pipeline.inference.bulk import own_scales
 from pipeline.inference.model import Model
 from pipeline.vocabulary.vocabulary import Vocabulary
 
@@ -142,5 +142,5 @@ class Contest:
         if list(facts.get("dense", about["dense"])) != list(about["dense"]):
             return None
         classes = facts.get("classes", about["classes"]), about["classes"]
-        unit = own_unit(facts, self.examples)
-        return InVocabulary(model.fitted, self.vocabulary, self.conf.task.predicts_tokens, unit, classes)
+        scales = own_scales(model, self.examples)
+        return InVocabulary(model.fitted, self.vocabulary, self.conf.task.predicts_tokens, scales, classes)

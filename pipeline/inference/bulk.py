@@ -2,10 +2,10 @@
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import polars as pl
@@ -15,6 +15,7 @@ from pipeline.cluster import tasks
 from pipeline.embedding import Embedding
 from pipeline.errors import PipelineError
 from pipeline.examples.sparse_examples import SparseExamples
+from pipeline.examples.weight_scale import UNWEIGHTED, WeightScale
 from pipeline.inference.best_tokens import Best
 from pipeline.inference.carried import Carried
 from pipeline.inference.model import Model
@@ -28,6 +29,8 @@ SAID_EVERY = 30.0
 _FILE = "recommendations.parquet"
 Lists = tuple[pl.Series, sparse.csr_matrix]
 """The ids of some lists, and the lists (N, V)."""
+Scales = tuple[WeightScale, WeightScale]
+"""What weights count by in today's examples, and in those of a model."""
 
 
 @dataclass(frozen=True)
@@ -77,15 +80,14 @@ def recommend_each(
         raise PipelineError(f"{model.facts['name']}: its model predicts no tokens.")
     vocabulary.require(examples.about["vocabulary"], "the sparse examples")
     to_own, rows = _to_own(model.embedding, vocabulary), examples.everything()
-    unit = own_unit(model.facts, examples)
+    scales = own_scales(model, examples)
     folder.mkdir(parents=True)
 
     def lists() -> Iterator[Lists]:
         said = time.monotonic()
         for start in range(0, len(rows), AT_ONCE):
             some = slice(start, start + AT_ONCE)
-            inputs = rows.inputs[some] if to_own is None else in_own(rows.inputs[some], to_own)
-            yield rows.ids[some], inputs * unit
+            yield rows.ids[some], in_own(rows.inputs[some], to_own, scales)
             if time.monotonic() - said > SAID_EVERY:
                 said = time.monotonic()
                 log.info(f"{model.facts['name']}: recommendations for {start + AT_ONCE:,} of {len(rows):,} examples")
@@ -162,18 +164,29 @@ def translation(vocabulary: Vocabulary, own: Vocabulary) -> sparse.csr_matrix:
     return sparse.csr_matrix((np.ones(len(known)), (known, place[known])), shape=(len(vocabulary), len(own)))
 
 
-def own_unit(facts: Mapping[str, Any], examples: SparseExamples) -> float:
-    """The factor from weights in shares of today's mean to weights in shares of the mean that a model learned from."""
-    today: float = examples.about["mean_weight"]
-    return today / float(facts.get("mean_weight", today))
+def own_scales(model: Model, examples: SparseExamples) -> Scales:
+    """What weights count by in today's examples, and in those that a model learned from."""
+    if model.conf.weight is None or not len(examples.weights):
+        return UNWEIGHTED, UNWEIGHTED
+    return WeightScale.of(examples.about), WeightScale.of(model.facts)
 
 
-def in_own(inputs: sparse.csr_matrix, to_own: sparse.csr_matrix) -> sparse.csr_matrix:
-    """Lists (N, V') over a model's own vocabulary, from lists (N, V) over another one and their `translation`.
+def in_own(inputs: sparse.csr_matrix, to_own: sparse.csr_matrix | None, scales: Scales) -> sparse.csr_matrix:
+    """Lists as a model has learned them, from lists of today.
 
     Several tokens that fall under `<unknown>` count once, as everywhere; where tokens have weights, these add up.
+
+    Args:
+        inputs: (N, V) lists over today's vocabulary.
+        to_own: their `translation` to the vocabulary (V') of the model; None if it is the same.
+        scales: today's scale of weights, and the model's.
     """
-    found = sparse.csr_matrix(inputs @ to_own)
-    if (inputs.data == 1).all():
+    today, own = scales
+    if today != own:
+        inputs = sparse.csr_matrix((today.weights(inputs.data), inputs.indices, inputs.indptr), shape=inputs.shape)
+    found = inputs if to_own is None else sparse.csr_matrix(inputs @ to_own)
+    if today != own:
+        found.data = own.counts(found.data)
+    elif (inputs.data == 1).all():
         found.data[:] = 1.0
     return found

@@ -12,6 +12,7 @@ import polars as pl
 from pipeline.config.records import Source
 from pipeline.errors import PipelineError
 from pipeline.examples.unseen import Unseen, unseen, without_answers
+from pipeline.examples.weight_scale import WeightScale
 from pipeline.inference.bulk import Lists, recommended, write_batches
 from pipeline.inference.model import Model
 from pipeline.inference.predictor import Predictor
@@ -94,7 +95,7 @@ def _files_to_answer(source: str) -> tuple[str, ...]:
 def _encoded(model: Model, records: Records) -> Unseen:
     """The examples of a file."""
     vocabulary, conf = model.fitted.embedding.vocabulary, without_answers(model.conf)
-    return unseen(records.frame, vocabulary, conf, model.facts.get("mean_weight"))
+    return unseen(records.frame, vocabulary, conf, WeightScale.of(model.facts))
 
 
 def _lists(model: Recommender, records: Records, unknown: list[int]) -> Iterator[Lists]:

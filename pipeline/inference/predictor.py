@@ -17,6 +17,7 @@ from pipeline.errors import PipelineError, nearest
 from pipeline.evaluation.conformal import covered, half_width
 from pipeline.examples.sparse_examples import HELD_OUT
 from pipeline.examples.unseen import Unseen, unseen, without_answers
+from pipeline.examples.weight_scale import WeightScale
 from pipeline.inference.as_written import AsWritten, writers
 from pipeline.inference.model import Model
 from pipeline.inference.requests import Rows, checked_params, column, plain, require_rows, short
@@ -108,10 +109,10 @@ class Predictor(Model):
     def encoded(self, frame: pl.DataFrame) -> Unseen:
         """Records as sparse examples, one each."""
         conf = _single(without_answers(self.conf), self.schema)
-        mean = self.facts.get("mean_weight", 1.0)
+        scale = WeightScale.of(self.facts)
         if conf.weight is not None:
-            frame = frame.with_columns(pl.col(conf.weight).fill_null(mean))
-        return unseen(frame.lazy(), self.embedding.vocabulary, conf, mean)
+            frame = frame.with_columns(pl.col(conf.weight).fill_null(scale.weights(np.ones(1))[0]))
+        return unseen(frame.lazy(), self.embedding.vocabulary, conf, scale)
 
     def places(self, records: Rows | pl.DataFrame) -> npt.NDArray[np.float32]:
         """(N, D) for each record the mean of the vectors of its tokens; 0 if none is known."""

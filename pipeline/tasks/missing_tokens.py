@@ -54,6 +54,7 @@ class MissingTokens(Task):
     quick_baseline: ClassVar[str] = "popularity"
     learner: ClassVar[str] = "pipeline.network.missing_tokens_module"
     predicts_tokens: ClassVar[bool] = True
+    weighs_by_logarithm: ClassVar[bool] = True
     renamed: ClassVar = {"judged": "it is `evaluated` now"}
 
     kind: Literal["missing_tokens"]

@@ -165,8 +165,11 @@ def _weighted(comparison: Comparison) -> list[str]:
     others = [name for name in comparison.frame["method"].unique().sort() if not estimator_type(name).uses_tokens]
     do = "does" if len(others) == 1 else "do"
     but = f", except {listed(others)}, which {do} not look at tokens" if others else ""
-    same = " Held-out tokens all count the same." if comparison.about.get("predicts_tokens") else ""
-    return [f"A token counts as much as {weight} says, in every method{but}.{same}"]
+    if comparison.about.get("predicts_tokens"):
+        return [
+            f"A token counts by the logarithm of {weight}, in every method{but}. Held-out tokens all count the same."
+        ]
+    return [f"A token counts as much as {weight} says, in every method{but}."]
 
 
 def markdown(comparison: Comparison) -> str:

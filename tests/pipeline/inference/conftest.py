@@ -12,6 +12,7 @@ import pytest
 from pipeline.config.dataset import Dataset
 from pipeline.estimators import estimator
 from pipeline.examples.sparse_examples import SparseExamples
+from pipeline.examples.weight_scale import WeightScale
 from pipeline.experiment.cross_fitting import cross_fit
 from pipeline.inference.model import Model, model_type
 from pipeline.inference.saved_fit import Material, save_fitted
@@ -47,8 +48,7 @@ def put_to_work(tmp_path: Path) -> Callable[..., Made]:
         for part, frame in done.scores.items():
             frame.write_parquet(fit / f"{part}_examples.parquet")
         about = vocabulary.beside(described(records.lazy(), conf))
-        mean_weight = examples.about["mean_weight"]
-        facts = {"name": conf.name, "fit": method, "said": f"{method}.", "mean_weight": mean_weight}
+        facts = {"name": conf.name, "fit": method, "said": f"{method}.", **WeightScale.of(examples.about).facts()}
         model_type(conf).write(tmp_path / name, Material(fit, about, records.lazy()), facts)
         return Made(Model.load(tmp_path / name), conf, vocabulary, examples, done.scores)
 

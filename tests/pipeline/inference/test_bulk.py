@@ -18,7 +18,7 @@ from pipeline.vocabulary.vocabulary import build_vocabulary
 def test_an_earlier_model_reads_today_s_weights_in_its_own_unit(
     put_to_work: Callable, movies: Dataset, two_genres: pl.DataFrame, tmp_path: Path
 ) -> None:
-    """Today's mean weight is larger; the same lists get what they get from a file."""
+    """Today's weights are larger; the same lists get what they get from a file."""
     stars = two_genres.with_columns(stars=1.0 + pl.int_range(pl.len()) % 5)
     movies = movies.model_copy(update={"weight": "stars"})
     model = put_to_work(movies, stars).model
@@ -26,7 +26,7 @@ def test_an_earlier_model_reads_today_s_weights_in_its_own_unit(
     today = pl.concat([stars, more])
     vocabulary = build_vocabulary(pair_table(today.lazy(), movies), movies)
     examples, log = encode(today.lazy(), vocabulary, movies), logging.getLogger("test")
-    assert examples.about["mean_weight"] > 2 * model.facts["mean_weight"]
+    assert examples.about["typical_weight"] > 2 * model.facts["typical_weight"]
     each = recommend_each(model, examples, vocabulary, tmp_path / "each", log).frame.collect()
     stars.write_csv(tmp_path / "old.csv")
     scored = pl.read_parquet(score_file(model, str(tmp_path / "old.csv"), tmp_path / "old.parquet", log).path)
