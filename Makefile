@@ -6,6 +6,7 @@ BIN := .venv/bin
 # Not a script of .venv: it names the folder in which it was installed. A copy of the project, or one that was moved, would
 # run the code there, on the data there.
 PIPELINE := $(BIN)/python -m assets
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint requirements.lock
 INSTALLED := .venv/.installed
 RAY := .venv/.ray
 TORCH := 2.13.0
@@ -112,12 +113,15 @@ $(INSTALLED): requirements.lock pyproject.toml
 		(echo "error: $(PYTHON) is older than Python 3.11: make PYTHON=python3.12 ..." && exit 1)
 	@echo "setting up .venv from requirements.lock (a few minutes, once)"
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	@# pip compiles on one core, this on all. Some packages bring files that are no Python of this version.
-	@$(BIN)/python -m compileall -q -j 0 .venv/lib > /dev/null 2>&1 || true
+	@# uv installs side by side what pip installs one after the other. pip gets torch, in the build for this machine; and
+	@# everything where there is no uv, or where pip's settings name an index of one's own, which uv does not read.
+	@! $(BIN)/python -m pip config list | grep -qE '\.(no-)?index' && $(PIP) --only-binary uv uv torch && \
+		$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.lock 2> /dev/null || $(PIP) -r requirements.lock
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@# pip compiles on one core, this on all, but no tests. Some packages bring files that are no Python of this version.
+	@$(BIN)/python -m compileall -q -j 0 -x '/tests?/' .venv/lib > /dev/null 2>&1 || true
 	@touch $@
 
 $(RAY): $(INSTALLED) requirements-ray.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps -r requirements-ray.lock
+	@$(PIP) --no-deps -r requirements-ray.lock
 	@touch $@
