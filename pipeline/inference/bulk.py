@@ -182,11 +182,10 @@ def in_own(inputs: sparse.csr_matrix, to_own: sparse.csr_matrix | None, scales: 
         scales: today's scale of weights, and the model's.
     """
     today, own = scales
-    if today != own:
-        inputs = sparse.csr_matrix((today.weights(inputs.data), inputs.indices, inputs.indptr), shape=inputs.shape)
-    found = inputs if to_own is None else sparse.csr_matrix(inputs @ to_own)
-    if today != own:
-        found.data = own.counts(found.data)
-    elif (inputs.data == 1).all():
-        found.data[:] = 1.0
+    if to_own is None and today == own:
+        return inputs
+    weights = today.weights(inputs.data)
+    found = sparse.csr_matrix((weights, inputs.indices, inputs.indptr), shape=inputs.shape)
+    found = found if to_own is None else sparse.csr_matrix(found @ to_own)
+    found.data = np.ones_like(found.data) if today == own == UNWEIGHTED else own.counts(found.data)
     return found
