@@ -9,7 +9,7 @@ class Refresh(Section):
     """How the learned embedding goes on from its last fit when the data has changed, instead of beginning anew."""
 
     share: float = Field(0.3, gt=0, le=1)
-    """Share of `max_epochs` for which a refresh learns, at a third of the learning rate."""
+    """Share of `max_epochs` for which a refresh learns, at two fifths of the learning rate."""
     grown: float = Field(0.2, ge=0)
     """A full fit once the training examples, their entries or the tokens have become more, or fewer, by this share
     since the last full fit."""

@@ -36,7 +36,7 @@ Array = npt.NDArray[Any]
 
 FROM, TIMES = "refreshed_from", "refreshes"
 """Tags and settings of a refresh: the run that it went on from, and the refreshes since the last full fit, with it."""
-RATE = 1 / 3
+RATE = 0.4
 """Factor of the learning rates: with the whole rates, known tokens would move as far as between two seeds."""
 OF = "refresh_of"
 """Tag of a refresh: the key of a full fit of the same data."""
@@ -65,7 +65,7 @@ class Start:
         return refreshed_start(self.weights, self.embedding.vocabulary, vocabulary, rows, dtype)
 
     def shortened(self, conf: Dataset) -> Dataset:
-        """The dataset, resolved, with a shorter training: a share of the epochs, at a third of the rates."""
+        """The dataset, resolved, with a shorter training: a share of the epochs, at two fifths of the rates."""
         training, share = conf.training, conf.refresh.share
         rates = {name: getattr(training, name, None) for name in ("learning_rate", "bias_learning_rate")}
         update: dict[str, Any] = {name: value * RATE for name, value in rates.items() if value is not None}
