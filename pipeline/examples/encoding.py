@@ -132,6 +132,7 @@ def examples_of(
             "by_token": assignment.by_token,
             "folds": conf.split.folds or 0,
             "divided": assignment.divided,
+            "weight": conf.weight,
             **scale.facts(),
             "unknown": vocabulary.unknown,
             **counts,

@@ -29,8 +29,8 @@ SAID_EVERY = 30.0
 _FILE = "recommendations.parquet"
 Lists = tuple[pl.Series, sparse.csr_matrix]
 """The ids of some lists, and the lists (N, V)."""
-Scales = tuple[WeightScale, WeightScale]
-"""What weights count by in today's examples, and in those of a model."""
+Scales = tuple[WeightScale, WeightScale | None]
+"""What weights count by in today's examples, and in those of a model; None if it learned without weights."""
 
 
 @dataclass(frozen=True)
@@ -165,8 +165,13 @@ def translation(vocabulary: Vocabulary, own: Vocabulary) -> sparse.csr_matrix:
 
 
 def own_scales(model: Model, examples: SparseExamples) -> Scales:
-    """What weights count by in today's examples, and in those that a model learned from."""
-    if model.conf.weight is None or not len(examples.weights):
+    """What weights count by in today's examples, and in those that a model learned from.
+
+    Weights of another column have a unit of their own: what they count in their examples is taken as it is.
+    """
+    if model.conf.weight is None:
+        return UNWEIGHTED, None
+    if model.conf.weight != examples.about.get("weight"):
         return UNWEIGHTED, UNWEIGHTED
     return WeightScale.of(examples.about), WeightScale.of(model.facts)
 
@@ -187,5 +192,5 @@ def in_own(inputs: sparse.csr_matrix, to_own: sparse.csr_matrix | None, scales: 
     weights = today.weights(inputs.data)
     found = sparse.csr_matrix((weights, inputs.indices, inputs.indptr), shape=inputs.shape)
     found = found if to_own is None else sparse.csr_matrix(found @ to_own)
-    found.data = np.ones_like(found.data) if today == own == UNWEIGHTED else own.counts(found.data)
+    found.data = np.ones(found.nnz) if own is None else own.counts(found.data)
     return found

@@ -36,3 +36,20 @@ def test_an_earlier_model_reads_today_s_weights_in_its_own_unit(
     with pytest.raises(PipelineError, match="taken: is a folder, but the answers are a file of this name"):
         score_file(model, str(tmp_path / "old.csv"), tmp_path / "taken", log)
     assert not any((tmp_path / "taken").iterdir())
+
+
+@pytest.mark.parametrize(("learned", "now"), [(None, "stars"), ("stars", "minutes")])
+def test_a_model_of_other_weights_than_today_s_recommends_what_it_would_for_a_file(
+    learned: str | None, now: str, put_to_work: Callable, movies: Dataset, two_genres: pl.DataFrame, tmp_path: Path
+) -> None:
+    """To one without weights all tokens count the same; another column is not read in the unit of the first."""
+    stars = two_genres.with_columns(stars=1.0 + pl.int_range(pl.len()) % 5)
+    records = stars.with_columns(minutes=60 * pl.col("stars"))
+    model = put_to_work(movies.model_copy(update={"weight": learned}), records).model
+    today = movies.model_copy(update={"weight": now})
+    vocabulary = build_vocabulary(pair_table(records.lazy(), today), today)
+    examples, log = encode(records.lazy(), vocabulary, today), logging.getLogger("test")
+    each = recommend_each(model, examples, vocabulary, tmp_path / "each", log).frame.collect()
+    records.write_csv(tmp_path / "same.csv")
+    scored = pl.read_parquet(score_file(model, str(tmp_path / "same.csv"), tmp_path / "same.parquet", log).path)
+    assert_frame_equal(each.sort("example", "rank"), scored.sort("example", "rank"), rel_tol=1e-5)
