@@ -170,7 +170,7 @@ def _registered(
     """The version of a fit: one that was made before of the same, or a new one."""
     vocabulary = Embedding.load(tracker.file(fit.run_id, EMBEDDING_FILE)).vocabulary
     about = vocabulary.beside(described(records, conf))
-    key = _key(fit, conf, vocabulary, about)
+    key = _key(fit, conf, vocabulary, about, WeightScale.of(examples.about))
     versions = registry.versions()
     found = next((one for one in versions if one.tags.get("key") == key), None)
     if found is not None:
@@ -236,12 +236,13 @@ def _said(fit: Fit, comparison: Comparison) -> str:
     return f"{fit.name}, {why}; {metric} is {value:,.{decimals(abs(value))}f} on {n:,} {part} examples."
 
 
-def _key(fit: Fit, conf: Dataset, vocabulary: Vocabulary, about: pl.DataFrame) -> str:
+def _key(fit: Fit, conf: Dataset, vocabulary: Vocabulary, about: pl.DataFrame, scale: WeightScale) -> str:
     """16 hexadecimal digits that change with all that decides a model: its fit, labels, settings, code and so on."""
     decides = [
         fit.run_id,
         vocabulary.fingerprint_with_labels,
         int(about.hash_rows().sum()) if about.width else 0,
+        [f"{value:.6g}" for value in scale.facts().values() if value],  # no fit depends on the unit; its answers do
         conf.inference.model_dump(mode="json"),
         code_version("pipeline.experiment.model_code", conf.task.answers_with.rpartition(".")[0]),
     ]

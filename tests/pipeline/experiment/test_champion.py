@@ -57,6 +57,19 @@ def test_an_equal_fit_becomes_champion(shop: Shop, films: Dataset, two_genres: p
     assert "it is not worse than version 1" in same.said
 
 
+def test_weights_in_another_unit_make_another_version_of_the_same_fit(
+    shop: Shop, films: Dataset, two_genres: pl.DataFrame
+) -> None:
+    """It reads the weights of files and requests in the unit of today."""
+    watched, weighted = two_genres.with_columns(hours=1 + pl.int_range(pl.len()) % 5), {"weight": "hours"}
+    hours = shop.contest(films.model_copy(update=weighted), watched, "popularity")
+    assert shop.contest(films.model_copy(update=weighted), watched, "popularity").version == "1"
+    in_minutes = watched.with_columns(pl.col("hours") * 60)
+    minutes = shop.contest(films.model_copy(update=weighted), in_minutes, "popularity")
+    assert (minutes.version, minutes.moved, minutes.run_id) == ("2", True, hours.run_id)
+    assert minutes.facts["typical_weight"] == pytest.approx(60 * hours.facts["typical_weight"])
+
+
 def test_a_person_s_choice_is_respected_until_it_is_taken_back(
     shop: Shop, films: Dataset, two_genres: pl.DataFrame
 ) -> None:
