@@ -30,7 +30,7 @@ from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import Fit
 from pipeline.experiment.kept import kept_from_last, write_parts
 from pipeline.experiment.model_registry import ModelRegistry, Version
-from pipeline.experiment.packaging import FOLDER, data_of, package
+from pipeline.experiment.packaging import FOLDER, answers_by, data_of, package
 from pipeline.experiment.promotion import LEARNED_FROM, Contest, Decision
 from pipeline.experiment.tracking import Tracker
 from pipeline.inference.saved_fit import EMBEDDING_FILE, Material
@@ -243,7 +243,7 @@ def _key(fit: Fit, conf: Dataset, vocabulary: Vocabulary, about: pl.DataFrame, s
         vocabulary.fingerprint_with_labels,
         int(about.hash_rows().sum()) if about.width else 0,
         [f"{value:.6g}" for value in scale.facts().values() if value],  # no fit depends on the unit; its answers do
-        conf.inference.model_dump(mode="json"),
+        answers_by(conf),
         code_version("pipeline.experiment.model_code", conf.task.answers_with.rpartition(".")[0]),
     ]
     return key_of(decides)

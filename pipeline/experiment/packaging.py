@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,22 @@ _EVERY = ("dataframely", "mlflow", "numpy", "polars", "pyarrow", "pydantic", "Py
 """Packages that every model needs."""
 
 
+_OF_WHAT_IS_LEARNED_FROM = {
+    *("sample", "path", "sha256", "max_gigabytes", "database", "query", "asset", "period"),
+    *("where", "drop_duplicates", "max_bad_share"),
+}
+"""What `source` says of the data that was learned from, and not of how a file is read."""
+
+
+def answers_by(conf: Dataset) -> dict[str, Any]:
+    """The settings that decide how a model reads and answers, and not what it has learned."""
+    sections = {"source", "example", "tokens", "weight", "inference"}
+    told = conf.undescribed().model_dump(mode="json", include=sections)
+    return told | {
+        "source": {name: value for name, value in told["source"].items() if name not in _OF_WHAT_IS_LEARNED_FROM}
+    }
+
+
 def package(conf: Dataset, material: Material, facts: Mapping[str, Any], folder: Path) -> Model:
     """Write the model into a folder, as MLflow loads it, and return it.
 
@@ -31,7 +48,7 @@ def package(conf: Dataset, material: Material, facts: Mapping[str, Any], folder:
     """
     with tempfile.TemporaryDirectory() as name:
         data = Path(name) / FOLDER
-        model_type(conf).write(data, material, facts)
+        model_type(conf).write(data, replace(material, conf=conf), facts)
         model = Model.load(data)
         needed = requirements(material.fit, model.uses_index)
         example = model.example()

@@ -24,7 +24,7 @@ from pipeline.evaluation.metrics import measure
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.inference.known_tokens import KnownTokens
 from pipeline.inference.requests import Rows
-from pipeline.inference.saved_fit import FILES, Material, conf_of, load_fitted
+from pipeline.inference.saved_fit import FILES, Material, answer_by, conf_of, load_fitted
 from pipeline.similarity.nearest import evidence, similarities
 
 Array = npt.NDArray[Any]
@@ -66,6 +66,8 @@ class Model(ABC):
         folder.mkdir(parents=True)
         for name in FILES:
             shutil.copyfile(material.fit / name, folder / name)
+        if material.conf is not None:
+            answer_by(material.conf, folder)
         if material.space is not None:
             shutil.copyfile(material.space, folder / _SPACE)
         about = material.about

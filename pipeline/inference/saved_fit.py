@@ -29,6 +29,8 @@ class Material:
     """The raw records, which say what columns there are."""
     space: Path | None = None
     """`embedding.parquet` of another fit, if this one is of a method without a latent space."""
+    conf: Dataset | None = None
+    """The settings by which it reads and answers, resolved; None: those of the day of the fit."""
 
 
 def save_fitted(fitted: Fitted, method: str, conf: Dataset, run_id: str, folder: Path) -> None:
@@ -61,6 +63,12 @@ def load_fitted(folder: str | Path) -> Fitted:
     with np.load(folder / "weights.npz", allow_pickle=False) as file:
         weights = {name: file[name] for name in file.files}
     return estimator_type(method_of(folder)).restore(embedding, weights, conf_of(folder))
+
+
+def answer_by(conf: Dataset, folder: Path) -> None:
+    """Write settings into a copy of a fit, which may be older than they: its columns may have had other names."""
+    path = folder / "fit.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "conf": conf.model_dump(mode="json")}, indent=2))
 
 
 def method_of(folder: Path) -> str:

@@ -70,6 +70,21 @@ def test_weights_in_another_unit_make_another_version_of_the_same_fit(
     assert minutes.facts["typical_weight"] == pytest.approx(60 * hours.facts["typical_weight"])
 
 
+def test_settings_that_decide_no_fit_decide_how_a_new_version_of_it_reads_and_answers(
+    shop: Shop, films: Dataset, two_genres: pl.DataFrame
+) -> None:
+    """Columns have other names, and fewer films are asked for: the fit stays, and its model follows."""
+    hours = two_genres.with_columns(hours=1 + pl.int_range(pl.len()) % 5)
+    first = shop.contest(films.model_copy(update={"weight": "hours"}), hours, "popularity")
+    fewer = films.inference.model_copy(update={"top": 3})
+    today = films.model_copy(update={"weight": "length", "example": "member", "inference": fewer})
+    renamed = shop.contest(today, hours.rename({"hours": "length", "user": "member"}), "popularity")
+    assert (renamed.version, renamed.moved, renamed.run_id) == ("2", True, first.run_id)
+    conf = pipeline.load("films", shop.uri).conf
+    assert (conf.weight, conf.example, conf.inference.top) == ("length", "member", 3)
+    assert pipeline.load("models:/films/1", shop.uri).conf.weight == "hours"
+
+
 def test_a_person_s_choice_is_respected_until_it_is_taken_back(
     shop: Shop, films: Dataset, two_genres: pl.DataFrame
 ) -> None:
