@@ -219,7 +219,7 @@ def require_few_bad(conf: Dataset, where: str, counts: Counts, reasons: Callable
         told = reasons()
         raise PipelineError(
             f"{where}: {counts.quarantined:,} of {counts.read:,} records cannot be used, more than the {most:.1%} that "
-            f"`source.max_bad_share` allows: {told.sentence()}. {told.cure() or _BAD}"
+            f"`source.max_bad_share` allows: {told.sentence()}. {told.cure(conf.task.answer) or _BAD}"
         )
 
 

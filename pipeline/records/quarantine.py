@@ -28,10 +28,10 @@ _CURES = {
     "is no date": "Write dates like that, or name another column in `source.period`.",
     "is not above 0, and has no logarithm": "Leave them out with `source.where`; or say `log: false` in `task`, to "
     "learn such numbers as they are.",
-    "is no number": "Say how decimals are marked with `source.decimal`, or name another column; to predict a text say "
-    "`kind: classification`.",
+    "is no number": "Say how decimals are marked with `source.decimal`, or name another column.",
 }
 """What to do where many records cannot be used for one reason, by how the reason begins."""
+_A_TEXT_IS_AN_ANSWER_TOO = "To predict a text say `kind: classification`."
 
 
 class Why(NamedTuple):
@@ -87,10 +87,16 @@ class Reasons:
         more = len(self.counts) - len(told)
         return "; ".join(told) + (f"; and {more} more reasons" if more else "")
 
-    def cure(self) -> str:
-        """What to do, if most records cannot be used for one reason and conf has a key for it; otherwise empty."""
+    def cure(self, answer: str | None) -> str:
+        """What to do, if most records cannot be used for one reason and conf has a key for it; otherwise empty.
+
+        Args:
+            answer: the column that is predicted, if there is one.
+        """
         ((why, count),) = self.counts.most_common(1)
         said = next((cure for start, cure in _CURES.items() if why.reason.startswith(start)), "")
+        if why.reason.startswith("is no number") and why.column == answer:
+            said = f"{said} {_A_TEXT_IS_AN_ANSWER_TOO}"
         return said if 2 * count > len(self) else ""
 
 

@@ -223,6 +223,18 @@ def test_a_column_that_holds_something_else_is_told(
         clean(pl.DataFrame(frame), base, max_bad_share=0)
 
 
+@pytest.mark.parametrize(
+    ("weight", "price", "told"), [("often", "10", ""), ("1", "cheap", "To predict a text say `kind: classification`.")]
+)
+def test_only_where_the_answer_is_a_text_it_tells_how_to_predict_one(
+    clean: Callable[..., Records], weight: str, price: str, told: str
+) -> None:
+    frame = pl.DataFrame({"id": ["h"], "words": [["a"]], "price": [price], "area": [weight]})
+    with pytest.raises(PipelineError) as refused:
+        clean(frame, HOMES, max_bad_share=0)
+    assert str(refused.value).endswith(f"or name another column. {told}".rstrip())
+
+
 def test_conf_loads_with_every_setting_of_a_source(write_conf: Callable[..., Path]) -> None:
     source = {"path": "r.csv", "where": "a > 1", "rename": {"b": "a"}, "drop_duplicates": ["a"], "encoding": "latin-1"}
     loaded = load(write_conf("any", {**PAIRS, "source": source})).source
