@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 
 from pipeline.errors import PipelineError
+from pipeline.records.cleaning import LARGEST
 
 Rows = Sequence[Mapping[str, Any]]
 """A request: for each row, values by the names of the columns."""
@@ -99,6 +100,9 @@ def column(name: str, values: list[Any], dtype: pl.DataType) -> pl.Series:
         if value is not None and not fits:
             kind = "a number" if dtype.is_numeric() else f"a value of {dtype}"
             raise PipelineError(f"row {i + 1}, {name}: is {short(value)}, and {kind} is asked for.")
+        if isinstance(values[i], float) and abs(values[i]) > LARGEST:  # as in the source
+            said = f"is {short(value)}, and a number up to {LARGEST:g} is asked for"
+            raise PipelineError(f"row {i + 1}, {name}: {said}.")
     return pl.Series(name, values, dtype=dtype, strict=False)
 
 

@@ -19,7 +19,7 @@ from pipeline.records.quarantine import Quarantine, Why
 from pipeline.records.source.batch import Batch
 from pipeline.records.times import LIKE, are_numbers, as_time, time_column
 
-_LARGEST = 1e100
+LARGEST = 1e100
 """The largest number that can be used: its square still is one."""
 
 
@@ -210,7 +210,7 @@ class Cleaner:
                 mark = "comma" if self.decimals.get(column) == "," else "point"
                 yield _Rule(Why(f"is no number with a decimal {mark}", column), value.is_nan())
             yield _Rule(Why("is not finite", column), value.is_infinite())
-            yield _Rule(Why(f"is beyond {_LARGEST:g}", column), value.abs() > _LARGEST)
+            yield _Rule(Why(f"is beyond {LARGEST:g}", column), value.abs() > LARGEST)
             if number.above_0:
                 yield _Rule(Why(f"is not above 0, {number.above_0}", column), value <= 0)
         for tokens in conf.tokens:

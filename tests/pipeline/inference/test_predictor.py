@@ -95,6 +95,8 @@ def test_what_is_missing_or_unknown_is_no_error(priced: NumberPredictor) -> None
     ("row", "said"),
     [
         ({"area": "large"}, "row 1, area: is 'large', and a number is asked for"),
+        ({"area": float("inf")}, "row 1, area: is inf, and a number up to 1e\\+100 is asked for"),
+        ({"area": "-1e300"}, "row 1, area: is '-1e300', and a number up to 1e\\+100 is asked for"),
         ({"area": True}, "row 1, area: is True, and a number"),
         ({"area": [1]}, "row 1, area: is"),
         ({"aera": 1}, "row 1: there is no column 'aera', did you mean 'area'"),
