@@ -78,6 +78,8 @@ def _explain(error: ValidationError, root: yaml.Node | None, path: Path) -> str:
     first = min(error.errors(), key=lambda found: found["type"] != "unknown_key")
     context = first.get("ctx", {})
     where = [*first["loc"]]
+    if where == ["name"]:
+        return f"{path}: the file has the name of its dataset: take letters, digits and _, no digit first."
     if "key" in context:
         where.append(context["key"])
     if where[:1] == ["dimensions"] and _key(root, "dimension") is not None:  # the name by which it was written

@@ -167,6 +167,14 @@ def test_a_file_that_is_no_dataset_is_told_so(tmp_path: Path, text: str, sentenc
         load(path)
 
 
+@pytest.mark.parametrize("name", ["2024", "song-plays"])
+def test_a_file_that_cannot_name_a_dataset_is_told_so(
+    minimal: dict[str, Any], write_conf: Callable[..., Path], name: str
+) -> None:
+    with pytest.raises(PipelineError, match=f"{name}.yaml: the file has the name of its dataset: take letters, digits"):
+        load(write_conf(name, minimal))
+
+
 def test_two_files_of_one_name_are_told(tmp_path: Path) -> None:
     for ending in ("yaml", "yml"):
         (tmp_path / f"books.{ending}").write_text("seed: 1\n")
