@@ -24,7 +24,7 @@ class InVocabulary:
         fitted: Fitted,
         vocabulary: Vocabulary,
         predicts_tokens: bool,
-        scales: Scales = (UNWEIGHTED, UNWEIGHTED),
+        scales: Scales = (UNWEIGHTED, None),
         classes: tuple[Sequence[str], Sequence[str]] = ((), ()),
     ) -> None:
         """Wrap a fit.
