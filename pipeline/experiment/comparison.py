@@ -14,7 +14,7 @@ import numpy.typing as npt
 import polars as pl
 
 from pipeline.config.task import Task
-from pipeline.estimators import EMBEDDING, PCA, estimator_type
+from pipeline.estimators import EMBEDDING, PCA, estimator_type, run_name
 from pipeline.evaluation.bootstrap import FEWEST, difference, interval, n_independent, resampled
 from pipeline.evaluation.metrics import Metric, judged_part, measure
 from pipeline.evaluation.seeds import SeedChance
@@ -39,9 +39,9 @@ class Comparison:
     about: Mapping[str, Any]
     """part, n_examples, n_groups (None without groups), alike (the most frequent answer, and how many examples have it;
     None where tokens are the answer), seeds (how many the intervals cover), vocabulary_size, metrics
-    (name -> meaning, the primary one first), lower_is_better and shows_signal (the names of those), weight (a column,
-    or None), split (a sentence, or None), best and smallest (learned D, by validation), worth (learned D -> PCA's D).
-    """
+    (name -> meaning, the primary one first), lower_is_better and shows_signal (the names of those), predicts_tokens,
+    weight (a column, or None), split (a sentence, or None), best and smallest (learned D, by validation), worth
+    (learned D -> PCA's D)."""
 
     @classmethod
     def of(
@@ -128,8 +128,7 @@ class Comparison:
     @property
     def swept_methods(self) -> list[str]:
         """The methods with a D to choose: the learned embedding, then PCA, then others."""
-        found = {fit.method for fit in self.swept} - {EMBEDDING, PCA}
-        return [EMBEDDING, PCA, *sorted(found)]
+        return [EMBEDDING, PCA, *sorted({fit.method for fit in self.swept} - {EMBEDDING, PCA})]
 
     @property
     def best(self) -> Fit:
@@ -142,6 +141,10 @@ class Comparison:
         found: int | None = self.about["smallest"] or self.about["best"]
         return found
 
+    def method(self, fit: str) -> str:
+        """The method of a fit, by its name."""
+        return str(self.frame.row(by_predicate=pl.col("fit") == fit, named=True)["method"])
+
     def verdict(self, fit: str, against: str, metric: str) -> dict[str, Any]:
         """The row of `differences` for two fits, by their names, and a metric."""
         return self.differences.row(
@@ -152,14 +155,10 @@ class Comparison:
     def told_pairs(self) -> list[tuple[str, str]]:
         """Pairs that people ask for: learned against others of the same D, the one to take against fits without a D."""
         learned, fits = self.frame.filter(method=EMBEDDING)["dimension"], set(self.frame["fit"])
-        same = [
-            (f"{EMBEDDING} D={d}", f"{method} D={d}")
-            for method in self.swept_methods[1:]
-            for d in learned
-            if f"{method} D={d}" in fits
-        ]
+        pairs = product(self.swept_methods[1:], learned)
+        same = [(run_name(EMBEDDING, d), other) for method, d in pairs if (other := run_name(method, d)) in fits]
         others = self.frame.filter(~pl.col("method").is_in(self.swept_methods))["fit"]
-        return same + [(f"{EMBEDDING} D={self.taken}", other) for other in others if self.taken is not None]
+        return same + [(run_name(EMBEDDING, self.taken), other) for other in others if self.taken is not None]
 
     def save(self, folder: Path) -> None:
         """Write `comparison.parquet`, `differences.parquet` and the picture `sweep.png`."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from scipy import special
 
-from pipeline.estimators import EMBEDDING, PCA, estimator_type
+from pipeline.estimators import EMBEDDING, PCA, estimator_type, run_name
 from pipeline.evaluation.bootstrap import FEWEST, LEVEL
 from pipeline.experiment.comparison import Comparison
 
@@ -62,7 +62,7 @@ def without_signal(comparison: Comparison) -> str | None:
     blind = [name for name in comparison.frame["method"].unique() if estimator_type(name).ignores_examples]
     if not blind or comparison.taken is None:
         return None
-    best = {f"{EMBEDDING} D={d}" for d in (comparison.about["best"], comparison.taken)}
+    best = {run_name(EMBEDDING, d) for d in (comparison.about["best"], comparison.taken)}
     return None if any(_verdict(comparison, fit, blind[0]) == "better" for fit in best) else blind[0]
 
 
@@ -70,7 +70,7 @@ def _no_signal(comparison: Comparison, blind: str) -> str:
     """A sentence that the primary metric shows no signal, and which other metrics do."""
     primary, *others = comparison.metrics
     others = [name for name in others if name in comparison.about.get("shows_signal", others)]
-    best = f"{EMBEDDING} D={comparison.about['best']}"
+    best = run_name(EMBEDDING, comparison.about["best"])
     shown = [name for name in others if _is_sure(comparison.verdict(best, blind, name), len(others))]
     but = f" {listed(shown)} {'shows' if len(shown) == 1 else 'show'} one." if shown else ""
     return (
@@ -145,12 +145,12 @@ def _worth(comparison: Comparison, is_blind: bool) -> str:
         is_blind: whether no signal is shown, so that there is nothing by which others could differ.
     """
     found = {against: _verdict(comparison, fit, against) for fit, against in comparison.told_pairs()}
-    beside_pca = [verdict for against, verdict in found.items() if against.startswith(f"{PCA} D=")]
-    others = {against: verdict for against, verdict in found.items() if not against.startswith(f"{PCA} D=")}
+    beside_pca = [verdict for against, verdict in found.items() if comparison.method(against) == PCA]
+    others = {against: verdict for against, verdict in found.items() if comparison.method(against) != PCA}
     said = _beside_pca(beside_pca)
     if set(beside_pca) == {"better"}:
         if set(others.values()) == {"better"}:
-            n = len({name.partition(" D=")[0] for name in others})
+            n = len({comparison.method(name) for name in others})
             said += f", and {_ALL_OTHERS.get(n, f'all {n} other baselines')}"
         said += _reached(comparison)
     better = [name for name, verdict in others.items() if verdict == "worse"]
@@ -175,7 +175,7 @@ def _reached(comparison: Comparison) -> str:
 def is_beyond_pca(comparison: Comparison, dimension: int | None) -> bool:
     """Whether a learned D is shown to be better than PCA of every D, and PCA had more dimensions than it, too."""
     every = comparison.frame.filter(method=PCA)["fit"]
-    found = {_verdict(comparison, f"{EMBEDDING} D={dimension}", pca) for pca in every}
+    found = {_verdict(comparison, run_name(EMBEDDING, dimension), pca) for pca in every}
     return found == {"better"} and most_of_pca(comparison) > (dimension or 0)
 
 

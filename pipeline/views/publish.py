@@ -19,7 +19,7 @@ import polars as pl
 
 from pipeline.config.dataset import Dataset
 from pipeline.embedding import Embedding
-from pipeline.estimators import PCA
+from pipeline.estimators import PCA, run_name
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.code_version import code_version
 from pipeline.experiment.comparison import Comparison
@@ -101,7 +101,7 @@ def write_report(
         The report, and the fit that it shows.
     """
     best = comparison.best
-    beside = {fit.name: fit for fit in comparison.fits}.get(f"pca D={best.dimension}")
+    beside = {fit.name: fit for fit in comparison.fits}.get(run_name(PCA, best.dimension))
     folder = tracker.folder(best.run_id)
     embedding = _embedding(best, tracker)
     pictures = {f"{best.name}: names stand where there is room, those of frequent tokens first": folder / "map.png"}
