@@ -15,7 +15,7 @@ import polars as pl
 
 from pipeline.config.dataset import Dataset
 from pipeline.embedding import Embedding
-from pipeline.estimators import EMBEDDING
+from pipeline.estimators import EMBEDDING, PCA
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.champion import Champion
 from pipeline.experiment.comparison import Comparison
@@ -23,6 +23,7 @@ from pipeline.experiment.fits import STABILITY, Fit
 from pipeline.experiment.tracking import Tracker
 from pipeline.records.ingest import Records
 from pipeline.schemas import Examples, Tokens
+from pipeline.views.tables import verdict_in_words
 from pipeline.vocabulary.drift import drift
 from pipeline.vocabulary.vocabulary import Vocabulary
 
@@ -140,15 +141,13 @@ def of_stability(fits: Sequence[Fit]) -> list[dg.AssetCheckResult]:
 
 def of_comparison(comparison: Comparison) -> list[dg.AssetCheckResult]:
     """Check the comparison: the verdicts of the learned embedding against PCA at the same D."""
-    pairs_of_same = [(fit, against) for fit, against in comparison.told_pairs() if against.startswith("pca D=")]
-    metric = comparison.metrics[0] if comparison.metrics else None
-    told = {fit: comparison.verdict(fit, against, metric) for fit, against in pairs_of_same} if metric else {}
-    said = {
-        fit: f"{row['verdict']} {row['difference']:+.4f} [{row['low']:+.4f}, {row['high']:+.4f}]"
-        for fit, row in told.items()
-    }
-    passed = all(row["verdict"] == "better" for row in told.values())
-    return [_result("learned_beats_pca", passed, {"metric": metric or "nothing was held out", **said})]
+    if not comparison.metrics:
+        return [_result("learned_beats_pca", True, {"metric": "nothing was held out"})]
+    metric = comparison.metrics[0]
+    pairs = [(fit, against) for fit, against in comparison.told_pairs() if comparison.method(against) == PCA]
+    passed = all(comparison.verdict(*pair, metric)["verdict"] == "better" for pair in pairs)
+    said = {fit: verdict_in_words(comparison, fit, against, metric) for fit, against in pairs}
+    return [_result("learned_beats_pca", passed, {"metric": metric, **said})]
 
 
 def of_champion(champion: Champion) -> list[dg.AssetCheckResult]:

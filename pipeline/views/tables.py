@@ -79,9 +79,17 @@ def verdict_cells(comparison: Comparison, n_metrics: int = TOLD) -> list[list[st
     metrics = comparison.metrics[:n_metrics]
     rows = [["fit", "against", *metrics]]
     for fit, against in comparison.told_pairs() if metrics else []:
-        found = [comparison.verdict(fit, against, name) for name in metrics]
-        rows.append([fit, against, *(_told(one, _largest(comparison, one["metric"])) for one in found)])
+        rows.append([fit, against, *(verdict_in_words(comparison, fit, against, name) for name in metrics)])
     return rows
+
+
+def verdict_in_words(comparison: Comparison, fit: str, against: str, metric: str) -> str:
+    """The verdict on two fits by a metric, with their difference and its interval."""
+    found = comparison.verdict(fit, against, metric)
+    size = abs(found["difference"])
+    digits = 0 if size >= 100 else 1 if size >= 10 else max(4, decimals(_largest(comparison, metric)))
+    value, *ends = (f"{found[name]:+,.{digits}f}" for name in ("difference", "low", "high"))
+    return f"{found['verdict']} {value}" + (f" [{ends[0]}, {ends[1]}]" if np.isfinite(found["low"]) else "")
 
 
 def verdict_sentences(comparison: Comparison) -> list[str]:
@@ -202,13 +210,6 @@ def _fitting(lines_of: Callable[[int], list[str]], most: int, width: int) -> lis
     """The lines of a table with as many of its `most` metrics as fit into the width, but at least one."""
     tried = (lines_of(n) for n in range(most, 0, -1))
     return next((lines for lines in tried if max(map(len, lines)) <= width), lines_of(min(most, 1)))
-
-
-def _told(found: Mapping[str, Any], largest: float) -> str:
-    size = abs(found["difference"])
-    digits = 0 if size >= 100 else 1 if size >= 10 else max(4, decimals(largest))
-    value, *ends = (f"{found[name]:+,.{digits}f}" for name in ("difference", "low", "high"))
-    return f"{found['verdict']} {value}" + (f" [{ends[0]}, {ends[1]}]" if np.isfinite(found["low"]) else "")
 
 
 def _aligned(cells: Sequence[Sequence[str]], left: int) -> list[str]:

@@ -17,6 +17,7 @@ from pipeline.experiment.fits import Fit
 from pipeline.experiment.tracking import Tracker
 from pipeline.records.ingest import ingest
 from pipeline.tasks.missing_tokens import MissingTokens
+from pipeline.tasks.regression import Regression
 from pipeline.vocabulary.vocabulary import Vocabulary
 from tests.conftest import encoded_from
 
@@ -89,6 +90,18 @@ def test_neighbours_that_do_not_hold_warn() -> None:
     assert not fails.passed
     assert fails.severity == dg.AssetCheckSeverity.WARN
     assert none.passed
+
+
+def test_errors_in_a_tiny_unit_are_told_in_digits_that_are_not_0() -> None:
+    target = np.random.default_rng(0).uniform(1e-9, 9e-9, 40)
+    fits = [Fit("rates", method, 2, method, "1", False, {"fit_seconds": 1.0}) for method in ("embedding", "pca")]
+    evaluated = [
+        pl.DataFrame({"example": [f"e{i:02d}" for i in range(40)], "target": target, "predicted": target + error})
+        for error in (1e-10, 2e-9)
+    ]
+    task = Regression(kind="regression", target="rate", log=False)
+    (better,) = checks.of_comparison(Comparison.of(fits, 100, task, {"test": evaluated}))
+    assert str(better.metadata["embedding D=2"].value).startswith("better -0.00000000190 [-0.00000000190, -0.0000000")
 
 
 def test_a_learned_embedding_that_is_not_better_than_pca_warns() -> None:
