@@ -8,6 +8,7 @@ import numpy as np
 
 from assets.metadata import AT_ONCE, SCHEMA, facts, rounded, schema_of, table_of, written
 from assets.resources import MLflow
+from pipeline.evaluation.bootstrap import LEVEL
 from pipeline.evaluation.metrics import Metric
 from pipeline.experiment.fits import REPLICA_SECONDS, STABILITY, Fit
 from pipeline.schemas import EmbeddingRows
@@ -75,7 +76,8 @@ def _of_primary(fits: Sequence[Fit], primary: Metric) -> dict[str, Any]:
         if values:
             best = (max if primary.higher_is_better else min)(values.values())
             cells = [(fit.name, _with_interval(fit.metrics, name)) for fit in fits if fit.name in values]
-            return {f"best {primary.name}": rounded(best), name: table_of(["fit", "value, 95% interval"], cells)}
+            head = ["fit", f"value, {LEVEL:.0%} interval"]
+            return {f"best {primary.name}": rounded(best), name: table_of(head, cells)}
     return {}
 
 

@@ -66,12 +66,13 @@ def _replicas(comparison: Comparison) -> list[list[str]]:
 
 def _written(comparison: Comparison, name: str, row: Mapping[str, Any]) -> str:
     value, half = row[name], (row[f"{name}_high"] - row[f"{name}_low"]) / 2
-    digits = decimals(_largest(comparison, name))
+    digits = decimals_of(comparison, name)
     return f"{value:,.{digits}f}" + (f" ±{half:,.{digits}f}".replace("±0.", "±.") if np.isfinite(half) else "")
 
 
-def _largest(comparison: Comparison, metric: str) -> float:
-    return float(comparison.frame[metric].abs().max())  # type: ignore[arg-type]
+def decimals_of(comparison: Comparison, metric: str) -> int:
+    """How many decimals the table shows of a metric."""
+    return decimals(float(comparison.frame[metric].abs().max()))  # type: ignore[arg-type]
 
 
 def verdict_cells(comparison: Comparison, n_metrics: int = TOLD) -> list[list[str]]:
@@ -87,7 +88,7 @@ def verdict_in_words(comparison: Comparison, fit: str, against: str, metric: str
     """The verdict on two fits by a metric, with their difference and its interval."""
     found = comparison.verdict(fit, against, metric)
     size = abs(found["difference"])
-    digits = 0 if size >= 100 else 1 if size >= 10 else max(4, decimals(_largest(comparison, metric)))
+    digits = 0 if size >= 100 else 1 if size >= 10 else max(4, decimals_of(comparison, metric))
     value, *ends = (f"{found[name]:+,.{digits}f}" for name in ("difference", "low", "high"))
     return f"{found['verdict']} {value}" + (f" [{ends[0]}, {ends[1]}]" if np.isfinite(found["low"]) else "")
 

@@ -15,7 +15,7 @@ import yaml
 
 from pipeline.config.dataset import Dataset
 from pipeline.embedding import Embedding
-from pipeline.evaluation.metrics import decimals
+from pipeline.evaluation.bootstrap import LEVEL
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment import moved
 from pipeline.experiment.comparison import Comparison
@@ -111,6 +111,7 @@ def report_page(
             metrics=comparison.about["metrics"],
             contest=tables.ranked_cells(comparison),
             verdicts=tables.verdict_cells(comparison),
+            level=f"{LEVEL:.0%}",
             sweep=_base64(sweep) if sweep else None,
             sweep_in_words=_sweep_in_words(comparison) if sweep else "",
             fingerprint=examples.fingerprint,
@@ -192,7 +193,7 @@ def _stability(shown: Shown) -> list[str]:
 def _sweep_in_words(comparison: Comparison) -> str:
     metric = comparison.metrics[0]
     values = comparison.frame.filter(pl.col("method").is_in([fit.method for fit in comparison.swept]))
-    digits = decimals(float(comparison.frame[metric].abs().max()))  # type: ignore[arg-type]
+    digits = tables.decimals_of(comparison, metric)
     words = ", ".join(f"{name} {value:,.{digits}f}" for name, value in values.select("fit", metric).rows())
     return f"Quality ({metric}) and seconds of the fit against D: {words}."
 
