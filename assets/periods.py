@@ -19,8 +19,8 @@ from pipeline.config.dataset import Dataset
 from pipeline.config.records import Source
 from pipeline.records.columns import roles
 from pipeline.records.ingest import Records
-from pipeline.records.part_folders import parts_of
-from pipeline.records.parts import read_periods
+from pipeline.records.ingest_periods import read_periods
+from pipeline.records.period_folders import facts_of_periods
 from pipeline.records.survey import Survey, survey
 
 _SOURCE = {name: True for name in Source.model_fields if name not in ("path", "sha256")}
@@ -82,19 +82,19 @@ def _raw_records_asset(conf: Dataset, conf_folder: Path) -> dg.AssetsDefinition:
                 conf, conf_folder, scratch, periods, _code_version(context), before, asked, downloads=downloads
             )
         context.log.info(f"{conf.name}: {len(read.keys)} of {len(periods.rows)} periods were read: {_some(read.keys)}")
-        parts = parts_of(read.records)
+        made = facts_of_periods(read.records)
         for one in read.keys:
-            said = metadata.of_period(parts[one])
+            said = metadata.of_period(made[one])
             if asked is not None:
                 context.add_asset_metadata(said, partition_key=one)
                 continue
-            tags = {"dagster/data_version": data_version(parts[one]["content"]).value}
+            tags = {"dagster/data_version": data_version(made[one]["content"]).value}
             context.log_event(dg.AssetMaterialization(context.asset_key, partition=one, metadata=said, tags=tags))
         return dg.MaterializeResult(
             value=read.records,
-            data_version=data_version({one: facts["content"] for one, facts in parts.items()}),
+            data_version=data_version({one: facts["content"] for one, facts in made.items()}),
             metadata={
-                "periods": f"{len(parts)}, of which {len(read.keys)} were read now: {_some(read.keys)}",
+                "periods": f"{len(made)}, of which {len(read.keys)} were read now: {_some(read.keys)}",
                 **metadata.of_records(read.records, conf.name, roles(conf)),
             },
             check_results=checks.of_records(read.records, conf),

@@ -15,7 +15,7 @@ from assets.store import Store
 from assets.versions import Versions
 from pipeline.errors import PipelineError, first_line
 from pipeline.records.ingest import Records
-from pipeline.records.part_folders import is_divided, join
+from pipeline.records.period_folders import is_by_period, join
 from pipeline.secrets import masked
 
 VALUES = "embedding_values"
@@ -91,7 +91,7 @@ class FolderIOManager(dg.IOManager):
 
         def finish(made: Mapping[str, Path]) -> None:
             for name, folder in made.items():
-                current = self.previous(dg.AssetKey([*prefix, name]), Records) if is_divided(folder) else None
+                current = self.previous(dg.AssetKey([*prefix, name]), Records) if is_by_period(folder) else None
                 if current is not None:
                     join(folder, current.folder)
             if self.store is not None:

@@ -46,7 +46,7 @@ def _taken(batch: Batch, rows: list[int]) -> Batch:
     return Batch(batch.frame[rows], batch.file, batch.lines[rows], raw)
 
 
-class Part:
+class PeriodRecords:
     """The records of a period while they are read."""
 
     def __init__(

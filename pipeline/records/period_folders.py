@@ -19,17 +19,17 @@ from pipeline.records.ingest import ABOUT, Records
 from pipeline.records.quarantine import FILE, Quarantine
 
 
-def part(folder: Path, one: str) -> Path:
+def period_folder(folder: Path, one: str) -> Path:
     """The folder of a period among the records of all."""
     return folder / f"period={one}"
 
 
-def parts_of(records: Records) -> dict[str, Any]:
+def facts_of_periods(records: Records) -> dict[str, Any]:
     """What is known of each period, by its key; of records that are not divided, nothing."""
     return dict(_about(records.folder).get("periods", {}))
 
 
-def is_divided(folder: Path) -> bool:
+def is_by_period(folder: Path) -> bool:
     """Whether a folder holds records by period."""
     return "periods" in _about(folder)
 
@@ -49,8 +49,8 @@ def join(folder: Path, current: Path) -> None:
         if one not in {*own["read"], *own["gone"]} and facts["made_by"] in made_by and own["periods"].get(one) != facts
     }
     for one in newer:
-        shutil.rmtree(part(folder, one), ignore_errors=True)
-        link(part(current, one), part(folder, one))
+        shutil.rmtree(period_folder(folder, one), ignore_errors=True)
+        link(period_folder(current, one), period_folder(folder, one))
     if newer:
         write_about(folder, own | {"periods": own["periods"] | newer})
 
@@ -62,21 +62,21 @@ def write_about(folder: Path, own: dict[str, Any]) -> None:
         folder: of the records.
         own: what is known of each period, in `periods`, and of the run that read some of them.
     """
-    parts = dict(sorted(own["periods"].items()))
-    version = " ".join(f"{one} {facts['version']}" for one, facts in parts.items())
-    bad = [part(folder, one) / FILE for one, facts in parts.items() if facts["counts"]["quarantined"]]
+    periods = dict(sorted(own["periods"].items()))
+    version = " ".join(f"{one} {facts['version']}" for one, facts in periods.items())
+    bad = [period_folder(folder, one) / FILE for one, facts in periods.items() if facts["counts"]["quarantined"]]
     if bad:
         pl.scan_parquet(bad, hive_partitioning=False, glob=False).sink_parquet(folder / FILE)
     else:
         with Quarantine(folder):
             pass
     checksums: dict[str, str] = {}
-    for facts in parts.values():
+    for facts in periods.values():
         checksums |= facts["checksums"]
     about = own | {
-        "periods": parts,
+        "periods": periods,
         "version": hashlib.sha256(version.encode()).hexdigest()[:32],
-        "counts": asdict(_sum(Counts(**facts["counts"]) for facts in parts.values())),
+        "counts": asdict(_sum(Counts(**facts["counts"]) for facts in periods.values())),
         "checksums": checksums,
     }
     (folder / ABOUT).write_text(json.dumps(about))

@@ -14,8 +14,8 @@ from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError, nearest
 from pipeline.records.columns import needed_columns
 from pipeline.records.ingest import Records, require_few_bad, require_some, usual_decimal
-from pipeline.records.part_folders import link, part, parts_of, write_about
-from pipeline.records.period_part import Part, by_period
+from pipeline.records.period_folders import facts_of_periods, link, period_folder, write_about
+from pipeline.records.period_records import PeriodRecords, by_period
 from pipeline.records.periods import condition, require_dates, source_column
 from pipeline.records.quarantine import Quarantine, Reasons
 from pipeline.records.record_files import write
@@ -74,7 +74,7 @@ def read_periods(
                 f"{name(conf.source)}: has no rows of the period {one!r}, {nearest(one, found.rows)} Materialise "
                 f"{conf.name}/periods, which looks for new ones."
             )
-    old = {} if before is None else parts_of(before)
+    old = {} if before is None else facts_of_periods(before)
     own = {one: facts for one, facts in old.items() if facts["made_by"] == made_by and one in found.rows}
     stale = [one for one in found.rows if _has_changed(one, own, found)] if asked is None else sorted(asked)
     try:
@@ -82,7 +82,7 @@ def read_periods(
         kept = {one: facts for one, facts in own.items() if one not in stale}
         for one in kept:
             assert before is not None
-            link(part(before.folder, one), part(folder, one))
+            link(period_folder(before.folder, one), period_folder(folder, one))
         said = {} if before is None else dict(before.found)
         if stale or not found.rows:
             made, said = _read(conf, conf_folder, folder, found, stale, downloads or folder.with_name("downloads"))
@@ -111,31 +111,33 @@ def _read(
     source = _opened(conf, conf_folder, found, stale, downloads)
     decimals = dict.fromkeys((number.column for number in conf.numbers()), conf.source.decimal or usual_decimal(source))
     like = next((pl.read_parquet_schema(path) for path in Records(folder).files), None)
-    parts: dict[str, Part] = {}
+    under_way: dict[str, PeriodRecords] = {}
     with ExitStack() as stack:
 
-        def made(one: str) -> Part:
-            if one not in parts:
-                part(folder, one).mkdir()
-                quarantine = stack.enter_context(Quarantine(part(folder, one)))
-                parts[one] = Part(one, part(folder, one), conf, source.schema, quarantine, decimals)
-            return parts[one]
+        def made(one: str) -> PeriodRecords:
+            if one not in under_way:
+                period_folder(folder, one).mkdir()
+                quarantine = stack.enter_context(Quarantine(period_folder(folder, one)))
+                under_way[one] = PeriodRecords(
+                    one, period_folder(folder, one), conf, source.schema, quarantine, decimals
+                )
+            return under_way[one]
 
         def files() -> Iterator[tuple[Path, pl.DataFrame]]:
             for batch in source.batches():
                 for one, some in by_period(batch, conf, frozenset(stale)):
                     made(one).add(some)
-                is_much = sum(each.size for each in parts.values()) > _WAITING
-                full = [each for each in parts.values() if is_much or each.size > BYTES or each.height > ROWS]
+                is_much = sum(each.size for each in under_way.values()) > _WAITING
+                full = [each for each in under_way.values() if is_much or each.size > BYTES or each.height > ROWS]
                 yield from (each.next_file(like) for each in full if each.height)
             yield from (made(one).next_file(like) for one in stale if made(one).height)
 
         for _ in side_by_side(write, files()):
             pass
-    for each in parts.values():
+    for each in under_way.values():
         each.require_decimals()
     _require_alike(conf, folder)
-    about = {one: _of_part(parts[one], found.content(one), source.checksums) for one in stale}
+    about = {one: _facts(under_way[one], found.content(one), source.checksums) for one in stale}
     said = {
         f"decimals of {column}": mark for column, mark in decimals.items() if source.schema.get(column) == pl.String
     }
@@ -154,7 +156,7 @@ def _opened(conf: Dataset, conf_folder: Path, found: Survey, stale: Sequence[str
     return source
 
 
-def _of_part(made: Part, content: list[list[str]], checksums: Mapping[str, str]) -> dict[str, Any]:
+def _facts(made: PeriodRecords, content: list[list[str]], checksums: Mapping[str, str]) -> dict[str, Any]:
     return {
         "version": uuid4().hex,
         "counts": asdict(made.counts),

@@ -14,11 +14,11 @@ from pipeline.config.dataset import Dataset
 from pipeline.config.files import load
 from pipeline.errors import PipelineError
 from pipeline.examples.encoding import encode_records
-from pipeline.records import parts as module
+from pipeline.records import ingest_periods as module
 from pipeline.records.cleaning import Counts
 from pipeline.records.ingest import Records, ingest
-from pipeline.records.part_folders import is_divided, join, part, parts_of
-from pipeline.records.parts import Read, read_periods
+from pipeline.records.ingest_periods import Read, read_periods
+from pipeline.records.period_folders import facts_of_periods, is_by_period, join, period_folder
 from pipeline.records.source import tables
 from pipeline.records.survey import Survey, survey
 from pipeline.vocabulary.counted import count
@@ -105,7 +105,7 @@ def test_of_a_source_that_grew_only_what_is_new_is_read(source: Callable[..., So
     assert made.read().keys == ["2024-03"]
     assert len(made.records) == 180
     assert made.records.version != before.version
-    same = part(before.folder, "2024-01"), part(made.records.folder, "2024-01")
+    same = period_folder(before.folder, "2024-01"), period_folder(made.records.folder, "2024-01")
     assert len({(folder / "records-00000.parquet").stat().st_ino for folder in same}) == 1
 
 
@@ -140,7 +140,7 @@ def test_a_period_that_is_gone_goes_and_settings_that_decide_records_begin_anew(
     made.read()
     path.unlink()
     assert made.read().keys == []
-    assert list(parts_of(made.records)) == ["2024-01"]
+    assert list(facts_of_periods(made.records)) == ["2024-01"]
     assert made.read(made_by="v2").keys == ["2024-01"]
 
 
@@ -181,11 +181,11 @@ def test_one_period_that_is_asked_for_is_read_whether_it_changed_or_not(source: 
     first = write(made, 1)
     write(made, 2)
     assert made.read(["2024-02"]).keys == ["2024-02"]
-    assert list(parts_of(made.records)) == ["2024-02"]
+    assert list(facts_of_periods(made.records)) == ["2024-02"]
     assert made.read().keys == ["2024-01"]
     spoil(first)
     assert made.read(["2024-02"]).keys == ["2024-02"]
-    assert list(parts_of(made.records)) == ["2024-01", "2024-02"]
+    assert list(facts_of_periods(made.records)) == ["2024-01", "2024-02"]
     with pytest.raises(PipelineError, match=r"no rows of the period '2024-13'.* Materialise sales/periods"):
         made.read(["2024-13"])
 
@@ -200,16 +200,16 @@ def test_runs_that_read_at_the_same_time_keep_what_each_has_read(source: Callabl
     other = made.read(["2024-01", "2024-03"]).records
     join(own.folder, other.folder)
     joined = Records(own.folder)
-    assert {one: facts["version"] for one, facts in parts_of(joined).items()} == {
-        "2024-01": parts_of(other)["2024-01"]["version"],
-        "2024-02": parts_of(Records(own.folder))["2024-02"]["version"],
-        "2024-03": parts_of(other)["2024-03"]["version"],
+    assert {one: facts["version"] for one, facts in facts_of_periods(joined).items()} == {
+        "2024-01": facts_of_periods(other)["2024-01"]["version"],
+        "2024-02": facts_of_periods(Records(own.folder))["2024-02"]["version"],
+        "2024-03": facts_of_periods(other)["2024-03"]["version"],
     }
     at_once = made.at_once()
     assert joined.frame.collect().equals(at_once.frame.collect())
     assert len(joined) == 180
-    assert is_divided(joined.folder)
-    assert not is_divided(at_once.folder)
+    assert is_by_period(joined.folder)
+    assert not is_by_period(at_once.folder)
 
 
 def test_batches_of_mixed_periods_wait_in_bounded_memory(
