@@ -176,7 +176,7 @@ def factors_of(fitted: Fitted) -> Factors | None:
     return fitted.factors if isinstance(fitted, Factored) else None
 
 
-class Place(NamedTuple):
+class Position(NamedTuple):
     """Which fit of how many is running, counted from 1."""
 
     number: int
@@ -199,8 +199,8 @@ class Watch:
     """Called with the seconds that an earlier process spent, when this one resumes."""
     checkpoints: Path | None = None
     """A folder for the state of a long training; the same fit resumes from the state that it finds there."""
-    place: Place | None = None
-    shows_progress: bool = True  # in a bar, with its place, or in lines
+    position: Position | None = None
+    shows_progress: bool = True  # in a bar, with its position, or in lines
 
 
 @dataclass(frozen=True)

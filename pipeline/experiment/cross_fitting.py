@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from pipeline.config.dataset import Dataset
-from pipeline.embedding import Estimator, Fitted, Place, Watch
+from pipeline.embedding import Estimator, Fitted, Position, Watch
 from pipeline.evaluation.seeds import SeedChance
 from pipeline.examples.example_set import ExampleSet
 from pipeline.examples.sparse_examples import HELD_OUT, SparseExamples
@@ -55,7 +55,7 @@ def cross_fit(
     log_losses: LogMetrics,
     log: logging.Logger,
     state: Path | None = None,
-    place: Place | None = None,
+    position: Position | None = None,
     start: Callable[[ExampleSet], Mapping[str, Any]] | None = None,
 ) -> CrossFitted:
     """Fit a method and evaluate it, once or once for each fold; folds are fitted side by side where cores are idle.
@@ -74,10 +74,10 @@ def cross_fit(
         log_losses: gets the losses of each epoch; with folds their means, at the end.
         log: receives lines of progress.
         state: folder of the checkpoints from which an interrupted training goes on.
-        place: which fit of how many it is, for a progress bar.
+        position: which fit of how many it is, for a progress bar.
         start: gives the weights from which training goes on, for training examples; None: it begins anew.
     """
-    fitter = FoldFitter(method, name, conf, vocabulary, examples, dimension, state, place, start)
+    fitter = FoldFitter(method, name, conf, vocabulary, examples, dimension, state, position, start)
     how = method, size_of(conf, examples), dimension
     processes = 1 if start else processes_for(*how)
     with on_one_thread(*how):

@@ -14,7 +14,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from pipeline.config.dataset import Dataset
-from pipeline.embedding import Embedding, Estimator, Fitted, Place
+from pipeline.embedding import Embedding, Estimator, Fitted, Position
 from pipeline.errors import PipelineError
 from pipeline.estimators import estimator, run_name
 from pipeline.evaluation.metrics import decimals
@@ -24,9 +24,9 @@ from pipeline.experiment import moved
 from pipeline.experiment.artifacts import PICTURES_KEY, keep_fit, pictures_key, redraw
 from pipeline.experiment.cache_key import fit_key, run_params
 from pipeline.experiment.cross_fitting import cross_fit
+from pipeline.experiment.fit_queue import ELAPSED, FitQueue
 from pipeline.experiment.fits import Fit, Fits
 from pipeline.experiment.memory import require_memory
-from pipeline.experiment.places import ELAPSED, Places
 from pipeline.experiment.refresh import Refreshes, Start
 from pipeline.experiment.run import FinishedRun, Run
 from pipeline.experiment.tracking import CURRENT, Tracker
@@ -73,7 +73,7 @@ def fit_all(
     asked, conf = conf, conf.resolved(examples.n_training, len(vocabulary))
     fits = []
     how = estimator(method, conf)
-    places = Places(conf, examples, tracker, force)
+    queue = FitQueue(conf, examples, tracker, force)
     refreshes = Refreshes(asked, conf, how, examples, tracker)
     given = _Given(vocabulary, examples, tracker, log, checkpoints, tags or {})
     for dimension in how.fitted_at():
@@ -85,15 +85,15 @@ def fit_all(
             redraw(method, conf, vocabulary, found, tracker)
             done = found
         else:
-            place = places.of(method, dimension)
+            position = queue.position(method, dimension)
             start, why_not = (None, "") if force else refreshes.start(name, dimension)
             before = refreshes.before(name)
             if why_not:
                 log.info(f"{conf.name}: {name} begins anew: {why_not}")
-            done = given.fitted(how, conf, dimension, refreshes.tags(key, start), place, before, start)
+            done = given.fitted(how, conf, dimension, refreshes.tags(key, start), position, before, start)
             if start is not None and (worse := refreshes.why_worse(done, start)):
                 log.info(f"{conf.name}: {name} begins anew: its refresh is worse than the last full fit ({worse})")
-                done = given.fitted(how, conf, dimension, refreshes.tags(key, None), place, before)
+                done = given.fitted(how, conf, dimension, refreshes.tags(key, None), position, before)
         if done.tags.get(CURRENT) != "yes":
             tracker.mark_current(done.run_id, name)
         fits.append(
@@ -127,7 +127,7 @@ class _Given:
         conf: Dataset,
         dimension: int | None,
         tags: Mapping[str, str],
-        place: Place,
+        position: Position,
         before: Embedding | None,
         start: Start | None = None,
     ) -> FinishedRun:
@@ -152,7 +152,7 @@ class _Given:
         with self.tracker.run(name, run_tags, params) as run:
             run.log_input(conf.name, examples.fingerprint, paths.name(conf.source), _profile(examples))
             state = self.checkpoints / tags["fit_key"] if self.checkpoints else None
-            how = (run, self.log, state, place, before, start)
+            how = (run, self.log, state, position, before, start)
             fitted = fit_one(method, conf, self.vocabulary, examples, dimension, *how)
         if state:
             _remove(state)
@@ -198,7 +198,7 @@ def fit_one(
     run: Run,
     log: logging.Logger,
     state: Path | None = None,
-    place: Place | None = None,
+    position: Position | None = None,
     before: Embedding | None = None,
     start: Start | None = None,
 ) -> Fitted:
@@ -206,7 +206,9 @@ def fit_one(
     name = run_name(method.name, dimension)
     goes_on = None if start is None else partial(start.weights_for, vocabulary, dtype=conf.dtype)
     begin = time.perf_counter()
-    done = cross_fit(method, name, conf, vocabulary, examples, dimension, run.log_metrics, log, state, place, goes_on)
+    done = cross_fit(
+        method, name, conf, vocabulary, examples, dimension, run.log_metrics, log, state, position, goes_on
+    )
     seconds = {"fit_seconds": done.seconds, ELAPSED: time.perf_counter() - begin}
     of_seeds = {"seed_seconds": done.seed_seconds} if done.seed_seconds else {}
     run.log_metrics(seconds | of_seeds | done.chance.as_metrics())

@@ -16,7 +16,7 @@ import polars as pl
 
 from pipeline.config.dataset import Dataset
 from pipeline.config.records import Part
-from pipeline.embedding import Estimator, Fitted, Place, Problem, Watch
+from pipeline.embedding import Estimator, Fitted, Position, Problem, Watch
 from pipeline.evaluation.in_parts import evaluate
 from pipeline.evaluation.metrics import judged_part, measure
 from pipeline.examples.example_set import ExampleSet
@@ -70,7 +70,7 @@ class FoldFitter:
     examples: SparseExamples
     dimension: int | None
     state: Path | None
-    place: Place | None
+    position: Position | None
     start: Callable[[ExampleSet], Mapping[str, Any]] | None
 
     def fitted_in_fold(
@@ -164,7 +164,7 @@ class FoldFitter:
             on_epoch=on_epoch,
             on_resume=clock.add,
             checkpoints=self.state,
-            place=self.place,
+            position=self.position,
         )
         with clock:
             weights = self.start(training) if self.start else None

@@ -12,7 +12,7 @@ import torch
 from pytorch_lightning.callbacks import Callback
 from tqdm import tqdm  # type: ignore[import-untyped]
 
-from pipeline.embedding import Place, Watch
+from pipeline.embedding import Position, Watch
 from pipeline.network.modules import TaskModule
 from pipeline.network.progress import Pace
 
@@ -132,9 +132,9 @@ class BestEpoch(Callback):
 class ProgressBar(Callback):
     """A progress bar in a terminal: what is trained, how much of it is done, and the time left, in all if known."""
 
-    def __init__(self, name: str, place: Place | None) -> None:
-        self.name = f"{place.number}/{place.of} {name}" if place else name
-        self.end, self.pace = place.end if place else None, Pace(0)
+    def __init__(self, name: str, position: Position | None) -> None:
+        self.name = f"{position.number}/{position.of} {name}" if position else name
+        self.end, self.pace = position.end if position else None, Pace(0)
 
     def on_train_start(self, trainer: L.Trainer, _: L.LightningModule) -> None:
         self.pace = Pace(_steps(trainer))
@@ -195,4 +195,4 @@ def progress_callbacks(watch: Watch, say: Callable[[str], Any]) -> list[Callback
     """A bar in a terminal, lines elsewhere, or nothing; `say` gets the lines."""
     if not watch.shows_progress:
         return []
-    return [ProgressBar(watch.name, watch.place) if sys.stderr.isatty() else ProgressLines(watch.name, say)]
+    return [ProgressBar(watch.name, watch.position) if sys.stderr.isatty() else ProgressLines(watch.name, say)]

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 
-from pipeline.embedding import Place, Watch
+from pipeline.embedding import Position, Watch
 from pipeline.network import progress
 from pipeline.network.callbacks import ProgressLines, progress_callbacks
 from pipeline.network.progress import Pace
@@ -76,7 +76,7 @@ def test_a_bar_names_the_fit_its_place_among_all_and_the_time_left_within_80_col
     module: Any = None
     with os.fdopen(terminal, "w") as screen:
         monkeypatch.setattr(sys, "stderr", screen)
-        watch = Watch("movies: embedding D=32, fold 3 of 5, refit", place=Place(3, 15, end))
+        watch = Watch("movies: embedding D=32, fold 3 of 5, refit", position=Position(3, 15, end))
         (bar,) = progress_callbacks(watch, print)
         bar.on_train_start(trainer, module)
         for i in range(150):

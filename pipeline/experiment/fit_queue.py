@@ -3,7 +3,7 @@
 import time
 
 from pipeline.config.dataset import Dataset
-from pipeline.embedding import Place
+from pipeline.embedding import Position
 from pipeline.estimators import EMBEDDING, PCA, estimator, run_name
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.cache_key import fit_key
@@ -16,7 +16,7 @@ ELAPSED = "elapsed_seconds"
 side by side it is less than `fit_seconds` and `seed_seconds`, in which each counts for itself."""
 
 
-class Places:
+class FitQueue:
     """The fits of a dataset in their order, with the seconds that each will take by what MLflow knows."""
 
     def __init__(self, conf: Dataset, examples: SparseExamples, tracker: Tracker, force: bool) -> None:
@@ -33,11 +33,11 @@ class Places:
         self._fits = [(one, dimension) for one in methods for dimension in estimator(one, conf).fitted_at()]
         self._conf, self._examples, self._tracker, self._force = conf, examples, tracker, force
 
-    def of(self, method: str, dimension: int | None) -> Place:
-        """The place of a fit that begins now."""
+    def position(self, method: str, dimension: int | None) -> Position:
+        """The position of a fit that begins now."""
         i = self._fits.index((method, dimension))
         seconds = self._seconds(i)
-        return Place(i + 1, len(self._fits), None if seconds is None else time.monotonic() + seconds)
+        return Position(i + 1, len(self._fits), None if seconds is None else time.monotonic() + seconds)
 
     def _seconds(self, first: int) -> float | None:
         """Seconds of this fit and those after it: those of the last run of the same name, or of its method.
