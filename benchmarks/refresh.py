@@ -27,7 +27,7 @@ from pipeline.evaluation.bootstrap import Difference, difference, resampled
 from pipeline.evaluation.metrics import measure
 from pipeline.examples.encoding import encode
 from pipeline.examples.sparse_examples import SparseExamples
-from pipeline.experiment.moved import beside
+from pipeline.experiment.moved_tokens import beside
 from pipeline.experiment.refresh import Start
 from pipeline.experiment.run import FinishedRun
 from pipeline.records.ingest import ingest

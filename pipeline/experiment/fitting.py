@@ -20,7 +20,7 @@ from pipeline.estimators import estimator, run_name
 from pipeline.evaluation.metrics import decimals
 from pipeline.examples.example_set import SparseRows
 from pipeline.examples.sparse_examples import SparseExamples
-from pipeline.experiment import moved
+from pipeline.experiment import moved_tokens
 from pipeline.experiment.artifacts import PICTURES_KEY, keep_fit, pictures_key, redraw
 from pipeline.experiment.cache_key import fit_key, run_params
 from pipeline.experiment.cross_fitting import cross_fit
@@ -213,8 +213,8 @@ def fit_one(
     of_seeds = {"seed_seconds": done.seed_seconds} if done.seed_seconds else {}
     run.log_metrics(seconds | of_seeds | done.chance.as_metrics())
     run.log_params(_chosen_params(done.chosen, dimension, done.fitted))
-    fitted = done.fitted if before is None else moved.beside(done.fitted, before, turn=start is None)
-    run.log_metrics(moved.tell(f"{conf.name}: {name}", fitted.embedding, log))
+    fitted = done.fitted if before is None else moved_tokens.beside(done.fitted, before, turn=start is None)
+    run.log_metrics(moved_tokens.tell(f"{conf.name}: {name}", fitted.embedding, log))
     keep_fit(replace(done, fitted=fitted), method, conf, run)
     return fitted
 

@@ -32,7 +32,7 @@ from pipeline.experiment.refresh import TIMES
 from pipeline.experiment.tracking import Tracker
 from pipeline.inference.saved_fit import EMBEDDING_FILE
 from pipeline.pictures.projection import SHOWN
-from pipeline.similarity import places
+from pipeline.similarity import replica_places
 from pipeline.similarity.nearest import nearest_tokens
 from pipeline.similarity.stability import Stability, by_chance, stability_of
 from pipeline.vocabulary.vocabulary import Vocabulary
@@ -101,7 +101,7 @@ def _of(fit: Fit, conf: Dataset, examples: SparseExamples, tracker: Tracker, log
     with tempfile.TemporaryDirectory() as folder:
         learned = Embedding.load(tracker.file(fit.run_id, EMBEDDING_FILE))
         replace(learned, stability=found).save(Path(folder) / EMBEDDING_FILE)
-        places.save(where, Path(folder))
+        replica_places.save(where, Path(folder))
         for name, value in metrics.items():
             tracker.client.log_metric(fit.run_id, name, value)
         tracker.keep(fit.run_id, Path(folder), {REPLICAS_KEY: key})
@@ -163,7 +163,7 @@ class _Replicas:
         problem = Problem(rows, learned.vocabulary, own, fit.dimension, None, self.chosen, watch)
         fitted: Fitted = estimator(fit.method, own).fit(problem)
         matrix, counts = fitted.embedding.matrix, rows.inputs.counts
-        where = places.turned_onto(learned.matrix, matrix, counts > 0)[learned.vocabulary.by_count[:SHOWN]]
+        where = replica_places.turned_onto(learned.matrix, matrix, counts > 0)[learned.vocabulary.by_count[:SHOWN]]
         return nearest_tokens(matrix, counts), where
 
 

@@ -8,8 +8,8 @@ import polars as pl
 from pipeline.config.section import as_tuple
 from pipeline.proposal.lists import of_lines, of_pairs
 from pipeline.proposal.look import Guess, Look
+from pipeline.proposal.numbered_columns import numbered, sections_of
 from pipeline.proposal.pair import pair_of
-from pipeline.proposal.places import numbered, sections_of
 from pipeline.proposal.profile import Profile, groups, profile, times
 from pipeline.proposal.rival import rival_of
 from pipeline.proposal.sections import Shape, where

@@ -12,7 +12,7 @@ from pipeline.config.section import as_tuple
 from pipeline.proposal.followers import items_of, without_followers
 from pipeline.proposal.hints import NO_CATEGORIES, OF_CLASSES, OF_NUMBERS
 from pipeline.proposal.look import Guess
-from pipeline.proposal.places import stem
+from pipeline.proposal.numbered_columns import stem
 from pipeline.proposal.profile import Profile
 from pipeline.records.tokens.indicators import IndicatorTokens
 from pipeline.records.tokens.list_texts import lists

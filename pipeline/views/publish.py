@@ -30,7 +30,7 @@ from pipeline.inference.saved_fit import load_fitted
 from pipeline.pictures.colours import Colour, Groups, Numbers, colours, frequent
 from pipeline.pictures.figures import draw_map
 from pipeline.pictures.projection import SHOWN, neighbourhoods, plane, space
-from pipeline.similarity import places
+from pipeline.similarity import replica_places
 from pipeline.tasks.target import TargetTask
 from pipeline.views.kept_epoch import kept_in_words
 from pipeline.views.marginal_effects import telling_tokens, token_effects
@@ -149,7 +149,7 @@ def _places(fit: Fit, tracker: Tracker, n: int) -> npt.NDArray[np.float32] | Non
     """(R, n, D) where each replica of a fit puts its n most frequent tokens; None without replicas."""
     if STABILITY not in fit.metrics:
         return None
-    return places.load(tracker.file(fit.run_id, places.FILE))[:, :n]
+    return replica_places.load(tracker.file(fit.run_id, replica_places.FILE))[:, :n]
 
 
 def _kept(conf: Dataset, comparison: Comparison, tracker: Tracker) -> str:

@@ -17,7 +17,7 @@ from pipeline.config.dataset import Dataset
 from pipeline.embedding import Embedding
 from pipeline.evaluation.bootstrap import LEVEL
 from pipeline.examples.sparse_examples import SparseExamples
-from pipeline.experiment import moved
+from pipeline.experiment import moved_tokens
 from pipeline.experiment.comparison import Comparison
 from pipeline.pictures.names import shortened
 from pipeline.pictures.projection import View, ends
@@ -106,7 +106,7 @@ def report_page(
             axes=_axes(shown),
             neighbours=_neighbours(shown),
             stability=_stability(shown),
-            moved=moved.in_words(shown.embedding),
+            moved=moved_tokens.in_words(shown.embedding),
             part=comparison.about["part"],
             metrics=comparison.about["metrics"],
             contest=tables.ranked_cells(comparison),

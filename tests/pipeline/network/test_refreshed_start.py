@@ -12,7 +12,7 @@ from pipeline.embedding import Problem
 from pipeline.estimators import EMBEDDING, estimator
 from pipeline.examples.encoding import encode
 from pipeline.examples.example_set import ExampleSet
-from pipeline.experiment.moved import beside
+from pipeline.experiment.moved_tokens import beside
 from pipeline.network.fitted_network import FittedNetwork
 from pipeline.network.refreshed_start import SHRUNK, refreshed_start
 from pipeline.network.turned import turned
