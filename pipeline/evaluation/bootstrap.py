@@ -17,7 +17,7 @@ from scipy import special
 
 from pipeline.config.task import Task
 from pipeline.errors import PipelineError
-from pipeline.evaluation.metrics import Metric, across_samples, measure
+from pipeline.evaluation.metrics import Metric, across_samples, decimals, difference_in_words, measure
 
 Array = npt.NDArray[Any]
 Verdict = Literal["better", "worse", "no difference shown", "too few to tell"]
@@ -54,6 +54,8 @@ class Difference:
     high: float
     n: int
     """How many independent examples, or groups, both were measured on; the fewer ones, if these are not the same."""
+    largest: float = 0.0
+    """The larger of the two metrics, which tells how many decimals matter."""
 
     @property
     def is_likely_better(self) -> bool:
@@ -69,8 +71,7 @@ class Difference:
     @property
     def in_words(self) -> str:
         """The metric, the difference and its interval, if it has one."""
-        ends = f" [{self.low:+.4f}, {self.high:+.4f}]" if np.isfinite(self.low) else ""
-        return f"{self.metric.name} {self.value:+.4f}{ends}"
+        return f"{self.metric.name} {difference_in_words(self.value, self.low, self.high, decimals(self.largest))}"
 
     @property
     def verdict(self) -> Verdict:
@@ -180,7 +181,7 @@ def difference(metric: Metric, ours: tuple[float, Array], theirs: tuple[float, A
     """
     value, drawn = (_without_rounding(ours[i], theirs[i]) for i in (0, 1))
     found = interval(drawn, n)
-    return Difference(metric, float(value), found.low, found.high, n)
+    return Difference(metric, float(value), found.low, found.high, n, max(abs(ours[0]), abs(theirs[0])))
 
 
 def paired(task: Task, ours: pl.DataFrame, theirs: pl.DataFrame) -> Difference:

@@ -43,6 +43,23 @@ def decimals(largest: float) -> int:
     return 0 if largest >= 1000 else 1 if largest >= 100 else 2 if largest >= 10 else 4
 
 
+def difference_in_words(value: float, low: float, high: float, digits: int) -> str:
+    """A difference of a metric between two fits, with the ends of its interval, if it has one.
+
+    Args:
+        value: the difference.
+        low: the lower end of its interval; NaN if it has none.
+        high: the upper end.
+        digits: the `decimals` of the metric itself, which are not enough for a small difference.
+
+    >>> difference_in_words(0.02, 0.01, 0.03, 4), difference_in_words(-1234.0, np.nan, np.nan, 0)
+    ('+0.0200 [+0.0100, +0.0300]', '-1,234')
+    """
+    digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else max(4, digits)
+    ends = f" [{low:+,.{digits}f}, {high:+,.{digits}f}]" if np.isfinite(low) else ""
+    return f"{value:+,.{digits}f}{ends}"
+
+
 def judged_part(parts: Collection[str]) -> str | None:
     """The part whose figures are told: the test examples; without any those of validation; None without both.
 

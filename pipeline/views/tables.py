@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.estimators import EMBEDDING, estimator_type
 from pipeline.evaluation.bootstrap import LEVEL
-from pipeline.evaluation.metrics import decimals
+from pipeline.evaluation.metrics import decimals, difference_in_words
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import OF_REPLICAS, STABILITY
 from pipeline.views.answer import answer, is_beyond_pca, listed, most_of_pca, too_few, without_signal
@@ -87,10 +87,8 @@ def verdict_cells(comparison: Comparison, n_metrics: int = TOLD) -> list[list[st
 def verdict_in_words(comparison: Comparison, fit: str, against: str, metric: str) -> str:
     """The verdict on two fits by a metric, with their difference and its interval."""
     found = comparison.verdict(fit, against, metric)
-    size = abs(found["difference"])
-    digits = 0 if size >= 100 else 1 if size >= 10 else max(4, decimals_of(comparison, metric))
-    value, *ends = (f"{found[name]:+,.{digits}f}" for name in ("difference", "low", "high"))
-    return f"{found['verdict']} {value}" + (f" [{ends[0]}, {ends[1]}]" if np.isfinite(found["low"]) else "")
+    told = difference_in_words(found["difference"], found["low"], found["high"], decimals_of(comparison, metric))
+    return f"{found['verdict']} {told}"
 
 
 def verdict_sentences(comparison: Comparison) -> list[str]:

@@ -114,6 +114,15 @@ def test_a_handful_of_examples_shows_nothing_whatever_they_say() -> None:
     assert found.in_words == "recall_at_20 +0.8000"
 
 
+@pytest.mark.parametrize(
+    ("unit", "said"), [(1e-9, "rmse -0.00000000100 [-0.00000000100, "), (10_000.0, "rmse -10,000 [-10,000, ")]
+)
+def test_a_difference_is_told_with_digits_that_matter_in_its_unit(unit: float, said: str) -> None:
+    target = unit * np.linspace(1, 9, 40)
+    found = compared(numbers(target, target + unit), numbers(target, target + 2 * unit), "rmse")
+    assert found.in_words.startswith(said)
+
+
 def test_fits_that_were_evaluated_on_different_examples_cannot_be_compared() -> None:
     with pytest.raises(PipelineError, match="evaluated on different examples"):
         resampled(RANKING, [ranked(np.ones(3)), ranked(np.ones(4))])
