@@ -23,7 +23,7 @@ from pipeline.records.source.databases import Query, in_brackets, quoted
 from pipeline.records.source.files import Files
 from pipeline.records.source.object_stores import is_in_store, on_this_machine
 from pipeline.records.source.paths import format_of, name, resolved
-from pipeline.records.source.tables import LakeTable
+from pipeline.records.source.tables import LAKES, LakeTable
 from pipeline.secrets import masked
 
 _FILE = "survey.json"
@@ -127,7 +127,7 @@ def _of_file(path: str, conf: Dataset, conf_folder: Path, downloads: Path, known
 def _state(path: str, source: Source, downloads: Path) -> tuple[str | None, Path | None]:
     """What changes with a file, and where the file is on this machine, if it is there."""
     form = format_of(source, path)
-    if form in ("delta", "iceberg"):
+    if form in LAKES:
         return LakeTable(path, masked(path), form).checksum, None
     if form == "parquet" and is_in_store(path):
         return None, None

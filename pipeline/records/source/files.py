@@ -8,7 +8,7 @@ import polars as pl
 
 from pipeline.config.records import Source
 from pipeline.errors import PipelineError
-from pipeline.records.source import json_lines, matrices, plain_lines
+from pipeline.records.source import json_lines, matrices, plain_lines, tables
 from pipeline.records.source.batch import Batch
 from pipeline.records.source.delimited import DelimitedFile
 from pipeline.records.source.documents import Documents
@@ -17,7 +17,6 @@ from pipeline.records.source.matrices import SparseMatrix
 from pipeline.records.source.object_stores import on_this_machine
 from pipeline.records.source.paths import ending, format_of, resolved
 from pipeline.records.source.streams import TextFile
-from pipeline.records.source.tables import LakeTable, TableFile
 from pipeline.records.source.urls import WEB
 from pipeline.secrets import masked
 
@@ -126,12 +125,12 @@ class Files:
 
     def _opened(self, path: str) -> _File:
         """A file, in the format of the source."""
-        if self._format in ("parquet", "arrow", "excel"):
+        if self._format in tables.FILES:
             is_fetched = path.startswith(WEB) or self._format != "parquet"
             local = str(on_this_machine(path, self._downloads)) if is_fetched else path
-            return TableFile(local, masked(path), self._format, self.where, self._source.member)
-        if self._format in ("delta", "iceberg"):
-            return LakeTable(path, masked(path), self._format, self.where)
+            return tables.TableFile(local, masked(path), self._format, self.where, self._source.member)
+        if self._format in tables.LAKES:
+            return tables.LakeTable(path, masked(path), self._format, self.where)
         if self._format == "documents":
             return Documents([self._text_file(one) for one in self._paths])
         file = self._text_file(path)

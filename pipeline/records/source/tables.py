@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import polars as pl
 
@@ -15,8 +15,6 @@ ROWS, BYTES = 250_000, 2**26
 """The most rows of a batch, and the most bytes that they take in memory."""
 _SOME = 1_000
 """The first rows, which tell how large one is."""
-
-
 _ROW = "number of the row"
 """The column with the number of a row in its table, where only some rows are read."""
 
@@ -50,7 +48,7 @@ class TableFile:
         Args:
             path: of the file, or its address.
             name: the path, for people.
-            kind: parquet, arrow or excel.
+            kind: one of `FILES`.
             where: what holds for the rows to read; None: all are read.
             sheet: the sheets of a workbook to read, as a glob; None: all.
 
@@ -64,7 +62,7 @@ class TableFile:
                 rows, others = sheets(path, name, sheet)
                 self.found = {f"left out of {name}": f"the sheets {', '.join(others)}"} if others else {}
             else:
-                rows = _arrow(path) if kind == "arrow" else pl.scan_parquet(path, glob=False)
+                rows = _FILES[kind](path)
             self._rows = flat(rows)
             self.schema = self._rows.collect_schema()
         except FileNotFoundError:  # a store has it no more, or never had: files of this machine were looked for
@@ -99,7 +97,7 @@ class LakeTable:
         Args:
             path: the folder of a Delta table, or the metadata file of an Iceberg table; it may be in an object store.
             name: the path, for people.
-            kind: delta or iceberg.
+            kind: one of `LAKES`.
             where: what holds for the rows to read; None: all are read.
 
         Raises:
@@ -107,7 +105,7 @@ class LakeTable:
         """
         self.name, self._kind, self._where = name, kind, where
         try:
-            rows, self.checksum = _delta(path) if kind == "delta" else _iceberg(path)
+            rows, self.checksum = _LAKES[kind](path)
             self._rows = flat(rows)
             self.schema = self._rows.collect_schema()
         except ImportError:
@@ -129,6 +127,10 @@ class LakeTable:
             raise PipelineError(
                 f"{self.name}: cannot be read as a {self._kind} table ({first_line(error)})."
             ) from error
+
+
+def _parquet(path: str) -> pl.LazyFrame:
+    return pl.scan_parquet(path, glob=False)
 
 
 def _arrow(path: str) -> pl.LazyFrame:
@@ -154,3 +156,9 @@ def _iceberg(path: str) -> tuple[pl.LazyFrame, str]:
     table = StaticTable.from_metadata(path)
     snapshot = table.current_snapshot()
     return pl.scan_iceberg(table), f"snapshot {snapshot.snapshot_id if snapshot else 'none'}"
+
+
+_FILES: dict[str, Callable[[str], pl.LazyFrame]] = {"parquet": _parquet, "arrow": _arrow}
+_LAKES: dict[str, Callable[[str], tuple[pl.LazyFrame, str]]] = {"delta": _delta, "iceberg": _iceberg}
+FILES, LAKES = ("excel", *_FILES), tuple(_LAKES)
+"""The formats of `TableFile`, and those of `LakeTable`."""
