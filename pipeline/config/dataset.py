@@ -137,12 +137,12 @@ class Dataset(Section):
         of_tokens = [(tokens.kind, column) for tokens in self.tokens for column in tokens.columns]
         if len(set(of_tokens)) < len(of_tokens):
             raise PydanticCustomError("tokens", "`tokens` makes the same tokens of a column twice")
-        answers = {column.name for column in self.task.named_columns() if column.key == "target"}
+        answers = {self.task.answer} - {None}
         if self.weight in answers:
             raise PydanticCustomError("weight", "`weight` names the target, which would be known: leave it out")
         if answers & set(self.token_columns):
             raise PydanticCustomError("tokens", "`tokens` are made of the target, which would be known: leave it out")
-        lists = {column for tokens in self.tokens if tokens.kind == "items" for column in tokens.columns}
+        lists = {column for tokens in self.tokens if tokens.reads_lists for column in tokens.columns}
         if self.split.group in answers:
             message = "`split.group` names the target: an answer that some have in common is no group"
             raise PydanticCustomError("split", message)
@@ -164,7 +164,7 @@ class Dataset(Section):
 
     def _require_parts_of_examples(self) -> None:
         """Refuse to divide examples that cannot be."""
-        lists = self.example is None and [tokens.kind for tokens in self.tokens] == ["items"]
+        lists = self.example is None and all(tokens.reads_lists for tokens in self.tokens)
         if not self.task.predicts_tokens:
             said = "`split.hold_out` divides examples, but an answer belongs to a whole one: say `examples`"
         elif self.split.by_order and not (lists and len(self.token_columns) == 1):

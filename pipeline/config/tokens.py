@@ -31,6 +31,8 @@ class Tokens(Kind, ABC):
     modules: ClassVar = kinds.TOKENS
     gives_lists: ClassVar[bool]
     """Whether a row gives a list of tokens, instead of one token."""
+    reads_lists: ClassVar[bool] = False
+    """Whether a value of its columns is a list, in an order, instead of a single value or a text."""
     role: ClassVar[str]
     """What a column of this kind is for, in words."""
     describing: ClassVar[tuple[str, ...]] = ()

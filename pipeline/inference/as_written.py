@@ -12,6 +12,7 @@ import polars as pl
 
 from pipeline.config.dataset import Dataset
 from pipeline.records.token_texts import written
+from pipeline.records.tokens.value import ValueTokens
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
@@ -51,10 +52,10 @@ def writers(vocabulary: Vocabulary, conf: Dataset, schema: pl.Schema) -> dict[st
     """A writer for each column of texts whose values are tokens: it writes values as that column writes them."""
     tokens = vocabulary.tokens["token"].gather(vocabulary.by_count)
     found = {}
-    for kind in conf.tokens:
-        for column in kind.columns if kind.kind == "value" else ():
+    for section in conf.tokens:
+        for column in section.columns if isinstance(section, ValueTokens) else ():
             if schema.get(column) == pl.String:
-                start = pl.select(written(kind, column, conf, pl.lit(""))).item()
+                start = pl.select(written(section, column, conf, pl.lit(""))).item()
                 own = tokens.filter(tokens.str.starts_with(start))
                 found[column] = AsWritten(own.str.slice(len(start)).to_list())
     return found

@@ -13,6 +13,7 @@ class ItemTokens(Tokens):
     """The items of a list: delimited text, a list in text (JSON, Python or PostgreSQL), or a list column."""
 
     gives_lists: ClassVar[bool] = True
+    reads_lists: ClassVar[bool] = True
     role: ClassVar[str] = "its items are tokens"
 
     kind: Literal["items"]
