@@ -222,10 +222,10 @@ def test_what_a_lost_machine_had_is_made_again(
     keeper = ray.remote(num_cpus=1)(Keeper).options(scheduling_strategy=on_head).remote()
     ray.get(keeper.__ray_ready__.remote())
     pairs = divided_pairs(records, conf)
-    ray.wait(pairs.parts, num_returns=len(pairs.parts))
+    ray.wait(pairs.chunks, num_returns=len(pairs.chunks))
     ray.kill(keeper)
     (lost,) = cluster.worker_nodes
-    assert any(lost.node_id in place["node_ids"] for place in get_object_locations(pairs.parts).values())
+    assert any(lost.node_id in place["node_ids"] for place in get_object_locations(pairs.chunks).values())
     cluster.remove_node(lost, allow_graceful=False)
     examples = encode_pairs(pairs, records, counted.vocabulary, conf)
     assert examples.fingerprint == encode_records(records, counted, conf).fingerprint

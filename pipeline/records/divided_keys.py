@@ -1,4 +1,4 @@
-"""Pairs in parts on a cluster -> the buckets of a CSR matrix on the cluster: each part makes keys, and tasks sort them.
+"""Pairs in chunks on a cluster -> the buckets of a CSR matrix there: each chunk makes keys, and tasks sort them.
 
 A shelf is a few neighbouring buckets, which one task sorts one after the other.
 """
@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from pipeline.cluster.tasks import get, start
 from pipeline.records.csr_keys import Bucket, CsrKeys, Keyed
-from pipeline.records.divided_pairs import DividedPairs, Part, of_own
+from pipeline.records.divided_pairs import Chunk, DividedPairs, of_own
 
 Array = npt.NDArray[Any]
 
@@ -39,19 +39,21 @@ def shelves_of(
     """
     n_buckets = len(csr.lengths)
     shelves = np.unique(np.linspace(0, n_buckets, min(n_buckets, len(pairs.tokens.same)) + 1).astype(np.int64))
-    told = zip(pairs.parts, pairs.examples.tell(rows), pairs.tokens.tell(columns), strict=True)
+    told = zip(pairs.chunks, pairs.examples.tell(rows), pairs.tokens.tell(columns), strict=True)
     settings = csr, shelves, last, has_parts, weights
-    made = [start(_keyed, part, *settings, len(own), *own, *tokens, returns=len(shelves)) for part, own, tokens in told]
-    n_left_out = sum(get([of_part[0] for of_part in made]))
+    made = [
+        start(_keyed, chunk, *settings, len(own), *own, *tokens, returns=len(shelves)) for chunk, own, tokens in told
+    ]
+    n_left_out = sum(get([of_chunk[0] for of_chunk in made]))
     lengths = csr.lengths
     return [
-        start(_sorted, csr, lengths[low:high], *(of_part[1 + i] for of_part in made))
+        start(_sorted, csr, lengths[low:high], *(of_chunk[1 + i] for of_chunk in made))
         for i, (low, high) in enumerate(pairwise(shelves))
     ], n_left_out
 
 
 def _keyed(
-    part: Part,
+    chunk: Chunk,
     csr: CsrKeys,
     shelves: Array,
     last: int | None,
@@ -60,13 +62,13 @@ def _keyed(
     n_own: int,
     *told: Array,
 ) -> tuple[Any, ...]:
-    """The number of a part's pairs that are not in the matrix, and the keys of the others, shelf by shelf."""
-    rows = of_own(part.example_share, told[:n_own])[part.example]
-    columns = of_own(part.token_share, told[n_own:])[part.token]
+    """The number of a chunk's pairs that are not in the matrix, and the keys of the others, shelf by shelf."""
+    rows = of_own(chunk.example_share, told[:n_own])[chunk.example]
+    columns = of_own(chunk.token_share, told[n_own:])[chunk.token]
     kept = (rows >= 0) & (columns >= 0)
     if last is not None:
-        kept &= part.part <= last
-    rows, columns, parts, weight = rows[kept], columns[kept], part.part[kept], getattr(part, weights)
+        kept &= chunk.part <= last
+    rows, columns, parts, weight = rows[kept], columns[kept], chunk.part[kept], getattr(chunk, weights)
     parts = parts if has_parts else np.zeros(len(parts), np.uint8)
     keys, ordered, ends = csr.keyed(rows, columns, parts, None if weight is None else weight[kept])
     ends = np.append(0, ends)

@@ -1,6 +1,6 @@
-"""The table of pairs in parts on a cluster: a task makes the pairs of some files, and all parts agree on numbers.
+"""The table of pairs in chunks on a cluster: a task makes the pairs of some files, and all chunks agree on numbers.
 
-A part knows its examples and tokens by numbers of its own. Their texts, each once a part, are divided by their hashes
+A chunk knows its examples and tokens by numbers of its own. Their texts, each once a chunk, are divided by their hashes
 into shares, and a task for each share finds which are the same. So no machine holds all pairs, and texts travel once.
 
 Letters: E example numbers, T token numbers, as in `pairs`.
@@ -25,14 +25,14 @@ from pipeline.records.pairs import labelled, unlabelled
 
 Array = npt.NDArray[Any]
 
-MOST_PARTS, MOST_SHARES = 2000, 512
+MOST_CHUNKS, MOST_SHARES = 2000, 512
 """The most tasks of a kind: the process that starts them keeps some bytes for what each leaves to each other."""
 FILES = 4
 """Files of records that are worth a task, 250,000 records each."""
 RECORDS_A_SHARE = 4_000_000
 
 
-class Part(NamedTuple):
+class Chunk(NamedTuple):
     """The pairs of some files. Its numbers of examples and tokens are its own."""
 
     example: Array  # (b,) uint32
@@ -45,7 +45,7 @@ class Part(NamedTuple):
 
 
 class About(NamedTuple):
-    """What the process that started the tasks needs of a part."""
+    """What the process that started the tasks needs of a chunk."""
 
     n_pairs: int
     first: Array  # (own examples,) as in `PairTable`; without texts of examples only
@@ -57,16 +57,16 @@ class About(NamedTuple):
 
 @dataclass(frozen=True)
 class Numbers:
-    """The numbers that all parts agree on: those of a share follow those of the share before it."""
+    """The numbers that all chunks agree on: those of a share follow those of the share before it."""
 
     n_parts: int
     starts: Array  # (shares + 1,)
-    same: Sequence[Any]  # for each share, on the cluster: for each part, its texts as numbers within the share
+    same: Sequence[Any]  # for each share, on the cluster: for each chunk, its texts as numbers within the share
 
     def tell(self, values: Array) -> list[list[Any]]:
-        """Send each part the values of its own texts: for each part a list, by share, of what lies on the cluster.
+        """Send each chunk the values of its own texts: for each chunk a list, by share, of what lies on the cluster.
 
-        `of_own` puts them into the order of the part.
+        `of_own` puts them into the order of the chunk.
 
         Args:
             values: (E,) or (T,) of each number.
@@ -76,10 +76,10 @@ class Numbers:
         return [list(of_part) for of_part in zip(*told, strict=True)]
 
     def added(self, counts: Sequence[Sequence[Any]]) -> Array:
-        """The sum for each number of what the parts count, share by share (see `divided`).
+        """The sum for each number of what the chunks count, share by share (see `divided`).
 
         Args:
-            counts: for each part and share, on the cluster: a count of each text.
+            counts: for each chunk and share, on the cluster: a count of each text.
         """
         shares = zip(self.same, np.diff(self.starts), zip(*counts, strict=True), strict=True)
         return np.concatenate(get([start(_added, same, size, *of_share) for same, size, of_share in shares]))
@@ -87,22 +87,22 @@ class Numbers:
 
 @dataclass(frozen=True)
 class RowNumbers:
-    """The numbers of examples that are rows: those of a part follow those of the part before it."""
+    """The numbers of examples that are rows: those of a chunk follow those of the chunk before it."""
 
-    starts: Array  # (parts + 1,)
+    starts: Array  # (chunks + 1,)
 
     def tell(self, values: Array) -> list[list[Any]]:
-        """For each part a value for each of its examples."""
+        """For each chunk a value for each of its examples."""
         return [[values[low:high]] for low, high in pairwise(self.starts)]
 
 
 @dataclass(frozen=True)
 class DividedPairs:
-    """The parts of a table on the cluster, and what is known here of its examples and tokens."""
+    """The chunks of a table on the cluster, and what is known here of its examples and tokens."""
 
     table: PairTable  # without its pairs
     n_pairs: int
-    parts: Sequence[Any]  # on the cluster: a `Part` each
+    chunks: Sequence[Any]  # on the cluster: a `Chunk` each
     examples: Numbers | RowNumbers
     tokens: Numbers
 
@@ -114,10 +114,10 @@ def divided_pairs(records: Records, conf: Dataset) -> DividedPairs:
         PipelineError: a column has a dtype from which such tokens cannot be made.
     """
     n_shares = min(max(at_once(), len(records) // RECORDS_A_SHARE), MOST_SHARES)
-    parts, abouts, texts = [], [], []
+    chunks, abouts, texts = [], [], []
     for files in _files(records):
-        part, about, *pieces = start(_made, conf, n_shares, *files, returns=2 + 2 * n_shares)
-        parts.append(part)
+        chunk, about, *pieces = start(_made, conf, n_shares, *files, returns=2 + 2 * n_shares)
+        chunks.append(chunk)
         abouts.append(about)
         texts.append(pieces)
         if len(abouts) > at_once():
@@ -141,19 +141,19 @@ def divided_pairs(records: Records, conf: Dataset) -> DividedPairs:
     nothing = np.empty(0, np.uint32)
     said = np.concatenate([about.said for about in known])
     table = PairTable(nothing, nothing, nothing, nothing, first, last, ids, of_tokens, odd, said=said, groups=groups)
-    return DividedPairs(table, sum(about.n_pairs for about in known), parts, examples, tokens)
+    return DividedPairs(table, sum(about.n_pairs for about in known), chunks, examples, tokens)
 
 
 def _files(records: Records) -> Iterator[list[bytes]]:
-    """The content of some files of records for each part."""
+    """The content of some files of records for each chunk."""
     files: list[Path] = records.files
-    size = max(1, min(FILES, len(files) // at_once()), -(-len(files) // MOST_PARTS))
+    size = max(1, min(FILES, len(files) // at_once()), -(-len(files) // MOST_CHUNKS))
     for i in range(0, len(files), size):
         yield [path.read_bytes() for path in files[i : i + size]]
 
 
 def _made(conf: Dataset, n_shares: int, *files: bytes) -> tuple[Any, ...]:
-    """A `Part`, its `About`, and the texts of its examples and of its tokens, a frame for each share."""
+    """A `Chunk`, its `About`, and the texts of its examples and of its tokens, a frame for each share."""
     table = unlabelled(pl.concat([pl.read_parquet(BytesIO(file)) for file in files]).lazy(), conf)
     ends = pl.DataFrame({"text": table.ids, "first": table.first, "last": table.last})
     if len(table.groups):
@@ -164,7 +164,7 @@ def _made(conf: Dataset, n_shares: int, *files: bytes) -> tuple[Any, ...]:
     )
     of_tokens, tokens = _shares(table.tokens.rename({"token": "text"}), n_shares)
     n, weights = len(table), len(table.weight) > 0
-    part = Part(
+    chunk = Chunk(
         np.array(table.example),
         np.array(table.token),
         np.array(table.part) if len(table.part) else np.zeros(n, np.uint8),
@@ -175,7 +175,7 @@ def _made(conf: Dataset, n_shares: int, *files: bytes) -> tuple[Any, ...]:
     )
     nothing = np.empty(0, np.uint8)
     first, last, groups = (nothing, nothing, nothing) if has_texts else (table.first, table.last, table.groups)
-    return (part, About(n, first, last, groups, table.odd_part, table.said), *examples, *tokens)
+    return (chunk, About(n, first, last, groups, table.odd_part, table.said), *examples, *tokens)
 
 
 def _shares(frame: pl.DataFrame, n_shares: int) -> tuple[Array, list[pl.DataFrame]]:
@@ -188,7 +188,7 @@ def _numbered(texts: Sequence[Sequence[Any]]) -> tuple[Numbers, pl.DataFrame]:
     """The numbers of all texts, and a frame with a row for each number.
 
     Args:
-        texts: for each part and share, on the cluster: a frame with a row for each of its texts.
+        texts: for each chunk and share, on the cluster: a frame with a row for each of its texts.
     """
     found = [start(_merged, *of_share, returns=2) for of_share in zip(*texts, strict=True)]
     frames: list[pl.DataFrame] = get([frame for frame, _ in found])
@@ -200,11 +200,11 @@ _MERGED = {
     **dict.fromkeys(("first", "group", "label"), pl.Expr.min),
     **dict.fromkeys(("last", "last_group"), pl.Expr.max),
 }
-"""What becomes of a column where several parts have a text."""
+"""What becomes of a column where several chunks have a text."""
 
 
 def _merged(*frames: pl.DataFrame) -> tuple[pl.DataFrame, list[Array]]:
-    """A frame with a row for each different text, and the rows of the texts of each part."""
+    """A frame with a row for each different text, and the rows of the texts of each chunk."""
     together = pl.concat(frames)
     columns = (_MERGED[name](pl.col(name)) for name in together.columns if name != "text")
     merged = together.group_by("text").agg(*columns).sort("text")
@@ -220,16 +220,16 @@ def _told(same: list[Array], values: Array) -> list[Array]:
 def _added(same: list[Array], size: int, *counts: Array) -> Array:
     total = np.zeros(size, np.int64)
     for numbers, count in zip(same, counts, strict=True):
-        total[numbers] += count  # a part has each text once
+        total[numbers] += count  # a chunk has each text once
     return total
 
 
 def of_own(share: Array, told: Sequence[Array]) -> Array:
-    """The value of each of a part's own numbers, in their order.
+    """The value of each of a chunk's own numbers, in their order.
 
     Args:
         share: of each number.
-        told: what `tell` says of the part.
+        told: what `tell` says of the chunk.
     """
     together = np.concatenate(told)
     values = np.empty(len(share), together.dtype)
@@ -238,6 +238,6 @@ def of_own(share: Array, told: Sequence[Array]) -> Array:
 
 
 def divided(share: Array, values: Array, n_shares: int) -> list[Array]:
-    """Values of a part's own numbers, share by share."""
+    """Values of a chunk's own numbers, share by share."""
     ends = np.cumsum(np.bincount(share, minlength=n_shares))
     return np.split(values[np.argsort(share, kind="stable")], ends[:-1])

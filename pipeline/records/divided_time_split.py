@@ -11,7 +11,7 @@ from pipeline.config.dataset import Dataset
 from pipeline.records.csr_keys import Bucket, CsrKeys
 from pipeline.records.cuts import Cuts, cut, histogram, last_times
 from pipeline.records.divided_keys import shelves_of
-from pipeline.records.divided_pairs import DividedPairs, Part, divided_pairs, of_own
+from pipeline.records.divided_pairs import Chunk, DividedPairs, divided_pairs, of_own
 from pipeline.records.ingest import Records
 from pipeline.records.time_split import cuts_of_examples, divided, held_out
 
@@ -34,37 +34,37 @@ def split_pairs(records: Records, conf: Dataset) -> DividedPairs:
     if how == "last":
         cuts = _cuts_of_last(pairs)
         told = [pairs.examples.tell(moments) for moments in cuts]
-        parts = [
-            start(_parted_by_own, part, len(train), *train, *validation)
-            for part, train, validation in zip(pairs.parts, *told, strict=True)
+        chunks = [
+            start(_parted_by_own, chunk, len(train), *train, *validation)
+            for chunk, train, validation in zip(pairs.chunks, *told, strict=True)
         ]
     else:
         cuts = cut(pairs.n_pairs, lambda above, shift: _histogram(pairs, above, shift), conf)
-        parts = [start(_parted, part, cuts) for part in pairs.parts]
-    return replace(pairs, table=divided(table, cuts, how, schema, conf), parts=parts)
+        chunks = [start(_parted, chunk, cuts) for chunk in pairs.chunks]
+    return replace(pairs, table=divided(table, cuts, how, schema, conf), chunks=chunks)
 
 
 def _histogram(pairs: DividedPairs, above: int, shift: int) -> Array:
-    counts = each(_counted, ((part, above, shift) for part in pairs.parts))
+    counts = each(_counted, ((chunk, above, shift) for chunk in pairs.chunks))
     return sum(counts, np.zeros(1, np.int64))
 
 
-def _counted(part: Part, above: int, shift: int) -> Array:
-    assert part.time is not None
-    return histogram(part.time, above, shift)
+def _counted(chunk: Chunk, above: int, shift: int) -> Array:
+    assert chunk.time is not None
+    return histogram(chunk.time, above, shift)
 
 
-def _parted(part: Part, cuts: Cuts) -> Part:
-    """A part whose pairs are divided by the same moments."""
-    assert part.time is not None
-    return part._replace(part=cuts.parts(part.time), time=None)
+def _parted(chunk: Chunk, cuts: Cuts) -> Chunk:
+    """A chunk whose pairs are divided by the same moments."""
+    assert chunk.time is not None
+    return chunk._replace(part=cuts.parts(chunk.time), time=None)
 
 
-def _parted_by_own(part: Part, n_own: int, *told: Array) -> Part:
-    """A part whose pairs are divided by the moments of their examples."""
-    assert part.time is not None
-    cuts = Cuts(of_own(part.example_share, told[:n_own]), of_own(part.example_share, told[n_own:]))
-    return part._replace(part=cuts.parts(part.time, part.example), time=None)
+def _parted_by_own(chunk: Chunk, n_own: int, *told: Array) -> Chunk:
+    """A chunk whose pairs are divided by the moments of their examples."""
+    assert chunk.time is not None
+    cuts = Cuts(of_own(chunk.example_share, told[:n_own]), of_own(chunk.example_share, told[n_own:]))
+    return chunk._replace(part=cuts.parts(chunk.time, chunk.example), time=None)
 
 
 def _cuts_of_last(pairs: DividedPairs) -> Cuts:

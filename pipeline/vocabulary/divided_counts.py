@@ -1,4 +1,4 @@
-"""Counts the tokens of the training examples on a cluster: each part of the pairs its own, added up share by share."""
+"""Counts the tokens of the training examples on a cluster: each chunk of the pairs its own, added up share by share."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from pipeline.cluster.tasks import each, start
 from pipeline.config.dataset import Dataset
 from pipeline.records.csr_keys import Bucket, CsrKeys
 from pipeline.records.divided_keys import shelves_of
-from pipeline.records.divided_pairs import DividedPairs, Part, divided, of_own
+from pipeline.records.divided_pairs import Chunk, DividedPairs, divided, of_own
 from pipeline.records.divided_time_split import split_pairs
 from pipeline.records.ingest import Records
 from pipeline.records.splitting import Assignment, are_learned_from, assign, last_part, require_room
@@ -32,12 +32,12 @@ def count_on_cluster(
     with connected(f"{conf.file}, engine"):
         pairs = split_pairs(records, conf)
         assignment = assign(pairs.table, conf, parts)
-        vocabulary = _counted_in_parts(pairs, assignment, conf, before)
+        vocabulary = _counted_in_chunks(pairs, assignment, conf, before)
     require_room(conf, assignment.n_training, len(vocabulary))
     return vocabulary
 
 
-def _counted_in_parts(
+def _counted_in_chunks(
     pairs: DividedPairs, assignment: Assignment, conf: Dataset, before: Vocabulary | None
 ) -> Vocabulary:
     """The vocabulary; see `build_vocabulary`."""
@@ -46,26 +46,26 @@ def _counted_in_parts(
     told = pairs.examples.tell(np.append(learned, False)[assignment.row])  # row -1 picks the last, False
     n_shares = len(pairs.tokens.same)
     counted = [
-        start(_counted, part, last, n_shares, *own, returns=n_shares)
-        for part, own in zip(pairs.parts, told, strict=True)
+        start(_counted, chunk, last, n_shares, *own, returns=n_shares)
+        for chunk, own in zip(pairs.chunks, told, strict=True)
     ]
     counts = pairs.tokens.added(counted)
     shares = _shares(pairs, assignment, learned, last) if conf.vocabulary.max_share else np.zeros(len(counts))
     return vocabulary_of(pairs.table.tokens, counts, shares, conf, before)
 
 
-def _counted(part: Part, last: int | None, n_shares: int, *learned: Array) -> list[Array]:
-    """How often each token of a part occurs in what is learned from, share by share.
+def _counted(chunk: Chunk, last: int | None, n_shares: int, *learned: Array) -> list[Array]:
+    """How often each token of a chunk occurs in what is learned from, share by share.
 
     Args:
-        part: some pairs.
+        chunk: some pairs.
         last: pairs of the parts up to this one are learned from; None: those of the examples that are learned from.
         n_shares: the number of shares.
-        learned: whether each example of the part is learned from.
+        learned: whether each example of the chunk is learned from.
     """
-    kept = of_own(part.example_share, learned)[part.example] if last is None else part.part <= last
-    counts = np.bincount(part.token[kept], minlength=len(part.token_share))
-    return divided(part.token_share, counts, n_shares)
+    kept = of_own(chunk.example_share, learned)[chunk.example] if last is None else chunk.part <= last
+    counts = np.bincount(chunk.token[kept], minlength=len(chunk.token_share))
+    return divided(chunk.token_share, counts, n_shares)
 
 
 def _shares(pairs: DividedPairs, assignment: Assignment, learned: Array, last: int | None) -> Array:
