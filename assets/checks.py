@@ -21,6 +21,7 @@ from pipeline.experiment.champion import Champion
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import STABILITY, Fit
 from pipeline.experiment.tracking import Tracker
+from pipeline.inference.saved_fit import EMBEDDING_FILE
 from pipeline.records.ingest import Records
 from pipeline.schemas import Examples, Tokens
 from pipeline.views.tables import verdict_in_words
@@ -120,7 +121,7 @@ def of_fits(asset: str, fits: Sequence[Fit], tracker: Tracker) -> list[dg.AssetC
     """Check the fits of an asset."""
     odd = []
     for fit in fits:
-        embedding = Embedding.load(tracker.file(fit.run_id, "embedding.parquet"))
+        embedding = Embedding.load(tracker.file(fit.run_id, EMBEDDING_FILE))
         if not np.isfinite(embedding.matrix).all():
             odd.append(fit.name)
     results = [_result("finite", not odd, {"fits": len(fits), "with something else": ", ".join(odd) or "none"})]

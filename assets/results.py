@@ -21,6 +21,7 @@ from pipeline.experiment.artifacts import load_scores, split_in_words, vocabular
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import Fits
 from pipeline.experiment.shared_view import share_view
+from pipeline.inference.saved_fit import EMBEDDING_FILE
 from pipeline.records.ingest import Records
 from pipeline.records.token_texts import described
 from pipeline.views import tables
@@ -158,7 +159,7 @@ def exports_asset(conf: Dataset) -> dg.AssetsDefinition:
         best = comparison.best
         with for_people(conf.file):
             tracker = embedding_mlflow.tracker(conf, context.instance)
-            learned = Embedding.load(tracker.file(best.run_id, "embedding.parquet"))
+            learned = Embedding.load(tracker.file(best.run_id, EMBEDDING_FILE))
             about = learned.vocabulary.beside(described(raw_records.frame, conf))
             made = Exports(learned, about)
         return dg.MaterializeResult(

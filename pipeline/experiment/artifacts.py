@@ -20,7 +20,7 @@ from pipeline.experiment.cross_fitting import CrossFitted
 from pipeline.experiment.fits import Fit
 from pipeline.experiment.run import FinishedRun, Run
 from pipeline.experiment.tracking import Tracker
-from pipeline.inference.saved_fit import EMBEDDING_FILE, save_fitted
+from pipeline.inference.saved_fit import EMBEDDING_FILE, save_fitted, scores_file
 from pipeline.pictures.figures import draw_losses, draw_map, draw_norms
 from pipeline.vocabulary.vocabulary import Vocabulary
 
@@ -43,7 +43,7 @@ def keep_fit(done: CrossFitted, method: Estimator, conf: Dataset, run: Run) -> N
                 found = interval(drawn, n_independent(frame))
                 if np.isfinite(found.low):
                     run.log_metrics({f"{part}_{metric}_low": found.low, f"{part}_{metric}_high": found.high})
-            frame.write_parquet(folder / f"{part}_examples.parquet")
+            frame.write_parquet(folder / scores_file(part))
         save_fitted(fitted, method.name, conf, run.run_id, folder)
         losses = {loss: run.history[loss] for loss in _LOSSES if loss in run.history}
         _draw(fitted.embedding, method.name, conf.name, losses, fitted.chosen.get("epochs"), folder)
@@ -111,12 +111,11 @@ def load_scores(tracker: Tracker, fits: Sequence[Fit], part: str) -> list[pl.Dat
     """The scores of each held-out example of a part, one frame for each fit; [] if a fit has none of the part."""
     if not all(any(name.startswith(f"{part}_") and not name.endswith("_loss") for name in fit.metrics) for fit in fits):
         return []
-    return [pl.read_parquet(tracker.file(fit.run_id, f"{part}_examples.parquet"), glob=False) for fit in fits]
+    return [pl.read_parquet(tracker.file(fit.run_id, scores_file(part)), glob=False) for fit in fits]
 
 
 def recorded_scores(tracker: Tracker, run_id: str, part: str) -> pl.DataFrame | None:
     """The scores of each held-out example of a part that a run keeps; None if it keeps none."""
-    name = f"{part}_examples.parquet"
-    if not tracker.has_file(run_id, name):
+    if not tracker.has_file(run_id, scores_file(part)):
         return None
-    return pl.read_parquet(tracker.file(run_id, name), glob=False)
+    return pl.read_parquet(tracker.file(run_id, scores_file(part)), glob=False)

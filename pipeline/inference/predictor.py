@@ -21,7 +21,7 @@ from pipeline.examples.weight_scale import WeightScale
 from pipeline.inference.as_written import AsWritten, writers
 from pipeline.inference.model import Model
 from pipeline.inference.requests import Rows, checked_params, column, plain, require_rows, short
-from pipeline.inference.saved_fit import Material, conf_of, load_fitted
+from pipeline.inference.saved_fit import Material, conf_of, load_fitted, scores_file
 from pipeline.records.cleaning import with_missing
 from pipeline.records.columns import named_columns, number
 from pipeline.tasks.classification import Classification
@@ -179,9 +179,9 @@ class NumberPredictor(Predictor):
         conf = conf_of(folder)
         assert isinstance(conf.task, Regression)
         errors = {
-            part: conf.task.errors(pl.read_parquet(material.fit / f"{part}_examples.parquet", glob=False))
+            part: conf.task.errors(pl.read_parquet(material.fit / scores_file(part), glob=False))
             for part in HELD_OUT
-            if (material.fit / f"{part}_examples.parquet").exists()
+            if (material.fit / scores_file(part)).exists()
         }
         asked = conf.inference.coverage
         half = half_width(errors["validation"], asked) if "validation" in errors else None

@@ -17,6 +17,11 @@ FILES = (EMBEDDING_FILE, "weights.npz", "fit.json")
 """The names of the files of a fit."""
 
 
+def scores_file(part: str) -> str:
+    """The name of the file beside them with the scores of each held-out example of a part."""
+    return f"{part}_examples.parquet"
+
+
 @dataclass(frozen=True)
 class Material:
     """What a model is made from."""

@@ -26,7 +26,7 @@ from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import STABILITY, Fit
 from pipeline.experiment.replicas import REPLICAS_KEY
 from pipeline.experiment.tracking import Tracker
-from pipeline.inference.saved_fit import load_fitted
+from pipeline.inference.saved_fit import EMBEDDING_FILE, load_fitted
 from pipeline.pictures.colours import Colour, Groups, Numbers, colours, frequent
 from pipeline.pictures.figures import draw_map
 from pipeline.pictures.projection import SHOWN, neighbourhoods, plane, space
@@ -142,7 +142,7 @@ def write_report(
 
 def _embedding(fit: Fit, tracker: Tracker) -> Embedding:
     """The embedding of a fit, the most frequent tokens first."""
-    return Embedding.load(tracker.file(fit.run_id, "embedding.parquet")).most_frequent_first()
+    return Embedding.load(tracker.file(fit.run_id, EMBEDDING_FILE)).most_frequent_first()
 
 
 def _places(fit: Fit, tracker: Tracker, n: int) -> npt.NDArray[np.float32] | None:
