@@ -52,7 +52,7 @@ def device_of(settings: Schedule, dtype: torch.dtype) -> str:
 
 @contextmanager
 def products_of(settings: Schedule, where: str) -> Iterator[None]:
-    """Multiply matrices as exactly as the settings say, and tell a GPU that has no more memory in a sentence.
+    """Multiply matrices as exactly as the settings say; where a GPU has no memory left, a sentence says so.
 
     Raises:
         PipelineError: the GPU has no room.

@@ -59,7 +59,7 @@ class Difference:
 
     @property
     def is_likely_better(self) -> bool:
-        """Whether the metric is better by more than a standard error, about: half of the half of its interval."""
+        """Whether the metric is better by more than a standard error, which is about a quarter of its interval."""
         better = self.value if self.metric.higher_is_better else -self.value
         return better > (self.high - self.low) / 4
 
@@ -206,7 +206,12 @@ def paired(task: Task, ours: pl.DataFrame, theirs: pl.DataFrame) -> Difference:
 def apart(task: Task, ours: pl.DataFrame, theirs: pl.DataFrame) -> Difference:
     """The difference of two fits that were evaluated on different examples, which are drawn for each fit by itself.
 
-    It is that of the first metric by which such fits can be compared. Args: as in `paired`.
+    The first metric counts by which such fits can be compared.
+
+    Args:
+        task: what was learned.
+        ours: what the task's `evaluate` returned for one fit.
+        theirs: the same of the other, on its own examples.
     """
     metric = across_samples(task)
     both = [

@@ -43,8 +43,8 @@ class SparseExamples:
     target: Array  # (N,) float64: the number to predict, or the index of the class; NaN where the task has neither
     frame: dy.DataFrame[Examples]  # N rows: the id and the split of each example
     about: Mapping[str, Any]
-    """vocabulary (fingerprint), size V, dense and classes (names), by_token, folds, divided, weight (its column),
-    mean_weight, typical_weight, pairs, unknown_tokens, unknown (the integer of `<unknown>`, or -1)."""
+    """vocabulary (fingerprint), size V, dense and classes (names), by_token, folds, divided, weight (its column), the
+    `WeightScale.facts`, pairs, unknown_tokens, unknown (the integer of `<unknown>`, or -1)."""
 
     def __len__(self) -> int:
         return self.frame.height

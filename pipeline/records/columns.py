@@ -96,7 +96,7 @@ def require_columns(conf: Dataset, schema: pl.Schema, where: str) -> None:
     for key, column in [*((key, name) for key, name, _ in named_columns(conf)), *keys]:
         if column not in schema:
             one_name = len(schema) == 1 and any(mark in schema.names()[0] for mark in SEPARATORS)
-            cure = " Is `source.separator` right?" if one_name else ""
+            cure = " (is `source.separator` right?)" if one_name else ""
             raise PipelineError(
                 f"{conf.file}, {key}: there is no column {column!r} in {where}, {nearest(column, schema.names())}{cure}"
             )

@@ -71,8 +71,8 @@ def read_periods(
     for one in asked or ():
         if one not in found.rows:
             raise PipelineError(
-                f"{name(conf.source)}: has no rows of the period {one!r}, {nearest(one, found.rows)} Materialise "
-                f"{conf.name}/periods, which looks for new ones."
+                f"{name(conf.source)}: has no rows of the period {one!r}. Materialise {conf.name}/periods, which looks "
+                f"for new ones; {nearest(one, found.rows)}"
             )
     old = {} if before is None else facts_of_periods(before)
     own = {one: facts for one, facts in old.items() if facts["made_by"] == made_by and one in found.rows}

@@ -22,8 +22,9 @@ LOW = 3
 RARE = 10
 """The cosine of a token that occurs so many times is multiplied by the root of a half."""
 MANY = 20_000
-"""Beyond so many tokens a graph finds those nearest by angle, and the order is made among so many times k of them."""
+"""With more tokens than this, a graph finds candidates that are near by angle, which are then put into order."""
 CANDIDATES = 5
+"""Candidates for each of the k tokens that are sought."""
 _AT_ONCE = 2**22  # similarities that are in memory
 
 

@@ -25,7 +25,7 @@ class Kept:
     vocabulary: Vocabulary | None = None
     """Its tokens keep their integers."""
     parts: pl.DataFrame | None = None
-    """Examples that keep their part, with the columns example and split."""
+    """Examples that keep their part, with the columns example, split and group."""
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,8 @@ def resolved(source: Source, conf_folder: Path) -> list[str]:
 
     Args:
         source: names files, folders, globs and URLs.
-        conf_folder: folder of the conf file, where relative paths start, or else at the working directory.
+        conf_folder: folder of the conf file, where relative paths start; what is not there is looked for in the working
+            directory.
 
     Raises:
         PipelineError: there is no such file.
