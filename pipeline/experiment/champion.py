@@ -56,11 +56,6 @@ class Champion:
     facts: Mapping[str, Any]
     """What is known of the champion's model."""
 
-    @property
-    def uri(self) -> str:
-        """Where MLflow finds the champion."""
-        return f"models:/{self.dataset}@champion"
-
     def save(self, folder: Path) -> None:
         """Write `champion.json`."""
         (folder / "champion.json").write_text(json.dumps(asdict(self), indent=2))
