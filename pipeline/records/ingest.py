@@ -190,7 +190,7 @@ def _read(
     found = cleaner.marks.decimals(usual, said)
     if expected is not None or found == cleaner.decimals:  # otherwise numbers were read wrongly, and are read again
         require_few_bad(conf, where, cleaner.counts, lambda: quarantine)
-        require_some(where, cleaner.counts)
+        require_some(where, cleaner.counts, lambda: quarantine)
     about = {
         "version": uuid4().hex,
         "counts": asdict(cleaner.counts),
@@ -223,11 +223,12 @@ def require_few_bad(conf: Dataset, where: str, counts: Counts, reasons: Callable
         )
 
 
-def require_some(where: str, counts: Counts) -> None:
+def require_some(where: str, counts: Counts, reasons: Callable[[], Reasons]) -> None:
     """Refuse a source none of whose records can be used."""
     if not counts.used:
+        why = f" ({reasons().sentence()})" if counts.quarantined else ""
         raise PipelineError(
-            f"{where}: none of its {counts.read:,} records is left: {counts.quarantined:,} cannot be used, "
+            f"{where}: none of its {counts.read:,} records is left: {counts.quarantined:,} cannot be used{why}, "
             f"{counts.filtered:,} do not meet `source.where`, {counts.unanswered:,} have no value to predict."
         )
 

@@ -91,7 +91,7 @@ def read_periods(
         write_about(folder, {"periods": kept, "found": said, "read": stale, "gone": gone})
         records = Records(folder)
         require_few_bad(conf, name(conf.source), records.counts, lambda: Reasons.of(records.quarantine))
-        require_some(name(conf.source), records.counts)
+        require_some(name(conf.source), records.counts, lambda: Reasons.of(records.quarantine))
         return Read(records, stale)
     except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)

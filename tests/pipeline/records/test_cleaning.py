@@ -235,6 +235,12 @@ def test_only_where_the_answer_is_a_text_it_tells_how_to_predict_one(
     assert str(refused.value).endswith(f"or name another column. {told}".rstrip())
 
 
+def test_where_no_record_is_left_it_tells_why_they_cannot_be_used(clean: Callable[..., Records]) -> None:
+    frame = pl.DataFrame({"id": ["h"], "words": [["a"]], "price": ["cheap"], "area": ["1"]})
+    with pytest.raises(PipelineError, match=r"1 cannot be used \(1 x price: is no number with .* \(first .*\)\), 0 do"):
+        clean(frame, HOMES, max_bad_share=1)
+
+
 def test_conf_loads_with_every_setting_of_a_source(write_conf: Callable[..., Path]) -> None:
     source = {"path": "r.csv", "where": "a > 1", "rename": {"b": "a"}, "drop_duplicates": ["a"], "encoding": "latin-1"}
     loaded = load(write_conf("any", {**PAIRS, "source": source})).source
