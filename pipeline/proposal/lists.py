@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from pipeline.proposal.hints import OF_LABELS, OF_WEIGHTS
@@ -47,8 +48,10 @@ def of_pairs(look: Look, profiles: dict[str, Profile], example: str, token: str,
     found.count(profiles[example].n_different, look)
     for one in profiles.values():
         if one.holds in ("numbers", "categories") and one.named("rating", "stars", "score", "bewertung"):
-            best = str(frame[one.name].cast(pl.String).drop_nulls().mode().sort().last())
-            found.notes.append(f"where: {quoted(one.name)} >= {best}   # only what people like")
+            stars = frame[one.name].cast(pl.Float64, strict=False).drop_nulls().to_numpy()
+            values, counts = np.unique(stars[stars >= np.median(stars)] if len(stars) else stars, return_counts=True)
+            if len(values) and (liked := values[counts.argmax()]) > stars.min():
+                found.notes.append(f"where: {quoted(one.name)} >= {liked:g}   # only what people like")
     found.where = where([profiles[example], profiles[token]])
     found.weight = _weight([one for one in profiles.values() if one.name not in (example, token)])
     return found

@@ -74,6 +74,19 @@ def test_ratings_without_names_are_lists_of_items(propose: Callable[..., dict[st
         assert "# where: rating >= " in conf["text"]
 
 
+def test_a_filter_of_what_people_like_leaves_something_out(propose: Callable[..., dict[str, Any]]) -> None:
+    rows = [(user, item, rating) for user, item, rating, _ in RATINGS]
+
+    def filtered(*stars: float) -> str:
+        rated = [(user, item, stars[i % len(stars)]) for i, (user, item, _) in enumerate(rows)]
+        text = str(propose("rated.csv", delimited(rated, ["user", "item", "stars"]))["text"])
+        return "".join(line for line in text.splitlines() if "# where: " in line)
+
+    assert "stars >= 4 " in filtered(1, 3, 4, 4, 5)
+    assert "stars >= 3 " in filtered(1, 1, 1, 2, 3, 3, 5)
+    assert filtered(1) == ""
+
+
 def test_ratings_with_names_and_titles_are_lists_of_items_with_labels(propose: Callable[..., dict[str, Any]]) -> None:
     rows = [(user, item, f"Film {item}", rating, at) for user, item, rating, at in RATINGS]
     conf = propose("ratings.csv", delimited(rows, ["userId", "movieId", "title", "rating", "timestamp"]))
