@@ -7,12 +7,10 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.records.memory_mapped import release
+from pipeline.records.memory_mapped import blocks
 
 Array = npt.NDArray[Any]
 
-_BLOCK = 4_000_000
-"""Weights that are in memory at once."""
 _LEAST = float(np.finfo(np.float32).tiny)
 """No weight counts nothing, however small it is."""
 
@@ -63,9 +61,10 @@ class WeightScale:
             return cls()
 
         def chosen() -> Iterator[Array]:
-            for at in range(0, len(weights), _BLOCK):
-                yield weights[at : at + _BLOCK][learned[at : at + _BLOCK]]
-                release(weights)
+            at = 0
+            for some in blocks(weights):
+                yield some[learned[at : at + len(some)]]
+                at += len(some)
 
         if not by_logarithm:
             return cls(sum(float(some.sum()) for some in chosen()) / n)

@@ -37,7 +37,8 @@ Array = npt.NDArray[Any]
 FROM, TIMES = "refreshed_from", "refreshes"
 """Tags and settings of a refresh: the run that it went on from, and the refreshes since the last full fit, with it."""
 RATE = 0.4
-"""Factor of the learning rates: with the whole rates, known tokens would move as far as between two seeds."""
+"""Factor of the learning rates: with the whole rates, known tokens would move as far as between two seeds; with less,
+too little would be learned from the new rows."""
 OF = "refresh_of"
 """Tag of a refresh: the key of a full fit of the same data."""
 _FULL, _RECIPE, _SIZE, _STANDS_FOR = "full_fit", "recipe", "trained_on", "stands_for"

@@ -111,7 +111,8 @@ class Predictor(Model):
         conf = _single(without_answers(self.conf), self.schema)
         scale = WeightScale.of(self.facts)
         if conf.weight is not None:
-            frame = frame.with_columns(pl.col(conf.weight).fill_null(scale.weights(np.ones(1))[0]))
+            average = scale.weights(np.ones(1))[0]  # counts 1, as in the mean of what was learned from
+            frame = frame.with_columns(pl.col(conf.weight).fill_null(average))
         return unseen(frame.lazy(), self.embedding.vocabulary, conf, scale)
 
     def places(self, records: Rows | pl.DataFrame) -> npt.NDArray[np.float32]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from pipeline.proposal.hints import OF_LABELS, OF_WEIGHTS
@@ -48,13 +49,21 @@ def of_pairs(look: Look, profiles: dict[str, Profile], example: str, token: str,
     found.count(profiles[example].n_different, look)
     for one in profiles.values():
         if one.holds in ("numbers", "categories") and one.named("rating", "stars", "score", "bewertung"):
-            stars = frame[one.name].cast(pl.Float64, strict=False).drop_nulls().to_numpy()
-            values, counts = np.unique(stars[stars >= np.median(stars)] if len(stars) else stars, return_counts=True)
-            if len(values) and (liked := values[counts.argmax()]) > stars.min():
+            liked = _liked(frame[one.name].cast(pl.Float64, strict=False).drop_nulls().to_numpy())
+            if liked is not None:
                 found.notes.append(f"where: {quoted(one.name)} >= {liked:g}   # only what people like")
     found.where = where([profiles[example], profiles[token]])
     found.weight = _weight([one for one in profiles.values() if one.name not in (example, token)])
     return found
+
+
+def _liked(ratings: npt.NDArray[np.float64]) -> float | None:
+    """The most frequent rating that is not below the median; None if no rating is lower, so that all would stay."""
+    if not len(ratings):
+        return None
+    values, counts = np.unique(ratings[ratings >= np.median(ratings)], return_counts=True)
+    liked = float(values[counts.argmax()])
+    return liked if liked > ratings.min() else None
 
 
 def _weight(others: Sequence[Profile]) -> Guess | None:

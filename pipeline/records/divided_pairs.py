@@ -59,7 +59,7 @@ class About(NamedTuple):
 class Numbers:
     """The numbers that all chunks agree on: those of a share follow those of the share before it."""
 
-    n_parts: int
+    n_chunks: int
     starts: Array  # (shares + 1,)
     same: Sequence[Any]  # for each share, on the cluster: for each chunk, its texts as numbers within the share
 
@@ -72,8 +72,8 @@ class Numbers:
             values: (E,) or (T,) of each number.
         """
         shares = zip(self.same, pairwise(self.starts), strict=True)
-        told = [start(_told, same, values[low:high], returns=self.n_parts) for same, (low, high) in shares]
-        return [list(of_part) for of_part in zip(*told, strict=True)]
+        told = [start(_told, same, values[low:high], returns=self.n_chunks) for same, (low, high) in shares]
+        return [list(of_chunk) for of_chunk in zip(*told, strict=True)]
 
     def added(self, counts: Sequence[Sequence[Any]]) -> Array:
         """The sum for each number of what the chunks count, share by share (see `divided`).
