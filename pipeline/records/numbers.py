@@ -5,6 +5,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, Self
 
 import polars as pl
@@ -31,7 +32,7 @@ class Marks:
     @classmethod
     def of(cls, texts: pl.Series) -> Self:
         """Count the texts of a column."""
-        counts = texts.to_frame("text").select(bare=_bare(pl.col("text"))).select(_tells(".", ","), _tells(",", "."))
+        counts = _bare(texts).to_frame("bare").select(_tells(".", ","), _tells(",", "."))
         return cls(*(int(count or 0) for count in counts.row(0)))
 
     def __add__(self, other: "Marks") -> "Marks":
@@ -68,18 +69,36 @@ def as_number(text: pl.Expr, decimal: Decimal = ".") -> pl.Expr:
     Currencies, percent signs, blanks and the marks between thousands are passed over: `$1,145.00` is 1145, and so is
     `1.145,00 €` if a comma stands before the decimals. Brackets are the minus of accounts: `(383.03)` is -383.03.
     """
-    bare = _bare(text)
+    return text.map_batches(partial(_numbers, decimal=decimal), pl.Float64, is_elementwise=True)
+
+
+def _numbers(texts: pl.Series, decimal: Decimal) -> pl.Series:
+    """See `as_number`. Nearly all texts of most columns are plain numbers, which are read several times faster."""
+    numbers = texts.cast(pl.Float64, strict=False)
+    is_odd = texts.is_not_null() & numbers.is_null()
+    if decimal == ",":
+        is_odd |= texts.str.contains(".", literal=True)
+    others = is_odd.arg_true()
+    return numbers.scatter(others, _as_written(texts.gather(others), decimal)) if len(others) else numbers
+
+
+def _as_written(texts: pl.Series, decimal: Decimal) -> pl.Series:
+    """Texts with signs that are no part of a number as float64, NaN for those that are no number."""
+    bare = pl.col("bare")
     between = "," if decimal == "." else "."
     grouped = rf"^[-+]?\d{{1,3}}(?:{_escaped(between)}\d{{2,3}})*{_escaped(between)}\d{{3}}(?:{_escaped(decimal)}\d*)?$"
     whole = pl.when(bare.str.contains(grouped)).then(bare.str.replace_all(between, "", literal=True)).otherwise(bare)
     if decimal == ",":
         whole = pl.when(~whole.str.contains(".", literal=True)).then(whole.str.replace(",", ".", literal=True))
-    return pl.when(text.is_not_null()).then(whole.cast(pl.Float64, strict=False).fill_null(float("nan")))
+    read = whole.cast(pl.Float64, strict=False).fill_null(float("nan"))
+    return _bare(texts).to_frame("bare").select(read).to_series()
 
 
-def _bare(text: pl.Expr) -> pl.Expr:
-    bare = text.str.strip_chars().str.replace_all(_NO_PART_OF_A_NUMBER, "").str.replace("\u2212", "-", literal=True)
-    return bare.str.replace(_IN_BRACKETS, "-${1}")
+def _bare(texts: pl.Series) -> pl.Series:
+    """Texts without what is no part of a number."""
+    bare = texts.str.strip_chars().str.replace_all(_NO_PART_OF_A_NUMBER, "").str.replace("\u2212", "-", literal=True)
+    has_brackets = bare.str.contains("(", literal=True).any()  # to look takes a tenth of the time of the replacement
+    return bare.str.replace(_IN_BRACKETS, "-${1}") if has_brackets else bare
 
 
 def _tells(decimal: str, between: str) -> pl.Expr:

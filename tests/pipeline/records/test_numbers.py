@@ -2,7 +2,7 @@ import math
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.records.numbers import ColumnMarks, Decimal, Marks, as_number
@@ -41,6 +41,13 @@ def test_a_number_with_a_decimal_comma_is_read_as_people_write_it(text: str, num
 )  # fmt: skip
 def test_a_text_that_is_no_number_of_its_column_is_none(text: str, decimal: Decimal) -> None:
     assert math.isnan(read(text, decimal) or 0)
+
+
+@given(text=st.text("0123456789.,-+eEinfa()_", max_size=8), decimal=st.sampled_from([".", ","]))
+@example("1.145", ",")
+@example("1e5", ",")
+def test_a_plain_number_is_read_as_one_with_a_mark_between_thousands(text: str, decimal: Decimal) -> None:
+    assert read(text, decimal) == pytest.approx(read(f"{text}'", decimal), nan_ok=True)
 
 
 @given(
