@@ -15,7 +15,6 @@ from pipeline import estimators
 from pipeline.cluster.tasks import engine
 from pipeline.config.dataset import Dataset
 from pipeline.examples.sparse_examples import SparseExamples
-from pipeline.experiment.fits import Fits
 from pipeline.experiment.fitting import fit_all
 from pipeline.vocabulary.vocabulary import Vocabulary
 
@@ -55,27 +54,23 @@ def fits_asset(
             config = kind(**context.op_execution_context.op_config)
             asked = launchpad.with_config(conf, name, config)
             tracker = embedding_mlflow.tracker(conf, context.instance)
-            done = [
-                fit
-                for method in methods
-                for fit in fit_all(
-                    method,
-                    asked,
-                    vocabulary,
-                    sparse_examples,
-                    tracker,
-                    tags=embedding_mlflow.tags(context),
-                    force=launchpad.is_forced(config),
-                    log=context.log,
-                    checkpoints=home() / "checkpoints",
-                ).fits
-            ]
-            checked = checks.of_fits(name, done, tracker)
+            done = fit_all(
+                methods,
+                asked,
+                vocabulary,
+                sparse_examples,
+                tracker,
+                tags=embedding_mlflow.tags(context),
+                force=launchpad.is_forced(config),
+                log=context.log,
+                checkpoints=home() / "checkpoints",
+            )
+            checked = checks.of_fits(name, done.fits, tracker)
         primary = conf.task.resolved(len(vocabulary)).metrics[0]
         return dg.MaterializeResult(
-            value=Fits(tuple(done)),
-            data_version=data_version([fit.run_id for fit in done]),
-            metadata=of_fits(done, primary, embedding_mlflow, vocabulary) | metadata.made_from(context),
+            value=done,
+            data_version=data_version([fit.run_id for fit in done.fits]),
+            metadata=of_fits(done.fits, primary, embedding_mlflow, vocabulary) | metadata.made_from(context),
             check_results=checked,
         )
 

@@ -14,9 +14,9 @@ SAMPLES = ("movies", "homes")
 _RUN = """
 import sys
 from assets.__main__ import main
-from pipeline.experiment import helpers
+from pipeline.experiment import piece_queue
 if sys.argv.pop() == "alone":
-    helpers.WORTH = float("inf")
+    piece_queue.WORTH = float("inf")
 sys.exit(main())
 """
 

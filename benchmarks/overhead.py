@@ -119,7 +119,7 @@ def alone(path: Path, out: Path) -> dict[str, float]:
     for method in ["embedding", *(baseline.kind for baseline in conf.baselines)]:
         with parts(f"{method}: intervals, files"):
             made = fit_all(
-                method, conf, vocabulary, examples, tracker, force=True, log=log, checkpoints=out / "checkpoints"
+                [method], conf, vocabulary, examples, tracker, force=True, log=log, checkpoints=out / "checkpoints"
             ).fits
         parts.divide(f"{method}: fits and their scores", sum(fit.metrics[ELAPSED] for fit in made))
         fits += made

@@ -49,7 +49,7 @@ def contest(
         vocabulary, examples = encoded_from(records, conf)
         tracker = Tracker(fresh_database(tmp_path), tmp_path / "artifacts", "planted")
         every = [*methods, *(baseline.kind for baseline in conf.baselines)]
-        fits = [fit for method in every for fit in fit_all(method, conf, vocabulary, examples, tracker).fits]
+        fits = fit_all(every, conf, vocabulary, examples, tracker).fits
         scores = {part: load_scores(tracker, fits, part) for part in HELD_OUT}
         return Comparison.of(fits, len(vocabulary), conf.task, scores)
 

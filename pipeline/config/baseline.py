@@ -79,7 +79,7 @@ class Baseline(Kind, ABC):
 
     def takes_one_thread(self, size: Size, dimension: int | None) -> bool:
         """Whether a fit takes one thread nearly all the time, so that others can be fitted beside it."""
-        return False
+        return size.is_small
 
     @abstractmethod
     def fit(self, problem: "Problem") -> "Fitted":

@@ -5,6 +5,8 @@ from typing import NamedTuple
 MANY_LOGITS = 2 * 10**9
 """Examples x tokens (N x V); above it training draws negatives, PCA is randomised, and a sample of at least 10,000
 examples is evaluated."""
+SMALL_LOGITS, SMALL_PAIRS = 10**7, 2 * 10**5
+"""Up to so many, each step of a baseline is too short for more than one thread."""
 
 
 class Size(NamedTuple):
@@ -18,6 +20,11 @@ class Size(NamedTuple):
     """P, the stored entries."""
     number: int
     """Bytes of a number: 8 or 4."""
+
+    @property
+    def is_small(self) -> bool:
+        """Whether to fit several baselines side by side gains more than several threads for each."""
+        return self.n * self.v <= SMALL_LOGITS and self.pairs <= SMALL_PAIRS
 
     @property
     def csr(self) -> int:

@@ -66,6 +66,11 @@ class SparseRows:
             return np.asarray(self.indptr[self.rows + 1] - self.indptr[self.rows])
         return np.concatenate([np.empty(0, np.int64), *(some.lengths for some in self._blocks())])
 
+    @property
+    def are_the_same(self) -> bool:
+        """Whether no row differs from another."""
+        return self.weights is None and bool(np.isin(self.counts, (0, len(self))).all())
+
     @cached_property
     def counts(self) -> Array:
         """(V,) how many rows have each token."""

@@ -19,6 +19,7 @@ import numpy.typing as npt
 import polars as pl
 
 from pipeline.config.records import Part
+from pipeline.errors import PipelineError
 from pipeline.examples.example_set import ExampleSet, SparseRows
 from pipeline.records.memory_mapped import blocks, load, save
 from pipeline.schemas import PARTS, Examples
@@ -122,6 +123,23 @@ class SparseExamples:
             return self.frame["split"].to_physical().to_numpy()
         after = (self.frame["fold"].to_numpy().astype(np.int64) - fold) % self.n_folds
         return np.select([after == 0, after == 1], [TEST, VALIDATION], TRAIN)
+
+    def require_something_to_learn(self, where: str) -> None:
+        """Refuse training examples of which none differs from another.
+
+        Args:
+            where: the conf file's name, for the message.
+
+        Raises:
+            PipelineError: all have the same tokens.
+        """
+        for fold in range(self.n_folds):
+            inputs = self.training(fold).inputs
+            if inputs.cut(slice(1000)).are_the_same and inputs.are_the_same:  # the first ones nearly always differ
+                raise PipelineError(
+                    f"{where}, tokens: all {len(inputs)} training examples have the same tokens, so nothing tells one "
+                    "from another. Look at `example`, which says what rows are one, and at the columns of `tokens`."
+                )
 
     def training(self, fold: int = 0, refit: bool = False) -> ExampleSet:
         """The training examples with all their tokens that may be seen; a refit includes validation."""

@@ -6,7 +6,7 @@ What a method does stands in its own module; storing the result does not belong 
 
 import logging
 import statistics
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,9 +20,10 @@ from pipeline.embedding import Estimator, Fitted, Position, Watch
 from pipeline.evaluation.seeds import SeedChance
 from pipeline.examples.example_set import ExampleSet
 from pipeline.examples.sparse_examples import HELD_OUT, SparseExamples
-from pipeline.experiment.fold import FoldFitter, LogMetrics, Losses
+from pipeline.experiment.fold import Fold, FoldFitter, LogMetrics, Losses, Once
 from pipeline.experiment.memory import size_of
-from pipeline.experiment.parallel import in_parallel, on_one_thread, processes_for
+from pipeline.experiment.parallel import on_one_thread, processes_for
+from pipeline.experiment.piece_queue import PieceQueue
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 
@@ -45,6 +46,90 @@ class CrossFitted:
     """How far the metrics vary between seeds."""
 
 
+class CrossFit:
+    """A fit that is still to be done: its folds wait in a queue, where other processes may take them.
+
+    Validation chooses. Where conf says `refit`, the choice is then fitted again on training and validation examples
+    together. The fit is evaluated on the test examples, and so is the same fit with other seeds (`seeds`). With folds,
+    the fit to keep is one on all examples, with the typical choice.
+    """
+
+    def __init__(
+        self,
+        queue: PieceQueue,
+        method: Estimator,
+        name: str,
+        conf: Dataset,
+        vocabulary: Vocabulary,
+        examples: SparseExamples,
+        dimension: int | None,
+        state: Path | None = None,
+        start: Callable[[ExampleSet], Mapping[str, Any]] | None = None,
+    ) -> None:
+        """Let the folds wait.
+
+        Args:
+            queue: where they wait.
+            method: how to fit.
+            name: the name of the fit, for people.
+            conf: the dataset, resolved.
+            vocabulary: the vocabulary of the examples.
+            examples: all of them, with their splits.
+            dimension: D; None for a method without a D to sweep.
+            state: folder of the checkpoints from which an interrupted training goes on.
+            start: gives the weights from which training goes on, for training examples; None: it begins anew.
+        """
+        self._conf, self._examples, self._name = conf, examples, name
+        self._how = method, size_of(conf, examples), dimension
+        self._processes = 1 if start else processes_for(*self._how)
+        self._fitter = FoldFitter(method, name, conf, vocabulary, examples, dimension, state, start)
+        each = [partial(self._fitter.fitted_in_fold, i) for i in range(examples.n_folds)]
+        self._folds = queue.put(each, self._processes)
+
+    def done(self, log_losses: LogMetrics, log: logging.Logger, position: Position | None = None) -> CrossFitted:
+        """Fit and evaluate, once or once for each fold.
+
+        Args:
+            log_losses: gets the losses of each epoch; with folds their means, at the end.
+            log: receives lines of progress.
+            position: which fit of how many it is, for a progress bar.
+        """
+        title = f"{self._conf.name}: {self._name}"
+        with on_one_thread(*self._how):
+            if self._examples.n_folds == 1:
+                told = _Told(log_losses)
+                folds = self._folds.done(title, log, log_losses=told, position=position, processes=self._processes)
+                fits = [*folds[0].fits]
+                told.tell_others(fit.losses for fit in fits)
+            else:
+                folds = self._folds.done(title, log, position=position)
+                watch = Watch(f"{self._name}, all", log, position=position)
+                chosen = typical([fold.fits[0].chosen for fold in folds])
+                last = self._fitter.fit(final_training(self._examples, self._conf), watch, chosen)
+                fits = [*(fit for fold in folds for fit in fold.fits), last]
+                for losses, epoch in _means([fit.losses for fit in fits]):
+                    log_losses(losses, epoch)
+        return _of_folds(folds, fits)
+
+
+class _Told:
+    """Passes losses on as they come, and remembers whether some came: those of another process do not."""
+
+    def __init__(self, log_losses: LogMetrics) -> None:
+        self._log_losses, self._has_told = log_losses, False
+
+    def __call__(self, losses: Mapping[str, float], epoch: int) -> None:
+        self._has_told = True
+        self._log_losses(losses, epoch)
+
+    def tell_others(self, of_fits: Iterable[Losses]) -> None:
+        """Pass the losses of finished fits on, unless they have come already."""
+        if not self._has_told:
+            for losses in of_fits:
+                for epoch, found in losses.items():
+                    self._log_losses(found, epoch)
+
+
 def cross_fit(
     method: Estimator,
     name: str,
@@ -54,44 +139,13 @@ def cross_fit(
     dimension: int | None,
     log_losses: LogMetrics,
     log: logging.Logger,
-    state: Path | None = None,
-    position: Position | None = None,
-    start: Callable[[ExampleSet], Mapping[str, Any]] | None = None,
 ) -> CrossFitted:
-    """Fit a method and evaluate it, once or once for each fold; folds are fitted side by side where cores are idle.
+    """Fit a method and evaluate it, once or once for each fold; see `CrossFit`."""
+    with PieceQueue() as queue:
+        return CrossFit(queue, method, name, conf, vocabulary, examples, dimension).done(log_losses, log)
 
-    Validation chooses. Where conf says `refit`, the choice is then fitted again on training and validation examples
-    together. The fit is evaluated on the test examples, and so is the same fit with other seeds (`seeds`). With folds,
-    the fit to keep is one on all examples, with the typical choice.
 
-    Args:
-        method: how to fit.
-        name: the name of the fit, for people.
-        conf: the dataset, resolved.
-        vocabulary: the vocabulary of the examples.
-        examples: all of them, with their splits.
-        dimension: D; None for a method without a D to sweep.
-        log_losses: gets the losses of each epoch; with folds their means, at the end.
-        log: receives lines of progress.
-        state: folder of the checkpoints from which an interrupted training goes on.
-        position: which fit of how many it is, for a progress bar.
-        start: gives the weights from which training goes on, for training examples; None: it begins anew.
-    """
-    fitter = FoldFitter(method, name, conf, vocabulary, examples, dimension, state, position, start)
-    how = method, size_of(conf, examples), dimension
-    processes = 1 if start else processes_for(*how)
-    with on_one_thread(*how):
-        if examples.n_folds == 1:
-            folds = [fitter.fitted_in_fold(0, log, log_losses=log_losses, processes=processes)]
-            fits = [*folds[0].fits]
-        else:
-            each = [partial(fitter.fitted_in_fold, i) for i in range(examples.n_folds)]
-            folds = in_parallel(each, f"{conf.name}: {name}", log, processes)
-            watch = Watch(f"{name}, all", log)
-            last = fitter.fit(final_training(examples, conf), watch, typical([fold.fits[0].chosen for fold in folds]))
-            fits = [*(fit for fold in folds for fit in fold.fits), last]
-            for losses, epoch in _means([fit.losses for fit in fits]):
-                log_losses(losses, epoch)
+def _of_folds(folds: Sequence[Fold], fits: Sequence[Once]) -> CrossFitted:
     fitted = fits[-1].fitted
     assert fitted is not None
     scores = {part: {i: fold.scores[part] for i, fold in enumerate(folds) if part in fold.scores} for part in HELD_OUT}

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pipeline.estimators import run_name
+from pipeline.evaluation.metrics import decimals
 
 STABILITY, REPLICA_SECONDS = OF_REPLICAS = ("stability", "replica_seconds")
 """Metrics of a fit of which replicas were fitted: the median stability of its tokens, and what the replicas took."""
@@ -43,3 +44,14 @@ class Fits:
     def load(cls, folder: Path) -> "Fits":
         """Read what `save` wrote."""
         return cls(tuple(Fit(**fit) for fit in json.loads((folder / "fits.json").read_text())))
+
+
+def summary(name: str, metrics: Mapping[str, float], primary: str) -> str:
+    """A line about a finished fit, with the metric that decides where one was measured.
+
+    >>> summary("pca D=2", {"fit_seconds": 1.25, "test_recall_at_20": 0.10304}, "recall_at_20")
+    'pca D=2 fitted in 1.2 s, recall_at_20 0.1030'
+    """
+    value = metrics.get(f"test_{primary}")
+    said = "" if value is None else f", {primary} {value:,.{decimals(abs(value))}f}"
+    return f"{name} fitted in {metrics['fit_seconds']:.1f} s{said}"

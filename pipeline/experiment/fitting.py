@@ -10,23 +10,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from filelock import FileLock, Timeout
 
 from pipeline.config.dataset import Dataset
 from pipeline.embedding import Embedding, Estimator, Fitted, Position
-from pipeline.errors import PipelineError
 from pipeline.estimators import estimator, run_name
-from pipeline.evaluation.metrics import decimals
-from pipeline.examples.example_set import SparseRows
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment import moved_tokens
 from pipeline.experiment.artifacts import PICTURES_KEY, keep_fit, pictures_key, redraw
 from pipeline.experiment.cache_key import fit_key, run_params
-from pipeline.experiment.cross_fitting import cross_fit
+from pipeline.experiment.cross_fitting import CrossFit
 from pipeline.experiment.fit_queue import ELAPSED, FitQueue
-from pipeline.experiment.fits import Fit, Fits
+from pipeline.experiment.fits import Fit, Fits, summary
 from pipeline.experiment.memory import require_memory
+from pipeline.experiment.piece_queue import PieceQueue
 from pipeline.experiment.refresh import Refreshes, Start
 from pipeline.experiment.run import FinishedRun, Run
 from pipeline.experiment.tracking import CURRENT, Tracker
@@ -36,7 +33,7 @@ from pipeline.vocabulary.vocabulary import Vocabulary
 
 
 def fit_all(
-    method: str,
+    methods: Sequence[str],
     conf: Dataset,
     vocabulary: Vocabulary,
     examples: SparseExamples,
@@ -47,10 +44,10 @@ def fit_all(
     log: logging.Logger | None = None,
     checkpoints: Path | None = None,
 ) -> Fits:
-    """Fit one method at each of its dimensions, one MLflow run each; an unchanged fit is reused.
+    """Fit some methods at each of their dimensions, one MLflow run each; an unchanged fit is reused.
 
     Args:
-        method: `embedding`, or the kind of a baseline.
+        methods: `embedding`, or kinds of baselines.
         conf: the dataset.
         vocabulary: the one that encoded the examples.
         examples: all of them, with their splits.
@@ -67,102 +64,139 @@ def fit_all(
     """
     log = log or logging.getLogger(__name__)
     vocabulary.require(examples.about["vocabulary"], f"{conf.name}: the sparse examples")
-    _require_something_to_learn(examples, conf)
+    examples.require_something_to_learn(conf.file)
     conf.task.require_answers(examples, conf.file)
     require_room(conf, examples.n_training, len(vocabulary))
     asked, conf = conf, conf.resolved(examples.n_training, len(vocabulary))
-    fits = []
-    how = estimator(method, conf)
-    queue = FitQueue(conf, examples, tracker, force)
-    refreshes = Refreshes(asked, conf, how, examples, tracker)
-    given = _Given(vocabulary, examples, tracker, log, checkpoints, tags or {})
-    for dimension in how.fitted_at():
-        name = run_name(method, dimension)
-        key = fit_key(how, conf, examples, dimension)
-        found = None if force else tracker.finished(key) or refreshes.finished(key)
-        if found:
-            log.info(f"{conf.name}: {name} is unchanged, its run {found.run_id} is reused")
-            redraw(method, conf, vocabulary, found, tracker)
-            done = found
-        else:
-            position = queue.position(method, dimension)
-            start, why_not = (None, "") if force else refreshes.start(name, dimension)
-            before = refreshes.before(name)
-            if why_not:
-                log.info(f"{conf.name}: {name} begins anew: {why_not}")
-            done = given.fitted(how, conf, dimension, refreshes.tags(key, start), position, before, start)
-            if start is not None and (worse := refreshes.why_worse(done, start)):
-                log.info(f"{conf.name}: {name} begins anew: its refresh is worse than the last full fit ({worse})")
-                done = given.fitted(how, conf, dimension, refreshes.tags(key, None), position, before)
-        if done.tags.get(CURRENT) != "yes":
-            tracker.mark_current(done.run_id, name)
-        fits.append(
-            Fit(
-                conf.name,
-                method,
-                int(done.params["dimension"]),
-                done.run_id,
-                done.experiment_id,
-                found is not None,
-                dict(done.metrics),
-            )
-        )
-    return Fits(tuple(fits))
+    given = _Given(conf, vocabulary, examples, tracker, log, checkpoints, tags or {}, force)
+    with PieceQueue() as queue:
+        waiting = []
+        for how in (estimator(method, conf) for method in methods):
+            refreshes = Refreshes(asked, conf, how, examples, tracker)
+            waiting += [given.waiting(how, dimension, refreshes, queue) for dimension in how.fitted_at()]
+        return Fits(tuple(map(given.fit, waiting)))
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    """A fit that is still to be done, or found."""
+
+    how: Estimator
+    dimension: int | None
+    key: str
+    refreshes: Refreshes
+    found: FinishedRun | None
+    """The run that did exactly the same, if there is one."""
+    ahead: CrossFit | None
+    """Where nothing else has to be known before, its folds: other processes may begin with them."""
+
+    @property
+    def name(self) -> str:
+        """Its name in runs and tables."""
+        return run_name(self.how.name, self.dimension)
 
 
 @dataclass(frozen=True)
 class _Given:
-    """What all fits of a method share."""
+    """What all fits share."""
 
+    conf: Dataset
     vocabulary: Vocabulary
     examples: SparseExamples
     tracker: Tracker
     log: logging.Logger
     checkpoints: Path | None
     tags: Mapping[str, str]
+    force: bool
 
-    def fitted(
-        self,
-        method: Estimator,
-        conf: Dataset,
-        dimension: int | None,
-        tags: Mapping[str, str],
-        position: Position,
-        before: Embedding | None,
-        start: Start | None = None,
-    ) -> FinishedRun:
-        """Fit at one D, in a run of its own with these tags; where there is a start, go on from it.
+    def waiting(self, how: Estimator, dimension: int | None, refreshes: Refreshes, queue: PieceQueue) -> _Waiting:
+        """A fit that waits now, in this queue unless it is found."""
+        key, name = fit_key(how, self.conf, self.examples, dimension), run_name(how.name, dimension)
+        found = None if self.force else self.tracker.finished(key) or refreshes.finished(key)
+        may_wait = not found and (self.force or not refreshes.may_go_on(name))
+        ahead = self._cross_fit(queue, how, self.conf, dimension, key) if may_wait else None
+        return _Waiting(how, dimension, key, refreshes, found, ahead)
+
+    def fit(self, one: _Waiting) -> Fit:
+        """A fit that has waited, done or found."""
+        name, refreshes, done = one.name, one.refreshes, one.found
+        if done is not None:
+            self.log.info(f"{self.conf.name}: {name} is unchanged, its run {done.run_id} is reused")
+            redraw(one.how.name, self.conf, self.vocabulary, done, self.tracker)
+        else:
+            start, why_not = (None, "") if self.force else refreshes.start(name, one.dimension)
+            before = refreshes.before(name)
+            if why_not:
+                self.log.info(f"{self.conf.name}: {name} begins anew: {why_not}")
+            done = self._fitted(one, before, start)
+            if start is not None and (worse := refreshes.why_worse(done, start)):
+                why_not = f"its refresh is worse than the last full fit ({worse})"
+                self.log.info(f"{self.conf.name}: {name} begins anew: {why_not}")
+                done = self._fitted(one, before)
+        if done.tags.get(CURRENT) != "yes":
+            self.tracker.mark_current(done.run_id, name)
+        return Fit(
+            self.conf.name,
+            one.how.name,
+            int(done.params["dimension"]),
+            done.run_id,
+            done.experiment_id,
+            one.found is not None,
+            dict(done.metrics),
+        )
+
+    def _fitted(self, one: _Waiting, before: Embedding | None, start: Start | None = None) -> FinishedRun:
+        """Fit in a run of its own; where there is a start, go on from it.
 
         Drift is measured from the embedding that was there before.
         """
-        name, examples = run_name(method.name, dimension), self.examples
+        name, method, conf, examples = one.name, one.how, self.conf, self.examples
+        position = FitQueue(conf, examples, self.tracker, self.force).position(method.name, one.dimension)
         if start is not None:
             self.log.info(f"{conf.name}: {name} goes on from the run {start.run.run_id}")
             conf = start.shortened(conf)
             method = estimator(method.name, conf)
-        require_memory(method, name, conf, examples, dimension)
+        require_memory(method, name, conf, examples, one.dimension)
+        of_fit = one.refreshes.tags(one.key, start)
         run_tags = {
             "dataset": conf.name,
             "method": method.name,
             PICTURES_KEY: pictures_key(self.vocabulary),
-            **tags,
+            **of_fit,
             **self.tags,
         }
-        params = run_params(method, conf, self.vocabulary, examples, dimension) | (start.said() if start else {})
-        with self.tracker.run(name, run_tags, params) as run:
+        params = run_params(method, conf, self.vocabulary, examples, one.dimension) | (start.said() if start else {})
+        with self.tracker.run(name, run_tags, params) as run, PieceQueue() as queue:
             run.log_input(conf.name, examples.fingerprint, paths.name(conf.source), _profile(examples))
-            state = self.checkpoints / tags["fit_key"] if self.checkpoints else None
-            how = (run, self.log, state, position, before, start)
-            fitted = fit_one(method, conf, self.vocabulary, examples, dimension, *how)
-        if state:
-            _remove(state)
-        self.log.info(f"{conf.name}: {_summary(name, run.metrics, conf.task.metrics[0].name)}")
+            ahead = one.ahead if start is None else None
+            fit = ahead or self._cross_fit(queue, method, conf, one.dimension, of_fit["fit_key"], start)
+            fitted = fit_one(fit, method, conf, one.dimension, run, self.log, position, before, start is not None)
+        _remove(self._state(of_fit["fit_key"]))
+        self.log.info(f"{conf.name}: {summary(name, run.metrics, conf.task.metrics[0].name)}")
         done = {"dimension": str(fitted.embedding.dimension)}
         return FinishedRun(run.run_id, run.experiment_id, run.metrics, done)
 
+    def _cross_fit(
+        self,
+        queue: PieceQueue,
+        method: Estimator,
+        conf: Dataset,
+        dimension: int | None,
+        key: str,
+        start: Start | None = None,
+    ) -> CrossFit:
+        goes_on = None if start is None else partial(start.weights_for, self.vocabulary, dtype=conf.dtype)
+        name, state = run_name(method.name, dimension), self._state(key)
+        return CrossFit(queue, method, name, conf, self.vocabulary, self.examples, dimension, state, goes_on)
 
-def _remove(state: Path) -> None:
+    def _state(self, key: str) -> Path | None:
+        return self.checkpoints / key if self.checkpoints else None
+
+
+def _remove(state: Path | None) -> None:
     """Remove the checkpoints of a finished fit, except those that another process is using."""
+    if state is None:
+        return
     for folder in state.glob("*/"):
         with suppress(Timeout), FileLock(folder / "lock", timeout=0):
             shutil.rmtree(folder)
@@ -175,45 +209,26 @@ def _profile(examples: SparseExamples) -> dict[str, int]:
     return {"examples": n, "vocabulary": v, "stored_entries": len(examples.indices)}
 
 
-def _require_something_to_learn(examples: SparseExamples, conf: Dataset) -> None:
-    for fold in range(examples.n_folds):
-        inputs = examples.training(fold).inputs
-        if _are_the_same(inputs.cut(slice(1000))) and _are_the_same(inputs):  # the first ones nearly always differ
-            raise PipelineError(
-                f"{conf.file}, tokens: all {len(inputs)} training examples have the same tokens, so nothing tells one "
-                "from another. Look at `example`, which says what rows are one, and at the columns of `tokens`."
-            )
-
-
-def _are_the_same(inputs: SparseRows) -> bool:
-    return inputs.weights is None and bool(np.isin(inputs.counts, (0, len(inputs))).all())
-
-
 def fit_one(
+    fit: CrossFit,
     method: Estimator,
     conf: Dataset,
-    vocabulary: Vocabulary,
-    examples: SparseExamples,
     dimension: int | None,
     run: Run,
     log: logging.Logger,
-    state: Path | None = None,
-    position: Position | None = None,
-    before: Embedding | None = None,
-    start: Start | None = None,
+    position: Position | None,
+    before: Embedding | None,
+    goes_on: bool,
 ) -> Fitted:
-    """Fit a method at one D, evaluate it, and store everything in the run; return the fit to keep."""
+    """Do a fit, evaluate it, and store everything in the run; return the fit to keep."""
     name = run_name(method.name, dimension)
-    goes_on = None if start is None else partial(start.weights_for, vocabulary, dtype=conf.dtype)
     begin = time.perf_counter()
-    done = cross_fit(
-        method, name, conf, vocabulary, examples, dimension, run.log_metrics, log, state, position, goes_on
-    )
+    done = fit.done(run.log_metrics, log, position)
     seconds = {"fit_seconds": done.seconds, ELAPSED: time.perf_counter() - begin}
     of_seeds = {"seed_seconds": done.seed_seconds} if done.seed_seconds else {}
     run.log_metrics(seconds | of_seeds | done.chance.as_metrics())
     run.log_params(_chosen_params(done.chosen, dimension, done.fitted))
-    fitted = done.fitted if before is None else moved_tokens.beside(done.fitted, before, turn=start is None)
+    fitted = done.fitted if before is None else moved_tokens.beside(done.fitted, before, turn=not goes_on)
     run.log_metrics(moved_tokens.tell(f"{conf.name}: {name}", fitted.embedding, log))
     keep_fit(replace(done, fitted=fitted), method, conf, run)
     return fitted
@@ -224,14 +239,3 @@ def _chosen_params(chosen: Sequence[Mapping[str, Any]], dimension: int | None, f
         f"selected.{name}": ", ".join(str(found[name]) for found in chosen) for name in (chosen[0] if chosen else {})
     }
     return params | ({"dimension": str(fitted.embedding.dimension)} if dimension is None else {})
-
-
-def _summary(name: str, metrics: Mapping[str, float], primary: str) -> str:
-    """A line about a finished fit, with the metric that decides where one was measured.
-
-    >>> _summary("pca D=2", {"fit_seconds": 1.25, "test_recall_at_20": 0.10304}, "recall_at_20")
-    'pca D=2 fitted in 1.2 s, recall_at_20 0.1030'
-    """
-    value = metrics.get(f"test_{primary}")
-    said = "" if value is None else f", {primary} {value:,.{decimals(abs(value))}f}"
-    return f"{name} fitted in {metrics['fit_seconds']:.1f} s{said}"

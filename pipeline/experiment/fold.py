@@ -21,7 +21,8 @@ from pipeline.evaluation.in_parts import evaluate
 from pipeline.evaluation.metrics import judged_part, measure
 from pipeline.examples.example_set import ExampleSet
 from pipeline.examples.sparse_examples import HELD_OUT, SparseExamples
-from pipeline.experiment.parallel import Piece, in_parallel
+from pipeline.experiment.parallel import in_parallel
+from pipeline.experiment.piece_queue import Piece
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 LogMetrics = Callable[[Mapping[str, float], int], None]
@@ -70,7 +71,6 @@ class FoldFitter:
     examples: SparseExamples
     dimension: int | None
     state: Path | None
-    position: Position | None
     start: Callable[[ExampleSet], Mapping[str, Any]] | None
 
     def fitted_in_fold(
@@ -79,6 +79,7 @@ class FoldFitter:
         log: logging.Logger,
         shows_progress: bool = True,
         log_losses: LogMetrics | None = None,
+        position: Position | None = None,
         processes: int = 1,
     ) -> Fold:
         """Fit and evaluate in one fold.
@@ -88,6 +89,7 @@ class FoldFitter:
             log: receives lines of progress.
             shows_progress: whether there are such lines, or bars.
             log_losses: gets the losses as they come.
+            position: which fit of how many it is, for a progress bar.
             processes: the most processes for the fits that follow the one with which validation chooses.
         """
         conf, n, is_only = self.conf, self.examples.n_folds, self.examples.n_folds == 1
@@ -95,14 +97,15 @@ class FoldFitter:
         parts = [part for part in HELD_OUT if len(self._held_out(part, fold))]
         judged, chooses = judged_part(parts), "validation" in parts
         refits = conf.refit and chooses
-        fit = partial(self._fit_in_fold, fold, log_losses=log_losses, is_kept=is_only)
+        once = partial(self._fit_in_fold, fold, position=position)
+        fit = partial(once, log_losses=log_losses, is_kept=is_only)
         chooser = fit(name, log, shows_progress, parts=["validation"] if refits else parts, chooses=chooses)
         again: list[Piece[Once]] = []
         if refits:
             on_test = [part for part in parts if part == "test"]
             again.append(partial(fit, f"{name}, refit", parts=on_test, chosen=chooser.chosen, is_refit=True))
         if judged and self.method.has_chance:
-            of_seed = partial(self._fit_in_fold, fold, parts=[judged], is_refit=refits and judged == "test")
+            of_seed = partial(once, parts=[judged], is_refit=refits and judged == "test")
             for i in range(1, conf.seeds or 1):
                 whose, seed = f"{name}, seed {i + 1} of {conf.seeds}", (conf.seed + i) % 2**32
                 again.append(partial(of_seed, whose, chosen=chooser.chosen, seed=seed))
@@ -125,12 +128,13 @@ class FoldFitter:
         is_refit: bool = False,
         seed: int | None = None,
         log_losses: LogMetrics | None = None,
+        position: Position | None = None,
         is_kept: bool = False,
     ) -> Once:
         """Fit on the training examples of a fold, a refit on those of validation too; evaluate on parts of it."""
         training = self.examples.training(fold, refit=is_refit)
         validation = self._held_out("validation", fold) if chooses else None
-        watch = Watch(name, log, shows_progress=shows_progress)
+        watch = Watch(name, log, position=position, shows_progress=shows_progress)
         once = self.fit(training, watch, chosen, validation, seed, log_losses)
         assert once.fitted is not None
         scores = {part: evaluate(self.conf, once.fitted, self._held_out(part, fold)) for part in parts}
@@ -164,7 +168,6 @@ class FoldFitter:
             on_epoch=on_epoch,
             on_resume=clock.add,
             checkpoints=self.state,
-            position=self.position,
         )
         with clock:
             weights = self.start(training) if self.start else None

@@ -5,16 +5,18 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeVar
 
 import loky
 
-WORTH = 2.0
-"""Seconds that all waiting pieces together have to take before other processes are started."""
+T = TypeVar("T")
+R = TypeVar("R")
+
 IDLE_SECONDS = 300.0
 """Seconds after which a process that has nothing to do ends."""
 _ENVIRONMENT = {
@@ -24,7 +26,7 @@ _ENVIRONMENT = {
 
 
 def idle_cores() -> int:
-    """How many cores have nothing to do, while this process waits."""
+    """How many cores have nothing to do just now."""
     from pipeline.network import threads  # loads PyTorch, as each fit does that has pieces to share
 
     return threads.idle_cores()
@@ -36,35 +38,20 @@ class Helpers:
     def __init__(self) -> None:
         self.executor: Any = None
         self.started: Future[None] | None = None
-        self._used = 0.0
+        self._used, self._at_work = 0.0, 0
         self._of = 0  # a process that is forked off this one has no such processes
-
-    @contextmanager
-    def starting(self, processes: int) -> Iterator[None]:
-        """Start other processes while this one does a piece, if the piece takes long enough and cores are idle."""
-
-        def start() -> None:
-            if idle_cores() > 0:
-                self.start(processes)
-
-        timer = threading.Timer(WORTH / max(processes, 1), start)
-        if processes and not self._are_there:
-            timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()
-            if timer.ident is not None:
-                timer.join()
+        self._lock = threading.RLock()
 
     def start(self, processes: int) -> None:
         """Start so many processes, which begin to load what a fit needs; nothing happens if they are there."""
-        if not self._are_there:
+        with self._lock:
+            if self._are_there:
+                return
             self.end()
             how = {"initializer": _begin, "initargs": (os.getpid(),), "env": _ENVIRONMENT}
             with suppress(OSError, NotImplementedError):  # a system without semaphores, or room for a process
                 self.executor = loky.ProcessPoolExecutor(processes, timeout=IDLE_SECONDS, **how)
-                self.is_used()
+                self._used, self._of = time.monotonic(), os.getpid()
                 self.started = self.executor.submit(_load)
                 atexit.register(self.end)
 
@@ -77,18 +64,35 @@ class Helpers:
     @property
     def _are_there(self) -> bool:
         is_mine = self.executor is not None and self._of == os.getpid()
-        return is_mine and time.monotonic() - self._used < 0.9 * IDLE_SECONDS
+        return is_mine and (self._at_work > 0 or time.monotonic() - self._used < 0.9 * IDLE_SECONDS)
 
-    def is_used(self) -> None:
-        """Note that the processes have something to do now."""
-        self._used, self._of = time.monotonic(), os.getpid()
+    def result(self, function: Callable[[T], R], argument: T) -> R:
+        """What a function returns, after one of the processes has called it.
+
+        Raises:
+            BrokenProcessPool: the processes are gone.
+            Exception: what the function has raised.
+        """
+        with self._lock:
+            executor = self.executor
+            if executor is None:
+                raise BrokenProcessPool
+            self._at_work += 1
+        try:
+            done: R = executor.submit(function, argument).result()
+            return done
+        finally:
+            with self._lock:
+                self._at_work -= 1
+                self._used = time.monotonic()
 
     def end(self) -> None:
         """End them at once, whatever they do."""
-        atexit.unregister(self.end)
-        if self.executor is not None and self._of == os.getpid():
-            self.executor.shutdown(wait=True, kill_workers=True)
-            self.executor = None
+        with self._lock:
+            atexit.unregister(self.end)
+            executor, self.executor = self.executor, None
+        if executor is not None and self._of == os.getpid():
+            executor.shutdown(wait=True, kill_workers=True)
 
 
 helpers = Helpers()

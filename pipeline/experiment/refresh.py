@@ -97,6 +97,10 @@ class Refreshes:
     def _can_be(self) -> bool:
         return self.how.name == EMBEDDING and self.conf.refresh.times > 0
 
+    def may_go_on(self, name: str) -> bool:
+        """Whether the fit perhaps goes on from an earlier one: only `start` tells."""
+        return self._can_be and self.examples.n_folds == 1 and self._last(name) is not None
+
     def finished(self, key: str) -> FinishedRun | None:
         """A refresh that stands for a fit with this key, if there is one."""
         return self.tracker.finished(self._stands_for(key), _STANDS_FOR) if self._can_be else None

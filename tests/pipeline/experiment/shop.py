@@ -46,8 +46,7 @@ class Shop:
         table, kept = pair_table(records.lazy(), conf), kept or Kept()
         vocabulary = build_vocabulary(table, conf, assign(table, conf, kept.parts), kept.vocabulary)
         examples = encode(records.lazy(), vocabulary, conf, table, kept.parts)
-        made = [fit_all(method, conf, vocabulary, examples, self.tracker, log=LOG) for method in methods]
-        fits = [fit for some in made for fit in some.fits]
+        fits = fit_all(methods, conf, vocabulary, examples, self.tracker, log=LOG).fits
         scores = {part: load_scores(self.tracker, fits, part) for part in ("validation", "test")}
         table = Comparison.of(fits, vocabulary_size(self.tracker, fits[0]), conf.task, scores)
         lazy = records.lazy().map_batches(meanwhile)

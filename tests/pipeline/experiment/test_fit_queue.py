@@ -52,7 +52,7 @@ def test_a_fit_that_will_be_reused_takes_no_time_unless_all_are_repeated(
     conf: Dataset, encoded: tuple[Vocabulary, SparseExamples], tracker: Tracker
 ) -> None:
     vocabulary, examples = encoded
-    fit_all("pca", conf, vocabulary, examples, tracker)
+    fit_all(["pca"], conf, vocabulary, examples, tracker)
     for run in tracker.client.search_runs([tracker.experiment_id], f"tags.{CURRENT} = 'yes'"):
         tracker.client.log_metric(run.info.run_id, "elapsed_seconds", 1e4)
     note(tracker, "embedding D=2", 4e5)

@@ -47,7 +47,7 @@ def test_every_method_leaves_what_the_contract_says(
 ) -> None:
     records, conf = request.getfixturevalue(data), request.getfixturevalue(name)
     vocabulary, examples = encoded_from(records, conf)
-    (fit,) = fit_all(method, conf, vocabulary, examples, tracker, tags={"dagster.run_id": "d"}).fits
+    (fit,) = fit_all([method], conf, vocabulary, examples, tracker, tags={"dagster.run_id": "d"}).fits
     run = tracker.client.get_run(fit.run_id)
     dimension = 2 if method in ("embedding", "pca") else 1
 
@@ -95,7 +95,7 @@ def test_an_unchanged_fit_is_reused_and_a_changed_one_is_not(
     vocabulary, examples = encoded_from(two_genres, conf)
 
     def fit(conf: Dataset, **options: bool) -> tuple[str, bool]:
-        (done,) = fit_all("pca", conf, vocabulary, examples, tracker, **options).fits
+        (done,) = fit_all(["pca"], conf, vocabulary, examples, tracker, **options).fits
         return done.run_id, done.reused
 
     def current() -> list[str]:
@@ -119,12 +119,12 @@ def test_pictures_of_a_reused_fit_are_drawn_again_by_code_that_has_changed(
     two_genres: pl.DataFrame, movies: Dataset, tracker: Tracker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vocabulary, examples = encoded_from(two_genres, movies)
-    (fit,) = fit_all("embedding", movies, vocabulary, examples, tracker).fits
+    (fit,) = fit_all(["embedding"], movies, vocabulary, examples, tracker).fits
     pictures = ("map.png", "norms.png", "losses.png")
     before = [tracker.file(fit.run_id, name).read_bytes() for name in pictures]
 
     def again() -> list[bytes]:
-        (done,) = fit_all("embedding", movies, vocabulary, examples, tracker).fits
+        (done,) = fit_all(["embedding"], movies, vocabulary, examples, tracker).fits
         assert (done.run_id, done.reused) == (fit.run_id, True)
         return [tracker.file(fit.run_id, name).read_bytes() for name in pictures]
 
@@ -142,13 +142,13 @@ def test_a_fit_whose_labels_have_changed_is_reused_and_shows_the_new_ones(
     two_genres: pl.DataFrame, movies: Dataset, tracker: Tracker
 ) -> None:
     before, examples = encoded_from(two_genres, movies)
-    (fit,) = fit_all("embedding", movies, before, examples, tracker).fits
+    (fit,) = fit_all(["embedding"], movies, before, examples, tracker).fits
     conf = movies.model_copy(update={"tokens": (movies.tokens[0].model_copy(update={"label": "the film {title}"}),)})
     first = Embedding.load(tracker.file(fit.run_id, "embedding.parquet"))
     drawn = tracker.file(fit.run_id, "map.png").read_bytes()
     vocabulary, examples = encoded_from(two_genres, conf)
     assert vocabulary.labels == [f"the film {label}" for label in before.labels]
-    (again,) = fit_all("embedding", conf, vocabulary, examples, tracker).fits
+    (again,) = fit_all(["embedding"], conf, vocabulary, examples, tracker).fits
     assert (again.run_id, again.reused) == (fit.run_id, True)
     now = Embedding.load(tracker.file(fit.run_id, "embedding.parquet"))
     assert now.vocabulary.labels == vocabulary.labels
@@ -164,7 +164,7 @@ def test_in_folds_every_example_is_evaluated_once_and_the_fit_on_all_of_them_is_
     baselines = (Ease(regularisation=(3.0, 30.0)),)
     conf = movies.model_copy(update={"split": Split(folds=3), "refit": True, "baselines": baselines})
     vocabulary, examples = encoded_from(two_genres, conf)
-    (fit,) = fit_all(method, conf, vocabulary, examples, tracker).fits
+    (fit,) = fit_all([method], conf, vocabulary, examples, tracker).fits
     for part in ("validation", "test"):
         (scores,) = load_scores(tracker, [fit], part)
         assert sorted(scores["example"]) == examples.frame["example"].to_list()
@@ -190,8 +190,8 @@ def test_other_seeds_tell_the_chance_of_a_training_and_change_nothing_else(
     """By hand: the same network with the next seed, judged on the same examples."""
     vocabulary, examples = encoded_from(two_genres, movies)
     two, one = (movies.model_copy(update={"seeds": seeds}) for seeds in (2, 1))
-    (fit,) = fit_all("embedding", two, vocabulary, examples, tracker).fits
-    (alone,) = fit_all("embedding", one, vocabulary, examples, tracker).fits
+    (fit,) = fit_all(["embedding"], two, vocabulary, examples, tracker).fits
+    (alone,) = fit_all(["embedding"], one, vocabulary, examples, tracker).fits
     (scores,), (scores_alone,) = (load_scores(tracker, [of], "test") for of in (fit, alone))
     assert scores.equals(scores_alone)
     assert not any(name.startswith("seed") for name in alone.metrics)
@@ -219,7 +219,7 @@ def test_a_refit_learns_from_validation_too_before_the_test(
 ) -> None:
     conf = movies.model_copy(update={"refit": True})
     vocabulary, examples = encoded_from(two_genres, conf)
-    (fit,) = fit_all("pca", conf, vocabulary, examples, tracker).fits
+    (fit,) = fit_all(["pca"], conf, vocabulary, examples, tracker).fits
     (scores,) = load_scores(tracker, [fit], "test")
     refitted = Pca().fit(Problem(examples.training(refit=True), vocabulary, conf, 2))
     assert scores.equals(conf.task.evaluate(refitted, examples.held_out("test")))
@@ -231,7 +231,7 @@ def test_a_refit_learns_from_validation_too_before_the_test(
 def test_other_inputs_are_another_fit(two_genres: pl.DataFrame, movies: Dataset, tracker: Tracker) -> None:
     conf = movies.model_copy(update={"seed": 12})
     for records, reused in ((two_genres, False), (two_genres, True), (two_genres[:-1], False)):
-        (fit,) = fit_all("popularity", conf, *encoded_from(records, conf), tracker).fits
+        (fit,) = fit_all(["popularity"], conf, *encoded_from(records, conf), tracker).fits
         assert fit.reused == reused
 
 
@@ -241,7 +241,7 @@ def test_a_d_larger_than_the_data_allows_is_refused_before_anything_runs(
     conf = movies.model_copy(update={"dimensions": (2, 40), "baselines": (Pca(),), "seed": 13})
     runs = len(tracker.client.search_runs([tracker.experiment_id]))
     with pytest.raises(PipelineError, match=r"planted_movies.yaml, dimensions: D=40 .* at most 39"):
-        fit_all("pca", conf, *encoded_from(two_genres, conf), tracker)
+        fit_all(["pca"], conf, *encoded_from(two_genres, conf), tracker)
     assert len(tracker.client.search_runs([tracker.experiment_id])) == runs
 
 
@@ -251,7 +251,7 @@ def test_examples_with_nothing_to_predict_are_refused(movies: Dataset, tracker: 
         {"user": [f"u{i}" for i in range(50)], "movie": [f"m{i % 5}" for i in range(50)], "title": "t"}
     )
     with pytest.raises(PipelineError, match="none of the 10 validation examples has two known tokens"):
-        fit_all("popularity", movies, *encoded_from(records, movies), tracker)
+        fit_all(["popularity"], movies, *encoded_from(records, movies), tracker)
 
 
 @pytest.mark.parametrize("split", [Split(), Split(folds=3)])
@@ -262,7 +262,7 @@ def test_examples_that_are_all_the_same_are_refused(split: Split, movies: Datase
         with pytest.raises(
             PipelineError, match=r"planted_movies.yaml, tokens: all \d+ training examples have the same"
         ):
-            fit_all(method, conf, *encoded_from(records, conf), tracker)
+            fit_all([method], conf, *encoded_from(records, conf), tracker)
 
 
 def test_examples_of_another_vocabulary_are_refused(
@@ -270,7 +270,7 @@ def test_examples_of_another_vocabulary_are_refused(
 ) -> None:
     _, examples = encoded_from(two_genres, movies)
     with pytest.raises(PipelineError, match="made with the vocabulary"):
-        fit_all("pca", movies, Vocabulary.of({"a": 1}), examples, tracker)
+        fit_all(["pca"], movies, Vocabulary.of({"a": 1}), examples, tracker)
 
 
 def test_a_fit_that_raises_ends_failed_and_leaves_the_others(
@@ -282,13 +282,13 @@ def test_a_fit_that_raises_ends_failed_and_leaves_the_others(
     monkeypatch.setattr("pipeline.baselines.pca.Pca.fit", broken)
     conf = movies.model_copy(update={"seed": 14})
     with pytest.raises(MemoryError):
-        fit_all("pca", conf, *encoded_from(two_genres, conf), tracker)
+        fit_all(["pca"], conf, *encoded_from(two_genres, conf), tracker)
     (run, *_) = tracker.client.search_runs([tracker.experiment_id], "attributes.status = 'FAILED'")
     assert run.data.tags["error"] == "MemoryError: no room"
 
 
 def test_fits_are_written_and_read(tmp_path: Path, two_genres: pl.DataFrame, movies: Dataset, tracker: Tracker) -> None:
-    fits = fit_all("popularity", movies, *encoded_from(two_genres, movies), tracker)
+    fits = fit_all(["popularity"], movies, *encoded_from(two_genres, movies), tracker)
     fits.save(tmp_path)
     assert Fits.load(tmp_path) == fits
     assert json.loads((tmp_path / "fits.json").read_text())[0]["method"] == "popularity"
@@ -296,6 +296,6 @@ def test_fits_are_written_and_read(tmp_path: Path, two_genres: pl.DataFrame, mov
 
 def test_weights_are_numbers_only(two_genres: pl.DataFrame, movies: Dataset, tracker: Tracker) -> None:
     """No pickles among the artifacts: the file opens with pickling forbidden."""
-    (fit,) = fit_all("pca", movies, *encoded_from(two_genres, movies), tracker).fits
+    (fit,) = fit_all(["pca"], movies, *encoded_from(two_genres, movies), tracker).fits
     with np.load(tracker.folder(fit.run_id) / "weights.npz", allow_pickle=False) as weights:
         assert {name: weights[name].shape for name in weights.files} == {"mean": (40,), "components": (2, 40)}

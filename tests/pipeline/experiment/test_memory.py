@@ -42,9 +42,9 @@ def test_a_fit_that_needs_too_much_is_refused_before_it_begins(
     tracker = Tracker(f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "artifacts", "films")
     monkeypatch.setattr(memory, "free_memory", lambda: 1_000)
     with pytest.raises(PipelineError, match=r"planted_movies.yaml: ease would need about .* GB of memory, and 0.0 GB"):
-        fit_all("ease", conf, vocabulary, examples, tracker)
+        fit_all(["ease"], conf, vocabulary, examples, tracker)
     assert tracker.client.search_runs([tracker.experiment_id]) == []
-    assert len(fit_all("popularity", movies, vocabulary, examples, tracker).fits) == 1
+    assert len(fit_all(["popularity"], movies, vocabulary, examples, tracker).fits) == 1
 
 
 def test_what_is_free_is_the_container_s_limit_where_that_is_less(

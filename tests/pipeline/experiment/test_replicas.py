@@ -71,7 +71,7 @@ def test_stability_orders_tokens_as_their_noise_does_and_full_support_is_true(
     conf: Dataset, encoded: tuple[Vocabulary, SparseExamples], tracker: Tracker, purity: np.ndarray
 ) -> None:
     vocabulary, examples = encoded
-    fits = [fit for method in ("embedding", "pca") for fit in fit_all(method, conf, *encoded, tracker).fits]
+    fits = fit_all(["embedding", "pca"], conf, *encoded, tracker).fits
     found = replicated(conf, fits, vocabulary, examples, tracker)
     assert [fit.name for fit in found if "stability" in fit.metrics] == ["embedding D=16", "pca D=16"]
     learned = Embedding.load(tracker.file(fits[0].run_id, "embedding.parquet"))
@@ -117,7 +117,7 @@ def test_a_fit_without_room_in_half_of_the_examples_has_no_replicas(
     conf: Dataset, encoded: tuple[Vocabulary, SparseExamples], tracker: Tracker, caplog: pytest.LogCaptureFixture
 ) -> None:
     vocabulary, examples = encoded
-    (fit,) = fit_all("pca", conf, vocabulary, examples, tracker).fits
+    (fit,) = fit_all(["pca"], conf, vocabulary, examples, tracker).fits
     caplog.set_level("INFO")
     few = replace(fit, method="embedding", dimension=len(examples.training()) // 2)
     (found,) = replicated(conf, [few], vocabulary, examples, tracker)

@@ -60,7 +60,7 @@ KILLED = """
         vocabulary = build_vocabulary(pair_table(records, conf), conf)
         tracker = Tracker(f"sqlite:///{home}/mlflow.db", home / "artifacts", conf.name)
         examples = encode(records, vocabulary, conf)
-        fit_all("embedding", conf, vocabulary, examples, tracker, checkpoints=home / "checkpoints")
+        fit_all(["embedding"], conf, vocabulary, examples, tracker, checkpoints=home / "checkpoints")
 
     for line in sys.stdin:
         child = os.fork()
@@ -125,14 +125,14 @@ def test_a_killed_fit_goes_on_to_the_same_bits(
     log = logging.Logger("lines")
     log.addHandler(To(lines))
     (fit,) = fit_all(
-        "embedding", conf, vocabulary, examples, tracker, log=log, checkpoints=tmp_path / "checkpoints"
+        ["embedding"], conf, vocabulary, examples, tracker, log=log, checkpoints=tmp_path / "checkpoints"
     ).fits
     assert any("goes on in epoch" in line for line in lines)
     assert not list((tmp_path / "checkpoints").iterdir())
     assert len(tracker.history(fit.run_id, "validation_loss")) == training["max_epochs"]
 
     elsewhere = Tracker(fresh_database(tmp_path / "other"), tmp_path / "other", conf.name)
-    (whole,) = fit_all("embedding", conf, vocabulary, examples, elsewhere).fits
+    (whole,) = fit_all(["embedding"], conf, vocabulary, examples, elsewhere).fits
     ours, others = (
         pl.read_parquet(t.file(f.run_id, "embedding.parquet")) for t, f in ((tracker, fit), (elsewhere, whole))
     )

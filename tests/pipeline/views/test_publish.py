@@ -63,7 +63,7 @@ def fitted(
     vocabulary, examples = encoded_from(records, conf)
     tracker = Tracker(fresh_database(folder), folder / "artifacts", conf.name)
     methods = ("embedding", *(baseline.kind for baseline in conf.baselines))
-    fits = [fit for method in methods for fit in fit_all(method, conf, vocabulary, examples, tracker).fits]
+    fits = fit_all(methods, conf, vocabulary, examples, tracker).fits
     scores = {part: load_scores(tracker, fits, part) for part in HELD_OUT}
     comparison = Comparison.of(fits, len(vocabulary), conf.task, scores)
     return conf, comparison, described(records, conf), examples, tracker
