@@ -9,9 +9,11 @@ import json
 import logging
 import tempfile
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -19,11 +21,13 @@ import polars as pl
 
 from pipeline.config.dataset import Dataset
 from pipeline.embedding import Embedding
-from pipeline.estimators import PCA, run_name
+from pipeline.estimators import EMBEDDING, PCA, estimator, run_name
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.code_version import code_version
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import STABILITY, Fit
+from pipeline.experiment.memory import size_of
+from pipeline.experiment.parallel import in_parallel, processes_for
 from pipeline.experiment.replicas import REPLICAS_KEY
 from pipeline.experiment.tracking import Tracker
 from pipeline.inference.saved_fit import EMBEDDING_FILE, load_fitted
@@ -63,22 +67,28 @@ def draw_pages(
         The name of each fit with a page, and whether the page is new.
     """
     swept, best = comparison.swept, comparison.best
-    vocabulary = _embedding(swept[0], tracker).vocabulary
+    vocabulary = _Sources.of(swept[0], conf, tracker).embedded.vocabulary
     about = vocabulary.beside(described)
     baseline = {fit.dimension: fit for fit in swept if fit.method == PCA}
-    made = {}
-    for fit in swept:
+    made, waiting = {}, []
+    for fit in sorted(swept, key=lambda fit: fit.run_id != best.run_id):  # the one that takes longest is begun first
         is_best = fit.run_id == best.run_id
         beside = None if conf.task.predicts_tokens or fit.method == PCA else baseline.get(fit.dimension)
         key = _key(fit, is_best, beside, vocabulary, about, tracker.tag(fit.run_id, REPLICAS_KEY))
         made[fit.name] = tracker.tag(fit.run_id, "page_key") != key
-        if not made[fit.name]:
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            _draw(conf, fit, is_best, beside, about, examples, tracker, Path(folder))
-            tracker.keep(fit.run_id, Path(folder), {"page_key": key})
-        log.info(f"{conf.name}: {fit.name} can be looked at: {PAGE} in its run")
-    return made
+        if made[fit.name]:
+            others = _Sources.of(beside, conf, tracker) if beside else None
+            sources = _Sources.of(fit, conf, tracker)
+            waiting.append((fit, key, _Page(conf, sources, is_best, others, about.head(SHOWN), examples)))
+    learned = conf.resolved(examples.n_training, len(vocabulary))
+    processes = processes_for(estimator(EMBEDDING, learned), size_of(learned, examples), best.dimension)
+    with tempfile.TemporaryDirectory() as name:
+        folders = [Path(name) / fit.run_id for fit, _, _ in waiting]
+        pieces = [partial(page.draw, folder) for (_, _, page), folder in zip(waiting, folders, strict=True)]
+        in_parallel(pieces, f"{conf.name}: pages", log, processes)
+        for (fit, key, _), folder in zip(waiting, folders, strict=True):
+            tracker.keep(fit.run_id, folder, {"page_key": key})
+    return {fit.name: made[fit.name] for fit in swept}
 
 
 def write_report(
@@ -103,7 +113,7 @@ def write_report(
     best = comparison.best
     beside = {fit.name: fit for fit in comparison.fits}.get(run_name(PCA, best.dimension))
     folder = tracker.folder(best.run_id)
-    embedding = _embedding(best, tracker)
+    embedding = _Sources.of(best, conf, tracker).embedded
     pictures = {f"{best.name}: names stand where there is room, those of frequent tokens first": folder / "map.png"}
     if beside:
         pictures[f"{beside.name}, for comparison"] = tracker.file(beside.run_id, "map.png")
@@ -116,7 +126,7 @@ def write_report(
         plane(embedding),
         (folder / PAGE).read_text(encoding="utf-8"),
         pictures,
-        _embedding(beside, tracker) if beside else None,
+        _Sources.of(beside, conf, tracker).embedded if beside else None,
         telling_tokens(load_fitted(folder), examples, conf.task, conf.seed, SHOWN, TELLING)
         if isinstance(conf.task, TargetTask)
         else None,
@@ -140,18 +150,6 @@ def write_report(
     return report, best
 
 
-def _embedding(fit: Fit, tracker: Tracker) -> Embedding:
-    """The embedding of a fit, the most frequent tokens first."""
-    return Embedding.load(tracker.file(fit.run_id, EMBEDDING_FILE)).most_frequent_first()
-
-
-def _places(fit: Fit, tracker: Tracker, n: int) -> npt.NDArray[np.float32] | None:
-    """(R, n, D) where each replica of a fit puts its n most frequent tokens; None without replicas."""
-    if STABILITY not in fit.metrics:
-        return None
-    return replica_places.load(tracker.file(fit.run_id, replica_places.FILE))[:, :n]
-
-
 def _kept(conf: Dataset, comparison: Comparison, tracker: Tracker) -> str:
     """Why the fit that the report shows keeps the epochs that it keeps."""
     run_id, metric = comparison.best.run_id, next(iter(comparison.metrics), conf.task.metrics[0].name)
@@ -168,46 +166,81 @@ def _key(
     return hashlib.sha256(json.dumps(decides).encode() + rows).hexdigest()[:16]
 
 
-def _draw(
-    conf: Dataset,
-    fit: Fit,
-    is_best: bool,
-    beside: Fit | None,
-    about: pl.DataFrame,
-    examples: SparseExamples,
-    tracker: Tracker,
-    folder: Path,
-) -> None:
-    """Write the page of a fit, and its map in the same colours."""
-    embedding = _embedding(fit, tracker)
-    n = n_shown(embedding)
-    where = _places(fit, tracker, n)
-    panels = [[plane(embedding, n, where)]]
-    if embedding.dimension >= 3:
-        panels.append([space(embedding, n, where)])
-    if is_best and (near := neighbourhoods(embedding, conf.seed, n)):
-        panels.insert(0, [near])
-    if beside and embedding.dimension >= 3:
-        other = space(_embedding(beside, tracker), n, _places(beside, tracker, n))
-        panels.insert(0, [replace(space(embedding, n, where), name=fit.name), replace(other, name=beside.name)])
-    counts = embedding.vocabulary.tokens["count"].to_numpy()[:n]
-    stability = None if embedding.stability is None else embedding.stability.scores[:n]
-    of_tokens = colours(about.head(n), counts, embedding.matrix[:n], stability)
-    by = [*_effect(conf, fit, examples, tracker, n), *of_tokens]
-    title = f"{conf.name}: {fit.name}"
-    page = latent_space_page(embedding, title, panels, about, by, conf.seed)
-    (folder / PAGE).write_text(page, encoding="utf-8")
-    draw_map(embedding, title, folder / "map.png", by[0] if len(by) > 1 else None)
+@dataclass(frozen=True)
+class _Sources:
+    """The files of a fit that its page is made of."""
+
+    name: str
+    embedding: Path
+    places: Path | None
+    """Where its replicas put its tokens; None without replicas."""
+    fitted: Path | None
+    """The folder of the fit, where it predicts something else than tokens."""
+
+    @classmethod
+    def of(cls, fit: Fit, conf: Dataset, tracker: Tracker) -> Self:
+        """Fetch them, if they are elsewhere."""
+        return cls(
+            fit.name,
+            tracker.file(fit.run_id, EMBEDDING_FILE),
+            tracker.file(fit.run_id, replica_places.FILE) if STABILITY in fit.metrics else None,
+            tracker.folder(fit.run_id) if isinstance(conf.task, TargetTask) else None,
+        )
+
+    @property
+    def embedded(self) -> Embedding:
+        """The embedding, the most frequent tokens first."""
+        return Embedding.load(self.embedding).most_frequent_first()
+
+    def turned(self, n: int) -> npt.NDArray[np.float32] | None:
+        """(R, n, D) where each replica puts the n most frequent tokens; None without replicas."""
+        return None if self.places is None else replica_places.load(self.places)[:, :n]
 
 
-def _effect(conf: Dataset, fit: Fit, examples: SparseExamples, tracker: Tracker, n: int) -> list[Colour]:
-    """What the n most frequent tokens do to the prediction, if it is not of tokens."""
-    if not isinstance(conf.task, TargetTask):
-        return []
-    fitted, rows = load_fitted(tracker.folder(fit.run_id)), examples.everything()
-    among = fitted.embedding.vocabulary.by_count
-    effects = token_effects(fitted, rows, conf.task, conf.seed, n, among)
-    name, values = conf.task.effects_in_words(effects, rows.classes)
-    if isinstance(values, list):
-        return [Groups(name, frequent(values))]
-    return [Numbers(name, values, "diverging", [conf.task.effect_text(value) for value in values])]
+@dataclass(frozen=True)
+class _Page:
+    """The page of a fit, which any process can draw."""
+
+    conf: Dataset
+    sources: _Sources
+    is_best: bool
+    beside: _Sources | None
+    about: pl.DataFrame
+    examples: SparseExamples
+
+    def draw(self, folder: Path, log: logging.Logger, shows_progress: bool) -> None:
+        """Write the page into a new folder, and the map in the same colours."""
+        folder.mkdir()
+        conf, about, embedding = self.conf, self.about, self.sources.embedded
+        n = n_shown(embedding)
+        where = self.sources.turned(n)
+        panels = [[plane(embedding, n, where)]]
+        if embedding.dimension >= 3:
+            panels.append([space(embedding, n, where)])
+        if self.is_best and (near := neighbourhoods(embedding, conf.seed, n)):
+            panels.insert(0, [near])
+        if self.beside and embedding.dimension >= 3:
+            own, other = space(embedding, n, where), space(self.beside.embedded, n, self.beside.turned(n))
+            panels.insert(0, [replace(own, name=self.sources.name), replace(other, name=self.beside.name)])
+        counts = embedding.vocabulary.tokens["count"].to_numpy()[:n]
+        stability = None if embedding.stability is None else embedding.stability.scores[:n]
+        of_tokens = colours(about.head(n), counts, embedding.matrix[:n], stability)
+        by = [*self._effect(n), *of_tokens]
+        title = f"{conf.name}: {self.sources.name}"
+        page = latent_space_page(embedding, title, panels, about, by, conf.seed)
+        (folder / PAGE).write_text(page, encoding="utf-8")
+        draw_map(embedding, title, folder / "map.png", by[0] if len(by) > 1 else None)
+        log.info(f"{title} can be looked at: {PAGE} in its run")
+
+    def _effect(self, n: int) -> list[Colour]:
+        """What the n most frequent tokens do to the prediction, if it is not of tokens."""
+        task = self.conf.task
+        if self.sources.fitted is None or not isinstance(task, TargetTask):
+            return []
+        fitted, rows = load_fitted(self.sources.fitted), self.examples.everything()
+        among = fitted.embedding.vocabulary.by_count
+        effects = token_effects(fitted, rows, task, self.conf.seed, n, among)
+        name, values = task.effects_in_words(effects, rows.classes)
+        if isinstance(values, list):
+            return [Groups(name, frequent(values))]
+        return [Numbers(name, values, "diverging", [task.effect_text(value) for value in values])]
