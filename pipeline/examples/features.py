@@ -10,6 +10,8 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.records.cleaning import LARGEST
+
 Array = npt.NDArray[Any]
 
 
@@ -32,9 +34,13 @@ class TargetScale:
         return ((np.log(target) if self.log else target) - self.mean) / self.std
 
     def inverse(self, learned: Array) -> Array:
-        """(N,) as learned -> (N,) in the target's unit; of a logged target this is the median, not the mean."""
+        """(N,) as learned -> (N,) in the target's unit; of a logged target this is the median, not the mean.
+
+        Far from what was learned from, a logged target would be infinite, or 0, which has no logarithm: it stays within
+        what a record can say, 1 / `LARGEST` to `LARGEST`.
+        """
         values = learned * self.std + self.mean
-        return np.exp(values) if self.log else values
+        return np.exp(np.clip(values, -np.log(LARGEST), np.log(LARGEST))) if self.log else values
 
     @property
     def weights(self) -> dict[str, Array]:

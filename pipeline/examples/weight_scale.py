@@ -13,6 +13,9 @@ Array = npt.NDArray[Any]
 
 _LEAST = float(np.finfo(np.float32).tiny)
 """No weight counts nothing, however small it is."""
+_MOST = 1e12
+"""No weight counts more, however large it is: its square, which a length needs, is still a number of 32 bits. What is
+learned from never comes so far, since a weight is at most as many times the mean as there are weights."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class WeightScale:
         logarithm (2008, "Collaborative filtering for implicit feedback datasets", equation 6).
         """
         values = weights if self.typical is None else np.log1p(weights / self.typical)
-        return np.maximum(values / self.mean, _LEAST)
+        return np.clip(values / self.mean, _LEAST, _MOST)
 
     def weights(self, counts: Array) -> Array:
         """(P,) the weights that count so much: `counts` turned round."""

@@ -13,6 +13,15 @@ def test_the_target_comes_back(target: list[float], log: bool) -> None:
     assert TargetScale.of(scale.weights) == scale
 
 
+@pytest.mark.parametrize("log", [True, False])
+def test_a_number_is_finite_however_far_a_fit_is_carried(log: bool) -> None:
+    numbers = TargetScale.fit(np.array([1.0, 20.0, 300.0]), log).inverse(np.array([-1e12, -1e3, 1e3, 1e12]))
+    assert np.isfinite(numbers).all()
+    assert (np.diff(numbers) >= 0).all()
+    if log:
+        assert numbers[[0, -1]] == pytest.approx([1e-100, 1e100])
+
+
 def test_features_have_mean_0_and_deviation_1_and_skewed_ones_are_logged() -> None:
     random = np.random.default_rng(0)
     dense = np.column_stack([random.normal(50, 10, 500), np.exp(random.normal(10, 2, 500))])

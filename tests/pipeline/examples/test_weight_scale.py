@@ -1,8 +1,10 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.examples.weight_scale import UNWEIGHTED, WeightScale
+from pipeline.records.cleaning import LARGEST
 
 weights = st.lists(st.floats(1e-3, 1e6), min_size=1, max_size=50).map(np.array)
 
@@ -40,6 +42,12 @@ def test_a_weight_counts_something_however_small_it_is_and_nothing_to_learn_from
     scale = WeightScale.measured(np.array([1e-300, 1.0]), np.array([True, True]), by_logarithm=False)
     assert np.float32(scale.counts(np.array([1e-300]))[0]) > 0
     assert WeightScale.measured(np.array([2.0, 3.0]), np.array([False, False]), by_logarithm=True) == UNWEIGHTED
+
+
+@pytest.mark.parametrize("by_logarithm", [True, False])
+def test_the_largest_weight_of_a_record_has_a_square_in_32_bits(by_logarithm: bool) -> None:
+    scale = WeightScale.measured(np.array([1.0, 2.0]), np.array([True, True]), by_logarithm)
+    assert np.isfinite(np.square(scale.counts(np.array([LARGEST])).astype(np.float32))).all()
 
 
 def test_where_no_scale_is_told_a_token_counts_its_weight_and_an_earlier_model_keeps_its_own() -> None:

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 from datetime import date
 from typing import Any
@@ -167,6 +168,18 @@ def test_the_tokens_of_a_record_count_as_much_as_its_weight_says(
     assert heavy.item(0, 2) == pytest.approx((1 + light.item(0, 2)) ** 5 - 1, rel=1e-4)
     with pytest.raises(PipelineError, match="row 2, stars: is 0, and a number above 0"):
         model.predict([mean, {**mean, "stars": 0}])
+
+
+@pytest.mark.parametrize("method", ["embedding", "ridge"])
+@pytest.mark.parametrize("stars", [1e-100, 1e30, 1e100])
+def test_whatever_the_weight_an_answer_is_json_that_every_language_reads(
+    stars: float, method: str, put_to_work: Callable, homes: Dataset, priced_words: pl.DataFrame
+) -> None:
+    records = priced_words.with_row_index("id").with_columns(stars=pl.lit(1.0))
+    homes = with_baselines(homes, Ridge(weighting="binary"))
+    homes = homes.model_copy(update={"example": "id", "weight": "stars", "precision": 32})
+    model = put_to_work(homes, records, method).model
+    json.dumps(model.answers([{"text": word, "stars": stars} for word in WORDS], {}), allow_nan=False)
 
 
 def test_no_records_have_no_predictions_and_a_frame_of_pandas_is_read_by_its_rows(priced: NumberPredictor) -> None:
