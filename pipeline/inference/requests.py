@@ -108,6 +108,8 @@ def column(name: str, values: list[Any], dtype: pl.DataType) -> pl.Series:
 
 def _read(value: Any, dtype: pl.DataType) -> Any:
     """A value in a column's dtype; none if it is of another kind."""
+    if isinstance(value, int) and abs(value) >= 2**127:  # Polars has no wider integers
+        value = float(value) if abs(value) <= LARGEST else float("inf")
     if isinstance(value, list | dict) or (dtype.is_numeric() and isinstance(value, bool)):
         return None
     if dtype == pl.Boolean and isinstance(value, str):

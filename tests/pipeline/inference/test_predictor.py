@@ -90,6 +90,7 @@ def test_what_is_missing_or_unknown_is_no_error(priced: NumberPredictor) -> None
     assert (bare["unknown"], odd["unknown"]) == ([], ["moat"])  # the target may stand there, and is not read
     assert [one["token"] for one in odd["because"]] == ["castle"]
     assert priced.answers([{"text": "castle"}], {"why": False})[0]["because"] == []
+    assert priced.answers([{"area": 10**40}], {}) == priced.answers([{"area": 1e40}], {})
 
 
 @pytest.mark.parametrize(
@@ -98,6 +99,7 @@ def test_what_is_missing_or_unknown_is_no_error(priced: NumberPredictor) -> None
         ({"area": "large"}, "row 1, area: is 'large', and a number is asked for"),
         ({"area": float("inf")}, "row 1, area: is inf, and a number up to 1e\\+100 is asked for"),
         ({"area": "-1e300"}, "row 1, area: is '-1e300', and a number up to 1e\\+100 is asked for"),
+        ({"area": -(10**400)}, "row 1, area: is -10+\\.\\.\\., and a number up to 1e\\+100 is asked for"),
         ({"area": True}, "row 1, area: is True, and a number"),
         ({"area": [1]}, "row 1, area: is"),
         ({"aera": 1}, "row 1: there is no column 'aera', did you mean 'area'"),
