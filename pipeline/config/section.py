@@ -83,12 +83,17 @@ class Section(BaseModel):
         annotation = cls.model_fields[info.field_name].annotation
         for one in value if isinstance(value, list | tuple) else (value,):
             if isinstance(one, bool) and bool not in (annotation, *typing.get_args(annotation)):
-                raise PydanticCustomError(
-                    "truth", "YAML reads this word as true or false. Put it in quotes if it is text, or give a number"
-                )
+                text = "this should be text, such as a column's name: put it in quotes if it is"
+                cure = text if _can_be_text(annotation) else "this should be something else, such as a number"
+                raise PydanticCustomError("truth", f"YAML reads this word as true or false, and {cure}")
             if isinstance(one, int) and abs(one) >= 2**32:
                 raise PydanticCustomError("too_large", "this number is too large")
         return value
+
+
+def _can_be_text(annotation: Any) -> bool:
+    """Whether a field with this annotation can hold a text of the user's own, or a list of such texts."""
+    return annotation is str or any(_can_be_text(one) for one in typing.get_args(annotation))
 
 
 class Kind(Section):

@@ -65,8 +65,19 @@ from pipeline.errors import PipelineError
         ({"split": {"validation": 0.5, "test": 0.5}}, "leave nothing to train on"),
         ({"baselines": ["mean"]}, "`baselines` of the task missing_tokens can be: pca, popularity"),
         ({"name": "other"}, "unknown key 'name'"),
-        ({"dimensions": True}, "dimensions: YAML reads this word as true or false"),
+        (
+            {"dimensions": True},
+            "dimensions: YAML reads this word as true or false, and this should be something else, s",
+        ),
         ({"dimensions": [2, True]}, "dimensions: YAML reads this word as true or false"),
+        (
+            {"weight": True},
+            "weight: YAML reads this word as true or false, and this should be text, such as a column's",
+        ),
+        (
+            {"tokens": [{"kind": "value", "columns": [True]}]},
+            r"columns: YAML reads .*, and this should be text, such as",
+        ),
         ({"dimensions": "two"}, r"dimensions\[0\]: this should be a whole number"),
         ({"dimensions": []}, "dimensions: this list needs at least 1"),
         ({"vocabulary": {"max_size": 10**21}}, "vocabulary.max_size: this number is too large"),
