@@ -102,9 +102,11 @@ def require_columns(conf: Dataset, schema: pl.Schema, where: str) -> None:
             )
     for number in conf.numbers():
         dtype = schema[number.column]
-        if dtype != pl.String and not (dtype.is_numeric() or dtype == pl.Boolean):
+        is_truth = dtype == pl.Boolean and not number.above_0  # false is 0
+        if dtype != pl.String and not (dtype.is_numeric() or is_truth):
+            asked = "a number above 0" if number.above_0 else "a number"
             raise PipelineError(
-                f"{conf.file}, {number.key}: the column {number.column!r} of {where} holds {dtype}, and a number is "
+                f"{conf.file}, {number.key}: the column {number.column!r} of {where} holds {dtype}, and {asked} is "
                 "asked for."
             )
     if conf.split.time:
