@@ -18,6 +18,7 @@ from assets.addresses import HOST, port
 from assets.home import home
 from assets.resources import mlflow_from_environment
 from assets.servers import require_free
+from assets.workplace import workplace
 from pipeline.errors import PipelineError
 from pipeline.experiment.client import client_of
 from pipeline.experiment.model_registry import ModelRegistry
@@ -133,7 +134,9 @@ def score(dataset: str, source: str) -> int:
     given = str(path.absolute()) if is_local else source
     if is_local and is_pattern and path.parent.is_dir():
         given = str(Path(glob.escape(str(path.parent.absolute()))) / path.name)
-    made = score_file(load(dataset, _tracking_uri()), given, folder / f"{name}{ANSWERS}", logging.getLogger("score"))
+    model = load(dataset, _tracking_uri())
+    with workplace(folder) as meanwhile:
+        made = score_file(model, given, folder / f"{name}{ANSWERS}", meanwhile, logging.getLogger("score"))
     print(f"{made.path}: {made.n_rows:,} answers for {made.n_records:,} records, in {time.monotonic() - begin:.1f} s.")
     if made.n_left_out:
         print(f"{_counted(made.n_left_out, 'more record')} could not be used: {made.why}.")

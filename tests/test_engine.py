@@ -160,7 +160,9 @@ def test_parts_are_evaluated_and_answered_as_the_whole_is(
         conf = made.conf.model_copy(update={"engine": engine})
         scores = evaluate(conf, made.model.fitted, made.examples.held_out("test"))
         each = recommend_each(made.model, made.examples, made.vocabulary, tmp_path / engine, log, engine)
-        scored = score_file(made.model, str(tmp_path / "new.csv"), tmp_path / f"{engine}.parquet", log, engine)
+        (tmp_path / f"{engine}-work").mkdir()
+        answers, work = tmp_path / f"{engine}.parquet", tmp_path / f"{engine}-work"
+        scored = score_file(made.model, str(tmp_path / "new.csv"), answers, work, log, engine)
         found.append((scores, each.frame.collect(), pl.read_parquet(scored.path)))
     assert made.model.uses_index == (exact_up_to == 10)
     for alone, together in zip(*found, strict=True):

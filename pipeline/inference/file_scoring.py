@@ -1,7 +1,6 @@
 """The records of a file -> a file with the answers of a model, read and written a batch at a time."""
 
 import logging
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +46,9 @@ class Scored:
     """The first rows."""
 
 
-def score_file(model: Model, source: str, path: Path, log: logging.Logger, engine: str = "local") -> Scored:
+def score_file(
+    model: Model, source: str, path: Path, folder: Path, log: logging.Logger, engine: str = "local"
+) -> Scored:
     """Answer for the records of a file; an earlier file of answers is replaced once all are there.
 
     For a number or a class, each record is followed by its prediction; if conf says which rows are one example, there
@@ -57,6 +58,7 @@ def score_file(model: Model, source: str, path: Path, log: logging.Logger, engin
         model: answers.
         source: path, glob, folder or URL of files like those that were learned from. The target may be missing.
         path: of the file to write.
+        folder: an empty one on the same disk, for what is read and written meanwhile.
         log: gets lines of progress.
         engine: what finds the missing tokens, `local` or `ray`; a number or a class is predicted here.
 
@@ -69,19 +71,17 @@ def score_file(model: Model, source: str, path: Path, log: logging.Logger, engin
     others = {"sha256": None, "where": None, "drop_duplicates": False, "max_bad_share": 1.0}
     own = model.conf.source.model_copy(update=found | others)
     conf = without_answers(model.conf).model_copy(update={"source": own})
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".scoring-") as name:
-        folder = Path(name)
-        records = ingest(conf, Path.cwd(), folder / "records", folder / "downloads", may_lack=True)
-        log.info(f"{model.facts['name']}: {len(records):,} records can be used")
-        unknown: list[int] = []
-        if isinstance(model, Recommender):
-            n = write_batches(recommended(model, _lists(model, records, unknown), engine), folder / "answers.parquet")
-        elif isinstance(model, Predictor):
-            n = write_batches(_predicted(model, records, unknown), folder / "answers.parquet")
-        else:
-            raise AssertionError(f"no answers in bulk from a {type(model).__name__}")
-        (folder / "answers.parquet").replace(path)
-        counts, why = records.counts, Reasons.of(records.quarantine).sentence()
+    records = ingest(conf, Path.cwd(), folder / "records", folder / "downloads", may_lack=True)
+    log.info(f"{model.facts['name']}: {len(records):,} records can be used")
+    unknown: list[int] = []
+    if isinstance(model, Recommender):
+        n = write_batches(recommended(model, _lists(model, records, unknown), engine), folder / "answers.parquet")
+    elif isinstance(model, Predictor):
+        n = write_batches(_predicted(model, records, unknown), folder / "answers.parquet")
+    else:
+        raise AssertionError(f"no answers in bulk from a {type(model).__name__}")
+    (folder / "answers.parquet").replace(path)
+    counts, why = records.counts, Reasons.of(records.quarantine).sentence()
     first = pl.scan_parquet(path, glob=False).head(5).collect()
     return Scored(path, n, counts.used, counts.quarantined, why, sum(unknown), first)
 

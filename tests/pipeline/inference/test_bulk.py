@@ -29,12 +29,14 @@ def test_an_earlier_model_reads_today_s_weights_in_its_own_unit(
     assert examples.about["typical_weight"] > 2 * model.facts["typical_weight"]
     each = recommend_each(model, examples, vocabulary, tmp_path / "each", log).frame.collect()
     stars.write_csv(tmp_path / "old.csv")
-    scored = pl.read_parquet(score_file(model, str(tmp_path / "old.csv"), tmp_path / "old.parquet", log).path)
+    (tmp_path / "work").mkdir()
+    told = score_file(model, str(tmp_path / "old.csv"), tmp_path / "old.parquet", tmp_path / "work", log)
+    scored = pl.read_parquet(told.path)
     own = each.filter(~pl.col("example").str.starts_with("new-"))
     assert_frame_equal(own.sort("example", "rank"), scored.sort("example", "rank"), rel_tol=1e-5)
     (tmp_path / "taken").mkdir()
     with pytest.raises(PipelineError, match="taken: is a folder, but the answers are a file of this name"):
-        score_file(model, str(tmp_path / "old.csv"), tmp_path / "taken", log)
+        score_file(model, str(tmp_path / "old.csv"), tmp_path / "taken", tmp_path / "work", log)
     assert not any((tmp_path / "taken").iterdir())
 
 
@@ -51,5 +53,7 @@ def test_a_model_of_other_weights_than_today_s_recommends_what_it_would_for_a_fi
     examples, log = encode(records.lazy(), vocabulary, today), logging.getLogger("test")
     each = recommend_each(model, examples, vocabulary, tmp_path / "each", log).frame.collect()
     records.write_csv(tmp_path / "same.csv")
-    scored = pl.read_parquet(score_file(model, str(tmp_path / "same.csv"), tmp_path / "same.parquet", log).path)
+    (tmp_path / "work").mkdir()
+    told = score_file(model, str(tmp_path / "same.csv"), tmp_path / "same.parquet", tmp_path / "work", log)
+    scored = pl.read_parquet(told.path)
     assert_frame_equal(each.sort("example", "rank"), scored.sort("example", "rank"), rel_tol=1e-5)
