@@ -6,7 +6,7 @@ runs in the step of its asset, on the value at hand; only the embeddings of fits
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NamedTuple
 
 import dagster as dg
 import dataframely as dy
@@ -16,7 +16,7 @@ import polars as pl
 from pipeline.config.dataset import Dataset
 from pipeline.embedding import Embedding
 from pipeline.estimators import EMBEDDING, PCA
-from pipeline.examples.sparse_examples import SparseExamples
+from pipeline.examples.sparse_examples import TRAIN, SparseExamples
 from pipeline.experiment.champion import Champion
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import STABILITY, Fit
@@ -32,6 +32,10 @@ DRIFT_WARNS = 0.1
 """Total variation distance to the vocabulary before; a larger drift is worth a look."""
 MOST_EMPTY = 0.5
 """Share of examples without a known token, above which an embedding has little to say."""
+MOST_OF_ALL = 0.1
+"""Share of the weight of all training examples, above which one drowns the others, if it is also far above the mean."""
+FAR_ABOVE = 10
+"""Times the mean weight of an example."""
 STABLE = 0.2
 """Median stability below which neighbours are not to be relied on."""
 
@@ -50,6 +54,8 @@ _DESCRIPTIONS = {
         "no_token_lost": "Every token of the raw records is stored, or counted as left out.",
         "tokens_known": f"At least {1 - MOST_EMPTY:.0%} of the examples have a token of the vocabulary, unless none "
         "of the tokens of the raw records was left out.",
+        "no_example_drowns_others": f"No training example has more than {MOST_OF_ALL:.0%} of the weight of all, and "
+        f"{FAR_ABOVE} times the mean; without weights this passes.",
     },
     "embedding": {
         "finite": "Every coordinate of every token is a number.",
@@ -70,7 +76,15 @@ _DESCRIPTIONS = {
         "metric on the held-out examples.",
     },
 }
-_WARNS = {"drift", "tokens_known", "loss_went_down", "learned_beats_pca", "interval_covers", "neighbours_hold"}
+_WARNS = {
+    "drift",
+    "tokens_known",
+    "no_example_drowns_others",
+    "loss_went_down",
+    "learned_beats_pca",
+    "interval_covers",
+    "neighbours_hold",
+}
 
 
 def specs(conf: Dataset, asset: str) -> list[dg.AssetCheckSpec]:
@@ -105,16 +119,43 @@ def of_examples(examples: SparseExamples) -> list[dg.AssetCheckResult]:
     n_stored, n_left_out = int(examples.counts.sum()), examples.about["unknown_tokens"]
     said = {"in the records": n_raw, "stored": n_stored, "left out, without a place in the vocabulary": n_left_out}
     empty = {"examples": len(examples), "without a known token": examples.n_empty}
+    heaviest = heaviest_of(examples)
+    told = {"the heaviest": heaviest.example or "none", "its share": round(heaviest.share, 6)}
     return [
         _schema(examples.frame, Examples),
         _result("no_token_lost", n_raw == n_stored + n_left_out, said),
         _result("tokens_known", not hardly_known(examples), empty),
+        _result("no_example_drowns_others", not heaviest.drowns, told),
     ]
 
 
 def hardly_known(examples: SparseExamples) -> bool:
     """Whether most examples have no token of the vocabulary, and tokens were left out."""
     return examples.n_empty > MOST_EMPTY * len(examples) and examples.about["unknown_tokens"] > 0
+
+
+class Heaviest(NamedTuple):
+    """The training example whose tokens count most."""
+
+    example: str
+    share: float
+    """Of what the tokens of all training examples count."""
+    drowns: bool
+    """Whether that is so much that hardly anything is learned from the others."""
+
+
+def heaviest_of(examples: SparseExamples) -> Heaviest:
+    """The training example whose tokens count most; none, with a share of 0, without weights."""
+    filled = np.flatnonzero(np.diff(examples.indptr))
+    if not len(examples.weights) or not len(filled):
+        return Heaviest("", 0.0, False)
+    counted = np.add.reduceat(examples.weights, examples.indptr[filled], dtype=np.float64)
+    if examples.n_folds == 1 and not examples.about["by_token"]:  # otherwise each of them trains
+        counted *= examples.split()[filled] == TRAIN
+    most, total, n = int(counted.argmax()), counted.sum(), int(np.count_nonzero(counted))
+    share = float(counted[most] / total) if total else 0.0
+    drowns = share > max(MOST_OF_ALL, FAR_ABOVE / max(n, 1))
+    return Heaviest(examples.frame["example"][int(filled[most])], share, bool(drowns))
 
 
 def of_fits(asset: str, fits: Sequence[Fit], tracker: Tracker) -> list[dg.AssetCheckResult]:

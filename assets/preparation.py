@@ -110,6 +110,13 @@ def sparse_examples_asset(conf: Dataset) -> dg.AssetsDefinition:
                 f"{conf.name}: {examples.n_empty:,} of {len(examples):,} examples have no token of the vocabulary, so "
                 "an embedding says nothing about them. Lower `vocabulary.min_count`, or make `tokens` of what repeats."
             )
+        heaviest = checks.heaviest_of(examples)
+        if heaviest.drowns:
+            context.log.warning(
+                f"{conf.name}: example {heaviest.example!r} has {heaviest.share:.0%} of the weight of all training "
+                f"examples, so little is learned from the others. If its {conf.weight} is wrong, leave it out with "
+                "`source.where`."
+            )
         return dg.MaterializeResult(
             value=examples,
             data_version=dg.DataVersion(examples.fingerprint),

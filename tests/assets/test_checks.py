@@ -10,12 +10,14 @@ import pytest
 
 from assets import checks
 from pipeline.config.dataset import Dataset
+from pipeline.config.records import Split
 from pipeline.embedding import Embedding
 from pipeline.examples.encoding import encode
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import Fit
 from pipeline.experiment.tracking import Tracker
 from pipeline.records.ingest import ingest
+from pipeline.schemas import PARTS
 from pipeline.tasks.missing_tokens import MissingTokens
 from pipeline.tasks.regression import Regression
 from pipeline.vocabulary.vocabulary import Vocabulary
@@ -55,6 +57,36 @@ def test_examples_whose_tokens_are_hardly_known_warn(movies: Dataset, tmp_path: 
     assert found.metadata["without a known token"].value == rare.n_empty
     nothing_left_out = replace(rare, about={**rare.about, "unknown_tokens": 0})
     assert by_name(checks.of_examples(nothing_left_out))["tokens_known"].passed
+
+
+@pytest.mark.parametrize(("heavy", "drowns"), [(20.0, False), (1e12, True)])
+def test_a_training_example_that_drowns_the_others_warns(
+    heavy: float, drowns: bool, homes: Dataset, priced_words: pl.DataFrame
+) -> None:
+    homes = homes.model_copy(update={"example": "id", "weight": "stars"})
+    records = priced_words.with_row_index("id").with_columns(stars=pl.lit(1.0))
+    parts = encoded_from(records, homes)[1].frame
+    at = {part: parts.filter(split=part)["example"][-1] for part in ("train", "test")}
+    for part in ("train", "test"):  # nothing is learned from a held-out one
+        stars = pl.when(pl.col("id") == int(at[part])).then(heavy).otherwise("stars")
+        _, examples = encoded_from(records.with_columns(stars=stars), homes)
+        found = by_name(checks.of_examples(examples))["no_example_drowns_others"]
+        assert (found.passed, found.severity) == (not drowns or part == "test", dg.AssetCheckSeverity.WARN)
+        if part == "train":
+            assert found.metadata["the heaviest"].value == at[part]
+            assert (found.metadata["its share"].value == 1) == drowns
+
+
+@pytest.mark.parametrize("split", [{}, {"folds": 5}, {"column": "part"}])
+def test_few_examples_of_usual_weights_do_not_drown_each_other(split: dict[str, Any], movies: Dataset) -> None:
+    rows = [
+        {"user": f"u{i}", "movie": f"m{j}", "title": "", "part": part} for i in range(8) for j, part in enumerate(PARTS)
+    ]
+    stars = pl.DataFrame(rows).with_columns(stars=1.0 + pl.int_range(pl.len()) % 5)
+    movies = movies.model_copy(update={"weight": "stars", "split": Split(**split)})
+    _, examples = encoded_from(stars, movies)
+    assert by_name(checks.of_examples(examples))["no_example_drowns_others"].passed
+    assert checks.heaviest_of(examples).share > 0.1
 
 
 def test_fits_that_learned_nothing_are_seen(tmp_path: Path, fresh_database: Callable[[Path], str]) -> None:

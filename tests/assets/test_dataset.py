@@ -178,7 +178,7 @@ def test_a_group_materialises_end_to_end(
     assert {(made.asset_key.path[-1], made.check_name) for made in evaluations if not made.passed} <= {
         ("comparison", "learned_beats_pca"),  # these two data sets are so easy that PCA may do as well
     }
-    assert len(evaluations) == sum(len(checks.specs(conf, asset)) for asset in chain(conf)) == 14
+    assert len(evaluations) == sum(len(checks.specs(conf, asset)) for asset in chain(conf)) == 15
     page = result.asset_materializations_for_node(f"{conf.name}__comparison")[0].metadata
     assert len(page["table"].value) < 1000
     assert "- embedding D=2 against pca D=2: better " in page["verdicts"].value
