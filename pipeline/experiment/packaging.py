@@ -85,7 +85,8 @@ def _signature(model: Model) -> Any:
     from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
     from mlflow.types.schema import AnyType, Array
 
-    kinds = {"texts": Array(DataType.string), "any": AnyType()}
+    # texts would be more exact, but MLflow makes single letters of a list that has a missing one among them
+    kinds = {"texts": Array(AnyType()), "any": AnyType()}
     columns = [ColSpec(kinds[kind], name, required=kind == "texts") for name, kind in model.columns().items()]
     params = []
     for name, default in model.options.items():

@@ -9,9 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import mlflow.pyfunc
 import numpy as np
+import pandas as pd  # type: ignore[import-untyped]
 import polars as pl
 import pytest
+from mlflow.exceptions import MlflowException
 
 import pipeline
 from pipeline.config.baseline import Baseline
@@ -107,6 +110,18 @@ def _numbers(answers: Any) -> list[float]:
     if isinstance(answers, list):
         return [number for value in answers for number in _numbers(value)]
     return [float(answers)] if isinstance(answers, float | np.floating) else []
+
+
+def test_a_text_that_is_missing_from_a_list_is_told_by_mlflow_s_model_too(
+    shop: Shop, films: Dataset, two_genres: pl.DataFrame
+) -> None:
+    made = shop.contest(films, two_genres, "pca")
+    model = mlflow.pyfunc.load_model(shop.tracker.client.download_artifacts(made.run_id, "model"))
+    for odd in (None, float("nan")):
+        with pytest.raises(MlflowException, match=r"row 1, tokens: has .*, and a text is asked for"):
+            model.predict(pd.DataFrame({"tokens": [["war-01", odd]]}))
+    (answer,) = model.predict(pd.DataFrame({"tokens": [np.array(["war-01"])]}))
+    assert answer["unknown"] == []
 
 
 def test_models_are_found_by_name_version_run_and_folder(shop: Shop, films: Dataset, two_genres: pl.DataFrame) -> None:
