@@ -73,7 +73,7 @@ class BestTokens:
             left_out: (V,) marks the tokens that are left out, beside those that go in; None: no others.
             exact: score all tokens even where there is an index.
         """
-        k, unknown = min(k, self.size), self.fitted.embedding.vocabulary.unknown
+        k, unknown = max(0, min(k, self.size)), self.fitted.embedding.vocabulary.unknown
         if unknown >= 0:  # it names no token
             left_out = np.zeros(self.size, bool) if left_out is None else left_out.copy()
             left_out[unknown] = True

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import polars as pl
 
 from pipeline.errors import PipelineError
+from pipeline.inference.requests import texts
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 Array = npt.NDArray[Any]
@@ -63,11 +64,12 @@ class KnownTokens:
         return np.where(found < 0, found, self._integers[found])
 
     def one(self, given: str) -> int:
-        """The integer of one text.
+        """The integer of one text; a whole number is taken as a text.
 
         Raises:
             PipelineError: it is no token; the message has suggestions.
         """
+        (given,) = texts([given], "token")
         (found,) = self.find([given])
         if found < 0:
             meant = self.suggestions(given)

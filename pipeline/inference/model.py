@@ -4,6 +4,7 @@ A task's own answers stand in its own file beside this one. Letters: V vocabular
 """
 
 import json
+import math
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -23,7 +24,7 @@ from pipeline.errors import PipelineError
 from pipeline.evaluation.metrics import measure
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.inference.known_tokens import KnownTokens
-from pipeline.inference.requests import Rows
+from pipeline.inference.requests import Rows, texts
 from pipeline.inference.saved_fit import FILES, Material, answer_by, conf_of, load_fitted
 from pipeline.similarity.nearest import evidence, similarities
 
@@ -160,10 +161,14 @@ class Model(ABC):
 
         Returns:
             (D,) for one list, (N, D) for several.
+
+        Raises:
+            PipelineError: a list is none of texts.
         """
-        if not len(tokens) or isinstance(tokens[0], str):
-            return self._mean_of([str(token) for token in tokens])
-        return np.stack([self._mean_of(some) for some in tokens])
+        given = list(tokens) if hasattr(tokens, "iloc") else tokens  # a column of pandas has other keys than 0, 1, 2
+        if isinstance(given, str) or not len(given) or isinstance(given[0], str | int | np.integer):
+            return self._mean_of(texts(given, "tokens", math.inf))
+        return np.stack([self._mean_of(texts(one, f"list {i}", math.inf)) for i, one in enumerate(given, 1)])
 
     @abstractmethod
     def answers(self, rows: Rows, options: Mapping[str, Any]) -> list[dict[str, Any]]:

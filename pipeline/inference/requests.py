@@ -41,7 +41,7 @@ def texts(value: Any, where: str, most: float = MOST_TOKENS) -> list[str]:
     Raises:
         PipelineError: it is no list, is too long, or holds something else.
     """
-    if isinstance(value, np.ndarray | tuple | pl.Series):
+    if isinstance(value, np.ndarray | tuple | pl.Series) or hasattr(value, "iloc"):  # which a column of pandas has
         value = list(value)
     if not isinstance(value, list):
         raise PipelineError(f"{where}: is {short(value)}, and a list of texts is asked for.")

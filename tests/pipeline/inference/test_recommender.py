@@ -2,6 +2,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd  # type: ignore[import-untyped]
 import polars as pl
 import pytest
 
@@ -75,10 +76,24 @@ def test_what_is_unknown_is_named_and_the_others_still_answer(model: Recommender
 
 
 def test_lists_of_numbers_are_read_and_what_is_no_list_is_told(model: Recommender) -> None:
+    asked: Any
     assert [text.given for text in model.recommend([5, 7]).unknown] == ["5", "7"]  # type: ignore[list-item]
+    assert model.embed([5, 7]).tolist() == [0, 0]  # type: ignore[list-item]
     for asked, said in (("war-01", "is 'war-01', and a list of texts"), ([None], "has missing, and a text")):
         with pytest.raises(PipelineError, match=said):
-            model.recommend(asked)  # type: ignore[arg-type]
+            model.recommend(asked)
+        with pytest.raises(PipelineError, match=said):
+            model.embed([["war-01"], asked] if isinstance(asked, list) else asked)
+    for asked, said in ((5, "'5' is not in the vocabulary"), (None, "token: has missing, and a text is asked for")):
+        with pytest.raises(PipelineError, match=said):
+            model.similar(asked)
+
+
+def test_a_column_of_pandas_is_a_list_and_less_than_nothing_is_nothing(model: Recommender) -> None:
+    column: Any = pd.Series(WAR, index=[7, 8, 9])
+    assert model.recommend(column).frame.equals(model.recommend(WAR).frame)
+    assert model.embed(column).tolist() == model.embed(WAR).tolist()
+    assert model.recommend(WAR, k=-1).frame.is_empty()
 
 
 def test_a_request_is_answered_in_plain_data(model: Recommender) -> None:
