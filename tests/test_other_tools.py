@@ -1,5 +1,6 @@
 """What docs/other_tools.md says, run with the real tools on planted data; and the page of `make try` in a browser."""
 
+import logging
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -211,10 +212,15 @@ def test_on_the_page_of_homes_words_and_numbers_change_the_price(browser: Chrome
         browser.get("about:blank")  # before its server ends
 
 
-def test_onnx_runtime_gives_the_scores_of_the_network(here: dict[str, Any], tmp_path: Path) -> None:
+def test_onnx_runtime_gives_the_scores_of_the_network(
+    here: dict[str, Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     export, run = blocks("ONNX", "python")
+    logging.getLogger("torch.onnx").addHandler(caplog.handler)  # what PyTorch logs goes past pytest otherwise
     exec(export, here)
+    logging.getLogger("torch.onnx").removeHandler(caplog.handler)
+    assert [one.getMessage() for one in caplog.records if one.name.startswith("torch.onnx")] == []
     exec(run, here)
     movies: Any = here["movies"]
     inputs, _ = movies.encoded([movies.embedding.vocabulary.decode([0, 1])])

@@ -1,7 +1,10 @@
 """A trained network as a file of ONNX, which other languages and runtimes read."""
 
 import json
+import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +22,9 @@ def export_onnx(model: Model | Fitted, path: str | Path) -> None:
 
     The inputs are `tokens` (B, L), the integers of the tokens of each list, filled with -1; and, for a number or a
     class, `dense` (B, F), NaN where a value is missing. The output `scores` has logits (B, V), numbers (B,) in the
-    target's unit or probabilities (B, C). The metadata `tokens` is a JSON list: a token's place in it is its integer;
-    `dense` and `classes` name the columns of the others.
+    target's unit or probabilities (B, C). There are no weights: each token counts as one of the mean weight. The
+    metadata `tokens` is a JSON list: a token's place in it is its integer; `dense` and `classes` name the columns of
+    the others.
 
     Args:
         model: of the learned embedding; or a fit of it, from `load_fitted`, where another method is champion.
@@ -52,8 +56,7 @@ def export_onnx(model: Model | Fitted, path: str | Path) -> None:
     if is_target:
         example.append(torch.from_numpy(np.zeros((2, len(dense)), np.float32)))
         shapes["dense"] = {0: "lists"}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter warns about itself
+    with _quiet():
         made = torch.onnx.export(
             module, tuple(example), dynamo=True, dynamic_shapes=shapes, verbose=False,
             input_names=list(shapes), output_names=["scores"],
@@ -67,3 +70,17 @@ def export_onnx(model: Model | Fitted, path: str | Path) -> None:
     }
     onnx.helper.set_model_props(proto, {name: json.dumps(value, ensure_ascii=False) for name, value in told.items()})
     onnx.save(proto, str(path))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Inside this context the exporter does not warn about itself, nor of packages that it does not need."""
+    log = logging.getLogger("torch.onnx")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.setLevel(level)
