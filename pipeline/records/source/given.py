@@ -8,8 +8,7 @@ import polars as pl
 
 from pipeline.errors import PipelineError
 from pipeline.records.source.batch import Batch, content_hash
-from pipeline.records.source.nested import flat
-from pipeline.records.source.tables import batches_of
+from pipeline.records.source.tables import batches_of, plain
 
 
 def paths_given(value: Any) -> tuple[str, ...]:
@@ -32,7 +31,7 @@ class Given:
             PipelineError: it is no table.
         """
         self.name = name
-        self._rows = flat(_as_frame(value, name))
+        self._rows = plain(_as_frame(value, name))
         self.schema = self._rows.collect_schema()
         self.found: dict[str, str] = {}
         self.checksums: dict[str, str] = {}

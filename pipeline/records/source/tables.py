@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 
 import polars as pl
+import polars.selectors as cs
 
 from pipeline.errors import PipelineError, first_line
 from pipeline.records.source.batch import Batch, of_table
@@ -30,6 +31,12 @@ def batches_of(rows: pl.LazyFrame, name: str, where: pl.Expr | None = None) -> I
         else:
             yield of_table(frame.drop(_ROW), name, 1)._replace(lines=frame[_ROW].to_numpy())
         first += frame.height
+
+
+def plain(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """The rows with a column for each field, and with the texts that categories stand for."""
+    rows = flat(rows)
+    return rows.with_columns((cs.categorical() | cs.enum()).cast(pl.String))
 
 
 def _rows_at_once(rows: pl.LazyFrame) -> int:
@@ -63,7 +70,7 @@ class TableFile:
                 self.found = {f"left out of {name}": f"the sheets {', '.join(others)}"} if others else {}
             else:
                 rows = _FILES[kind](path)
-            self._rows = flat(rows)
+            self._rows = plain(rows)
             self.schema = self._rows.collect_schema()
         except FileNotFoundError:  # a store has it no more, or never had: files of this machine were looked for
             raise PipelineError(f"{name}: there is no such file. Correct `source.path`.") from None
@@ -106,7 +113,7 @@ class LakeTable:
         self.name, self._kind, self._where = name, kind, where
         try:
             rows, self.checksum = _LAKES[kind](path)
-            self._rows = flat(rows)
+            self._rows = plain(rows)
             self.schema = self._rows.collect_schema()
         except ImportError:
             raise PipelineError(

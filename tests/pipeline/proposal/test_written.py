@@ -490,3 +490,9 @@ def test_of_chinese_texts_runs_of_characters_are_tokens(propose: Callable[..., d
     conf = propose("homes.csv", delimited(rows, ["text", "price"]))
     assert conf["tokens"] == [{"kind": "characters", "columns": "text", "ngrams": [2, 3]}]
     assert conf["task"]["target"] == "price"
+
+
+def test_categories_of_parquet_are_what_their_texts_are(propose: Callable[..., dict[str, Any]]) -> None:
+    homes = pl.DataFrame(HOMES, schema=["id", "remarks", "beds", "area", "town", "price"], orient="row")
+    as_texts = propose("homes.parquet", homes)
+    assert propose("homes.parquet", homes.with_columns(pl.col("remarks", "town").cast(pl.Categorical))) == as_texts

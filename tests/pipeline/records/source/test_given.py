@@ -43,6 +43,10 @@ def test_dirt_in_it_is_set_aside_like_any_other(two_genres: pl.DataFrame, movies
     assert list(records.checksums) == ["loans"]
 
 
+def test_categories_that_are_given_are_texts(two_genres: pl.DataFrame, given: Callable[..., pl.DataFrame]) -> None:
+    assert given(two_genres.to_pandas().astype("category")).equals(two_genres)
+
+
 @pytest.mark.parametrize(("value", "said"), [(None, "has no value"), (5, "gives a int")])
 def test_what_is_no_table_is_told(value: Any, said: str, given: Callable[..., pl.DataFrame]) -> None:
     with pytest.raises(PipelineError, match=f"shop/loans: {said}"):
