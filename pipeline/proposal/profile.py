@@ -18,8 +18,8 @@ from pipeline.records.tokens.list_texts import lists
 Holds = Literal["ids", "categories", "numbers", "texts", "lists", "dates", "addresses", "row ids", "nothing"]
 
 _DATE = r"^\d{4}-\d{1,2}-\d{1,2}|^\d{1,2}[./-]\d{1,2}[./-]\d{2,4}( |$)"
-_ADDRESS = r"^(https?://|www\.)"
-_ID = r"^\p{L}\d+$"  # such as `R12`, which could also be 12 rand
+_ADDRESS = r"^(https?://|www\.)|^\d{1,3}(\.\d{1,3}){3}$"  # also of a machine, such as 10.0.0.7
+_ID = r"^(\p{L}|\p{L}+-)\d+$"  # such as `R12` or `R-12`, which could also be 12 rand, or minus 12
 _UUID = r"^\{?[[:xdigit:]]{8}(-[[:xdigit:]]{4}){3}-[[:xdigit:]]{12}\}?$"
 _WORD = r"[\p{L}\p{N}]+"
 _UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"

@@ -4,9 +4,14 @@ import pytest
 from pipeline.proposal.profile import profile
 
 
-@pytest.mark.parametrize("letter", ["r", "R", "u"])
-def test_a_letter_and_a_number_is_an_id_and_no_amount_of_money(letter: str) -> None:
-    assert profile(pl.Series("reader", [f"{letter}{i % 300}" for i in range(3_000)])).holds in ("ids", "categories")
+@pytest.mark.parametrize("letters", ["r", "R", "u", "R-", "EUR-"])
+def test_letters_and_a_number_are_an_id_and_no_amount_of_money(letters: str) -> None:
+    assert profile(pl.Series("reader", [f"{letters}{i % 300}" for i in range(3_000)])).holds in ("ids", "categories")
+
+
+def test_addresses_of_machines_are_no_texts_of_four_words() -> None:
+    addresses = [f"{i % 256}.{i * 7 % 256}.{i * 11 % 256}.{i * 13 % 256}" for i in range(3_000)]
+    assert profile(pl.Series("client", addresses)).holds == "addresses"
 
 
 def test_an_amount_of_rand_is_a_number() -> None:
