@@ -21,6 +21,7 @@ _DATE = r"^\d{4}-\d{1,2}-\d{1,2}|^\d{1,2}[./-]\d{1,2}[./-]\d{2,4}( |$)"
 _ADDRESS = r"^(https?://|www\.)|^\d{1,3}(\.\d{1,3}){3}$"  # also of a machine, such as 10.0.0.7
 _ID = r"^(\p{L}|\p{L}+-)\d+$"  # such as `R12` or `R-12`, which could also be 12 rand, or minus 12
 _UUID = r"^\{?[[:xdigit:]]{8}(-[[:xdigit:]]{4}){3}-[[:xdigit:]]{12}\}?$"
+_NUMBERED = r"^[\p{L}\d]+([-_./][\p{L}\d]+)*[-_./]\d+$"  # such as `INV-2024-0017`
 _WORD = r"[\p{L}\p{N}]+"
 _UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
 _LETTERS_OF_A_WORD = 2
@@ -184,7 +185,7 @@ def _of_texts(name: str, column: pl.Series, n_different: int, missing: float) ->
         return Profile(name, "dates", n, n_different, missing)
     if share(_ADDRESS) > 0.9:
         return Profile(name, "addresses", n, n_different, missing)
-    if share(_UUID) > 0.9:
+    if share(_UUID) > 0.9 or (n_different == n and share(_NUMBERED) > 0.99):
         return Profile(name, "row ids" if n_different == n and n > 20 else "ids", n, n_different, missing)
     if share(r"^\s*[\[{]") > 0.9 and _are_lists(column.head(_ROWS_OF_LISTS)):
         return Profile(name, "lists", n, n_different, missing)

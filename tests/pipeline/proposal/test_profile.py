@@ -17,3 +17,14 @@ def test_addresses_of_machines_are_no_texts_of_four_words() -> None:
 def test_an_amount_of_rand_is_a_number() -> None:
     found = profile(pl.Series("price", [f"R {1 + i % 7},{100 + i % 90}.50" for i in range(3_000)]))
     assert (found.holds, found.decimal) == ("numbers", ".")
+
+
+@pytest.mark.parametrize("name", ["R-{}", "TCK-{}", "INV-2024-03-{:06d}", "north/7/{}"])
+def test_numbers_of_rows_are_no_texts_however_many_parts_they_have(name: str) -> None:
+    assert profile(pl.Series("ticket", [name.format(i) for i in range(3_000)])).holds == "row ids"
+
+
+def test_slugs_are_texts() -> None:
+    words = ["old", "new", "red", "house", "garden", "river", "stone", "light"]
+    slugs = ["-".join(words[i // 8**k % 8] for k in range(4)) for i in range(3_000)]
+    assert profile(pl.Series("slug", slugs)).holds == "texts"
