@@ -6,6 +6,7 @@ from typing import Any
 import polars as pl
 
 from pipeline.config.section import as_tuple
+from pipeline.proposal.hints import IDS, OF_TOKENS
 from pipeline.proposal.lists import of_lines, of_pairs
 from pipeline.proposal.look import Guess, Look
 from pipeline.proposal.numbered_columns import numbered, sections_of
@@ -46,6 +47,7 @@ def shape(look: Look) -> Shape:
         found.example = Guess("file", "each is a text of its own")
     found.time = times(look.frame, profiles.values())
     found.group = _group(look.frame, profiles, found)
+    _take_out_group(found)
     return found
 
 
@@ -59,6 +61,8 @@ def _pairs_or_rows(
         found = of_pairs(look, profiles, *pair)
         found.task = found.task._replace(otherwise=rival.task if rival is not None else "")
         return found
+    if profiles[token].is_whole and not profiles[token].named(*OF_TOKENS, *IDS):
+        return _rows(look, profiles, places)  # an age, or another amount, is no token
     found = _rows(look, profiles, places, token)
     belongs = f"{{kind: missing_tokens}}, with {token} as the tokens of `example: {quoted(example)}`"
     found.task = found.task._replace(otherwise=belongs)
@@ -83,6 +87,16 @@ def _group(frame: pl.DataFrame, profiles: dict[str, Profile], found: Shape) -> G
     if name in [column for one in found.tokens for column in as_tuple(one.value["columns"])]:
         return Guess(None, f"to test on another {name} than those that are known", name)
     return Guess(name, f"the {of} of a {name}, {each:.1f} on average, resemble each other: all stay on one side")
+
+
+def _take_out_group(found: Shape) -> None:
+    """Leave the ids of groups out of the numbers to learn from: they measure nothing."""
+    task = found.task.value
+    if found.group is None or found.group.value not in task.get("dense", ()):
+        return
+    dense = [name for name in task["dense"] if name != found.group.value]
+    kept = {key: value for key, value in task.items() if key != "dense"}
+    found.task = found.task._replace(value=kept | ({"dense": dense} if dense else {}))
 
 
 def _rows(look: Look, profiles: dict[str, Profile], places: Sequence[list[str]], token: str | None = None) -> Shape:

@@ -91,3 +91,22 @@ def test_ids_are_examples_also_of_a_wide_table(name: str, propose: Callable[...,
         **{f"grade_{i}": [RNG.gauss(0, 1) for _ in range(N)] for i in range(8)},
     }
     assert propose("read.csv", pl.DataFrame(read).write_csv())["example"] == name
+
+
+def test_amounts_and_ids_of_groups_are_no_tokens_and_ids_no_numbers_to_learn_from(
+    propose: Callable[..., dict[str, Any]],
+) -> None:
+    codes = [f"{letter}{i}" for letter in "EIJ" for i in range(10, 30)]
+    stays = STAYS.select(
+        "stay_id",
+        patient_nbr="patient_id",
+        age=pl.Series(RNG.choices(range(18, 95), k=N)),
+        codes=pl.Series([";".join(RNG.sample(codes, RNG.randrange(2, 7))) for _ in range(N)]),
+        ward=pl.Series(RNG.choices(["north", "south"], k=N)),
+        readmitted=pl.Series(RNG.choices(["yes", "no"], k=N)),
+    )
+    conf = propose("stays.csv", stays.write_csv())
+    assert conf["task"] == {"kind": "classification", "target": "readmitted", "dense": ["age"]}
+    assert [one["columns"] for one in conf["tokens"]] == ["codes", ["ward"]]
+    assert conf["split"]["group"] == "patient_nbr"
+    assert "with age" not in conf["text"]
