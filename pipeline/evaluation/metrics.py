@@ -54,8 +54,10 @@ def difference_in_words(value: float, low: float, high: float, digits: int) -> s
 
     >>> difference_in_words(0.02, 0.01, 0.03, 4), difference_in_words(-1234.0, np.nan, np.nan, 0)
     ('+0.0200 [+0.0100, +0.0300]', '-1,234')
+    >>> difference_in_words(6.2860, -5.0812, 15.2355, 1)  # of an rmse of about 400
+    '+6.29 [-5.08, +15.24]'
     """
-    digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else max(4, digits)
+    digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else max(2 if abs(value) >= 1 else 4, digits)
     ends = f" [{low:+,.{digits}f}, {high:+,.{digits}f}]" if np.isfinite(low) else ""
     return f"{value:+,.{digits}f}{ends}"
 

@@ -115,7 +115,12 @@ def test_a_handful_of_examples_shows_nothing_whatever_they_say() -> None:
 
 
 @pytest.mark.parametrize(
-    ("unit", "said"), [(1e-9, "rmse -0.00000000100 [-0.00000000100, "), (10_000.0, "rmse -10,000 [-10,000, ")]
+    ("unit", "said"),
+    [
+        (1e-9, "rmse -0.00000000100 [-0.00000000100, "),
+        (6.0, "rmse -6.00 [-6.00, "),
+        (10_000.0, "rmse -10,000 [-10,000, "),
+    ],
 )
 def test_a_difference_is_told_with_digits_that_matter_in_its_unit(unit: float, said: str) -> None:
     target = unit * np.linspace(1, 9, 40)
