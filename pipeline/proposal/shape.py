@@ -21,6 +21,7 @@ from pipeline.proposal.target import (
     is_a_class,
     otherwise_of,
     quoted,
+    says_the_same,
     target_of,
     unlike,
 )
@@ -110,6 +111,9 @@ def _rows(look: Look, profiles: dict[str, Profile], places: Sequence[list[str]],
     usable = [one for one in profiles.values() if one.name != target and one.missing < 0.7]
     usable = [one for one in usable if target is None or not gives_away(one, target)]
     usable = [one for one in usable if not (look.is_whole and hardly_repeats(one, look.frame))]
+    same = [one.name for one in usable if target is not None and says_the_same(look.frame, one.name, target)]
+    usable = [one for one in usable if one.name not in same]
+    why += f"; {', '.join(same)} would give it away" if same else ""
     in_columns = [Guess({"kind": "indicators", "columns": wide}, _SAYS_SO)] if wide else []
     in_columns += sections_of(places)
     of_cells = [one for one in usable if not in_columns or one.holds in ("texts", "lists", "categories")]

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+import polars as pl
+
 from pipeline.proposal.hints import IDS, NO_CATEGORIES, OF_CLASSES, OF_MONEY, OF_NUMBERS, OF_TRAITS, SURELY_CLASSES
 from pipeline.proposal.profile import Profile
 
@@ -14,6 +16,8 @@ _ROWS_OF_A_CLASS = 10
 """Mean number of rows of a class, at least, where more than that many have a name that surely is one of classes."""
 _MISSING = 0.6
 """The share of the rows without a value of a column to predict is lower than this."""
+_TIMES = 2
+"""Values must occur at least so often, on average, to tell that they go with those of another column."""
 
 
 def otherwise_of(others: Iterable[Profile]) -> str:
@@ -146,6 +150,17 @@ def gives_away(one: Profile, target: str) -> bool:
     """Whether a column seems to be made from the target: the target's name is a part of its own."""
     stem = target.lower().strip("_ ")
     return len(stem) > 3 and (stem in one.name.lower() or one.named("revenue", "umsatz", "estimated"))
+
+
+def says_the_same(frame: pl.DataFrame, column: str, target: str) -> bool:
+    """Whether a column is the target in other words, such as `alive` beside `survived`.
+
+    Each value then goes with a single one of the target's, and the other way round. Of values that occur once, all do.
+    """
+    rows = frame.select(one=pl.col(column), other=pl.col(target)).drop_nulls()
+    n_pairs = rows.unique().height
+    is_known = rows.height >= _TIMES * n_pairs and n_pairs > 1
+    return is_known and rows["one"].n_unique() == n_pairs == rows["other"].n_unique()
 
 
 def quoted(name: str) -> str:

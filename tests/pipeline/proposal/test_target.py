@@ -112,3 +112,24 @@ def test_a_column_that_is_named_for_what_is_predicted_is_none_of_the_marks(
     conf = propose("mails.csv", pl.DataFrame({name: RNG.choices([0, 1], [9, 1], k=N), **marks}).write_csv())
     assert conf["task"] == {"kind": "classification", "target": name}
     assert conf["tokens"] == [{"kind": "indicators", "columns": [*marks]}]
+
+
+@pytest.mark.parametrize(("survived", "alive"), [([0, 1], ["no", "yes"]), (["gone", "safe", "lost"], [10, 20, 30])])
+def test_a_column_that_says_the_target_in_other_words_is_left_out(
+    survived: list[Any], alive: list[Any], propose: Callable[..., dict[str, Any]]
+) -> None:
+    drawn = [RNG.randrange(len(alive)) for _ in range(N)]
+    said = machines(alive=[alive[i] if RNG.random() > 0.1 else None for i in drawn])
+    frame = said.with_columns(survived=pl.Series([survived[i] for i in drawn]))
+    conf = propose("people.csv", frame.write_csv())
+    assert conf["task"] == {"kind": "classification", "target": "survived", "dense": ["speed", "heat"]}
+    assert conf["tokens"] == [{"kind": "value", "columns": ["maker", "site"]}]
+    assert "; alive would give it away" in conf["text"]
+    almost = frame.with_columns(alive=pl.Series([alive[i - (RNG.random() < 0.1)] for i in drawn]))
+    assert "give it away" not in propose("people.csv", almost.write_csv())["text"]
+
+
+def test_a_column_is_left_out_only_where_values_repeat(propose: Callable[..., dict[str, Any]]) -> None:
+    prices = RNG.sample([100.5 + i for i in range(N)], N)
+    conf = propose("homes.csv", machines(age=[price / 50 for price in prices], price=prices).write_csv())
+    assert (conf["task"]["target"], conf["task"]["dense"]) == ("price", ["speed", "heat", "age"])
