@@ -5,6 +5,14 @@ import polars as pl
 
 PARTS = ("train", "validation", "test")
 """The parts, in the order in which their tokens may be seen: train tokens always, test tokens last."""
+SAYS_PART = dict(zip(PARTS, PARTS, strict=True)) | {
+    "training": "train",
+    "valid": "validation",
+    "val": "validation",
+    "dev": "validation",
+    "testing": "test",
+}
+"""The part that each value of a split column says, in small letters."""
 PartType = pl.Enum(PARTS)
 
 

@@ -172,9 +172,9 @@ class Split(Section):
     Intervals then say how a metric varies over groups. Without it, what a fit knows of a customer's other orders helps
     it in the test, and looks like skill. A record without a group cannot be used."""
     column: str | None = None
-    """A column with the values train, validation and test, instead of the shares. If it varies within any example, it
-    splits the tokens of the examples (train and validation go in, test is predicted); otherwise it splits the
-    examples."""
+    """A column with the values train, validation and test (or valid, val, dev, training, testing), instead of the
+    shares. If it varies within any example, it splits the tokens of the examples (train and validation go in, test is
+    predicted); otherwise it splits the examples."""
 
     @property
     def by_order(self) -> bool:

@@ -2,16 +2,15 @@
 
 import math
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 import polars as pl
 
 from pipeline.config.records import MISSING
-from pipeline.proposal.hints import IDS, OF_EXAMPLES, OF_GROUPS, OF_PLACE_AND_TIME, OF_POST
+from pipeline.proposal.hints import IDS, OF_EXAMPLES, OF_PLACE_AND_TIME, OF_POST
 from pipeline.records.numbers import Decimal, Marks, as_number
-from pipeline.records.times import SINCE_1970, are_numbers, as_time
+from pipeline.records.times import SINCE_1970
 from pipeline.records.tokens.indicators import NO
 from pipeline.records.tokens.list_texts import lists
 
@@ -31,7 +30,6 @@ _MOST_CATEGORIES = 60
 _WORDS_OF_A_TEXT = 4
 _ROWS_OF_LISTS = 2_000
 _ROWS_OF_PIECES, _MOST_PIECES, _OF_ONE_LETTER = 20_000, 500, 0.2
-_FEWEST_GROUPS, _REPEATED = 30, 0.8
 _MOST_MARKS = 20
 """Ratings and counts of which most are missing have at most so many different values."""
 
@@ -124,25 +122,6 @@ def profile(column: pl.Series) -> Profile:
     if _share(numbers.is_nan()) <= 0.01 and _share(column.str.contains(r"^0\d")) <= 0.01:
         return _of_numbers(name, numbers.fill_nan(None), decimal, n_different, missing)
     return _of_texts(name, column, n_different, missing)
-
-
-def times(frame: pl.DataFrame, profiles: Iterable[Profile]) -> str | None:
-    """The first column that has a time in every row, in a way that `split.time` reads; None if there is none."""
-    for one in profiles:
-        if one.holds == "dates" and not one.missing:
-            column = frame[one.name]
-            if column.dtype == pl.String:
-                column = frame.select(as_time(pl.col(one.name), are_numbers(column))).to_series()
-            if not column.null_count():
-                return one.name
-    return None
-
-
-def groups(profiles: Iterable[Profile], n_examples: int) -> list[Profile]:
-    """The columns that may say which examples resemble each other, such as those of a customer."""
-    able = [one for one in profiles if one.named(*OF_GROUPS) and not one.missing and one.n_different >= _FEWEST_GROUPS]
-    able = [one for one in able if one.holds in ("ids", "categories") or (one.holds == "numbers" and one.is_an_id)]
-    return [one for one in able if one.n_different < _REPEATED * n_examples]
 
 
 def _of_numbers(name: str, numbers: pl.Series, decimal: Decimal, n_different: int, missing: float) -> Profile:

@@ -6,12 +6,13 @@ from typing import Any
 import polars as pl
 
 from pipeline.config.section import as_tuple
+from pipeline.proposal.division import groups, parts, times
 from pipeline.proposal.hints import IDS, OF_TOKENS
 from pipeline.proposal.lists import of_lines, of_pairs
 from pipeline.proposal.look import Guess, Look
 from pipeline.proposal.numbered_columns import numbered, sections_of
 from pipeline.proposal.pair import pair_of
-from pipeline.proposal.profile import Profile, groups, profile, times
+from pipeline.proposal.profile import Profile, profile
 from pipeline.proposal.rival import rival_of
 from pipeline.proposal.sections import Shape, where
 from pipeline.proposal.target import (
@@ -37,6 +38,8 @@ def shape(look: Look) -> Shape:
     if look.delimiter is not None:
         return of_lines(look, look.delimiter)
     profiles = {name: profile(look.frame[name]) for name in look.frame.columns}
+    said = parts(look.frame, profiles)
+    profiles = {name: one for name, one in profiles.items() if name != said}
     places = numbered(look.frame, profiles.values())
     alone = {name: one for name, one in profiles.items() if not any(name in names for names in places)}
     may_be_amounts = look.frame.width > (_NAMELESS if "columns" in look.source else 2)
@@ -47,6 +50,7 @@ def shape(look: Look) -> Shape:
     if "format" in look.source and look.source["format"].value == "documents":
         found.example = Guess("file", "each is a text of its own")
     found.time = times(look.frame, profiles.values())
+    found.parts = said
     found.group = _group(look.frame, profiles, found)
     _take_out_group(found)
     return found

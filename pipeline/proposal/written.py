@@ -112,6 +112,8 @@ def _item(guess: Guess) -> list[str]:
 
 
 def _split(found: Shape, is_whole: bool) -> list[str]:
+    if found.parts is not None:
+        return _said(f"split: {_plain(found.parts)}", "it says which rows train, which validate, and which are tested")
     if few(found, is_whole):
         lines = ["split:", *_said("  folds: 5", f"{found.n_examples:,} examples are few: each is held out once")]
     else:

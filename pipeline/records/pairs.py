@@ -23,7 +23,7 @@ from pipeline.records.time_split import split_by_time
 from pipeline.records.times import time
 from pipeline.records.token_texts import texts_of, written
 from pipeline.records.used_records import EXAMPLE, fingerprints, said, with_example
-from pipeline.schemas import PARTS
+from pipeline.schemas import PARTS, SAYS_PART
 
 Array = npt.NDArray[Any]
 
@@ -98,9 +98,11 @@ class _Builder:
         if self.notes_rows:
             columns.append(said(self.conf, schema).alias("said"))
         if self.conf.split.column is not None:
-            part, places = pl.col(self.conf.split.column).cast(pl.String), {name: i for i, name in enumerate(PARTS)}
-            columns.append(part.replace_strict(places, default=NO_PART, return_dtype=pl.UInt8).alias("part"))
-            columns.append(pl.when(~part.is_in(PARTS).fill_null(False)).then(part.fill_null("None")).alias("odd"))
+            value = pl.col(self.conf.split.column).cast(pl.String)
+            places = {name: PARTS.index(part) for name, part in SAYS_PART.items()}
+            place = value.str.to_lowercase().replace_strict(places, default=NO_PART, return_dtype=pl.UInt8)
+            columns.append(place.alias("part"))
+            columns.append(pl.when(place == NO_PART).then(value.fill_null("None")).alias("odd"))
         if self.conf.split.time is not None:
             columns.append(time(self.conf.split.time, schema).alias("time"))
         if self.conf.split.group is not None:

@@ -74,9 +74,20 @@ def test_a_column_that_varies_within_an_example_splits_its_tokens(write_conf: Ca
 
 
 @pytest.mark.parametrize(
+    "words", [["training", "valid", "testing"], ["Train", "val", "TEST"], ["train", "dev", "test"]]
+)
+def test_a_split_column_may_say_the_parts_as_people_write_them(
+    write_conf: Callable[..., Path], words: list[str]
+) -> None:
+    conf = load(write_conf("some", {**BASE, "split": "part"}))
+    records = pl.DataFrame({"user": ["a", "b", "c"], "movie": [1, 2, 3], "part": words})
+    assert splits(records, conf) == {"a": "train", "b": "validation", "c": "test"}
+
+
+@pytest.mark.parametrize(
     ("parts", "sentence"),
     [
-        (["train", "dev"], "must say train, validation or test in every row, but it says 'dev'"),
+        (["train", "later"], "must say train, validation or test in every row, but it says 'later'"),
         (["train", None], "but it says 'None'"),
         (["test", "test"], "but no row says train"),
     ],

@@ -1,0 +1,40 @@
+"""A column of the parts is proposed as the split, and nothing is learned from it."""
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import polars as pl
+import pytest
+
+RNG = random.Random(5)
+N = 600
+HOMES = pl.DataFrame(
+    {
+        "town": RNG.choices([f"town {i}" for i in range(20)], k=N),
+        "style": RNG.choices(["flat", "house", "loft"], k=N),
+        "price": [RNG.uniform(100, 900) for _ in range(N)],
+    }
+)
+
+
+@pytest.mark.parametrize(
+    "words", [["train", "validation", "test"], ["Train", "valid", "Test"], ["training", "testing"]]
+)
+def test_a_column_of_the_parts_splits_and_is_no_token(words: list[str], propose: Callable[..., dict[str, Any]]) -> None:
+    conf = propose("homes.csv", HOMES.with_columns(fold=pl.Series(RNG.choices(words, k=N))).write_csv())
+    assert conf["split"] == "fold"
+    assert conf["tokens"] == [{"kind": "value", "columns": ["town", "style"]}]
+
+
+def test_the_parts_of_pairs_are_no_tokens_either(propose: Callable[..., dict[str, Any]]) -> None:
+    rows = [(user, item, RNG.choice(["train", "test"])) for user in range(100) for item in RNG.sample(range(80), 9)]
+    conf = propose("read.csv", pl.DataFrame(rows, ["user", "item", "split"], orient="row").write_csv())
+    assert (conf["split"], conf["example"], conf["tokens"][0]["columns"]) == ("split", "user", "item")
+
+
+@pytest.mark.parametrize("words", [["train", "bus", "test"], ["test", "dev"]])
+def test_what_is_no_part_is_no_split(words: list[str], propose: Callable[..., dict[str, Any]]) -> None:
+    conf = propose("homes.csv", HOMES.with_columns(way=pl.Series(RNG.choices(words, k=N))).write_csv())
+    assert conf["split"] == {"folds": 5}
+    assert conf["tokens"][0]["columns"] == ["town", "style", "way"]
