@@ -45,8 +45,10 @@ def pair_of(
         different, is_number = pairs / frame.height, token.is_whole and not token.named(*OF_TOKENS, *IDS)
         if pairs < _FEWEST_DIFFERENT * example.n_different:
             continue
-        # someone who buys may buy the same again; of other columns, most rows are another pair
-        is_a_buyer = example.named(*OF_EXAMPLES) and not token.is_whole and frame.width <= _NARROW
+        # someone who buys may buy the same again, and so may ids beside which there is nothing else to learn; of other
+        # columns, most rows are another pair
+        may_be_a_buyer = example.named(*OF_EXAMPLES) or (not needs_hints and example.holds == "ids")
+        is_a_buyer = may_be_a_buyer and not token.is_whole and frame.width <= _NARROW
         if not is_a_buyer and (different < 0.5 or (different < 0.9 and hinted < 2 and not token.named(*OF_TOKENS))):
             continue
         place = list(profiles).index(example.name) < list(profiles).index(token.name)

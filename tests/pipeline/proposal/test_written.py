@@ -496,3 +496,14 @@ def test_categories_of_parquet_are_what_their_texts_are(propose: Callable[..., d
     homes = pl.DataFrame(HOMES, schema=["id", "remarks", "beds", "area", "town", "price"], orient="row")
     as_texts = propose("homes.parquet", homes)
     assert propose("homes.parquet", homes.with_columns(pl.col("remarks", "town").cast(pl.Categorical))) == as_texts
+
+
+def test_ids_beside_a_single_other_column_are_examples_also_if_their_pairs_repeat(
+    propose: Callable[..., dict[str, Any]],
+) -> None:
+    titles = [f"Käse {i}" for i in range(40)]
+    rows = [
+        (f"Leser {i}", title) for i in range(400) for title in RNG.choices(titles, [40 - k for k in range(40)], k=8)
+    ]
+    conf = propose("gelesen.csv", "\ufeff" + delimited(rows, ["Leser", "Titel"], ";"))
+    assert (conf["example"], conf["tokens"]) == ("Leser", [{"kind": "value", "columns": "Titel"}])
