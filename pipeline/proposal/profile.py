@@ -30,6 +30,8 @@ _MOST_CATEGORIES = 60
 _WORDS_OF_A_TEXT = 4
 _ROWS_OF_LISTS = 2_000
 _ROWS_OF_PIECES, _MOST_PIECES, _OF_ONE_LETTER = 20_000, 500, 0.2
+_IN_BOTH_PLACES = 0.3
+"""A larger share of the items of short lists stands both first and later; of `Albany, New York` a smaller one."""
 _MOST_MARKS = 20
 """Ratings and counts of which most are missing have at most so many different values."""
 
@@ -210,9 +212,17 @@ def _as_a_list(column: pl.Series, mark: str, words: float) -> str | None:
     repeats = len(items) / max(items.n_unique(), 1)
     if repeats <= 3 or per_item > (2.0 if mark == "," else 4.0):
         return None
-    if mark == "," and (words >= 40 or len(items) < 3 * len(column)):  # a place such as `Albany, New York` is no list
+    if mark == "," and (words >= 40 or (len(items) < 3 * len(column) and not _change_places(column.str.split(mark)))):
         return None
     return mark
+
+
+def _change_places(lists: pl.Series) -> bool:
+    """Whether many items that stand first in some lists stand later in others; parts of a place keep theirs."""
+    several = lists.filter(lists.list.len() > 1)
+    first, later = several.list.first().str.strip_chars(), several.list.slice(1).explode().str.strip_chars()
+    both, all_of_them = {*first} & {*later}, {*first} | {*later}
+    return len(both) > _IN_BOTH_PLACES * len(all_of_them)
 
 
 def _share(holds: pl.Series) -> float:

@@ -1,3 +1,5 @@
+import random
+
 import polars as pl
 import pytest
 
@@ -28,3 +30,14 @@ def test_slugs_are_texts() -> None:
     words = ["old", "new", "red", "house", "garden", "river", "stone", "light"]
     slugs = ["-".join(words[i // 8**k % 8] for k in range(4)) for i in range(3_000)]
     assert profile(pl.Series("slug", slugs)).holds == "texts"
+
+
+@pytest.mark.parametrize("are_sorted", [True, False])
+def test_a_few_items_with_commas_between_are_a_list_and_a_place_is_none(are_sorted: bool) -> None:
+    rng = random.Random(2)
+    genres = ["action", "comedy", "crime", "drama", "horror", "romance", "sci-fi", "war"]
+    drawn = [rng.sample(genres, rng.randint(1, 3)) for _ in range(1_000)]
+    texts = [", ".join(sorted(some) if are_sorted else some) for some in drawn]
+    assert (profile(pl.Series("genre", texts)).holds, profile(pl.Series("genre", texts)).delimiter) == ("lists", ",")
+    towns = ["Albany, New York", "Buffalo, New York", "New York, New York", "Boston, Massachusetts", "Salem, Oregon"]
+    assert profile(pl.Series("town", rng.choices(towns, k=1_000))).holds == "categories"
