@@ -88,6 +88,7 @@ class Comparison:
             "part": part or "no",
             "n_examples": n_examples,
             "n_groups": n if frames and "group" in frames[0].columns else None,
+            "in_folds": bool(frames) and "fold" in frames[0].columns,
             "alike": alike,
             "seeds": max(of.seeds for of in chance),
             "vocabulary_size": vocabulary_size,

@@ -36,10 +36,13 @@ def too_few(comparison: Comparison) -> str:
     if n >= FEWEST:
         return _too_few_others(comparison)
     are = f"{n} {part} {what}s are" if n != 1 else f"1 {part} {what} is"
-    return (
-        f"{are} too few to tell what the fits are worth: at least {FEWEST} are needed. Bring more data, or let "
-        "`split.folds` test each of them."
-    )
+    return f"{are} too few to tell what the fits are worth: at least {FEWEST} are needed. {_more(comparison)}"
+
+
+def _more(comparison: Comparison) -> str:
+    """A sentence that says how more examples come to be tested; folds test all already."""
+    each = "" if comparison.about.get("in_folds") else ", or let `split.folds` test each example"
+    return f"Bring more data{each}."
 
 
 def _too_few_others(comparison: Comparison) -> str:
@@ -52,8 +55,7 @@ def _too_few_others(comparison: Comparison) -> str:
     value = repr(same) if isinstance(same, str) else f"{same:g}"
     return (
         f"All{f' but {others} of the' if others else ''} {n:,} {part} examples have the same answer, {value}: too few "
-        f"others to tell what the fits are worth, at least {FEWEST} are needed. Bring more data, or let `split.folds` "
-        "test each example."
+        f"others to tell what the fits are worth, at least {FEWEST} are needed. {_more(comparison)}"
     )
 
 

@@ -214,6 +214,20 @@ def test_examples_that_nearly_all_have_one_class_tell_nothing(others: int, said:
     assert answer(Comparison.of(fits, 100, STATUS, {"test": [scores] * 3, "validation": [scores] * 3})).startswith(said)
 
 
+@pytest.mark.parametrize("in_folds", [True, False])
+def test_folds_are_no_advice_where_they_are_there(in_folds: bool) -> None:
+    frames = [
+        pl.DataFrame({"example": [f"e{i}" for i in range(9)], "recall_at_20": np.full(9, value)})
+        for value in (0.9, 0.1)
+    ]
+    if in_folds:
+        frames = [frame.with_columns(fold=pl.lit(0, pl.UInt8)) for frame in frames]
+    fits = [Fit("films", name, 2, name, "1", False, {"fit_seconds": 1.0}) for name in ("embedding", "popularity")]
+    said = answer(Comparison.of(fits, 100, RANKING, {"validation": frames, "test": frames}))
+    assert said.startswith("9 test examples are too few to tell")
+    assert said.endswith("Bring more data." if in_folds else "or let `split.folds` test each example.")
+
+
 def test_numbers_that_are_nearly_all_alike_tell_nothing() -> None:
     target = np.where(np.arange(N) < 3, 7.0, 0.0)
     scores = pl.DataFrame({"example": [f"e{i}" for i in range(N)], "target": target, "predicted": np.zeros(N)})
