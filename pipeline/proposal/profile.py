@@ -87,9 +87,10 @@ class Profile:
         return [part.lower() for part in re.findall(r"[A-Z]?[a-zäöüß]+|[A-Z]+(?![a-z])|\d+", self.name)]
 
     def named(self, *hints: str) -> bool:
-        """Whether the column's name has one of these words in it."""
+        """Whether the column's name has one of these words in it, or is one of a single letter: `pos_y` is not `y`."""
         joined = re.sub(r"[^a-zäöüß]", "", self.name.lower())
-        return not {*self._parts}.isdisjoint(hints) or any(len(hint) > 4 and hint in joined for hint in hints)
+        words = {part for part in self._parts if len(part) > 1 or part == self.name.lower()}
+        return not words.isdisjoint(hints) or any(len(hint) > 4 and hint in joined for hint in hints)
 
 
 def profile(column: pl.Series) -> Profile:

@@ -133,3 +133,9 @@ def test_a_column_is_left_out_only_where_values_repeat(propose: Callable[..., di
     prices = RNG.sample([100.5 + i for i in range(N)], N)
     conf = propose("homes.csv", machines(age=[price / 50 for price in prices], price=prices).write_csv())
     assert (conf["task"]["target"], conf["task"]["dense"]) == ("price", ["speed", "heat", "age"])
+
+
+@pytest.mark.parametrize("name", ["late_2y", "pos_y"])
+def test_a_letter_in_a_name_names_no_target(name: str, propose: Callable[..., dict[str, Any]]) -> None:
+    late = pl.Series(name, RNG.choices(range(4), k=N))
+    assert propose("machines.csv", machines().select(late, pl.all()).write_csv())["task"]["target"] == "heat"
