@@ -1,10 +1,11 @@
 """Columns of lists of which one follows from another, such as the names of the articles in another."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 import polars as pl
 
+from pipeline.proposal.hints import OF_LABELS
 from pipeline.proposal.profile import Profile
 from pipeline.records.tokens.items import ItemTokens
 
@@ -27,6 +28,8 @@ def items_of(one: Profile) -> dict[str, Any]:
 def without_followers(frame: pl.DataFrame, found: Sequence[Profile], both_ways: bool) -> dict[str, list[str]]:
     """The columns of lists that follow from no other, each with those that follow from it, item by item.
 
+    Of ids and names that stand for each other, the names are kept: a list has no labels beside its items.
+
     Args:
         frame: the first rows.
         found: the columns of lists.
@@ -41,7 +44,17 @@ def without_followers(frame: pl.DataFrame, found: Sequence[Profile], both_ways: 
             continue
         coarser = [other for other in kept if not both_ways and _follows(lists, other, name, both_ways)]
         kept[name] = [column for other in coarser for column in (other, *kept.pop(other))]
-    return kept
+    labels = {one.name for one in found if one.named(*OF_LABELS)}
+    return dict(_as_people_read(name, others, labels, lists) for name, others in kept.items())
+
+
+def _as_people_read(
+    name: str, others: list[str], labels: Container[str], lists: dict[str, pl.Series]
+) -> tuple[str, list[str]]:
+    """A column and those that follow from it: first one of names, if each stands for one value of the column."""
+    same = (other for other in others if other in labels and _follows(lists, other, name, both_ways=True))
+    best = name if name in labels else next(same, name)
+    return best, [other for other in (name, *others) if other != best]
 
 
 def _lists(frame: pl.DataFrame, one: Profile) -> pl.Series:
