@@ -5,20 +5,26 @@ from collections.abc import Iterable, Mapping
 import polars as pl
 
 from pipeline.proposal.hints import OF_GROUPS
+from pipeline.proposal.look import Guess
 from pipeline.proposal.profile import Profile
 from pipeline.records.times import are_numbers, as_time
-from pipeline.schemas import SAYS_PART
+from pipeline.schemas import PARTS, SAYS_PART
 
 _FEWEST_GROUPS, _REPEATED = 30, 0.8
 
 
-def parts(frame: pl.DataFrame, profiles: Mapping[str, Profile]) -> str | None:
-    """The first column that says of each row whether it trains, validates or is tested; None if there is none."""
+def parts(frame: pl.DataFrame, profiles: Mapping[str, Profile]) -> Guess | None:
+    """The first column that says of each row whether it trains, validates or is tested; None if there is none.
+
+    One by which no row validates is only named: what is learned is chosen by validation.
+    """
     for name, one in profiles.items():
         if one.holds == "categories" and not one.missing and frame[name].dtype == pl.String:
             said = {SAYS_PART.get(value) for value in frame[name].str.to_lowercase().unique()}
-            if None not in said and {"train", "test"} <= said:
-                return name
+            if said == {*PARTS}:
+                return Guess(name, "it says which rows train, which validate, and which are tested")
+            if said == {"train", "test"}:
+                return Guess(None, "it says which rows train and which are tested, but none validates", name)
     return None
 
 

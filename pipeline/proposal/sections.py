@@ -26,8 +26,9 @@ class Shape:
     """How much a row counts: a guess with a value, or only with what it could be."""
     time: str | None = None
     """A column that says when, by which the examples could be split."""
-    parts: str | None = None
-    """A column that says of each row whether it trains, validates or is tested."""
+    parts: Guess | None = None
+    """The column that says of each row whether it trains, validates or is tested: a guess with a value, or only with
+    what it could be."""
     group: Guess | None = None
     """Which rows resemble each other: a guess with a value, or only with what it could be."""
     where: Guess | None = None

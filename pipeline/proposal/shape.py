@@ -39,7 +39,8 @@ def shape(look: Look) -> Shape:
         return of_lines(look, look.delimiter)
     profiles = {name: profile(look.frame[name]) for name in look.frame.columns}
     said = parts(look.frame, profiles)
-    profiles = {name: one for name, one in profiles.items() if name != said}
+    if said is not None:
+        profiles.pop(said.value or said.otherwise)
     places = numbered(look.frame, profiles.values())
     alone = {name: one for name, one in profiles.items() if not any(name in names for names in places)}
     may_be_amounts = look.frame.width > (_NAMELESS if "columns" in look.source else 2)

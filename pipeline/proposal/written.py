@@ -112,8 +112,8 @@ def _item(guess: Guess) -> list[str]:
 
 
 def _split(found: Shape, is_whole: bool) -> list[str]:
-    if found.parts is not None:
-        return _said(f"split: {_plain(found.parts)}", "it says which rows train, which validate, and which are tested")
+    if found.parts is not None and found.parts.value:
+        return _said(f"split: {_plain(found.parts.value)}", found.parts.reason)
     if few(found, is_whole):
         lines = ["split:", *_said("  folds: 5", f"{found.n_examples:,} examples are few: each is held out once")]
     else:
@@ -127,6 +127,8 @@ def _split(found: Shape, is_whole: bool) -> list[str]:
         lines += _said(
             f"  # time: {_plain(found.time)}", f"{instead}to train on what came before, and test what came last"
         )
+    if found.parts is not None:
+        lines += _said(f"# split: {_plain(found.parts.otherwise)}", found.parts.reason)
     return lines
 
 

@@ -19,7 +19,7 @@ HOMES = pl.DataFrame(
 
 
 @pytest.mark.parametrize(
-    "words", [["train", "validation", "test"], ["Train", "valid", "Test"], ["training", "testing"]]
+    "words", [["train", "validation", "test"], ["Train", "valid", "Test"], ["training", "dev", "testing"]]
 )
 def test_a_column_of_the_parts_splits_and_is_no_token(words: list[str], propose: Callable[..., dict[str, Any]]) -> None:
     conf = propose("homes.csv", HOMES.with_columns(fold=pl.Series(RNG.choices(words, k=N))).write_csv())
@@ -28,9 +28,18 @@ def test_a_column_of_the_parts_splits_and_is_no_token(words: list[str], propose:
 
 
 def test_the_parts_of_pairs_are_no_tokens_either(propose: Callable[..., dict[str, Any]]) -> None:
-    rows = [(user, item, RNG.choice(["train", "test"])) for user in range(100) for item in RNG.sample(range(80), 9)]
+    rows = [
+        (user, item, RNG.choice(["train", "val", "test"])) for user in range(100) for item in RNG.sample(range(80), 9)
+    ]
     conf = propose("read.csv", pl.DataFrame(rows, ["user", "item", "split"], orient="row").write_csv())
     assert (conf["split"], conf["example"], conf["tokens"][0]["columns"]) == ("split", "user", "item")
+
+
+def test_parts_of_which_none_validates_are_named_and_no_tokens(propose: Callable[..., dict[str, Any]]) -> None:
+    conf = propose("homes.csv", HOMES.with_columns(part=pl.Series(RNG.choices(["train", "test"], k=N))).write_csv())
+    assert conf["split"] == {"folds": 5}
+    assert conf["tokens"] == [{"kind": "value", "columns": ["town", "style"]}]
+    assert "# split: part   # it says which rows train and which are tested, but none validates" in conf["text"]
 
 
 @pytest.mark.parametrize("words", [["train", "bus", "test"], ["test", "dev"]])
