@@ -37,7 +37,7 @@ OF_TRAITS = ("sex", "gender", "geschlecht")
 """Names of columns with two values that hardly anyone predicts, though they often come first."""
 NO_CATEGORIES = ("id", "url", "scraped", "source", "license")
 IDS = ("id", "ids", "nr", "no", "key", "code", "number", "nummer")
-OF_POST = ("zip", "plz", "postcode", "postal")
+OF_POST = ("zip", "zipcode", "plz", "postleitzahl", "postcode", "postal")
 """Names of numbers that stand for places: they measure nothing, just as ids do."""
 OF_PLACE_AND_TIME = (
     *("year", "month", "day", "hour", "minute", "second", "week", "quarter", "jahr", "monat", "tag", "stunde"),

@@ -10,7 +10,7 @@ import polars as pl
 from pipeline.config.records import MISSING
 from pipeline.config.section import as_tuple
 from pipeline.proposal.followers import items_of, without_followers
-from pipeline.proposal.hints import NO_CATEGORIES, OF_CLASSES, OF_NUMBERS
+from pipeline.proposal.hints import NO_CATEGORIES, OF_CLASSES, OF_NUMBERS, OF_POST
 from pipeline.proposal.look import Guess
 from pipeline.proposal.numbered_columns import stem
 from pipeline.proposal.profile import Profile
@@ -87,8 +87,12 @@ def _most(names: Sequence[str]) -> list[str]:
 
 
 def _is_a_category(one: Profile, target: str | None) -> bool:
-    """Whether a column has few values, or, where something is to be predicted, values of which each tells enough."""
-    repeats = one.holds == "ids" and not one.is_whole and one.n_different * _ROWS_OF_A_VALUE <= one.n
+    """Whether a column has few values, or, where something is to be predicted, values of which each tells enough.
+
+    Among numbers only those that stand for places do, such as 2139: they measure nothing.
+    """
+    are_names = one.named(*OF_POST) if one.is_whole else one.holds == "ids"
+    repeats = are_names and one.holds in ("ids", "numbers") and one.n_different * _ROWS_OF_A_VALUE <= one.n
     return one.holds == "categories" or (repeats and target is not None)
 
 

@@ -139,3 +139,17 @@ def test_a_column_is_left_out_only_where_values_repeat(propose: Callable[..., di
 def test_a_letter_in_a_name_names_no_target(name: str, propose: Callable[..., dict[str, Any]]) -> None:
     late = pl.Series(name, RNG.choices(range(4), k=N))
     assert propose("machines.csv", machines().select(late, pl.all()).write_csv())["task"]["target"] == "heat"
+
+
+@pytest.mark.parametrize(
+    ("name", "n_places", "is_token"), [("zipcode", 70, True), ("PLZ", 20, True), ("zip", 300, False)]
+)
+def test_numbers_of_places_are_tokens_where_each_has_rows_enough(
+    name: str, n_places: int, is_token: bool, propose: Callable[..., dict[str, Any]]
+) -> None:
+    places = pl.Series(name, [98_001 + 7 * RNG.randrange(n_places) for _ in range(1_000)])
+    style = pl.Series("style", RNG.choices(["flat", "house"], k=1_000))
+    price = pl.Series("price", [RNG.lognormvariate(6, 1) for _ in range(1_000)])
+    conf = propose("homes.csv", pl.DataFrame([places, style, price]).write_csv())
+    assert conf["task"] == {"kind": "regression", "target": "price"}
+    assert conf["tokens"] == [{"kind": "value", "columns": [name, "style"] if is_token else ["style"]}]
