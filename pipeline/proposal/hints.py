@@ -28,7 +28,7 @@ OF_WEIGHTS = (
 OF_CLASSES = (
     *("label", "target", "y", "outcome", "churn", "fraud", "survived", "default", "defaulted", "approved"),
     *("readmitted", "subscribed", "failure", "disease", "win", "winner", "diagnosis", "spam", "attrition", "exited"),
-    *("converted", "cancelled", "canceled"),
+    *("converted", "cancelled", "canceled", "prognosis"),
     *("sentiment", "species", "class", "klasse", "category", "kategorie", "result", "status", "folder", "income"),
 )
 SURELY_CLASSES = ("label", "class", "klasse", "category", "kategorie", "species")

@@ -104,7 +104,7 @@ def test_a_logarithm_is_for_what_lies_farther_above_its_middle_and_for_money(
     assert conf["task"].get("log", True) == has_a_logarithm
 
 
-@pytest.mark.parametrize("name", ["spam", "attrition", "is_cancelled"])
+@pytest.mark.parametrize("name", ["spam", "attrition", "is_cancelled", "prognosis"])
 def test_a_column_that_is_named_for_what_is_predicted_is_none_of_the_marks(
     name: str, propose: Callable[..., dict[str, Any]]
 ) -> None:
