@@ -20,6 +20,8 @@ _WITH_NUMBERS = "boosted_trees"
 """A baseline that learns from the numbers alone: what the tokens add to them."""
 _WIDTH = 100
 _FEW_CLASSES = 8
+_FEW_TOKENS = 4**4
+"""With at most so many tokens the fourth root of their number, the usual first guess of D, is 4 or less."""
 
 
 def proposed(name: str, place: str, query: str | None, conf_folder: Path, downloads: Path) -> str:
@@ -137,6 +139,8 @@ def _dimensions(found: Shape, kind: str) -> str:
     # K classes lie in all directions from each other in K - 1 dimensions
     wanted = (8, 32) if kind == "missing_tokens" or found.n_classes > _FEW_CLASSES else (3, 8)
     fits = [d for d in wanted if d <= room] or [max(1, min(2, room))]
+    if kind == "missing_tokens" and found.n_tokens <= _FEW_TOKENS and 8 in fits:
+        fits.insert(0, 4)
     return f"[{', '.join(str(d) for d in fits)}]"
 
 

@@ -69,3 +69,11 @@ def test_names_that_several_ids_share_do_not_stand_for_them(propose: Callable[..
         line["name"] = f"Thing {int(line['sku'][1:]) // 2}"
     conf = propose("orders.ndjson", "\n".join(map(json.dumps, rows)))
     assert [tokens["columns"] for tokens in conf["tokens"]] == ["lines.sku", "lines.box"]
+
+
+@pytest.mark.parametrize(("n", "dimensions"), [(200, [4, 8, 32]), (300, [8, 32]), (9, [2])])
+def test_of_few_tokens_a_few_dimensions_are_tried_too(
+    n: int, dimensions: list[int], propose: Callable[..., dict[str, Any]]
+) -> None:
+    lists = [";".join(f"item {i}" for i in RNG.sample(range(n), 7)) for _ in range(1_500)]
+    assert propose("lists.csv", "items\n" + "\n".join(lists))["dimensions"] == dimensions

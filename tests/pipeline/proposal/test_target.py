@@ -64,7 +64,7 @@ def test_of_a_name_that_is_surely_one_of_classes_many_may_be(propose: Callable[.
     def task(n_classes: int) -> dict[str, Any]:
         labels = pl.Series("label", [f"class {i % n_classes}" for i in range(2_000)])
         conf = propose("texts.csv", frame.with_columns(labels).write_csv())
-        assert conf["dimensions"] == [8, 32]
+        assert conf["dimensions"][-2:] == [8, 32]
         return dict(conf["task"])
 
     assert task(120) == {"kind": "classification", "target": "label"}
