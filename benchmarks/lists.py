@@ -1,7 +1,8 @@
-"""Lists of many shapes, with a truth to recover: what the default temperature finds, beside a fixed one and baselines.
+"""Lists of many shapes, with a truth to recover: what training finds by default, beside fixed settings and baselines.
 
 Each list is drawn from two of several groups of tokens. How long the lists are, how many tokens there are, and how much
-more likely the tokens of its groups are, decides how much the tokens of a list say about each other.
+more likely the tokens of its groups are, decides how much the tokens of a list say about each other; and how many lists
+there are, how much of what they say is chance.
 """
 
 import tempfile
@@ -22,9 +23,9 @@ from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.records.pairs import pair_table
 from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
 
-LISTS, D, SEEDS = 4000, 8, (1, 2, 3)
+D, SEEDS = 8, (1, 2, 3)
 WIDE = 64
-"""The dimensions that ALS has by default: more than groups of most shapes, where the others get 8."""
+"""The dimensions that ALS has by default: more than groups of most shapes."""
 _POWER = 0.7
 """Exponent of the popularity: the token of rank r is drawn with a density of (r + 1) ** -_POWER."""
 CONF = """\
@@ -49,6 +50,7 @@ class Shape(NamedTuple):
     ratio: float
     """How much more likely the tokens of the first group of a list are; those of the second half as much."""
     groups: int
+    lists: int = 4000
 
 
 SHAPES = (
@@ -60,16 +62,18 @@ SHAPES = (
     Shape(2000, 10, 50, 20),
     Shape(2000, 10, 300, 100),
     Shape(2000, 40, 20, 20),
+    Shape(80, 8, 10, 4, lists=700),
+    Shape(300, 10, 20, 12, lists=700),
 )
 
 
 def drawn(shape: Shape, n: int | None = None, seed: int = 0) -> pl.DataFrame:
-    """Lists of a shape, `LISTS` by default, one row a list and token."""
+    """Lists of a shape, its own number by default, one row a list and token."""
     random = np.random.default_rng(seed)
     popularity = np.arange(1, shape.tokens + 1) ** -_POWER
     group = random.integers(0, shape.groups, shape.tokens)
     rows = []
-    for i in range(n or LISTS):
+    for i in range(n or shape.lists):
         first, second = random.integers(0, shape.groups, 2)
         likely = np.where(group == first, shape.ratio, np.where(group == second, shape.ratio / 2, 1.0)) * popularity
         length = min(max(1, random.poisson(shape.length)), shape.tokens - 1)
@@ -90,13 +94,13 @@ class _Contest:
         self.examples: SparseExamples = encode(frame.lazy(), self.vocabulary, conf)
         self.conf: Dataset = conf.resolved(self.examples.n_training, len(self.vocabulary))
 
-    def recall(self, method: str, seed: int = 1, temperature: tuple[float, ...] | None = None) -> tuple[float, Any]:
-        """recall_at_20 on the test lists, and what validation chose; temperature: these instead of the default ones."""
+    def recall(self, method: str, seed: int = 1, dimension: int = D, first: bool = False) -> tuple[float, Any]:
+        """recall_at_20 on the test lists, and what validation chose; `first`: of the first choices alone."""
         conf = self.conf.model_copy(update={"seed": seed})
-        if temperature is not None:
-            training = conf.training.model_copy(update={"temperature": temperature})
-            conf = conf.model_copy(update={"training": training})
-        return self._measured(estimator(method, conf), D if method in (EMBEDDING, PCA) else None, conf)
+        if first:
+            alone = {name: (value,) for name, value in conf.training.choices()[0].items()}
+            conf = conf.model_copy(update={"training": conf.training.model_copy(update=alone)})
+        return self._measured(estimator(method, conf), dimension, conf)
 
     def recall_of_als(self, dimension: int) -> float:
         """recall_at_20 on the test lists of ALS with D dimensions; validation chooses its other settings."""
@@ -112,23 +116,32 @@ class _Contest:
 
 def shapes() -> dict[str, Any]:
     """The table: a row for each shape, with recall_at_20 of each method, means over the seeds."""
-    als = [f"ALS D={dimension}" for dimension in (D, WIDE)]
-    rows = [["V", "tokens of a list", "ratio", "groups", "the sharp one", "the default", "chosen", "PCA", *als]]
+    ends = ["PCA", *(f"ALS D={dimension}" for dimension in (D, WIDE))]
+    wide = f"the default D={WIDE}"
+    head = ["V", "lists", "tokens of a list", "ratio", "groups", "first choices", "the default", "temperature", "decay"]
+    rows = [[*head, wide, *ends]]
     for shape in SHAPES:
         with tempfile.TemporaryDirectory() as folder:
             contest = _Contest(shape, Path(folder))
-        sharp = contest.conf.training.choices()[0]["temperature"]
-        fixed = np.mean([contest.recall(EMBEDDING, seed, (sharp,))[0] for seed in SEEDS])
-        found = [contest.recall(EMBEDDING, seed) for seed in SEEDS]
-        default = np.mean([recall for recall, _ in found])
-        chosen = ", ".join(f"{one:g}" for one in sorted({what["temperature"] for _, what in found}))
+        first, found, of_wide = (
+            [contest.recall(EMBEDDING, seed, **how) for seed in SEEDS]
+            for how in ({"first": True}, {}, {"dimension": WIDE})
+        )
+        chosen = [_chosen(found, name) for name in ("temperature", "weight_decay")]
         others = [contest.recall(PCA)[0], *(contest.recall_of_als(d) for d in (D, WIDE))]
-        means = (f"{one:.4f}" for one in others)
-        facts = f"{shape.tokens:,}", str(shape.length), f"{shape.ratio:g}", str(shape.groups)
-        rows.append([*facts, f"{fixed:.4f}", f"{default:.4f}", chosen, *means])
+        facts = f"{shape.tokens:,}", f"{shape.lists:,}", str(shape.length), f"{shape.ratio:g}", str(shape.groups)
+        rows.append([*facts, _mean(first), _mean(found), *chosen, _mean(of_wide), *(f"{one:.4f}" for one in others)])
         print(" | ".join(rows[-1]), flush=True)
     notes = [
-        f"recall_at_20 on the test part of {LISTS:,} lists; D={D} but for the last column, where ALS has its default; "
-        f"means of {len(SEEDS)} seeds (PCA and ALS: one)"
+        f"recall_at_20 on a quarter of the lists; D={D} where no other is named; means of {len(SEEDS)} seeds (PCA and "
+        "ALS: one)"
     ]
     return {"title": "lists: shapes of planted lists", "tables": [rows], "notes": notes}
+
+
+def _mean(found: list[tuple[float, Any]]) -> str:
+    return f"{np.mean([recall for recall, _ in found]):.4f}"
+
+
+def _chosen(found: list[tuple[float, Any]], name: str) -> str:
+    return ", ".join(f"{one:g}" for one in sorted({what[name] for _, what in found}))

@@ -42,8 +42,8 @@ FREQUENT = 75
 """Films that so many people have rated are frequent."""
 OTHERWISE: dict[str, dict[str, Any]] = {
     "the defaults": {},
-    "weight decay .3": {"weight_decay": 0.3},
-    "weight decay 1": {"weight_decay": 1.0},
+    "weight decay .3": {"weight_decay": (0.3,)},
+    "weight decay 1": {"weight_decay": (1.0,)},
     "temperature .2": {"temperature": (0.2,)},
     "dropout .2": {"dropout": 0.2},
     "a third of the epochs": {"share": 3},

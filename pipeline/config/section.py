@@ -179,6 +179,9 @@ Share = Annotated[float, Field(gt=0, le=1)]
 Positive = Annotated[
     tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1), OneOrMore(), AfterValidator(different)
 ]
+NotNegative = Annotated[
+    tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1), OneOrMore(), AfterValidator(different)
+]
 Integers = Annotated[
     tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1), OneOrMore(), AfterValidator(different)
 ]

@@ -1,6 +1,7 @@
 """The training settings that all tasks share. Each task's own settings are in its file in `tasks`."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -88,6 +89,10 @@ class Schedule(Section):
     def choices(self) -> list[dict[str, Any]]:
         """The candidates that validation chooses among, each as settings by name."""
         return [{}]
+
+    def others(self, chosen: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Candidates that are tried too, where the one that was chosen comes to believe what is chance."""
+        return []
 
 
 class Training(Schedule, Kind, ABC):

@@ -72,6 +72,7 @@ class Start:
         update: dict[str, Any] = {name: value * RATE for name, value in rates.items() if value is not None}
         if "temperature" in self.weights:
             update["temperature"] = (float(self.weights["temperature"]),)
+            update["weight_decay"] = (float(self.run.params["selected.weight_decay"]),)
         assert training.max_epochs is not None
         update["max_epochs"] = math.ceil(share * training.max_epochs)
         return conf.model_copy(update={"training": training.model_copy(update=update)})

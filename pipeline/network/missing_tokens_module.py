@@ -67,6 +67,7 @@ class MissingTokensModule(TaskModule):
                 device_of(settings, getattr(torch, conf.dtype)),
             )
         )
+        settings = settings.model_copy(update={"weight_decay": (option["weight_decay"],)})
         return Prepared(cls(network, settings, steps, training.inputs.counts), sets_of(problem), {})
 
     @classmethod
@@ -174,8 +175,9 @@ class MissingTokensModule(TaskModule):
 
     def configure_optimizers(self) -> Any:
         """An optimiser with a learning rate of its own for the biases, and weight decay for the table only."""
+        (decay, *_) = self.settings.weight_decay or (0.0,)
         groups = [
-            {"params": [self.network.table.weight], "weight_decay": self.settings.weight_decay},
+            {"params": [self.network.table.weight], "weight_decay": decay},
             {"params": [self.network.bias.weight], "weight_decay": 0.0, "lr": self.settings.bias_learning_rate},
         ]
         if self.proposal is not None:

@@ -8,7 +8,7 @@ CPU with the same number of threads; that number changes only in long steps, and
 import math
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -33,6 +33,8 @@ from pipeline.network.processes import called_from_other_processes
 from pipeline.network.trainer import Trained, TrainedState, network_in, train
 
 CHECKPOINT = "last.ckpt"
+FORGOTTEN = 0.5
+"""The share of what a training had learned, by its loss on validation, that it may forget again."""
 
 
 def fit_network(problem: Problem, settings: Schedule, learner: str, network: str) -> FittedNetwork:
@@ -57,11 +59,12 @@ def fit_network(problem: Problem, settings: Schedule, learner: str, network: str
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(problem.conf.seed)
             among = module_of(learner).promising(problem, settings, among)
-    losses: dict[int, list[Any]] = {}
+    losses: dict[int, list[tuple[Mapping[str, float], int]]] = {}
 
     def fit(**option: Any) -> FittedNetwork:
-        seen: list[Any] = []
-        is_only = problem.chosen is not None or sum(one.get("epochs") != 0 for one in among) == 1
+        seen: list[tuple[Mapping[str, float], int]] = []
+        is_single = sum(one.get("epochs") != 0 for one in among) == 1 and not settings.others(option)
+        is_only = problem.chosen is not None or is_single
         live = watch if is_only else replace(watch, on_epoch=lambda *epoch: seen.append(epoch))
         with _folder(watch, option) as folder:
             fitted = _fit(replace(problem, watch=live), settings, learner, network, folder, **option)
@@ -69,9 +72,24 @@ def fit_network(problem: Problem, settings: Schedule, learner: str, network: str
         return fitted
 
     fitted = tuned(fit, among, problem)
+    if problem.chosen is None and forgets([found.get("validation_loss", math.nan) for found, _ in losses[id(fitted)]]):
+        chosen = {name: value for name, value in fitted.chosen.items() if name != "epochs"}
+        fitted = tuned(fit, settings.others(chosen), problem, before=fitted)
     for epoch in losses[id(fitted)]:
         watch.on_epoch(*epoch)
     return fitted
+
+
+def forgets(losses: Sequence[float]) -> bool:
+    """Whether a training comes to believe what is chance: its loss rises again by half of what it had fallen, or more.
+
+    Args:
+        losses: on validation, by epoch; without validation they are no numbers.
+
+    >>> forgets([3.0, 2.0, 2.2]), forgets([3.0, 2.0, 2.6]), forgets([3.0, 3.1]), forgets([math.nan]), forgets([])
+    (False, True, True, False, False)
+    """
+    return bool(losses) and losses[-1] - min(losses) > FORGOTTEN * (losses[0] - min(losses))
 
 
 @contextmanager

@@ -4,6 +4,7 @@ Some tokens of a held-out example go in; the others are its labels.
 """
 
 import math
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Self
 
 import dataframely as dy
@@ -13,7 +14,7 @@ import polars as pl
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from pipeline.config.section import Positive, Share
+from pipeline.config.section import NotNegative, Positive, Share
 from pipeline.config.size import MANY_LOGITS, Size
 from pipeline.config.task import Task
 from pipeline.config.training import Training
@@ -29,6 +30,11 @@ Array = npt.NDArray[Any]
 
 SOFT = (0.3, 1.0, 3.0)
 """Temperatures for lists whose tokens say little about each other, such as short lists of few tokens."""
+DECAYS = (0.0, 1.5, 5.0, 15.0)
+"""Weight decays of the table. With one above 0 a coordinate stays below its inverse, so that what few lists say moves a
+token less, and the directions that many lists agree on are left."""
+FEW_EXAMPLES = 5000
+"""With more training examples, what is learned is hardly chance."""
 FEW_TOKENS = 40
 """Up to so many tokens, recall_at_20 tells fits hardly apart: it is 1 where no more than 20 are left to rank."""
 MOST_PAIRS = 20_000_000
@@ -147,8 +153,10 @@ class MissingTokensTraining(Training):
     which is used if negatives are drawn."""
     bias_learning_rate: float | None = Field(None, gt=0)
     """Learning rate of the biases, which learn the tokens' popularity. Default: 0.06, or 0.1 if negatives are drawn."""
-    weight_decay: float = Field(0.0, ge=0)
-    """Weight decay of the table: each step shrinks it by learning rate x this."""
+    weight_decay: NotNegative | None = None
+    """Weight decay of the table: each step shrinks it by learning rate x this. Of several values the first is tried;
+    where the loss on validation then rises again by half of what it had fallen, the others are tried too, and
+    validation chooses. Default: 0, and up to 5,000 training examples also 1.5, 5 and 15, unless negatives are drawn."""
     temperature: Positive | None = None
     """The cosines are divided by it: the smaller it is, the sharper the softmax. Validation chooses among several
     values. Default: 0.1 + 1 / sqrt(N) for N training examples (the fewer, the softer), 0.3, 1 or 3; validation chooses
@@ -188,12 +196,14 @@ class MissingTokensTraining(Training):
         if negatives >= n_tokens:
             negatives = 0
         softness = 0.12 if negatives else round(0.1 + 1 / math.sqrt(n_examples), 4)
+        few = n_examples <= FEW_EXAMPLES
         epochs = max(3 if negatives else 10, math.ceil(300 / math.ceil(n_examples / size)))
         return self.model_copy(
             update={
                 "batch_size": size,
                 "max_epochs": self.max_epochs or epochs,
                 "temperature": self.temperature or (softness, *(() if negatives else _softer(softness))),
+                "weight_decay": self.weight_decay or (DECAYS if few and not negatives else DECAYS[:1]),
                 "negatives": negatives,
                 "learning_rate": self.learning_rate or (0.7 if negatives else 0.03),
                 "bias_learning_rate": self.bias_learning_rate or (0.1 if negatives else 0.06),
@@ -210,8 +220,13 @@ class MissingTokensTraining(Training):
         return self.devices * 2 * size.vectors(dimension) + sample.of_pca(dimension)
 
     def choices(self) -> list[dict[str, Any]]:
-        """One candidate for each temperature."""
-        return [{"temperature": value} for value in self.temperature or ()]
+        """One candidate for each temperature, with the first weight decay."""
+        decay = (self.weight_decay or DECAYS)[0]
+        return [{"temperature": value, "weight_decay": decay} for value in self.temperature or ()]
+
+    def others(self, chosen: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The same candidate with each of the other weight decays."""
+        return [{**chosen, "weight_decay": value} for value in (self.weight_decay or ())[1:]]
 
     @property
     def has_usual_temperatures(self) -> bool:
