@@ -33,7 +33,7 @@ class Comparison:
     frame: pl.DataFrame
     """One row for each fit: dataset, method, dimension, fit (its name), run_id, experiment_id, reused, fit_seconds,
     stability and replica_seconds (null for a fit without replicas), then each metric, with `_low` and `_high`, the
-    ends of its 95% interval."""
+    ends of its interval."""
     differences: pl.DataFrame
     """One row for each metric and ordered pair of fits: fit, against, metric, difference, low, high, verdict."""
     about: Mapping[str, Any]
@@ -218,7 +218,7 @@ def _row(fit: Fit) -> dict[str, Any]:
 
 
 def _with_intervals(values: Mapping[str, float], drawn: Mapping[str, Array], n: int) -> dict[str, float]:
-    """The metrics of a fit, each with the ends of its 95% interval."""
+    """The metrics of a fit, each with the ends of its interval."""
     found: dict[str, float] = {}
     for name, value in values.items():
         ends = interval(drawn[name], n)
