@@ -33,8 +33,9 @@ SOFT = (0.3, 1.0, 3.0)
 DECAYS = (0.0, 1.5, 5.0, 15.0)
 """Weight decays of the table. With one above 0 a coordinate stays below its inverse, so that what few lists say moves a
 token less, and the directions that many lists agree on are left."""
-FEW_EXAMPLES = 5000
-"""With more training examples, what is learned is hardly chance."""
+FEW_EXAMPLES, FEW_STEPS = 5000, 1000
+"""With more training examples, what is learned is hardly chance; and one wants to see the losses of a training of more
+steps as they come, not those of the best of several at the end."""
 FEW_TOKENS = 40
 """Up to so many tokens, recall_at_20 tells fits hardly apart: it is 1 where no more than 20 are left to rank."""
 MOST_PAIRS = 20_000_000
@@ -156,7 +157,8 @@ class MissingTokensTraining(Training):
     weight_decay: NotNegative | None = None
     """Weight decay of the table: each step shrinks it by learning rate x this. Of several values the first is tried;
     where the loss on validation then rises again by half of what it had fallen, the others are tried too, and
-    validation chooses. Default: 0, and up to 5,000 training examples also 1.5, 5 and 15, unless negatives are drawn."""
+    validation chooses. Default: 0, and up to 5,000 training examples and 1,000 steps also 1.5, 5 and 15, unless
+    negatives are drawn."""
     temperature: Positive | None = None
     """The cosines are divided by it: the smaller it is, the sharper the softmax. Validation chooses among several
     values. Default: 0.1 + 1 / sqrt(N) for N training examples (the fewer, the softer), 0.3, 1 or 3; validation chooses
@@ -196,12 +198,13 @@ class MissingTokensTraining(Training):
         if negatives >= n_tokens:
             negatives = 0
         softness = 0.12 if negatives else round(0.1 + 1 / math.sqrt(n_examples), 4)
-        few = n_examples <= FEW_EXAMPLES
-        epochs = max(3 if negatives else 10, math.ceil(300 / math.ceil(n_examples / size)))
+        in_epoch = math.ceil(n_examples / size)
+        epochs = self.max_epochs or max(3 if negatives else 10, math.ceil(300 / in_epoch))
+        few = n_examples <= FEW_EXAMPLES and epochs * in_epoch <= FEW_STEPS
         return self.model_copy(
             update={
                 "batch_size": size,
-                "max_epochs": self.max_epochs or epochs,
+                "max_epochs": epochs,
                 "temperature": self.temperature or (softness, *(() if negatives else _softer(softness))),
                 "weight_decay": self.weight_decay or (DECAYS if few and not negatives else DECAYS[:1]),
                 "negatives": negatives,

@@ -66,6 +66,7 @@ def test_what_was_chosen_comes_to_the_same_bits_again(problem: Callable) -> None
         ({}, FEW_EXAMPLES, DECAYS),
         ({}, FEW_EXAMPLES + 1, (0.0,)),
         ({"negatives": 10}, FEW_EXAMPLES, (0.0,)),
+        ({"max_epochs": 10_000}, FEW_EXAMPLES, (0.0,)),
         ({"weight_decay": 3}, FEW_EXAMPLES, (3.0,)),
     ],
 )
