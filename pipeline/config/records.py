@@ -147,7 +147,8 @@ class Split(Section):
     """What trains, validates and is held out: by seeded shares of the examples, by time, by folds, or by a column."""
 
     validation: float = Field(0.1, ge=0, lt=1)
-    """Share of the examples on which epochs and settings are chosen."""
+    """Share of the examples on which epochs and settings are chosen. Where none validate, because this is 0 or `column`
+    says so, a tenth of the training examples choose, and each method then learns from all of them."""
     test: float = Field(0.2, ge=0, lt=1)
     """Share of the examples that is held out until the comparison."""
     time: str | None = None

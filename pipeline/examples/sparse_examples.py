@@ -28,6 +28,8 @@ from pipeline.vocabulary.vocabulary import Vocabulary
 Array = npt.NDArray[Any]
 TRAIN, VALIDATION, TEST = range(3)
 HELD_OUT: tuple[Part, Part] = ("validation", "test")
+BORROWED, FEWEST = 0.1, 10
+"""The share of the training examples, and the fewest of them, that validate where no others do."""
 _ARRAYS = ("indptr", "indices", "counts", "parts", "weights", "dense", "target")
 
 
@@ -117,10 +119,33 @@ class SparseExamples:
         """Number of training examples; with folds, the fewest that a fold leaves."""
         return min(int((self.split(fold) == TRAIN).sum()) for fold in range(self.n_folds))
 
+    @cached_property
+    def borrowed(self) -> Array:
+        """The rows of the training examples that validate because no others do; none where some do, or there are few.
+
+        Whatever they decide, each method then learns from them too: `refits`.
+        """
+        if self.about["folds"] or self.about["by_token"]:
+            return np.empty(0, np.int64)
+        part = self.frame["split"].to_physical().to_numpy()
+        rows = np.flatnonzero(part == TRAIN)
+        of = rows if self.groups is None else np.unique(self.groups[rows], return_inverse=True)[1]
+        different = np.unique(of)
+        n = max(round(BORROWED * len(different)), FEWEST)
+        if (part == VALIDATION).any() or not (part == TEST).any() or len(different) < 4 * n:
+            return np.empty(0, np.int64)
+        return rows[np.isin(of, np.random.default_rng(0).permutation(different)[:n])]
+
+    def refits(self, asked: bool) -> bool:
+        """Whether a fit learns from the validation examples too, once they have decided: if asked, or borrowed."""
+        return asked or len(self.borrowed) > 0
+
     def split(self, fold: int = 0) -> Array:
         """(N,) the part of each example (index into schemas.PARTS); `fold` is held out, and the next one validates."""
         if not self.about["folds"]:
-            return self.frame["split"].to_physical().to_numpy()
+            part = self.frame["split"].to_physical().to_numpy().copy()
+            part[self.borrowed] = VALIDATION
+            return part
         after = (self.frame["fold"].to_numpy().astype(np.int64) - fold) % self.n_folds
         return np.select([after == 0, after == 1], [TEST, VALIDATION], TRAIN)
 

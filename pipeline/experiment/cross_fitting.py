@@ -161,7 +161,7 @@ def _of_folds(folds: Sequence[Fold], fits: Sequence[Once]) -> CrossFitted:
 
 def final_training(examples: SparseExamples, conf: Dataset) -> ExampleSet:
     """The examples that the fit to keep learns from: with folds all, else those of training, after a refit more."""
-    return examples.everything() if examples.n_folds > 1 else examples.training(refit=conf.refit)
+    return examples.everything() if examples.n_folds > 1 else examples.training(refit=examples.refits(conf.refit))
 
 
 def typical(chosen: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

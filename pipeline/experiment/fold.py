@@ -96,7 +96,7 @@ class FoldFitter:
         name = self.name if is_only else f"{self.name}, fold {fold + 1} of {n}"
         parts = [part for part in HELD_OUT if len(self._held_out(part, fold))]
         judged, chooses = judged_part(parts), "validation" in parts
-        refits = conf.refit and chooses
+        refits = self.examples.refits(conf.refit) and chooses
         once = partial(self._fit_in_fold, fold, position=position)
         fit = partial(once, log_losses=log_losses, is_kept=is_only)
         chooser = fit(name, log, shows_progress, parts=["validation"] if refits else parts, chooses=chooses)

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from pipeline.config.dataset import Dataset
-from pipeline.examples.sparse_examples import HELD_OUT, SparseExamples
+from pipeline.examples.sparse_examples import HELD_OUT, TRAIN, VALIDATION, SparseExamples
 from pipeline.experiment.model_registry import ModelRegistry, Version
 from pipeline.experiment.tracking import Tracker
 from pipeline.inference.saved_fit import EMBEDDING_FILE
@@ -68,9 +68,10 @@ def write_parts(examples: SparseExamples, conf: Dataset, before: Kept, folder: P
     """Write `PARTS_FILE` for today's examples, and for those that are gone but may come back."""
     if examples.n_folds > 1:  # each of them was learned from
         return
-    rows = np.flatnonzero(examples.split() <= last_part(conf))
+    refits = examples.refits(conf.refit)
+    rows = np.flatnonzero(examples.split() <= (VALIDATION if refits else TRAIN))
     learned = np.zeros(len(examples), np.int64)
-    learned[rows] = examples.training(refit=conf.refit).inputs.lengths
+    learned[rows] = examples.training(refit=refits).inputs.lengths
     frame = examples.frame.select(examples.known_by.alias("example"), "split", "group", learned=learned)
     if before.parts is not None:
         gone = before.parts.join(frame, on="example", how="anti").with_columns(learned=pl.lit(0, pl.Int64))

@@ -173,6 +173,8 @@ class Refreshes:
             return "settings or code have changed"
         if self.examples.n_folds > 1:
             return "with `split.folds` each example has been learned from"
+        if len(self.examples.borrowed):
+            return "the examples that validate have been learned from"
         if times > most.times:
             return f"there were {times - 1} refreshes since the last full fit"
         before = json.loads(full.tags.get(_SIZE, "{}")) if full else {}

@@ -5,8 +5,14 @@ from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import STABILITY
 
 
-def caveats(conf: Dataset, comparison: Comparison) -> list[str]:
-    """What to keep in mind, as sentences."""
+def caveats(conf: Dataset, comparison: Comparison, n_borrowed: int = 0) -> list[str]:
+    """What to keep in mind, as sentences.
+
+    Args:
+        conf: the dataset.
+        comparison: of all fits.
+        n_borrowed: how many training examples validated, because there were no others.
+    """
     said = [_seeds(conf, comparison)]
     if comparison.frame[STABILITY].null_count() < comparison.frame.height:
         said.append(
@@ -14,7 +20,7 @@ def caveats(conf: Dataset, comparison: Comparison) -> list[str]:
             "would show; those of the whole hold better."
         )
     if comparison.metrics:
-        said.append(_chosen(conf, comparison))
+        said.append(_chosen(conf, comparison, n_borrowed))
     return [
         *said,
         "Nearness is what an embedding means. Its axes have no meaning of their own: turned, the space says the same.",
@@ -64,7 +70,7 @@ def _fewer(times: int) -> str:
     return "nowhere" if times == 1 else f"fewer than {times} times"
 
 
-def _chosen(conf: Dataset, comparison: Comparison) -> str:
+def _chosen(conf: Dataset, comparison: Comparison, n_borrowed: int) -> str:
     """By which examples settings were chosen, and how often the figures' examples were looked at."""
     if comparison.about["part"] == "validation":
         return (
@@ -73,8 +79,11 @@ def _chosen(conf: Dataset, comparison: Comparison) -> str:
         )
     if comparison.about["smallest"] is None:
         return "There are no validation examples to choose by, so every setting is the one of the conf file."
-    again = ", and every method was then fitted again with them" if conf.refit else ""
-    chosen = f"D, epochs and the settings of the baselines were chosen by validation examples{again}."
+    again = ", and every method was then fitted again with them" if conf.refit or n_borrowed else ""
+    whose = (
+        f"{n_borrowed:,} training examples, because none are there to validate" if n_borrowed else "validation examples"
+    )
+    chosen = f"D, epochs and the settings of the baselines were chosen by {whose}{again}."
     if conf.split.folds is not None:
         return (
             f"{chosen} Over all folds each example validates and tests, so D was chosen by the examples of these "

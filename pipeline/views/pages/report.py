@@ -98,7 +98,7 @@ def report_page(
             description=conf.description,
             answer=answer(comparison),
             sentences=tables.sentences(comparison),
-            caveats=caveats(conf, comparison),
+            caveats=caveats(conf, comparison, len(examples.borrowed)),
             facts=_facts(examples),
             frequent=_frequent(shown.embedding),
             shown=shown,

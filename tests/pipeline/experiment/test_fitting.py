@@ -228,6 +228,18 @@ def test_a_refit_learns_from_validation_too_before_the_test(
     assert validated.equals(conf.task.evaluate(first, examples.held_out("validation")))
 
 
+def test_where_training_examples_validate_a_method_learns_from_all_of_them_before_the_test(
+    two_genres: pl.DataFrame, movies: Dataset, tracker: Tracker
+) -> None:
+    conf = movies.model_copy(update={"split": Split(validation=0, test=0.25)})
+    vocabulary, examples = encoded_from(two_genres, conf)
+    (fit,) = fit_all(["pca"], conf, vocabulary, examples, tracker).fits
+    (tested,), (validated,) = (load_scores(tracker, [fit], part) for part in ("test", "validation"))
+    for scores, part, of_all in ((tested, "test", True), (validated, "validation", False)):
+        by_hand = Pca().fit(Problem(examples.training(refit=of_all), vocabulary, conf, 2))
+        assert scores.equals(conf.task.evaluate(by_hand, examples.held_out(part)))
+
+
 def test_other_inputs_are_another_fit(two_genres: pl.DataFrame, movies: Dataset, tracker: Tracker) -> None:
     conf = movies.model_copy(update={"seed": 12})
     for records, reused in ((two_genres, False), (two_genres, True), (two_genres[:-1], False)):

@@ -37,6 +37,13 @@ def test_it_says_what_the_figures_leave_out(settings: dict, part: str, has_valid
     assert ("not a cause" in told) == (settings is HOMES)
 
 
+def test_it_says_that_training_examples_validated() -> None:
+    conf = Dataset.model_validate({"name": "films", "source": {"path": "films.csv"}, **MOVIES})
+    scores = [pl.DataFrame({"example": ["a", "b"], **{column: [0.2, 0.4] for column in COLUMNS["missing_tokens"]}})]
+    told = caveats(conf, Comparison.of(FITS, 10, conf.task, {"validation": scores, "test": scores}), n_borrowed=1200)
+    assert any("by 1,200 training examples, because none" in one and "fitted again with them" in one for one in told)
+
+
 def test_it_says_which_chance_the_intervals_cover() -> None:
     conf = Dataset.model_validate({"name": "films", "source": {"path": "films.csv"}, **MOVIES, "split": {"folds": 3}})
     by_chance = [replace(FITS[0], metrics=FITS[0].metrics | {"seeds": 2.0, "seed_freedom": 3.0})]
