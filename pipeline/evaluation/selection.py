@@ -6,7 +6,7 @@ a hundredth of a standard error. The candidate that is kept is never worse than 
 """
 
 from collections.abc import Callable, Iterable
-from itertools import chain, product
+from itertools import product
 from typing import Any, TypeVar
 
 import numpy as np
@@ -77,23 +77,23 @@ def candidates(settings: Section, names: Iterable[str]) -> list[dict[str, Any]]:
     return [dict(zip(names, values, strict=True)) for values in product(*(getattr(settings, name) for name in names))]
 
 
-def tuned(fit: Callable[..., Made], among: list[dict[str, Any]], problem: Problem, before: Made | None = None) -> Made:
+def tuned(fit: Callable[..., Made], among: list[dict[str, Any]], problem: Problem) -> Made:
     """Fit with the settings chosen before, or else with each candidate, and keep the fit that validation prefers.
 
     Args:
         fit: a function that takes a candidate's settings as keywords.
         among: the candidates; without validation the one in the middle is taken.
         problem: what is fitted; its validation examples decide, by the primary metric of the task.
-        before: a finished fit that is among them, too.
     """
     validation = problem.validation
     if problem.chosen is not None:
         return fit(**problem.chosen)
-    if validation is None or not len(validation) or (len(among) == 1 and before is None):
+    if validation is None or not len(validation) or len(among) == 1:
         return fit(**among[len(among) // 2])
     task = problem.conf.task
     kept, best = None, (-np.inf, 0.0)
-    for fitted in chain([] if before is None else [before], (fit(**candidate) for candidate in among)):
+    for candidate in among:
+        fitted = fit(**candidate)
         found = primary_score_and_error(task, task.evaluate(fitted, validation))
         if kept is None or is_preferred(found[0], *best):
             kept, best = fitted, found

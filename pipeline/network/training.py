@@ -72,9 +72,14 @@ def fit_network(problem: Problem, settings: Schedule, learner: str, network: str
         return fitted
 
     fitted = tuned(fit, among, problem)
-    if problem.chosen is None and forgets([found.get("validation_loss", math.nan) for found, _ in losses[id(fitted)]]):
+    # with weights it learns what held-out tokens, which all count the same, do not tell: their loss rises anyway
+    by_epoch = [] if problem.training.inputs.weights is not None else [found for found, _ in losses[id(fitted)]]
+    if problem.chosen is None and forgets([found.get("validation_loss", math.nan) for found in by_epoch]):
         chosen = {name: value for name, value in fitted.chosen.items() if name != "epochs"}
-        fitted = tuned(fit, settings.others(chosen), problem, before=fitted)
+        assert problem.validation is not None
+        for other in (fit(**option) for option in settings.others(chosen)):
+            if _is_better(other, fitted, problem.validation, problem.conf.task):
+                fitted = other
     for epoch in losses[id(fitted)]:
         watch.on_epoch(*epoch)
     return fitted

@@ -156,9 +156,9 @@ class MissingTokensTraining(Training):
     """Learning rate of the biases, which learn the tokens' popularity. Default: 0.06, or 0.1 if negatives are drawn."""
     weight_decay: NotNegative | None = None
     """Weight decay of the table: each step shrinks it by learning rate x this. Of several values the first is tried;
-    where the loss on validation then rises again by half of what it had fallen, the others are tried too, and
-    validation chooses. Default: 0, and up to 5,000 training examples and 1,000 steps also 1.5, 5 and 15, unless
-    negatives are drawn."""
+    where the loss on validation then rises again by half of what it had fallen, and there is no `weight`, the others
+    are tried too, and one is kept if it is shown to be better. Default: 0, and up to 5,000 training examples and 1,000
+    steps also 1.5, 5 and 15, unless negatives are drawn."""
     temperature: Positive | None = None
     """The cosines are divided by it: the smaller it is, the sharper the softmax. Validation chooses among several
     values. Default: 0.1 + 1 / sqrt(N) for N training examples (the fewer, the softer), 0.3, 1 or 3; validation chooses

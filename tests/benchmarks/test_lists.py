@@ -13,13 +13,14 @@ def test_lists_have_their_length_and_each_token_once() -> None:
 
 
 def test_every_method_is_judged_on_the_same_lists(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lists, "LISTS", 400)
-    monkeypatch.setattr(lists, "SHAPES", (Shape(40, 5, 20, 4),))
+    monkeypatch.setattr(lists, "SHAPES", (Shape(40, 5, 20, 4, lists=400),))
     monkeypatch.setattr(lists, "SEEDS", (1,))
     found = lists.shapes()
     (head, row), (note,) = found["tables"][0], found["notes"]
     assert len(head) == len(row)
-    sharp, default, chosen, *others = row[4:]
-    assert all(0.3 < float(value) < 1 for value in (sharp, default, *others))
-    assert float(chosen) > 0.1
-    assert "400 lists" in note
+    first, default, temperature, decay, *others = row[5:]
+    assert row[1] == "400"
+    assert all(0.3 < float(value) < 1 for value in (first, default, *others))
+    assert float(temperature) > 0.1
+    assert float(decay) >= 0
+    assert "a quarter of the lists" in note

@@ -86,7 +86,7 @@ from pipeline.errors import PipelineError
         ({"training": {"temperature": -1}}, r"training.temperature\[0\]: this should be greater than 0"),
         ({"training": {"temperature": 0}}, r"training.temperature\[0\]: this should be greater than 0"),
         ({"training": {"lift": float("inf")}}, "training.lift: this should be a finite number"),
-        ({"training": {"weight_decay": float("inf")}}, "training.weight_decay: this should be a finite number"),
+        ({"training": {"weight_decay": float("inf")}}, r"training.weight_decay\[0\]: this should be a finite number"),
         ({"training": {"input_share": [-1, 5]}}, r"training.input_share\[0\]: this should be greater than 0"),
         ({"training": {"input_share": [0.9, 0.1]}}, "training: `input_share` is the lowest share and the highest"),
         (

@@ -197,14 +197,16 @@ def test_other_seeds_tell_the_chance_of_a_training_and_change_nothing_else(
     assert not any(name.startswith("seed") for name in alone.metrics)
     conf = two.resolved(examples.n_training, len(vocabulary))
     epochs = int(tracker.param(fit.run_id, "selected.epochs"))
-    temperature = float(tracker.param(fit.run_id, "selected.temperature"))
+    temperature, decay = (
+        float(tracker.param(fit.run_id, f"selected.{one}")) for one in ("temperature", "weight_decay")
+    )
     other = LearnedEmbedding(conf).fit(
         Problem(
             examples.training(),
             vocabulary,
             conf.model_copy(update={"seed": conf.seed + 1}),
             2,
-            chosen={"epochs": epochs, "temperature": temperature},
+            chosen={"epochs": epochs, "temperature": temperature, "weight_decay": decay},
         )
     )
     theirs = measure(conf.task, conf.task.evaluate(other, examples.held_out("test")))["recall_at_20"]
