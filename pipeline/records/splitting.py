@@ -18,6 +18,7 @@ from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError
 from pipeline.records.grouped_split import folds_of_groups, parts_of_groups, require_one_group, said_of_groups
 from pipeline.records.pair_table import NO_RECORD, Block, PairTable
+from pipeline.records.side_by_side import side_by_side
 from pipeline.records.used_records import known_by
 from pipeline.schemas import PARTS, Examples, PartType
 
@@ -203,13 +204,14 @@ def learned_from(table: PairTable, assignment: Assignment, conf: Dataset) -> Ite
     """
     last = last_part(conf)
     learns = np.append(are_learned_from(assignment, conf), False)[assignment.row]  # (E,); row -1 picks the last, False
-    for block in table.blocks():
+    learns_all = bool(learns.all())
+
+    def learned(block: Block) -> Block:
         if assignment.by_token:
-            yield block.keep(block.part <= last)
-        elif learns.all():
-            yield block
-        else:
-            yield block.keep(learns[block.example])
+            return block.keep(block.part <= last)
+        return block if learns_all else block.keep(learns[block.example])
+
+    yield from side_by_side(learned, ((block,) for block in table.blocks()))
 
 
 def are_learned_from(assignment: Assignment, conf: Dataset) -> Array:

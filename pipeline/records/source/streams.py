@@ -14,6 +14,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+import numpy as np
+
 from pipeline.errors import PipelineError, first_line
 from pipeline.records.source.file_kinds import archive_kind
 
@@ -161,14 +163,14 @@ class TextFile:
                 )
             if decode is None:
                 decode, some = self._decoder(some)
-            text = rest + decode(some, not some)
-            end = len(text) if not some else text.rfind(b"\n") + 1
-            if end:
-                whole = text[:end] if not some else memoryview(text)[:end].tobytes()
-                whole = whole if whole.endswith(b"\n") else whole + b"\n"
+            text = decode(some, not some)
+            end = text.rfind(b"\n") + 1
+            whole, rest = (rest + memoryview(text)[:end], text[end:]) if end else (b"", rest + text)
+            if not some and rest:
+                whole, rest = whole + rest + b"\n", b""
+            if whole:
                 yield Block(whole, line)
-                line += whole.count(b"\n")
-            rest = text[end:]
+                line += int(np.count_nonzero(np.frombuffer(whole, np.uint8) == ord("\n")))
             if not some:
                 return
 
