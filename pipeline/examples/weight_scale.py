@@ -41,6 +41,11 @@ class WeightScale:
         values = counts * self.mean
         return values if self.typical is None else np.expm1(values) * self.typical
 
+    @property
+    def average(self) -> float:
+        """The weight that counts 1, as tokens do in the mean of what is learned from."""
+        return float(self.weights(np.ones(1))[0])
+
     def facts(self) -> dict[str, float | None]:
         """What `of` reads, for a file."""
         return {"mean_weight": self.mean, "typical_weight": self.typical}

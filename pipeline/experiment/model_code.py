@@ -34,6 +34,9 @@ class Answers:
             MlflowException: the request cannot be understood; a server answers it with 400.
         """
         try:
+            if not len(model_input.columns):  # MLflow leaves out those that the model does not know
+                columns = ", ".join(self.model.columns())
+                raise PipelineError(f"the frame has none of the columns that the model reads: {columns}.")
             return self.model.answers(model_input.to_dict("records"), params or {})
         except PipelineError as error:
             raise MlflowException(str(error), INVALID_PARAMETER_VALUE) from None

@@ -110,10 +110,10 @@ def _read(body: bytes) -> tuple[Rows, Mapping[str, Any]]:
     if odd is not None or len(tables) != 1:
         said = f"there is no field {short(odd)}" if odd is not None else f"there are {len(tables)} of them"
         raise RefusedError(f"a request has one of the fields {', '.join(_TABLES)}, and maybe `params`; {said}.")
-    params = request.get("params") or {}
-    if not isinstance(params, dict):
-        raise RefusedError("`params` is no JSON object.")
-    return _rows(tables[0], request[tables[0]]), params
+    params = request.get("params")
+    if not isinstance(params, dict | None):
+        raise RefusedError('`params` is no JSON object, such as {"k": 5}.')
+    return _rows(tables[0], request[tables[0]]), params or {}
 
 
 def _rows(name: str, table: Any) -> Rows:

@@ -24,7 +24,7 @@ from pipeline.errors import PipelineError
 from pipeline.evaluation.metrics import measure
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.inference.known_tokens import KnownTokens
-from pipeline.inference.requests import Rows, texts
+from pipeline.inference.requests import Rows, listed, texts, whole
 from pipeline.inference.saved_fit import FILES, Material, answer_by, conf_of, load_fitted
 from pipeline.similarity.nearest import evidence, similarities
 
@@ -125,7 +125,7 @@ class Model(ABC):
             10 nearest.
 
         Raises:
-            PipelineError: it is no token.
+            PipelineError: it is no token, or k is no whole number from 1.
         """
         place = self.known.one(token)
         stability = self.embedding.stability
@@ -146,7 +146,7 @@ class Model(ABC):
         the three tokens are left out (Mikolov et al., 2013).
 
         Raises:
-            PipelineError: one is no token.
+            PipelineError: one is no token, or k is no whole number from 1.
         """
         places = [self.known.one(token) for token in (of, minus, plus)]
         a, b, c = self._unit[places]
@@ -165,8 +165,8 @@ class Model(ABC):
         Raises:
             PipelineError: a list is none of texts.
         """
-        given = list(tokens) if hasattr(tokens, "iloc") else tokens  # a column of pandas has other keys than 0, 1, 2
-        if isinstance(given, str) or not len(given) or isinstance(given[0], str | int | np.integer):
+        given = listed(tokens)
+        if not isinstance(given, list) or not given or isinstance(given[0], str | int | np.integer):
             return self._mean_of(texts(given, "tokens", math.inf))
         return np.stack([self._mean_of(texts(one, f"list {i}", math.inf)) for i, one in enumerate(given, 1)])
 
@@ -222,7 +222,7 @@ class Model(ABC):
     def _nearest(self, close: Array, cosine: Array, without: list[int], k: int) -> pl.DataFrame:
         """The k tokens that are closest, without some."""
         close[without] = -np.inf
-        nearest = np.argsort(-close, kind="stable")[: max(0, min(k, len(close) - len(set(without))))]
+        nearest = np.argsort(-close, kind="stable")[: min(whole(k, "k"), len(close) - len(set(without)))]
         return self.described(nearest).insert_column(3, pl.Series("cosine", cosine[nearest]))
 
     def described(self, places: Array) -> pl.DataFrame:

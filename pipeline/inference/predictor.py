@@ -2,7 +2,7 @@
 
 import json
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,7 +20,7 @@ from pipeline.examples.unseen import Unseen, unseen, without_answers
 from pipeline.examples.weight_scale import WeightScale
 from pipeline.inference.as_written import AsWritten, writers
 from pipeline.inference.model import Model
-from pipeline.inference.requests import Rows, checked_params, column, plain, require_rows, short
+from pipeline.inference.requests import Rows, checked_params, column, plain, require, require_rows, short
 from pipeline.inference.saved_fit import Material, conf_of, load_fitted, scores_file
 from pipeline.records.cleaning import with_missing
 from pipeline.records.columns import named_columns, number
@@ -62,15 +62,15 @@ class Predictor(Model):
         """The columns of a record that are read, with their dtypes in the source."""
         return pl.Schema(pl.read_parquet_schema(self.folder / COLUMNS))
 
-    def predict(self, records: Rows | pl.DataFrame) -> pl.DataFrame:
+    def predict(self, records: Rows | pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
         """A prediction for each record, in their order.
 
         Args:
-            records: a frame, or dictionaries, with the columns of the source. Columns and values may be missing;
-                without a weight, tokens count as much as they did on average.
+            records: a frame, lazy too, or dictionaries, with the columns of the source. Columns and values may be
+                missing; without a weight, tokens count as much as they did on average.
 
         Raises:
-            PipelineError: a column is not of the source, or a value is not of the column's kind.
+            PipelineError: they are no records, a column is not of the source, or a value is not of the column's kind.
         """
         frame = self._frame(records)
         return self.predicted(self.encoded(frame)) if frame.height else self.predict([{}]).clear()
@@ -111,11 +111,10 @@ class Predictor(Model):
         conf = _single(without_answers(self.conf), self.schema)
         scale = WeightScale.of(self.facts)
         if conf.weight is not None:
-            average = scale.weights(np.ones(1))[0]  # counts 1, as in the mean of what was learned from
-            frame = frame.with_columns(pl.col(conf.weight).fill_null(average))
+            frame = frame.with_columns(pl.col(conf.weight).fill_null(scale.average))
         return unseen(frame.lazy(), self.embedding.vocabulary, conf, scale)
 
-    def places(self, records: Rows | pl.DataFrame) -> npt.NDArray[np.float32]:
+    def places(self, records: Rows | pl.DataFrame | pl.LazyFrame) -> npt.NDArray[np.float32]:
         """(N, D) for each record the mean of the vectors of its tokens; 0 if none is known."""
         inputs = self.encoded(self._frame(records)).inputs
         total = np.maximum(np.asarray(inputs.sum(axis=1)), np.finfo(np.float32).tiny)
@@ -125,11 +124,10 @@ class Predictor(Model):
     def predicted(self, found: Unseen) -> pl.DataFrame:
         """The predictions for encoded examples, one row each."""
 
-    def _frame(self, records: Rows | pl.DataFrame) -> pl.DataFrame:
+    def _frame(self, records: Rows | pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
         """Records as a frame with all columns, in the dtypes of the source."""
-        rows = records.to_dicts() if isinstance(records, pl.DataFrame) else _rows_of(records)
         columns: dict[str, list[Any]] = {name: [] for name in self.schema}
-        for i, row in enumerate(rows):
+        for i, row in enumerate(_rows_of(records)):
             if not isinstance(row, Mapping):
                 raise PipelineError(f"row {i + 1}: is {short(row)}, and values by the names of columns are asked for.")
             for name in row:
@@ -233,8 +231,11 @@ class ClassPredictor(Predictor):
 
 
 def _rows_of(records: Any) -> Rows:
-    """Records as dictionaries: a frame of pandas is read by its rows."""
-    rows: Rows = records.to_dict("records") if hasattr(records, "iloc") else records
+    """Records as dictionaries: a frame, of pandas too, is read by its rows."""
+    if isinstance(records, pl.DataFrame | pl.LazyFrame):
+        return records.lazy().collect().to_dicts()
+    require(records, Iterable, "records", "a frame or a list of dictionaries")
+    rows: Rows = records.to_dict("records") if hasattr(records, "columns") else records
     return rows
 
 

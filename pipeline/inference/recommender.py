@@ -1,7 +1,7 @@
 """The answers of a fit of missing tokens: for a list, the tokens that are missing from it, and why."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
@@ -18,7 +18,7 @@ from pipeline.errors import PipelineError, first_line
 from pipeline.inference.best_tokens import Best, BestTokens, ProductIndex, recall
 from pipeline.inference.known_tokens import Unknown
 from pipeline.inference.model import Model
-from pipeline.inference.requests import Rows, checked_params, require_rows, short, texts
+from pipeline.inference.requests import Rows, checked_params, require, require_rows, texts, whole
 from pipeline.inference.saved_fit import Material, conf_of, load_fitted
 
 Array = npt.NDArray[Any]
@@ -91,7 +91,7 @@ class Recommender(Model):
             why: whether to tell which of the given tokens pull most towards each.
 
         Raises:
-            PipelineError: the list is none of texts, or the condition cannot be read.
+            PipelineError: the list is none of texts, k is no whole number from 1, or the condition cannot be read.
         """
         return self.recommend_all([tokens], k, exclude, where, why)[0]
 
@@ -104,6 +104,8 @@ class Recommender(Model):
         why: bool = True,
     ) -> list[Recommended]:
         """The answer of `recommend` for each of several lists."""
+        require(lists, Iterable, "lists", "a list of lists")
+        require(where, str | None, "where", "a condition in SQL")
         asked = [texts(one, f"list {i}", math.inf) for i, one in enumerate(lists, 1)]
         excluded = texts(exclude, "exclude", math.inf)
         return [
@@ -116,7 +118,7 @@ class Recommender(Model):
     ) -> Iterator[tuple[Best, list[list[dict[str, Any]]], list[Unknown]]]:
         """For each list its best tokens (K,), the given tokens that pull towards each of them, and unknown texts."""
         inputs, unknown = self.encoded(lists)
-        best = self.best.of(inputs, k, self._left_out(tuple(exclude), where))
+        best = self.best.of(inputs, whole(k, "k"), self._left_out(tuple(exclude), where))
         for i, tokens in enumerate(best.tokens):
             there = tokens >= 0
             of_list = Best(tokens[there], best.scores[i][there])
@@ -143,9 +145,7 @@ class Recommender(Model):
         require_rows(rows)
         asked = checked_params(options, self.options)
         lists = [_list_of(row, f"row {i + 1}") for i, row in enumerate(rows)]
-        k = asked["k"]
-        if not 1 <= k <= MOST_ASKED:
-            raise PipelineError(f"params, k: is {short(k)}, and a whole number from 1 to {MOST_ASKED:,} is asked for.")
+        k = whole(asked["k"], "params, k", MOST_ASKED)
         exclude = texts(asked["exclude"], "params, exclude")
         return [
             {

@@ -1,5 +1,6 @@
 """What a request may hold, and the sentences that tell what it may not."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -30,6 +31,40 @@ def require_rows(rows: Rows) -> None:
         raise PipelineError(f"the request has {len(rows):,} rows, and 1 to {MOST_ROWS:,} are answered at once.")
 
 
+def require(value: Any, kind: Any, where: str, asked: str) -> None:
+    """Refuse a value of another kind.
+
+    Args:
+        value: what was given.
+        kind: its class, or several as `isinstance` takes them.
+        where: it stands, for a message.
+        asked: what is asked for, in words.
+
+    Raises:
+        PipelineError: says what was given, and what is asked for.
+    """
+    if not isinstance(value, kind):
+        raise PipelineError(f"{where}: is {short(value)}, and {asked} is asked for.")
+
+
+def whole(value: Any, where: str, most: float = math.inf) -> int:
+    """A whole number from 1, to `most` if that is given.
+
+    Raises:
+        PipelineError: it is another value; the message says where.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 1 <= value <= most:
+        asked = "a whole number from 1" + (f" to {most:,}" if most < math.inf else "")
+        raise PipelineError(f"{where}: is {short(value)}, and {asked} is asked for.")
+    return int(value)
+
+
+def listed(value: Any) -> Any:
+    """A list of what a tuple, an array or a column holds; any other value as it is."""
+    is_column = isinstance(value, pl.Series) or hasattr(value, "iloc")  # which a column of pandas has
+    return list(value) if is_column or isinstance(value, np.ndarray | tuple) else value
+
+
 def texts(value: Any, where: str, most: float = MOST_TOKENS) -> list[str]:
     """A list of texts; whole numbers are taken as texts.
 
@@ -41,10 +76,8 @@ def texts(value: Any, where: str, most: float = MOST_TOKENS) -> list[str]:
     Raises:
         PipelineError: it is no list, is too long, or holds something else.
     """
-    if isinstance(value, np.ndarray | tuple | pl.Series) or hasattr(value, "iloc"):  # which a column of pandas has
-        value = list(value)
-    if not isinstance(value, list):
-        raise PipelineError(f"{where}: is {short(value)}, and a list of texts is asked for.")
+    value = listed(value)
+    require(value, list, where, "a list of texts")
     if len(value) > most:
         raise PipelineError(f"{where}: has {len(value):,} tokens, and {most:,} at most are read.")
     for one in value:
@@ -71,9 +104,10 @@ def checked_params(params: Mapping[str, Any], defaults: Mapping[str, Any]) -> di
 
 
 def short(value: Any) -> str:
-    """A value as a message shows it."""
+    """A value as a message shows it: in one line, and not too long."""
     text = "missing" if value is None else repr(value)
-    return text if len(text) <= 60 else f"{text[:60]}..."
+    line = text.partition("\n")[0][:60]
+    return line if line == text else f"{line}..."
 
 
 def plain(value: Any) -> Any:

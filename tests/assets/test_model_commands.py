@@ -170,6 +170,7 @@ def test_over_http_comes_what_mlflow_s_own_model_answers(
         ('{"dataframe_records": [{"tokens": [NaN]}]}', 400, "row 1, tokens: has nan, and a text is asked for"),
         ('{"dataframe_records": [{"tokens": ["a"], "b": 1}]}', 400, "row 1: there is no field 'b'"),
         ('{"dataframe_records": [{"tokens": ["a"]}], "params": {"top": 1}}', 400, "params: there is no 'top'"),
+        ('{"dataframe_records": [{"tokens": ["a"]}], "params": []}', 400, "`params` is no JSON object"),
         ('{"dataframe_records": [{"tokens": ["a"]}], "params": {"k": "2"}}', 400, "params, k: is '2', and a whole"),
         ('{"dataframe_records": [{"tokens": ["a"]}], "params": {"k": 0}}', 400, "params, k: is 0"),
         ('{"dataframe_records": [{"tokens": ["a"]}], "params": {"where": "x +"}}', 400, "params, where: 'x +' cannot"),

@@ -190,6 +190,12 @@ def test_no_records_have_no_predictions_and_a_frame_of_pandas_is_read_by_its_row
     assert priced.predict(pl.DataFrame([record]).clear()).height == 0
     frame: Any = pd.DataFrame([record, record])
     assert priced.predict(frame).equals(priced.predict([record, record]))
+    assert priced.predict(pl.LazyFrame([record, record])).equals(priced.predict(frame))
+    for odd in (None, 3):
+        with pytest.raises(PipelineError, match=r"records: is .*, and a frame or a list of dictionaries is asked for"):
+            priced.predict(odd)  # type: ignore[arg-type]
+    with pytest.raises(PipelineError, match=r"row 1: is 1, and values by the names of columns are asked for"):
+        priced.predict(pd.Series([1]))
     with pytest.raises(PipelineError, match=r"row 1: is 'text', and values by the names of columns are asked for"):
         priced.predict(record)  # type: ignore[arg-type]
 

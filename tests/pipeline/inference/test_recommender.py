@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from pipeline.config.files import load
 from pipeline.config.inference import InferenceSettings
 from pipeline.errors import PipelineError
 from pipeline.inference.recommender import Recommender
+from pipeline.inference.requests import short
 from tests.conftest import MOVIES, genre_of, with_baselines
 
 DESCRIBED = {
@@ -93,7 +95,25 @@ def test_a_column_of_pandas_is_a_list_and_less_than_nothing_is_nothing(model: Re
     column: Any = pd.Series(WAR, index=[7, 8, 9])
     assert model.recommend(column).frame.equals(model.recommend(WAR).frame)
     assert model.embed(column).tolist() == model.embed(WAR).tolist()
-    assert model.recommend(WAR, k=-1).frame.is_empty()
+
+
+def test_what_cannot_be_asked_is_told_in_a_sentence(model: Recommender) -> None:
+    asked: Any
+    for asked in (1.5, 0, -1, "3", None, True):
+        for ask in (partial(model.recommend, WAR), partial(model.similar, "war-00"), partial(model.analogy, *WAR)):
+            with pytest.raises(PipelineError, match=f"^k: is {short(asked)}, and a whole number from 1 is asked for"):
+                ask(k=asked)
+    assert model.recommend(WAR, k=np.int64(3)).frame.height == 3  # type: ignore[arg-type]
+    for asked in (None, 3, {"war-00"}, {"a": "war-00"}, iter(WAR)):
+        with pytest.raises(PipelineError, match=r"tokens: is .*, and a list of texts is asked for"):
+            model.embed(asked)
+    with pytest.raises(PipelineError, match="lists: is missing, and a list of lists is asked for"):
+        model.recommend_all(None)  # type: ignore[arg-type]
+    for asked in (3, pl.col("year") > 1990):
+        with pytest.raises(PipelineError, match=r"where: is .*, and a condition in SQL is asked for"):
+            model.recommend(WAR, where=asked)
+    with pytest.raises(PipelineError, match=r"list 1: is shape: \(3, 1\)\.\.\., and a list of texts is asked for"):
+        model.recommend(pl.DataFrame({"film": WAR}))  # type: ignore[arg-type]
 
 
 def test_a_request_is_answered_in_plain_data(model: Recommender) -> None:
