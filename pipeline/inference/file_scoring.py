@@ -1,25 +1,28 @@
 """The records of a file -> a file with the answers of a model, read and written a batch at a time."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 
+from pipeline.config.dataset import Dataset
 from pipeline.config.records import Source
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, nearest
 from pipeline.examples.unseen import Unseen, unseen, without_answers
 from pipeline.examples.weight_scale import WeightScale
 from pipeline.inference.bulk import Lists, recommended, write_batches
 from pipeline.inference.model import Model
 from pipeline.inference.predictor import Predictor
 from pipeline.inference.recommender import Recommender
-from pipeline.records.columns import number_column
-from pipeline.records.ingest import Records, ingest
+from pipeline.records.columns import named_columns, needed_columns, number_column, renamed
+from pipeline.records.ingest import Records, ingest, source_of
 from pipeline.records.quarantine import Reasons
 from pipeline.records.source import paths
+from pipeline.tasks.target import Unanswered
 
 ROWS = 20_000
 """Records that are answered at once."""
@@ -52,11 +55,14 @@ def score_file(
     """Answer for the records of a file; an earlier file of answers is replaced once all are there.
 
     For a number or a class, each record is followed by its prediction; if conf says which rows are one example, there
-    is a row for each example. For missing tokens there are `inference.top` rows for each example.
+    is a row for each example. For missing tokens there are `inference.top` rows for each example. A column of numbers
+    that the file lacks counts as one without a value, as in a request: of a dense feature all values are missing, and
+    without a weight tokens count as much as they did on average.
 
     Args:
         model: answers.
-        source: path, glob, folder or URL of files like those that were learned from. The target may be missing.
+        source: path, glob, folder or URL of files like those that were learned from. The target and numbers may be
+            missing.
         path: of the file to write.
         folder: an empty one on the same disk, for what is read and written meanwhile.
         log: gets lines of progress.
@@ -71,13 +77,20 @@ def score_file(
     others = {"sha256": None, "where": None, "drop_duplicates": False, "max_bad_share": 1.0}
     own = model.conf.source.model_copy(update=found | others)
     conf = without_answers(model.conf).model_copy(update={"source": own})
-    records = ingest(conf, Path.cwd(), folder / "records", folder / "downloads", may_lack=True)
+    lacking = _numbers_lacking(conf, folder / "downloads")
+    for told in lacking.values():
+        log.info(told)
+    records = ingest(_without(conf, lacking), Path.cwd(), folder / "records", folder / "downloads", may_lack=True)
     log.info(f"{model.facts['name']}: {len(records):,} records can be used")
+    average = WeightScale.of(model.facts).average
+    filled = records.frame.with_columns(
+        pl.lit(average if name == conf.weight else None, pl.Float64).alias(name) for name in lacking
+    )
     unknown: list[int] = []
     if isinstance(model, Recommender):
-        n = write_batches(recommended(model, _lists(model, records, unknown), engine), folder / "answers.parquet")
+        n = write_batches(recommended(model, _lists(model, filled, unknown), engine), folder / "answers.parquet")
     elif isinstance(model, Predictor):
-        n = write_batches(_predicted(model, records, unknown), folder / "answers.parquet")
+        n = write_batches(_predicted(model, filled, records, unknown), folder / "answers.parquet")
     else:
         raise AssertionError(f"no answers in bulk from a {type(model).__name__}")
     (folder / "answers.parquet").replace(path)
@@ -92,13 +105,32 @@ def _files_to_answer(source: str) -> tuple[str, ...]:
     return tuple(one for one in every if not one.endswith(ANSWERS)) if len(every) > 1 else (source,)
 
 
-def _encoded(model: Model, records: Records) -> Unseen:
+def _numbers_lacking(conf: Dataset, downloads: Path) -> Mapping[str, str]:
+    """The columns of numbers alone that a file lacks, each with a sentence about it."""
+    opened, where = source_of(conf.source, Path.cwd(), downloads, needed_columns(conf)), paths.name(conf.source)
+    there = renamed(conf, opened.schema, where, may_lack=True).names()
+    needed = {column.name for column in named_columns(_without(conf, {one.column for one in conf.numbers()}))}
+    lacking = [one.column for one in conf.numbers() if one.column not in {*there, *needed}]
+    said = "there is no column {!r}, so all its values count as missing; {}"
+    return {column: f"{where}: {said.format(column, nearest(column, there))}" for column in lacking}
+
+
+def _without(conf: Dataset, columns: Container[str]) -> Dataset:
+    """Settings that read no numbers from some columns."""
+    found: dict[str, Any] = {"weight": None} if conf.weight in columns else {}
+    if isinstance(conf.task, Unanswered):
+        dense = tuple(name for name in conf.task.dense if name not in columns)
+        found["task"] = conf.task.model_copy(update={"dense": dense})
+    return conf.model_copy(update=found)
+
+
+def _encoded(model: Model, records: pl.LazyFrame) -> Unseen:
     """The examples of a file."""
     vocabulary, conf = model.fitted.embedding.vocabulary, without_answers(model.conf)
-    return unseen(records.frame, vocabulary, conf, WeightScale.of(model.facts))
+    return unseen(records, vocabulary, conf, WeightScale.of(model.facts))
 
 
-def _lists(model: Recommender, records: Records, unknown: list[int]) -> Iterator[Lists]:
+def _lists(model: Recommender, records: pl.LazyFrame, unknown: list[int]) -> Iterator[Lists]:
     """The lists of a file; how many of them have no known token is added to `unknown`."""
     found = _encoded(model, records)
     unknown.append(_n_unknown(found))
@@ -107,19 +139,19 @@ def _lists(model: Recommender, records: Records, unknown: list[int]) -> Iterator
         yield found.ids[some], found.inputs[some]
 
 
-def _predicted(model: Predictor, records: Records, unknown: list[int]) -> Iterator[pl.DataFrame]:
+def _predicted(model: Predictor, filled: pl.LazyFrame, records: Records, unknown: list[int]) -> Iterator[pl.DataFrame]:
     """The predictions for a file; how many of its examples have no known token is added to `unknown`."""
     if model.conf.example is None:
         for start in range(0, len(records), ROWS):
             batch = records.frame.slice(start, ROWS).collect()
-            found = model.encoded(batch)
+            found = model.encoded(filled.slice(start, ROWS).collect())
             unknown.append(_n_unknown(found))
             predictions = _with_unknown(model.predicted(found), found)
             of_file = batch.drop((number_column(one.column) for one in model.conf.numbers()), strict=False)
             twice = {name: f"{name} (of the file)" for name in predictions.columns if name in of_file.columns}
             yield pl.concat([of_file.rename(twice), predictions], how="horizontal")
         return
-    every = _encoded(model, records)
+    every = _encoded(model, filled)
     unknown.append(_n_unknown(every))
     for start in range(0, len(every.ids), ROWS):
         found = every.take(np.arange(start, min(start + ROWS, len(every.ids))))
