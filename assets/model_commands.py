@@ -168,16 +168,14 @@ def choose(dataset: str, version: str) -> int:
     if not dataset:
         raise PipelineError(f"say which dataset: {typed('champion', 'movies')}")
     registry = ModelRegistry(client_of(_tracking_uri()), dataset)
-    versions = registry.versions()
-    if not versions:
-        raise PipelineError(f"there is no model {dataset!r}: {typed('run', dataset)} makes the first version.")
+    registry.require()
     if version == "auto":
         registry.release()
     elif version:
         registry.pin(version)
     champion = registry.champion()
     by_hand = champion is not None and registry.is_chosen_by_hand(champion)
-    for one in versions:
+    for one in registry.versions():
         answers = champion is not None and one.number == champion.number
         marked = ("champion, chosen by hand" if by_hand else "champion") if answers else ""
         print(f"{one.number:>4}  {one.fit:<24} {marked:<26} {one.tags.get('verdict', '')}".rstrip())

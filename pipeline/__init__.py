@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["load"]
 
 
-def load(name: str, mlflow: str | None = None) -> "Model":
+def load(name: str | os.PathLike[str], mlflow: str | None = None) -> "Model":
     """The model that answers for a dataset, such as `load("movies").recommend(["Alien (1979)"])`.
 
     Args:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, nearest
 from pipeline.experiment.client import alone
 
 if TYPE_CHECKING:
@@ -53,6 +53,17 @@ class ModelRegistry:
         """A lock for a contest or a choice, so that no other process changes the versions that it decides from."""
         return alone(self.client.tracking_uri, self.name)
 
+    def require(self) -> None:
+        """Refuse a name that no model has.
+
+        Raises:
+            PipelineError: says which was probably meant, or which there are.
+        """
+        there = [model.name for model in self.client.search_registered_models()]
+        if self.name not in there:
+            hint = nearest(self.name, there) if there else "there is none yet: `make run` makes one"
+            raise PipelineError(f"there is no model {self.name!r} in MLflow, {hint}")
+
     def versions(self) -> list[Version]:
         """All versions, the newest first."""
         found = self.client.search_model_versions(f"name = '{self.name}'")
@@ -69,7 +80,7 @@ class ModelRegistry:
                 return None
             raise
 
-    def require(self, number: str) -> Version:
+    def version(self, number: str) -> Version:
         """A version by its number.
 
         Raises:
@@ -99,7 +110,7 @@ class ModelRegistry:
 
     def pin(self, number: str) -> Version:
         """Give the alias to a version because a person says so; it stays until `release`."""
-        version = self.require(number)
+        version = self.version(number)
         with self.alone():
             self.client.set_registered_model_alias(self.name, ALIAS, version.number)
             self.client.set_registered_model_tag(self.name, _PINNED, "yes")

@@ -1,29 +1,26 @@
 """Loads models: the champion of a dataset by its name, or any version by its address in MLflow."""
 
+import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from pipeline.errors import PipelineError, nearest
+from pipeline.errors import PipelineError
 from pipeline.experiment.client import artifact_of, client_of
 from pipeline.experiment.model_registry import ModelRegistry, Version
 from pipeline.experiment.packaging import data_of
 from pipeline.home import tracking_uri
 from pipeline.inference.model import Model
 
-if TYPE_CHECKING:
-    from mlflow.tracking import MlflowClient
-
 _ADDRESS = re.compile(r"(?:models:/)?(?P<name>[^/@]+)(?:/(?P<version>[0-9]+)|@champion)?")
 _OF_RUN = re.compile(r"runs:/(?P<run>[0-9a-f]+)/(?P<path>.+)")
 
 
-def load(name: str, mlflow: str | None = None) -> Model:
+def load(name: str | os.PathLike[str], mlflow: str | None = None) -> Model:
     """The model that `pipeline.load` gives."""
     return Model.load(data_of(model_folder(name, mlflow)))
 
 
-def model_folder(name: str, mlflow: str | None = None) -> Path:
+def model_folder(name: str | os.PathLike[str], mlflow: str | None = None) -> Path:
     """A local folder with a model as MLflow made it, fetched if it is elsewhere.
 
     Args:
@@ -33,6 +30,10 @@ def model_folder(name: str, mlflow: str | None = None) -> Path:
     Raises:
         PipelineError: there is no such model.
     """
+    none = f"{name!r} is no model: give a dataset, an address such as models:/movies/2, or a folder that MLflow made."
+    if not isinstance(name, str | os.PathLike):
+        raise PipelineError(none)
+    name = os.fspath(name)
     if (Path(name) / "MLmodel").is_file():
         return Path(name)
     where = mlflow or tracking_uri()
@@ -51,18 +52,15 @@ def model_folder(name: str, mlflow: str | None = None) -> Path:
             ) from None
     found = _ADDRESS.fullmatch(name)
     if found is None:
-        raise PipelineError(f"{name!r} is no model: give a dataset, or an address such as models:/movies/2.")
+        raise PipelineError(none)
     registry = ModelRegistry(client, found["name"])
-    return registry.folder(_version(registry, found["version"], client))
+    return registry.folder(_version(registry, found["version"]))
 
 
-def _version(registry: ModelRegistry, number: str | None, client: "MlflowClient") -> Version:
-    there = [model.name for model in client.search_registered_models()]
-    if registry.name not in there:
-        hint = nearest(registry.name, there) if there else "there is none yet: `make run` makes one"
-        raise PipelineError(f"there is no model {registry.name!r} in MLflow, {hint}")
+def _version(registry: ModelRegistry, number: str | None) -> Version:
+    registry.require()
     if number is not None:
-        return registry.require(number)
+        return registry.version(number)
     champion = registry.champion()
     if champion is None:
         raise PipelineError(

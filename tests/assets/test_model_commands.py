@@ -369,8 +369,8 @@ def test_versions_are_told_and_chosen(typed: Callable[..., Any]) -> None:
     assert "by hand" not in typed("champion", "films", "auto")[1]
     code, _, err = typed("champion", "films", "5")
     assert (code, "has no version '5'; there is: 1" in err) == (1, True)
-    code, _, err = typed("champion", "other")
-    assert (code, "there is no model 'other'" in err) == (1, True)
+    code, _, err = typed("champion", "flims")
+    assert (code, "there is no model 'flims' in MLflow, did you mean 'films'?" in err) == (1, True)
 
 
 def test_before_anything_was_learned_it_says_what_to_do(

@@ -124,6 +124,19 @@ def test_a_text_that_is_missing_from_a_list_is_told_by_mlflow_s_model_too(
     assert answer["unknown"] == []
 
 
+def test_a_frame_without_a_column_that_the_model_knows_is_told(
+    shop: Shop, homes: Dataset, priced_words: pl.DataFrame, tmp_path: Path
+) -> None:
+    made = replace(shop, tracker=Tracker(shop.uri, tmp_path / "artifacts", "planted_homes")).contest(
+        homes, priced_words, "pca"
+    )
+    model = mlflow.pyfunc.load_model(shop.tracker.client.download_artifacts(made.run_id, "model"))
+    with pytest.raises(MlflowException, match="has none of the columns that the model reads: text, area"):
+        model.predict(pd.DataFrame({"words": ["castle"]}))
+    with pytest.raises(MlflowException, match="the request has 0 rows"):
+        model.predict(pd.DataFrame({"text": []}))
+
+
 def test_models_are_found_by_name_version_run_and_folder(shop: Shop, films: Dataset, two_genres: pl.DataFrame) -> None:
     made = shop.contest(films, two_genres, "pca")
     expected = pipeline.load("films", shop.uri).recommend(WAR).frame  # type: ignore[attr-defined]
@@ -132,6 +145,10 @@ def test_models_are_found_by_name_version_run_and_folder(shop: Shop, films: Data
         found: Any = pipeline.load(address, shop.uri)
         assert found.recommend(WAR).frame.equals(expected)
         assert repr(found).startswith("<Recommender films: pca D=2, best on validation; recall_at_20 is ")
+    assert pipeline.load(Path(folder), shop.uri).facts == found.facts
+    for odd in (3, None, "", str(Path(folder).parent), "models:/films@other"):
+        with pytest.raises(PipelineError, match=r"is no model: give a dataset, an address .*, or a folder that MLflow"):
+            pipeline.load(odd, shop.uri)  # type: ignore[arg-type]
     with pytest.raises(PipelineError, match="there is no model 'flims' in MLflow, did you mean 'films'"):
         pipeline.load("flims", shop.uri)
     with pytest.raises(PipelineError, match="has no version '9'; there is: 1"):
