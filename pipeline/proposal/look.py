@@ -65,7 +65,7 @@ def look(place: str, query: str | None, conf_folder: Path, downloads: Path) -> L
     Raises:
         PipelineError: it cannot be read.
     """
-    if query is not None or place.startswith(("postgresql://", "postgres://", "sqlite://", "duckdb://")):
+    if query is not None or place.lower().startswith(("postgresql://", "postgres://", "sqlite://", "duckdb://")):
         if query is None:
             raise PipelineError(f'{place}: which rows? Give a query too: QUERY="select * from sales".')
         settings = {"database": Guess(place, "given"), "query": Guess(query, "given")}

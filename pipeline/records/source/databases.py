@@ -19,11 +19,12 @@ from pipeline.secrets import masked
 _ROWS = 100_000
 """Rows of a batch, at most."""
 _POSTGRESQL = ("postgresql", "postgres")
-_FILES = {".sqlite": "sqlite", ".sqlite3": "sqlite", ".db": "sqlite", ".duckdb": "duckdb", ".ddb": "duckdb"}
 _HALF_CHANGED = (
     "a program was stopped in the middle of a change of this database, and the next one that may write takes it back. "
     "Open it once with that program, or with `sqlite3`."
 )
+_Reader = Callable[[str, str], Iterator[pl.DataFrame]]
+"""Gives the rows of the answer, by the database and the query."""
 _INSTALL = "pip install 'embedding-pipeline[databases]'"
 
 
@@ -87,23 +88,32 @@ class Query:
             raise PipelineError(f"{self.name}: the query cannot be answered ({reason}).") from None
 
 
-def _reader(database: str, conf_folder: Path, name: str) -> tuple[Callable[[str, str], Iterator[pl.DataFrame]], str]:
+def _reader(database: str, conf_folder: Path, name: str) -> tuple[_Reader, str]:
     """What reads a database, and where the database is."""
     scheme = urlsplit(database).scheme if "://" in database else ""
     if scheme in _POSTGRESQL:
-        return _from_postgresql, database
-    by_scheme = {"": _FILES.get(Path(database).suffix.lower()), "sqlite": "sqlite", "duckdb": "duckdb"}
-    kind = by_scheme.get(scheme)
-    if kind is None:
+        return _from_postgresql, scheme + database[len(scheme) :]  # the driver knows no scheme in capitals
+    by_scheme = {"": _FILES.get(Path(database).suffix.lower()), "sqlite": _from_sqlite, "duckdb": _from_duckdb}
+    by_name = by_scheme.get(scheme)
+    if by_name is None:
         raise PipelineError(
             f"{name}: which database is this? `source.database` is postgresql://me:${{PASSWORD}}@host/name, or a file "
             "that ends with .sqlite, .db or .duckdb (or begins with sqlite:// or duckdb://)."
         )
-    path = Path(database.removeprefix(f"{kind}://")).expanduser()
+    path = Path(database[len(f"{scheme}://") :] if scheme else database).expanduser()
     for folder in (conf_folder, Path.cwd()):
-        if (folder / path).is_file():
-            return {"sqlite": _from_sqlite, "duckdb": _from_duckdb}[kind], str(folder / path)
+        if (file := folder / path).is_file():
+            return _reader_of(file) or by_name, str(file)
     raise PipelineError(f"{name}: there is no such file. Correct `source.database`.")
+
+
+def _reader_of(file: Path) -> _Reader | None:
+    """What reads a file by its first bytes, whatever its name is; None if these do not tell."""
+    with file.open("rb") as opened:
+        start = opened.read(16)
+    if start.startswith(b"SQLite format 3"):
+        return _from_sqlite
+    return _from_duckdb if start[8:12] == b"DUCK" else None
 
 
 def _from_postgresql(address: str, query: str) -> Iterator[pl.DataFrame]:
@@ -173,6 +183,13 @@ def _sqlite_dtype(connection: sqlite3.Connection, query: str, column: str) -> pl
     if kinds and kinds <= {"integer", "real"}:
         return pl.Float64()
     return pl.Binary() if kinds == {"blob"} else pl.String()
+
+
+_FILES: dict[str, _Reader] = {
+    **dict.fromkeys((".sqlite", ".sqlite3", ".db"), _from_sqlite),
+    **dict.fromkeys((".duckdb", ".ddb"), _from_duckdb),
+}
+"""What reads a file by the ending of its name, if its first bytes do not tell."""
 
 
 def in_brackets(query: str) -> str:

@@ -2,6 +2,8 @@
 
 import glob
 import os
+import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 from pipeline.config.records import FORMATS, Source
@@ -84,7 +86,7 @@ def format_of(source: Source, path: str) -> str:
         return "iceberg"
     if "://" not in path and (Path(path) / _DELTA_LOG).is_dir():
         return "delta"
-    found = of_ending(path) or (of_ending(source.member) if source.member else None)
+    found = of_ending(path) or (of_ending(source.member) if source.member else None) or _of_archive(path)
     if found is None and (source.separator or source.columns):
         return "csv"
     if found is None:
@@ -95,6 +97,16 @@ def format_of(source: Source, path: str) -> str:
 def of_ending(path: str) -> str | None:
     """The format that the ending of a file's name stands for; None if it stands for none."""
     return _FORMATS.get(ending(path))
+
+
+def _of_archive(path: str) -> str | None:
+    """The format of the files in a ZIP archive of this machine, by their names; None if these do not tell one."""
+    names: list[str] = []
+    if path.lower().endswith(".zip"):
+        with suppress(OSError, zipfile.BadZipFile), zipfile.ZipFile(path) as archive:
+            names = [one.filename for one in archive.infolist() if not one.is_dir()]
+    formats = {of_ending(name) for name in names}
+    return formats.pop() if len(formats) == 1 else None
 
 
 def ending(path: str) -> str:

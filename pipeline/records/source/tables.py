@@ -34,9 +34,28 @@ def batches_of(rows: pl.LazyFrame, name: str, where: pl.Expr | None = None) -> I
 
 
 def plain(rows: pl.LazyFrame) -> pl.LazyFrame:
-    """The rows with a column for each field, and with the texts that categories stand for."""
-    rows = flat(rows)
-    return rows.with_columns((cs.categorical() | cs.enum()).cast(pl.String))
+    """The rows with a column for each field, and with the texts that categories and bytes stand for."""
+    return flat(rows).with_columns(
+        (cs.categorical() | cs.enum()).cast(pl.String),
+        cs.binary().map_batches(_as_text, return_dtype=pl.String, is_elementwise=True),
+    )
+
+
+def _as_text(values: pl.Series) -> pl.Series:
+    """Texts that a program has written as bytes; bytes that are none, such as those of an id, as hexadecimal digits."""
+    try:
+        return values.cast(pl.String)
+    except pl.exceptions.ComputeError:
+        return pl.Series(values.name, [_decoded(value) for value in values], dtype=pl.String)
+
+
+def _decoded(value: bytes | None) -> str | None:
+    if value is None:
+        return None
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.hex()
 
 
 def _rows_at_once(rows: pl.LazyFrame) -> int:

@@ -94,6 +94,15 @@ def test_the_answer_to_a_query_is_the_records(database: str, read: Callable[...,
     assert again.checksums != records.checksums
 
 
+@pytest.mark.parametrize("database", ["duckdb", "sqlite"], indirect=True)
+@pytest.mark.parametrize("name", ["shop.db", "SQLITE://shop.db", "DuckDB://shop.db"])
+def test_a_file_is_read_as_the_database_that_it_is(
+    name: str, database: str, read: Callable[..., Records], tmp_path: Path
+) -> None:
+    (tmp_path / database).rename(tmp_path / "shop.db")
+    assert len(read(name, "select buyer, item from sales")) == 3
+
+
 @every_database
 def test_an_answer_comes_in_batches(
     database: str, read: Callable[..., Records], monkeypatch: pytest.MonkeyPatch

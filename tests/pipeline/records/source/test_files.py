@@ -1,4 +1,5 @@
 import gzip
+import zipfile
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -59,6 +60,19 @@ def test_other_formats_and_compressions_say_the_same(read: Callable[..., pl.Data
     for path in ("r.parquet", "r.jsonl", "r.json", "r.feather", "r.arrow", "r.tsv", "r.csv.gz"):
         assert read(path=path).equals(RECORDS), path
     assert read(path="r.data", format="csv", separator=";").equals(RECORDS)
+
+
+def test_a_zip_archive_tells_the_format_by_the_names_in_it(read: Callable[..., pl.DataFrame], folder: Path) -> None:
+    for name, members in (("one", ("in/r.csv",)), ("tabs", ("r.tsv",)), ("two", ("a.csv", "b.csv")), ("odd", ("r",))):
+        with zipfile.ZipFile(folder / f"{name}.zip", "w") as archive:
+            for member in members:
+                archive.writestr(member, RECORDS.write_csv(separator="\t" if "tsv" in member else ","))
+    assert read(path="one.zip").equals(RECORDS)
+    assert read(path="tabs.zip").equals(RECORDS)
+    with pytest.raises(PipelineError, match=r"the archive holds a\.csv, b\.csv: say in `source\.member` which file"):
+        read(path="two.zip")
+    with pytest.raises(PipelineError, match=r"odd\.zip: which format is this\?"):
+        read(path="odd.zip")
 
 
 def test_lines_before_the_first_record_may_tell_about_the_file(read: Callable[..., pl.DataFrame], folder: Path) -> None:

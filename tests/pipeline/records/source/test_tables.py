@@ -1,4 +1,4 @@
-"""Tables whose columns hold categories: numbers beside a list of texts, as pandas and Arrow store them."""
+"""Tables whose columns hold categories, numbers beside a list of texts as pandas and Arrow store them, or bytes."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -45,3 +45,15 @@ def test_categories_are_read_as_the_texts_that_they_stand_for(
     assert records.frame.select("rent (number)").collect()["rent (number)"].to_list() == [1200.5, 980.0] * 20
     tokens = {name.rpartition("=")[2] for name in count(records, load(path)).vocabulary.tokens["token"]}
     assert tokens == {"quiet", "street", "yard", "lift", "bath", "sunny"}
+
+
+def test_bytes_are_read_as_the_texts_that_they_are_or_as_digits(
+    write_conf: Callable[..., Path], tmp_path: Path
+) -> None:
+    path = write_conf("homes", {**CONF, "source": {"path": "homes.parquet"}, "example": "id"})
+    every = pl.all().cast(pl.Binary)
+    odd = [bytes([255, number]) for number in range(39)]
+    HOMES.select(every, id=pl.Series([*odd, b"40"])).write_parquet(tmp_path / "homes.parquet")
+    records = ingest(load(path), tmp_path, tmp_path / "records").frame.collect()
+    assert records.select(HOMES.columns).equals(HOMES)
+    assert records["id"].to_list() == [*(value.hex() for value in odd), "40"]
