@@ -84,6 +84,8 @@ def _source_changed(conf: Dataset, conf_folder: Path) -> dg.SensorDefinition:
             state = paths.files_state(conf.source, conf_folder)
         except (PipelineError, OSError) as error:  # a file may be being replaced: look again
             return dg.SkipReason(str(error))
+        if not state:
+            return dg.SkipReason("no source file is there yet")
         if time.time() - max(changed for _, changed in state.values()) / 1e9 < SETTLED_SECONDS:
             return dg.SkipReason("a source file has just changed: it may still be being written")
         now = hashlib.sha256(json.dumps(sorted(state.items())).encode()).hexdigest()[:16]

@@ -122,6 +122,14 @@ def test_the_sensor_waits_for_a_file_that_is_being_written_or_gone(movies: Datas
     assert "there is no such file" in str(gone.skip_message)
 
 
+def test_the_sensor_waits_for_a_table_that_has_no_version_yet(movies: Dataset, tmp_path: Path) -> None:
+    (tmp_path / "conf" / "table" / "_delta_log").mkdir(parents=True)
+    conf = movies.model_copy(update={"source": movies.source.model_copy(update={"path": ("table",)})})
+    waiting = look(automation.sensors(conf, tmp_path / "conf")[0])
+    assert isinstance(waiting, dg.SkipReason)
+    assert waiting.skip_message == "no source file is there yet"
+
+
 def test_a_sample_has_nothing_to_watch(movies: Dataset, tmp_path: Path) -> None:
     source = movies.source.model_validate({"sample": "movielens"})
     assert [sensor.name for sensor in automation.sensors(movies.model_copy(update={"source": source}), tmp_path)] == [
