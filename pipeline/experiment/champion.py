@@ -33,6 +33,7 @@ from pipeline.experiment.model_registry import ModelRegistry, Version
 from pipeline.experiment.packaging import FOLDER, answers_by, data_of, package
 from pipeline.experiment.promotion import LEARNED_FROM, Contest, Decision
 from pipeline.experiment.tracking import Tracker
+from pipeline.inference.model import FACTS_FILE
 from pipeline.inference.saved_fit import EMBEDDING_FILE, Material
 from pipeline.records.splitting import Assignment, are_learned_from
 from pipeline.records.token_texts import described
@@ -121,7 +122,7 @@ def crown(
             registry.move(candidate)
     registry.note(candidate, {"verdict": decision.said})
     champion = candidate if decision.moves or present is None else present
-    facts = json.loads((data_of(registry.folder(champion)) / "facts.json").read_text())
+    facts = json.loads((data_of(registry.folder(champion)) / FACTS_FILE).read_text())
     log.info(f"{conf.name}: {decision.said}")
     return Champion(
         conf.name, champion.number, champion.run_id, champion.fit, candidate.number, moved, decision.said, facts

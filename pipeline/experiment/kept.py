@@ -14,7 +14,7 @@ from pipeline.config.dataset import Dataset
 from pipeline.examples.sparse_examples import HELD_OUT, TRAIN, VALIDATION, SparseExamples
 from pipeline.experiment.model_registry import ModelRegistry, Version
 from pipeline.experiment.tracking import Tracker
-from pipeline.inference.saved_fit import EMBEDDING_FILE
+from pipeline.inference.saved_fit import EMBEDDING_FILE, FIT_FILE
 from pipeline.records.splitting import last_part
 from pipeline.schemas import PARTS
 from pipeline.vocabulary.counted import Kept
@@ -34,7 +34,7 @@ def kept_from_last(conf: Dataset, tracker: Tracker) -> Kept:
     last = next((one for one in registry.versions() if "key" in one.tags and registry.has_files(one)), None)
     if last is None:
         return Kept()
-    before = json.loads(tracker.file(last.run_id, "fit.json").read_text())["conf"]
+    before = json.loads(tracker.file(last.run_id, FIT_FILE).read_text())["conf"]
     vocabulary = None
     if conf.vocabulary.keep or _are_same(before, conf, _OF_TOKENS):
         columns = ["token", "label", "count"]

@@ -13,6 +13,7 @@ from pipeline.experiment import moved_home
 from pipeline.experiment.client import add_artifacts, alone, artifact_of, client_of, is_server
 from pipeline.experiment.liveness import is_gone, this_process
 from pipeline.experiment.run import FinishedRun, Run
+from pipeline.inference.saved_fit import EMBEDDING_FILE
 from pipeline.secrets import masked
 
 SYSTEM_SECONDS = 60
@@ -105,7 +106,7 @@ class Tracker:
             order_by=["attributes.start_time DESC"],
         )
         for run in runs:
-            if self.has_file(run.info.run_id, "embedding.parquet"):
+            if self.has_file(run.info.run_id, EMBEDDING_FILE):
                 return self._finished(run)
         return None
 

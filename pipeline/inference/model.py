@@ -31,6 +31,7 @@ from pipeline.similarity.nearest import evidence, similarities
 Array = npt.NDArray[Any]
 FORMAT = 1
 """Version of the folder; code that reads another one refuses it."""
+FACTS_FILE = "facts.json"
 _SPACE = "space.parquet"
 
 
@@ -47,7 +48,7 @@ class Model(ABC):
             PipelineError: the folder has another format.
         """
         self.folder = folder
-        facts = json.loads((folder / "facts.json").read_text())
+        facts = json.loads((folder / FACTS_FILE).read_text())
         if facts.get("format") != FORMAT:
             raise PipelineError(f"{folder}: is a model of the format {facts.get('format')}, and this reads {FORMAT}.")
         self.facts: Mapping[str, Any] = facts
@@ -74,7 +75,7 @@ class Model(ABC):
         about = material.about
         about.select(_as_numbers(about[name]) for name in about.columns).write_parquet(folder / "about.parquet")
         everything = {"format": FORMAT, **facts, **cls.prepare(folder, material)}
-        (folder / "facts.json").write_text(json.dumps(everything, indent=2))
+        (folder / FACTS_FILE).write_text(json.dumps(everything, indent=2))
 
     @classmethod
     def prepare(cls, folder: Path, material: Material) -> dict[str, Any]:

@@ -13,7 +13,9 @@ from pipeline.embedding import Embedding, Fitted
 from pipeline.estimators import estimator_type
 
 EMBEDDING_FILE = "embedding.parquet"
-FILES = (EMBEDDING_FILE, "weights.npz", "fit.json")
+FIT_FILE = "fit.json"
+_WEIGHTS_FILE = "weights.npz"
+FILES = (EMBEDDING_FILE, _WEIGHTS_FILE, FIT_FILE)
 """The names of the files of a fit."""
 
 
@@ -57,30 +59,30 @@ def save_fitted(fitted: Fitted, method: str, conf: Dataset, run_id: str, folder:
     }
     replace(fitted.embedding, provenance=provenance).save(folder / EMBEDDING_FILE)
     arrays: dict[str, Any] = dict(fitted.weights)
-    np.savez(folder / "weights.npz", allow_pickle=False, **arrays)
-    (folder / "fit.json").write_text(json.dumps({**provenance, "conf": conf.model_dump(mode="json")}, indent=2))
+    np.savez(folder / _WEIGHTS_FILE, allow_pickle=False, **arrays)
+    (folder / FIT_FILE).write_text(json.dumps({**provenance, "conf": conf.model_dump(mode="json")}, indent=2))
 
 
 def load_fitted(folder: str | Path) -> Fitted:
     """The fit that `save_fitted` wrote, ready to score."""
     folder = Path(folder)
     embedding = Embedding.load(folder / EMBEDDING_FILE)
-    with np.load(folder / "weights.npz", allow_pickle=False) as file:
+    with np.load(folder / _WEIGHTS_FILE, allow_pickle=False) as file:
         weights = {name: file[name] for name in file.files}
     return estimator_type(method_of(folder)).restore(embedding, weights, conf_of(folder))
 
 
 def answer_by(conf: Dataset, folder: Path) -> None:
     """Write settings into a copy of a fit, which may be older than they: its columns may have had other names."""
-    path = folder / "fit.json"
+    path = folder / FIT_FILE
     path.write_text(json.dumps({**json.loads(path.read_text()), "conf": conf.model_dump(mode="json")}, indent=2))
 
 
 def method_of(folder: Path) -> str:
     """The name of the estimator of a fit."""
-    return str(json.loads((folder / "fit.json").read_text())["method"])
+    return str(json.loads((folder / FIT_FILE).read_text())["method"])
 
 
 def conf_of(folder: Path) -> Dataset:
     """The dataset of a fit, resolved."""
-    return Dataset.model_validate(json.loads((folder / "fit.json").read_text())["conf"])
+    return Dataset.model_validate(json.loads((folder / FIT_FILE).read_text())["conf"])
