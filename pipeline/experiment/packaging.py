@@ -11,6 +11,7 @@ import pipeline
 from pipeline.config.dataset import Dataset
 from pipeline.estimators import estimator_type
 from pipeline.experiment.quiet import quiet
+from pipeline.inference.file_scoring import of_files
 from pipeline.inference.model import Model, model_type
 from pipeline.inference.saved_fit import Material, method_of
 
@@ -21,20 +22,10 @@ _EVERY = ("dataframely", "mlflow", "numpy", "polars", "pyarrow", "pydantic", "Py
 """Packages that every model needs."""
 
 
-_OF_WHAT_IS_LEARNED_FROM = {
-    *("sample", "path", "sha256", "max_gigabytes", "database", "query", "asset", "period"),
-    *("where", "drop_duplicates", "max_bad_share"),
-}
-"""What `source` says of the data that was learned from, and not of how a file is read."""
-
-
 def answers_by(conf: Dataset) -> dict[str, Any]:
     """The settings that decide how a model reads and answers, and not what it has learned."""
-    sections = {"source", "example", "tokens", "weight", "inference"}
-    told = conf.undescribed().model_dump(mode="json", include=sections)
-    return told | {
-        "source": {name: value for name, value in told["source"].items() if name not in _OF_WHAT_IS_LEARNED_FROM}
-    }
+    conf = conf.undescribed().model_copy(update={"source": of_files(conf)})
+    return conf.model_dump(mode="json", include={"source", "example", "tokens", "weight", "inference"})
 
 
 def package(conf: Dataset, material: Material, facts: Mapping[str, Any], folder: Path) -> Model:

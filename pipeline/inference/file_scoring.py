@@ -73,10 +73,7 @@ def score_file(
     """
     if path.is_dir():
         raise PipelineError(f"{path}: is a folder, but the answers are a file of this name. Give it another.")
-    found = {"path": _files_to_answer(source), "sample": None, "database": None, "query": None, "asset": None}
-    others = {"sha256": None, "where": None, "drop_duplicates": False, "max_bad_share": 1.0}
-    own = model.conf.source.model_copy(update=found | others)
-    conf = without_answers(model.conf).model_copy(update={"source": own})
+    conf = without_answers(model.conf).model_copy(update={"source": of_files(model.conf, _files_to_answer(source))})
     lacking = _numbers_lacking(conf, folder / "downloads")
     for told in lacking.values():
         log.info(told)
@@ -97,6 +94,13 @@ def score_file(
     counts, why = records.counts, Reasons.of(records.quarantine).sentence()
     first = pl.scan_parquet(path, glob=False).head(5).collect()
     return Scored(path, n, counts.used, counts.quarantined, why, sum(unknown), first)
+
+
+def of_files(conf: Dataset, files: tuple[str, ...] = ()) -> Source:
+    """What reads files as a dataset's own are read: all their records, and whatever cannot be used is left out."""
+    not_its_own = {"sample": None, "database": None, "query": None, "asset": None, "period": None, "sha256": None}
+    all_records = {"where": None, "drop_duplicates": False, "max_bad_share": 1.0}
+    return conf.source.model_copy(update={"path": files, **not_its_own, **all_records})
 
 
 def _files_to_answer(source: str) -> tuple[str, ...]:
