@@ -125,7 +125,9 @@ def dagster_home() -> Path:
     written = settings.read_text() if settings.exists() else None
     if written in (None, _DAGSTER_YAML, _DAGSTER_YAML + _IN_POSTGRESQL):
         if written != wanted:
-            settings.write_text(wanted)
+            new = settings.with_name(f".{settings.name}.{os.getpid()}")  # Dagster never sees half of it
+            new.write_text(wanted)
+            new.replace(settings)
     elif os.environ.get(DAGSTER_STORAGE) and "storage:" not in str(written):
         lines = " / ".join(line.strip() for line in _IN_POSTGRESQL.splitlines())
         raise PipelineError(f"{settings} is your own, and says no storage: for {DAGSTER_STORAGE} add `{lines}` to it.")

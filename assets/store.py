@@ -6,6 +6,7 @@ one go, so that a reader sees the earlier value or the new one, and never half o
 
 import os
 import shutil
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from uuid import uuid4
 from pipeline.errors import PipelineError
 
 _CURRENT = "current"
+_KEPT_SECONDS = 24 * 3600
+"""A version that is not current stays so long at least: another machine may be writing it."""
 MARK = ".version"
 """The file in a local folder that names the version of which the folder is a copy."""
 
@@ -52,7 +55,7 @@ class Store:
         All files are there before the first value is replaced.
         """
         files, root = self._root
-        version, before = uuid4().hex, {name: self.version(name) for name in folders}
+        version, before = f"{time.time():.0f}-{uuid4().hex}", {name: self.version(name) for name in folders}
         try:
             for name, folder in folders.items():
                 for path in sorted(folder.rglob("*")):
@@ -66,9 +69,11 @@ class Store:
             raise PipelineError(f"PIPELINE_STORE={self.url} cannot be written: {error}") from error
         for name, folder in folders.items():
             (folder / MARK).write_text(version)
-            if before[name]:
-                with suppress(Exception):  # it is no longer current: what is left of it only takes up space
-                    files.rm(f"{root}/{name}/{before[name]}", recursive=True)
+            with suppress(Exception):  # what is left of other versions only takes up space
+                for path in files.ls(f"{root}/{name}", detail=False):
+                    other = path.rpartition("/")[2]
+                    if other != version and (other == before[name] or _is_old(other)):
+                        files.rm(path, recursive=True)
 
     def get(self, name: str, own: Path, folder: Path) -> Path | None:
         """A local folder with the current version of a value; None if there is no value.
@@ -100,3 +105,9 @@ class Store:
         finally:
             shutil.rmtree(new, ignore_errors=True)
         return folder
+
+
+def _is_old(version: str) -> bool:
+    """Whether a version was begun long ago, as its name tells; the names of other files do not."""
+    begun, _, rest = version.partition("-")
+    return bool(rest) and begun.isdecimal() and int(begun) < time.time() - _KEPT_SECONDS

@@ -1,5 +1,6 @@
 """Two machines, that is, two homes, share a store: one goes on with what the other has made."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,21 @@ def test_a_write_that_fails_leaves_the_earlier_value(
     for name in ("one", "other"):
         machine(name)
         assert len(Vocabulary.load(values().current(KEY))) == 2
+
+
+def test_what_a_killed_write_has_left_is_removed_when_nobody_can_be_writing_it(
+    machine: Callable[[str], None], tmp_path: Path
+) -> None:
+    machine("one")
+    made(Vocabulary.of({"a": 2}))
+    versions = tmp_path / "shared" / "films" / "thing"
+    now = time.time()
+    for begun in (now - 3600, now - 48 * 3600):
+        (versions / f"{begun:.0f}-killed").mkdir()
+        (versions / f"{begun:.0f}-killed" / "half").write_text("half")
+    made(Vocabulary.of({"a": 3}))
+    assert [path.name for path in versions.glob("*-killed")] == [f"{now - 3600:.0f}-killed"]
+    assert len(list(versions.iterdir())) == 3
 
 
 def test_an_address_that_is_none_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
