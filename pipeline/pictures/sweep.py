@@ -56,7 +56,8 @@ def draw_sweep(
     direction = "higher" if higher_is_better else "lower"
     quality.set_title(f"{frame['dataset'][0]}: {metric} against D, {direction} is better", loc="left", color=_INK)
     _draw_differences(paired, told)
-    paired.set_title(f"paired differences in {metric}, with {LEVEL:.0%} intervals", loc="left", color=_INK)
+    intervals = f", with {LEVEL:.0%} intervals" if any(np.isfinite(row["low"]) for row in told) else ""
+    paired.set_title(f"paired differences in {metric}{intervals}", loc="left", color=_INK)
     for name, colour in zip(methods, _COLOURS, strict=False):
         swept = frame.filter(method=name).sort("dimension")
         cost.plot(swept["dimension"], np.maximum(swept["fit_seconds"], 1e-3), color=colour, marker="o", label=name)

@@ -3,6 +3,7 @@
 from pipeline.config.dataset import Dataset
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import STABILITY
+from pipeline.views.answer import too_few
 
 
 def caveats(conf: Dataset, comparison: Comparison, n_borrowed: int = 0) -> list[str]:
@@ -35,6 +36,8 @@ def caveats(conf: Dataset, comparison: Comparison, n_borrowed: int = 0) -> list[
 
 def _seeds(conf: Dataset, comparison: Comparison) -> str:
     """Which chance is in the intervals, and which is not."""
+    if too_few(comparison):
+        return f"What is shown are the fits of one seed ({conf.seed}), without intervals."
     what = "the held-out examples" if comparison.about.get("n_groups") is None else "groups of the held-out examples"
     if (seeds := comparison.about.get("seeds", 1)) > 1:
         return (

@@ -23,7 +23,7 @@ from pipeline.pictures.names import shortened
 from pipeline.pictures.projection import View, ends
 from pipeline.similarity.stability import by_chance
 from pipeline.views import tables
-from pipeline.views.answer import answer
+from pipeline.views.answer import answer, too_few
 from pipeline.views.caveats import caveats
 from pipeline.views.marginal_effects import Telling
 from pipeline.views.pages.template import filled
@@ -111,7 +111,7 @@ def report_page(
             metrics=comparison.about["metrics"],
             contest=tables.ranked_cells(comparison),
             verdicts=tables.verdict_cells(comparison),
-            level=f"{LEVEL:.0%}",
+            level="" if too_few(comparison) else f"{LEVEL:.0%}",
             sweep=_base64(sweep) if sweep else None,
             sweep_in_words=_sweep_in_words(comparison) if sweep else "",
             fingerprint=examples.fingerprint,

@@ -47,8 +47,11 @@ def test_it_says_that_training_examples_validated() -> None:
 def test_it_says_which_chance_the_intervals_cover() -> None:
     conf = Dataset.model_validate({"name": "films", "source": {"path": "films.csv"}, **MOVIES, "split": {"folds": 3}})
     by_chance = [replace(FITS[0], metrics=FITS[0].metrics | {"seeds": 2.0, "seed_freedom": 3.0})]
-    scores = [pl.DataFrame({"example": ["a", "b"], "recall_at_20": [0.2, 0.4]})]
+    scores = [pl.DataFrame({"example": [f"e{i}" for i in range(20)], "recall_at_20": [0.2, 0.4] * 10})]
     told = [" ".join(caveats(conf, Comparison.of(fits, 10, conf.task, {"test": scores}))) for fits in (FITS, by_chance)]
+    too_few = " ".join(caveats(conf, Comparison.of(FITS, 10, conf.task, {"test": [scores[0].head(9)]})))
+    assert "fits of one seed (1), without intervals" in too_few
+    assert "The intervals" not in too_few
     assert "the chance of a training is not in them: `seeds: 3` measures it" in told[0]
     assert "each fit that has chance in it was made 2 times in every fold" in told[1]
 
@@ -65,10 +68,10 @@ def test_kept_tokens_may_have_become_rare(keep: bool | None, said: str) -> None:
 
 def test_intervals_over_groups_are_called_so() -> None:
     conf = Dataset.model_validate({"name": "films", "source": {"path": "films.csv"}, **MOVIES})
-    scores = pl.DataFrame({"example": ["a", "b"], "recall_at_20": [0.2, 0.4]})
+    scores = pl.DataFrame({"example": [f"e{i}" for i in range(20)], "recall_at_20": [0.2, 0.4] * 10})
     alone, grouped = (
         caveats(conf, Comparison.of(FITS, 10, conf.task, {"test": [frame]}))[0]
-        for frame in (scores, scores.with_columns(group=pl.Series([7, 8], dtype=pl.UInt64)))
+        for frame in (scores, scores.with_columns(group=pl.Series(range(20), dtype=pl.UInt64)))
     )
     assert "The intervals are over the held-out examples;" in alone
     assert "The intervals are over groups of the held-out examples;" in grouped

@@ -1,6 +1,9 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import polars as pl
+import pytest
 
 from pipeline.config.dataset import Dataset
 from pipeline.embedding import Embedding
@@ -12,14 +15,36 @@ from pipeline.views.pages.report import Shown, report_page
 from tests.conftest import encoded_from
 
 
-def test_a_report_without_held_out_examples_measures_nothing(movies: Dataset, tmp_path: Path) -> None:
+@pytest.fixture
+def report(movies: Dataset, tmp_path: Path) -> Callable[..., str]:
+    """The report of two fits that were measured on so many test examples, as HTML."""
     vocabulary, examples = encoded_from(ingest(movies, tmp_path / "conf", tmp_path / "read").frame, movies)
     conf = movies.resolved(examples.n_training, len(vocabulary))
     fits = [Fit(conf.name, method, 2, method, "1", False, {"fit_seconds": 1.0}) for method in ("embedding", "pca")]
-    comparison = Comparison.of(fits, len(vocabulary), conf.task, {})
     embedding = Embedding(vocabulary, np.random.default_rng(0).normal(size=(len(vocabulary), 2)).astype(np.float32))
     shown = Shown("embedding D=2", embedding, plane(embedding), "", {})
-    html = report_page(conf, examples, comparison, None, shown, {}, "today").html
+
+    def make(n: int) -> str:
+        ids, metrics = [f"u{i}" for i in range(n)], [metric.name for metric in conf.task.metrics]
+        scores = [
+            pl.DataFrame({"example": ids, **dict.fromkeys(metrics, np.linspace(low, 1.0, n))}) for low in (0.5, 0.1)
+        ]
+        comparison = Comparison.of(fits, len(vocabulary), conf.task, {"test": scores} if n else {})
+        return report_page(conf, examples, comparison, None, shown, {}, "today").html
+
+    return make
+
+
+def test_a_report_without_held_out_examples_measures_nothing(report: Callable[..., str]) -> None:
+    html = report(0)
     assert "none was measured, because nothing was held out" in html
     assert "Measured on the" not in html
     assert "had not seen" not in html
+
+
+@pytest.mark.parametrize(("n", "has_intervals"), [(9, False), (40, True)])
+def test_intervals_are_explained_where_there_are_some(n: int, has_intervals: bool, report: Callable[..., str]) -> None:
+    html = report(n)
+    assert "had not seen" in html
+    for said in ("±", "95% interval", "[+", "The intervals are over"):
+        assert (said in html) == has_intervals, said
