@@ -5,6 +5,7 @@ The matrix is in memory as a whole, as its libraries read it.
 
 import io
 import zipfile
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -44,7 +45,10 @@ class SparseMatrix:
         self._name, self._file = file.name, file
         try:
             self._matrix, self._labels = _READERS[kind](file)
-        except (ValueError, TypeError, KeyError, OverflowError, EOFError, zipfile.BadZipFile) as error:
+            if self._matrix.dtype.kind not in "biuf":
+                raise ValueError(f"it holds values of {self._matrix.dtype}, and real numbers are asked for")
+            self._matrix.check_format()
+        except (ValueError, TypeError, KeyError, OverflowError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise PipelineError(f"{file.name}: cannot be read as {kind} ({first_line(error)}).") from error
         self._first_row, self._first_column = _FIRST[kind]
         self._first_row += rows_before
@@ -99,15 +103,17 @@ def _matrix_market(file: TextFile) -> tuple[Any, None]:
         matrix = mmread(stream)
     if not issparse(matrix):
         raise ValueError("it holds a dense array")
-    if np.iscomplexobj(matrix.data):
-        raise ValueError("it holds complex numbers")
     return matrix.tocsr(), None
 
 
 def _npz(file: TextFile) -> tuple[Any, None]:
     from scipy.sparse import load_npz
 
-    return load_npz(io.BytesIO(file.whole())).tocsr(), None
+    whole = io.BytesIO(file.whole())
+    with zipfile.ZipFile(whole) as archive:
+        if "format.npy" not in archive.namelist():
+            raise ValueError("it holds other arrays than those of a sparse matrix")
+    return load_npz(whole).tocsr(), None
 
 
 _READERS: dict[str, Any] = {"svmlight": _svmlight, "matrix_market": _matrix_market, "npz": _npz}

@@ -3,6 +3,7 @@
 import gzip
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -120,3 +121,28 @@ def test_what_is_no_sparse_matrix_is_told(name: str, content: bytes, tmp_path: P
     (tmp_path / name).write_bytes(content)
     with pytest.raises(PipelineError, match=r"odd\..*cannot be read"):
         read(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"data": np.array([1j, 2])}, "it holds values of complex128, and real numbers are asked for"),
+        ({"data": np.array(["a", "b"])}, "it holds values of <U1, and real numbers are asked for"),
+        ({"indices": np.array([0, 7])}, "indices must be < 3"),
+        ({"indices": np.array([0, -1])}, "indices must be >= 0"),
+        ({"format": None}, "it holds other arrays than those of a sparse matrix"),
+    ],
+)
+def test_an_archive_that_is_no_matrix_of_numbers_is_told(changed: dict[str, Any], said: str, tmp_path: Path) -> None:
+    arrays = {"data": [1.0, 2.0], "indices": [0, 2], "indptr": [0, 1, 2], "shape": (2, 3), "format": b"csr"} | changed
+    np.savez(tmp_path / "odd.npz", **{name: value for name, value in arrays.items() if value is not None})
+    with pytest.raises(PipelineError, match=rf"odd\.npz: cannot be read as npz \({said}\)"):
+        read(tmp_path / "odd.npz")
+
+
+def test_a_damaged_archive_is_told(tmp_path: Path) -> None:
+    sparse.save_npz(tmp_path / "odd.npz", sparse.random(50, 50, 0.5, "csr", random_state=0))
+    whole = (tmp_path / "odd.npz").read_bytes()
+    (tmp_path / "odd.npz").write_bytes(whole[:150] + b"xxxxxx" + whole[156:])
+    with pytest.raises(PipelineError, match=r"odd\.npz: cannot be read as npz"):
+        read(tmp_path / "odd.npz")
