@@ -33,7 +33,7 @@ def champion_asset(conf: Dataset) -> dg.AssetsDefinition:
         "`champion`. The best fit on validation, or a baseline that ignores the example where none is shown to be "
         "better, takes its place unless it is worse on the same held-out examples, or a person has chosen a version.",
         kinds={"mlflow"},
-        settings=FITS | {"inference", "tokens"},
+        settings=FITS | {"inference", "example", "tokens", "weight"},
         upstream=("raw_records", "vocabulary", "sparse_examples", "comparison"),
         modules=["pipeline.experiment.model_code", conf.task.answers_with.rpartition(".")[0]],
     )

@@ -95,7 +95,7 @@ def sparse_examples_asset(conf: Dataset) -> dg.AssetsDefinition:
         description="Every example as a sparse list of integers, such as [1, 3, 999999], instead of a row of a million "
         "zeros and ones: a CSR matrix on disk, with each example's id, split and dense features.",
         kinds={"numpy", "polars"},
-        settings=TOKENS,
+        settings=TOKENS | {"weight"},
         upstream=("raw_records", "vocabulary"),
         on_cluster=conf.engine == "ray",
     )

@@ -136,6 +136,8 @@ def test_a_changed_setting_makes_stale_what_it_concerns_and_nothing_else(movies:
     assert {name for name in CHAIN if before[name] != after[name]} == {"stability"}
     after = versions(movies.model_copy(update={"refresh": movies.refresh.model_copy(update={"times": 3})}))
     assert {name for name in CHAIN if before[name] != after[name]} == {"embedding"}
+    after = versions(movies.model_copy(update={"weight": "stars"}))
+    assert {name for name in CHAIN if before[name] != after[name]} == {"raw_records", "sparse_examples", "champion"}
     after = versions(movies.model_copy(update={"vocabulary": movies.vocabulary.model_copy(update={"keep": False})}))
     stale = {"vocabulary", "sparse_examples", "pages", "exports"}
     assert {name for name in CHAIN if before[name] != after[name]} == stale
