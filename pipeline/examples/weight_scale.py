@@ -46,6 +46,11 @@ class WeightScale:
         """The weight that counts 1, as tokens do in the mean of what is learned from."""
         return float(self.weights(np.ones(1))[0])
 
+    @property
+    def unit(self) -> list[str]:
+        """The scale in 6 digits: of the same examples another one tells that their weights have another unit."""
+        return [f"{value:.6g}" for value in self.facts().values() if value]
+
     def facts(self) -> dict[str, float | None]:
         """What `of` reads, for a file."""
         return {"mean_weight": self.mean, "typical_weight": self.typical}

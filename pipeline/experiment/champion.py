@@ -31,7 +31,7 @@ from pipeline.experiment.fits import Fit
 from pipeline.experiment.kept import kept_from_last, write_parts
 from pipeline.experiment.model_registry import ModelRegistry, Version
 from pipeline.experiment.packaging import FOLDER, answers_by, data_of, package
-from pipeline.experiment.promotion import LEARNED_FROM, Contest, Decision
+from pipeline.experiment.promotion import LEARNED_FROM, Contest, Decision, in_another_unit
 from pipeline.experiment.tracking import Tracker
 from pipeline.inference.model import FACTS_FILE
 from pipeline.inference.saved_fit import EMBEDDING_FILE, Material
@@ -147,7 +147,8 @@ def _decided(
         return Decision(
             False,
             f"version {present.number}, {present.fit}, stays champion because a person chose it; version "
-            f"{candidate.number}, {candidate.fit}, is the best of this contest.",
+            f"{candidate.number}, {candidate.fit}, is the best of this contest."
+            f"{in_another_unit(registry.folder(present), present, examples)}",
         )
     if present.number == candidate.number:
         return Decision(True, f"version {present.number}, {present.fit}, stays champion: it is still the best.")
@@ -238,7 +239,7 @@ def _key(fit: Fit, conf: Dataset, vocabulary: Vocabulary, about: pl.DataFrame, s
         fit.run_id,
         vocabulary.fingerprint_with_labels,
         int(about.hash_rows().sum()) if about.width else 0,
-        [f"{value:.6g}" for value in scale.facts().values() if value],  # no fit depends on the unit; its answers do
+        scale.unit,  # no fit depends on the unit; its answers do
         answers_by(conf),
         code_version("pipeline.experiment.model_code", conf.task.answers_with.rpartition(".")[0]),
     ]

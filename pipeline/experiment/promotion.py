@@ -1,5 +1,6 @@
 """Whether a new version becomes champion: not if it is worse than the present one on examples that neither has seen."""
 
+import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,13 +12,14 @@ from pipeline.config.records import Part
 from pipeline.embedding import Fitted
 from pipeline.evaluation.bootstrap import FEWEST, apart, n_independent, paired
 from pipeline.examples.sparse_examples import HELD_OUT, SparseExamples
+from pipeline.examples.weight_scale import WeightScale
 from pipeline.experiment.artifacts import recorded_scores
 from pipeline.experiment.in_vocabulary import InVocabulary
 from pipeline.experiment.model_registry import Version
 from pipeline.experiment.packaging import data_of
 from pipeline.experiment.tracking import Tracker
 from pipeline.inference.bulk import own_scales
-from pipeline.inference.model import Model
+from pipeline.inference.model import FACTS_FILE, Model
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 LEARNED_FROM = "learned_from.parquet"
@@ -144,3 +146,18 @@ class Contest:
         classes = facts.get("classes", about["classes"]), about["classes"]
         scales = own_scales(model, self.examples)
         return InVocabulary(model.fitted, self.vocabulary, self.conf.task.predicts_tokens, scales, classes)
+
+
+def in_another_unit(folder: Path, version: Version, examples: SparseExamples) -> str:
+    """A sentence if the weights of the same examples come in another unit than a version reads; otherwise empty.
+
+    Args:
+        folder: of the version's model, as MLflow made it.
+        version: with the fingerprint of the examples that it learned from.
+        examples: those of today.
+    """
+    facts = json.loads((data_of(folder) / FACTS_FILE).read_text())
+    is_same = version.tags.get("examples") == examples.fingerprint
+    if not is_same or WeightScale.of(facts).unit == WeightScale.of(examples.about).unit:
+        return ""
+    return f" It reads {examples.about['weight']} in an earlier unit: choose a version of today, or VERSION=auto."

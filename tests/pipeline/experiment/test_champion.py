@@ -68,6 +68,12 @@ def test_weights_in_another_unit_make_another_version_of_the_same_fit(
     minutes = shop.contest(films.model_copy(update=weighted), in_minutes, "popularity")
     assert (minutes.version, minutes.moved, minutes.run_id) == ("2", True, hours.run_id)
     assert minutes.facts["typical_weight"] == pytest.approx(60 * hours.facts["typical_weight"])
+    for number, is_told in (("1", True), ("2", False)):
+        shop.registry.pin(number)
+        said = shop.contest(films.model_copy(update=weighted), in_minutes, "popularity").said
+        assert (
+            said.endswith("It reads hours in an earlier unit: choose a version of today, or VERSION=auto.") == is_told
+        )
 
 
 def test_settings_that_decide_no_fit_decide_how_a_new_version_of_it_reads_and_answers(
