@@ -58,8 +58,9 @@ class Dataset(Section):
     """A column of numbers above 0 that says how much a row's tokens count in its example, such as ratings, minutes or
     plays. The weights of the rows with the same token add up. Every method that looks at tokens learns from them: where
     tokens are predicted, from log(1 + weight / geometric mean), because what is played a hundred times as often is not
-    liked a hundred times as much; where a target is, from weight / mean. Held-out tokens all count the same. Default: a
-    token counts once, however many rows it is in."""
+    liked a hundred times as much; where a target is, from weight / mean. Held-out tokens all count the same. In a file
+    or request that lacks the column, tokens count as much as they did on average. Default: a token counts once, however
+    many rows it is in."""
     split: Annotated[Split, BeforeValidator(_by_column, json_schema_input_type=str | Split)] = Split()
     vocabulary: VocabularySettings = VocabularySettings()
     task: Annotated[Task, OneOf()]
