@@ -37,6 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _open_what_is_closed()
     _write_what_can_be_written()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, so that nothing half-made is left behind
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # `nohup` lets a command outlive its terminal
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
     try:
         code = _done(options)
         sys.stdout.flush()

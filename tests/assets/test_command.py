@@ -216,7 +216,7 @@ def test_a_run_that_ends_well_and_whose_values_are_not_current_is_a_failure(
     assert "Everything is in" not in said.out
 
 
-@pytest.mark.parametrize("interruption", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("interruption", [signal.SIGINT, signal.SIGHUP])  # one of a closed terminal becomes a SIGTERM
 def test_an_interrupted_run_is_killed_in_mlflow_and_says_so(
     movies: Dataset, tmp_path: Path, interruption: signal.Signals, run: Callable[..., Process]
 ) -> None:
