@@ -30,7 +30,7 @@ def serve() -> int:
     """Serve both until Ctrl-C, or until one of them ends by itself.
 
     Raises:
-        PipelineError: a port is taken, or a server does not start.
+        PipelineError: both are served already for this home, a port is taken, or a server does not start.
     """
     require_home()
     pages = Pages.asked_for()
@@ -60,6 +60,10 @@ def serve() -> int:
             *("--host", HOST, "--port", str(pages.mlflow_port), "--uvicorn-opts", "--log-level warning"),
         ]
     _end_what_is_left()
+    if _running():  # a second daemon of Dagster would begin the same runs
+        raise PipelineError(
+            f"`{typed('dev')}` runs already: {Pages.served().dagster}. Look there, or stop it first, with Ctrl-C."
+        )
     for address in commands:
         require_free(int(address.rpartition(":")[2]), f"DAGSTER_PORT=3001 MLFLOW_PORT=5001 {typed('dev')}")
     links.follow(mlflow)
@@ -91,11 +95,21 @@ def _end_what_is_left() -> None:
     noted = noted_servers()
     if noted is None or not is_gone(noted["by"]):
         return
-    for pid, created in noted["servers"].items():
+    for server in _running():
         with suppress(psutil.NoSuchProcess, ProcessLookupError):
-            if psutil.Process(int(pid)).create_time() == created:
-                os.killpg(int(pid), signal.SIGKILL)
-                psutil.Process(int(pid)).wait(GRACE_SECONDS)
+            os.killpg(server.pid, signal.SIGKILL)
+            server.wait(GRACE_SECONDS)
+
+
+def _running() -> list[psutil.Process]:
+    """The servers of this home that were noted last and still run on this machine."""
+    noted, found = noted_servers(), []
+    for pid, created in noted["servers"].items() if noted else ():
+        with suppress(psutil.NoSuchProcess):
+            server = psutil.Process(int(pid))
+            if server.create_time() == created:
+                found.append(server)
+    return found
 
 
 def _code() -> tuple[str, ...]:

@@ -32,7 +32,7 @@ from tests.forked import Forks, Process, forks
 # A machine that has other things to do is slow, not wrong.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
-# Who runs tests in the background of a shell, or with `nohup`, ignores what the processes that tests interrupt must not.
+# Who runs tests in the background of a shell, or with `nohup`, ignores signals by which tests interrupt processes.
 for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, handler)

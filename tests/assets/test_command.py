@@ -279,8 +279,10 @@ def test_dev_serves_both_pages_also_after_a_death_and_one_ctrl_c_ends_everything
             assert page.status == 200
     places = zip(ports.values(), ("assets/films/report", "#/experiments/1"), strict=True)
     assert report.read_text().split() == [f"http://127.0.0.1:{port}/{place}" for port, place in places]
-    busy = command("dev", **ports)
-    assert f"port {ports['DAGSTER_PORT']} is taken" in busy.communicate(timeout=PATIENCE)[1]
+    second = command("dev")
+    assert f"runs already: http://127.0.0.1:{ports['DAGSTER_PORT']}." in second.communicate(timeout=PATIENCE)[1]
+    elsewhere = command("dev", **ports, PIPELINE_HOME=str(tmp_path / "another"))
+    assert f"port {ports['DAGSTER_PORT']} is taken" in elsewhere.communicate(timeout=PATIENCE)[1]
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=PATIENCE) == 0
     assert "Warning" not in process.communicate()[1]  # of the servers, about themselves
