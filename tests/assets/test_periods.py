@@ -15,7 +15,7 @@ from dagster._daemon.backfill import execute_backfill_iteration
 from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import QueuedRunCoordinatorDaemon
 from dagster_graphql.test.utils import execute_dagster_graphql
 
-from assets import command
+from assets import command, metadata
 from assets.automation import ALL
 from assets.component import embedding_assets
 from assets.definitions import definitions
@@ -119,6 +119,9 @@ def test_a_run_makes_the_periods_that_are_new_or_have_changed(
     result = make(conf, instance)
     assert result.success
     assert made_of(result, conf) == [*MONTHS, None]
+    *_, whole = result.asset_materializations_for_node("watched__raw_records")
+    schema: Any = whole.metadata[metadata.SCHEMA].value
+    assert {one.name: one.description for one in schema.columns}["day"] == "says in which period a row is"
     assert instance.get_dynamic_partitions("watched_periods") == MONTHS
     assert set(instance.get_materialized_partitions(dg.AssetKey(["watched", "raw_records"]))) == set(MONTHS)
     checks = result.get_asset_check_evaluations()
