@@ -56,7 +56,7 @@ def serve(dataset: str) -> int:
     print(
         f"{model.facts['name']}: {model.facts['said']}\n\n"
         f"curl http://{HOST}:{number}/invocations -H 'Content-Type: application/json' -d @- <<'end'\n{request}\nend\n\n"
-        "Ctrl-C ends it.",
+        "It answers with this version, also after another has become the champion. Ctrl-C ends it.",
         flush=True,
     )
     uvicorn.run(app, host=HOST, port=number, log_level="warning")
