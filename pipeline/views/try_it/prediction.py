@@ -13,6 +13,8 @@ from pipeline.pictures.names import shortened
 from pipeline.tasks.target import TargetTask
 
 _NONE = "—"
+_NO_BUTTONS = {"displayModeBar": False}
+"""Plotly's buttons would cover the title on a phone, and there is nothing to zoom into."""
 _ADDING = 14
 """Tokens whose effects are drawn."""
 _ROOM = 0.3
@@ -32,7 +34,8 @@ def predict(model: Predictor) -> None:
         _tell(model, task, answer)
     with right:
         if answer["because"]:
-            st.plotly_chart(_added(model.explain(record).head(_ADDING), task), width="stretch", theme=None, key="adds")
+            bars = _added(model.explain(record).head(_ADDING), task)
+            st.plotly_chart(bars, width="stretch", theme=None, key="adds", config=_NO_BUTTONS)
         if answer["unknown"]:
             st.caption(f"not known, and left out: {', '.join(answer['unknown'])}")
 

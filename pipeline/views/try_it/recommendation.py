@@ -72,6 +72,8 @@ def _drop(label: str) -> None:
 def _answer(model: Recommender, given: Sequence[str]) -> None:
     """The recommendations, each with why, and a button that takes it into the list."""
     found: Recommended = model.recommend(given, k=_RECOMMENDED)
+    if found.frame.is_empty():
+        st.info("Nothing is missing: your list has all that the model knows.")
     for row in found.frame.iter_rows(named=True):
         text, button = st.columns([8, 2], vertical_alignment="center")
         about = " · ".join(str(row[name]) for name in model.about.columns if row[name] is not None)
