@@ -72,6 +72,16 @@ def test_lengths_are_drawn_whatever_the_counts(tmp_path: Path) -> None:
         assert ink(tmp_path / "norms.png") > 0
 
 
+@pytest.mark.parametrize(("most", "scale"), [(99, "linear"), (100, "log")])
+def test_counts_of_one_decade_stand_on_a_plain_axis(
+    most: int, scale: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = []
+    monkeypatch.setattr(figures, "_save", lambda axes, _: drawn.append(axes.get_xscale()))
+    draw_norms(Embedding(Vocabulary.of({"a": most, "b": 10}), np.ones((2, 2), np.float32)), "title", tmp_path)
+    assert drawn == [scale]
+
+
 def test_losses_are_drawn_with_and_without_validation(tmp_path: Path) -> None:
     draw_losses({"train_loss": [3, 2, 1], "validation_loss": [3, 1, 2]}, "title", tmp_path / "both.png")
     draw_losses({"train_loss": [3, 2, 1]}, "title", tmp_path / "one.png")
