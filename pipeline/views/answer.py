@@ -124,7 +124,8 @@ def _kept(comparison: Comparison, smaller: int, best: int) -> str:
     if not lower_is_better and share >= _KEPT:
         return f"; D={smaller} keeps {share:.0%} of its {metric} {_share(smaller, best)}"
     if lower_is_better and 1 <= share <= 2 - _KEPT:
-        return f"; with D={smaller} its {metric} is {share - 1:.0%} larger, {_share(smaller, best)}"
+        more = "less than 1%" if share < 1.01 else f"{share - 1:.0%}"
+        return f"; with D={smaller} its {metric} is {more} larger, {_share(smaller, best)}"
     return ""
 
 
