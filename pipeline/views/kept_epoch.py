@@ -42,4 +42,5 @@ def kept_in_words(kept: Sequence[int], validation: Sequence[float], patience: in
             "validation were better by enough to tell, and it is not."
         )
     where = f"In {len(kept) - n_last} of {len(kept)} folds the" if n_last else "The"
-    return f"{said}{where} fit keeps an earlier epoch, because its {metric} on validation is better."
+    which = f"epoch {kept[0]}" if len(set(kept)) == 1 else "an earlier epoch"
+    return f"{said}{where} fit keeps {which}, because its {metric} on validation is better than that of the last."
