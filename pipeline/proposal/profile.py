@@ -118,7 +118,7 @@ def profile(column: pl.Series) -> Profile:
         return Profile(name, "categories", n, n_different, missing, is_indicator=is_indicator, may_indicate=True)
     if column.dtype.is_numeric():
         return _of_numbers(name, column.cast(pl.Float64).fill_nan(None), ".", n_different, missing)
-    if _share(column.str.contains(_ID)) > 0.99:
+    if _share(column.str.contains(_ID)) > 0.99 or column.str.to_lowercase().is_in(("true", "false")).all():
         return _of_texts(name, column, n_different, missing)
     decimal = Marks.of(column).decimal(".")
     numbers = column.to_frame("text").select(as_number(pl.col("text"), decimal)).to_series()

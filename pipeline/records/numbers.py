@@ -17,6 +17,7 @@ _WORDS = rf"(?:(?i:{_CODES}|kr|kn|zł|Kč|Ft|Fr|Rs)|R)"
 _NO_PART_OF_A_NUMBER = rf"^{_WORDS}\.?\s*|\s*{_WORDS}\.?$|,\p{{Pd}}+$|[\p{{Sc}}\s%'\x{{2019}}]"
 _IN_BRACKETS = r"^\(([\d.,]+)\)$"
 _AMBIGUOUS = r"^[-+]?[1-9]\d{0,2}%s\d{3}$"
+_TRUTHS = {"true": 1.0, "false": 0.0}
 _DECIMAL = r"^[-+]?\d*%s\d+$|^[-+]?\d{1,3}(%s\d{3})+%s\d*$|^[-+]?\d{1,3}(%s\d{3}){2,}$"
 
 
@@ -67,7 +68,8 @@ def as_number(text: pl.Expr, decimal: Decimal = ".") -> pl.Expr:
     """Texts as float64: null where there is no text, NaN for a text that is no number.
 
     Currencies, percent signs, blanks and the marks between thousands are passed over: `$1,145.00` is 1145, and so is
-    `1.145,00 €` if a comma stands before the decimals. Brackets are the minus of accounts: `(383.03)` is -383.03.
+    `1.145,00 €` if a comma stands before the decimals. Brackets are the minus of accounts: `(383.03)` is -383.03. True
+    and false are 1 and 0.
     """
     return text.map_batches(partial(_numbers, decimal=decimal), pl.Float64, is_elementwise=True)
 
@@ -90,7 +92,8 @@ def _as_written(texts: pl.Series, decimal: Decimal) -> pl.Series:
     whole = pl.when(bare.str.contains(grouped)).then(bare.str.replace_all(between, "", literal=True)).otherwise(bare)
     if decimal == ",":
         whole = pl.when(~whole.str.contains(".", literal=True)).then(whole.str.replace(",", ".", literal=True))
-    read = whole.cast(pl.Float64, strict=False).fill_null(float("nan"))
+    truth = bare.str.to_lowercase().replace_strict(_TRUTHS, default=None, return_dtype=pl.Float64)
+    read = pl.coalesce(whole.cast(pl.Float64, strict=False), truth, float("nan"))
     return _bare(texts).to_frame("bare").select(read).to_series()
 
 

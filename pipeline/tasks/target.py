@@ -47,7 +47,7 @@ class TargetTask(Task):
     dense: Annotated[tuple[str, ...], OneOrMore(), AfterValidator(different)] = ()
     """Numeric columns that help to predict, beside the tokens. A missing value counts as the median of the training
     examples; boosted trees learn from it that it is missing. A file or request to be answered may lack the column. True
-    and false count as 1 and 0 where the format has them; in CSV they are texts, of which `tokens` can be made."""
+    and false count as 1 and 0."""
 
     @model_validator(mode="after")
     def _not_its_own_answer(self) -> Self:

@@ -26,6 +26,10 @@ def test_numbers_of_rows_are_no_texts_however_many_parts_they_have(name: str) ->
     assert profile(pl.Series("ticket", [name.format(i) for i in range(3_000)])).holds == "row ids"
 
 
+def test_true_and_false_as_texts_are_categories() -> None:
+    assert profile(pl.Series("sold", ["True", "False", "False"] * 1_000)).holds == "categories"
+
+
 def test_slugs_are_texts() -> None:
     words = ["old", "new", "red", "house", "garden", "river", "stone", "light"]
     slugs = ["-".join(words[i // 8**k % 8] for k in range(4)) for i in range(3_000)]
