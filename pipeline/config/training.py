@@ -90,8 +90,13 @@ class Schedule(Section):
         """The candidates that validation chooses among, each as settings by name."""
         return [{}]
 
-    def others(self, chosen: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Candidates that are tried too, where the one that was chosen comes to believe what is chance."""
+    def others(self, chosen: Mapping[str, Any], forgets: bool) -> list[dict[str, Any]]:
+        """Candidates that are tried too, because those that were chosen among come to believe what is chance.
+
+        Args:
+            chosen: the one that was chosen.
+            forgets: whether it, too, comes to believe what is chance.
+        """
         return []
 
 

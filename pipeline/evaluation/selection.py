@@ -18,6 +18,7 @@ from pipeline.config.task import Task
 from pipeline.embedding import Fitted, Problem
 from pipeline.evaluation.bootstrap import ROUNDING, resampled
 from pipeline.evaluation.metrics import measure, primary_score
+from pipeline.examples.example_set import ExampleSet
 
 Made = TypeVar("Made", bound=Fitted)
 
@@ -90,10 +91,13 @@ def tuned(fit: Callable[..., Made], among: list[dict[str, Any]], problem: Proble
         return fit(**problem.chosen)
     if validation is None or not len(validation) or len(among) == 1:
         return fit(**among[len(among) // 2])
-    task = problem.conf.task
+    return preferred((fit(**candidate) for candidate in among), problem.conf.task, validation)
+
+
+def preferred(fits: Iterable[Made], task: Task, validation: ExampleSet) -> Made:
+    """The fit that validation prefers, by the primary metric of the task. There has to be one at least."""
     kept, best = None, (-np.inf, 0.0)
-    for candidate in among:
-        fitted = fit(**candidate)
+    for fitted in fits:
         found = primary_score_and_error(task, task.evaluate(fitted, validation))
         if kept is None or is_preferred(found[0], *best):
             kept, best = fitted, found

@@ -165,17 +165,26 @@ def final_training(examples: SparseExamples, conf: Dataset) -> ExampleSet:
 
 
 def typical(chosen: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The typical choice of several folds: of numbers the lower median, of names the most frequent.
+    """The typical choice of several folds, with the lower median of the epochs of the folds that have chosen so.
+
+    It is the choice that has the most of the typical values: of numbers the lower median, of names the most frequent.
+    Values of several choices may not go together.
 
     >>> typical([{"epochs": 30, "weighting": "cosine"}, {"epochs": 50, "weighting": "tfidf"}, {"epochs": 31,
     ...     "weighting": "cosine"}])
-    {'epochs': 31, 'weighting': 'cosine'}
+    {'epochs': 30, 'weighting': 'cosine'}
+    >>> typical([{"temperature": 0.3, "weight_decay": 0.0}, {"temperature": 0.1, "weight_decay": 5.0}])
+    {'temperature': 0.3, 'weight_decay': 0.0}
     """
-    of_each = {name: [found[name] for found in chosen] for name in chosen[0]}
-    return {
-        name: statistics.mode(values) if isinstance(values[0], str) else statistics.median_low(values)
-        for name, values in of_each.items()
+    settings = [{name: value for name, value in found.items() if name != "epochs"} for found in chosen]
+    each = {
+        name: (statistics.mode if isinstance(value, str) else statistics.median_low)([one[name] for one in settings])
+        for name, value in settings[0].items()
     }
+    nearest = max(settings, key=lambda one: sum(one[name] == value for name, value in each.items()))
+    same = [found for found, one in zip(chosen, settings, strict=True) if one == nearest]
+    epochs = [found["epochs"] for found in same if "epochs" in found]
+    return {**same[0], **({"epochs": statistics.median_low(epochs)} if epochs else {})}
 
 
 def _of_all(frames: Mapping[int, pl.DataFrame]) -> pl.DataFrame:

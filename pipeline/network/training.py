@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from pipeline.config.training import Schedule
 from pipeline.embedding import Embedding, Fitted, Problem, Watch
 from pipeline.errors import PipelineError
 from pipeline.evaluation.bootstrap import paired
-from pipeline.evaluation.selection import tuned
+from pipeline.evaluation.selection import preferred, tuned
 from pipeline.examples.example_set import ExampleSet
 from pipeline.network.callbacks import CheckpointWriter, LossesByEpoch, progress_callbacks
 from pipeline.network.fitted_network import FittedNetwork, places
@@ -63,7 +64,7 @@ def fit_network(problem: Problem, settings: Schedule, learner: str, network: str
 
     def fit(**option: Any) -> FittedNetwork:
         seen: list[tuple[Mapping[str, float], int]] = []
-        is_single = sum(one.get("epochs") != 0 for one in among) == 1 and not settings.others(option)
+        is_single = sum(one.get("epochs") != 0 for one in among) == 1 and not settings.others(option, True)
         is_only = problem.chosen is not None or is_single
         live = watch if is_only else replace(watch, on_epoch=lambda *epoch: seen.append(epoch))
         with _folder(watch, option) as folder:
@@ -73,13 +74,12 @@ def fit_network(problem: Problem, settings: Schedule, learner: str, network: str
 
     fitted = tuned(fit, among, problem)
     # with weights it learns what held-out tokens, which all count the same, do not tell: their loss rises anyway
-    by_epoch = [] if problem.training.inputs.weights is not None else [found for found, _ in losses[id(fitted)]]
-    if problem.chosen is None and forgets([found.get("validation_loss", math.nan) for found in by_epoch]):
+    may_choose = problem.chosen is None and problem.training.inputs.weights is None
+    if may_choose and (validation := problem.validation) is not None and len(validation):
         chosen = {name: value for name, value in fitted.chosen.items() if name != "epochs"}
-        assert problem.validation is not None
-        for other in (fit(**option) for option in settings.others(chosen)):
-            if _is_better(other, fitted, problem.validation, problem.conf.task):
-                fitted = other
+        by_epoch = [found.get("validation_loss", math.nan) for found, _ in losses[id(fitted)]]
+        if others := settings.others(chosen, forgets(by_epoch)):
+            fitted = preferred(chain([fitted], (fit(**option) for option in others)), problem.conf.task, validation)
     for epoch in losses[id(fitted)]:
         watch.on_epoch(*epoch)
     return fitted

@@ -155,10 +155,11 @@ class MissingTokensTraining(Training):
     bias_learning_rate: float | None = Field(None, gt=0)
     """Learning rate of the biases, which learn the tokens' popularity. Default: 0.06, or 0.1 if negatives are drawn."""
     weight_decay: NotNegative | None = None
-    """Weight decay of the table: each step shrinks it by learning rate x this. Of several values the first is tried;
-    where the loss on validation then rises again by half of what it had fallen, and there is no `weight`, the others
-    are tried too, and one is kept if it is shown to be better. Default: 0, and up to 5,000 training examples and 1,000
-    steps also 1.5, 5 and 15, unless negatives are drawn."""
+    """Weight decay of the table: each step shrinks it by learning rate x this. Of several values the first is tried.
+    Unless there is a `weight`, validation chooses among it and the others: with the next sharper temperature, where a
+    softer one was chosen; with the same, where the loss on validation rises again by half of what it had fallen.
+    Default: 0, and up to 5,000 training examples and 1,000 steps also 1.5, 5 and
+    15, unless negatives are drawn."""
     temperature: Positive | None = None
     """The cosines are divided by it: the smaller it is, the sharper the softmax. Validation chooses among several
     values. Default: 0.1 + 1 / sqrt(N) for N training examples (the fewer, the softer), 0.3, 1 or 3; validation chooses
@@ -227,9 +228,14 @@ class MissingTokensTraining(Training):
         decay = (self.weight_decay or DECAYS)[0]
         return [{"temperature": value, "weight_decay": decay} for value in self.temperature or ()]
 
-    def others(self, chosen: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """The same candidate with each of the other weight decays."""
-        return [{**chosen, "weight_decay": value} for value in (self.weight_decay or ())[1:]]
+    def others(self, chosen: Mapping[str, Any], forgets: bool) -> list[dict[str, Any]]:
+        """The other weight decays, with the next sharper temperature; without one, with the same if it forgets.
+
+        Where a softer temperature was chosen, a sharper one believed chance: with a decay it does not, and tells more.
+        """
+        sharper = max((one for one in self.temperature or () if one < chosen["temperature"]), default=None)
+        decays = (self.weight_decay or ())[1:] if forgets or sharper else ()
+        return [{"temperature": sharper or chosen["temperature"], "weight_decay": value} for value in decays]
 
     @property
     def has_usual_temperatures(self) -> bool:

@@ -35,14 +35,28 @@ def problem(write_conf: Callable[..., Path]) -> Callable[..., tuple[Problem, Spa
     return make
 
 
-def test_where_the_loss_rises_again_one_is_chosen_and_the_fit_is_better(problem: Callable) -> None:
-    few, examples = problem(GROUPS)
-    without, _ = problem(GROUPS, weight_decay=0)
+@pytest.mark.parametrize("temperature", [[0.15], [0.12, 0.3]])
+def test_where_chance_is_believed_one_is_chosen_and_the_fit_is_better(problem: Callable, temperature: list) -> None:
+    few, examples = problem(GROUPS, temperature=temperature)
+    without, _ = problem(GROUPS, temperature=temperature, weight_decay=0)
     fitted, other = (LearnedEmbedding(one.conf).fit(one) for one in (few, without))
+    assert other.chosen["temperature"] == temperature[-1]
+    assert fitted.chosen["temperature"] == temperature[0]
     assert fitted.chosen["weight_decay"] > other.chosen["weight_decay"] == 0
     task, test = few.conf.task, examples.held_out("test")
     ours, theirs = (task.evaluate(one, test)["recall_at_20"].mean() for one in (fitted, other))
     assert ours > theirs + 0.02
+
+
+@pytest.mark.parametrize(
+    ("chosen", "forgets", "temperature"), [(0.1, True, 0.1), (0.1, False, None), (0.3, False, 0.1), (1.0, True, 0.3)]
+)
+def test_others_are_tried_with_the_next_sharper_temperature_or_where_the_sharpest_forgets(
+    chosen: float, forgets: bool, temperature: float | None
+) -> None:
+    settings = MissingTokensTraining(temperature=(0.1, 0.3, 1.0), weight_decay=(0.0, 1.5, 5.0))
+    others = settings.others({"temperature": chosen, "weight_decay": 0.0}, forgets)
+    assert others == [{"temperature": temperature, "weight_decay": one} for one in (1.5, 5.0) if temperature]
 
 
 def test_where_the_lists_tell_much_no_other_is_tried(problem: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
