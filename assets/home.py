@@ -7,6 +7,7 @@ import os
 import re
 import tempfile
 from pathlib import Path
+from uuid import uuid4
 
 from assets.faults import POSTGRESQL, broken_database, in_words, require_server
 from assets.store import Store
@@ -125,7 +126,7 @@ def dagster_home() -> Path:
     written = settings.read_text() if settings.exists() else None
     if written in (None, _DAGSTER_YAML, _DAGSTER_YAML + _IN_POSTGRESQL):
         if written != wanted:
-            new = settings.with_name(f".{settings.name}.{os.getpid()}")  # Dagster never sees half of it
+            new = settings.with_name(f".{settings.name}.{uuid4().hex}")  # Dagster never sees half of it
             new.write_text(wanted)
             new.replace(settings)
     elif os.environ.get(DAGSTER_STORAGE) and "storage:" not in str(written):

@@ -1,7 +1,7 @@
 """The training settings that all tasks share. Each task's own settings are in its file in `tasks`."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -14,6 +14,10 @@ from pipeline.config.size import Size
 WORK_OF_ONE_THREAD = 2 * 10**7
 """Multiplications in a step (examples in a batch x V x (D + 1)), below which a step gets one thread: 10 ms and less.
 More threads would mostly wait for each other."""
+
+
+Forgot = Sequence[tuple[Mapping[str, Any], float]]
+"""Candidates, each with the share of what it had learned, by its loss on validation, that it forgot again."""
 
 
 class Schedule(Section):
@@ -90,12 +94,12 @@ class Schedule(Section):
         """The candidates that validation chooses among, each as settings by name."""
         return [{}]
 
-    def others(self, chosen: Mapping[str, Any], forgets: bool) -> list[dict[str, Any]]:
-        """Candidates that are tried too, because those that were chosen among come to believe what is chance.
+    def others(self, chosen: Mapping[str, Any], forgot: Forgot) -> list[dict[str, Any]]:
+        """Candidates that are tried too, because others came to believe what is chance.
 
         Args:
-            chosen: the one that was chosen.
-            forgets: whether it, too, comes to believe what is chance.
+            chosen: the candidate that was chosen.
+            forgot: all that were tried so far.
         """
         return []
 

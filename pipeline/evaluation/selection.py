@@ -18,7 +18,6 @@ from pipeline.config.task import Task
 from pipeline.embedding import Fitted, Problem
 from pipeline.evaluation.bootstrap import ROUNDING, resampled
 from pipeline.evaluation.metrics import measure, primary_score
-from pipeline.examples.example_set import ExampleSet
 
 Made = TypeVar("Made", bound=Fitted)
 
@@ -91,13 +90,10 @@ def tuned(fit: Callable[..., Made], among: list[dict[str, Any]], problem: Proble
         return fit(**problem.chosen)
     if validation is None or not len(validation) or len(among) == 1:
         return fit(**among[len(among) // 2])
-    return preferred((fit(**candidate) for candidate in among), problem.conf.task, validation)
-
-
-def preferred(fits: Iterable[Made], task: Task, validation: ExampleSet) -> Made:
-    """The fit that validation prefers, by the primary metric of the task. There has to be one at least."""
+    task = problem.conf.task
     kept, best = None, (-np.inf, 0.0)
-    for fitted in fits:
+    for candidate in among:
+        fitted = fit(**candidate)
         found = primary_score_and_error(task, task.evaluate(fitted, validation))
         if kept is None or is_preferred(found[0], *best):
             kept, best = fitted, found

@@ -11,7 +11,6 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import replace
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +23,8 @@ from pipeline.config.task import Task
 from pipeline.config.training import Schedule
 from pipeline.embedding import Embedding, Fitted, Problem, Watch
 from pipeline.errors import PipelineError
-from pipeline.evaluation.bootstrap import paired
-from pipeline.evaluation.selection import preferred, tuned
+from pipeline.evaluation.bootstrap import Difference, paired
+from pipeline.evaluation.selection import tuned
 from pipeline.examples.example_set import ExampleSet
 from pipeline.network.callbacks import CheckpointWriter, LossesByEpoch, progress_callbacks
 from pipeline.network.fitted_network import FittedNetwork, places
@@ -34,8 +33,6 @@ from pipeline.network.processes import called_from_other_processes
 from pipeline.network.trainer import Trained, TrainedState, network_in, train
 
 CHECKPOINT = "last.ckpt"
-FORGOTTEN = 0.5
-"""The share of what a training had learned, by its loss on validation, that it may forget again."""
 
 
 def fit_network(problem: Problem, settings: Schedule, learner: str, network: str) -> FittedNetwork:
@@ -61,40 +58,45 @@ def fit_network(problem: Problem, settings: Schedule, learner: str, network: str
             torch.manual_seed(problem.conf.seed)
             among = module_of(learner).promising(problem, settings, among)
     losses: dict[int, list[tuple[Mapping[str, float], int]]] = {}
+    forgot: list[tuple[Mapping[str, Any], float]] = []
 
     def fit(**option: Any) -> FittedNetwork:
         seen: list[tuple[Mapping[str, float], int]] = []
-        is_single = sum(one.get("epochs") != 0 for one in among) == 1 and not settings.others(option, True)
+        is_single = sum(one.get("epochs") != 0 for one in among) == 1 and not settings.others(option, [(option, 1.0)])
         is_only = problem.chosen is not None or is_single
         live = watch if is_only else replace(watch, on_epoch=lambda *epoch: seen.append(epoch))
         with _folder(watch, option) as folder:
             fitted = _fit(replace(problem, watch=live), settings, learner, network, folder, **option)
         losses[id(fitted)] = seen
+        forgot.append((option, forgotten([found.get("validation_loss", math.nan) for found, _ in seen])))
         return fitted
 
     fitted = tuned(fit, among, problem)
     # with weights it learns what held-out tokens, which all count the same, do not tell: their loss rises anyway
-    may_choose = problem.chosen is None and problem.training.inputs.weights is None
-    if may_choose and (validation := problem.validation) is not None and len(validation):
+    if problem.training.inputs.weights is None:
         chosen = {name: value for name, value in fitted.chosen.items() if name != "epochs"}
-        by_epoch = [found.get("validation_loss", math.nan) for found, _ in losses[id(fitted)]]
-        if others := settings.others(chosen, forgets(by_epoch)):
-            fitted = preferred(chain([fitted], (fit(**option) for option in others)), problem.conf.task, validation)
+        for other in (fit(**option) for option in settings.others(chosen, forgot)):
+            assert problem.validation is not None
+            if _difference(other, fitted, problem.validation, problem.conf.task).is_likely_better:
+                fitted = other
     for epoch in losses[id(fitted)]:
         watch.on_epoch(*epoch)
     return fitted
 
 
-def forgets(losses: Sequence[float]) -> bool:
-    """Whether a training comes to believe what is chance: its loss rises again by half of what it had fallen, or more.
+def forgotten(losses: Sequence[float]) -> float:
+    """The share of what a training had learned that it forgets again, because it comes to believe what is chance.
 
     Args:
         losses: on validation, by epoch; without validation they are no numbers.
 
-    >>> forgets([3.0, 2.0, 2.2]), forgets([3.0, 2.0, 2.6]), forgets([3.0, 3.1]), forgets([math.nan]), forgets([])
-    (False, True, True, False, False)
+    >>> forgotten([3.0, 2.0, 2.2]), forgotten([3.0, 2.0]), forgotten([3.0, 3.1]), forgotten([math.nan]), forgotten([])
+    (0.2, 0.0, inf, 0.0, 0.0)
     """
-    return bool(losses) and losses[-1] - min(losses) > FORGOTTEN * (losses[0] - min(losses))
+    if not losses or not math.isfinite(losses[0]):
+        return 0.0
+    rise, fall = losses[-1] - min(losses), losses[0] - min(losses)
+    return round(rise / fall, 3) if fall else math.inf if rise else 0.0
 
 
 @contextmanager
@@ -169,7 +171,8 @@ def _fit(
     if settings.patience:
         return made(best)
     assert problem.validation is not None
-    return made(best) if _is_better(made(best), made(last), problem.validation, conf.task) else made(last)
+    is_better = _difference(made(best), made(last), problem.validation, conf.task).prefers_ours
+    return made(best if is_better else last)
 
 
 def _train_here(
@@ -219,6 +222,6 @@ def _going_on(folder: Path, watch: Watch) -> tuple[Path | None, Mapping[str, Ten
     return path, network
 
 
-def _is_better(fitted: Fitted, other: Fitted, validation: ExampleSet, task: Task) -> bool:
-    """Whether a fit is shown to be better than the other in the primary metric, or seems so on few examples."""
-    return paired(task, task.evaluate(fitted, validation), task.evaluate(other, validation)).prefers_ours
+def _difference(fitted: Fitted, other: Fitted, validation: ExampleSet, task: Task) -> Difference:
+    """The difference of two fits in the primary metric on validation."""
+    return paired(task, task.evaluate(fitted, validation), task.evaluate(other, validation))

@@ -17,7 +17,7 @@ from pydantic_core import PydanticCustomError
 from pipeline.config.section import NotNegative, Positive, Share
 from pipeline.config.size import MANY_LOGITS, Size
 from pipeline.config.task import Task
-from pipeline.config.training import Training
+from pipeline.config.training import Forgot, Training
 from pipeline.embedding import Fitted
 from pipeline.errors import PipelineError
 from pipeline.evaluation.metrics import Metric
@@ -33,9 +33,11 @@ SOFT = (0.3, 1.0, 3.0)
 DECAYS = (0.0, 1.5, 5.0, 15.0)
 """Weight decays of the table. With one above 0 a coordinate stays below its inverse, so that what few lists say moves a
 token less, and the directions that many lists agree on are left."""
+A_LITTLE, MUCH = 0.02, 0.5
+"""Shares of what a training had learned that it forgot again."""
 FEW_EXAMPLES, FEW_STEPS = 5000, 1000
-"""With more training examples, what is learned is hardly chance; and one wants to see the losses of a training of more
-steps as they come, not those of the best of several at the end."""
+"""With more training examples, what is learned is hardly chance; and of more steps one wants to see the losses as they
+come, not those of the best of several at the end."""
 FEW_TOKENS = 40
 """Up to so many tokens, recall_at_20 tells fits hardly apart: it is 1 where no more than 20 are left to rank."""
 MOST_PAIRS = 20_000_000
@@ -155,11 +157,10 @@ class MissingTokensTraining(Training):
     bias_learning_rate: float | None = Field(None, gt=0)
     """Learning rate of the biases, which learn the tokens' popularity. Default: 0.06, or 0.1 if negatives are drawn."""
     weight_decay: NotNegative | None = None
-    """Weight decay of the table: each step shrinks it by learning rate x this. Of several values the first is tried.
-    Unless there is a `weight`, validation chooses among it and the others: with the next sharper temperature, where a
-    softer one was chosen; with the same, where the loss on validation rises again by half of what it had fallen.
-    Default: 0, and up to 5,000 training examples and 1,000 steps also 1.5, 5 and
-    15, unless negatives are drawn."""
+    """Weight decay of the table: each step shrinks it by learning rate x this. The first value is tried, and the others
+    where the loss on validation rises again: with the next sharper temperature than the chosen one, or, if by half of
+    what it had fallen, with that. One that is better by a standard error is kept; with a `weight` none is tried.
+    Default: 0, and up to 5,000 training examples and 1,000 steps also 1.5, 5 and 15, unless negatives are drawn."""
     temperature: Positive | None = None
     """The cosines are divided by it: the smaller it is, the sharper the softmax. Validation chooses among several
     values. Default: 0.1 + 1 / sqrt(N) for N training examples (the fewer, the softer), 0.3, 1 or 3; validation chooses
@@ -225,17 +226,17 @@ class MissingTokensTraining(Training):
 
     def choices(self) -> list[dict[str, Any]]:
         """One candidate for each temperature, with the first weight decay."""
-        decay = (self.weight_decay or DECAYS)[0]
+        (decay, *_) = self.weight_decay or DECAYS
         return [{"temperature": value, "weight_decay": decay} for value in self.temperature or ()]
 
-    def others(self, chosen: Mapping[str, Any], forgets: bool) -> list[dict[str, Any]]:
-        """The other weight decays, with the next sharper temperature; without one, with the same if it forgets.
-
-        Where a softer temperature was chosen, a sharper one believed chance: with a decay it does not, and tells more.
-        """
+    def others(self, chosen: Mapping[str, Any], forgot: Forgot) -> list[dict[str, Any]]:
+        """The other weight decays, with the next sharper temperature if it forgot a little, or else with the same."""
+        # a softer temperature is chosen where a sharper one believes chance: with a decay it does not, and tells more
         sharper = max((one for one in self.temperature or () if one < chosen["temperature"]), default=None)
-        decays = (self.weight_decay or ())[1:] if forgets or sharper else ()
-        return [{"temperature": sharper or chosen["temperature"], "weight_decay": value} for value in decays]
+        for temperature, share in ((sharper, A_LITTLE), (chosen["temperature"], MUCH)):
+            if any(one["temperature"] == temperature and lost > share for one, lost in forgot):
+                return [{"temperature": temperature, "weight_decay": one} for one in (self.weight_decay or ())[1:]]
+        return []
 
     @property
     def has_usual_temperatures(self) -> bool:

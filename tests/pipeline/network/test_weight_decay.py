@@ -49,13 +49,21 @@ def test_where_chance_is_believed_one_is_chosen_and_the_fit_is_better(problem: C
 
 
 @pytest.mark.parametrize(
-    ("chosen", "forgets", "temperature"), [(0.1, True, 0.1), (0.1, False, None), (0.3, False, 0.1), (1.0, True, 0.3)]
+    ("chosen", "forgot", "temperature"),
+    [
+        (0.1, {0.1: 0.6}, 0.1),
+        (0.1, {0.1: 0.4}, None),
+        (0.3, {0.1: 0.1, 0.3: 0.6}, 0.1),
+        (0.3, {0.1: 0.0, 0.3: 0.6}, 0.3),
+        (1.0, {0.1: 0.6, 0.3: 0.01, 1.0: 0.1}, None),
+    ],
 )
-def test_others_are_tried_with_the_next_sharper_temperature_or_where_the_sharpest_forgets(
-    chosen: float, forgets: bool, temperature: float | None
+def test_others_are_tried_with_the_next_sharper_temperature_if_it_forgot_a_little_or_else_with_the_same(
+    chosen: float, forgot: dict[float, float], temperature: float | None
 ) -> None:
     settings = MissingTokensTraining(temperature=(0.1, 0.3, 1.0), weight_decay=(0.0, 1.5, 5.0))
-    others = settings.others({"temperature": chosen, "weight_decay": 0.0}, forgets)
+    shares = [({"temperature": one}, share) for one, share in forgot.items()]
+    others = settings.others({"temperature": chosen, "weight_decay": 0.0}, shares)
     assert others == [{"temperature": temperature, "weight_decay": one} for one in (1.5, 5.0) if temperature]
 
 
