@@ -62,8 +62,6 @@ def _periods_asset(conf: Dataset, conf_folder: Path) -> dg.AssetsDefinition:
 
 
 def _raw_records_asset(conf: Dataset, conf_folder: Path) -> dg.AssetsDefinition:
-    by_period = {conf.source.period.column: "says in which period a row is"} if conf.source.period else {}
-
     @asset(
         conf,
         "raw_records",
@@ -97,7 +95,7 @@ def _raw_records_asset(conf: Dataset, conf_folder: Path) -> dg.AssetsDefinition:
             data_version=data_version({one: facts["content"] for one, facts in made.items()}),
             metadata={
                 "periods": f"{len(made)}, of which {len(read.keys)} were read now: {_some(read.keys)}",
-                **metadata.of_records(read.records, conf.name, {**by_period, **roles(conf)}),
+                **metadata.of_records(read.records, conf.name, roles(conf)),
             },
             check_results=checks.of_records(read.records, conf),
         )

@@ -15,7 +15,7 @@ from assets.addresses import HOST, Pages, note_servers, noted_servers
 from assets.command import instance
 from assets.home import conf_folder, dagster_home, home, require_home
 from assets.in_process import CODE, fail_lost_runs
-from assets.resources import mlflow_from_environment
+from assets.resources import MLflow, mlflow_from_environment
 from pipeline.errors import PipelineError
 from pipeline.experiment.liveness import is_gone
 from pipeline.experiment.moved_home import ARTIFACTS
@@ -36,29 +36,7 @@ def serve() -> int:
     pages = Pages.asked_for()
     mlflow = mlflow_from_environment(pages)
     mlflow.prepare()
-    # no scripts: they start what they were installed beside. -P: a user's own `pipeline.py` may lie beside conf
-    module = (sys.executable, "-P", "-m")
-    environment = {
-        **os.environ,
-        "DAGSTER_HOME": str(dagster_home()),
-        "PYTHONWARNINGS": ",".join(filter(None, (os.environ.get("PYTHONWARNINGS"), *_NOT_OURS))),
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "MLFLOW_BACKEND_STORE_URI": mlflow.tracking_uri,  # not on the command line: it may have a password
-        "MLFLOW_REGISTRY_STORE_URI": mlflow.tracking_uri,  # it would warn that it takes this one
-        "MLFLOW_ARTIFACTS_DESTINATION": (home() / ARTIFACTS).as_uri(),  # for experiments that are made on its page
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # saves three processes that nothing here uses
-    }
-    commands = {
-        pages.dagster: [
-            *(*module, "dagster", "dev", *_code()),
-            *("-h", HOST, "-p", str(pages.dagster_port), "--log-level", "warning"),
-        ]
-    }
-    if mlflow.is_local:
-        commands[pages.mlflow] = [
-            *(*module, "mlflow", "server", "--workers", "1"),
-            *("--host", HOST, "--port", str(pages.mlflow_port), "--uvicorn-opts", "--log-level warning"),
-        ]
+    environment, commands = _environment(mlflow), _commands(pages, mlflow)
     _end_what_is_left()
     if _running():  # a second daemon of Dagster would begin the same runs
         raise PipelineError(
@@ -88,6 +66,38 @@ def serve() -> int:
         return 0
     finally:
         _end(servers)
+
+
+def _environment(mlflow: MLflow) -> dict[str, str]:
+    """The environment of both servers."""
+    return {
+        **os.environ,
+        "DAGSTER_HOME": str(dagster_home()),
+        "PYTHONWARNINGS": ",".join(filter(None, (os.environ.get("PYTHONWARNINGS"), *_NOT_OURS))),
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_BACKEND_STORE_URI": mlflow.tracking_uri,  # not on the command line: it may have a password
+        "MLFLOW_REGISTRY_STORE_URI": mlflow.tracking_uri,  # it would warn that it takes this one
+        "MLFLOW_ARTIFACTS_DESTINATION": (home() / ARTIFACTS).as_uri(),  # for experiments that are made on its page
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # saves three processes that nothing here uses
+    }
+
+
+def _commands(pages: Pages, mlflow: MLflow) -> dict[str, list[str]]:
+    """The command of each server that is to be started, by its address."""
+    # no scripts: they start what they were installed beside. -P: a user's own `pipeline.py` may lie beside conf
+    module = (sys.executable, "-P", "-m")
+    commands = {
+        pages.dagster: [
+            *(*module, "dagster", "dev", *_code()),
+            *("-h", HOST, "-p", str(pages.dagster_port), "--log-level", "warning"),
+        ]
+    }
+    if mlflow.is_local:
+        commands[pages.mlflow] = [
+            *(*module, "mlflow", "server", "--workers", "1"),
+            *("--host", HOST, "--port", str(pages.mlflow_port), "--uvicorn-opts", "--log-level warning"),
+        ]
+    return commands
 
 
 def _end_what_is_left() -> None:

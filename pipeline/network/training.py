@@ -57,13 +57,16 @@ def fit_network(problem: Problem, settings: Schedule, learner: str, network: str
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(problem.conf.seed)
             among = module_of(learner).promising(problem, settings, among)
+    is_single = sum(one.get("epochs") != 0 for one in among) == 1
+    # with weights it learns what held-out tokens, which all count the same, do not tell: their loss rises anyway
+    is_unweighted = problem.training.inputs.weights is None
     losses: dict[int, list[tuple[Mapping[str, float], int]]] = {}
     forgot: list[tuple[Mapping[str, Any], float]] = []
 
     def fit(**option: Any) -> FittedNetwork:
         seen: list[tuple[Mapping[str, float], int]] = []
-        is_single = sum(one.get("epochs") != 0 for one in among) == 1 and not settings.others(option, [(option, 1.0)])
-        is_only = problem.chosen is not None or is_single
+        may_follow = is_unweighted and settings.others(option, [(option, math.inf)])
+        is_only = problem.chosen is not None or (is_single and not may_follow)
         live = watch if is_only else replace(watch, on_epoch=lambda *epoch: seen.append(epoch))
         with _folder(watch, option) as folder:
             fitted = _fit(replace(problem, watch=live), settings, learner, network, folder, **option)
@@ -72,8 +75,7 @@ def fit_network(problem: Problem, settings: Schedule, learner: str, network: str
         return fitted
 
     fitted = tuned(fit, among, problem)
-    # with weights it learns what held-out tokens, which all count the same, do not tell: their loss rises anyway
-    if problem.training.inputs.weights is None:
+    if is_unweighted:
         chosen = {name: value for name, value in fitted.chosen.items() if name != "epochs"}
         for other in (fit(**option) for option in settings.others(chosen, forgot)):
             assert problem.validation is not None

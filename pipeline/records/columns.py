@@ -17,6 +17,8 @@ def roles(conf: Dataset) -> Mapping[str, str]:
     found: dict[str, list[str]] = {}
     for column in named_columns(conf):
         found.setdefault(column.name, []).append(column.role)
+    if conf.source.period is not None:
+        found.setdefault(conf.source.period.column, []).append("says in which period a row is")
     numbers = {number_column(one.column): f"the numbers that {one.column} says" for one in conf.numbers()}
     times = {time_column(name): f"the times that {name} says" for name in (conf.split.time,) if name}
     return numbers | times | {name: "; ".join(parts) for name, parts in found.items()}

@@ -157,9 +157,9 @@ class MissingTokensTraining(Training):
     bias_learning_rate: float | None = Field(None, gt=0)
     """Learning rate of the biases, which learn the tokens' popularity. Default: 0.06, or 0.1 if negatives are drawn."""
     weight_decay: NotNegative | None = None
-    """Weight decay of the table: each step shrinks it by learning rate x this. The first value is tried, and the others
-    where the loss on validation rises again: with the next sharper temperature than the chosen one, or, if by half of
-    what it had fallen, with that. One that is better by a standard error is kept; with a `weight` none is tried.
+    """Weight decay of the table: each step shrinks it by learning rate x this. The first value is tried. Where the loss
+    on validation rises again at the next sharper temperature than the chosen one, or by half of what it had fallen at
+    the chosen one, the others are tried there, unless there is a `weight`; one is kept if better by a standard error.
     Default: 0, and up to 5,000 training examples and 1,000 steps also 1.5, 5 and 15, unless negatives are drawn."""
     temperature: Positive | None = None
     """The cosines are divided by it: the smaller it is, the sharper the softmax. Validation chooses among several
@@ -226,8 +226,8 @@ class MissingTokensTraining(Training):
 
     def choices(self) -> list[dict[str, Any]]:
         """One candidate for each temperature, with the first weight decay."""
-        (decay, *_) = self.weight_decay or DECAYS
-        return [{"temperature": value, "weight_decay": decay} for value in self.temperature or ()]
+        decays, temperatures = self.weight_decay or DECAYS, self.temperature or ()
+        return [{"temperature": value, "weight_decay": decays[0]} for value in temperatures]
 
     def others(self, chosen: Mapping[str, Any], forgot: Forgot) -> list[dict[str, Any]]:
         """The other weight decays, with the next sharper temperature if it forgot a little, or else with the same."""
