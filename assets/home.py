@@ -19,12 +19,18 @@ TRACKING = "MLFLOW_TRACKING_URI"
 """The variable with the address of MLflow's runs: of a server, or of a database."""
 DAGSTER_STORAGE = "DAGSTER_STORAGE_URI"
 """The variable with the address of a PostgreSQL database for Dagster's runs and schedules."""
-_DAGSTER_YAML = """\
+_EARLIER = """\
 # Written by Embedding Pipeline where there was no dagster.yaml; yours to change.
 telemetry:
   enabled: false
 nux:
   enabled: false
+"""
+"""What earlier versions wrote."""
+# The terminal shows what the assets say, and errors; the engine's own events, which are DEBUG, stay in Dagster's log.
+_DAGSTER_YAML = f"""\
+{_EARLIER}python_logs:
+  python_log_level: INFO
 """
 _IN_POSTGRESQL = f"""\
 storage:
@@ -114,7 +120,7 @@ def store() -> Store | None:
 
 
 def dagster_home() -> Path:
-    """Dagster's own folder in the home, made if it is missing, with telemetry switched off.
+    """Dagster's own folder in the home, made if it is missing, with settings such as no telemetry.
 
     Raises:
         PipelineError: the environment names a database for Dagster, and a `dagster.yaml` of the user's own does not.
@@ -124,7 +130,7 @@ def dagster_home() -> Path:
     settings = folder / "dagster.yaml"
     wanted = _DAGSTER_YAML + (_IN_POSTGRESQL if os.environ.get(DAGSTER_STORAGE) else "")
     written = settings.read_text() if settings.exists() else None
-    if written in (None, _DAGSTER_YAML, _DAGSTER_YAML + _IN_POSTGRESQL):
+    if written is None or written.removesuffix(_IN_POSTGRESQL) in (_EARLIER, _DAGSTER_YAML):
         if written != wanted:
             new = settings.with_name(f".{settings.name}.{uuid4().hex}")  # Dagster never sees half of it
             new.write_text(wanted)

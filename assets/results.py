@@ -58,7 +58,7 @@ def comparison_asset(conf: Dataset) -> dg.AssetsDefinition:
             table = Comparison.of(fits, size, conf.task.resolved(size), scores, conf.weight, split)
             share_view(tracker, table)
             tracker.tell(answer(table))
-        context.log.info(f"{conf.name}:\n{tables.text(table)}")
+        context.log.info(tables.text(table))
         return dg.MaterializeResult(
             value=table,
             data_version=data_version([fit.run_id for fit in fits]),

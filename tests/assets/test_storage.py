@@ -68,6 +68,10 @@ def test_folders_come_from_the_environment_or_stand_beside_the_code(
     assert (home(), conf_folder()) == (tmp_path / "h", tmp_path / "c")
     settings = dagster_home() / "dagster.yaml"
     assert "telemetry:\n  enabled: false" in settings.read_text()
+    written = settings.read_text()
+    settings.write_text(written.partition("python_logs")[0])  # as an earlier version wrote it
+    dagster_home()
+    assert settings.read_text() == written
     settings.write_text("# mine\n")
     dagster_home()
     assert settings.read_text() == "# mine\n"
