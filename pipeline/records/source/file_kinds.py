@@ -2,8 +2,13 @@
 
 import json
 import re
+from pathlib import Path
+from zipfile import ZipFile
 
 from pipeline.config.records import Format
+
+_OF_FILE_MANAGERS = {".DS_Store", "Thumbs.db", "desktop.ini"}
+"""Files that macOS and Windows keep in each folder that has been looked at."""
 
 _DATABASE = "a database: say `source.database` and `source.query` instead of `source.path`"
 _OTHER = "which is not read here: write it as Parquet or CSV first"
@@ -99,6 +104,12 @@ def is_object(line: bytes) -> bool:
         return isinstance(json.loads(line), dict)
     except (ValueError, RecursionError):
         return False
+
+
+def members(archive: ZipFile) -> list[str]:
+    """The names of an archive's files, without those that a file manager adds for itself."""
+    names = [one.filename for one in archive.infolist() if not one.is_dir()]
+    return [name for name in names if not (name.startswith("__MACOSX/") or Path(name).name in _OF_FILE_MANAGERS)]
 
 
 def archive_kind(members: list[str]) -> str | None:

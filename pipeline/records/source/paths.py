@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pipeline.config.records import FORMATS, Source
 from pipeline.errors import PipelineError
+from pipeline.records.source.file_kinds import members
 from pipeline.records.source.object_stores import addresses
 from pipeline.secrets import UnknownVariableError, expanded, masked
 
@@ -104,7 +105,7 @@ def _of_archive(path: str) -> str | None:
     names: list[str] = []
     if path.lower().endswith(".zip"):
         with suppress(OSError, zipfile.BadZipFile), zipfile.ZipFile(path) as archive:
-            names = [one.filename for one in archive.infolist() if not one.is_dir()]
+            names = members(archive)
     formats = {of_ending(name) for name in names}
     return formats.pop() if len(formats) == 1 else None
 

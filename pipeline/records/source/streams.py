@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 
 from pipeline.errors import PipelineError, first_line
-from pipeline.records.source.file_kinds import archive_kind
+from pipeline.records.source.file_kinds import archive_kind, members
 
 BLOCK = 2**23
 """Bytes of a block, about; a longer line makes a longer block."""
@@ -138,7 +138,7 @@ class TextFile:
         return opened[kind](raw) if kind else raw
 
     def _member(self, archive: zipfile.ZipFile) -> Any:
-        names = [one.filename for one in archive.infolist() if not one.is_dir()]
+        names = members(archive)
         if self.member is None and (kind := archive_kind(names)) is not None:
             raise PipelineError(f"{self.name}: {kind}.")
         found = [name for name in names if self.member is None or fnmatch(name, self.member)]

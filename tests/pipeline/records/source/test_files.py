@@ -75,6 +75,16 @@ def test_a_zip_archive_tells_the_format_by_the_names_in_it(read: Callable[..., p
         read(path="odd.zip")
 
 
+def test_what_a_file_manager_adds_to_an_archive_is_none_of_its_files(
+    read: Callable[..., pl.DataFrame], folder: Path
+) -> None:
+    with zipfile.ZipFile(folder / "finder.zip", "w") as archive:
+        archive.writestr("sales/r.csv", RECORDS.write_csv())
+        for added in ("sales/.DS_Store", "__MACOSX/sales/._r.csv", "sales/Thumbs.db"):
+            archive.writestr(added, b"\0\5\x16\7")
+    assert read(path="finder.zip").equals(RECORDS)
+
+
 def test_lines_before_the_first_record_may_tell_about_the_file(read: Callable[..., pl.DataFrame], folder: Path) -> None:
     (folder / "r.txt").write_text("# made today\n# by hand\nuser\tmovie\ttitle\n1\t#7\ta\n#2\t8\tb\n")
     found = read(path="r.txt", comment="#")
