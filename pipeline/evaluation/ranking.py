@@ -26,23 +26,30 @@ _GROUP = 128
 """Tokens whose maximum stands for them while the first of a ranking are sought."""
 
 
+def decay_of(fitted: Fitted) -> float:
+    """What the tokens of each time count of what those of the next one do, in lists that a fit scores; 1: as much."""
+    return float(getattr(fitted, "decay", 1.0))
+
+
 def hits_of(fitted: Fitted, rows: ExampleSet) -> tuple[Array, Array]:
     """Whether each of the first K <= FIRST tokens was held out (N, K), and how many tokens were held out (N,).
 
     `<unknown>` is ranked nowhere and held out nowhere: it names none of the many tokens that it stands for.
     """
     n, v = rows.labels.shape
+    lists = rows.inputs.recent(decay_of(fitted))
     k = min(FIRST + (rows.unknown >= 0), v)
     factors = factors_of(fitted) if v > MANY_TOKENS else None
     if factors is not None:
-        top = _first_of_products(factors, rows.inputs[:], k)
+        top = _first_of_products(factors, lists[:], k)
         hits = _hits(top.tokens, np.isfinite(top.scores), rows.labels[:], rows.unknown)
     else:
         hits = np.zeros((n, k - (rows.unknown >= 0)), bool)
         block = rows_at_once(v)
         for start in range(0, n, block):
             some = slice(start, min(start + block, n))
-            scores, inputs = fitted.score(rows.inputs[some], rows.dense[some]), rows.inputs[some]
+            inputs = lists[some]
+            scores = fitted.score(inputs, rows.dense[some])
             scores[np.repeat(np.arange(len(scores)), np.diff(inputs.indptr)), inputs.indices] = -np.inf
             tokens = first(scores, k)
             is_there = np.isfinite(np.take_along_axis(scores, tokens, axis=1))

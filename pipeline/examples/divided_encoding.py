@@ -8,16 +8,18 @@ import numpy.typing as npt
 import polars as pl
 
 from pipeline.cluster.connection import connected
-from pipeline.cluster.tasks import get, start
+from pipeline.cluster.tasks import each, get, start
 from pipeline.config.dataset import Dataset
 from pipeline.examples.encoding import examples_of, fold_in, refuse, whole
+from pipeline.examples.recency import times_in
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.records.csr_keys import Bucket, CsrKeys
 from pipeline.records.divided_keys import shelves_of
 from pipeline.records.divided_pairs import DividedPairs
 from pipeline.records.divided_time_split import split_pairs
+from pipeline.records.growing import Growing
 from pipeline.records.ingest import Records
-from pipeline.records.splitting import assign
+from pipeline.records.splitting import Assignment, assign
 from pipeline.schemas import PARTS
 from pipeline.vocabulary.vocabulary import Vocabulary
 
@@ -52,10 +54,26 @@ def encode_pairs(
     n_parts = len(PARTS) if assignment.by_token else 1
     csr = CsrKeys.of(len(assignment.examples), len(vocabulary), n_parts, n_pairs)
     shelves, n_unknown = shelves_of(pairs, csr, assignment.row, index, None, has_parts=assignment.by_token)
+    times = _times(pairs, assignment, index)
     del pairs  # the cluster needs the room
     matrix = whole(_finished(shelves, conf, conf.task.predicts_tokens and not assignment.by_token))
     counts = {"pairs": n_pairs, "unknown_tokens": n_unknown}
-    return examples_of(matrix, records.frame, vocabulary, conf, assignment, counts)
+    return examples_of(matrix, times, records.frame, vocabulary, conf, assignment, counts)
+
+
+def _times(pairs: DividedPairs, assignment: Assignment, index: Array) -> Array:
+    """The times of the pairs, as `recency.times_of` finds them."""
+    found = Growing(np.uint32)
+    if assignment.by_token and assignment.divided is not None:
+        csr = CsrKeys.of(len(assignment.examples), int(index.max()) + 1, 1, pairs.n_pairs, least=True)
+        shelves, _ = shelves_of(pairs, csr, assignment.row, index, None, weights="time")
+        for times in each(_times_of, ((shelf,) for shelf in shelves)):
+            found.append(times)
+    return found.array()
+
+
+def _times_of(shelf: list[Bucket]) -> Array:
+    return np.concatenate([times_in(bucket) for bucket in shelf])
 
 
 def _finished(shelves: list[Any], conf: Dataset, folds_in: bool) -> Iterator[Bucket]:

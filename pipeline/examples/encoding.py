@@ -9,6 +9,7 @@ import polars as pl
 
 from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError
+from pipeline.examples.recency import times_of
 from pipeline.examples.sparse_examples import TEST, TRAIN, SparseExamples
 from pipeline.examples.weight_scale import UNWEIGHTED, WeightScale
 from pipeline.records.csr_builder import CsrBuilder
@@ -61,9 +62,9 @@ def encode(
 
         buckets = side_by_side(finished, ((bucket, random.random(len(bucket.indices))) for bucket in builder))
         matrix = whole(buckets)
-    return examples_of(
-        matrix, records, vocabulary, conf, assignment, {"pairs": len(table), "unknown_tokens": n_unknown}
-    )
+    times = times_of(table, assignment, vocabulary.encode(table.tokens["token"]), len(vocabulary))
+    counts = {"pairs": len(table), "unknown_tokens": n_unknown}
+    return examples_of(matrix, times, records, vocabulary, conf, assignment, counts)
 
 
 def whole(buckets: Iterable[Bucket]) -> Bucket:
@@ -97,6 +98,7 @@ def encode_records(records: Records, counted: Counted, conf: Dataset) -> SparseE
 
 def examples_of(
     matrix: Bucket,
+    times: Array,
     records: pl.LazyFrame,
     vocabulary: Vocabulary,
     conf: Dataset,
@@ -107,6 +109,7 @@ def examples_of(
 
     Args:
         matrix: with float64 weights, or an empty array of them.
+        times: of its pairs; see `recency`.
         records: the raw records.
         vocabulary: that of the columns.
         conf: the dataset.
@@ -124,6 +127,7 @@ def examples_of(
         dense=beside.dense,
         target=beside.target,
         frame=assignment.examples,
+        times=times,
         about={
             "vocabulary": vocabulary.fingerprint,
             "size": len(vocabulary),

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import polars as pl
 from scipy import sparse
 
+from pipeline.examples.recency import ages_of, decayed
 from pipeline.records.memory_mapped import reference, referred
 
 Array = npt.NDArray[Any]
@@ -26,7 +27,8 @@ class TokenLists(NamedTuple):
 
     tokens: Array  # (T,) int32
     lengths: Array  # (B,) how many tokens each list has
-    weights: Array | None = None  # (T,) float32, what each token counts; None: all count the same
+    weights: Array | None = None  # (T,) what each token counts; None: all count the same
+    ages: Array | None = None  # (T,) how many times of its list came after, see `recency`; None: lists have no order
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,9 @@ class SparseRows:
     wanted: Array  # for each part, whether its pairs belong to the view
     size: int  # V
     weights: Array | None = None  # (P,) float32, what each pair counts; None: all count the same
+    times: Array | None = None  # (P,) uint32, the time of each pair, see `recency`; None: the rows have no order
+    decay: float = 1.0
+    """What the tokens of each time count of what those of the next one do."""
 
     @classmethod
     def of(cls, matrix: sparse.csr_matrix) -> Self:
@@ -103,7 +108,7 @@ class SparseRows:
         return self._matrix(data, indices, indptr)
 
     def __getitem__(self, chosen: slice | Sequence[int] | Array) -> sparse.csr_matrix:
-        tokens, lengths, weights = self.lists(chosen)
+        tokens, lengths, weights, _ = self.lists(chosen)
         data = np.ones(len(tokens)) if weights is None else weights.astype(np.float64)
         return self._matrix(data, tokens, np.append(0, np.cumsum(lengths)))
 
@@ -114,6 +119,10 @@ class SparseRows:
     def cut(self, some: slice | Array) -> Self:
         """A view of some of these rows, by a slice or by their numbers; they stay on disk."""
         return replace(self, rows=self.rows[some])
+
+    def recent(self, decay: float) -> Self:
+        """The rows with later tokens counting more: those of each time `decay` times as much as those of the next."""
+        return replace(self, decay=decay)
 
     def __getstate__(self) -> dict[str, Any]:
         """State for another process on this machine: it maps the same files instead of copying them."""
@@ -141,11 +150,17 @@ class SparseRows:
         ends = np.cumsum(lengths)
         places = np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - (ends - lengths), lengths)
         tokens, weights = self.indices[places], None if self.weights is None else self.weights[places]
-        if self.parts is None:
-            return TokenLists(tokens, lengths, weights)
-        kept = self.wanted[self.parts[places]]
-        lengths = np.bincount(np.repeat(np.arange(len(rows)), lengths)[kept], minlength=len(rows))
-        return TokenLists(tokens[kept], lengths, None if weights is None else weights[kept])
+        ages = None if self.times is None else self.times[places]
+        if self.parts is not None:
+            kept = self.wanted[self.parts[places]]
+            lengths = np.bincount(np.repeat(np.arange(len(rows)), lengths)[kept], minlength=len(rows))
+            tokens = tokens[kept]
+            weights, ages = (None if one is None else one[kept] for one in (weights, ages))
+        if ages is not None:
+            ages = ages_of(ages, lengths)
+            if self.decay < 1:
+                weights = decayed(ages, lengths, self.decay) * (1 if weights is None else weights)
+        return TokenLists(tokens, lengths, weights, ages)
 
 
 @dataclass(frozen=True)

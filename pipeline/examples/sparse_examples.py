@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -30,7 +30,7 @@ TRAIN, VALIDATION, TEST = range(3)
 HELD_OUT: tuple[Part, Part] = ("validation", "test")
 BORROWED, FEWEST = 0.1, 10
 """The share of the training examples, and the fewest of them, that validate where no others do."""
-_ARRAYS = ("indptr", "indices", "counts", "parts", "weights", "dense", "target")
+_ARRAYS = ("indptr", "indices", "counts", "parts", "weights", "dense", "target", "times")
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,8 @@ class SparseExamples:
     about: Mapping[str, Any]
     """vocabulary (fingerprint), size V, dense and classes (names), by_token, folds, divided, weight (its column), the
     `WeightScale.facts`, pairs, unknown_tokens, unknown (the integer of `<unknown>`, or -1)."""
+    times: Array = field(default_factory=lambda: np.empty(0, np.uint32))
+    """(P,) uint32: the time of the token in the example, see `recency`; empty where time does not split tokens."""
 
     def __len__(self) -> int:
         return self.frame.height
@@ -220,7 +222,8 @@ class SparseExamples:
         wanted = np.isin(np.arange(len(PARTS)), [] if parts is None else list(parts))
         of_pairs = None if parts is None else self.parts
         weights = self.weights if len(self.weights) else None
-        return SparseRows(rows, self.indptr, self.indices, of_pairs, wanted, self.about["size"], weights)
+        times = self.times if len(self.times) else None
+        return SparseRows(rows, self.indptr, self.indices, of_pairs, wanted, self.about["size"], weights, times)
 
     def save(self, folder: Path) -> None:
         """Write one `.npy` file per array, `examples.parquet` and `about.json`."""

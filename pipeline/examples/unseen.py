@@ -10,6 +10,7 @@ from scipy import sparse
 
 from pipeline.config.dataset import Dataset
 from pipeline.config.records import Split
+from pipeline.examples.recency import counted
 from pipeline.examples.weight_scale import WeightScale
 from pipeline.records.pair_table import NO_RECORD, PairTable
 from pipeline.records.pairs import pair_table
@@ -39,7 +40,9 @@ def without_answers(conf: Dataset) -> Dataset:
     return conf.undescribed().model_copy(update={"task": conf.task.unanswered(), "split": Split()})
 
 
-def unseen(records: pl.LazyFrame, vocabulary: Vocabulary, conf: Dataset, scale: WeightScale) -> Unseen:
+def unseen(
+    records: pl.LazyFrame, vocabulary: Vocabulary, conf: Dataset, scale: WeightScale, decay: float = 1.0
+) -> Unseen:
     """Encode records.
 
     Args:
@@ -47,6 +50,7 @@ def unseen(records: pl.LazyFrame, vocabulary: Vocabulary, conf: Dataset, scale: 
         vocabulary: known already.
         conf: settings that `without_answers` gave.
         scale: that of the examples that were learned from, so that an example is the same whatever else is in its file.
+        decay: what each token of an example counts of what the next one does, in the order of the records.
 
     Raises:
         PipelineError: the rows of one example disagree in a dense feature.
@@ -56,13 +60,13 @@ def unseen(records: pl.LazyFrame, vocabulary: Vocabulary, conf: Dataset, scale: 
     row = np.full(len(table.first), -1, np.int64)
     row[numbers] = np.arange(len(numbers))
     ids = table.ids.gather(numbers)
-    inputs, unknown = _encoded(table, row, len(numbers), vocabulary, scale)
+    inputs, unknown = _encoded(table, row, len(numbers), vocabulary, scale, decay)
     beside = conf.task.beside(with_example(records, conf), ids, conf.file)
     return Unseen(ids, inputs, beside.dense, unknown)
 
 
 def _encoded(
-    table: PairTable, row: Array, n: int, vocabulary: Vocabulary, scale: WeightScale
+    table: PairTable, row: Array, n: int, vocabulary: Vocabulary, scale: WeightScale, decay: float
 ) -> tuple[sparse.csr_matrix, list[list[str]]]:
     index = vocabulary.encode(table.tokens["token"])
     example, token = row[np.asarray(table.example)], np.asarray(table.token)
@@ -74,7 +78,8 @@ def _encoded(
     if len(table.weight):
         inputs.data = scale.counts(inputs.data)
     else:
-        inputs.data[:] = 1.0
+        _, first = np.unique(example[known] * v + place[known], return_index=True)  # in the order of the matrix
+        inputs.data = counted(np.diff(inputs.indptr), first, decay)
     texts = table.tokens["token"].gather(token[~known]).to_list()
     unknown: list[list[str]] = [[] for _ in range(n)]
     for at, text in zip(example[~known], texts, strict=True):

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -14,6 +14,7 @@ from scipy import sparse
 from pipeline.cluster import tasks
 from pipeline.embedding import Embedding
 from pipeline.errors import PipelineError
+from pipeline.evaluation.ranking import decay_of
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.examples.weight_scale import UNWEIGHTED, WeightScale
 from pipeline.inference.best_tokens import Best
@@ -80,14 +81,18 @@ def recommend_each(
         raise PipelineError(f"{model.facts['name']}: its model predicts no tokens.")
     vocabulary.require(examples.about["vocabulary"], "the sparse examples")
     to_own, rows = _to_own(model.embedding, vocabulary), examples.everything()
-    scales = own_scales(model, examples)
+    scales, decay = own_scales(model, examples), decay_of(model.fitted)
+    ordered = replace(rows.inputs, weights=None).recent(decay)  # what has learned an order has learned no weights
     folder.mkdir(parents=True)
 
     def lists() -> Iterator[Lists]:
         said = time.monotonic()
         for start in range(0, len(rows), AT_ONCE):
             some = slice(start, start + AT_ONCE)
-            yield rows.ids[some], in_own(rows.inputs[some], to_own, scales)
+            if decay < 1:
+                yield rows.ids[some], ordered[some] if to_own is None else sparse.csr_matrix(ordered[some] @ to_own)
+            else:
+                yield rows.ids[some], in_own(rows.inputs[some], to_own, scales)
             if time.monotonic() - said > SAID_EVERY:
                 said = time.monotonic()
                 log.info(f"{model.facts['name']}: recommendations for {start + AT_ONCE:,} of {len(rows):,} examples")

@@ -12,6 +12,7 @@ import polars as pl
 from pipeline.config.dataset import Dataset
 from pipeline.config.records import Source
 from pipeline.errors import PipelineError, nearest
+from pipeline.evaluation.ranking import decay_of
 from pipeline.examples.unseen import Unseen, unseen, without_answers
 from pipeline.examples.weight_scale import WeightScale
 from pipeline.inference.bulk import Lists, recommended, write_batches
@@ -57,7 +58,8 @@ def score_file(
     For a number or a class, each record is followed by its prediction; if conf says which rows are one example, there
     is a row for each example. For missing tokens there are `inference.top` rows for each example. A column of numbers
     that the file lacks counts as one without a value, as in a request: of a dense feature all values are missing, and
-    without a weight tokens count as much as they did on average.
+    without a weight tokens count as much as they did on average. Where the order of lists was learned, tokens come in
+    that of the file.
 
     Args:
         model: answers.
@@ -131,7 +133,7 @@ def _without(conf: Dataset, columns: Container[str]) -> Dataset:
 def _encoded(model: Model, records: pl.LazyFrame) -> Unseen:
     """The examples of a file."""
     vocabulary, conf = model.fitted.embedding.vocabulary, without_answers(model.conf)
-    return unseen(records, vocabulary, conf, WeightScale.of(model.facts))
+    return unseen(records, vocabulary, conf, WeightScale.of(model.facts), decay_of(model.fitted))
 
 
 def _lists(model: Recommender, records: pl.LazyFrame, unknown: list[int]) -> Iterator[Lists]:

@@ -15,6 +15,8 @@ from scipy import sparse
 
 from pipeline.embedding import factors_of
 from pipeline.errors import PipelineError, first_line
+from pipeline.evaluation.ranking import decay_of
+from pipeline.examples.recency import counted
 from pipeline.inference.best_tokens import Best, BestTokens, ProductIndex, recall
 from pipeline.inference.known_tokens import Unknown
 from pipeline.inference.model import Model
@@ -83,7 +85,8 @@ class Recommender(Model):
         """The k tokens that are most probably missing from a list; those in it are never among them.
 
         Args:
-            tokens: the list, as tokens or labels. Of an empty list, the answer is what is popular.
+            tokens: the list, as tokens or labels, in its order if it has one, the latest last. Of an empty list, the
+                answer is what is popular.
             k: how many.
             exclude: tokens or labels that are left out.
             where: a condition in SQL on `token`, `label`, `count` and the columns that describe tokens, such as
@@ -127,18 +130,19 @@ class Recommender(Model):
 
     def encoded(self, lists: Sequence[Sequence[str]]) -> tuple[sparse.csr_matrix, list[list[Unknown]]]:
         """Lists of tokens or labels as rows (N, V), and the texts of each list that are no token."""
-        lengths = [len(one) for one in lists]
         given = [text for one in lists for text in one]
-        found, ends = self.known.find(given), np.append(0, np.cumsum(lengths))
-        unknown, rows = [], []
+        found, ends = self.known.find(given), np.append(0, np.cumsum([len(one) for one in lists]))
+        unknown, rows, moments = [], [], []
         for start, stop in pairwise(ends):
             places = found[start:stop]
             unknown.append(self.known.unknown(given[start:stop], places) if (places < 0).any() else [])
-            rows.append(np.unique(places[places >= 0]).astype(np.int32))
+            tokens, first = np.unique(places[places >= 0], return_index=True)
+            rows.append(tokens.astype(np.int32))
+            moments.append(first)
+        indices, came = (np.concatenate([np.empty(0, np.int32), *of_each]) for of_each in (rows, moments))
         indptr = np.append(0, np.cumsum([len(row) for row in rows]))
-        indices = np.concatenate([np.empty(0, np.int32), *rows])
-        shape = (len(lists), len(self.embedding.vocabulary))
-        return sparse.csr_matrix((np.ones(len(indices)), indices, indptr), shape=shape), unknown
+        counts = counted(np.diff(indptr), came, decay_of(self.fitted))
+        return sparse.csr_matrix((counts, indices, indptr), (len(lists), len(self.embedding.vocabulary))), unknown
 
     def answers(self, rows: Rows, options: Mapping[str, Any]) -> list[dict[str, Any]]:
         """For each row its `recommendations`, the best first, and in `unknown` the texts that are no token."""
@@ -215,10 +219,10 @@ class Recommender(Model):
         if len(given) > _EXPLAINED_BY:  # only those that lie nearest to what is recommended are looked at
             near = np.max(self._unit[given] @ self._unit[tokens].T, axis=1)
             given = np.sort(given[np.argsort(-near, kind="stable")[:_EXPLAINED_BY]])
-        rows = [inputs.indices[inputs.indices != token] for token in given]
-        indptr = np.append(0, np.cumsum([len(row) for row in rows]))
+        others = [np.flatnonzero(inputs.indices != token) for token in given]
+        rows, indptr = np.concatenate(others), np.append(0, np.cumsum([len(row) for row in others]))
         shape = (len(given), inputs.shape[1])
-        without = sparse.csr_matrix((np.ones(indptr[-1]), np.concatenate(rows), indptr), shape=shape)
+        without = sparse.csr_matrix((inputs.data[rows], inputs.indices[rows], indptr), shape=shape)
         pulls = scores - self._scores(without, tokens)  # (given, tokens)
         order = np.argsort(-pulls, axis=0, kind="stable")[:_PULLS]
         named = self.embedding.vocabulary.tokens[given].select("token", "label").rows(named=True)

@@ -31,6 +31,7 @@ class Lists(NamedTuple):
     token counts in each (T,)."""
     host_offsets: Array | None = None
     """(B,) the offsets in the processor's memory, where the lists are on another device."""
+    ages: Tensor | None = None  # (T,) int64, how many times of its list came after; None: lists have no order
 
     @classmethod
     def of(cls, matrix: sparse.csr_matrix) -> "Lists":
@@ -39,12 +40,15 @@ class Lists(NamedTuple):
         return cls.after_each_other(matrix.indices, np.diff(matrix.indptr), weights)
 
     @classmethod
-    def after_each_other(cls, tokens: Array, lengths: Array, weights: Array | None = None) -> "Lists":
-        """Lists of these lengths (B,), whose tokens (T,) follow each other; with the weights (T,) of the tokens."""
+    def after_each_other(
+        cls, tokens: Array, lengths: Array, weights: Array | None = None, ages: Array | None = None
+    ) -> "Lists":
+        """Lists of these lengths (B,), whose tokens (T,) follow each other; with the tokens' weights and ages (T,)."""
         of_each = torch.from_numpy(lengths.astype(np.int64))
         rows = torch.repeat_interleave(torch.arange(len(of_each)), of_each)
         counts = None if weights is None else torch.from_numpy(np.asarray(weights, np.float64))
-        return cls(torch.from_numpy(tokens.astype(np.int64)), of_each.cumsum(0) - of_each, rows, counts)
+        found = cls(torch.from_numpy(tokens.astype(np.int64)), of_each.cumsum(0) - of_each, rows, counts)
+        return found if ages is None else found._replace(ages=torch.from_numpy(ages))
 
     def grouped(self, size: int) -> "Lists":
         """The same lists with `by_token`, for tokens 0..size-1: sums over few tokens then have a fast gradient."""
@@ -94,7 +98,8 @@ class Lists(NamedTuple):
         )
         weights = None if self.weights is None else moved(self.weights, device)
         tokens, offsets, rows = (moved(one, device) for one in (self.tokens, self.offsets, self.rows))
-        return Lists(tokens, offsets, rows, weights, by_token, self.offsets.numpy())
+        ages = None if self.ages is None else moved(self.ages, device)
+        return Lists(tokens, offsets, rows, weights, by_token, self.offsets.numpy(), ages)
 
     def keep(self, kept: Tensor) -> "Lists":
         """The lists with only the tokens that `kept` (T,) marks."""

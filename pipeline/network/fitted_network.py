@@ -44,6 +44,11 @@ class FittedNetwork:
     device: str = "cpu"
     """Where its products are made; a fit that is restored makes them on the processor."""
 
+    @property
+    def decay(self) -> float:
+        """What the tokens of each time count of what those of the next one do, in the lists that it scores."""
+        return float(1 / (1 + np.exp(-self.weights["decay_logit"]))) if "decay_logit" in self.weights else 1.0
+
     @cached_property
     def _scorer(self) -> Scorer:
         scorer: Scorer = import_module(self.network).scorer(self.weights, self.task)

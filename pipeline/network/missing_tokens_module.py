@@ -1,4 +1,4 @@
-"""How missing tokens are learned: where the network starts, its loss and its optimiser."""
+"""How missing tokens are learned: what goes in at a step and what is predicted, the loss and the optimiser."""
 
 import math
 from collections.abc import Mapping
@@ -8,29 +8,29 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy import sparse
 from torch import Tensor, nn
 
 from pipeline.accelerators import device_of
-from pipeline.baselines.principal_components import principal_components
 from pipeline.embedding import Problem
-from pipeline.examples.example_set import ExampleSet, SparseRows
 from pipeline.network.batches import Batches, Lists
 from pipeline.network.divided_start import divided_start
 from pipeline.network.divided_table import Exchange, divided
 from pipeline.network.layers import tensor
 from pipeline.network.losses import softmax_loss
-from pipeline.network.missing_tokens_network import MissingTokensNetwork, network_of
+from pipeline.network.missing_tokens_network import OF_ORDER, MissingTokensNetwork, network_of
+from pipeline.network.missing_tokens_start import ROUGHLY, missing_tokens_network
 from pipeline.network.modules import Prepared, Recipe, TaskModule, sets_of
+from pipeline.network.parts_of_lists import samples_a_list, share_of, what_came_next
 from pipeline.network.sampled_softmax import NegativeSampler, RowWiseAdagrad, Touched, among, renumbered
 from pipeline.network.temperatures import DIMENSIONS, losses_at_start, worth_trying
-from pipeline.tasks.missing_tokens import MOST_PAIRS, MissingTokensTraining
+from pipeline.tasks.missing_tokens import MissingTokensTraining
 
 Array = npt.NDArray[Any]
 
-ROUGHLY = 0.05
-"""Tolerance of the randomised PCA: a start need not be exact."""
-ROWS_AT_ONCE = 2**16
+ORDERED = "ordered"
+"""What says among a candidate's settings that it learns the order of lists."""
+DECAY_RATE = 0.05
+"""Learning rate of the logit of the decay."""
 
 
 class MissingTokensModule(TaskModule):
@@ -45,6 +45,8 @@ class MissingTokensModule(TaskModule):
         super().__init__(network, settings, steps)
         self.proposal = NegativeSampler(torch.from_numpy(counts)) if settings.negatives else None
         self.touched = Touched(len(counts))
+        self.most = math.inf
+        """The most samples of a list in an epoch, where the network learns what came next."""
 
     @classmethod
     def prepared(
@@ -54,6 +56,7 @@ class MissingTokensModule(TaskModule):
         assert isinstance(settings, MissingTokensTraining)
         assert problem.dimension is not None
         training, conf = problem.training, problem.conf
+        kept = kept if ORDERED in option else {name: one for name, one in kept.items() if name not in OF_ORDER}
         network = (
             network_of(kept, settings.dropout, sparse=bool(settings.negatives))
             if kept
@@ -67,8 +70,21 @@ class MissingTokensModule(TaskModule):
                 device_of(settings, getattr(torch, conf.dtype)),
             )
         )
+        if ORDERED in option and network.step is None:
+            network.follow_order()
         settings = settings.model_copy(update={"weight_decay": (option["weight_decay"],)})
-        return Prepared(cls(network, settings, steps, training.inputs.counts), sets_of(problem), {})
+        module = cls(network, settings, steps, training.inputs.counts)
+        module.most = samples_a_list(training.inputs, settings.max_epochs or 1)
+        return Prepared(module, sets_of(problem), {})
+
+    @classmethod
+    def in_order(cls, problem: Problem, settings: Any) -> list[dict[str, Any]]:
+        """Candidates that learn what came next, at the two sharpest temperatures; none where nothing has an order."""
+        rows, validation = problem.training.inputs, problem.validation
+        has_order = rows.times is not None and rows.weights is None and not settings.negatives
+        if not has_order or problem.start or validation is None or not len(validation):
+            return []
+        return [one | {ORDERED: 1} for one in sorted(settings.choices(), key=lambda one: one["temperature"])[:2]]
 
     @classmethod
     def promising(cls, problem: Problem, settings: Any, among: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -78,6 +94,8 @@ class MissingTokensModule(TaskModule):
         """
         assert isinstance(settings, MissingTokensTraining)
         assert problem.dimension is not None
+        if "step" in (problem.start or {}) and problem.training.inputs.times is not None:
+            return [one | {ORDERED: 1} for one in among]  # it goes on as it began
         validation, counts = problem.validation, np.maximum(problem.training.inputs.counts, 1)
         if not settings.has_usual_temperatures:
             return among
@@ -139,10 +157,13 @@ class MissingTokensModule(TaskModule):
         whole: Lists = batch["inputs"]
         inputs, labels = whole, whole if self.training else batch["labels"]
         excluded = None if self.training else inputs
-        if settings.decoupled:
+        if self.network.step is not None:
+            inputs, labels = what_came_next(whole, self.most) if self.training else (inputs, labels)
+            excluded = inputs.joined(labels) if settings.decoupled else inputs
+        elif settings.decoupled:
             excluded = whole if self.training else inputs.joined(labels)
-        if self.training and settings.input_share != (1.0, 1.0):
-            inputs = whole.keep(_share_of(whole, *settings.input_share))
+        if self.training and self.network.step is None and settings.input_share != (1.0, 1.0):
+            inputs = whole.keep(share_of(whole, *settings.input_share))
         plan: dict[str, Any] = {"touched": None, "drawn": None}
         if self.proposal is not None:
             assert settings.negatives
@@ -164,7 +185,7 @@ class MissingTokensModule(TaskModule):
         vectors = network.table.weight if touched is None else network.table(touched)  # (V, D) or (U, D)
         bias = network.bias.weight if touched is None else network.bias(touched)
         return softmax_loss(
-            network.hidden_of(plan["inputs"].mean(vectors)),
+            network.hidden_of(network.bags(plan["inputs"], vectors)),
             network.augmented(vectors),
             bias[:, 0],
             plan["labels"],
@@ -180,67 +201,12 @@ class MissingTokensModule(TaskModule):
             {"params": [self.network.table.weight], "weight_decay": decay},
             {"params": [self.network.bias.weight], "weight_decay": 0.0, "lr": self.settings.bias_learning_rate},
         ]
+        if self.network.step is not None:
+            groups.append({"params": [self.network.step], "weight_decay": 0.0})
+            groups.append({"params": [self.network.decay_logit], "weight_decay": 0.0, "lr": DECAY_RATE})
         if self.proposal is not None:
             assert self.settings.learning_rate is not None
             return self._along_a_cosine(
                 RowWiseAdagrad(groups, self.settings.learning_rate, distinct=self.settings.processes == 1)
             )
         return self._along_a_cosine(self._adamw(groups, betas=(0.9, 0.99)))
-
-
-def _share_of(lists: Lists, low: float, high: float) -> Tensor:
-    """Mark (T,) a random share of each list, between low and high; the first token where no token was drawn."""
-    share = low + (high - low) * torch.rand(len(lists.offsets))
-    kept = torch.rand(len(lists.tokens)) < share[lists.rows]
-    nothing = torch.bincount(lists.rows[kept], minlength=len(lists.offsets)) == 0
-    lengths = torch.bincount(lists.rows, minlength=len(lists.offsets))
-    kept[lists.offsets[nothing & (lengths > 0)]] = True
-    return kept
-
-
-def missing_tokens_network(
-    rows: ExampleSet,
-    settings: MissingTokensTraining,
-    dimension: int,
-    temperature: float,
-    seed: int,
-    dtype: str = "float64",
-    device: str = "cpu",
-) -> MissingTokensNetwork:
-    """The network at its start: its table has PCA's loadings, scaled to a mean squared length of 1.
-
-    The biases are 0, or the log popularity of the tokens where negatives are drawn. Before PCA, each token's column is
-    divided by the fourth root of its count n. Undivided, the most frequent tokens lead PCA; divided by sqrt(n), which
-    is nearly PCA of the correlations, the rare tokens do. The fourth root is half-way. On a GPU, and where negatives
-    are drawn, PCA is that of the randomised solver.
-    """
-    n = np.maximum(rows.inputs.counts, 1)  # (V,)
-    solver = "randomised" if settings.negatives or device != "cpu" else "arpack"
-    some = _sample_of(rows.inputs, seed) if settings.negatives else rows.inputs.csr(dtype)
-    table = principal_components(some, dimension, seed, solver, n**-0.25, ROUGHLY, device).loadings  # (V, D)
-    table /= max(math.sqrt(_squared_lengths(table).mean()), 1e-12)
-    # where few tokens compete at a step, the biases get too few steps to move all the way from 0
-    bias = np.log(n / n.mean()) if settings.negatives else np.zeros(len(n))
-    return MissingTokensNetwork(
-        tensor(table, dtype),
-        tensor(bias, dtype),
-        settings.lift,
-        temperature,
-        settings.dropout,
-        sparse=bool(settings.negatives),
-    )
-
-
-def _squared_lengths(table: Array) -> Array:
-    """(V,) the squared lengths of the rows of a table (V, D), some rows at a time: the squares are as many numbers."""
-    parts = [table[start : start + ROWS_AT_ONCE] for start in range(0, len(table), ROWS_AT_ONCE)]
-    return np.concatenate([np.square(part).sum(axis=1) for part in parts])
-
-
-def _sample_of(rows: SparseRows, seed: int) -> sparse.csr_matrix:
-    """All examples, or a random sample with about `MOST_PAIRS` pairs, in the order of the examples."""
-    share = MOST_PAIRS / max(int(rows.lengths.sum()), 1)
-    if share >= 1:
-        return rows.csr()
-    order = np.random.default_rng(seed).permutation(len(rows))
-    return rows[np.sort(order[: math.ceil(share * len(rows))])]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+import torch.nn.functional as F  # noqa: N812 - the name that PyTorch's own documentation uses
 from torch import Tensor, nn
 
 from pipeline.config.task import Task
@@ -18,6 +19,9 @@ from pipeline.network.layers import Dropout, embedding_layer, tensors, with_one
 
 Array = npt.NDArray[Any]
 
+OF_ORDER = ("step", "decay_logit")
+"""What the state of a network has that learned the order of lists, and that of others lacks."""
+
 
 class MissingTokensNetwork(nn.Module):
     """Which tokens are missing from this list? One table is input and output: bag -> D nodes -> V logits.
@@ -25,6 +29,11 @@ class MissingTokensNetwork(nn.Module):
     Vectors of bags and of tokens, in D dimensions, are augmented: a constant is appended as one more coordinate, and
     the length is brought to 1, so that they lie on a sphere. A logit is the cosine there, divided by the temperature,
     plus the token's bias: no token wins by its length, and all D coordinates count, even at D = 1.
+
+    A network that has learned the order of lists looks at the latest tokens most: what the tokens of each time count of
+    what those of the next one do is its decay. And it takes a step (D, D) from where a list is to where what comes next
+    is sought: one table has no direction, so without the step what came before a token would be as likely as what comes
+    after it.
     """
 
     lift: Tensor  # ()
@@ -49,6 +58,25 @@ class MissingTokensNetwork(nn.Module):
         self.register_buffer("lift", torch.tensor(lift, dtype=table.dtype))
         self.register_buffer("temperature", torch.tensor(temperature, dtype=table.dtype))
         self.dropout = Dropout(dropout)
+        self.step: nn.Parameter | None = None  # (D, D)
+        self.decay_logit: nn.Parameter | None = None  # ()
+
+    def follow_order(self, step: Tensor | None = None, decay_logit: Tensor | None = None) -> None:
+        """Let order count from now on; by default with no step yet, and with a decay of one half."""
+        table = self.table.weight
+        step = torch.eye(table.shape[1], dtype=table.dtype) if step is None else step
+        self.step = nn.Parameter(step)
+        self.decay_logit = nn.Parameter(torch.zeros((), dtype=table.dtype) if decay_logit is None else decay_logit)
+
+    def bags(self, lists: Lists, vectors: Tensor) -> Tensor:
+        """(B, D) the mean vector of each list, from rows of the table (V, D); where it has ages, by the decay."""
+        if self.decay_logit is None or lists.ages is None:
+            return lists.mean(vectors)
+        counts = (lists.ages * F.logsigmoid(self.decay_logit)).exp()  # (T,) the decay to the power of the age
+        total = counts.new_zeros(len(lists.offsets)).index_add(0, lists.rows, counts)
+        rows = F.embedding(lists.tokens, vectors) * counts[:, None]
+        summed = rows.new_zeros(len(lists.offsets), vectors.shape[1]).index_add(0, lists.rows, rows)
+        return summed / torch.where(total > 0, total, 1.0)[:, None]
 
     def hidden(self, lists: Lists) -> Tensor:
         """(B, D + 1) the lists as points on the sphere, divided by the temperature."""
@@ -56,6 +84,7 @@ class MissingTokensNetwork(nn.Module):
 
     def hidden_of(self, bags: Tensor) -> Tensor:
         """(B, D + 1) points on the sphere, divided by the temperature, for the mean vectors of lists (B, D)."""
+        bags = bags if self.step is None else bags @ self.step
         hidden: Tensor = self.dropout(self.augmented(bags)) / self.temperature  # (B, D + 1)
         return hidden
 
@@ -103,6 +132,8 @@ def network_of(state: Mapping[str, Tensor], dropout: float = 0.0, sparse: bool =
     lift, temperature = float(state["lift"]), float(state["temperature"])
     table, bias = state["table.weight"], state["bias.weight"][:, 0]
     network = MissingTokensNetwork(table, bias, lift, temperature, dropout, sparse)
+    if "step" in state:
+        network.follow_order(state["step"], state["decay_logit"])
     network.load_state_dict(state)
     return network
 

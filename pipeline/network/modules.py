@@ -88,6 +88,11 @@ class TaskModule(L.LightningModule):
         """
         return among
 
+    @classmethod
+    def in_order(cls, problem: Problem, settings: Any) -> list[dict[str, Any]]:
+        """Candidates that learn the order of lists, beside the settings' choices; none where there is no order."""
+        return []
+
     def __init__(self, network: nn.Module, settings: Any, steps: int) -> None:
         super().__init__()
         self.network, self.settings, self.steps = network, settings, steps

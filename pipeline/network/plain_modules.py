@@ -28,6 +28,8 @@ class PlainMissingTokens(nn.Module):
     bias: Tensor
     lift: Tensor
     temperature: Tensor
+    step: Tensor
+    decay: Tensor
 
     def __init__(self, weights: Mapping[str, Array], task: Task) -> None:
         """Take the state of a trained network."""
@@ -35,14 +37,23 @@ class PlainMissingTokens(nn.Module):
         network = missing_tokens_network.network_of(tensors(weights)).eval()
         with torch.no_grad():
             found = {"table": network.table.weight, "outputs": network.outputs(), "bias": network.bias.weight[:, 0]}
+            if network.step is not None and network.decay_logit is not None:
+                found |= {"step": network.step, "decay": network.decay_logit.sigmoid()}
+            self.has_order = network.step is not None
             for name, value in {**found, "lift": network.lift, "temperature": network.temperature}.items():
                 self.register_buffer(name, value.detach().float())
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, V)."""
         known = (tokens >= 0).float()  # (B, L)
+        if self.has_order:
+            age = known.sum(dim=1, keepdim=True) - known.cumsum(dim=1)  # (B, L) how many tokens came after
+            known = known * self.decay**age
         vectors = self.table[tokens.clamp(min=0)] * known[..., None]  # (B, L, D)
-        mean = vectors.sum(dim=1) / known.sum(dim=1).clamp(min=1)[:, None]  # (B, D)
+        total = known.sum(dim=1)
+        mean = vectors.sum(dim=1) / torch.where(total > 0, total, 1.0)[:, None]  # (B, D)
+        if self.has_order:
+            mean = mean @ self.step
         inverse = (mean.square().sum(dim=1) + self.lift.square()).rsqrt()[:, None]  # (B, 1)
         hidden = torch.cat([mean * inverse, self.lift * inverse], dim=1) / self.temperature  # (B, D + 1)
         return hidden @ self.outputs.T + self.bias

@@ -57,6 +57,7 @@ def fit_network(problem: Problem, settings: Schedule, learner: str, network: str
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(problem.conf.seed)
             among = module_of(learner).promising(problem, settings, among)
+    in_order = [] if problem.chosen is not None else module_of(learner).in_order(problem, settings)
     is_single = sum(one.get("epochs") != 0 for one in among) == 1
     # with weights it learns what held-out tokens, which all count the same, do not tell: their loss rises anyway
     is_unweighted = problem.training.inputs.weights is None
@@ -65,7 +66,7 @@ def fit_network(problem: Problem, settings: Schedule, learner: str, network: str
 
     def fit(**option: Any) -> FittedNetwork:
         seen: list[tuple[Mapping[str, float], int]] = []
-        may_follow = is_unweighted and settings.others(option, [(option, math.inf)])
+        may_follow = in_order or (is_unweighted and settings.others(option, [(option, math.inf)]))
         is_only = problem.chosen is not None or (is_single and not may_follow)
         live = watch if is_only else replace(watch, on_epoch=lambda *epoch: seen.append(epoch))
         with _folder(watch, option) as folder:
@@ -77,7 +78,7 @@ def fit_network(problem: Problem, settings: Schedule, learner: str, network: str
     fitted = tuned(fit, among, problem)
     if is_unweighted:
         chosen = {name: value for name, value in fitted.chosen.items() if name != "epochs"}
-        for other in (fit(**option) for option in settings.others(chosen, forgot)):
+        for other in (fit(**option) for option in [*settings.others(chosen, forgot), *in_order]):
             assert problem.validation is not None
             if _difference(other, fitted, problem.validation, problem.conf.task).is_likely_better:
                 fitted = other

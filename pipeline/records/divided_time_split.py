@@ -57,14 +57,14 @@ def _counted(chunk: Chunk, above: int, shift: int) -> Array:
 def _parted(chunk: Chunk, cuts: Cuts) -> Chunk:
     """A chunk whose pairs are divided by the same moments."""
     assert chunk.time is not None
-    return chunk._replace(part=cuts.parts(chunk.time), time=None)
+    return chunk._replace(part=cuts.parts(chunk.time))
 
 
 def _parted_by_own(chunk: Chunk, n_own: int, *told: Array) -> Chunk:
     """A chunk whose pairs are divided by the moments of their examples."""
     assert chunk.time is not None
     cuts = Cuts(of_own(chunk.example_share, told[:n_own]), of_own(chunk.example_share, told[n_own:]))
-    return chunk._replace(part=cuts.parts(chunk.time, chunk.example), time=None)
+    return chunk._replace(part=cuts.parts(chunk.time, chunk.example))
 
 
 def _cuts_of_last(pairs: DividedPairs) -> Cuts:

@@ -23,7 +23,7 @@ NO_RECORD = 255
 """The part of an example number without a record."""
 _BLOCK = 500_000
 """Pairs that are in memory at once."""
-_ARRAYS = ("example", "token", "part", "weight", "first", "last", "said", "groups")
+_ARRAYS = ("example", "token", "part", "weight", "first", "last", "said", "groups", "time")
 
 
 class Block(NamedTuple):
@@ -33,7 +33,7 @@ class Block(NamedTuple):
     token: Array  # (b,) uint32, the number of the token
     part: Array  # (b,) uint8, index into schemas.PARTS; 0 without a split column
     weight: Array | None  # (b,) float64; None where conf names no column of weights
-    time: Array | None = None  # (b,) float64; None without times, and once they are divided
+    time: Array | None = None  # (b,) float64; None without times
 
     def keep(self, kept: Array) -> "Block":
         """The pairs that `kept` (b,) marks."""
@@ -46,6 +46,7 @@ class PairTable:
     """All pairs of a dataset: a token that occurs twice in an example makes two pairs.
 
     Where conf splits by time, a table has times first, and parts only once the times are divided (see `time_split`).
+    The times stay where they divide the tokens of examples.
     """
 
     example: Array  # (P,) uint32, on disk
@@ -58,7 +59,7 @@ class PairTable:
     tokens: pl.DataFrame  # token and label, in the order of the tokens' numbers
     odd_part: str | None = None
     """A value of the split column that is no part, if there is one."""
-    time: Array = field(default_factory=lambda: np.empty(0))  # (P,) float64, on disk; empty once they are divided
+    time: Array = field(default_factory=lambda: np.empty(0))  # (P,) float64, on disk; or empty
     divided: str | None = None
     """How time divides the parts, as a sentence."""
     said: Array = field(default_factory=lambda: np.empty(0, np.uint64))

@@ -41,7 +41,7 @@ def split_by_time(table: PairTable, schema: pl.Schema, conf: Dataset) -> PairTab
     for block in table.blocks():
         if block.time is not None:
             parts.append(cuts.parts(block.time, block.example if how == "last" else None))
-    return divided(replace(table, part=parts.array(), time=np.empty(0)), cuts, how, schema, conf)
+    return divided(replace(table, part=parts.array()), cuts, how, schema, conf)
 
 
 def held_out(table: PairTable, conf: Dataset) -> Literal["examples", "tokens", "last"]:
@@ -100,7 +100,9 @@ def divided(table: PairTable, cuts: Cuts, how: str, schema: pl.Schema, conf: Dat
                 "below `split`."
             )
         said += f" Of the {later.sum():,} examples with something later, {n_begun:,} had begun before."
-    return replace(table, first=first, last=last, time=np.empty(0), divided=said)
+    # where the tokens of an example are divided, their order still tells which came last
+    time = np.empty(0) if how == "examples" else table.time
+    return replace(table, first=first, last=last, time=time, divided=said)
 
 
 def _sentence(cuts: Cuts, how: str, schema: pl.Schema, conf: Dataset) -> str:

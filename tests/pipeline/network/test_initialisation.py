@@ -6,9 +6,9 @@ from scipy import sparse
 
 from pipeline.baselines.principal_components import principal_components
 from pipeline.examples.example_set import ExampleSet, SparseRows
-from pipeline.network import missing_tokens_module
+from pipeline.network import missing_tokens_start
 from pipeline.network.batches import Lists
-from pipeline.network.missing_tokens_module import missing_tokens_network
+from pipeline.network.missing_tokens_start import missing_tokens_network
 from pipeline.network.target_start import target_network
 from pipeline.tasks.missing_tokens import MissingTokensTraining
 from pipeline.tasks.regression import RegressionTraining
@@ -101,8 +101,8 @@ def test_of_many_pairs_a_sample_tells_where_to_start(monkeypatch: pytest.MonkeyP
         np.full(n, np.nan),
     )
     settings = MissingTokensTraining(negatives=8).resolved(n, 40)
-    monkeypatch.setattr(missing_tokens_module, "MOST_PAIRS", lists.nnz // 4)
-    assert missing_tokens_module._sample_of(rows.inputs, 1).shape[0] == 100
+    monkeypatch.setattr(missing_tokens_start, "MOST_PAIRS", lists.nnz // 4)
+    assert missing_tokens_start._sample_of(rows.inputs, 1).shape[0] == 100
     table = missing_tokens_network(rows, settings, 1, 0.2, 1).table.weight.detach().numpy()
     assert len(set(np.sign(table[:20, 0]))) == len(set(np.sign(table[20:, 0]))) == 1
     assert np.sign(table[0, 0]) != np.sign(table[20, 0])

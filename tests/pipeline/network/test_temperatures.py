@@ -13,7 +13,8 @@ from pipeline.config.files import load
 from pipeline.embedding import Problem
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.network.learned import LearnedEmbedding
-from pipeline.network.missing_tokens_module import MissingTokensModule, missing_tokens_network
+from pipeline.network.missing_tokens_module import MissingTokensModule
+from pipeline.network.missing_tokens_start import missing_tokens_network
 from pipeline.network.temperatures import losses_at_start
 from pipeline.tasks.missing_tokens import MissingTokensTraining
 from tests.conftest import MOVIES, encoded_from
