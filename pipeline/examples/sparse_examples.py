@@ -1,7 +1,7 @@
 """Sparse examples: a memory-mapped CSR matrix (N, V), with the ids of its rows and its vocabulary's fingerprint.
 
 Letters: N examples, V vocabulary, P pairs (the stored entries: one token of one example), F dense features. An example
-is a bag: a token that occurs twice is one pair with the count 2, and the order of the records is not kept.
+is a bag: a token that occurs twice is one pair with the count 2, and an order is kept only where time splits tokens.
 """
 
 import hashlib

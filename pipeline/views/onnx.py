@@ -22,9 +22,9 @@ def export_onnx(model: Model | Fitted, path: str | Path) -> None:
 
     The inputs are `tokens` (B, L), the integers of the tokens of each list, filled with -1; and, for a number or a
     class, `dense` (B, F), NaN where a value is missing. The output `scores` has logits (B, V), numbers (B,) in the
-    target's unit or probabilities (B, C). There are no weights: each token counts as one of the mean weight. The
-    metadata `tokens` is a JSON list: a token's place in it is its integer; `dense` and `classes` name the columns of
-    the others.
+    target's unit or probabilities (B, C). There are no weights: each token counts as one of the mean weight. Where the
+    order of lists was learned, the latest token of a list stands last. The metadata `tokens` is a JSON list: a token's
+    place in it is its integer; `dense` and `classes` name the columns of the others.
 
     Args:
         model: of the learned embedding; or a fit of it, from `load_fitted`, where another method is champion.

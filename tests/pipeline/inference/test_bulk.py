@@ -7,12 +7,16 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from pipeline.config.dataset import Dataset
+from pipeline.config.files import load
 from pipeline.errors import PipelineError
+from pipeline.evaluation.metrics import measure
 from pipeline.examples.encoding import encode
 from pipeline.inference.bulk import recommend_each
 from pipeline.inference.file_scoring import score_file
 from pipeline.records.pairs import pair_table
-from pipeline.vocabulary.vocabulary import build_vocabulary
+from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
+from tests.pipeline.examples.test_recency import IN_ORDER
+from tests.pipeline.network.test_order import walks
 
 
 def test_an_earlier_model_reads_today_s_weights_in_its_own_unit(
@@ -95,3 +99,36 @@ def test_a_model_of_other_weights_than_today_s_recommends_what_it_would_for_a_fi
     told = score_file(model, str(tmp_path / "same.csv"), tmp_path / "same.parquet", tmp_path / "work", log)
     scored = pl.read_parquet(told.path)
     assert_frame_equal(each.sort("example", "rank"), scored.sort("example", "rank"), rel_tol=1e-5)
+
+
+def test_where_the_order_was_learned_all_answers_look_at_what_came_last(
+    put_to_work: Callable, write_conf: Callable[..., Path], tmp_path: Path
+) -> None:
+    lists = walks(600)
+    records = pl.DataFrame({"songs": [" ".join(one) for one in lists]})
+    training, primary = {"temperature": 0.15, "max_epochs": 20}, {"kind": "missing_tokens", "primary": "ndcg_at_20"}
+    settings = {"training": training, "task": primary, "dimensions": [4], "seeds": 1, "inference": {"top": 3}}
+    conf = load(write_conf("songs", {**IN_ORDER, **settings}, records))
+    made = put_to_work(conf, records, "embedding")
+    model, log = made.model, logging.getLogger("test")
+    assert 0 < model.fitted.decay < 0.5
+    assert model.evaluate(made.examples) == pytest.approx(measure(made.conf.task, made.scores["test"]))
+    forth, back = (model.recommend(tokens, k=3).frame for tokens in (["t10", "t30"], ["t30", "t10"]))
+    assert set(forth["token"]) < {f"t{place}" for place in range(28, 36)}
+    assert set(back["token"]) < {f"t{place}" for place in range(8, 16)}
+    assert forth["because"][0][0]["token"] == "t30"
+    assert back["because"][0][0]["token"] == "t10"
+    pl.DataFrame({"songs": ["t10 t30", "t30 t10", "t99"]}).write_csv(tmp_path / "new.csv")
+    score_file(model, str(tmp_path / "new.csv"), tmp_path / "new.parquet", tmp_path / "work", log)
+    answers = pl.read_parquet(tmp_path / "new.parquet").partition_by("example", maintain_order=True)
+    assert [one["token"].to_list() for one in answers[:2]] == [forth["token"].to_list(), back["token"].to_list()]
+    each = recommend_each(model, made.examples, made.vocabulary, tmp_path / "each", log).frame.collect()
+    asked = model.recommend(lists[7], k=3).frame["token"].to_list()
+    assert each.filter(example="7").sort("rank")["token"].to_list() == asked
+    # a larger vocabulary, as after the data has grown: the older model still knows the order
+    tokens = made.vocabulary.tokens
+    more = Vocabulary.of(dict(zip([*tokens["token"], "new"], [*tokens["count"], 1], strict=True)))
+    examples = encode(pl.concat([records, pl.DataFrame({"songs": ["new t10 t30"]})]).lazy(), more, conf)
+    each = recommend_each(model, examples, more, tmp_path / "later", log).frame.collect()
+    assert each.filter(example="7").sort("rank")["token"].to_list() == asked
+    assert each.filter(example="600").sort("rank")["token"].to_list() == forth["token"].to_list()
