@@ -73,6 +73,9 @@ class MissingTokensNetwork(nn.Module):
         if self.decay_logit is None or lists.ages is None:
             return lists.mean(vectors)
         counts = (lists.ages * F.logsigmoid(self.decay_logit)).exp()  # (T,) the decay to the power of the age
+        if not torch.is_grad_enabled():
+            return lists._replace(weights=counts).mean(vectors)
+        # the sums of lists have no gradient by their weights, which is what the decay learns from
         total = counts.new_zeros(len(lists.offsets)).index_add(0, lists.rows, counts)
         rows = F.embedding(lists.tokens, vectors) * counts[:, None]
         summed = rows.new_zeros(len(lists.offsets), vectors.shape[1]).index_add(0, lists.rows, rows)

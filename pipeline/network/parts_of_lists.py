@@ -14,6 +14,8 @@ from pipeline.network.batches import Lists
 MOST_TOKENS, MOST_LOGITS = 3e7, 4e9
 """Tokens that go into a training that learns what came next, at most, and logits that it makes; a list gives at least
 one sample an epoch."""
+LATEST = 200
+"""How many times before what is predicted go in: of longer lists the first would hardly count, and take memory."""
 
 
 def share_of(lists: Lists, low: float, high: float) -> Tensor:
@@ -29,7 +31,7 @@ def share_of(lists: Lists, low: float, high: float) -> Tensor:
 class Samples(NamedTuple):
     """What came next at some moments of lists with an order."""
 
-    inputs: Lists  # S lists: what came before, with its ages
+    inputs: Lists  # S lists: what came before, with its ages below LATEST
     labels: Lists  # S lists: what came next, all at the same time
 
 
@@ -58,7 +60,7 @@ def what_came_next(lists: Lists, most: float) -> Samples:
     sample = torch.repeat_interleave(torch.arange(len(of)), lengths[of])
     at = lists.offsets[of][sample] + _counted(lengths[of])
     left = lists.ages[at] - age[sample]  # above 0 for what came before, 0 for what came next
-    before, is_next = left > 0, left == 0
+    before, is_next = (left > 0) & (left <= LATEST), left == 0
     inputs = _some(lists.tokens[at], sample, before, len(of))._replace(ages=left[before] - 1)
     return Samples(inputs, _some(lists.tokens[at], sample, is_next, len(of)))
 

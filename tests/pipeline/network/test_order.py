@@ -17,6 +17,7 @@ from pipeline.evaluation.metrics import measure
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.network.batches import Lists
 from pipeline.network.learned import LearnedEmbedding
+from pipeline.network.missing_tokens_network import MissingTokensNetwork
 from pipeline.network.parts_of_lists import what_came_next
 from pipeline.network.plain_modules import PlainMissingTokens
 from pipeline.network.refreshed_start import refreshed_start
@@ -134,6 +135,18 @@ def test_a_refresh_goes_on_with_the_order_it_has_learned(problem: Callable[..., 
     assert "ordered" not in fitted_of(without_order(shorter)).chosen
 
 
+def test_with_and_without_a_gradient_the_bags_are_the_same() -> None:
+    random = torch.Generator().manual_seed(0)
+    network = MissingTokensNetwork(torch.randn(5, 2, generator=random, dtype=torch.float64), torch.zeros(5), 1, 1, 0)
+    network.follow_order()
+    lists = Lists.after_each_other(np.array([0, 1, 2, 4]), np.array([3, 0, 1]), ages=np.array([2, 1, 0, 0]))
+    learning = network.bags(lists, network.table.weight)
+    with torch.no_grad():
+        assert torch.allclose(network.bags(lists, network.table.weight), learning)
+    first = network.table.weight[0] / 7 + network.table.weight[1] * 2 / 7 + network.table.weight[2] * 4 / 7
+    assert torch.allclose(learning, torch.stack([first, torch.zeros_like(first), network.table.weight[4]]))
+
+
 def test_each_sample_has_what_came_before_and_predicts_what_came_next() -> None:
     # a, then b and c at once, then d; and a list of one time, from which nothing can be learned
     lists = Lists.after_each_other(np.array([0, 1, 2, 3, 4]), np.array([4, 1]), ages=np.array([2, 1, 1, 0, 0]))
@@ -148,6 +161,9 @@ def test_each_sample_has_what_came_before_and_predicts_what_came_next() -> None:
     assert rows(inputs, inputs.ages) == [[1, 0, 0], [0]]
     assert rows(labels, labels.tokens) == [[3], [1, 2]]
     many = Lists.after_each_other(np.arange(1000), np.array([1000]), ages=np.arange(1000)[::-1].copy())
-    assert 2 < len(what_came_next(many, 10).inputs.offsets) < 25
+    some, _ = what_came_next(many, 10)
+    assert 2 < len(some.offsets) < 25
+    assert some.ages is not None
+    assert some.ages.max() < 200
     nothing, _ = what_came_next(Lists.after_each_other(np.array([4]), np.array([1]), ages=np.array([0])), np.inf)
     assert len(nothing.offsets) == 0
