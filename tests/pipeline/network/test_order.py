@@ -91,6 +91,13 @@ def test_where_the_order_tells_nothing_the_fit_is_that_of_bags(problem: Callable
     assert all((ours.weights[name] == bags.weights[name]).all() for name in bags.weights)
 
 
+def test_lists_of_which_only_one_token_trains_have_no_order_to_learn(problem: Callable[..., Made]) -> None:
+    told, _ = problem([one[:3] for one in walks(400)], max_epochs=2)
+    assert "ordered" not in fitted_of(told).chosen
+    few, _ = problem([one[: 3 + 4 * (i % 100 == 0)] for i, one in enumerate(walks(400))], max_epochs=2)
+    assert np.isfinite(fitted_of(few).weights["table.weight"]).all()
+
+
 def test_it_is_fitted_again_as_it_was_chosen_and_nothing_else_is_tried(problem: Callable[..., Made]) -> None:
     told, examples = problem(walks(600))
     ours = fitted_of(told)
