@@ -28,7 +28,7 @@ OF_WEIGHTS = (
 OF_CLASSES = (
     *("label", "target", "y", "outcome", "churn", "fraud", "survived", "default", "defaulted", "approved"),
     *("readmitted", "subscribed", "failure", "disease", "win", "winner", "diagnosis", "spam", "attrition", "exited"),
-    *("converted", "cancelled", "canceled", "prognosis"),
+    *("converted", "cancelled", "canceled", "prognosis", "dead", "died"),
     *("sentiment", "species", "class", "klasse", "category", "kategorie", "result", "status", "folder", "income"),
 )
 SURELY_CLASSES = ("label", "class", "klasse", "category", "kategorie", "species")
@@ -37,6 +37,57 @@ OF_TRAITS = ("sex", "gender", "geschlecht")
 """Names of columns with two values that hardly anyone predicts, though they often come first."""
 NO_CATEGORIES = ("id", "url", "scraped", "source", "license")
 IDS = ("id", "ids", "nr", "no", "key", "code", "number", "nummer")
+OF_ROWS = ("column_1", "unnamed: 0", "...1", "rownames", "row.names", "rowid")
+"""Names that programs give to a column of the numbers of rows; `column_1` here, to a first one without a name."""
+WITH_AN_ID = frozenset(
+    (
+        *(
+            *OF_GROUPS,
+            *OF_TOKENS,
+            "",
+            "subj",
+            "cust",
+            "emp",
+            "fam",
+            "hh",
+            "ind",
+            "unit",
+            "firm",
+            "case",
+            "row",
+            "record",
+        ),
+        *(
+            "school",
+            "sch",
+            "student",
+            "teacher",
+            "child",
+            "mother",
+            "hospital",
+            "hosp",
+            "town",
+            "city",
+            "county",
+            "state",
+        ),
+        *(
+            "district",
+            "dist",
+            "region",
+            "country",
+            "site",
+            "station",
+            "geo",
+            "prod",
+            "trip",
+            "event",
+            "device",
+            "house",
+        ),
+    )
+)
+"""What stands before `id` in one word, as in `schoolid`; `paid` and `humid` are no ids."""
 OF_POST = ("zip", "zipcode", "plz", "postleitzahl", "postcode", "postal")
 """Names of numbers that stand for places: they measure nothing, just as ids do."""
 OF_PLACE_AND_TIME = (

@@ -82,7 +82,9 @@ def _label(frame: pl.DataFrame, profiles: dict[str, Profile], token: str) -> str
     for one in profiles.values():
         if one.name == token or not one.named(*OF_LABELS) or one.holds in ("numbers", "dates", "nothing", "lists"):
             continue
-        each = frame.group_by(token).agg(pl.col(one.name).drop_nulls().n_unique().alias("n"))["n"]
+        each = frame.group_by(pl.col(token).alias("token")).agg(pl.col(one.name).drop_nulls().n_unique().alias("n"))[
+            "n"
+        ]
         if (each <= 1).mean() > 0.95:  # type: ignore[operator]
             return one.name
     return None

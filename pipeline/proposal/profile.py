@@ -8,7 +8,8 @@ from typing import Literal
 import polars as pl
 
 from pipeline.config.records import MISSING
-from pipeline.proposal.hints import IDS, OF_EXAMPLES, OF_PLACE_AND_TIME, OF_POST
+from pipeline.proposal.hints import IDS, OF_EXAMPLES, OF_PLACE_AND_TIME, OF_POST, OF_ROWS, WITH_AN_ID
+from pipeline.proposal.moments import are_moments
 from pipeline.records.numbers import Decimal, Marks, as_number
 from pipeline.records.times import SINCE_1970
 from pipeline.records.tokens.indicators import NO
@@ -16,7 +17,6 @@ from pipeline.records.tokens.list_texts import lists
 
 Holds = Literal["ids", "categories", "numbers", "texts", "lists", "dates", "addresses", "row ids", "nothing"]
 
-_DATE = r"^\d{4}-\d{1,2}-\d{1,2}|^\d{1,2}[./-]\d{1,2}[./-]\d{2,4}( |$)"
 _ADDRESS = r"^(https?://|www\.)|^\d{1,3}(\.\d{1,3}){3}$"  # also of a machine, such as 10.0.0.7
 _ID = r"^(\p{L}|\p{L}+-)\d+$"  # such as `R12` or `R-12`, which could also be 12 rand, or minus 12
 _UUID = r"^\{?[[:xdigit:]]{8}(-[[:xdigit:]]{4}){3}-[[:xdigit:]]{12}\}?$"
@@ -71,10 +71,18 @@ class Profile:
     """Whether numbers above 0 lie farther above their middle than below it, as prices do, and no percentages."""
 
     @property
+    def is_one_of_two_texts(self) -> bool:
+        """Whether it has two values that are texts, such as yes and no."""
+        return self.holds == "categories" and self.n_different == 2 and not self.is_whole
+
+    @property
     def is_an_id(self) -> bool:
         """Whether its name says that its numbers tell things apart, and measure nothing; `paid` does not."""
         *_, last = ["", *self._parts]
-        return last in {*IDS, *OF_POST, *OF_EXAMPLES} or last.endswith(("number", "nummer")) or self.named(*OF_POST)
+        if last in {*IDS, *OF_POST, *OF_EXAMPLES, "subject"} or last.endswith(("number", "nummer", "code")):
+            return True
+        word = next((part for part in reversed(self._parts) if not part.isdigit()), "")  # of `schoolid3` too
+        return (word.endswith("id") and word[:-2] in WITH_AN_ID) or self.named(*OF_POST)
 
     @property
     def is_place_or_time(self) -> bool:
@@ -136,7 +144,8 @@ def _of_numbers(name: str, numbers: pl.Series, decimal: Decimal, n_different: in
         return Profile(name, "dates", n, n_different, missing)
     holds: Holds = "numbers"
     if is_whole and low >= 0:
-        if n_different == n and n > 20 and _share(values.diff().drop_nulls() > 0) > 0.9:
+        rises = n > 20 and _share(values.diff().drop_nulls() > 0) > 0.9
+        if n_different == n and (rises or name.lower() in OF_ROWS):
             holds = "row ids"
         elif n_different > _MOST_CATEGORIES:
             holds = "ids"
@@ -163,7 +172,8 @@ def _of_texts(name: str, column: pl.Series, n_different: int, missing: float) ->
     def share(pattern: str) -> float:
         return _share(column.str.contains(pattern))
 
-    if share(_DATE) > 0.9:
+    has_few = n_different <= max(_MOST_CATEGORIES, 0.02 * n) and n_different < 0.5 * n
+    if are_moments(column, has_few):
         return Profile(name, "dates", n, n_different, missing)
     if share(_ADDRESS) > 0.9:
         return Profile(name, "addresses", n, n_different, missing)
@@ -182,7 +192,7 @@ def _of_texts(name: str, column: pl.Series, n_different: int, missing: float) ->
     if words >= _WORDS_OF_A_TEXT and n_different > 0.3 * n:
         spelled = _is_spelled(column)
         return Profile(name, "texts", n, n_different, missing, words=words, is_spelled=spelled, is_unspaced=is_unspaced)
-    if n_different <= max(_MOST_CATEGORIES, 0.02 * n) and n_different < 0.5 * n:
+    if has_few:
         says_no = _share(column.str.to_lowercase().is_in(NO)) if n_different == 2 else 0.0
         is_rare, is_known = 0.5 < says_no < 1, 0 < says_no < 1
         return Profile(name, "categories", n, n_different, missing, is_indicator=is_rare, may_indicate=is_known)

@@ -20,6 +20,7 @@ from pipeline.proposal.target import (
     gives_away,
     has_a_logarithm,
     is_a_class,
+    is_rather_a_class,
     otherwise_of,
     quoted,
     says_the_same,
@@ -48,6 +49,8 @@ def shape(look: Look) -> Shape:
     found = _rows(look, profiles, places) if pair is None else _pairs_or_rows(look, profiles, places, pair)
     if found.has_single_tokens and (pair := pair_of(look.frame, alone, may_be_amounts, needs_hints=False)) is not None:
         found = of_pairs(look, profiles, *pair)
+    if found.has_single_tokens and (by_codes := _by_codes(look, profiles, places, found)) is not None:
+        found = by_codes
     if "format" in look.source and look.source["format"].value == "documents":
         found.example = Guess("file", "each is a text of its own")
     found.time = times(look.frame, profiles.values())
@@ -55,6 +58,16 @@ def shape(look: Look) -> Shape:
     found.group = _group(look.frame, profiles, found)
     _take_out_group(found)
     return found
+
+
+def _by_codes(look: Look, profiles: dict[str, Profile], places: Sequence[list[str]], found: Shape) -> Shape | None:
+    """The only column of categories is predicted from codes, such as the answers of a survey; None without them."""
+    one = profiles[as_tuple(found.tokens[0].value["columns"])[0]]
+    if not is_rather_a_class(one):
+        return None
+    instead = _rows(look, profiles, places, predicted=one.name)
+    columns = [name for guess in instead.tokens for name in as_tuple(guess.value["columns"])]
+    return instead if instead.n_tokens > 1 and all(profiles[name].is_whole for name in columns) else None
 
 
 def _pairs_or_rows(
@@ -105,18 +118,27 @@ def _take_out_group(found: Shape) -> None:
     found.task = found.task._replace(value=kept | ({"dense": dense} if dense else {}))
 
 
-def _rows(look: Look, profiles: dict[str, Profile], places: Sequence[list[str]], token: str | None = None) -> Shape:
-    """Every row is an example; one column may be known to hold tokens."""
+def _rows(
+    look: Look,
+    profiles: dict[str, Profile],
+    places: Sequence[list[str]],
+    token: str | None = None,
+    predicted: str | None = None,
+) -> Shape:
+    """Every row is an example; one column may be known to hold tokens, or to be predicted by nothing but numbers."""
     wide = indicators(profiles.values(), "columns" not in look.source)
     in_lists = {*wide, *(name for names in places for name in names)}
     profiles = {name: one for name, one in profiles.items() if name not in in_lists}
-    target, why, otherwise = target_of(profiles, bool(in_lists))
+    alone = f"{predicted} has few values, and all else are numbers"
+    target, why, otherwise = (predicted, alone, "") if predicted else target_of(profiles, bool(in_lists))
     if target is None and wide:
         target, why = unlike(look.frame.columns, profiles)
     usable = [one for one in profiles.values() if one.name != target and one.missing < 0.7]
     usable = [one for one in usable if target is None or not gives_away(one, target)]
     usable = [one for one in usable if not (look.is_whole and hardly_repeats(one, look.frame))]
-    same = [one.name for one in usable if target is not None and says_the_same(look.frame, one.name, target)]
+    same = []
+    if target is not None:
+        same = [one.name for one in usable if says_the_same(look.frame, one, profiles[target])]
     usable = [one for one in usable if one.name not in same]
     why += f"; {', '.join(same)} would give it away" if same else ""
     in_columns = [Guess({"kind": "indicators", "columns": wide}, _SAYS_SO)] if wide else []

@@ -6,6 +6,7 @@ import polars as pl
 
 from pipeline.proposal.hints import IDS, NO_CATEGORIES, OF_CLASSES, OF_MONEY, OF_NUMBERS, OF_TRAITS, SURELY_CLASSES
 from pipeline.proposal.profile import Profile
+from pipeline.records.numbers import Decimal, as_number
 
 _FACTOR = 2
 """Of numbers that vary by factors, the highest is at least so many times the lowest."""
@@ -16,6 +17,11 @@ _ROWS_OF_A_CLASS = 10
 """Mean number of rows of a class, at least, where more than that many have a name that surely is one of classes."""
 _MISSING = 0.6
 """The share of the rows without a value of a column to predict is lower than this."""
+_WORDS_OF_A_TEXT = 4
+"""With fewer words on average, a text that each row has another of is rather the row's name."""
+_FEWEST_PAIRS, _ROUNDED = 30, 1.05
+"""So many different pairs of numbers at least, and at most so many times as many as there are different numbers: they
+may be rounded."""
 _TIMES = 2
 """Values must occur at least so often, on average, to tell that they go with those of another column."""
 
@@ -23,11 +29,16 @@ _TIMES = 2
 def otherwise_of(others: Iterable[Profile]) -> str:
     """A task that predicts a column which is neither tokens nor named like something to predict; empty without one."""
     for one in others:
-        if one.holds == "categories" and one.n_different < one.n / 5 and not one.named(*NO_CATEGORIES, *IDS):
+        if is_rather_a_class(one):
             return f"{{kind: classification, target: {quoted(one.name)}}}"
         if one.holds == "numbers" and one.n_different > 10:
             return f"{{kind: regression, target: {quoted(one.name)}{'' if has_a_logarithm(one) else ', log: false'}}}"
     return ""
+
+
+def is_rather_a_class(one: Profile) -> bool:
+    """Whether a column could be what is to be predicted, though its name does not say so."""
+    return one.holds == "categories" and one.n_different < one.n / 5 and not one.named(*NO_CATEGORIES, *IDS)
 
 
 def target_of(profiles: dict[str, Profile], has_lists: bool) -> tuple[str | None, str, str]:
@@ -40,7 +51,7 @@ def target_of(profiles: dict[str, Profile], has_lists: bool) -> tuple[str | None
     named = target_by_name(profiles)
     if named is not None:
         return named
-    if has_lists or any(one.holds in ("texts", "lists") for one in profiles.values()):
+    if has_lists or any(one.holds == "lists" or _says_something(one, profiles) for one in profiles.values()):
         name = None if has_lists else _beside_a_text(profiles)
         return name, f"{name} has two values, and texts are all else" if name else "", ""
     numbers = [one for one in _numbers(profiles) if not (one.named(*IDS) or one.is_an_id or one.is_place_or_time)]
@@ -69,6 +80,12 @@ def target_by_name(profiles: dict[str, Profile]) -> tuple[str, str, str] | None:
         several = f"{classes[0]} has {profiles[classes[0]].n_different} values, and a name of something to predict"
         return classes[0], several, "".join([*classes[1:2], *by_name][:1])
     return None
+
+
+def _says_something(one: Profile, profiles: Mapping[str, Profile]) -> bool:
+    """Whether a column holds texts that are more than the names of rows, in a table with columns of categories."""
+    is_a_name = one.n_different == one.n and one.words < _WORDS_OF_A_TEXT
+    return one.holds == "texts" and not (is_a_name and any(other.holds == "categories" for other in profiles.values()))
 
 
 def _beside_a_text(profiles: Mapping[str, Profile]) -> str | None:
@@ -115,10 +132,12 @@ def _place_among_classes(one: Profile) -> int:
 
 
 def unlike(columns: Sequence[str], profiles: Mapping[str, Profile]) -> tuple[str | None, str]:
-    """The column at an end of a wide table, of a few whole numbers, that is no mark as the others are; and why."""
+    """The column at an end of a wide table that is no mark as the others are, but a code or one of two texts."""
     for name in (columns[-1], columns[0]):
         one = profiles.get(name)
-        if one is not None and one.is_whole and 2 < one.n_different <= MOST_CODES_OF_CLASSES and not one.missing:
+        if one is None or one.missing:
+            continue
+        if (one.is_whole and 2 < one.n_different <= MOST_CODES_OF_CLASSES) or one.is_one_of_two_texts:
             return name, f"{name} stands at an end, and has {one.n_different} values unlike the others"
     return None, ""
 
@@ -152,15 +171,40 @@ def gives_away(one: Profile, target: str) -> bool:
     return len(stem) > 3 and (stem in one.name.lower() or one.named("revenue", "umsatz", "estimated"))
 
 
-def says_the_same(frame: pl.DataFrame, column: str, target: str) -> bool:
-    """Whether a column is the target in other words, such as `alive` beside `survived`.
+def says_the_same(frame: pl.DataFrame, one: Profile, target: Profile) -> bool:
+    """Whether a column is the target in other words, such as `alive` beside `survived`, or in another unit.
 
-    Each value then goes with a single one of the target's, and the other way round. Of values that occur once, all do.
+    Each value then goes with a single one of the target's, and the other way round. Of values that occur once, all do:
+    of these, only numbers tell something.
     """
-    rows = frame.select(one=pl.col(column), other=pl.col(target)).drop_nulls()
-    n_pairs = rows.unique().height
-    is_known = rows.height >= _TIMES * n_pairs and n_pairs > 1
-    return is_known and rows["one"].n_unique() == n_pairs == rows["other"].n_unique()
+    # not chosen from the frame, which takes the longer the more columns it has, and is done for each of them
+    rows = pl.DataFrame({"one": frame[one.name], "other": frame[target.name]}).drop_nulls()
+    pairs = rows.unique()
+    is_known = rows.height >= _TIMES * pairs.height and pairs.height > 1
+    if is_known and rows["one"].n_unique() == pairs.height == rows["other"].n_unique():
+        return True
+    able = _is_a_number(one) and _is_a_number(target) and not (one.is_place_or_time or target.is_place_or_time)
+    return able and _move_together(_as_numbers(pairs["one"], one.decimal), _as_numbers(pairs["other"], target.decimal))
+
+
+def _move_together(one: pl.Series, other: pl.Series) -> bool:
+    """Whether a number rises, or falls, wherever another one does, as the logarithm of it would, or a multiple.
+
+    Of numbers that have nothing to do with each other, not even 30 do. (A year is not asked: much rises with it.)
+    """
+    pairs = pl.DataFrame({"one": one, "other": other}).drop_nulls().unique()
+    fewest = min(pairs["one"].n_unique(), pairs["other"].n_unique())
+    if fewest < _FEWEST_PAIRS or pairs.height > _ROUNDED * fewest:
+        return False
+    rises = pairs.sort("one", "other")["other"].diff().drop_nulls()
+    falls = pairs.sort("one", "other", descending=[False, True])["other"].diff().drop_nulls()
+    return bool((rises >= 0).all() or (falls <= 0).all())
+
+
+def _as_numbers(column: pl.Series, decimal: Decimal) -> pl.Series:
+    if column.dtype == pl.String:
+        column = column.to_frame("text").select(as_number(pl.col("text"), decimal)).to_series()
+    return column.cast(pl.Float64).fill_nan(None)
 
 
 def quoted(name: str) -> str:

@@ -73,9 +73,9 @@ def tokens(frame: pl.DataFrame, usable: Sequence[Profile], target: str | None, t
     names = [one.name for one in usable if one.holds in ("ids", "categories") and not one.is_whole][:3]
     if names:
         return [Guess({"kind": "value", "columns": names}, "values that repeat")]
-    codes = [one.name for one in usable if one.is_whole and one.n_different <= _MOST_CODES][:MOST_FEATURES]
+    codes = [one for one in usable if one.is_whole and one.holds != "row ids" and one.n_different <= _MOST_CODES]
     reason = "whole numbers of few values, which may be codes"
-    return [Guess({"kind": "value", "columns": codes}, reason)] if codes else []
+    return [Guess({"kind": "value", "columns": [one.name for one in codes][:MOST_FEATURES]}, reason)] if codes else []
 
 
 def _most(names: Sequence[str]) -> list[str]:
@@ -110,6 +110,8 @@ def indicators(profiles: Iterable[Profile], has_names: bool = True) -> list[str]
     at_the_ends = (*able[:1], *able[-1:])
     ends = {one.name for one in at_the_ends if one.named(*OF_CLASSES, *OF_NUMBERS)}
     ends |= {one.name for one in at_the_ends if not one.is_indicator and not has_names}
+    if not any(one.is_one_of_two_texts for one in able if one not in at_the_ends):  # the others are numbers
+        ends |= {one.name for one in at_the_ends if one.is_one_of_two_texts}
     able = [one for one in able if one.name not in ends]
     rare = [one for one in able if one.is_indicator]
     if len(rare) < max(FEWEST_INDICATORS, (len(able) + len(ends)) / 2):
@@ -132,7 +134,7 @@ def n_tokens(section: dict[str, Any], frame: pl.DataFrame, is_whole: bool, min_c
     values = [_values(section, frame[column].head(_ROWS)).drop_nulls() for column in as_tuple(section["columns"])]
     if section.get("qualified") not in (None, True):  # then a value is the same token in each column
         values = [pl.concat([one.cast(pl.String).alias("value") for one in values])]
-    return sum(int((one.value_counts(name="n")["n"] >= least).sum()) for one in values)
+    return sum(int((_times(one) >= least).sum()) for one in values)
 
 
 def hardly_repeats(one: Profile, frame: pl.DataFrame) -> bool:
@@ -147,8 +149,13 @@ def hardly_repeats(one: Profile, frame: pl.DataFrame) -> bool:
         section = items_of(one)
     elif one.holds != "ids" or one.is_whole:
         return False
-    times = _values(section, frame[one.name]).drop_nulls().value_counts(name="n")["n"]
+    times = _times(_values(section, frame[one.name]).drop_nulls())
     return frame.height >= _FEWEST_ROWS and float(times.filter(times > 2).sum()) < _REPEATED * float(times.sum())
+
+
+def _times(values: pl.Series) -> pl.Series:
+    """How often each different value is there, whatever the name of their column: `n`, or `count`."""
+    return values.alias("value").value_counts(name="n")["n"]
 
 
 def _values(section: dict[str, Any], column: pl.Series) -> pl.Series:

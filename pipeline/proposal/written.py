@@ -40,15 +40,17 @@ def proposed(name: str, place: str, query: str | None, conf_folder: Path, downlo
     seen = look(place, query, conf_folder, downloads)
     found = shape(seen)
     if found.n_tokens < 2:
+        is_of_classes = found.task.value["kind"] == "classification"
+        beside = f"beside {found.task.value['target']!r}, which could be predicted, " if is_of_classes else ""
         raise PipelineError(
-            f"{place}: no column holds words, lists, or values that repeat, so there is nothing to embed. Numbers are "
-            "features of a model, and no tokens."
+            f"{place}: {beside}no column holds words, lists, or values that many rows share, so there is nothing to "
+            "embed. Numbers are features of a model, and no tokens."
         )
     if found.has_single_tokens:
         column = as_tuple(found.tokens[0].value["columns"])[0]
         raise PipelineError(
-            f"{place}: each row has one value of {column!r}, and nothing that it could be predicted from, or that it "
-            "could predict. Bring a column whose equal values make rows one example, or one to predict."
+            f"{place}: each row has one value of {column!r}, and no other column holds tokens, so nothing belongs "
+            "together. Bring a column whose equal values make rows one example, or one to predict."
         )
     return _text(name, seen, found)
 

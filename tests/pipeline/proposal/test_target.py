@@ -1,11 +1,15 @@
 """Which column is proposed to be predicted."""
 
 import random
+import time
 from collections.abc import Callable
 from typing import Any
 
 import polars as pl
 import pytest
+
+from pipeline.proposal.profile import profile
+from pipeline.proposal.target import says_the_same
 
 RNG = random.Random(3)
 N = 400
@@ -131,8 +135,22 @@ def test_a_column_that_says_the_target_in_other_words_is_left_out(
 
 def test_a_column_is_left_out_only_where_values_repeat(propose: Callable[..., dict[str, Any]]) -> None:
     prices = RNG.sample([100.5 + i for i in range(N)], N)
-    conf = propose("homes.csv", machines(age=[price / 50 for price in prices], price=prices).write_csv())
+    conf = propose("homes.csv", machines(age=[price * 7 % 401 for price in prices], price=prices).write_csv())
     assert (conf["task"]["target"], conf["task"]["dense"]) == ("price", ["speed", "heat", "age"])
+
+
+@pytest.mark.parametrize("made", [lambda price: price / 50, lambda price: -(price**0.5), lambda price: f"{price:.1e}"])
+def test_a_number_that_rises_or_falls_wherever_the_target_does_is_left_out(
+    made: Callable[[float], Any], propose: Callable[..., dict[str, Any]]
+) -> None:
+    prices = [100 * 1.06 ** RNG.randrange(100) + RNG.random() / 10 for _ in range(N)]
+    wear = [made(price) for price in prices]
+    is_rounded = isinstance(wear[0], str)  # so far that many prices are the same
+    conf = propose("homes.csv", machines(wear=wear, year=prices, price=prices).write_csv())
+    assert conf["task"]["dense"] == ["speed", "heat", *["wear"] * is_rounded, "year"]
+    assert ("; wear would give it away" in conf["text"]) is not is_rounded
+    noisy = [-price * RNG.uniform(0.9, 1.1) for price in prices]
+    assert "wear" in propose("homes.csv", machines(wear=noisy, price=prices).write_csv())["task"]["dense"]
 
 
 @pytest.mark.parametrize("name", ["late_2y", "pos_y"])
@@ -153,3 +171,56 @@ def test_numbers_of_places_are_tokens_where_each_has_rows_enough(
     conf = propose("homes.csv", pl.DataFrame([places, style, price]).write_csv())
     assert conf["task"] == {"kind": "regression", "target": "price"}
     assert conf["tokens"] == [{"kind": "value", "columns": [name, "style"] if is_token else ["style"]}]
+
+
+def test_ids_and_numbers_of_rows_are_neither_predicted_nor_learned_from(propose: Callable[..., dict[str, Any]]) -> None:
+    n = RNG.sample(range(1_000_000), N)
+    ids = {"countycode": n, "subject": [i // 5 for i in n], "schoolid3": [i // 7 for i in n]}
+    frame = machines(paid=[i // 9 for i in n], **ids)
+    header, *rows = frame.write_csv().strip().split("\n")
+    conf = propose("machines.csv", "\n".join([f",{header}", *(f"{i},{row}" for i, row in zip(n, rows, strict=True))]))
+    assert conf["task"] == {"kind": "regression", "target": "paid", "log": False, "dense": ["speed", "heat"]}
+
+
+def test_a_column_of_two_texts_at_an_end_is_none_of_the_marks_of_a_wide_table(
+    propose: Callable[..., dict[str, Any]],
+) -> None:
+    marks = {f"has_{word}": RNG.choices([0, 1], [8, 2], k=N) for word in "abcdefghijkl"}
+    sure = {"insured": RNG.choices(["No", "Yes"], [8, 2], k=N)}
+    conf = propose("cars.csv", pl.DataFrame({**marks, **sure}).write_csv())
+    assert conf["task"] == {"kind": "classification", "target": "insured"}
+    said = {name: ["Yes" if mark else "No" for mark in column] for name, column in marks.items()}
+    assert propose("cars.csv", pl.DataFrame({**said, **sure}).write_csv())["task"] == {"kind": "missing_tokens"}
+
+
+def test_names_of_rows_hide_no_target_and_texts_do(propose: Callable[..., dict[str, Any]]) -> None:
+    names = [f"{RNG.choice(['Ann', 'Bob', 'Cy'])} {RNG.choice(['Lee', 'Ray'])}{i}" for i in range(N)]
+    conf = propose("people.csv", machines(name=names, wear=[RNG.random() for _ in range(N)]).write_csv())
+    assert conf["task"]["target"] == "wear"
+    texts = [
+        f"{name} has been here in {word}" for name, word in zip(names, RNG.choices(["May", "June"], k=N), strict=True)
+    ]
+    conf = propose("people.csv", machines(name=texts, wear=[RNG.random() for _ in range(N)]).write_csv())
+    assert conf["task"] == {"kind": "missing_tokens"}
+
+
+def test_the_only_column_of_categories_is_predicted_from_codes(propose: Callable[..., dict[str, Any]]) -> None:
+    answers = {f"q{i}": RNG.choices(range(1, 6), k=N) for i in range(4)}
+    frame = pl.DataFrame({"vote": RNG.choices(["left", "middle", "right"], k=N), **answers})
+    conf = propose("votes.csv", frame.write_csv())
+    assert conf["task"] == {"kind": "classification", "target": "vote"}
+    assert conf["tokens"] == [{"kind": "value", "columns": [*answers]}]
+
+
+def test_columns_of_a_wide_table_are_compared_as_fast_as_those_of_a_narrow_one() -> None:
+    def seconds(n_columns: int) -> float:
+        frame = pl.DataFrame({f"gene_{i}": [RNG.random() for _ in range(30)] for i in range(n_columns)})
+        one, target = (profile(frame[name]) for name in ("gene_0", "gene_1"))
+        taken = []
+        for _ in range(100):
+            start = time.perf_counter()
+            says_the_same(frame, one, target)
+            taken.append(time.perf_counter() - start)
+        return min(taken)
+
+    assert seconds(10_000) < 3 * seconds(3)

@@ -353,6 +353,26 @@ def test_a_number_that_is_a_name_is_not_predicted(propose: Callable[..., dict[st
     assert conf["task"]["target"] == "size"
 
 
+def test_what_could_be_predicted_is_named_where_there_are_no_tokens(propose: Callable[..., dict[str, Any]]) -> None:
+    rows = [(RNG.random(), RNG.random(), RNG.choice(["red", "blue", "green"])) for _ in range(300)]
+    with pytest.raises(PipelineError, match=r"irises.csv: beside 'species', which could be predicted, no column holds"):
+        propose("irises.csv", delimited(rows, ["length", "width", "species"]))
+
+
+@pytest.mark.parametrize("name", ["n", "count", "value", "token", "one", "other", "row", "column", "index", "text"])
+def test_a_column_may_have_any_name(name: str, propose: Callable[..., dict[str, Any]]) -> None:
+    values = RNG.choices(["red", "blue", "green"], k=300)
+    priced = [(value, RNG.choice("AB"), RNG.uniform(1, 9)) for value in values]
+    assert propose("a.csv", delimited(priced, [name, "maker", "price"]))["tokens"][0]["columns"] == [name, "maker"]
+
+
+def test_a_token_whose_column_is_named_n_has_a_label(propose: Callable[..., dict[str, Any]]) -> None:
+    lists = [(f"U{i // 6}", value, value.title()) for i, value in enumerate(RNG.choices("abcdefghij", k=1_200))]
+    conf = propose("b.csv", delimited(lists, ["user", "n", "description"]))
+    section = conf["tokens"][0]
+    assert (conf["example"], section["columns"], section["label"]) == ("user", "n", "description")
+
+
 def test_a_table_of_measurements_has_nothing_to_embed(propose: Callable[..., dict[str, Any]]) -> None:
     rows = [tuple(round(RNG.random(), 4) for _ in range(3)) for _ in range(300)]
     with pytest.raises(PipelineError, match=r"points.csv: no column holds words, .*, so there is nothing to embed"):
@@ -443,7 +463,7 @@ def test_rows_of_a_single_token_become_lists_or_are_refused(propose: Callable[..
     rows = [(RNG.choice("ABCDEF"), f"O{RNG.randrange(200)}x", f"G{RNG.randrange(200)}y") for _ in range(5000)]
     conf = propose("routes.csv", delimited(rows, ["airline", "origin", "goal"]))
     assert (conf["example"], conf["tokens"]) == ("origin", [{"kind": "value", "columns": "goal"}])
-    with pytest.raises(PipelineError, match=r"each row has one value of 'colour', and nothing that it could be"):
+    with pytest.raises(PipelineError, match=r"each row has one value of 'colour', and no other column"):
         propose("colours.csv", delimited([(i, RNG.choice(["red", "blue"])) for i in range(200)], ["no", "colour"]))
 
 
@@ -456,9 +476,10 @@ def test_lists_of_which_nothing_repeats_hide_nothing(propose: Callable[..., dict
 
 
 def test_times_are_no_names_and_russian_letters_no_french_ones(propose: Callable[..., dict[str, Any]]) -> None:
-    times = [(RNG.choice(["Sat", "Sun", "Mon"]), f"{RNG.randint(1, 28)} Apr 2017 15:{RNG.randint(10, 59)}:58 -0500")
+    times = [(RNG.choice(["Sat", "Sun", "Mon"]), f"{RNG.randint(1, 28)} Apr 2017 15:{RNG.randint(10, 59)}:58 -0500",
+              RNG.choice("ABC"))
              for _ in range(400)]  # fmt: skip
-    assert propose("commits.txt", delimited(times, None))["source"]["columns"] == ["column_1", "column_2"]
+    assert propose("commits.txt", delimited(times, None))["source"]["columns"] == ["column_1", "column_2", "column_3"]
     words = ["дом", "сад", "окно", "дверь", "кухня", "светлый", "тихий", "новый", "большой", "гараж"]
     homes = [(" ".join(RNG.sample(words, 6)), RNG.randint(1000, 9000)) for _ in range(400)]
     conf = propose("homes.csv", delimited(homes, ["название", "цена"]).encode("cp1251"))
