@@ -1,5 +1,7 @@
 """Words in the names of columns that tell what the columns are for, in English and German."""
 
+import re
+
 OF_EXAMPLES = (
     *("user", "customer", "client", "member", "person", "visitor", "reader", "buyer", "kunde", "kunden", "nutzer"),
     *("uid", "session", "order", "basket", "invoice", "transaction", "cart", "receipt", "patient", "account"),
@@ -95,3 +97,26 @@ OF_PLACE_AND_TIME = (
     *("lat", "lon", "lng", "latitude", "longitude"),
 )
 """Names of numbers that say where or when, which nobody predicts unless they say so."""
+
+_LONGER = {
+    "person": "personal",
+    "venue": "revenue",
+    "album": "albumin",
+    "order": "disorder|border",
+    "author": "authorit",
+    "owner": "ownership",
+    "place": "displacement|fireplace",
+    "product": "production",
+    "count": "country|countries|county|account|discount",
+    "counts": "accounts|discounts",
+}
+"""Other words in which a word stands by chance."""
+
+
+def stands_in(word: str, name: str) -> bool:
+    """Whether a word is a part of a name in small letters without anything between them.
+
+    >>> stands_in("price", "saleprice"), stands_in("venue", "revenue"), stands_in("revenue", "revenue")
+    (True, False, True)
+    """
+    return word in (re.sub(_LONGER[word], " ", name) if word in _LONGER else name)

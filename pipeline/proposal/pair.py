@@ -11,6 +11,8 @@ _FEWEST_PER_EXAMPLE = 2.0
 """Mean number of rows of an example, at least, if rows of one id belong together."""
 _FEWEST_DIFFERENT = 1.5
 """Mean number of different tokens of an example, at least."""
+_COMPLETE = 0.9
+"""If a larger share of all the pairs that could be is there, nothing is missing from the lists."""
 _NARROW = 8
 """A table with more columns is rather about its rows than about who they belong to."""
 
@@ -45,6 +47,8 @@ def pair_of(
         different, is_number = pairs / frame.height, token.is_whole and not token.named(*OF_TOKENS, *IDS)
         if pairs < _FEWEST_DIFFERENT * example.n_different:
             continue
+        if pairs > _COMPLETE * example.n_different * token.n_different:
+            continue  # each example has each token, such as each person an answer to each question: none is missing
         # someone who buys may buy the same again, and so may ids beside which there is nothing else to learn; of other
         # columns, most rows are another pair
         may_be_a_buyer = example.named(*OF_EXAMPLES) or (not needs_hints and example.holds == "ids")

@@ -8,7 +8,7 @@ from typing import Literal
 import polars as pl
 
 from pipeline.config.records import MISSING
-from pipeline.proposal.hints import IDS, OF_EXAMPLES, OF_PLACE_AND_TIME, OF_POST, OF_ROWS, WITH_AN_ID
+from pipeline.proposal.hints import IDS, OF_EXAMPLES, OF_PLACE_AND_TIME, OF_POST, OF_ROWS, WITH_AN_ID, stands_in
 from pipeline.proposal.moments import are_moments
 from pipeline.records.numbers import Decimal, Marks, as_number
 from pipeline.records.times import SINCE_1970
@@ -98,7 +98,7 @@ class Profile:
         """Whether the column's name has one of these words in it, or is one of a single letter: `pos_y` is not `y`."""
         joined = re.sub(r"[^a-zäöüß]", "", self.name.lower())
         words = {part for part in self._parts if len(part) > 1 or part == self.name.lower()}
-        return not words.isdisjoint(hints) or any(len(hint) > 4 and hint in joined for hint in hints)
+        return not words.isdisjoint(hints) or any(len(hint) > 4 and stands_in(hint, joined) for hint in hints)
 
 
 def profile(column: pl.Series) -> Profile:

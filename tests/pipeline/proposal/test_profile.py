@@ -45,3 +45,18 @@ def test_a_few_items_with_commas_between_are_a_list_and_a_place_is_none(are_sort
     assert (profile(pl.Series("genre", texts)).holds, profile(pl.Series("genre", texts)).delimiter) == ("lists", ",")
     towns = ["Albany, New York", "Buffalo, New York", "New York, New York", "Boston, Massachusetts", "Salem, Oregon"]
     assert profile(pl.Series("town", rng.choices(towns, k=1_000))).holds == "categories"
+
+
+@pytest.mark.parametrize(
+    ("hint", "inside", "beside"),
+    [
+        *(("person", "personal", "personkey"), ("venue", "revenue", "venuekey"), ("album", "albumin", "albumname")),
+        *(("order", "disorder", "orderkey"), ("place", "fireplaces", "placekey"), ("count", "county", "wordcount")),
+    ],
+)
+def test_a_word_within_another_word_is_no_hint(hint: str, inside: str, beside: str) -> None:
+    numbers = [1.5, 2.5, 3.5]
+    assert not profile(pl.Series(inside, numbers)).named(hint)
+    assert not profile(pl.Series(f"Total {inside.title()}", numbers)).named(hint)
+    assert profile(pl.Series(beside, numbers)).named(hint)
+    assert profile(pl.Series(inside, numbers)).named(inside)
