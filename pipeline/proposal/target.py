@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import polars as pl
 
+from pipeline.config.records import MISSING
 from pipeline.proposal.hints import IDS, NO_CATEGORIES, OF_CLASSES, OF_MONEY, OF_NUMBERS, OF_TRAITS, SURELY_CLASSES
 from pipeline.proposal.profile import Profile
 from pipeline.records.numbers import Decimal, as_number
@@ -174,17 +175,27 @@ def gives_away(one: Profile, target: str) -> bool:
 def says_the_same(frame: pl.DataFrame, one: Profile, target: Profile) -> bool:
     """Whether a column is the target in other words, such as `alive` beside `survived`, or in another unit.
 
-    Each value then goes with a single one of the target's, and the other way round. Of values that occur once, all do:
-    of these, only numbers tell something.
+    Each value then goes with a single one of the target's; and the other way round, unless the target has classes. Of
+    values that occur once, all do: of these, only numbers tell something.
     """
     # not chosen from the frame, which takes the longer the more columns it has, and is done for each of them
     rows = pl.DataFrame({"one": frame[one.name], "other": frame[target.name]}).drop_nulls()
+    for name, dtype in rows.schema.items():
+        rows = rows.filter(~pl.col(name).is_in(MISSING)) if dtype == pl.String else rows
     pairs = rows.unique()
     is_known = rows.height >= _TIMES * pairs.height and pairs.height > 1
-    if is_known and rows["one"].n_unique() == pairs.height == rows["other"].n_unique():
-        return True
+    if is_known and rows["one"].n_unique() == pairs.height:
+        is_the_same = rows["other"].n_unique() == pairs.height
+        if is_the_same or (is_a_class(target) and _are_surely_of_a_class(rows, pairs.height)):
+            return True
     able = _is_a_number(one) and _is_a_number(target) and not (one.is_place_or_time or target.is_place_or_time)
     return able and _move_together(_as_numbers(pairs["one"], one.decimal), _as_numbers(pairs["other"], target.decimal))
+
+
+def _are_surely_of_a_class(rows: pl.DataFrame, n_values: int) -> bool:
+    """Whether values that go with one class each, and each of several classes, occur too often for chance."""
+    fewest = rows["other"].value_counts(name="n")["n"].to_list()
+    return len(fewest) > 1 and min(rows.height / n_values, *fewest) >= _ROWS_OF_A_CLASS
 
 
 def _move_together(one: pl.Series, other: pl.Series) -> bool:

@@ -133,6 +133,21 @@ def test_a_column_that_says_the_target_in_other_words_is_left_out(
     assert "give it away" not in propose("people.csv", almost.write_csv())["text"]
 
 
+def test_a_column_of_which_each_value_has_one_class_is_left_out(propose: Callable[..., dict[str, Any]]) -> None:
+    drawn = [RNG.randrange(5) for _ in range(N)]
+    causes = ["none", "fever", "fall", "NA", "age"]
+    frame = machines(cause=[causes[i] for i in drawn], died=[int(i > 0) for i in drawn])
+    conf = propose("people.csv", frame.write_csv())
+    assert conf["tokens"] == [{"kind": "value", "columns": ["maker", "site"]}]
+    assert "; cause would give it away" in conf["text"]
+    one = frame.with_columns(
+        pl.Series("cause", ["none", *frame["cause"][1:]]), pl.Series("died", [1, *frame["died"][1:]])
+    )
+    assert "cause" in propose("people.csv", one.write_csv())["tokens"][0]["columns"]
+    rare = machines(cause=["flood", *["none"] * (N // 2), *["rain"] * (N // 2 - 1)], died=[1, *[0] * (N - 1)])
+    assert "cause" in propose("people.csv", rare.write_csv())["tokens"][0]["columns"]
+
+
 def test_a_column_is_left_out_only_where_values_repeat(propose: Callable[..., dict[str, Any]]) -> None:
     prices = RNG.sample([100.5 + i for i in range(N)], N)
     conf = propose("homes.csv", machines(age=[price * 7 % 401 for price in prices], price=prices).write_csv())
