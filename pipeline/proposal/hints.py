@@ -15,7 +15,7 @@ OF_TOKENS = (
 )
 OF_LABELS = ("title", "titel", "name", "description", "label", "beschreibung")
 OF_NUMBERS = (
-    *("price", "preis", "saleprice", "sale_price", "cost", "kosten", "rent", "miete", "salary", "gehalt", "revenue"),
+    *("saleprice", "sale_price", "price", "preis", "cost", "kosten", "rent", "miete", "salary", "gehalt", "revenue"),
     *("amount", "betrag", "sales", "target", "value", "wert", "score", "rating", "income", "y", "umsatz"),
     *("profit", "gewinn", "delay", "population"),
 )

@@ -75,11 +75,11 @@ def target_by_name(profiles: dict[str, Profile]) -> tuple[str, str, str] | None:
     by_name = list(dict.fromkeys(one.name for hint in OF_NUMBERS for one in numbers if one.named(hint)))
     classes = [one.name for one in sorted(profiles.values(), key=_place_among_classes) if _has_a_name_of_classes(one)]
     if by_name and not (classes and profiles[by_name[0]].named("score", "rating", "value", "wert", "amount")):
-        others = [*by_name[1:2], *classes]
+        others = [*by_name[1:2], *(name for name in classes if name != by_name[0])]  # `income` is a name of both
         return by_name[0], f"{by_name[0]} is a number with a name of something to predict", "".join(others[:1])
     if classes:
         several = f"{classes[0]} has {profiles[classes[0]].n_different} values, and a name of something to predict"
-        return classes[0], several, "".join([*classes[1:2], *by_name][:1])
+        return classes[0], several, "".join([*classes[1:2], *(name for name in by_name if name != classes[0])][:1])
     return None
 
 
@@ -124,7 +124,8 @@ def _two_valued(profiles: dict[str, Profile]) -> list[Profile]:
     if len(able) < 2 or 2 * len(two) > len(able) + 1:  # more than half of the others
         return []
     ends = dict.fromkeys((able[-1], able[0]))
-    return [one for one in ends if one in two and one.missing < _MISSING and not one.named(*OF_TRAITS)]
+    two = [one for one in two if one.missing < _MISSING and not (one.named(*OF_TRAITS) or one.is_place_or_time)]
+    return [one for one in ends if one in two]
 
 
 def _place_among_classes(one: Profile) -> int:

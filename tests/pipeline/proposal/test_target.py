@@ -133,6 +133,23 @@ def test_a_column_that_says_the_target_in_other_words_is_left_out(
     assert "give it away" not in propose("people.csv", almost.write_csv())["text"]
 
 
+def test_what_else_could_be_predicted_is_another_column(propose: Callable[..., dict[str, Any]]) -> None:
+    drawn = [RNG.randrange(2, 72) for _ in range(N)]
+    conf = propose("people.csv", machines(income=drawn).write_csv())
+    assert conf["task"]["target"] == "income"
+    assert "# or: income" not in conf["text"]
+
+
+def test_the_price_of_the_sale_comes_before_other_prices(propose: Callable[..., dict[str, Any]]) -> None:
+    prices = {name: [RNG.uniform(90, 900) for _ in range(N)] for name in ("FirstPrice", "SalePrice")}
+    assert propose("homes.csv", machines(**prices).write_csv())["task"]["target"] == "SalePrice"
+
+
+def test_one_of_two_years_at_an_end_is_not_predicted(propose: Callable[..., dict[str, Any]]) -> None:
+    conf = propose("machines.csv", machines(year=RNG.choices([1992, 1998], k=N)).write_csv())
+    assert conf["task"]["target"] == "heat"
+
+
 def test_a_column_of_which_each_value_has_one_class_is_left_out(propose: Callable[..., dict[str, Any]]) -> None:
     drawn = [RNG.randrange(5) for _ in range(N)]
     causes = ["none", "fever", "fall", "NA", "age"]
