@@ -14,6 +14,8 @@ from pipeline.similarity.neighbour_index import NeighbourIndex
 
 MOST_PROJECTED = 100_000
 """TensorBoard's projector takes no more points, so it gets only the most frequent tokens."""
+_OWN = ("token", "label", "count", "stability", "x", "y", "vector")
+"""Columns that every export has; one of the source with such a name gets another."""
 _NOTE = "Of {v:,} tokens, here are the {n:,} most frequent: TensorBoard's projector takes no more.\n"
 _PROJECTOR = """\
 embeddings {
@@ -40,10 +42,11 @@ class Exports:
     def save(self, folder: Path) -> None:
         """Write `projector/`, `word2vec.txt`, `atlas.parquet` and `neighbours.usearch`."""
         self.neighbours.save(folder / "neighbours.usearch")
+        about = self.about.rename({name: f"{name} (of the source)" for name in _OWN if name in self.about.columns})
         (folder / "projector").mkdir()
-        _projector(self.embedding, self.about, folder / "projector")
+        _projector(self.embedding, about, folder / "projector")
         _word2vec(self.embedding, folder / "word2vec.txt")
-        _atlas(self.embedding, self.about, folder / "atlas.parquet")
+        _atlas(self.embedding, about, folder / "atlas.parquet")
 
 
 def _projector(embedding: Embedding, about: pl.DataFrame, folder: Path) -> None:

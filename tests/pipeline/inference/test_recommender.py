@@ -44,6 +44,18 @@ def test_a_list_of_war_films_gets_war_films_that_are_not_in_it(model: Recommende
     assert found.unknown == []
 
 
+def test_columns_of_the_source_may_have_the_names_of_an_answer_s_own(
+    put_to_work: Callable, write_conf: Callable, described_movies: pl.DataFrame
+) -> None:
+    records = described_movies.rename({"genre": "label", "year": "count"}).with_columns(support=pl.lit("good"))
+    about = {**DESCRIBED["tokens"][0], "about": ["label", "count", "support"]}
+    model = put_to_work(load(write_conf("films", {**DESCRIBED, "tokens": [about]}, records)), records).model
+    found = model.recommend(WAR, k=5, where="\"label (of the source)\" = 'love' and count > 0").frame
+    assert found["label (of the source)"].to_list() == ["love"] * 5
+    assert found["count (of the source)"].min() >= 1980
+    assert {"label (of the source)", "support (of the source)"} < {*model.similar("war-00").columns}
+
+
 def test_each_recommendation_names_the_given_films_that_pull_towards_it(model: Recommender) -> None:
     found = model.recommend([*WAR, "love-00"], k=5)
     for token, because in found.frame.select("token", "because").iter_rows():
