@@ -14,6 +14,9 @@ Array = npt.NDArray[Any]
 TOLERANCE = 1e-4
 """Tolerance of the randomised solver."""
 
+_STARTS = 20
+"""From so many starts ARPACK tries, at most."""
+
 
 class Components(NamedTuple):
     """The D directions along which rows vary most."""
@@ -50,6 +53,7 @@ def principal_components(
     """
     if solver == "randomised":
         return _randomised_where_there_is_room(device, inputs, dimension, seed, weight, tolerance)
+    from scipy.sparse.linalg import ArpackError
     from sklearn.decomposition import PCA
     from threadpoolctl import threadpool_limits
 
@@ -58,7 +62,13 @@ def principal_components(
     if weighted.power(2).mean(axis=0).sum() - (mean**2).sum() <= 1e-12 * (mean**2).sum():  # all rows are the same
         return Components(np.zeros((dimension, len(mean))), np.zeros(dimension), mean)
     with threadpool_limits(1 if solver == "arpack" else None, "blas"):  # it takes vector by vector: threads only wait
-        pca = PCA(dimension, svd_solver=solver, random_state=seed).fit(weighted)
+        for start in range(seed, seed + _STARTS):
+            try:
+                pca = PCA(dimension, svd_solver=solver, random_state=start).fit(weighted)
+                break
+            except ArpackError:  # from some starts it ends nowhere, where rows vary as much along several directions
+                if start == seed + _STARTS - 1:
+                    raise
     return Components(pca.components_, pca.explained_variance_, np.asarray(pca.mean_).ravel())
 
 
