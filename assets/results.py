@@ -53,7 +53,7 @@ def comparison_asset(conf: Dataset) -> dg.AssetsDefinition:
         with for_people(conf.file):
             tracker = embedding_mlflow.tracker(conf, context.instance)
             scores: dict[str, list[pl.DataFrame]] = {part: load_scores(tracker, fits, part) for part in HELD_OUT}
-            split = split_in_words(tracker, fits[0], conf)
+            split = split_in_words(tracker, fits, conf)
             size = vocabulary_size(tracker, fits[0])
             table = Comparison.of(fits, size, conf.task.resolved(size), scores, conf.weight, split)
             share_view(tracker, table)

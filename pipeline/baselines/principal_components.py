@@ -3,6 +3,7 @@
 Letters: N rows, V columns, D components.
 """
 
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,9 +14,8 @@ Array = npt.NDArray[Any]
 
 TOLERANCE = 1e-4
 """Tolerance of the randomised solver."""
-
-_STARTS = 20
-"""From so many starts ARPACK tries, at most."""
+_STARTS = 5
+"""ARPACK tries from so many starts, at most."""
 
 
 class Components(NamedTuple):
@@ -63,13 +63,11 @@ def principal_components(
         return Components(np.zeros((dimension, len(mean))), np.zeros(dimension), mean)
     with threadpool_limits(1 if solver == "arpack" else None, "blas"):  # it takes vector by vector: threads only wait
         for start in range(seed, seed + _STARTS):
-            try:
+            # where rows vary as much along several directions, it ends nowhere from some starts
+            with suppress(ArpackError):
                 pca = PCA(dimension, svd_solver=solver, random_state=start).fit(weighted)
-                break
-            except ArpackError:  # from some starts it ends nowhere, where rows vary as much along several directions
-                if start == seed + _STARTS - 1:
-                    raise
-    return Components(pca.components_, pca.explained_variance_, np.asarray(pca.mean_).ravel())
+                return Components(pca.components_, pca.explained_variance_, np.asarray(pca.mean_).ravel())
+    return _randomised_where_there_is_room(device, inputs, dimension, seed, weight, tolerance)
 
 
 def _randomised_where_there_is_room(device: str, *problem: Any) -> Components:

@@ -19,6 +19,8 @@ from pipeline.records.splitting import Assignment
 
 Array = npt.NDArray[Any]
 
+ORDERED = "ordered"
+"""What says among the settings that validation chose that a fit has learned the order of lists."""
 _LEAST = 1e-30
 """No token counts nothing, however long ago it came."""
 

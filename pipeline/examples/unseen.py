@@ -13,7 +13,7 @@ from pipeline.config.records import Split
 from pipeline.examples.recency import counted
 from pipeline.examples.weight_scale import WeightScale
 from pipeline.records.pair_table import NO_RECORD, PairTable
-from pipeline.records.pairs import pair_table
+from pipeline.records.pairs import unlabelled
 from pipeline.records.used_records import with_example
 from pipeline.vocabulary.vocabulary import Vocabulary
 
@@ -48,15 +48,16 @@ def unseen(
     Args:
         records: with all the columns that conf names for what goes in.
         vocabulary: known already.
-        conf: settings that `without_answers` gave.
+        conf: settings that `without_answers` gave; a `split.time` in them says in which order tokens came, which is
+            otherwise that of the records.
         scale: that of the examples that were learned from, so that an example is the same whatever else is in its file.
-        decay: what each token of an example counts of what the next one does, in the order of the records.
+        decay: what the tokens of each time of an example count of what those of the next one do.
 
     Raises:
         PipelineError: the rows of one example disagree in a dense feature.
     """
-    table = pair_table(records, conf, only_read=True)
-    numbers = np.flatnonzero(table.first != NO_RECORD)
+    table = unlabelled(records, conf, only_read=True)
+    numbers = np.flatnonzero(np.isfinite(table.first) if conf.split.by_time else table.first != NO_RECORD)
     row = np.full(len(table.first), -1, np.int64)
     row[numbers] = np.arange(len(numbers))
     ids = table.ids.gather(numbers)
@@ -78,8 +79,10 @@ def _encoded(
     if len(table.weight):
         inputs.data = scale.counts(inputs.data)
     else:
-        _, first = np.unique(example[known] * v + place[known], return_index=True)  # in the order of the matrix
-        inputs.data = counted(np.diff(inputs.indptr), first, decay)
+        moment = np.asarray(table.time) if len(table.time) else np.arange(len(token))
+        order = np.flatnonzero(known)[np.argsort(moment[known], kind="stable")]
+        _, first = np.unique(example[order] * v + place[order], return_index=True)  # in the order of the matrix
+        inputs.data = counted(np.diff(inputs.indptr), moment[order][first], decay)
     texts = table.tokens["token"].gather(token[~known]).to_list()
     unknown: list[list[str]] = [[] for _ in range(n)]
     for at, text in zip(example[~known], texts, strict=True):

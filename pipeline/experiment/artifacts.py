@@ -14,6 +14,7 @@ from pipeline.embedding import Embedding, Estimator
 from pipeline.estimators import estimator_type, run_name
 from pipeline.evaluation.bootstrap import interval, n_independent, resampled
 from pipeline.evaluation.metrics import judged_part, measure
+from pipeline.examples.recency import ORDERED
 from pipeline.experiment.cache_key import key_of
 from pipeline.experiment.code_version import code_version
 from pipeline.experiment.cross_fitting import CrossFitted
@@ -101,10 +102,17 @@ def vocabulary_size(tracker: Tracker, fit: Fit) -> int:
     return rows
 
 
-def split_in_words(tracker: Tracker, fit: Fit, conf: Dataset) -> str | None:
-    """How time or groups divide what a fit learns from and what it is tested on, as a sentence; None if they do not."""
-    divides = conf.split.by_time or conf.split.group is not None
-    return tracker.param(fit.run_id, "split.in_words") if divides else None
+def split_in_words(tracker: Tracker, fits: Sequence[Fit], conf: Dataset) -> str | None:
+    """How time or groups divide what fits learn from and what they are tested on, in sentences; None if they do not.
+
+    With a time it is told where the embedding has learned an order to which the baselines are blind.
+    """
+    if not conf.split.by_time and conf.split.group is None:
+        return None
+    settings = [tracker.params(fit.run_id) for fit in fits]
+    has_order = any(f"selected.{ORDERED}" in of_fit for of_fit in settings)
+    order = " The learned embedding goes by the order of the tokens too; to the baselines they are bags."
+    return settings[0]["split.in_words"] + (order if has_order else "")
 
 
 def load_scores(tracker: Tracker, fits: Sequence[Fit], part: str) -> list[pl.DataFrame]:

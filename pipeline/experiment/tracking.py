@@ -146,8 +146,11 @@ class Tracker:
         Raises:
             KeyError: the run has no such setting.
         """
-        value: str = self.client.get_run(run_id).data.params[name]
-        return value
+        return self.params(run_id)[name]
+
+    def params(self, run_id: str) -> dict[str, str]:
+        """The settings of a run as MLflow has them."""
+        return dict(self.client.get_run(run_id).data.params)
 
     def keep(self, run_id: str, folder: Path, tags: Mapping[str, str]) -> None:
         """Add the files of a folder to a finished run, then set the tags that record it."""

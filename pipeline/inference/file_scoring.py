@@ -1,7 +1,7 @@
 """The records of a file -> a file with the answers of a model, read and written a batch at a time."""
 
 import logging
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from pipeline.config.dataset import Dataset
-from pipeline.config.records import Source
+from pipeline.config.records import Source, Split
 from pipeline.errors import PipelineError, nearest
 from pipeline.evaluation.ranking import decay_of
 from pipeline.examples.unseen import Unseen, unseen, without_answers
@@ -58,8 +58,8 @@ def score_file(
     For a number or a class, each record is followed by its prediction; if conf says which rows are one example, there
     is a row for each example. For missing tokens there are `inference.top` rows for each example. A column of numbers
     that the file lacks counts as one without a value, as in a request: of a dense feature all values are missing, and
-    without a weight tokens count as much as they did on average. Where the order of lists was learned, tokens come in
-    that of the file.
+    without a weight tokens count as much as they did on average. Where the order of lists was learned, the column of
+    times tells it, or the order of the file if it lacks that column.
 
     Args:
         model: answers.
@@ -76,9 +76,11 @@ def score_file(
     if path.is_dir():
         raise PipelineError(f"{path}: is a folder, but the answers are a file of this name. Give it another.")
     conf = without_answers(model.conf).model_copy(update={"source": of_files(model.conf, _files_to_answer(source))})
-    lacking = _numbers_lacking(conf, folder / "downloads")
+    there = _columns(conf, folder / "downloads")
+    lacking = _numbers_lacking(conf, there)
     for told in lacking.values():
         log.info(told)
+    conf = conf.model_copy(update={"split": _in_order(model, there, log)})
     records = ingest(_without(conf, lacking), Path.cwd(), folder / "records", folder / "downloads", may_lack=True)
     log.info(f"{model.facts['name']}: {len(records):,} records can be used")
     average = WeightScale.of(model.facts).average
@@ -87,7 +89,9 @@ def score_file(
     )
     unknown: list[int] = []
     if isinstance(model, Recommender):
-        n = write_batches(recommended(model, _lists(model, filled, unknown), engine), folder / "answers.parquet")
+        n = write_batches(
+            recommended(model, _lists(model, filled, conf.split, unknown), engine), folder / "answers.parquet"
+        )
     elif isinstance(model, Predictor):
         n = write_batches(_predicted(model, filled, records, unknown), folder / "answers.parquet")
     else:
@@ -111,14 +115,30 @@ def _files_to_answer(source: str) -> tuple[str, ...]:
     return tuple(one for one in every if not one.endswith(ANSWERS)) if len(every) > 1 else (source,)
 
 
-def _numbers_lacking(conf: Dataset, downloads: Path) -> Mapping[str, str]:
-    """The columns of numbers alone that a file lacks, each with a sentence about it."""
+def _columns(conf: Dataset, downloads: Path) -> list[str]:
+    """The columns of the files, by the names that conf gives them."""
     opened, where = source_of(conf.source, Path.cwd(), downloads, needed_columns(conf)), paths.name(conf.source)
-    there = renamed(conf, opened.schema, where, may_lack=True).names()
+    return renamed(conf, opened.schema, where, may_lack=True).names()
+
+
+def _numbers_lacking(conf: Dataset, there: Sequence[str]) -> Mapping[str, str]:
+    """The columns of numbers alone that are not there, each with a sentence about it."""
     needed = {column.name for column in named_columns(_without(conf, {one.column for one in conf.numbers()}))}
     lacking = [one.column for one in conf.numbers() if one.column not in {*there, *needed}]
     said = "there is no column {!r}, so all its values count as missing; {}"
+    where = paths.name(conf.source)
     return {column: f"{where}: {said.format(column, nearest(column, there))}" for column in lacking}
+
+
+def _in_order(model: Model, there: Sequence[str], log: logging.Logger) -> Split:
+    """The split that reads the times of tokens, for a model that has learned their order; or one that reads none."""
+    time = model.conf.split.time
+    if time is None or decay_of(model.fitted) == 1:
+        return Split()
+    if time in there:
+        return Split(time=time, hold_out="last")
+    log.info(f"there is no column {time!r}, so the tokens of an example came in the order of the file; the latest last")
+    return Split()
 
 
 def _without(conf: Dataset, columns: Container[str]) -> Dataset:
@@ -130,15 +150,16 @@ def _without(conf: Dataset, columns: Container[str]) -> Dataset:
     return conf.model_copy(update=found)
 
 
-def _encoded(model: Model, records: pl.LazyFrame) -> Unseen:
+def _encoded(model: Model, records: pl.LazyFrame, split: Split) -> Unseen:
     """The examples of a file."""
-    vocabulary, conf = model.fitted.embedding.vocabulary, without_answers(model.conf)
+    vocabulary = model.fitted.embedding.vocabulary
+    conf = without_answers(model.conf).model_copy(update={"split": split})
     return unseen(records, vocabulary, conf, WeightScale.of(model.facts), decay_of(model.fitted))
 
 
-def _lists(model: Recommender, records: pl.LazyFrame, unknown: list[int]) -> Iterator[Lists]:
+def _lists(model: Recommender, records: pl.LazyFrame, split: Split, unknown: list[int]) -> Iterator[Lists]:
     """The lists of a file; how many of them have no known token is added to `unknown`."""
-    found = _encoded(model, records)
+    found = _encoded(model, records, split)
     unknown.append(_n_unknown(found))
     for start in range(0, len(found.ids), ROWS):
         some = slice(start, start + ROWS)
@@ -157,7 +178,7 @@ def _predicted(model: Predictor, filled: pl.LazyFrame, records: Records, unknown
             twice = {name: f"{name} (of the file)" for name in predictions.columns if name in of_file.columns}
             yield pl.concat([of_file.rename(twice), predictions], how="horizontal")
         return
-    every = _encoded(model, filled)
+    every = _encoded(model, filled, Split())
     unknown.append(_n_unknown(every))
     for start in range(0, len(every.ids), ROWS):
         found = every.take(np.arange(start, min(start + ROWS, len(every.ids))))

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from pipeline.accelerators import device_of
 from pipeline.embedding import Problem
+from pipeline.examples.recency import ORDERED
 from pipeline.network.batches import Batches, Lists
 from pipeline.network.divided_start import divided_start
 from pipeline.network.divided_table import Exchange, divided
@@ -27,8 +28,6 @@ from pipeline.tasks.missing_tokens import MissingTokensTraining
 
 Array = npt.NDArray[Any]
 
-ORDERED = "ordered"
-"""What says among a candidate's settings that it learns the order of lists."""
 DECAY_RATE = 0.05
 """Learning rate of the logit of the decay."""
 

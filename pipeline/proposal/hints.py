@@ -41,53 +41,10 @@ NO_CATEGORIES = ("id", "url", "scraped", "source", "license")
 IDS = ("id", "ids", "nr", "no", "key", "code", "number", "nummer")
 OF_ROWS = ("column_1", "unnamed: 0", "...1", "rownames", "row.names", "rowid")
 """Names that programs give to a column of the numbers of rows; `column_1` here, to a first one without a name."""
-WITH_AN_ID = frozenset(
-    (
-        *(
-            *OF_GROUPS,
-            *OF_TOKENS,
-            "",
-            "subj",
-            "cust",
-            "emp",
-            "fam",
-            "hh",
-            "ind",
-            "unit",
-            "firm",
-            "case",
-            "row",
-            "record",
-        ),
-        *(
-            "school",
-            "sch",
-            "student",
-            "teacher",
-            "child",
-            "mother",
-            "hospital",
-            "hosp",
-            "town",
-            "city",
-            "county",
-            "state",
-        ),
-        *(
-            "district",
-            "dist",
-            "region",
-            "country",
-            "site",
-            "station",
-            "geo",
-            "prod",
-            "trip",
-            "event",
-            "device",
-            "house",
-        ),
-    )
+WITH_AN_ID = (
+    *(*OF_GROUPS, *OF_TOKENS, "", "subj", "cust", "emp", "fam", "hh", "ind", "unit", "firm", "case", "row", "record"),
+    *("school", "sch", "student", "teacher", "child", "mother", "hospital", "hosp", "prod", "trip", "event", "device"),
+    *("town", "city", "county", "state", "district", "dist", "region", "country", "site", "station", "geo", "house"),
 )
 """What stands before `id` in one word, as in `schoolid`; `paid` and `humid` are no ids."""
 OF_POST = ("zip", "zipcode", "plz", "postleitzahl", "postcode", "postal")

@@ -132,3 +132,29 @@ def test_where_the_order_was_learned_all_answers_look_at_what_came_last(
     each = recommend_each(model, examples, more, tmp_path / "later", log).frame.collect()
     assert each.filter(example="7").sort("rank")["token"].to_list() == asked
     assert each.filter(example="600").sort("rank")["token"].to_list() == forth["token"].to_list()
+
+
+def test_a_file_with_times_is_read_in_their_order_and_one_without_in_its_own(
+    put_to_work: Callable, write_conf: Callable[..., Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = [(f"u{i}", token, i + 60 * at) for i, one in enumerate(walks(600)) for at, token in enumerate(one)]
+    records = pl.DataFrame(rows, schema=["user", "movie", "at"], orient="row").sample(fraction=1, shuffle=True, seed=1)
+    of_time = {"example": "user", "split": {"time": "at", "hold_out": "last"}, "seeds": 1, "inference": {"top": 3}}
+    tokens = {"tokens": [{"kind": "value", "columns": "movie"}], "dimensions": [4], "description": "Planted: walks."}
+    task = {"task": {"kind": "missing_tokens", "primary": "ndcg_at_20"}}
+    learned = {"training": {"temperature": 0.15, "max_epochs": 20}}
+    conf = load(write_conf("walks", {**tokens, **of_time, **task, **learned}, records))
+    model, log = put_to_work(conf, records, "embedding").model, logging.getLogger("test")
+    caplog.set_level(logging.INFO)
+    # times of 255 and others are no sign of anything
+    new = pl.DataFrame({"user": ["a", "a", "b", "b"], "movie": ["t10", "t30", "t30", "t10"], "at": [255, 7, 255, 7]})
+    recommended = {end: model.recommend(tokens, k=3).frame["token"].to_list()
+                   for end, tokens in (("t10", ["t30", "t10"]), ("t30", ["t10", "t30"]))}  # fmt: skip
+    for name, frame, ends in (("timed", new, ["t10", "t30"]), ("untimed", new.drop("at"), ["t30", "t10"])):
+        frame.write_csv(tmp_path / f"{name}.csv")
+        (tmp_path / name).mkdir()
+        score_file(model, str(tmp_path / f"{name}.csv"), tmp_path / f"{name}.parquet", tmp_path / name, log)
+        answers = pl.read_parquet(tmp_path / f"{name}.parquet").partition_by("example", maintain_order=True)
+        assert [one["token"].to_list() for one in answers] == [recommended[end] for end in ends]
+        said = "there is no column 'at', so the tokens of an example came in the order of the file" in caplog.text
+        assert said == (name == "untimed")
