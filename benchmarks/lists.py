@@ -82,13 +82,12 @@ def drawn(shape: Shape, n: int | None = None, seed: int = 0) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=["list", "token"], orient="row")
 
 
-class _Contest:
-    """Fits methods on the lists of one shape."""
+class Contest:
+    """Fits methods on planted lists."""
 
-    def __init__(self, shape: Shape, folder: Path) -> None:
-        frame = drawn(shape)
+    def __init__(self, frame: pl.DataFrame, settings: str, folder: Path) -> None:
         frame.write_parquet(folder / "lists.parquet")
-        (folder / "lists.yaml").write_text(CONF)
+        (folder / "lists.yaml").write_text(settings)
         conf = load(folder / "lists.yaml")
         self.vocabulary: Vocabulary = build_vocabulary(pair_table(frame.lazy(), conf), conf)
         self.examples: SparseExamples = encode(frame.lazy(), self.vocabulary, conf)
@@ -100,13 +99,14 @@ class _Contest:
         if first:
             alone = {name: (value,) for name, value in conf.training.choices()[0].items()}
             conf = conf.model_copy(update={"training": conf.training.model_copy(update=alone)})
-        return self._measured(estimator(method, conf), dimension, conf)
+        return self.measured(estimator(method, conf), dimension, conf)
 
     def recall_of_als(self, dimension: int) -> float:
         """recall_at_20 on the test lists of ALS with D dimensions; validation chooses its other settings."""
-        return self._measured(Als(dimension=(dimension,)), None, self.conf)[0]
+        return self.measured(Als(dimension=(dimension,)), None, self.conf)[0]
 
-    def _measured(self, method: Estimator, dimension: int | None, conf: Dataset) -> tuple[float, Any]:
+    def measured(self, method: Estimator, dimension: int | None, conf: Dataset) -> tuple[float, Any]:
+        """recall_at_20 on the test lists of a method, and what validation chose."""
         examples = self.examples
         problem = Problem(examples.training(), self.vocabulary, conf, dimension, examples.held_out("validation"))
         fitted = method.fit(problem)
@@ -122,7 +122,7 @@ def shapes() -> dict[str, Any]:
     rows = [[*head, large, *ends]]
     for shape in SHAPES:
         with tempfile.TemporaryDirectory() as folder:
-            contest = _Contest(shape, Path(folder))
+            contest = Contest(drawn(shape), CONF, Path(folder))
         first, found, of_large = (
             [contest.recall(EMBEDDING, seed, **how) for seed in SEEDS]
             for how in ({"first": True}, {}, {"dimension": LARGE})

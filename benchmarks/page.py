@@ -36,6 +36,7 @@ SPEED = (
     "interval",
     "stability",
     "lists",
+    "order",
     "scale",
     "overhead",
     "cores",
@@ -73,8 +74,8 @@ On generated data (`benchmarks/generate.py`), every contestant in a process of i
 
 ```console
 $ make bench
-$ make bench SIZE=course          # half a million users, a million movies
-$ make bench CONTEST=encode       # or sources, learn, answer, interval, stability, lists, scale, overhead, cores, maps
+$ make bench SIZE=course    # half a million users, a million movies
+$ make bench CONTEST=encode # or sources, learn, answer, interval, stability, lists, order, scale, overhead, cores, maps
 ```
 
 **encode**: where a CSV becomes a CSR matrix ours does more than the others: it splits the examples, counts the
@@ -90,7 +91,8 @@ processor. **answer**: the best tokens for one person, on one core, beside scori
 minute; and for everybody. **interval**: the conformal interval on the homes. **stability**: how many of a film's
 nearest would be the same with other people, and how many of those that replicas support. The goal for two samples of
 four fifths is .60, and .80 for frequent films. **lists**: lists whose tokens say little or much about each other, with
-what is tried first alone, and with the defaults, of which validation chooses. **scale**: the same way at four sizes.
+what is tried first alone, and with the defaults, of which validation chooses. **order**: lists in which what comes next
+depends on what came last, and others, beside the same lists as bags. **scale**: the same way at four sizes.
 **overhead**: the library's calls one after the other with a folder in the place of MLflow, and the same inside Dagster
 with MLflow, warm, in one process, up to the exports; and where the time of the library alone goes. **maps**: the size
 of the page of a latent space, and the time until it is drawn. **cores**: `make run` of the samples where the parts of

@@ -8,6 +8,7 @@
     scale     what ten times as many pairs cost, or a vocabulary ten times as large
     stability how far the nearest films hold with other people, and what replicas promise
     lists     what the default finds on planted lists of many shapes
+    order     what it finds where lists have an order
     overhead  what Dagster and MLflow add to the library's own calls
     cores     what idle cores are worth to `make run`
     maps      how large the page of a latent space is, and how soon it is drawn
@@ -49,6 +50,7 @@ _ALONE = {
     "interval": ("benchmarks.intervals", "coverage"),
     "stability": ("benchmarks.stability", "agreement"),
     "lists": ("benchmarks.lists", "shapes"),
+    "order": ("benchmarks.order", "shapes"),
     "maps": ("benchmarks.maps", "drawn"),
     "cores": ("benchmarks.cores", "shared"),
 }
@@ -61,6 +63,7 @@ PACKAGES = {
     "interval": ("torch", "pytorch-lightning"),
     "stability": ("torch", "pytorch-lightning", "scikit-learn"),
     "lists": ("torch", "implicit"),
+    "order": ("torch", "implicit"),
     "scale": ("polars", "numpy", "scipy", *_LIBRARIES),
     "maps": ("selenium", "numpy"),
     "cores": ("torch", "pytorch-lightning", "loky"),

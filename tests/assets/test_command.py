@@ -146,7 +146,7 @@ def test_a_closed_output_is_no_mistake(tmp_path: Path) -> None:
 
 
 def test_what_the_terminal_s_encoding_lacks_is_a_question_mark(tmp_path: Path) -> None:
-    (tmp_path / "loans.csv").write_text("reader,książka\n" + "".join(f"r{i % 30},b{i % 7}\n" for i in range(300)))
+    (tmp_path / "loans.csv").write_text("reader,książka\n" + "".join(f"r{i % 30},b{i % 17}\n" for i in range(300)))
     environment = {**os.environ, "PIPELINE_CONF": str(tmp_path), "PYTHONIOENCODING": "latin-1"}
     command = [sys.executable, "-m", "assets", "new", "books", str(tmp_path / "loans.csv")]
     new = subprocess.run(command, env=environment, capture_output=True, encoding="latin-1", check=False)
