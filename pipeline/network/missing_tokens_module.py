@@ -45,7 +45,7 @@ class MissingTokensModule(TaskModule):
         self.proposal = NegativeSampler(torch.from_numpy(counts)) if settings.negatives else None
         self.touched = Touched(len(counts))
         self.most = math.inf
-        """The most samples of a list in an epoch, where the network learns what came next."""
+        """How many samples of a list are taken, on average at most, where the network learns what came next."""
 
     @classmethod
     def prepared(
@@ -73,7 +73,7 @@ class MissingTokensModule(TaskModule):
             network.follow_order()
         settings = settings.model_copy(update={"weight_decay": (option["weight_decay"],)})
         module = cls(network, settings, steps, training.inputs.counts)
-        module.most = samples_a_list(training.inputs, settings.max_epochs or 1)
+        module.most = samples_a_list(training.inputs, settings.batch_size or 1)
         return Prepared(module, sets_of(problem), {})
 
     @classmethod

@@ -11,9 +11,9 @@ from torch import Tensor
 from pipeline.examples.example_set import SparseRows
 from pipeline.network.batches import Lists
 
-MOST_TOKENS, MOST_LOGITS = 3e7, 4e9
-"""Tokens that go into a training that learns what came next, at most, and logits that it makes; a list gives at least
-one sample an epoch."""
+MOST_TOKENS, MOST_LOGITS = 1e5, 1.3e7
+"""Tokens that go into a step which learns what came next, at most, and logits that it makes; but each list gives one
+sample at least."""
 LATEST = 200
 """How many times before what is predicted go in: of longer lists the first would hardly count, and take memory."""
 
@@ -35,9 +35,10 @@ class Samples(NamedTuple):
     labels: Lists  # S lists: what came next, all at the same time
 
 
-def samples_a_list(rows: SparseRows, epochs: int) -> float:
-    """How many samples of a list an epoch takes, at most: all, or of much data so many that training stays short."""
-    tokens, logits = epochs * int(rows.lengths.sum()) / 2, epochs * len(rows) * rows.size
+def samples_a_list(rows: SparseRows, batch_size: int) -> float:
+    """How many samples of a list are taken, on average at most: of long lists so many that a step stays short."""
+    n = min(batch_size, len(rows))
+    tokens, logits = n * float(rows.lengths.mean()) / 2, n * rows.size
     return max(1.0, min(MOST_TOKENS / max(tokens, 1), MOST_LOGITS / max(logits, 1)))
 
 

@@ -31,6 +31,7 @@ def test_what_comes_next_is_what_the_shape_says(shape: str, stays: bool, is_befo
 def test_the_same_lists_are_learned_with_their_order_and_as_bags(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(order, "SHAPES", {"a few places on": order.ring})
     monkeypatch.setattr(order, "LISTS", 500)
+    monkeypatch.setattr(order, "CONF", order.CONF + "training: {temperature: 0.15, max_epochs: 15}\n")
     monkeypatch.setattr(order, "SEEDS", (1,))
     monkeypatch.setattr(order, "DIMENSIONS", (4,))
     found = order.shapes()
