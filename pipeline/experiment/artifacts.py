@@ -109,10 +109,14 @@ def split_in_words(tracker: Tracker, fits: Sequence[Fit], conf: Dataset) -> str 
     """
     if not conf.split.by_time and conf.split.group is None:
         return None
-    settings = [tracker.params(fit.run_id) for fit in fits]
-    has_order = any(f"selected.{ORDERED}" in of_fit for of_fit in settings)
     order = " The learned embedding goes by the order of the tokens too; to the baselines they are bags."
-    return settings[0]["split.in_words"] + (order if has_order else "")
+    has_order = any(goes_by_order(tracker, fit) for fit in fits)
+    return tracker.param(fits[0].run_id, "split.in_words") + (order if has_order else "")
+
+
+def goes_by_order(tracker: Tracker, fit: Fit) -> bool:
+    """Whether a fit has learned the order of lists, because validation preferred that."""
+    return f"selected.{ORDERED}" in tracker.params(fit.run_id)
 
 
 def load_scores(tracker: Tracker, fits: Sequence[Fit], part: str) -> list[pl.DataFrame]:

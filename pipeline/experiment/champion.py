@@ -23,7 +23,7 @@ from pipeline.evaluation.metrics import decimals, measure, primary_score
 from pipeline.evaluation.selection import first_of_the_best
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.examples.weight_scale import WeightScale
-from pipeline.experiment.artifacts import recorded_scores
+from pipeline.experiment.artifacts import goes_by_order, recorded_scores
 from pipeline.experiment.cache_key import key_of
 from pipeline.experiment.code_version import code_version
 from pipeline.experiment.comparison import Comparison
@@ -176,7 +176,8 @@ def _registered(
     place = FOLDER if is_first else f"{FOLDER}-{key}"  # an earlier version of this fit keeps its files
     conf = conf.resolved(examples.n_training, examples.shape[1])
     values = {name: value for name, value in fit.metrics.items() if name in comparison.metrics}
-    said = _said(fit, comparison)
+    order = " It reads each list in its order, the latest token last." if goes_by_order(tracker, fit) else ""
+    said = _said(fit, comparison) + order
     space = _with_a_space(fit, comparison)
     facts = {
         "name": conf.name,

@@ -13,8 +13,12 @@ from pipeline.config.dataset import Dataset
 from pipeline.config.files import load
 from pipeline.config.records import Split
 from pipeline.errors import PipelineError
+from pipeline.experiment.artifacts import split_in_words
+from pipeline.experiment.fits import Fit
 from tests.conftest import encoded_from, genre_of
+from tests.pipeline.examples.test_recency import IN_ORDER
 from tests.pipeline.experiment.shop import Shop
+from tests.pipeline.network.test_order import walks
 
 pytestmark = pytest.mark.slow(40)
 
@@ -238,3 +242,21 @@ def test_a_champion_whose_run_was_removed_is_told_and_replaced(
     worse = shop.contest(films, two_genres, "popularity", "popularity")
     assert (worse.version, worse.moved) == ("2", True)
     assert "version 1, pca D=2, is gone" in worse.said
+
+
+def test_a_champion_that_goes_by_the_order_of_lists_says_so_and_so_does_the_table(
+    shop: Shop, write_conf: Callable[..., Path]
+) -> None:
+    records = pl.DataFrame({"songs": [" ".join(one) for one in walks(400)]})
+    task = {"kind": "missing_tokens", "primary": "ndcg_at_20"}
+    settings = {"task": task, "training": {"temperature": 0.15, "max_epochs": 8}, "seeds": 1}
+    conf = load(write_conf("films", {**IN_ORDER, **settings}, records))
+    made = shop.contest(conf, records, "embedding", "popularity")
+    version = shop.tracker.client.get_model_version("films", made.version)
+    assert version.description.endswith("test examples. It reads each list in its order, the latest token last.")
+    runs = shop.tracker.current()
+    fits = [Fit("films", "embedding", 2, runs["embedding D=2"].run_id, "", False, {})]
+    told = " The learned embedding goes by the order of the tokens too; to the baselines they are bags."
+    assert str(split_in_words(shop.tracker, fits, conf)).endswith(told)
+    bags = [Fit("films", "popularity", 0, runs["popularity"].run_id, "", False, {})]
+    assert not str(split_in_words(shop.tracker, bags, conf)).endswith(told)
