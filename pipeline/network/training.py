@@ -40,7 +40,9 @@ def fit_network(problem: Problem, settings: Schedule, learner: str, network: str
 
     The fit keeps the last epoch, where learning has come to rest, and the one with the best validation loss only if its
     primary metric is shown to be better; with few validation examples, better by a standard error. With
-    `patience` the fit keeps the epoch with the best validation loss.
+    `patience` the fit keeps the epoch with the best validation loss. Candidates that the settings or the network have
+    beside those of which validation chooses, such as one that learns the order of lists, come afterwards: one is kept
+    if it is better by a standard error.
 
     Args:
         problem: what to learn, and from which examples; where it says what was chosen before, training follows the same
