@@ -149,20 +149,24 @@ class MissingTokensModule(TaskModule):
     def plan(self, batch: dict[str, Any]) -> dict[str, Any]:
         """What goes in and what is predicted: in training, a share of each list, by default all, and the whole list.
 
+        Where the order of lists is learned, training predicts what came next from what came before, at many moments.
         Where negatives are drawn, `touched` has the tokens (U,) of the batch and of the draw, and all lists name tokens
         by their places there. Validation always draws the same tokens.
         """
         settings = self.settings
         whole: Lists = batch["inputs"]
         inputs, labels = whole, whole if self.training else batch["labels"]
-        excluded = None if self.training else inputs
+        excluded: Lists | None
         if self.network.step is not None:
-            inputs, labels = what_came_next(whole, self.most) if self.training else (inputs, labels)
+            if self.training:
+                inputs, labels = what_came_next(whole, self.most)
             excluded = inputs.joined(labels) if settings.decoupled else inputs
-        elif settings.decoupled:
-            excluded = whole if self.training else inputs.joined(labels)
-        if self.training and self.network.step is None and settings.input_share != (1.0, 1.0):
-            inputs = whole.keep(share_of(whole, *settings.input_share))
+        else:
+            excluded = None if self.training else inputs
+            if settings.decoupled:
+                excluded = whole if self.training else inputs.joined(labels)
+            if self.training and settings.input_share != (1.0, 1.0):
+                inputs = whole.keep(share_of(whole, *settings.input_share))
         plan: dict[str, Any] = {"touched": None, "drawn": None}
         if self.proposal is not None:
             assert settings.negatives

@@ -14,8 +14,8 @@ from pipeline.similarity.neighbour_index import NeighbourIndex
 
 MOST_PROJECTED = 100_000
 """TensorBoard's projector takes no more points, so it gets only the most frequent tokens."""
-_OWN = ("token", "label", "count", "stability", "x", "y", "vector")
-"""Columns that every export has; one of the source with such a name gets another."""
+_OWN = ("x", "y", "vector")
+"""Columns that only exports have; one of the source with such a name gets another: `described` does the rest."""
 _NOTE = "Of {v:,} tokens, here are the {n:,} most frequent: TensorBoard's projector takes no more.\n"
 _PROJECTOR = """\
 embeddings {

@@ -85,11 +85,10 @@ def test_the_atlas_has_everything_in_one_file(embedding: Embedding, tmp_path: Pa
 
 
 def test_columns_of_the_source_may_have_the_names_of_the_export_s_own(embedding: Embedding, tmp_path: Path) -> None:
-    about = pl.DataFrame({name: [f"{name}{i}" for i in range(4)] for name in ("label", "count", "x", "year")})
+    about = pl.DataFrame({name: [f"{name}{i}" for i in range(4)] for name in ("x", "vector", "year")})
     Exports(embedding, about).save(tmp_path)
     atlas = pl.read_parquet(tmp_path / "atlas.parquet")
-    assert atlas["label (of the source)"].to_list() == ["label0", "label1", "label2", "label3"]
-    assert atlas["count"].to_list() == [9, 8, 7, 6]
+    assert atlas["vector (of the source)"].to_list() == ["vector0", "vector1", "vector2", "vector3"]
     assert atlas["x"].dtype == pl.Float32
     head, *_ = (tmp_path / "projector" / "metadata.tsv").read_text().splitlines()
-    assert {"x (of the source)", "count (of the source)", "year"} < {*head.split("\t")}
+    assert {"x (of the source)", "vector (of the source)", "year"} < {*head.split("\t")}
