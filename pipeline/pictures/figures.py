@@ -13,6 +13,7 @@ import numpy as np
 
 from pipeline.embedding import Embedding
 from pipeline.pictures.colours import OTHER, OTHER_COLOUR, PALETTE, SIGNED, Colour, Groups, ordered
+from pipeline.pictures.layout import save
 from pipeline.pictures.names import LETTERS, name_some, shortened
 from pipeline.pictures.projection import SHOWN, plane
 
@@ -160,7 +161,7 @@ def _save(axes: "Axes", path: Path) -> None:
     figure = axes.get_figure(root=True)
     assert figure is not None
     with _any_script():
-        figure.savefig(path, dpi=130)
+        save(figure, path)
 
 
 @contextmanager

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.pictures.layout import lay_out
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -44,8 +46,7 @@ def name_some(axes: "Axes", points: Array, labels: Sequence[str], colour: str) -
 
     figure = axes.get_figure(root=True)
     assert figure is not None
-    figure.draw_without_rendering()  # only then it is known where a point lies
-    figure.set_layout_engine("none")  # it stays there; to lay it out once more takes a quarter of the whole time
+    lay_out(figure)  # only then it is known where a point lies
     dot = figure.dpi / 72  # pixels of a printer's point
     font, beside, halo = FontProperties(size=7), np.array([3, 2]), [withStroke(linewidth=2, foreground="white")]
     taken: list[Bbox] = []

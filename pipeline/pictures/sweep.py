@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from pipeline.evaluation.bootstrap import LEVEL
+from pipeline.pictures.layout import save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,7 +72,7 @@ def draw_sweep(
         axes.set_xlabel("dimension D")
     for axes in (quality, paired, cost):
         axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, dpi=130)
+    save(figure, path)
 
 
 def _draw_quality(

@@ -52,7 +52,7 @@ def test_names_lie_within_the_map_as_it_is_saved_and_do_not_touch_each_other(
     points = np.random.default_rng(0).normal(size=(250, 2)).astype(np.float32)
     points[:4, 0] = points[:, 0].max(), -points[:, 0].max(), 0, 0  # the most frequent at the ends
     draw_map(Embedding(Vocabulary.of(labels), points), "title", tmp_path / "map.png")
-    drawn[0].figure.draw_without_rendering()  # as saving does, which arranges the picture once more
+    drawn[0].figure.draw_without_rendering()  # what comes to lie elsewhere now would do so in a file
     names = [text for text in drawn[0].texts if isinstance(text, Annotation)]
     boxes = [name.get_window_extent().padded(2, 0) for name in names]
     assert len(boxes) == LABELLED

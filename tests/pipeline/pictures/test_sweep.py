@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 from matplotlib.figure import Figure
 
+from pipeline.pictures import sweep
 from pipeline.pictures.sweep import draw_sweep
 
 METHODS = ["embedding", "pca"]
@@ -42,7 +43,7 @@ FRAME = pl.DataFrame(
 def drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Figure:
     """The picture of the planted contest, before it becomes a file."""
     kept: list[Figure] = []
-    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: kept.append(figure))
+    monkeypatch.setattr(sweep, "save", lambda figure, _: kept.append(figure))
     rows = [told("pca D=2", 0.1), told("ease", 0.01, "no difference shown"), told("als", 0.02), told("popularity", 3.4)]
     draw_sweep(FRAME, METHODS, "recall", True, 8, 4.0, rows, tmp_path / "sweep.png")
     kept[0].draw_without_rendering()
