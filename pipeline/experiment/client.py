@@ -100,9 +100,14 @@ def _make(database: Path) -> None:
 
 def artifact_of(client: "MlflowClient", run_id: str, name: str = "") -> Path:
     """A local file or folder with an artifact of a run, or with all: itself if it is on this machine, else fetched."""
+    return fetched(client, client.get_run(run_id).info.artifact_uri, name)
+
+
+def fetched(client: "MlflowClient", artifacts: str, name: str = "") -> Path:
+    """As `artifact_of`, where the address of the run's artifacts is known."""
     from mlflow.artifacts import download_artifacts
 
-    address = f"{client.get_run(run_id).info.artifact_uri}/{name}".rstrip("/")
+    address = f"{artifacts}/{name}".rstrip("/")
     return Path(download_artifacts(address, tracking_uri=client.tracking_uri))  # by the run's id, it would be copied
 
 

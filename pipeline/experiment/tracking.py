@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline.errors import PipelineError
 from pipeline.experiment import moved_home
-from pipeline.experiment.client import add_artifacts, alone, artifact_of, client_of, is_server
+from pipeline.experiment.client import add_artifacts, alone, client_of, fetched, is_server
 from pipeline.experiment.liveness import is_gone, this_process
 from pipeline.experiment.run import FinishedRun, Run
 from pipeline.inference.saved_fit import EMBEDDING_FILE
@@ -55,6 +55,7 @@ class Tracker:
             PipelineError: MLflow is not reachable, or the experiment was deleted.
         """
         self.uri = uri
+        self._artifacts: dict[str, str] = {}  # by the id of a run, where they are
         with alone(uri):
             self.client = client_of(uri)
             found = self.client.get_experiment_by_name(experiment)
@@ -129,11 +130,13 @@ class Tracker:
 
     def folder(self, run_id: str) -> Path:
         """A local folder with the artifacts of a run, fetched if they are elsewhere."""
-        return artifact_of(self.client, run_id)
+        return self.file(run_id, "")
 
     def file(self, run_id: str, name: str) -> Path:
         """A local file with one artifact of a run, fetched if it is elsewhere."""
-        return artifact_of(self.client, run_id, name)
+        if run_id not in self._artifacts:
+            self._artifacts[run_id] = self.client.get_run(run_id).info.artifact_uri
+        return fetched(self.client, self._artifacts[run_id], name)
 
     def tag(self, run_id: str, name: str) -> str | None:
         """A tag of a run, or None."""

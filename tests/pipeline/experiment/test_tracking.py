@@ -53,6 +53,21 @@ def test_a_run_that_ends_well_is_finished_with_all_that_was_logged(tracker: Trac
     assert (tracker.folder(run.run_id) / "embedding.parquet").read_text() == "x"
 
 
+def test_where_the_files_of_a_run_are_is_asked_once(
+    tracker: Tracker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "files").mkdir()
+    for name in ("a", "b"):
+        (tmp_path / "files" / name).write_text(name)
+    with tracker.run("r", {}, {}) as run:
+        run.log_folder(tmp_path / "files")
+    asked: list[str] = []
+    get = tracker.client.get_run
+    monkeypatch.setattr(tracker.client, "get_run", lambda run_id: asked.append(run_id) or get(run_id))
+    assert [tracker.file(run.run_id, name).read_text() for name in ("a", "b", "a")] == ["a", "b", "a"]
+    assert asked == [run.run_id]
+
+
 def test_what_was_learned_from_stands_in_the_lineage_of_datasets(tracker: Tracker) -> None:
     with tracker.run("r", {}, {}) as run:
         run.log_input("movies", "0123456789abcdef", "ratings.csv", {"examples": 3})
