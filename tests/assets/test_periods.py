@@ -13,7 +13,6 @@ from dagster._core.workspace.load_target import ModuleTarget
 from dagster._daemon import get_default_daemon_logger
 from dagster._daemon.backfill import execute_backfill_iteration
 from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import QueuedRunCoordinatorDaemon
-from dagster_graphql.test.utils import execute_dagster_graphql
 
 from assets import command, metadata
 from assets.automation import ALL
@@ -287,6 +286,8 @@ query($key: AssetKeyInput!) {
 @pytest.mark.filterwarnings("ignore:Function `AssetSelection.sources` is deprecated")  # Dagster's own use of itself
 def test_a_backfill_of_some_periods_is_one_run_and_the_page_shows_them(conf: Dataset) -> None:
     """As Dagster's page launches it, and as the daemon of `make dev` works on it."""
+    from dagster_graphql.test.utils import execute_dagster_graphql  # all workers would need a second for it
+
     key = {"path": ["watched", "raw_records"]}
     with command.instance() as instance:
         assert make(conf, instance, "periods").success

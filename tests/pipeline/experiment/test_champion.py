@@ -6,7 +6,6 @@ from typing import Any
 import polars as pl
 import pytest
 from click.testing import CliRunner
-from mlflow.cli import gc
 
 import pipeline
 from pipeline.config.dataset import Dataset
@@ -233,6 +232,8 @@ def test_the_model_of_another_vocabulary_is_refused(shop: Shop, films: Dataset, 
 def test_a_champion_whose_run_was_removed_is_told_and_replaced(
     shop: Shop, films: Dataset, two_genres: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from mlflow.cli import gc  # takes two seconds, which all workers would need to collect this file
+
     made = shop.contest(films, two_genres, "pca", "popularity")
     shop.tracker.client.delete_run(made.run_id)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", shop.uri)
