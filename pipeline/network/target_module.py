@@ -29,6 +29,8 @@ class TargetModule(TaskModule):
 
     network: TargetNetwork
     settings: TargetTraining
+    untold: Tensor
+    """Outputs of which the training examples tell nothing. They do not compete: all others would rise for ever."""
     token_dropout = 0.0
     """Share of an example's tokens that are left out at each step."""
     least_noise: ClassVar[float] = 0.0
@@ -44,7 +46,7 @@ class TargetModule(TaskModule):
         """The module at its start, whose linear part may be solved for; or where training has left it."""
         begun = cls._begun(problem, settings, steps, option, kept)
         if not steps or cls.trains_what_is_solved:
-            part = cls._linear_part(begun, settings)
+            part = cls._linear_part(begun)
             if not part.has_learned:
                 part.solve(Penalties(option["penalty"], option["dense_penalty"]), stays=bool(kept))
         return begun
@@ -90,6 +92,8 @@ class TargetModule(TaskModule):
                 network.line.bias.add_(torch.from_numpy(conf.task.prior(scale).astype(conf.dtype)))
         module = cls(network, settings, steps)
         module.token_dropout = option["token_dropout"]
+        untold = np.flatnonzero(~cls.is_told(sets[0].target, network.line.out_features))
+        module.register_buffer("untold", torch.from_numpy(untold), persistent=False)
         return Prepared(module, sets, dense.weights | scale)
 
     @classmethod
@@ -117,7 +121,7 @@ class TargetModule(TaskModule):
         solved = replace(problem, dimension=min(problem.dimension, most_apart(outputs)))  # all that penalties act on
         for one_length in ways:
             begun = cls._begun(solved, settings, 1, option | {"one_length": one_length}, start)
-            part = cls._linear_part(begun, settings)
+            part = cls._linear_part(begun)
             if part.has_learned:  # a refresh of a trained network goes on with it
                 return [option]
             best.append(part.best_penalties(tell))
@@ -141,15 +145,15 @@ class TargetModule(TaskModule):
         return tell
 
     @classmethod
-    def _linear_part(cls, begun: Prepared, settings: Any) -> LinearPart:
+    def _linear_part(cls, begun: Prepared) -> LinearPart:
         assert isinstance(begun.module, cls)
-        untold = np.flatnonzero(~cls.is_told(begun.sets[0].target, begun.module.network.line.out_features))
+        untold = begun.module.untold
 
         def losses(outputs: Array, target: Array) -> tuple[Array, Array]:
             leaf = shown = torch.from_numpy(outputs).requires_grad_()
-            if len(untold) and not np.isin(target, untold).any():  # otherwise all other classes would rise for ever
-                shown = leaf.index_fill(1, torch.from_numpy(untold), -torch.inf)
-            found = cls.losses(settings, shown, torch.from_numpy(target))
+            if len(untold) and not np.isin(target, untold.numpy()).any():
+                shown = leaf.index_fill(1, untold, -torch.inf)
+            found = cls.losses(begun.module.settings, shown, torch.from_numpy(target))
             (along,) = torch.autograd.grad(found.sum(), leaf)
             return found.detach().numpy(), along.numpy()
 
@@ -206,6 +210,8 @@ class TargetModule(TaskModule):
     def loss_of(self, plan: dict[str, Any]) -> Tensor:
         """The loss of a batch; in training, tokens are left out at random."""
         outputs = self.network(plan["inputs"], plan["dense"], self.token_dropout)
+        if self.training and len(self.untold):
+            outputs = outputs.index_fill(1, self.untold, -torch.inf)
         return self.losses(self.settings, outputs, plan["target"]).mean()
 
     def configure_optimizers(self) -> Any:

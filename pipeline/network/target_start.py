@@ -96,6 +96,26 @@ def noise_to_signal(
     return left / explained
 
 
+def moved_by_clipping(rows: ExampleSet, dense: Array, target: Array, most: float, dtype: str = "float64") -> float:
+    """How far the mean answer moves if larger errors count linearly, not squared, in standard errors of the mean.
+
+    Errors that are as often too high as too low move it by chance only. Of many zeros and a few large numbers the
+    answers become too low. This is the first step of Newton's method towards Huber's estimate of the mean (1964,
+    "Robust estimation of a location parameter"), from the errors of a ridge regression.
+
+    Args:
+        rows: the training examples.
+        dense: (N, F) their dense features on the scale that is learned.
+        target: (N,) their targets on the scale that is learned.
+        most: the error from which on errors count linearly.
+        dtype: the number type of the network.
+    """
+    bags, _, _, scale = _bags(rows)
+    error = target - _ridge(bags * scale, dense, target, TOLERANCE[dtype]).predict(_beside(bags * scale, dense))
+    moved = np.clip(error, -most, most).mean() / max((np.abs(error) < most).mean(), 1 / len(error))
+    return float(moved * math.sqrt(len(error)) / max(error.std(), 1e-12))
+
+
 def token_weights(rows: ExampleSet, one_length: bool) -> dict[str, Array]:
     """The buffers `weight`, `mean_bag` and `length` of a network, from the training examples; see `target_network`."""
     _, idf, mean_bag, scale = _bags(rows, one_length)

@@ -165,8 +165,10 @@ class RegressionTraining(TargetTraining):
     """How the network that predicts a number is trained."""
 
     kind: Literal["regression"] = Field("regression", repr=False)
-    huber: float = Field(1.0, gt=0)
-    """Errors larger than this (in standard deviations of the target) count linearly, not squared."""
+    huber: float | None = Field(None, gt=0)
+    """Errors larger than this (in standard deviations of the target) count linearly, not squared. Default: 1. But where
+    `log` is false, and errors are so skewed that answers would be too low or too high on average beyond doubt, as of
+    many zeros and a few large numbers, all count squared."""
 
 
 def regression_metrics(target: Array, predicted: Array, log: bool, weights: Array) -> dict[str, Array]:

@@ -331,13 +331,21 @@ def test_where_words_and_numbers_act_together_training_goes_on_from_it(
     assert error(embedding, learned, test) < error(linear, learned, test) - 0.05
 
 
-def test_a_class_without_examples_keeps_its_bias_and_nothing_speaks_for_it(problem: Callable[..., Any]) -> None:
+@pytest.mark.parametrize("epochs", [None, 0, 20])
+def test_a_class_without_examples_keeps_its_bias_and_nothing_speaks_for_it(
+    problem: Callable[..., Any], epochs: int | None
+) -> None:
+    """Whether the model is chosen, solved for, or trained, which would otherwise make the class a tenth as probable."""
     frame = notes(900, additive)
     frame = frame.with_columns(kind=pl.when(pl.int_range(pl.len()) % 9 == 0).then(pl.lit("c")).otherwise("kind"))
     learned, _ = problem(frame)
     others = np.flatnonzero(learned.training.target != 2)
-    kept = estimator("embedding", learned.conf).fit(replace(learned, training=learned.training.cut(others)))
+    options = {"token_dropout": 0.3, "one_length": False, "penalty": 0.1, "dense_penalty": 0.1}
+    chosen = None if epochs is None else {"epochs": epochs, **options}
+    fit = estimator("embedding", learned.conf).fit
+    kept = fit(replace(learned, training=learned.training.cut(others), chosen=chosen))
     assert not kept.weights["line.weight"][2].any()
+    assert not kept.weights["outer.weight"][2].any()
     prior = np.log(0.5 / (len(others) + 0.5)) - np.log(1)
     shift = kept.weights["mean_bag"] @ kept.weights["table.weight"] @ kept.weights["line.weight"][2, :3]
     assert kept.weights["line.bias"][2] == pytest.approx(prior + shift, abs=1e-4)
