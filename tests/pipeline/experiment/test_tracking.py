@@ -13,6 +13,7 @@ from mlflow.tracking import MlflowClient
 
 from pipeline.errors import PipelineError
 from pipeline.experiment.client import prepare
+from pipeline.experiment.run import LONGEST
 from pipeline.experiment.tracking import CURRENT, Tracker, cure
 from tests.conftest import wait_until
 
@@ -259,3 +260,11 @@ def test_two_processes_can_meet_a_fresh_database(tmp_path: Path) -> None:
     both = [subprocess.Popen([sys.executable, "-c", PREPARE, uri], stderr=subprocess.PIPE) for _ in range(2)]
     said = [process.communicate()[1].decode() for process in both]
     assert [process.returncode for process in both] == [0, 0], said
+
+
+def test_of_a_very_long_setting_the_beginning_is_kept(tracker: Tracker) -> None:
+    columns = ", ".join(f"column{i}" for i in range(1000))
+    with tracker.run("embedding D=2", {}, {"tokens": columns, "longest": columns[:LONGEST]}) as run:
+        pass
+    kept = tracker.client.get_run(run.run_id).data.params
+    assert kept == {"tokens": f"{columns[: LONGEST - 1]}…", "longest": columns[:LONGEST]}
