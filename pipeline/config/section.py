@@ -57,6 +57,12 @@ def _once_each(dimensions: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(sorted(dimensions))
 
 
+def _low_then_high(shares: tuple[float, float]) -> tuple[float, float]:
+    if shares[0] > shares[1]:
+        raise PydanticCustomError("shares", "this is the lowest share and the highest")
+    return shares
+
+
 class Section(BaseModel):
     """A section of a conf file: it is frozen, and refuses an unknown key with a hint at the nearest valid one."""
 
@@ -176,6 +182,7 @@ class OneOf:
 
 Columns = Annotated[tuple[str, ...], Field(min_length=1), OneOrMore(), AfterValidator(different)]
 Share = Annotated[float, Field(gt=0, le=1)]
+Shares = Annotated[tuple[Share, Share], AfterValidator(_low_then_high)]
 Positive = Annotated[
     tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1), OneOrMore(), AfterValidator(different)
 ]

@@ -73,6 +73,7 @@ class Start:
         if "temperature" in self.weights:
             update["temperature"] = (float(self.weights["temperature"]),)
             update["weight_decay"] = (float(self.run.params["selected.weight_decay"]),)
+            update["cut"] = bool(int(self.run.params.get("selected.cut", 0)))
         assert training.max_epochs is not None
         update["max_epochs"] = math.ceil(share * training.max_epochs)
         return conf.model_copy(update={"training": training.model_copy(update=update)})

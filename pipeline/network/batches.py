@@ -87,6 +87,13 @@ class Lists(NamedTuple):
         lengths = torch.bincount(rows, minlength=len(self.offsets))
         return Lists(torch.cat([self.tokens, other.tokens])[order], lengths.cumsum(0) - lengths, rows)
 
+    def followed_by(self, others: "Lists") -> "Lists":
+        """These lists, and others after the last one."""
+        weights = [one.weights for one in (self, others) if one.weights is not None]
+        tokens, offsets = torch.cat([self.tokens, others.tokens]), others.offsets + len(self.tokens)
+        rows = torch.cat([self.rows, others.rows + len(self.offsets)])
+        return Lists(tokens, torch.cat([self.offsets, offsets]), rows, torch.cat(weights) if weights else None)
+
     def to(self, device: torch.device) -> "Lists":
         """The lists on a device."""
         if device.type == "cpu":

@@ -21,7 +21,7 @@ from pipeline.network.losses import softmax_loss
 from pipeline.network.missing_tokens_network import OF_ORDER, MissingTokensNetwork, network_of
 from pipeline.network.missing_tokens_start import ROUGHLY, missing_tokens_network
 from pipeline.network.modules import Prepared, Recipe, TaskModule, sets_of
-from pipeline.network.parts_of_lists import samples_a_list, share_of, what_came_next
+from pipeline.network.parts_of_lists import parts_of_each_other, samples_a_list, share_of, what_came_next
 from pipeline.network.sampled_softmax import NegativeSampler, RowWiseAdagrad, Touched, among, renumbered
 from pipeline.network.temperatures import DIMENSIONS, losses_at_start, worth_trying
 from pipeline.tasks.missing_tokens import MissingTokensTraining
@@ -30,6 +30,8 @@ Array = npt.NDArray[Any]
 
 DECAY_RATE = 0.05
 """Learning rate of the logit of the decay."""
+SHORT = 20
+"""Most tokens of a list, on average: in longer ones a token is only a small part of what predicts it."""
 
 
 class MissingTokensModule(TaskModule):
@@ -71,7 +73,8 @@ class MissingTokensModule(TaskModule):
         )
         if ORDERED in option and network.step is None:
             network.follow_order()
-        settings = settings.model_copy(update={"weight_decay": (option["weight_decay"],)})
+        of_option = {"weight_decay": (option["weight_decay"],), "cut": bool(option.get("cut"))}
+        settings = settings.model_copy(update=of_option)
         module = cls(network, settings, steps, training.inputs.counts)
         module.most = samples_a_list(training.inputs, settings.batch_size or 1)
         return Prepared(module, sets_of(problem), {})
@@ -83,29 +86,32 @@ class MissingTokensModule(TaskModule):
         has_order = rows.times is not None and rows.weights is None and not settings.negatives
         if not has_order or problem.start or validation is None or not len(validation):
             return []
-        return [one | {ORDERED: 1} for one in sorted(settings.choices(), key=lambda one: one["temperature"])[:2]]
+        sharpest = sorted(settings.choices(), key=lambda one: one["temperature"])[:2]
+        return [one | {"cut": 0, ORDERED: 1} for one in sharpest]
 
     @classmethod
     def promising(cls, problem: Problem, settings: Any, among: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """The usual temperatures that their losses at the start make worth trying; all, where conf names temperatures.
 
-        Without validation examples it is the first one, because nothing could choose.
+        With each, short lists are also cut, unless conf says whether they are. Without validation examples it is the
+        first one, because nothing could choose.
         """
         assert isinstance(settings, MissingTokensTraining)
         assert problem.dimension is not None
-        if "step" in (problem.start or {}) and problem.training.inputs.times is not None:
+        rows, validation = problem.training.inputs, problem.validation
+        if "step" in (problem.start or {}) and rows.times is not None:
             return [one | {ORDERED: 1} for one in among]  # it goes on as it began
-        validation, counts = problem.validation, np.maximum(problem.training.inputs.counts, 1)
-        if not settings.has_usual_temperatures:
-            return among
         if validation is None or not len(validation):
-            return among[:1]
-        few = min(problem.dimension, DIMENSIONS)
-        how = (settings, few, 1.0, problem.conf.seed, problem.conf.dtype)
-        network = missing_tokens_network(problem.training, *how)
-        network.bias.weight.data[:, 0] = tensor(np.log(counts / counts.mean()), problem.conf.dtype)
-        losses = losses_at_start(network, validation, [option["temperature"] for option in among])
-        return [among[i] for i in worth_trying(losses)]
+            return among[:1] if settings.has_usual_temperatures else among
+        if settings.has_usual_temperatures:
+            few, counts = min(problem.dimension, DIMENSIONS), np.maximum(rows.counts, 1)
+            how = (settings, few, 1.0, problem.conf.seed, problem.conf.dtype)
+            network = missing_tokens_network(problem.training, *how)
+            network.bias.weight.data[:, 0] = tensor(np.log(counts / counts.mean()), problem.conf.dtype)
+            losses = losses_at_start(network, validation, [option["temperature"] for option in among])
+            among = [among[i] for i in worth_trying(losses)]
+        is_short = rows.times is None and rows.weights is None and rows.lengths.mean() <= SHORT
+        return [*among, *(one | {"cut": 1} for one in among if settings.cut is None and is_short)]
 
     @classmethod
     def divided(cls, problem: Problem, settings: Any, steps: int, option: Mapping[str, Any]) -> Recipe:
@@ -149,23 +155,27 @@ class MissingTokensModule(TaskModule):
     def plan(self, batch: dict[str, Any]) -> dict[str, Any]:
         """What goes in and what is predicted: in training, a share of each list, by default all, and the whole list.
 
-        Where the order of lists is learned, training predicts what came next from what came before, at many moments.
-        Where negatives are drawn, `touched` has the tokens (U,) of the batch and of the draw, and all lists name tokens
-        by their places there. Validation always draws the same tokens.
+        Where lists are cut, each part of a list predicts the other. Where their order is learned, training predicts
+        what came next from what came before, at many moments. Where negatives are drawn, `touched` has the tokens (U,)
+        of the batch and of the draw, and all lists name tokens by their places there. Validation always draws the same
+        tokens.
         """
         settings = self.settings
         whole: Lists = batch["inputs"]
-        inputs, labels = whole, whole if self.training else batch["labels"]
         excluded: Lists | None
-        if self.network.step is not None:
-            if self.training:
-                inputs, labels = what_came_next(whole, self.most)
+        if not self.training:
+            inputs, labels = whole, batch["labels"]
             excluded = inputs.joined(labels) if settings.decoupled else inputs
+        elif self.network.step is not None:
+            inputs, labels = what_came_next(whole, self.most)
+            excluded = inputs.joined(labels) if settings.decoupled else inputs
+        elif settings.cut:
+            inputs, labels = parts_of_each_other(whole)
+            excluded = inputs  # labels compete with each other, as in a ranking: of few tokens a list has many
         else:
-            excluded = None if self.training else inputs
-            if settings.decoupled:
-                excluded = whole if self.training else inputs.joined(labels)
-            if self.training and settings.input_share != (1.0, 1.0):
+            inputs = labels = whole
+            excluded = whole if settings.decoupled else None
+            if settings.input_share != (1.0, 1.0):
                 inputs = whole.keep(share_of(whole, *settings.input_share))
         plan: dict[str, Any] = {"touched": None, "drawn": None}
         if self.proposal is not None:

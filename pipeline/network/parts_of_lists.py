@@ -1,4 +1,4 @@
-"""Which part of a training list goes in, and what is predicted: a share of it, or what came next in it.
+"""Which part of a training list goes in, and what is predicted: a share, one of two parts, or what came next in it.
 
 Letters: B lists, T tokens of all of them, S samples.
 """
@@ -29,10 +29,17 @@ def share_of(lists: Lists, low: float, high: float) -> Tensor:
 
 
 class Samples(NamedTuple):
-    """What came next at some moments of lists with an order."""
+    """What goes in, and what is predicted from it."""
 
-    inputs: Lists  # S lists: what came before, with its ages below LATEST
-    labels: Lists  # S lists: what came next, all at the same time
+    inputs: Lists  # S lists; where they have an order: what came before, with its ages below LATEST
+    labels: Lists  # S lists; where they have an order: what came next, all at the same time
+
+
+def parts_of_each_other(lists: Lists) -> Samples:
+    """Each list is cut in two at random, and each part predicts the other: 2 B samples, first those of first parts."""
+    kept = share_of(lists, 0.0, 1.0)
+    first, second = lists.keep(kept), lists.keep(~kept)
+    return Samples(first.followed_by(second), second.followed_by(first))
 
 
 def samples_a_list(rows: SparseRows, batch_size: int) -> float:

@@ -11,10 +11,9 @@ import dataframely as dy
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from pydantic import Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 
-from pipeline.config.section import NotNegative, Positive, Share
+from pipeline.config.section import NotNegative, Positive, Shares
 from pipeline.config.size import MANY_LOGITS, Size
 from pipeline.config.task import Task
 from pipeline.config.training import Forgot, Training
@@ -169,8 +168,12 @@ class MissingTokensTraining(Training):
     """The constant that is appended to a vector before it is scaled to length 1; tokens start with length 1 (RMS)."""
     dropout: float = Field(0.0, ge=0, lt=1)
     """Share of the hidden nodes that are left out at each step."""
-    input_share: tuple[Share, Share] = (1.0, 1.0)
+    input_share: Shares = (1.0, 1.0)
     """Range of the share of a training list that goes in, drawn anew for each example and epoch; all is predicted."""
+    cut: bool | None = None
+    """Whether each list is cut in two at random, anew in each epoch, and each part predicts the other; else all of a
+    list predicts all of it, and so each token also itself. Default: validation chooses where lists have up to 20 tokens
+    on average and no `weight`, and training has up to 1,000 steps and no `input_share`; elsewhere, no."""
     decoupled: bool = True
     """A label competes only with the tokens outside its list, not with the other tokens of the list."""
     label_power: float = Field(0.5, ge=0, le=1)
@@ -180,12 +183,6 @@ class MissingTokensTraining(Training):
     a step reads and changes only the rows of the table that it needs. 0: all tokens compete. Default: 0 up to
     N x V = 2 billion, 4,096 beyond that."""
 
-    @model_validator(mode="after")
-    def _low_then_high(self) -> Self:
-        if self.input_share[0] > self.input_share[1]:
-            raise PydanticCustomError("input_share", "`input_share` is the lowest share and the highest")
-        return self
-
     def resolved(self, n_examples: int, n_tokens: int) -> Self:
         """A copy with every default that depends on the data filled in.
 
@@ -194,21 +191,20 @@ class MissingTokensTraining(Training):
         is more. If negatives are drawn, 3 epochs take the place of the 10: they get as far.
         """
         size = self.batch_size or min(max(math.ceil(n_examples / 8), 64), 1024)
-        negatives = self.negatives
-        if negatives is None:
-            negatives = 4096 if n_examples * n_tokens > MANY_LOGITS else 0
-        if negatives >= n_tokens:
-            negatives = 0
+        many = 4096 if n_examples * n_tokens > MANY_LOGITS else 0
+        negatives = many if self.negatives is None else self.negatives
+        negatives = negatives if negatives < n_tokens else 0
         softness = 0.12 if negatives else round(0.1 + 1 / math.sqrt(n_examples), 4)
         in_epoch = math.ceil(n_examples / size)
         epochs = self.max_epochs or max(3 if negatives else 10, math.ceil(300 / in_epoch))
-        few = n_examples <= FEW_EXAMPLES and epochs * in_epoch <= FEW_STEPS
+        few, is_quick = n_examples <= FEW_EXAMPLES, epochs * in_epoch <= FEW_STEPS
         return self.model_copy(
             update={
                 "batch_size": size,
                 "max_epochs": epochs,
                 "temperature": self.temperature or (softness, *(() if negatives else _softer(softness))),
-                "weight_decay": self.weight_decay or (DECAYS if few and not negatives else DECAYS[:1]),
+                "weight_decay": self.weight_decay or (DECAYS if few and is_quick and not negatives else DECAYS[:1]),
+                "cut": self.cut if is_quick and not negatives and self.input_share == (1.0, 1.0) else bool(self.cut),
                 "negatives": negatives,
                 "learning_rate": self.learning_rate or (0.7 if negatives else 0.03),
                 "bias_learning_rate": self.bias_learning_rate or (0.1 if negatives else 0.06),
@@ -227,15 +223,16 @@ class MissingTokensTraining(Training):
     def choices(self) -> list[dict[str, Any]]:
         """One candidate for each temperature, with the first weight decay."""
         decays, temperatures = self.weight_decay or DECAYS, self.temperature or ()
-        return [{"temperature": value, "weight_decay": decays[0]} for value in temperatures]
+        return [{"temperature": one, "weight_decay": decays[0], "cut": int(bool(self.cut))} for one in temperatures]
 
     def others(self, chosen: Mapping[str, Any], forgot: Forgot) -> list[dict[str, Any]]:
         """The other weight decays, with the next sharper temperature if it forgot a little, or else with the same."""
         # a softer temperature is chosen where a sharper one believes chance: with a decay it does not, and tells more
         sharper = max((one for one in self.temperature or () if one < chosen["temperature"]), default=None)
         for temperature, share in ((sharper, A_LITTLE), (chosen["temperature"], MUCH)):
-            if any(one["temperature"] == temperature and lost > share for one, lost in forgot):
-                return [{"temperature": temperature, "weight_decay": one} for one in (self.weight_decay or ())[1:]]
+            first = {**chosen, "temperature": temperature}
+            if any(one == first and lost > share for one, lost in forgot):
+                return [first | {"weight_decay": one} for one in (self.weight_decay or ())[1:]]
         return []
 
     @property

@@ -88,7 +88,7 @@ from pipeline.errors import PipelineError
         ({"training": {"lift": float("inf")}}, "training.lift: this should be a finite number"),
         ({"training": {"weight_decay": float("inf")}}, r"training.weight_decay\[0\]: this should be a finite number"),
         ({"training": {"input_share": [-1, 5]}}, r"training.input_share\[0\]: this should be greater than 0"),
-        ({"training": {"input_share": [0.9, 0.1]}}, "training: `input_share` is the lowest share and the highest"),
+        ({"training": {"input_share": [0.9, 0.1]}}, "training.input_share: this is the lowest share and the highest"),
         (
             {"training": {"devices": 2, "workers": 2}},
             "training: `devices` and `workers` are two ways to divide one training",

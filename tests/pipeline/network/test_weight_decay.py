@@ -26,7 +26,7 @@ GROUPS = lists_of(n_tokens=80, length=8, ratio=10, groups=4)
 def problem(write_conf: Callable[..., Path]) -> Callable[..., tuple[Problem, SparseExamples]]:
     def make(frame: pl.DataFrame, **settings: object) -> tuple[Problem, SparseExamples]:
         tokens = [{"kind": "value", "columns": "movie"}]
-        told = {**MOVIES, "tokens": tokens, "training": {"temperature": 0.15, **settings}}
+        told = {**MOVIES, "tokens": tokens, "training": {"temperature": 0.15, "cut": False, **settings}}
         conf: Dataset = load(write_conf("lists", told, frame))
         vocabulary, examples = encoded_from(frame, conf)
         conf = conf.resolved(examples.n_training, len(vocabulary))
@@ -62,7 +62,7 @@ def test_others_are_tried_with_the_next_sharper_temperature_if_it_forgot_a_littl
     chosen: float, forgot: dict[float, float], temperature: float | None
 ) -> None:
     settings = MissingTokensTraining(temperature=(0.1, 0.3, 1.0), weight_decay=(0.0, 1.5, 5.0))
-    shares = [({"temperature": one}, share) for one, share in forgot.items()]
+    shares = [({"temperature": one, "weight_decay": 0.0}, share) for one, share in forgot.items()]
     others = settings.others({"temperature": chosen, "weight_decay": 0.0}, shares)
     assert others == [{"temperature": temperature, "weight_decay": one} for one in (1.5, 5.0) if temperature]
 
