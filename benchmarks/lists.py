@@ -2,7 +2,8 @@
 
 Each list is drawn from two of several groups of tokens. How long the lists are, how many tokens there are, and how much
 more likely the tokens of its groups are, decides how much the tokens of a list say about each other; and how many lists
-there are, how much of what they say is chance.
+there are, how much of what they say is chance. Other lists are the answers of people to questions: two answers to the
+same question exclude each other.
 """
 
 import tempfile
@@ -13,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from pipeline.baselines.als import Als
+from pipeline.baselines.ease import Ease
 from pipeline.config.dataset import Dataset
 from pipeline.config.files import load
 from pipeline.embedding import Estimator, Problem
@@ -82,6 +84,37 @@ def drawn(shape: Shape, n: int | None = None, seed: int = 0) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=["list", "token"], orient="row")
 
 
+class Questions(NamedTuple):
+    """What the answers of people are like."""
+
+    questions: int
+    answers: int
+    """To a question; a person gives one of them."""
+    kinds: int
+    """Of people. Each kind has answers of its own that it gives most."""
+    people: int
+
+
+QUESTIONS = (
+    Questions(4, 15, 6, 500),
+    Questions(8, 8, 8, 700),
+    Questions(8, 8, 8, 4000),
+    Questions(15, 5, 10, 2000),
+    Questions(15, 5, 10, 10_000),
+)
+
+
+def answered(shape: Questions, seed: int = 0) -> pl.DataFrame:
+    """One answer of each person to each question, one row each."""
+    random = np.random.default_rng(seed)
+    likely = random.dirichlet(np.full(shape.answers, 0.3), (shape.kinds, shape.questions))
+    rows = []
+    for i, kind in enumerate(random.integers(0, shape.kinds, shape.people)):
+        for j, odds in enumerate(likely[kind]):
+            rows.append((f"p{i}", f"q{j}={random.choice(shape.answers, p=odds)}"))
+    return pl.DataFrame(rows, schema=["list", "token"], orient="row")
+
+
 class Contest:
     """Fits methods on planted lists."""
 
@@ -93,13 +126,16 @@ class Contest:
         self.examples: SparseExamples = encode(frame.lazy(), self.vocabulary, conf)
         self.conf: Dataset = conf.resolved(self.examples.n_training, len(self.vocabulary))
 
-    def recall(self, method: str, seed: int = 1, dimension: int = D, first: bool = False) -> tuple[float, Any]:
-        """recall_at_20 on the test lists, and what validation chose; `first`: of the first choices alone."""
-        conf = self.conf.model_copy(update={"seed": seed})
-        if first:
-            alone = {name: (value,) for name, value in conf.training.choices()[0].items()}
-            conf = conf.model_copy(update={"training": conf.training.model_copy(update=alone)})
+    def recall(self, method: str, seed: int = 1, dimension: int = D, **training: Any) -> tuple[float, Any]:
+        """recall_at_20 on the test lists, and what validation chose; with other settings of the training."""
+        conf = self.conf.model_copy(update={"seed": seed, "training": self.conf.training.model_copy(update=training)})
         return self.measured(estimator(method, conf), dimension, conf)
+
+    @property
+    def first_choices(self) -> dict[str, Any]:
+        """The settings with which nothing is left to choose."""
+        first = self.conf.training.choices()[0]
+        return {"temperature": (first["temperature"],), "weight_decay": (first["weight_decay"],), "cut": False}
 
     def recall_of_als(self, dimension: int) -> float:
         """recall_at_20 on the test lists of ALS with D dimensions; validation chooses its other settings."""
@@ -114,29 +150,60 @@ class Contest:
         return float(found["recall_at_20"]), fitted.chosen
 
 
-def shapes() -> dict[str, Any]:
-    """The table: a row for each shape, with recall_at_20 of each method, means over the seeds."""
+def _groups() -> list[list[str]]:
     ends = ["PCA", *(f"ALS D={dimension}" for dimension in (D, WIDE))]
     large = f"the default D={LARGE}"
-    head = ["V", "lists", "tokens of a list", "ratio", "groups", "first choices", "the default", "temperature", "decay"]
+    head = [
+        "V",
+        "lists",
+        "tokens of a list",
+        "ratio",
+        "groups",
+        "first choices",
+        "the default",
+        "temperature",
+        "decay",
+        "cut",
+    ]
     rows = [[*head, large, *ends]]
     for shape in SHAPES:
         with tempfile.TemporaryDirectory() as folder:
             contest = Contest(drawn(shape), CONF, Path(folder))
         first, found, of_large = (
             [contest.recall(EMBEDDING, seed, **how) for seed in SEEDS]
-            for how in ({"first": True}, {}, {"dimension": LARGE})
+            for how in (contest.first_choices, {}, {"dimension": LARGE})
         )
-        chosen = [_chosen(found, name) for name in ("temperature", "weight_decay")]
+        chosen = [_chosen(found, name) for name in ("temperature", "weight_decay", "cut")]
         others = [contest.recall(PCA)[0], *(contest.recall_of_als(d) for d in (D, WIDE))]
         facts = f"{shape.tokens:,}", f"{shape.lists:,}", str(shape.length), f"{shape.ratio:g}", str(shape.groups)
         rows.append([*facts, _mean(first), _mean(found), *chosen, _mean(of_large), *(f"{one:.4f}" for one in others)])
         print(" | ".join(rows[-1]), flush=True)
+    return rows
+
+
+def _answers() -> list[list[str]]:
+    head = ["questions", "answers to each", "kinds of people", "people", "never cut", "the default", "cut"]
+    rows = [[*head, "PCA", f"ALS D={D}", "EASE"]]
+    for shape in QUESTIONS:
+        with tempfile.TemporaryDirectory() as folder:
+            contest = Contest(answered(shape), CONF, Path(folder))
+        never, found = ([contest.recall(EMBEDDING, seed, **how) for seed in SEEDS] for how in ({"cut": False}, {}))
+        others = contest.recall(PCA)[0], contest.recall_of_als(D), contest.measured(Ease(), None, contest.conf)[0]
+        facts = (f"{one:,}" for one in shape)
+        rows.append([*facts, _mean(never), _mean(found), _chosen(found, "cut"), *(f"{one:.4f}" for one in others)])
+        print(" | ".join(rows[-1]), flush=True)
+    return rows
+
+
+def shapes() -> dict[str, Any]:
+    """Two tables: a row for each shape, with recall_at_20 of each method, means over the seeds."""
     notes = [
         f"recall_at_20 on a quarter of the lists; D={D} where no other is named; means of {len(SEEDS)} seeds (PCA and "
-        "ALS: one)"
+        "ALS: one)",
+        "first choices: nothing is left to validation; cut: 1 where it prefers that a list is cut in two and each part "
+        "predicts the other",
     ]
-    return {"title": "lists: shapes of planted lists", "tables": [rows], "notes": notes}
+    return {"title": "lists: shapes of planted lists", "tables": [_groups(), _answers()], "notes": notes}
 
 
 def _mean(found: list[tuple[float, Any]]) -> str:

@@ -31,9 +31,8 @@ class CourseNetwork(Baseline, Schedule):
     has_chance: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ("torch",)
     in_words: ClassVar[str] = (
-        "course_network is the network of the textbooks, where some tokens of a list predict others; the embedding "
-        "learns the whole list from the whole list, so that each step teaches all of its tokens, and starts at PCA's "
-        "vectors."
+        "course_network is the network of the textbooks, where some tokens of a list predict some others; the "
+        "embedding learns from all tokens of a list at each step, and starts at PCA's vectors."
     )
 
     kind: Literal["course_network"] = "course_network"

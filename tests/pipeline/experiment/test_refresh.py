@@ -15,6 +15,8 @@ from pipeline.config.records import Split
 from pipeline.embedding import Embedding
 from pipeline.examples.encoding import encode
 from pipeline.experiment.kept import PARTS_FILE, has_learned_from_held_out, kept_from_last, write_parts
+from pipeline.experiment.refresh import Start
+from pipeline.experiment.run import FinishedRun
 from pipeline.records.pairs import pair_table
 from pipeline.vocabulary.counted import Kept
 from pipeline.vocabulary.vocabulary import build_vocabulary
@@ -53,6 +55,18 @@ def test_small_changes_are_refreshed_until_there_were_enough(
         shop.tomorrow(conf, grown(two_genres, 8), "embedding", "pca")
     assert "begins anew: there were 1 refreshes since the last full fit" in caplog.text
     assert "refreshed_from" not in shop.learned().tags
+
+
+@pytest.mark.parametrize("cut", [0, 1])
+def test_a_refresh_learns_in_the_way_that_was_chosen_for_the_full_fit(
+    films: Dataset, two_genres: pl.DataFrame, cut: int
+) -> None:
+    vocabulary = build_vocabulary(pair_table(two_genres.lazy(), films), films)
+    embedding = Embedding(vocabulary, np.zeros((len(vocabulary), 2), np.float32))
+    chosen = {"temperature": 0.3, "weight_decay": 1.5, "cut": cut}
+    run = FinishedRun("full", "0", {}, {f"selected.{name}": str(value) for name, value in chosen.items()})
+    start = Start(run, 1, "full", embedding, {"temperature": np.array(0.3)})
+    assert start.shortened(films.resolved(100, len(vocabulary))).training.choices() == [chosen]
 
 
 def test_the_same_again_is_reused_and_a_changed_rule_is_not(
