@@ -80,6 +80,15 @@ class MissingTokensModule(TaskModule):
         return Prepared(module, sets_of(problem), {})
 
     @classmethod
+    def in_parts(cls, problem: Problem, settings: Any, among: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The candidates once more, with lists that are cut; none where lists are long, or conf says what to do."""
+        rows, validation = problem.training.inputs, problem.validation
+        is_short = rows.times is None and rows.weights is None and rows.lengths.mean() <= SHORT
+        if settings.cut is not None or not is_short or validation is None or not len(validation):
+            return []
+        return [one | {"cut": 1} for one in among]
+
+    @classmethod
     def in_order(cls, problem: Problem, settings: Any) -> list[dict[str, Any]]:
         """Candidates that learn what came next, at the two sharpest temperatures; none where nothing has an order."""
         rows, validation = problem.training.inputs, problem.validation
@@ -93,25 +102,23 @@ class MissingTokensModule(TaskModule):
     def promising(cls, problem: Problem, settings: Any, among: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """The usual temperatures that their losses at the start make worth trying; all, where conf names temperatures.
 
-        With each, short lists are also cut, unless conf says whether they are. Without validation examples it is the
-        first one, because nothing could choose.
+        Without validation examples it is the first one, because nothing could choose.
         """
         assert isinstance(settings, MissingTokensTraining)
         assert problem.dimension is not None
-        rows, validation = problem.training.inputs, problem.validation
-        if "step" in (problem.start or {}) and rows.times is not None:
+        validation, counts = problem.validation, np.maximum(problem.training.inputs.counts, 1)
+        if "step" in (problem.start or {}) and problem.training.inputs.times is not None:
             return [one | {ORDERED: 1} for one in among]  # it goes on as it began
+        if not settings.has_usual_temperatures:
+            return among
         if validation is None or not len(validation):
-            return among[:1] if settings.has_usual_temperatures else among
-        if settings.has_usual_temperatures:
-            few, counts = min(problem.dimension, DIMENSIONS), np.maximum(rows.counts, 1)
-            how = (settings, few, 1.0, problem.conf.seed, problem.conf.dtype)
-            network = missing_tokens_network(problem.training, *how)
-            network.bias.weight.data[:, 0] = tensor(np.log(counts / counts.mean()), problem.conf.dtype)
-            losses = losses_at_start(network, validation, [option["temperature"] for option in among])
-            among = [among[i] for i in worth_trying(losses)]
-        is_short = rows.times is None and rows.weights is None and rows.lengths.mean() <= SHORT
-        return [*among, *(one | {"cut": 1} for one in among if settings.cut is None and is_short)]
+            return among[:1]
+        few = min(problem.dimension, DIMENSIONS)
+        how = (settings, few, 1.0, problem.conf.seed, problem.conf.dtype)
+        network = missing_tokens_network(problem.training, *how)
+        network.bias.weight.data[:, 0] = tensor(np.log(counts / counts.mean()), problem.conf.dtype)
+        losses = losses_at_start(network, validation, [option["temperature"] for option in among])
+        return [among[i] for i in worth_trying(losses)]
 
     @classmethod
     def divided(cls, problem: Problem, settings: Any, steps: int, option: Mapping[str, Any]) -> Recipe:

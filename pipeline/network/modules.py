@@ -89,6 +89,11 @@ class TaskModule(L.LightningModule):
         return among
 
     @classmethod
+    def in_parts(cls, problem: Problem, settings: Any, among: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Candidates that learn what one part of a list says of the other; none where that is not worth a training."""
+        return []
+
+    @classmethod
     def in_order(cls, problem: Problem, settings: Any) -> list[dict[str, Any]]:
         """Candidates that learn the order of lists, beside the settings' choices; none where there is no order."""
         return []

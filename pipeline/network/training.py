@@ -42,7 +42,7 @@ def fit_network(problem: Problem, settings: Schedule, learner: str, network: str
     primary metric is shown to be better; with few validation examples, better by a standard error. With
     `patience` the fit keeps the epoch with the best validation loss. Candidates that the settings or the network have
     beside those of which validation chooses, such as one that learns the order of lists, come afterwards: one is kept
-    if it is better by a standard error.
+    if it is better by a standard error. Last come lists that are cut: they are as likely to be better as to be worse.
 
     Args:
         problem: what to learn, and from which examples; where it says what was chosen before, training follows the same
@@ -59,7 +59,10 @@ def fit_network(problem: Problem, settings: Schedule, learner: str, network: str
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(problem.conf.seed)
             among = module_of(learner).promising(problem, settings, among)
-    in_order = [] if problem.chosen is not None else module_of(learner).in_order(problem, settings)
+    in_parts, in_order = [], []
+    if problem.chosen is None:
+        in_parts = module_of(learner).in_parts(problem, settings, among)
+        in_order = module_of(learner).in_order(problem, settings)
     is_single = sum(one.get("epochs") != 0 for one in among) == 1
     # with weights it learns what held-out tokens, which all count the same, do not tell: their loss rises anyway
     is_unweighted = problem.training.inputs.weights is None
@@ -68,7 +71,7 @@ def fit_network(problem: Problem, settings: Schedule, learner: str, network: str
 
     def fit(**option: Any) -> FittedNetwork:
         seen: list[tuple[Mapping[str, float], int]] = []
-        may_follow = in_order or (is_unweighted and settings.others(option, [(option, math.inf)]))
+        may_follow = in_parts or in_order or (is_unweighted and settings.others(option, [(option, math.inf)]))
         is_only = problem.chosen is not None or (is_single and not may_follow)
         live = watch if is_only else replace(watch, on_epoch=lambda *epoch: seen.append(epoch))
         with _folder(watch, option) as folder:
@@ -84,6 +87,7 @@ def fit_network(problem: Problem, settings: Schedule, learner: str, network: str
             assert problem.validation is not None
             if _difference(other, fitted, problem.validation, problem.conf.task).is_likely_better:
                 fitted = other
+    fitted = tuned(fit, in_parts, problem, fitted) if in_parts else fitted
     for epoch in losses[id(fitted)]:
         watch.on_epoch(*epoch)
     return fitted

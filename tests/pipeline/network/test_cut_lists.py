@@ -62,8 +62,10 @@ def gain(method: str, problem: Problem, examples: SparseExamples) -> tuple[float
 
 
 def cuts(problem: Problem) -> list[int]:
+    """Whether lists are cut, of each candidate."""
     settings = problem.conf.training
-    return [one["cut"] for one in MissingTokensModule.promising(problem, settings, settings.choices())]
+    among = MissingTokensModule.promising(problem, settings, settings.choices())
+    return [one["cut"] for one in [*among, *MissingTokensModule.in_parts(problem, settings, among)]]
 
 
 def test_answers_that_exclude_each_other_are_told_from_what_the_others_say(problem: Callable[..., Made]) -> None:
