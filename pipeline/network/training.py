@@ -42,7 +42,8 @@ def fit_network(problem: Problem, settings: Schedule, learner: str, network: str
     primary metric is shown to be better; with few validation examples, better by a standard error. With
     `patience` the fit keeps the epoch with the best validation loss. Candidates that the settings or the network have
     beside those of which validation chooses, such as one that learns the order of lists, come afterwards: one is kept
-    if it is better by a standard error. Last come lists that are cut: they are as likely to be better as to be worse.
+    if it is better by a standard error. Candidates that cut lists come last: one is kept if validation prefers it at
+    all, because beforehand nothing speaks against them.
 
     Args:
         problem: what to learn, and from which examples; where it says what was chosen before, training follows the same

@@ -173,7 +173,7 @@ class MissingTokensTraining(Training):
     cut: bool | None = None
     """Whether each list is cut in two at random, anew in each epoch, and each part predicts the other; else all of a
     list predicts all of it, and so each token also itself. Default: validation chooses where lists have up to 20 tokens
-    on average and no `weight`, and training has up to 1,000 steps and no `input_share`; elsewhere, no."""
+    on average and no `weight`, and training makes up to 2 billion logits (epochs x N x V); elsewhere, no."""
     decoupled: bool = True
     """A label competes only with the tokens outside its list, not with the other tokens of the list."""
     label_power: float = Field(0.5, ge=0, le=1)
@@ -197,13 +197,14 @@ class MissingTokensTraining(Training):
         softness = 0.12 if negatives else round(0.1 + 1 / math.sqrt(n_examples), 4)
         in_epoch = math.ceil(n_examples / size)
         epochs = self.max_epochs or max(3 if negatives else 10, math.ceil(300 / in_epoch))
-        few, is_quick = n_examples <= FEW_EXAMPLES, epochs * in_epoch <= FEW_STEPS
+        few = n_examples <= FEW_EXAMPLES and epochs * in_epoch <= FEW_STEPS
+        is_quick = epochs * n_examples * n_tokens <= MANY_LOGITS
         return self.model_copy(
             update={
                 "batch_size": size,
                 "max_epochs": epochs,
                 "temperature": self.temperature or (softness, *(() if negatives else _softer(softness))),
-                "weight_decay": self.weight_decay or (DECAYS if few and is_quick and not negatives else DECAYS[:1]),
+                "weight_decay": self.weight_decay or (DECAYS if few and not negatives else DECAYS[:1]),
                 "cut": self.cut if is_quick and not negatives and self.input_share == (1.0, 1.0) else bool(self.cut),
                 "negatives": negatives,
                 "learning_rate": self.learning_rate or (0.7 if negatives else 0.03),
