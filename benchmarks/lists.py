@@ -110,8 +110,7 @@ def answered(shape: Questions, seed: int = 0) -> pl.DataFrame:
     likely = random.dirichlet(np.full(shape.answers, 0.3), (shape.kinds, shape.questions))
     rows = []
     for i, kind in enumerate(random.integers(0, shape.kinds, shape.people)):
-        for j, odds in enumerate(likely[kind]):
-            rows.append((f"p{i}", f"q{j}={random.choice(shape.answers, p=odds)}"))
+        rows += [(f"p{i}", f"q{j}={random.choice(shape.answers, p=odds)}") for j, odds in enumerate(likely[kind])]
     return pl.DataFrame(rows, schema=["list", "token"], orient="row")
 
 
@@ -153,19 +152,8 @@ class Contest:
 def _groups() -> list[list[str]]:
     ends = ["PCA", *(f"ALS D={dimension}" for dimension in (D, WIDE))]
     large = f"the default D={LARGE}"
-    head = [
-        "V",
-        "lists",
-        "tokens of a list",
-        "ratio",
-        "groups",
-        "first choices",
-        "the default",
-        "temperature",
-        "decay",
-        "cut",
-    ]
-    rows = [[*head, large, *ends]]
+    head = ["V", "lists", "tokens of a list", "ratio", "groups", "first choices", "the default"]
+    rows = [[*head, "temperature", "decay", "cut", large, *ends]]
     for shape in SHAPES:
         with tempfile.TemporaryDirectory() as folder:
             contest = Contest(drawn(shape), CONF, Path(folder))

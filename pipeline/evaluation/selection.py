@@ -77,29 +77,33 @@ def candidates(settings: Section, names: Iterable[str]) -> list[dict[str, Any]]:
     return [dict(zip(names, values, strict=True)) for values in product(*(getattr(settings, name) for name in names))]
 
 
-def tuned(fit: Callable[..., Made], among: list[dict[str, Any]], problem: Problem, first: Made | None = None) -> Made:
+def tuned(fit: Callable[..., Made], among: list[dict[str, Any]], problem: Problem) -> Made:
     """Fit with the settings chosen before, or else with each candidate, and keep the fit that validation prefers.
 
     Args:
         fit: a function that takes a candidate's settings as keywords.
         among: the candidates; without validation the one in the middle is taken.
         problem: what is fitted; its validation examples decide, by the primary metric of the task.
-        first: a fit that there is already, before the candidates; there are validation examples then.
     """
     validation = problem.validation
-    if first is None and problem.chosen is not None:
+    if problem.chosen is not None:
         return fit(**problem.chosen)
-    if validation is None or not len(validation) or (first is None and len(among) == 1):
+    if validation is None or not len(validation) or len(among) == 1:
         return fit(**among[len(among) // 2])
-    task = problem.conf.task
+    return preferred((fit(**candidate) for candidate in among), problem)
 
-    def score(fitted: Made) -> tuple[float, float]:
-        return primary_score_and_error(task, task.evaluate(fitted, validation))
 
-    kept, best = first, (-np.inf, 0.0) if first is None else score(first)
-    for candidate in among:
-        fitted = fit(**candidate)
-        found = score(fitted)
+def preferred(fits: Iterable[Made], problem: Problem) -> Made:
+    """The fit that validation prefers.
+
+    Args:
+        fits: in a fixed order, one at least.
+        problem: what they are fits of; its validation examples decide, by the primary metric of the task.
+    """
+    task, kept, best = problem.conf.task, None, (-np.inf, 0.0)
+    assert problem.validation is not None
+    for fitted in fits:
+        found = primary_score_and_error(task, task.evaluate(fitted, problem.validation))
         if kept is None or is_preferred(found[0], *best):
             kept, best = fitted, found
     assert kept is not None

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
-LONGEST = 6000
-"""The most characters of a setting that MLflow keeps; it warns of each that has more, such as 800 names of columns."""
 FLUSH_SECONDS = 5.0
 """Least seconds between two calls that send losses: a call costs milliseconds, an epoch may take less."""
 
@@ -56,8 +54,9 @@ class Run:
             self.flush()
 
     def log_params(self, params: Mapping[str, str]) -> None:
-        """Log settings; of a very long one the beginning."""
+        """Log settings; of one that is too long for MLflow the beginning, or it would warn of it."""
         from mlflow.entities import Param
+        from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH as LONGEST
 
         params = {key: one if len(one) <= LONGEST else f"{one[: LONGEST - 1]}…" for key, one in params.items()}
         for start in range(0, len(params), 100):  # the most that MLflow takes in a batch

@@ -106,9 +106,9 @@ class MissingTokensModule(TaskModule):
         """
         assert isinstance(settings, MissingTokensTraining)
         assert problem.dimension is not None
-        validation, counts = problem.validation, np.maximum(problem.training.inputs.counts, 1)
         if "step" in (problem.start or {}) and problem.training.inputs.times is not None:
             return [one | {ORDERED: 1} for one in among]  # it goes on as it began
+        validation, counts = problem.validation, np.maximum(problem.training.inputs.counts, 1)
         if not settings.has_usual_temperatures:
             return among
         if validation is None or not len(validation):

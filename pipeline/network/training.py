@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from pipeline.config.training import Schedule
 from pipeline.embedding import Embedding, Fitted, Problem, Watch
 from pipeline.errors import PipelineError
 from pipeline.evaluation.bootstrap import Difference, paired
-from pipeline.evaluation.selection import tuned
+from pipeline.evaluation.selection import preferred, tuned
 from pipeline.examples.example_set import ExampleSet
 from pipeline.network.callbacks import CheckpointWriter, LossesByEpoch, progress_callbacks
 from pipeline.network.fitted_network import FittedNetwork, places
@@ -55,15 +56,13 @@ def fit_network(problem: Problem, settings: Schedule, learner: str, network: str
     Raises:
         PipelineError: the training diverged.
     """
-    among, watch = settings.choices(), problem.watch
+    among, watch, module = settings.choices(), problem.watch, module_of(learner)
+    in_parts, in_order = [], []
     if problem.chosen is None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(problem.conf.seed)
-            among = module_of(learner).promising(problem, settings, among)
-    in_parts, in_order = [], []
-    if problem.chosen is None:
-        in_parts = module_of(learner).in_parts(problem, settings, among)
-        in_order = module_of(learner).in_order(problem, settings)
+            among = module.promising(problem, settings, among)
+        in_parts, in_order = module.in_parts(problem, settings, among), module.in_order(problem, settings)
     is_single = sum(one.get("epochs") != 0 for one in among) == 1
     # with weights it learns what held-out tokens, which all count the same, do not tell: their loss rises anyway
     is_unweighted = problem.training.inputs.weights is None
@@ -88,7 +87,8 @@ def fit_network(problem: Problem, settings: Schedule, learner: str, network: str
             assert problem.validation is not None
             if _difference(other, fitted, problem.validation, problem.conf.task).is_likely_better:
                 fitted = other
-    fitted = tuned(fit, in_parts, problem, fitted) if in_parts else fitted
+    if in_parts:
+        fitted = preferred(chain([fitted], (fit(**option) for option in in_parts)), problem)
     for epoch in losses[id(fitted)]:
         watch.on_epoch(*epoch)
     return fitted

@@ -173,7 +173,8 @@ class MissingTokensTraining(Training):
     cut: bool | None = None
     """Whether each list is cut in two at random, anew in each epoch, and each part predicts the other; else all of a
     list predicts all of it, and so each token also itself. Default: validation chooses where lists have up to 20 tokens
-    on average and no `weight`, and training makes up to 2 billion logits (epochs x N x V); elsewhere, no."""
+    on average and training makes up to 2 billion logits (epochs x N x V), without a `weight`, an order of the tokens,
+    `negatives` or `input_share`; elsewhere, no."""
     decoupled: bool = True
     """A label competes only with the tokens outside its list, not with the other tokens of the list."""
     label_power: float = Field(0.5, ge=0, le=1)

@@ -10,10 +10,10 @@ from threading import Barrier
 
 import pytest
 from mlflow.tracking import MlflowClient
+from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH
 
 from pipeline.errors import PipelineError
 from pipeline.experiment.client import prepare
-from pipeline.experiment.run import LONGEST
 from pipeline.experiment.tracking import CURRENT, Tracker, cure
 from tests.conftest import wait_until
 
@@ -264,7 +264,7 @@ def test_two_processes_can_meet_a_fresh_database(tmp_path: Path) -> None:
 
 def test_of_a_very_long_setting_the_beginning_is_kept(tracker: Tracker) -> None:
     columns = ", ".join(f"column{i}" for i in range(1000))
-    with tracker.run("embedding D=2", {}, {"tokens": columns, "longest": columns[:LONGEST]}) as run:
+    with tracker.run("embedding D=2", {}, {"tokens": columns, "longest": columns[:MAX_PARAM_VAL_LENGTH]}) as run:
         pass
     kept = tracker.client.get_run(run.run_id).data.params
-    assert kept == {"tokens": f"{columns[: LONGEST - 1]}…", "longest": columns[:LONGEST]}
+    assert kept == {"tokens": f"{columns[: MAX_PARAM_VAL_LENGTH - 1]}…", "longest": columns[:MAX_PARAM_VAL_LENGTH]}
