@@ -9,20 +9,40 @@ import polars as pl
 
 from pipeline.proposal.hints import OF_LABELS, OF_WEIGHTS
 from pipeline.proposal.look import Guess, Look
-from pipeline.proposal.profile import Profile
+from pipeline.proposal.profile import Profile, profile
 from pipeline.proposal.sections import Shape, where
 from pipeline.proposal.target import quoted
+from pipeline.proposal.tokens import tokens
+
+_PUNCTUATION = r"[\p{L}\p{N}][\"')\p{Pf}]*[.!?…,;:](\s|$)"
+_MOST = 0.5
 
 
 def of_lines(look: Look, delimiter: Guess) -> Shape:
-    """Each line is a list of items, which a delimiter divides."""
-    section = {"kind": "items", "columns": "line", "delimiter": delimiter.value}
-    found = Shape(
-        Guess({"kind": "missing_tokens"}, "items of a list predict the other items"),
-        [Guess(section, f"each line is a list: {delimiter.reason}")],
-    )
+    """Each line is a text, or a list of items, which a delimiter divides."""
+    line = profile(look.frame["line"])
+    if line.holds == "texts" and _are_sentences(look.frame["line"], line.is_unspaced, delimiter.value):
+        task = Guess({"kind": "missing_tokens"}, "words of a line predict the other words")
+        found = Shape(task, tokens(look.frame, [line], target=None))
+    else:
+        section = {"kind": "items", "columns": "line", "delimiter": delimiter.value}
+        found = Shape(
+            Guess({"kind": "missing_tokens"}, "items of a list predict the other items"),
+            [Guess(section, f"each line is a list: {delimiter.reason}")],
+        )
     found.count(look.frame.height, look)
     return found
+
+
+def _are_sentences(lines: pl.Series, is_unspaced: bool, delimiter: str) -> bool:
+    """Whether most lines have a word with a comma or the end of a sentence behind it, and are no lists of what repeats.
+
+    In a script without blanks between words they need not have that.
+    """
+    lines = lines.unique()
+    pieces = lines.str.split(delimiter).explode().str.strip_chars().drop_nulls()
+    repeat = delimiter != " " and (~pieces.is_unique()).sum() > _MOST * len(pieces)
+    return not repeat and (is_unspaced or lines.str.contains(_PUNCTUATION).sum() > _MOST * len(lines))
 
 
 def of_pairs(look: Look, profiles: dict[str, Profile], example: str, token: str, otherwise: str) -> Shape:

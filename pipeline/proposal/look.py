@@ -132,7 +132,7 @@ def _text(settings: dict[str, Guess], name: str, start: bytes, ending: str, conf
         raise PipelineError(f"{name}: {kind}.")
     separator, quote = separator_and_quote(lines, ending)
     if separator is None:
-        settings["format"] = Guess("lines", "its lines have different numbers of values, so each is a list")
+        settings["format"] = Guess("lines", "its lines have different numbers of values")
         found = _rows(settings, conf_folder, downloads)
         mark, n_items = delimiter(lines)
         return Look(settings, *found, Guess(mark, f"it divides the lines into {n_items:.1f} items on average"))

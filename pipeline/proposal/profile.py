@@ -8,6 +8,7 @@ from typing import Literal
 import polars as pl
 
 from pipeline.config.records import MISSING
+from pipeline.proposal.divided import WORD, delimiter_of
 from pipeline.proposal.hints import IDS, OF_EXAMPLES, OF_PLACE_AND_TIME, OF_POST, OF_ROWS, WITH_AN_ID, stands_in
 from pipeline.proposal.moments import are_moments
 from pipeline.records.numbers import Decimal, Marks, as_number
@@ -21,17 +22,13 @@ _ADDRESS = r"^(https?://|www\.)|^\d{1,3}(\.\d{1,3}){3}$"  # also of a machine, s
 _ID = r"^(\p{L}|\p{L}+-)\d+$"  # such as `R12` or `R-12`, which could also be 12 rand, or minus 12
 _UUID = r"^\{?[[:xdigit:]]{8}(-[[:xdigit:]]{4}){3}-[[:xdigit:]]{12}\}?$"
 _NUMBERED = r"^[\p{L}\d]+([-_./][\p{L}\d]+)*[-_./]\d+$"  # such as `INV-2024-0017`
-_WORD = r"[\p{L}\p{N}]+"
 _UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
 _LETTERS_OF_A_WORD = 2
 """About so many letters make a word where nothing stands between words."""
-_LIST_MARKS = ("|", ";", ",")
 _MOST_CATEGORIES = 60
 _WORDS_OF_A_TEXT = 4
 _ROWS_OF_LISTS = 2_000
 _ROWS_OF_PIECES, _MOST_PIECES, _OF_ONE_LETTER = 20_000, 500, 0.2
-_IN_BOTH_PLACES = 0.3
-"""A larger share of the items of short lists stands both first and later; of `Albany, New York` a smaller one."""
 _MOST_MARKS = 20
 """Ratings and counts of which most are missing have at most so many different values."""
 
@@ -181,14 +178,13 @@ def _of_texts(name: str, column: pl.Series, n_different: int, missing: float) ->
         return Profile(name, "row ids" if n_different == n and n > 20 else "ids", n, n_different, missing)
     if share(r"^\s*[\[{]") > 0.9 and _are_lists(column.head(_ROWS_OF_LISTS)):
         return Profile(name, "lists", n, n_different, missing)
-    words = _mean(column.str.count_matches(_WORD))
+    words = _mean(column.str.count_matches(WORD))
     unspaced = _mean(column.str.count_matches(_UNSPACED))
     is_unspaced = unspaced > 0.5 * _mean(column.str.len_chars())
     words = max(words, unspaced / _LETTERS_OF_A_WORD) if is_unspaced else words
-    for mark in _LIST_MARKS if share(r"^\s*\[") < 0.5 else ():
-        delimiter = _as_a_list(column, mark, words)
-        if delimiter is not None:
-            return Profile(name, "lists", n, n_different, missing, ".", delimiter)
+    delimiter = delimiter_of(column, words) if share(r"^\s*\[") < 0.5 else None
+    if delimiter is not None:
+        return Profile(name, "lists", n, n_different, missing, ".", delimiter)
     if words >= _WORDS_OF_A_TEXT and n_different > 0.3 * n:
         spelled = _is_spelled(column)
         return Profile(name, "texts", n, n_different, missing, words=words, is_spelled=spelled, is_unspaced=is_unspaced)
@@ -212,28 +208,6 @@ def _is_spelled(column: pl.Series) -> bool:
     """Whether texts are few short pieces with blanks between, many of a single letter: words would lose those."""
     pieces = column.head(_ROWS_OF_PIECES).str.split(" ").explode().drop_nulls()
     return pieces.n_unique() <= _MOST_PIECES and _share(pieces.str.len_chars() == 1) > _OF_ONE_LETTER
-
-
-def _as_a_list(column: pl.Series, mark: str, words: float) -> str | None:
-    """The delimiter, if the values are lists of repeated short items with a mark between them."""
-    if _share(column.str.contains(mark, literal=True)) < 0.3:
-        return None
-    items = column.str.split(mark).explode().str.strip_chars()
-    per_item = _mean(items.str.count_matches(_WORD))
-    repeats = len(items) / max(items.n_unique(), 1)
-    if repeats <= 3 or per_item > (2.0 if mark == "," else 4.0):
-        return None
-    if mark == "," and (words >= 40 or (len(items) < 3 * len(column) and not _change_places(column.str.split(mark)))):
-        return None
-    return mark
-
-
-def _change_places(lists: pl.Series) -> bool:
-    """Whether many items that stand first in some lists stand later in others; parts of a place keep theirs."""
-    several = lists.filter(lists.list.len() > 1)
-    first, later = several.list.first().str.strip_chars(), several.list.slice(1).explode().str.strip_chars()
-    both, all_of_them = {*first} & {*later}, {*first} | {*later}
-    return len(both) > _IN_BOTH_PLACES * len(all_of_them)
 
 
 def _share(holds: pl.Series) -> float:

@@ -77,3 +77,29 @@ def test_of_few_tokens_a_few_dimensions_are_tried_too(
 ) -> None:
     lists = [";".join(f"item {i}" for i in RNG.sample(range(n), 7)) for _ in range(1_500)]
     assert propose("lists.csv", "items\n" + "\n".join(lists))["dimensions"] == dimensions
+
+
+def test_lines_of_sentences_are_texts_and_no_lists(propose: Callable[..., dict[str, Any]]) -> None:
+    words = ["the", "cat", "sat", "on", "this", "mat", "and", "then", "it", "went", "home", "to", "eat", "all", "fish"]
+    some = [" ".join(RNG.sample(words, RNG.randrange(5, 12))) for _ in range(400)]
+    lines = [f"{text}{', too' * (i % 3)}." for i, text in enumerate(some)]
+    conf = propose("said.txt", "\n".join(lines))
+    assert conf["tokens"] == [{"kind": "words", "columns": "line"}]
+    some = ["".join(RNG.choices("书很好看质量不错孩子喜欢", k=RNG.randrange(8, 30))) for _ in range(400)]
+    lines = [text + ",不" * (i % 3) for i, text in enumerate(some)]
+    conf = propose("said_in_chinese.txt", "\n".join(lines * 2))  # each one twice, as in many a collection
+    assert conf["tokens"] == [{"kind": "characters", "columns": "line", "ngrams": [2, 3]}]
+
+
+def test_lists_with_a_blank_behind_each_comma_are_no_sentences(propose: Callable[..., dict[str, Any]]) -> None:
+    lines = [", ".join(RNG.sample([*GOODS[:4], "Sofa", "Desk", "Lamp"], RNG.randrange(2, 7))) for _ in range(400)]
+    conf = propose("rooms.txt", "\n".join(lines))
+    assert conf["tokens"] == [{"kind": "items", "columns": "line", "delimiter": ","}]
+
+
+def test_lists_of_peoples_names_with_commas_are_items(propose: Callable[..., dict[str, Any]]) -> None:
+    first, last = ("Ann", "Bob", "Cid", "Eve Mary", "Jo de"), ("Reed", "Hill", "Stone", "Wood", "Moss", "Lake")
+    people = [f"{one} {other}" for one in first for other in last]
+    rows = [", ".join(RNG.sample(people, RNG.randrange(3, 7))) for _ in range(400)]
+    conf = propose("films.csv", pl.DataFrame({"film": range(1000, 1400), "cast": rows}).write_csv())
+    assert conf["tokens"] == [{"kind": "items", "columns": "cast", "delimiter": ","}]
