@@ -8,6 +8,7 @@ import yaml
 from pipeline.config.section import as_tuple
 from pipeline.errors import PipelineError
 from pipeline.proposal.look import Guess, Look, look
+from pipeline.proposal.marks import without_marks
 from pipeline.proposal.sections import Shape, few
 from pipeline.proposal.shape import shape
 
@@ -37,7 +38,7 @@ def proposed(name: str, place: str, query: str | None, conf_folder: Path, downlo
     Raises:
         PipelineError: the source cannot be read, has no record, or holds nothing that could be tokens.
     """
-    seen = look(place, query, conf_folder, downloads)
+    seen = without_marks(look(place, query, conf_folder, downloads))
     found = shape(seen)
     if found.n_tokens < 2:
         is_of_classes = found.task.value["kind"] == "classification"
