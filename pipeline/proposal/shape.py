@@ -15,6 +15,7 @@ from pipeline.proposal.pair import pair_of
 from pipeline.proposal.profile import Profile, profile
 from pipeline.proposal.rival import rival_of
 from pipeline.proposal.sections import Shape, where
+from pipeline.proposal.sums import summands
 from pipeline.proposal.target import (
     MOST_CODES_OF_CLASSES,
     gives_away,
@@ -161,6 +162,10 @@ def _rows(
         return found
     dense = [one.name for one in usable if one.holds == "numbers" or (one.holds == "ids" and one.is_whole)]
     dense = [name for name in dense if name not in of_tokens and not profiles[name].is_an_id][:MOST_FEATURES]
+    amounts = [profiles[name] for name in dense if not profiles[name].is_place_or_time]
+    parts_of_it = summands(look.frame, profiles[target], amounts)
+    dense = [name for name in dense if name not in parts_of_it]
+    why += f"; without {', '.join(parts_of_it)}, which add up to it" if parts_of_it else ""
     task: dict[str, Any] = {"kind": "regression", "target": target}
     if is_a_class(profiles[target]) or (wide and profiles[target].n_different <= MOST_CODES_OF_CLASSES):
         task["kind"], found.n_classes = "classification", profiles[target].n_different

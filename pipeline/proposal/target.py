@@ -77,6 +77,7 @@ def target_by_name(profiles: dict[str, Profile]) -> tuple[str, str, str] | None:
     if by_name and not (classes and profiles[by_name[0]].named("score", "rating", "value", "wert", "amount")):
         others = [*by_name[1:2], *(name for name in classes if name != by_name[0])]  # `income` is a name of both
         return by_name[0], f"{by_name[0]} is a number with a name of something to predict", "".join(others[:1])
+    by_name.sort(key=lambda name: not profiles[name].named("total", "gesamt"))
     if classes:
         several = f"{classes[0]} has {profiles[classes[0]].n_different} values, and a name of something to predict"
         return classes[0], several, "".join([*classes[1:2], *(name for name in by_name if name != classes[0])][:1])
@@ -190,7 +191,7 @@ def says_the_same(frame: pl.DataFrame, one: Profile, target: Profile) -> bool:
         if is_the_same or (is_a_class(target) and _are_surely_of_a_class(rows, pairs.height)):
             return True
     able = _is_a_number(one) and _is_a_number(target) and not (one.is_place_or_time or target.is_place_or_time)
-    return able and _move_together(_as_numbers(pairs["one"], one.decimal), _as_numbers(pairs["other"], target.decimal))
+    return able and _move_together(as_numbers(pairs["one"], one.decimal), as_numbers(pairs["other"], target.decimal))
 
 
 def _are_surely_of_a_class(rows: pl.DataFrame, n_values: int) -> bool:
@@ -213,7 +214,8 @@ def _move_together(one: pl.Series, other: pl.Series) -> bool:
     return bool((rises >= 0).all() or (falls <= 0).all())
 
 
-def _as_numbers(column: pl.Series, decimal: Decimal) -> pl.Series:
+def as_numbers(column: pl.Series, decimal: Decimal) -> pl.Series:
+    """The numbers of a column; null where there are none."""
     if column.dtype == pl.String:
         column = column.to_frame("text").select(as_number(pl.col("text"), decimal)).to_series()
     return column.cast(pl.Float64).fill_nan(None)
