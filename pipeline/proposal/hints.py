@@ -68,6 +68,7 @@ _LONGER = {
     "counts": "accounts|discounts",
 }
 """Other words in which a word stands by chance."""
+    "class": "workclass",
 
 
 def stands_in(word: str, name: str) -> bool:

@@ -20,6 +20,7 @@ _MISSING = 0.6
 """The share of the rows without a value of a column to predict is lower than this."""
 _WORDS_OF_A_TEXT = 4
 """With fewer words on average, a text that each row has another of is rather the row's name."""
+_FEWEST_NUMBERS = 4
 _FEWEST_PAIRS, _ROUNDED = 30, 1.05
 """So many different pairs of numbers at least, and at most so many times as many as there are different numbers: they
 may be rounded."""
@@ -55,6 +56,9 @@ def target_of(profiles: dict[str, Profile], has_lists: bool) -> tuple[str | None
     if has_lists or any(one.holds == "lists" or _says_something(one, profiles) for one in profiles.values()):
         name = None if has_lists else _beside_a_text(profiles)
         return name, f"{name} has two values, and texts are all else" if name else "", ""
+    alone = _beside_numbers(profiles)
+    if alone is not None:
+        return alone, f"{alone} stands last, and all else are numbers", ""
     numbers = [one for one in _numbers(profiles) if not (one.named(*IDS) or one.is_an_id or one.is_place_or_time)]
     two = [one.name for one in _two_valued(profiles)]
     names = [one.name for one in reversed(numbers)]
@@ -73,11 +77,11 @@ def target_by_name(profiles: dict[str, Profile]) -> tuple[str, str, str] | None:
     """The column to predict whose name says so, why, and what else it could be; None if no name does."""
     numbers = _numbers(profiles)
     by_name = list(dict.fromkeys(one.name for hint in OF_NUMBERS for one in numbers if one.named(hint)))
+    by_name.sort(key=lambda name: not profiles[name].named("total", "gesamt"))
     classes = [one.name for one in sorted(profiles.values(), key=_place_among_classes) if _has_a_name_of_classes(one)]
     if by_name and not (classes and profiles[by_name[0]].named("score", "rating", "value", "wert", "amount")):
         others = [*by_name[1:2], *(name for name in classes if name != by_name[0])]  # `income` is a name of both
         return by_name[0], f"{by_name[0]} is a number with a name of something to predict", "".join(others[:1])
-    by_name.sort(key=lambda name: not profiles[name].named("total", "gesamt"))
     if classes:
         several = f"{classes[0]} has {profiles[classes[0]].n_different} values, and a name of something to predict"
         return classes[0], several, "".join([*classes[1:2], *(name for name in by_name if name != classes[0])][:1])
@@ -98,6 +102,17 @@ def _beside_a_text(profiles: Mapping[str, Profile]) -> str | None:
     one = next(one for one in able if one.holds == "categories")
     two = one.n_different == 2 and one.missing < _MISSING
     return one.name if two and not one.named(*OF_TRAITS, *NO_CATEGORIES, *IDS) else None
+
+
+def _beside_numbers(profiles: Mapping[str, Profile]) -> str | None:
+    """The last column of a table, if it has a few categories, and all else are numbers, several of them."""
+    able = [one for one in profiles.values() if one.holds not in ("row ids", "nothing")]
+    if len(able) <= _FEWEST_NUMBERS:
+        return None
+    *others, last = able
+    are_numbers = all(_is_a_number(one) for one in others)
+    few = 2 < last.n_different <= MOST_CODES_OF_CLASSES and not last.missing
+    return last.name if are_numbers and few and last.holds == "categories" else None
 
 
 def _numbers(profiles: dict[str, Profile]) -> list[Profile]:

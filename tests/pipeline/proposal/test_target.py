@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from pipeline.errors import PipelineError
 from pipeline.proposal.profile import profile
 from pipeline.proposal.target import says_the_same
 
@@ -212,6 +213,28 @@ def test_ids_and_numbers_of_rows_are_neither_predicted_nor_learned_from(propose:
     header, *rows = frame.write_csv().strip().split("\n")
     conf = propose("machines.csv", "\n".join([f",{header}", *(f"{i},{row}" for i, row in zip(n, rows, strict=True))]))
     assert conf["task"] == {"kind": "regression", "target": "paid", "log": False, "dense": ["speed", "heat"]}
+
+
+def test_a_few_kinds_behind_numbers_alone_are_classes_and_no_tokens(propose: Callable[..., dict[str, Any]]) -> None:
+    numbers = {name: [RNG.gauss(5, 3) for _ in range(N)] for name in ("Na", "Mg", "Al", "Si")}
+    rows = pl.DataFrame({**numbers, "type": RNG.choices(["window", "bottle", "lamp"], k=N)})
+    with pytest.raises(PipelineError, match="beside 'type', which could be predicted, no column holds"):
+        propose("glass.csv", rows.write_csv())
+    assert propose("glass.csv", rows.drop("Na", "Mg").write_csv())["task"]["target"] == "Si"
+    with pytest.raises(PipelineError, match="no column holds words"):
+        propose("names.csv", "name\n" + "\n".join(f"glass {i}" for i in range(50)))
+
+
+@pytest.mark.parametrize("name", ["salary", "income"])
+def test_where_someone_works_is_no_class(name: str, propose: Callable[..., dict[str, Any]]) -> None:
+    work = RNG.choices(["Private", "State", "None"], k=N)
+    rows = machines(**{name: RNG.choices(["<=50K", ">50K"], k=N)}).select(pl.Series("workclass", work), pl.all())
+    assert propose("adults.csv", rows.write_csv())["task"]["target"] == name
+
+
+def test_of_several_costs_the_total_is_predicted(propose: Callable[..., dict[str, Any]]) -> None:
+    costs = {name: [RNG.expovariate(0.01) for _ in range(N)] for name in ("Cost Other", "Cost Total $")}
+    assert propose("strikes.csv", machines(**costs).write_csv())["task"]["target"] == "Cost Total $"
 
 
 def test_a_column_of_two_texts_at_an_end_is_none_of_the_marks_of_a_wide_table(
