@@ -13,6 +13,8 @@ OF_TOKENS = (
     *("item", "product", "movie", "film", "book", "song", "track", "artist", "article", "artikel", "produkt", "sku"),
     *("stock", "isbn", "asin", "game", "place", "poi", "venue", "tag", "word", "term", "code", "page", "show", "album"),
 )
+OF_EDGES = {"source": ("target", "destination", "dest"), "origin": ("destination", "dest"), "from": ("to",)}
+"""Names of the two ends of an edge, such as a flight from one airport to another."""
 OF_LABELS = ("title", "titel", "name", "description", "label", "beschreibung")
 OF_NUMBERS = (
     *("saleprice", "sale_price", "price", "preis", "cost", "kosten", "rent", "miete", "salary", "gehalt", "revenue"),

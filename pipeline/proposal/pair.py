@@ -4,7 +4,7 @@ from itertools import permutations
 
 import polars as pl
 
-from pipeline.proposal.hints import AMOUNTS, IDS, OF_EXAMPLES, OF_TOKENS, OF_WEIGHTS
+from pipeline.proposal.hints import AMOUNTS, IDS, OF_EDGES, OF_EXAMPLES, OF_TOKENS, OF_WEIGHTS
 from pipeline.proposal.profile import Profile
 
 _FEWEST_PER_EXAMPLE = 2.0
@@ -34,6 +34,8 @@ def pair_of(
     for example, token in permutations(able, 2):
         rows_each, rows_of_token = frame.height / example.n_different, frame.height / token.n_different
         hinted = example.named(*OF_EXAMPLES) + token.named(*OF_TOKENS)
+        if not needs_hints and token.name.lower() in OF_EDGES.get(example.name.lower(), ()):
+            hinted = 2
         swapped = example.named(*OF_TOKENS) or token.named(*OF_EXAMPLES)
         if rows_each < _FEWEST_PER_EXAMPLE or rows_of_token < 1.2 or (swapped and not hinted):
             continue

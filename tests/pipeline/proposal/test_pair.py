@@ -23,6 +23,19 @@ def test_where_each_person_has_an_answer_to_each_question_no_token_is_missing(
     assert (conf["example"], conf["tokens"][0]["columns"]) == ("person", "item")
 
 
+def test_the_ends_of_edges_are_a_pair_though_some_have_several_edges(propose: Callable[..., dict[str, Any]]) -> None:
+    ports = [f"{a}{b}T" for a in "ABCDEFGHIJ" for b in "ABCDEFGHIJ"]
+    edges = [
+        (line, ports.index(a), a, ports.index(b), b)
+        for a in ports
+        for b in RNG.sample(ports, 9)
+        for line in RNG.sample(["AA", "UA", "DL", "WN"], 2)
+    ]
+    names = ["Line", "SourceID", "Source", "DestinationID", "Destination"]
+    conf = propose("routes.csv", pl.DataFrame(edges, names, orient="row").write_csv())
+    assert (conf["example"], conf["tokens"][0]["columns"]) == ("Source", "Destination")
+
+
 def test_personal_spending_is_no_person_and_a_revenue_no_venue(propose: Callable[..., dict[str, Any]]) -> None:
     frame = pl.DataFrame(
         {
