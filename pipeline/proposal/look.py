@@ -14,7 +14,7 @@ from pipeline.proposal.dialect import delimiter, names_missing, separator_and_qu
 from pipeline.proposal.encoding import decoded
 from pipeline.records.ingest import source_of
 from pipeline.records.source import paths
-from pipeline.records.source.file_kinds import format_of_content, other_kind
+from pipeline.records.source.file_kinds import format_of_content, is_database, other_kind
 from pipeline.records.source.object_stores import on_this_machine
 from pipeline.records.source.streams import TextFile
 from pipeline.secrets import masked
@@ -67,7 +67,7 @@ def look(place: str, query: str | None, conf_folder: Path, downloads: Path) -> L
     """
     if query is not None or place.lower().startswith(("postgresql://", "postgres://", "sqlite://", "duckdb://")):
         if query is None:
-            raise PipelineError(f'{place}: which rows? Give a query too: QUERY="select * from sales".')
+            raise _asks_for_a_query(place)
         settings = {"database": Guess(place, "given"), "query": Guess(query, "given")}
         return Look(settings, *_rows(settings, conf_folder, downloads))
     settings = {"path": Guess(place, "given")}
@@ -82,14 +82,20 @@ def look(place: str, query: str | None, conf_folder: Path, downloads: Path) -> L
         frame, is_whole = _rows(settings, conf_folder, downloads)
         return Look(settings, frame.drop("file"), is_whole)
     start = file.start(_START)
+    if is_database(start):
+        raise _asks_for_a_query(place)
     try:
         found = format_of_content(start)
     except ValueError as kind:
-        raise PipelineError(f"{file.name}: {kind}.") from None
+        raise PipelineError(f"{place}: {kind}.") from None
     if found is not None:
         settings["format"] = Guess(*found)
         return Look(settings, *_rows(settings, conf_folder, downloads))
     return _text(settings, file.name, start, paths.ending(first), conf_folder, downloads)
+
+
+def _asks_for_a_query(place: str) -> PipelineError:
+    return PipelineError(f'{place}: this is a database. Which rows? Give a query too: QUERY="select * from sales".')
 
 
 def _are_documents(files: Sequence[str]) -> bool:

@@ -100,7 +100,9 @@ def _reader(database: str, conf_folder: Path, name: str) -> tuple[_Reader, str]:
             f"{name}: which database is this? `source.database` is postgresql://me:${{PASSWORD}}@host/name, or a file "
             "that ends with .sqlite, .db or .duckdb (or begins with sqlite:// or duckdb://)."
         )
-    path = Path(database[len(f"{scheme}://") :] if scheme else database).expanduser()
+    place = database[len(f"{scheme}://") :] if scheme else database
+    # of the four slashes that an absolute path has in SQLAlchemy's addresses two are left
+    path = Path(place.replace("//", "/", 1) if place.startswith("//") else place).expanduser()
     for folder in (conf_folder, Path.cwd()):
         if (file := folder / path).is_file():
             return _reader_of(file) or by_name, str(file)

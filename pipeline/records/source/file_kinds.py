@@ -89,6 +89,11 @@ def format_of_content(start: bytes) -> tuple[Format, str] | None:
     return None
 
 
+def is_database(start: bytes) -> bool:
+    """Whether a file is one of SQLite or DuckDB, by its first bytes."""
+    return _magic(start) == _DATABASE
+
+
 def _magic(text: bytes) -> str | None:
     """What a file is whose first bytes say it; None if it may be text."""
     has_zeros = b"\0" in text[:_START]

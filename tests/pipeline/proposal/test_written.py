@@ -6,7 +6,9 @@ import io
 import json
 import random
 import re
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -309,6 +311,13 @@ def test_a_column_that_could_be_predicted_beside_texts_is_named(
     conf = propose("notes.csv", delimited(rows, ["note", column]))
     assert conf["task"] == {"kind": "missing_tokens"}
     assert re.search(rf"# or: .*{re.escape(otherwise)}", conf["text"])
+
+
+def test_of_a_database_the_query_is_asked_for(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as connection:
+        connection.execute("create table sales (buyer)")
+    with pytest.raises(PipelineError, match=r"^shop.db: this is a database. Which rows\? Give a query too"):
+        proposed("books", "shop.db", None, tmp_path, tmp_path)
 
 
 def test_an_empty_file_and_one_without_records_are_told(propose: Callable[..., dict[str, Any]]) -> None:

@@ -142,6 +142,15 @@ def test_a_reading_that_is_given_up_can_be_cleared_away_by_any_thread(database: 
         other.submit(query._frames.close).result()
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("slashes", ["sqlite://", "sqlite:///"])
+def test_an_absolute_path_may_have_the_slash_of_sqlalchemys_addresses(
+    slashes: str, database: str, tmp_path: Path, read: Callable[..., Records]
+) -> None:
+    found = read(f"{slashes}{tmp_path}/{database}", "select buyer, item from sales")
+    assert found.counts.read == SALES.height
+
+
 @pytest.mark.parametrize(
     ("address", "sentence"),
     [
