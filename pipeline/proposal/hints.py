@@ -39,7 +39,7 @@ SURELY_CLASSES = ("label", "class", "klasse", "category", "kategorie", "species"
 """The names of classes that no amount has: numbers in such a column are codes."""
 OF_TRAITS = ("sex", "gender", "geschlecht")
 """Names of columns with two values that hardly anyone predicts, though they often come first."""
-NO_CATEGORIES = ("id", "url", "scraped", "source", "license")
+NO_CATEGORIES = ("id", "url", "scraped", "source", "license", "file", "filename")
 IDS = ("id", "ids", "nr", "no", "key", "code", "number", "nummer")
 OF_ROWS = ("column_1", "unnamed: 0", "...1", "rownames", "row.names", "rowid")
 """Names that programs give to a column of the numbers of rows; `column_1` here, to a first one without a name."""
@@ -68,9 +68,9 @@ _LONGER = {
     "product": "production",
     "count": "country|countries|county|account|discount",
     "counts": "accounts|discounts",
+    "class": "workclass",
 }
 """Other words in which a word stands by chance."""
-    "class": "workclass",
 
 
 def stands_in(word: str, name: str) -> bool:

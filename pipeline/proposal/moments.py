@@ -24,6 +24,6 @@ def are_moments(texts: pl.Series, has_few: bool) -> bool:
     """
 
     def share(pattern: str) -> float:
-        return float(texts.str.contains(pattern).sum()) / max(len(texts), 1)
+        return float(texts.str.strip_chars().str.contains(pattern).sum()) / max(len(texts), 1)
 
     return share(_DATE) > _NEARLY_ALL or (not has_few and share(_PERIOD) > _NEARLY_ALL)

@@ -106,7 +106,7 @@ def _group(frame: pl.DataFrame, profiles: dict[str, Profile], found: Shape) -> G
     of = "rows" if example is None else "examples"
     if name in [column for one in found.tokens for column in as_tuple(one.value["columns"])]:
         return Guess(None, f"to test on another {name} than those that are known", name)
-    return Guess(name, f"the {of} of a {name}, {each:.1f} on average, resemble each other: all stay on one side")
+    return Guess(name, f"the {of} of each {name}, {each:.1f} on average, resemble each other: all stay on one side")
 
 
 def _take_out_group(found: Shape) -> None:

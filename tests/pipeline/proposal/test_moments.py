@@ -23,6 +23,7 @@ from pipeline.proposal.profile import profile
             "1. Mai 2020",
         ),
         *("Tue, 5 Jan 2016 10:00:00 GMT", "13:35", "9:47:12", "9:05 pm", "11:38:36.25"),
+        " 21 Apr 2017 14:20:57 -0500",  # what a comma in a date leaves
     ],
 )
 def test_dates_and_times_are_moments_however_they_are_written(texts: str) -> None:

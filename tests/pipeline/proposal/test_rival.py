@@ -65,7 +65,7 @@ def test_lists_of_one_customer_stay_together(propose: Callable[..., dict[str, An
     conf = propose("orders.csv", orders.write_csv())
     assert conf["example"] == "order"
     assert conf["split"] == {"folds": 5, "group": "customer"}
-    assert "the examples of a customer, 5.0 on average" in conf["text"]
+    assert "the examples of each customer, 5.0 on average" in conf["text"]
     varies = orders.with_columns(customer=pl.Series(RNG.choices([f"c{i}" for i in range(80)], k=orders.height)))
     assert "group" not in propose("orders.csv", varies.write_csv())["split"]
 
