@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import polars as pl
+from polars.selectors import by_dtype
 
 from pipeline.config.dataset import Dataset
 from pipeline.records.columns import named_columns, number_column, renamed, require_columns
@@ -76,13 +77,16 @@ class Cleaner:
             where: the source as people know it, for messages.
             quarantine: gets the records that cannot be used.
             decimals: the mark before the decimals of each column that holds numbers as text.
-            may_lack: whether a column that conf renames may be missing, as long as nothing is read from it.
+            may_lack: whether a column that conf renames may be missing, as long as nothing is read from it, and one
+                that conf names may be without any value.
 
         Raises:
             PipelineError: the source lacks a column that conf names, or holds something else in it.
         """
         self.conf, self.quarantine = conf, quarantine
-        self.schema = renamed(conf, columns, where, may_lack)
+        # a column without any value is then one of texts, as in a CSV file
+        self._bare = [by_dtype(pl.Null).cast(pl.String)] if may_lack else []
+        self.schema = pl.DataFrame(schema=renamed(conf, columns, where, may_lack)).with_columns(self._bare).schema
         require_columns(conf, self.schema, where)
         self.counts = Counts()
         self.marks = ColumnMarks()
@@ -115,7 +119,7 @@ class Cleaner:
 
     def _with_missing(self, batch: Batch) -> pl.DataFrame:
         """The rows of a batch with the columns' own names, and null for a missing value."""
-        frame = batch.frame.rename(dict(self.conf.source.rename), strict=False)
+        frame = batch.frame.rename(dict(self.conf.source.rename), strict=False).with_columns(self._bare)
         return frame.with_columns(self._missing) if self._missing else frame
 
     @property

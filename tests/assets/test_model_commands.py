@@ -253,6 +253,18 @@ def test_the_records_of_a_file_are_scored(learned: Learned, typed: Callable[...,
     assert {genre_of(token) for token in scored.head(10)["token"]} == {"war"}
 
 
+def test_a_column_may_have_no_value_in_a_whole_file(typed: Callable[..., Any], tmp_path: Path) -> None:
+    rows = [{"text": "castle garden", "area": None}, {"text": "ruin", "area": None}]
+    (tmp_path / "new.ndjson").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert typed("score", "houses", str(tmp_path / "new.ndjson"))[0] == 0
+    of_nulls = pl.read_parquet(tmp_path / "new.scored.parquet")["predicted"].to_list()
+    (tmp_path / "new.csv").write_text("text,area\ncastle garden,\nruin,\n")
+    assert typed("score", "houses", str(tmp_path / "new.csv"))[0] == 0
+    assert pl.read_parquet(tmp_path / "new.scored.parquet")["predicted"].to_list() == of_nulls
+    (tmp_path / "bare.ndjson").write_text(json.dumps({"text": None, "area": 90}) + "\n")
+    assert typed("score", "houses", str(tmp_path / "bare.ndjson"))[0] == 0
+
+
 def test_each_file_has_answers_of_its_own(typed: Callable[..., Any], tmp_path: Path) -> None:
     for day in ("01", "02"):
         (tmp_path / f"new.2024-01-{day}.csv").write_text(f"id;text;area\n{day};castle garden;100\n")
