@@ -31,6 +31,8 @@ class Shape:
     what it could be."""
     group: Guess | None = None
     """Which rows resemble each other: a guess with a value, or only with what it could be."""
+    duplicates: Guess | None = None
+    """The columns that make a record equal to an earlier one, if many are."""
     where: Guess | None = None
     """Which records can be used, if not all can."""
     notes: list[str] = field(default_factory=list)

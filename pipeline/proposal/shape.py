@@ -13,6 +13,7 @@ from pipeline.proposal.look import Guess, Look
 from pipeline.proposal.numbered_columns import numbered, sections_of
 from pipeline.proposal.pair import pair_of
 from pipeline.proposal.profile import Profile, profile
+from pipeline.proposal.repeated import repeated
 from pipeline.proposal.rival import rival_of
 from pipeline.proposal.sections import Shape, where
 from pipeline.proposal.sums import summands
@@ -37,8 +38,14 @@ _NAMELESS = 4
 
 def shape(look: Look) -> Shape:
     """What the source seems to be for."""
-    if look.delimiter is not None:
-        return of_lines(look, look.delimiter)
+    found = of_lines(look, look.delimiter) if look.delimiter is not None else _of_columns(look)
+    if found.example is None:
+        found.duplicates = repeated(look.frame, found.tokens, found.task.value.get("target"))
+    return found
+
+
+def _of_columns(look: Look) -> Shape:
+    """What a source with columns seems to be for."""
     profiles = {name: profile(look.frame[name]) for name in look.frame.columns}
     said = parts(look.frame, profiles)
     if said is not None:

@@ -65,6 +65,8 @@ def _text(name: str, seen: Look, found: Shape) -> str:
         lines += _said(f"  {key}: {_plain(guess.value)}", "" if guess.reason == "given" else guess.reason)
     if found.where is not None:
         lines += _said(f"  where: {_plain(found.where.value)}", found.where.reason)
+    if found.duplicates is not None:
+        lines += _said(f"  drop_duplicates: {_plain(found.duplicates.value)}", found.duplicates.reason)
     lines += [f"  # {note}" for note in found.notes]
     lines.append("")
     if found.example is not None:
