@@ -199,14 +199,26 @@ def _first(tokens: Array | None, scores: Array, k: int) -> Best:
     """
     n, c = scores.shape
     k_there = min(k, c)
-    top = np.argpartition(-scores, k_there - 1, axis=1)[:, :k_there] if k_there < c else np.tile(np.arange(c), (n, 1))
+    places = _highest(scores, k_there)
     at = np.arange(n)[:, None]
-    found, named = scores[at, top], top if tokens is None else tokens[at, top]
+    found, named = scores[at, places], places if tokens is None else tokens[at, places]
     order = np.lexsort((named, -found), axis=1)
     found, named = found[at, order], named[at, order]
     missing = ((0, 0), (0, k - k_there))
     found = np.pad(found, missing, constant_values=-np.inf).astype(np.float32)
     return Best(np.where(np.isfinite(found), np.pad(named, missing, constant_values=-1), -1), found)
+
+
+def _highest(scores: Array, k: int) -> Array:
+    """The places (N, k) of the k highest scores (N, C) of each row, in any order; of equal ones the first."""
+    n, c = scores.shape
+    if k >= c:
+        return np.tile(np.arange(c), (n, 1))
+    places = np.argpartition(-scores, k - 1, axis=1)[:, :k]
+    least = np.take_along_axis(scores, places, axis=1).min(axis=1, keepdims=True)
+    tied = np.flatnonzero((scores >= least).sum(axis=1) > k)  # where one that is as high is left out
+    places[tied] = np.argsort(-scores[tied], axis=1, kind="stable")[:, :k]
+    return places
 
 
 def _joined(parts: list[Best], k: int) -> Best:

@@ -75,6 +75,12 @@ def searched(tmp_path: Path) -> BestTokens:
     return BestTokens(fit, exact_up_to=100, index=tmp_path / "index")
 
 
+def test_of_equal_scores_those_of_the_most_frequent_tokens_come_first() -> None:
+    fit = planted(1_000)
+    found = BestTokens(fit, exact_up_to=1_000).of(lists(1_000, [0, 0]), 10)  # of which nothing is known
+    assert found.tokens.tolist() == [list(range(10))] * 2
+
+
 def test_an_index_finds_nearly_all_of_the_best_and_scores_them_exactly(searched: BestTokens) -> None:
     inputs = lists(3000, [3, 1, 700, 10, 40])
     found, exact = searched.of(inputs, 20), searched.of(inputs, 20, exact=True)
