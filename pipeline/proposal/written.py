@@ -45,7 +45,8 @@ def proposed(name: str, place: str, query: str | None, conf_folder: Path, downlo
         beside = f"beside {found.task.value['target']!r}, which could be predicted, " if is_of_classes else ""
         raise PipelineError(
             f"{place}: {beside}no column holds words, lists, or values that many rows share, so there is nothing to "
-            "embed. Numbers are features of a model, and no tokens."
+            f"embed. Numbers are features of a model, and no tokens. (It was read as {seen.frame.height:,} rows of "
+            f"{_names(seen.frame.columns)}.)"
         )
     if found.has_single_tokens:
         column = as_tuple(found.tokens[0].value["columns"])[0]

@@ -313,6 +313,15 @@ def test_a_column_that_could_be_predicted_beside_texts_is_named(
     assert re.search(rf"# or: .*{re.escape(otherwise)}", conf["text"])
 
 
+def test_what_was_read_is_told_where_nothing_could_be_tokens(tmp_path: Path) -> None:
+    graph = {"nodes": [{"name": f"n{i}"} for i in range(9)], "links": [{"source": 1, "target": 0}] * 5}
+    (tmp_path / "graph.json").write_text(json.dumps(graph))
+    with pytest.raises(
+        PipelineError, match=r"\(It was read as 2 rows of key, items.source, items.target and others\.\)$"
+    ):
+        proposed("graph", "graph.json", None, tmp_path, tmp_path)
+
+
 def test_of_a_database_the_query_is_asked_for(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "shop.db")) as connection:
         connection.execute("create table sales (buyer)")
