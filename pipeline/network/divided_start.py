@@ -20,7 +20,7 @@ from pipeline.examples.example_set import SparseRows
 from pipeline.network.divided_table import Exchange
 from pipeline.network.layers import tensor
 from pipeline.network.missing_tokens_network import MissingTokensNetwork
-from pipeline.tasks.missing_tokens import MOST_PAIRS, MissingTokensTraining
+from pipeline.tasks.missing_tokens import MOST_PAIRS, POWERS, MissingTokensTraining
 
 Array = npt.NDArray[Any]
 
@@ -56,10 +56,11 @@ def divided_start(
         exchange: with the other workers.
         tolerance: of the PCA.
     """
+    (power, *_) = settings.count_power or POWERS
     n = np.maximum(counts, 1)
     own = n[exchange.rank :: exchange.size]
     columns = _own_columns(_sample_of(rows, seed + exchange.rank), len(own), exchange)
-    table = _loadings(columns, own**-0.25, dimension, seed + exchange.rank, tolerance)
+    table = _loadings(columns, own**-power, dimension, seed + exchange.rank, tolerance)
     length = float(_summed(torch.linalg.vector_norm(table).double().square()))
     table /= max(math.sqrt(length / len(n)), 1e-12)
     bias = np.log(own / n.mean())

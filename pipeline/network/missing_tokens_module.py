@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, Self
 
-import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
@@ -13,17 +12,16 @@ from torch import Tensor, nn
 from pipeline.accelerators import device_of
 from pipeline.embedding import Problem
 from pipeline.examples.recency import ORDERED
+from pipeline.network.at_start import of_powers, worth_trying
 from pipeline.network.batches import Batches, Lists
 from pipeline.network.divided_start import divided_start
 from pipeline.network.divided_table import Exchange, divided
-from pipeline.network.layers import tensor
 from pipeline.network.losses import softmax_loss
 from pipeline.network.missing_tokens_network import OF_ORDER, MissingTokensNetwork, network_of
 from pipeline.network.missing_tokens_start import ROUGHLY, missing_tokens_network
 from pipeline.network.modules import Prepared, Recipe, TaskModule, sets_of
 from pipeline.network.parts_of_lists import parts_of_each_other, samples_a_list, share_of, what_came_next
 from pipeline.network.sampled_softmax import NegativeSampler, RowWiseAdagrad, Touched, among, renumbered
-from pipeline.network.temperatures import DIMENSIONS, losses_at_start, worth_trying
 from pipeline.tasks.missing_tokens import MissingTokensTraining
 
 Array = npt.NDArray[Any]
@@ -56,7 +54,7 @@ class MissingTokensModule(TaskModule):
         """The module at its start, or with the state of its network that an earlier process kept."""
         assert isinstance(settings, MissingTokensTraining)
         assert problem.dimension is not None
-        training, conf = problem.training, problem.conf
+        training, conf, settings = problem.training, problem.conf, _with(option, settings)
         kept = kept if ORDERED in option else {name: one for name, one in kept.items() if name not in OF_ORDER}
         network = (
             network_of(kept, settings.dropout, sparse=bool(settings.negatives))
@@ -73,8 +71,6 @@ class MissingTokensModule(TaskModule):
         )
         if ORDERED in option and network.step is None:
             network.follow_order()
-        of_option = {"weight_decay": (option["weight_decay"],), "cut": bool(option.get("cut"))}
-        settings = settings.model_copy(update=of_option)
         module = cls(network, settings, steps, training.inputs.counts)
         module.most = samples_a_list(training.inputs, settings.batch_size or 1)
         return Prepared(module, sets_of(problem), {})
@@ -89,36 +85,30 @@ class MissingTokensModule(TaskModule):
         return [one | {"cut": 1} for one in among]
 
     @classmethod
-    def in_order(cls, problem: Problem, settings: Any) -> list[dict[str, Any]]:
+    def in_order(cls, problem: Problem, settings: Any, among: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Candidates that learn what came next, at the two sharpest temperatures; none where nothing has an order."""
         rows, validation = problem.training.inputs, problem.validation
         has_order = rows.times is not None and rows.weights is None and not settings.negatives
         if not has_order or problem.start or validation is None or not len(validation):
             return []
         sharpest = sorted(settings.choices(), key=lambda one: one["temperature"])[:2]
-        return [one | {"cut": 0, ORDERED: 1} for one in sharpest]
+        return [one | {"count_power": among[0]["count_power"], "cut": 0, ORDERED: 1} for one in sharpest]
 
     @classmethod
     def promising(cls, problem: Problem, settings: Any, among: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """The usual temperatures that their losses at the start make worth trying; all, where conf names temperatures.
 
-        Without validation examples it is the first one, because nothing could choose.
+        They start with the power of the counts that is best there. Without validation examples it is the first power,
+        and the first of the usual temperatures, because nothing could choose.
         """
         assert isinstance(settings, MissingTokensTraining)
-        assert problem.dimension is not None
         if "step" in (problem.start or {}) and problem.training.inputs.times is not None:
             return [one | {ORDERED: 1} for one in among]  # it goes on as it began
-        validation, counts = problem.validation, np.maximum(problem.training.inputs.counts, 1)
-        if not settings.has_usual_temperatures:
-            return among
-        if validation is None or not len(validation):
-            return among[:1]
-        few = min(problem.dimension, DIMENSIONS)
-        how = (settings, few, 1.0, problem.conf.seed, problem.conf.dtype)
-        network = missing_tokens_network(problem.training, *how)
-        network.bias.weight.data[:, 0] = tensor(np.log(counts / counts.mean()), problem.conf.dtype)
-        losses = losses_at_start(network, validation, [option["temperature"] for option in among])
-        return [among[i] for i in worth_trying(losses)]
+        is_usual = settings.has_usual_temperatures
+        if problem.validation is None or not len(problem.validation):
+            return among[:1] if is_usual else among
+        power, losses = of_powers(problem, settings, [option["temperature"] for option in among])
+        return [among[i] | {"count_power": power} for i in (worth_trying(losses) if is_usual else range(len(among)))]
 
     @classmethod
     def divided(cls, problem: Problem, settings: Any, steps: int, option: Mapping[str, Any]) -> Recipe:
@@ -128,7 +118,7 @@ class MissingTokensModule(TaskModule):
             return super().divided(problem, settings, steps, option)
         assert problem.dimension is not None
         conf, counts = problem.conf, problem.training.inputs.counts
-        how = (settings, problem.dimension, option["temperature"], conf.seed, conf.dtype)
+        how = (_with(option, settings), problem.dimension, option["temperature"], conf.seed, conf.dtype)
         return Recipe(partial(cls._of_worker, counts, steps, *how), sets_of(problem), {})
 
     @classmethod
@@ -232,3 +222,9 @@ class MissingTokensModule(TaskModule):
                 RowWiseAdagrad(groups, self.settings.learning_rate, distinct=self.settings.processes == 1)
             )
         return self._along_a_cosine(self._adamw(groups, betas=(0.9, 0.99)))
+
+
+def _with(option: Mapping[str, Any], settings: MissingTokensTraining) -> MissingTokensTraining:
+    """The settings with the choices of a candidate; candidates of earlier versions lack some."""
+    chosen = {name: (option[name],) for name in ("weight_decay", "count_power") if name in option}
+    return settings.model_copy(update={**chosen, "cut": bool(option.get("cut"))})

@@ -14,7 +14,7 @@ from pipeline.baselines.principal_components import principal_components
 from pipeline.examples.example_set import ExampleSet, SparseRows
 from pipeline.network.layers import tensor
 from pipeline.network.missing_tokens_network import MissingTokensNetwork
-from pipeline.tasks.missing_tokens import MOST_PAIRS, MissingTokensTraining
+from pipeline.tasks.missing_tokens import MOST_PAIRS, POWERS, MissingTokensTraining
 
 Array = npt.NDArray[Any]
 
@@ -35,14 +35,14 @@ def missing_tokens_network(
     """The network at its start: its table has PCA's loadings, scaled to a mean squared length of 1.
 
     The biases are 0, or the log popularity of the tokens where negatives are drawn. Before PCA, each token's column is
-    divided by the fourth root of its count n. Undivided, the most frequent tokens lead PCA; divided by sqrt(n), which
-    is nearly PCA of the correlations, the rare tokens do. The fourth root is half-way. On a GPU, and where negatives
-    are drawn, PCA is that of the randomised solver.
+    divided by its count to the power of the settings' first `count_power`. On a GPU, and where negatives are drawn, PCA
+    is that of the randomised solver.
     """
+    (power, *_) = settings.count_power or POWERS
     n = np.maximum(rows.inputs.counts, 1)  # (V,)
     solver = "randomised" if settings.negatives or device != "cpu" else "arpack"
     some = _sample_of(rows.inputs, seed) if settings.negatives else rows.inputs.csr(dtype)
-    table = principal_components(some, dimension, seed, solver, n**-0.25, ROUGHLY, device).loadings  # (V, D)
+    table = principal_components(some, dimension, seed, solver, n**-power, ROUGHLY, device).loadings  # (V, D)
     table /= max(math.sqrt(_squared_lengths(table).mean()), 1e-12)
     # where few tokens compete at a step, the biases get too few steps to move all the way from 0
     bias = np.log(n / n.mean()) if settings.negatives else np.zeros(len(n))

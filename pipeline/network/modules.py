@@ -94,8 +94,8 @@ class TaskModule(L.LightningModule):
         return []
 
     @classmethod
-    def in_order(cls, problem: Problem, settings: Any) -> list[dict[str, Any]]:
-        """Candidates that learn the order of lists, beside the settings' choices; none where there is no order."""
+    def in_order(cls, problem: Problem, settings: Any, among: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Candidates that learn the order of lists, beside these; none where there is no order."""
         return []
 
     def __init__(self, network: nn.Module, settings: Any, steps: int) -> None:

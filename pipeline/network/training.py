@@ -62,7 +62,7 @@ def fit_network(problem: Problem, settings: Schedule, learner: str, network: str
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(problem.conf.seed)
             among = module.promising(problem, settings, among)
-        in_parts, in_order = module.in_parts(problem, settings, among), module.in_order(problem, settings)
+        in_parts, in_order = (more(problem, settings, among) for more in (module.in_parts, module.in_order))
     is_single = sum(one.get("epochs") != 0 for one in among) == 1
     # with weights it learns what held-out tokens, which all count the same, do not tell: their loss rises anyway
     is_unweighted = problem.training.inputs.weights is None

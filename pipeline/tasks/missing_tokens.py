@@ -27,6 +27,8 @@ from pipeline.examples.sparse_examples import HELD_OUT, SparseExamples
 
 Array = npt.NDArray[Any]
 
+POWERS = (0.25, 0.5)
+"""Of the counts: half-way between frequent tokens first and all alike, and all alike."""
 SOFT = (0.3, 1.0, 3.0)
 """Temperatures for lists whose tokens say little about each other, such as short lists of few tokens."""
 DECAYS = (0.0, 1.5, 5.0, 15.0)
@@ -35,8 +37,7 @@ token less, and the directions that many lists agree on are left."""
 A_LITTLE, MUCH = 0.02, 0.5
 """Shares of what a training had learned that it forgot again."""
 FEW_EXAMPLES, FEW_STEPS = 5000, 1000
-"""With more training examples, what is learned is hardly chance; and of more steps one wants to see the losses as they
-come, not those of the best of several at the end."""
+"""Of more examples, what is learned is hardly chance; of more steps, one wants to see the losses as they come."""
 FEW_TOKENS = 40
 """Up to so many tokens, recall_at_20 tells fits hardly apart: it is 1 where no more than 20 are left to rank."""
 MOST_PAIRS = 20_000_000
@@ -115,17 +116,12 @@ class MissingTokens(Task):
     @property
     def metrics(self) -> tuple[Metric, ...]:
         """Metrics of the ranking of all tokens except those that went in, `primary` first."""
-        found = "share of an example's held-out tokens that are among the first {k}, mean over the examples"
+        found = "share of an example's held-out tokens that are among the first {}"
         gain = (
-            "gain of the held-out tokens among the first {k}, discounted by their rank, as a share of the best "
-            "possible, mean over the examples"
+            "gain of the held-out tokens among the first {}, discounted by their rank, as a share of the best possible"
         )
-        every = (
-            Metric("recall_at_20", found.format(k=20)),
-            Metric("ndcg_at_20", gain.format(k=20)),
-            Metric("recall_at_50", found.format(k=50)),
-            Metric("ndcg_at_100", gain.format(k=100)),
-        )
+        told = (("recall", found, 20), ("ndcg", gain, 20), ("recall", found, 50), ("ndcg", gain, 100))
+        every = [Metric(f"{name}_at_{k}", f"{what.format(k)}, mean over the examples") for name, what, k in told]
         return tuple(sorted(every, key=lambda metric: metric.name != self.primary))
 
     def scores(self, fitted: Fitted, rows: ExampleSet) -> pl.DataFrame:
@@ -164,6 +160,10 @@ class MissingTokensTraining(Training):
     """The cosines are divided by it: the smaller it is, the sharper the softmax. Validation chooses among several
     values. Default: 0.1 + 1 / sqrt(N) for N training examples (the fewer, the softer), 0.3, 1 or 3; validation chooses
     among those of them that PCA's vectors speak for. If negatives are drawn: 0.12."""
+    count_power: NotNegative | None = None
+    """Training starts at PCA's places, and before PCA each token's column is divided by this power of its count: with 0
+    the most frequent tokens lead PCA, with 0.5 (nearly PCA of the correlations) all count the same. Of several values
+    it is the one with which PCA tells most of validation's held-out tokens. Default: 0.25 or 0.5."""
     lift: float = Field(1.0, gt=0)
     """The constant that is appended to a vector before it is scaled to length 1; tokens start with length 1 (RMS)."""
     dropout: float = Field(0.0, ge=0, lt=1)
@@ -206,6 +206,7 @@ class MissingTokensTraining(Training):
                 "max_epochs": epochs,
                 "temperature": self.temperature or (softness, *(() if negatives else _softer(softness))),
                 "weight_decay": self.weight_decay or (DECAYS if few and not negatives else DECAYS[:1]),
+                "count_power": self.count_power or POWERS,
                 "cut": self.cut if is_quick and not negatives and self.input_share == (1.0, 1.0) else bool(self.cut),
                 "negatives": negatives,
                 "learning_rate": self.learning_rate or (0.7 if negatives else 0.03),
@@ -217,15 +218,16 @@ class MissingTokensTraining(Training):
         """Bytes at the peak; where negatives are drawn, few rows have a gradient at a step, and PCA sees a sample."""
         if not self.negatives:
             return super().memory(size, dimension)
-        if self.is_divided(size.v, dimension, size.number):
-            return 16 * size.v  # this process only counts the tokens; the finished table is a file
+        if self.is_divided(size.v, dimension, size.number):  # this process counts the tokens; the table is a file
+            return 16 * size.v
         sample = size._replace(pairs=min(size.pairs, MOST_PAIRS), number=4)
         return self.devices * 2 * size.vectors(dimension) + sample.of_pca(dimension)
 
     def choices(self) -> list[dict[str, Any]]:
-        """One candidate for each temperature, with the first weight decay."""
-        decays, temperatures = self.weight_decay or DECAYS, self.temperature or ()
-        return [{"temperature": one, "weight_decay": decays[0], "cut": int(bool(self.cut))} for one in temperatures]
+        """One candidate for each temperature, with the first weight decay and the first power of the counts."""
+        (decay, *_), (power, *_) = self.weight_decay or DECAYS, self.count_power or POWERS
+        first = {"weight_decay": decay, "cut": int(bool(self.cut)), "count_power": power}
+        return [{"temperature": one, **first} for one in self.temperature or ()]
 
     def others(self, chosen: Mapping[str, Any], forgot: Forgot) -> list[dict[str, Any]]:
         """The other weight decays, with the next sharper temperature if it forgot a little, or else with the same."""

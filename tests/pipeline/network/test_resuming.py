@@ -161,7 +161,9 @@ def test_a_checkpoint_that_cannot_be_read_costs_time_and_no_more(movies: Dataset
     broken.write_bytes(b"half a file")
     conf = movies.resolved(examples.n_training, len(vocabulary))
     (temperature,) = conf.training.temperature  # type: ignore[union-attr, misc]
-    broken.parent.rename(broken.parent.with_name(f"a-temperature={temperature}-weight_decay=0.0-cut=0"))
+    broken.parent.rename(
+        broken.parent.with_name(f"a-temperature={temperature}-weight_decay=0.0-cut=0-count_power=0.25")
+    )
     found = [
         LearnedEmbedding(conf).fit(
             Problem(examples.training(), vocabulary, conf, 2, watch=Watch("a", log, checkpoints=folder))
@@ -176,7 +178,7 @@ def test_who_trains_the_same_at_the_same_time_is_left_alone(movies: Dataset, tmp
     vocabulary, examples = encoded(tmp_path / "conf" / "planted_movies.yaml", movies)
     conf = movies.resolved(examples.n_training, len(vocabulary))
     (temperature,) = conf.training.temperature  # type: ignore[union-attr, misc]
-    folder = tmp_path / "checkpoints" / f"a-temperature={temperature}-weight_decay=0.0-cut=0"
+    folder = tmp_path / "checkpoints" / f"a-temperature={temperature}-weight_decay=0.0-cut=0-count_power=0.25"
     folder.mkdir(parents=True)
     with FileLock(folder / "lock"):
         watch, validation = Watch("a", LOG, checkpoints=folder.parent), examples.held_out("validation")

@@ -194,7 +194,7 @@ def test_training_without_validation_keeps_the_last_epoch(two_genres: pl.DataFra
     conf = movies.resolved(len(training), len(vocabulary))
     network = learned(Problem(training, vocabulary, conf, 2))
     settings = conf.training
-    first = {"temperature": settings.temperature[0], "weight_decay": 0.0, "cut": 0}
+    first = {"temperature": settings.temperature[0], "weight_decay": 0.0, "cut": 0, "count_power": 0.25}
     assert network.chosen == {"epochs": settings.max_epochs, **first}
     assert movies.task.evaluate(network, examples.held_out("test"))["recall_at_20"].mean() > 0.5
 

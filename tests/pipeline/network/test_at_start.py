@@ -1,4 +1,7 @@
-"""Lists whose tokens say little about each other need a soft softmax, and the default finds that out."""
+"""Lists whose tokens say little about each other need a soft softmax, and the default finds that out.
+
+And which tokens lead PCA, from which training starts, is decided by the lists too.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,14 +11,16 @@ import numpy as np
 import polars as pl
 import pytest
 
+from benchmarks.lists import Shape, drawn
 from pipeline.config.dataset import Dataset
 from pipeline.config.files import load
 from pipeline.embedding import Problem
+from pipeline.evaluation.metrics import measure
 from pipeline.examples.sparse_examples import SparseExamples
+from pipeline.network.at_start import losses_at_start
 from pipeline.network.learned import LearnedEmbedding
 from pipeline.network.missing_tokens_module import MissingTokensModule
 from pipeline.network.missing_tokens_start import missing_tokens_network
-from pipeline.network.temperatures import losses_at_start
 from pipeline.tasks.missing_tokens import MissingTokensTraining
 from tests.conftest import MOVIES, encoded_from
 
@@ -32,6 +37,7 @@ def lists_of(n_tokens: int, length: int, ratio: float, groups: int) -> pl.DataFr
     return pl.DataFrame(rows, schema=["user", "movie"], orient="row")
 
 
+POWER = "count_power"
 WEAK, STRONG = (
     {"n_tokens": 40, "length": 4, "ratio": 5, "groups": 4},
     {
@@ -45,8 +51,8 @@ WEAK, STRONG = (
 
 @pytest.fixture
 def problem(write_conf: Callable[..., Path]) -> Callable[..., tuple[Problem, SparseExamples]]:
-    def make(lists: dict[str, Any], **training: Any) -> tuple[Problem, SparseExamples]:
-        frame = lists_of(**lists)
+    def make(lists: dict[str, Any] | pl.DataFrame, **training: Any) -> tuple[Problem, SparseExamples]:
+        frame = lists if isinstance(lists, pl.DataFrame) else lists_of(**lists)
         tokens = [{"kind": "value", "columns": "movie"}]
         conf: Dataset = load(write_conf("lists", {**MOVIES, "tokens": tokens, "training": training}, frame))
         vocabulary, examples = encoded_from(frame, conf)
@@ -87,6 +93,43 @@ def test_temperatures_in_conf_are_all_tried_and_without_validation_it_is_the_fir
     weak, examples = problem(WEAK)
     blind = Problem(examples.training(), weak.vocabulary, weak.conf, 8)
     assert tried(blind) == [weak.conf.training.temperature[0]]
+
+
+def small_groups() -> pl.DataFrame:
+    """1,500 short lists of two of 50 groups each; some tokens are a hundred times as frequent as others."""
+    return drawn(Shape(600, 10, 300, 50, lists=1500)).rename({"list": "user", "token": "movie"})
+
+
+def collectors() -> pl.DataFrame:
+    """400 lists from one of four groups of 25 tokens; 16 of them have 120 of 400 other tokens too."""
+    random = np.random.default_rng(0)
+    rows = []
+    for i in range(400):
+        rows += [(f"u{i}", f"{i % 4}-{t}") for t in random.choice(25, 6, replace=False)]
+        rows += [(f"u{i}", f"rare-{t}") for t in random.choice(400, 120, replace=False) if i < 16]
+    return pl.DataFrame(rows, schema=["user", "movie"], orient="row")
+
+
+@pytest.mark.parametrize(("lists", "power"), [(small_groups(), 0.5), (collectors(), 0.25)])
+def test_all_tokens_count_the_same_at_the_start_unless_rare_ones_are_in_few_lists(
+    problem: Callable, lists: pl.DataFrame, power: float
+) -> None:
+    def recall(**settings: Any) -> tuple[float, float]:
+        made, examples = problem(lists, temperature=0.2, weight_decay=0, cut=False, **settings)
+        fitted, task = LearnedEmbedding(made.conf).fit(made), made.conf.task
+        return measure(task, task.evaluate(fitted, examples.held_out("test")))["recall_at_20"], fitted.chosen[POWER]
+
+    chosen, others = recall(), [recall(count_power=one)[0] for one in (0.25, 0.5)]
+    assert chosen == (max(others), power)
+    assert max(others) > min(others) + 0.01
+
+
+def test_where_all_tokens_are_equally_frequent_no_power_matters_and_it_is_the_first(problem: Callable) -> None:
+    rows = [(f"u{i}", f"t{(i + t * t) % 40}") for i in range(400) for t in range(5)]
+    even, _ = problem(pl.DataFrame(rows, ["user", "movie"], orient="row"))
+    settings = even.conf.training
+    found = MissingTokensModule.promising(even, settings, settings.choices())
+    assert {one[POWER] for one in found} == {0.25}
 
 
 def test_with_an_endless_temperature_the_start_knows_the_popularity_alone(problem: Callable) -> None:
