@@ -11,14 +11,15 @@ Letters: N examples, V tokens, F dense features, C outputs, R coordinates.
 
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy import optimize, sparse
-from threadpoolctl import threadpool_limits
 
 from pipeline.evaluation.selection import first_of_the_best
+from pipeline.network.threads import one_thread
 
 Array = npt.NDArray[Any]
 Losses = Callable[[Array, Array], tuple[Array, Array]]
@@ -39,7 +40,9 @@ training finds by itself what they would add."""
 OUTPUTS = 200
 """At most so many outputs for each of those examples; where there are more classes, fewer examples are used."""
 MANY_PRODUCTS = 10**8
-"""The solver gets all threads if the outputs of all examples take at least so many multiplications."""
+"""The solver gets all threads if all outputs and their losses take at least so many multiplications."""
+OF_LOSS = 30
+"""The loss of an output takes about as long as so many of them."""
 _AT_ONCE = 2**22  # outputs of a block of examples
 
 
@@ -110,9 +113,10 @@ def solved(rows: Examples, start: Linear, penalties: Penalties, losses: Losses, 
         losses: of the task.
         effort: of the solver.
     """
-    products = len(rows.target) * (len(start.line) + len(start.dense)) * len(start.bias)
-    # the threads of a small problem only wait for each other, on a busy machine for a hundred times its work
-    with threadpool_limits(1 if products < MANY_PRODUCTS else None, "blas"):
+    products = len(rows.target) * len(start.bias) * (len(start.line) + len(start.dense) + OF_LOSS)
+    # the threads of a small problem only wait for each other, on a busy machine for a hundred times its work:
+    # those of BLAS, and those of PyTorch, which computes the losses
+    with one_thread() if products < MANY_PRODUCTS else nullcontext():
         found = optimize.minimize(
             _loss(rows, start, penalties, losses), _flat(start), jac=True, method="L-BFGS-B",
             options=effort.options,

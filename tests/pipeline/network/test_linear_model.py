@@ -86,6 +86,27 @@ def test_no_step_from_the_solution_lowers_the_penalised_loss(monkeypatch: pytest
     assert loss(linear_model._flat(model))[0] == pytest.approx(least, rel=1e-12)
 
 
+@pytest.mark.parametrize(("many", "threads"), [(10**8, {1}), (0, {2})])
+def test_a_small_problem_is_solved_on_one_thread_and_the_number_of_before_is_restored(
+    monkeypatch: pytest.MonkeyPatch, many: int, threads: set[int]
+) -> None:
+    """Also the losses, which PyTorch computes: its threads wait for each other longer than they work."""
+    found = set()
+
+    def seen(outputs: Array, target: Array) -> tuple[Array, Array]:
+        found.add(torch.get_num_threads())
+        return cross_entropy(outputs, target)
+
+    monkeypatch.setattr(linear_model, "MANY_PRODUCTS", many)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        solved(planted(50), start(np.random.default_rng(0)), SOME, seen, CHOOSING["float32"])
+        assert (found, torch.get_num_threads()) == (threads, 2)
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_where_tokens_say_nothing_a_strong_penalty_is_chosen_and_leaves_the_shares() -> None:
     noise = planted(400, size=0.0), planted(400, seed=1, size=0.0)
     begun = start(np.random.default_rng(0))
