@@ -22,41 +22,47 @@ from pipeline.network.layers import tensor
 from pipeline.network.losses import softmax_loss
 from pipeline.network.missing_tokens_network import MissingTokensNetwork
 from pipeline.network.missing_tokens_start import missing_tokens_network
-from pipeline.tasks.missing_tokens import MissingTokensTraining
+from pipeline.tasks.missing_tokens import POWERS, MissingTokensTraining
 
 DIMENSIONS = 8
 """At most so many dimensions are looked at: with more, PCA takes longer, and tells temperatures apart less clearly."""
-EXAMPLES = 1000
-"""At most this many validation examples are looked at."""
+EXAMPLES, LOGITS = 1000, 2**27
+"""At most this many validation examples are looked at, and so many logits of theirs."""
 MARGIN = 0.1
 """A softer temperature is tried if its loss at the start is at most this much higher than the lowest, in nats."""
 CLEARLY = 0.01
-"""A later power is taken if its lowest loss at the start is lower by more than this, in nats."""
+"""Another power than the first is taken if its lowest loss at the start is lower by more than this, in nats."""
 
 
 def of_powers(
     problem: Problem, settings: MissingTokensTraining, temperatures: Sequence[float]
 ) -> tuple[float, list[float]]:
-    """The power of the counts with the lowest loss of a held-out token at the start, and its loss at each temperature.
+    """The power of the counts from which a held-out token has the lowest loss, and its losses at the temperatures.
 
     Args:
         problem: with validation examples; where it starts from an earlier embedding, no power matters.
         settings: the training settings, resolved.
         temperatures: to compare.
     """
+    powers = settings.count_power or POWERS
+    tried = powers[:1] if problem.start else powers
+    losses = {power: _losses(problem, settings, power, temperatures) for power in tried}
+    lowest = min(losses, key=lambda power: min(losses[power]))
+    kept = lowest if min(losses[lowest]) < min(losses[powers[0]]) - CLEARLY else powers[0]
+    return kept, losses[kept]
+
+
+def _losses(
+    problem: Problem, settings: MissingTokensTraining, power: float, temperatures: Sequence[float]
+) -> list[float]:
+    """The loss of a held-out token at each temperature, from the start that a power of the counts gives."""
     assert problem.dimension is not None
     assert problem.validation is not None
-    kept, lowest, conf = 0.0, [np.inf], problem.conf
-    counts = np.maximum(problem.training.inputs.counts, 1)
-    for power in (settings.count_power or ())[: 1 if problem.start else None]:
-        alone = settings.model_copy(update={"count_power": (power,)})
-        few = min(problem.dimension, DIMENSIONS)
-        network = missing_tokens_network(problem.training, alone, few, 1.0, conf.seed, conf.dtype)
-        network.bias.weight.data[:, 0] = tensor(np.log(counts / counts.mean()), conf.dtype)
-        losses = losses_at_start(network, problem.validation, temperatures)
-        if min(losses) < min(lowest) - CLEARLY:
-            kept, lowest = power, losses
-    return kept, lowest
+    conf, counts = problem.conf, np.maximum(problem.training.inputs.counts, 1)
+    few, alone = min(problem.dimension, DIMENSIONS), settings.model_copy(update={"count_power": (power,)})
+    network = missing_tokens_network(problem.training, alone, few, 1.0, conf.seed, conf.dtype)
+    network.bias.weight.data[:, 0] = tensor(np.log(counts / counts.mean()), conf.dtype)
+    return losses_at_start(network, problem.validation, temperatures)
 
 
 def worth_trying(losses: Sequence[float]) -> range:
@@ -81,7 +87,8 @@ def losses_at_start(network: MissingTokensNetwork, rows: ExampleSet, temperature
         rows: validation examples, with the counts of the training examples.
         temperatures: to compare.
     """
-    some = np.linspace(0, len(rows) - 1, min(len(rows), EXAMPLES)).astype(np.int64).tolist()
+    n = min(len(rows), EXAMPLES, max(LOGITS // len(network.table.weight), 1))
+    some = np.linspace(0, len(rows) - 1, n).astype(np.int64).tolist()
     batch = Batches(rows, rows.dense, rows.target)[some]
     inputs, labels = batch["inputs"], batch["labels"]
     found = []

@@ -161,9 +161,9 @@ class MissingTokensTraining(Training):
     values. Default: 0.1 + 1 / sqrt(N) for N training examples (the fewer, the softer), 0.3, 1 or 3; validation chooses
     among those of them that PCA's vectors speak for. If negatives are drawn: 0.12."""
     count_power: NotNegative | None = None
-    """Training starts at PCA's places, and before PCA each token's column is divided by this power of its count: with 0
-    the most frequent tokens lead PCA, with 0.5 (nearly PCA of the correlations) all count the same. Of several values
-    it is the one with which PCA tells most of validation's held-out tokens. Default: 0.25 or 0.5."""
+    """Training starts at PCA's places. Before, each token's column is divided by this power of its count: with 0 the
+    most frequent tokens lead PCA, with 0.5 (nearly PCA of the correlations) all count the same. Of several it is the
+    one with which PCA alone tells most on validation. Default: 0.25 or 0.5; if negatives are drawn 0.25."""
     lift: float = Field(1.0, gt=0)
     """The constant that is appended to a vector before it is scaled to length 1; tokens start with length 1 (RMS)."""
     dropout: float = Field(0.0, ge=0, lt=1)
@@ -181,8 +181,7 @@ class MissingTokensTraining(Training):
     """An example with n labels has the weight n^(1 - this): with 1 all examples weigh the same, with 0 all labels."""
     negatives: int | None = Field(None, ge=0)
     """Sampled softmax: this many tokens, drawn anew at each step, stand for all tokens that a label competes with, and
-    a step reads and changes only the rows of the table that it needs. 0: all tokens compete. Default: 0 up to
-    N x V = 2 billion, 4,096 beyond that."""
+    a step changes only the rows that it needs. 0: all compete. Default: 0 up to N x V = 2 billion, 4,096 beyond."""
 
     def resolved(self, n_examples: int, n_tokens: int) -> Self:
         """A copy with every default that depends on the data filled in.
@@ -206,7 +205,7 @@ class MissingTokensTraining(Training):
                 "max_epochs": epochs,
                 "temperature": self.temperature or (softness, *(() if negatives else _softer(softness))),
                 "weight_decay": self.weight_decay or (DECAYS if few and not negatives else DECAYS[:1]),
-                "count_power": self.count_power or POWERS,
+                "count_power": self.count_power or (POWERS[:1] if negatives else POWERS),
                 "cut": self.cut if is_quick and not negatives and self.input_share == (1.0, 1.0) else bool(self.cut),
                 "negatives": negatives,
                 "learning_rate": self.learning_rate or (0.7 if negatives else 0.03),
