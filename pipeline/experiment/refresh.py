@@ -30,6 +30,7 @@ from pipeline.experiment.model_registry import ModelRegistry
 from pipeline.experiment.run import FinishedRun
 from pipeline.experiment.tracking import Tracker
 from pipeline.inference.saved_fit import EMBEDDING_FILE, load_fitted
+from pipeline.tasks.missing_tokens import POWERS
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 Array = npt.NDArray[Any]
@@ -72,8 +73,12 @@ class Start:
         update: dict[str, Any] = {name: value * RATE for name, value in rates.items() if value is not None}
         if "temperature" in self.weights:
             update["temperature"] = (float(self.weights["temperature"]),)
-            update["weight_decay"] = (float(self.run.params["selected.weight_decay"]),)
-            update["cut"] = bool(int(self.run.params.get("selected.cut", 0)))
+            params = {"selected.count_power": POWERS[0], "selected.cut": 0} | dict(
+                self.run.params
+            )  # earlier versions lack
+            update["weight_decay"] = (float(params["selected.weight_decay"]),)
+            update["count_power"] = (float(params["selected.count_power"]),)
+            update["cut"] = bool(int(params["selected.cut"]))
         assert training.max_epochs is not None
         update["max_epochs"] = math.ceil(share * training.max_epochs)
         return conf.model_copy(update={"training": training.model_copy(update=update)})

@@ -57,13 +57,13 @@ def test_small_changes_are_refreshed_until_there_were_enough(
     assert "refreshed_from" not in shop.learned().tags
 
 
-@pytest.mark.parametrize("cut", [0, 1])
+@pytest.mark.parametrize(("power", "cut"), [(0.25, 0), (0.5, 1)])
 def test_a_refresh_learns_in_the_way_that_was_chosen_for_the_full_fit(
-    films: Dataset, two_genres: pl.DataFrame, cut: int
+    films: Dataset, two_genres: pl.DataFrame, power: float, cut: int
 ) -> None:
     vocabulary = build_vocabulary(pair_table(two_genres.lazy(), films), films)
     embedding = Embedding(vocabulary, np.zeros((len(vocabulary), 2), np.float32))
-    chosen = {"temperature": 0.3, "weight_decay": 1.5, "cut": cut}
+    chosen = {"temperature": 0.3, "weight_decay": 1.5, "cut": cut, "count_power": power}
     run = FinishedRun("full", "0", {}, {f"selected.{name}": str(value) for name, value in chosen.items()})
     start = Start(run, 1, "full", embedding, {"temperature": np.array(0.3)})
     assert start.shortened(films.resolved(100, len(vocabulary))).training.choices() == [chosen]
