@@ -73,9 +73,8 @@ class Start:
         update: dict[str, Any] = {name: value * RATE for name, value in rates.items() if value is not None}
         if "temperature" in self.weights:
             update["temperature"] = (float(self.weights["temperature"]),)
-            params = {"selected.count_power": POWERS[0], "selected.cut": 0} | dict(
-                self.run.params
-            )  # earlier versions lack
+            untold = {"selected.count_power": POWERS[0], "selected.cut": 0}  # in runs of earlier versions
+            params = untold | dict(self.run.params)
             update["weight_decay"] = (float(params["selected.weight_decay"]),)
             update["count_power"] = (float(params["selected.count_power"]),)
             update["cut"] = bool(int(params["selected.cut"]))

@@ -110,12 +110,12 @@ def collectors() -> pl.DataFrame:
     return pl.DataFrame(rows, schema=["user", "movie"], orient="row")
 
 
-@pytest.mark.parametrize(("lists", "power"), [(small_groups(), 0.5), (collectors(), 0.25)])
+@pytest.mark.parametrize(("lists", "power"), [(small_groups, 0.5), (collectors, 0.25)])
 def test_all_tokens_count_the_same_at_the_start_unless_rare_ones_are_in_few_lists(
-    problem: Callable, lists: pl.DataFrame, power: float
+    problem: Callable, lists: Callable[[], pl.DataFrame], power: float
 ) -> None:
     def recall(**settings: Any) -> tuple[float, float]:
-        made, examples = problem(lists, temperature=0.2, weight_decay=0, cut=False, **settings)
+        made, examples = problem(lists(), temperature=0.2, weight_decay=0, cut=False, **settings)
         fitted, task = LearnedEmbedding(made.conf).fit(made), made.conf.task
         return measure(task, task.evaluate(fitted, examples.held_out("test")))["recall_at_20"], fitted.chosen[POWER]
 
