@@ -22,7 +22,7 @@ from pipeline.network.layers import tensor
 from pipeline.network.losses import softmax_loss
 from pipeline.network.missing_tokens_network import MissingTokensNetwork
 from pipeline.network.missing_tokens_start import missing_tokens_network
-from pipeline.tasks.missing_tokens import POWERS, MissingTokensTraining
+from pipeline.tasks.missing_tokens import MissingTokensTraining
 
 DIMENSIONS = 8
 """At most so many dimensions are looked at: with more, PCA takes longer, and tells temperatures apart less clearly."""
@@ -35,18 +35,17 @@ CLEARLY = 0.01
 
 
 def of_powers(
-    problem: Problem, settings: MissingTokensTraining, temperatures: Sequence[float]
+    problem: Problem, settings: MissingTokensTraining, powers: Sequence[float], temperatures: Sequence[float]
 ) -> tuple[float, list[float]]:
     """The power of the counts from which a held-out token has the lowest loss, and its losses at the temperatures.
 
     Args:
-        problem: with validation examples; where it starts from an earlier embedding, no power matters.
+        problem: with validation examples.
         settings: the training settings, resolved.
+        powers: to compare.
         temperatures: to compare.
     """
-    powers = settings.count_power or POWERS
-    tried = powers[:1] if problem.start else powers
-    losses = {power: _losses(problem, settings, power, temperatures) for power in tried}
+    losses = {power: _losses(problem, settings, power, temperatures) for power in powers}
     lowest = min(losses, key=lambda power: min(losses[power]))
     kept = lowest if min(losses[lowest]) < min(losses[powers[0]]) - CLEARLY else powers[0]
     return kept, losses[kept]

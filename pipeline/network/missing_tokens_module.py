@@ -22,7 +22,7 @@ from pipeline.network.missing_tokens_start import ROUGHLY, missing_tokens_networ
 from pipeline.network.modules import Prepared, Recipe, TaskModule, sets_of
 from pipeline.network.parts_of_lists import parts_of_each_other, samples_a_list, share_of, what_came_next
 from pipeline.network.sampled_softmax import NegativeSampler, RowWiseAdagrad, Touched, among, renumbered
-from pipeline.tasks.missing_tokens import MissingTokensTraining
+from pipeline.tasks.missing_tokens import POWERS, MissingTokensTraining
 
 Array = npt.NDArray[Any]
 
@@ -104,10 +104,13 @@ class MissingTokensModule(TaskModule):
         assert isinstance(settings, MissingTokensTraining)
         if "step" in (problem.start or {}) and problem.training.inputs.times is not None:
             return [one | {ORDERED: 1} for one in among]  # it goes on as it began
-        is_usual = settings.has_usual_temperatures
+        is_usual, powers = settings.has_usual_temperatures, settings.count_power or POWERS
         if problem.validation is None or not len(problem.validation):
             return among[:1] if is_usual else among
-        power, losses = of_powers(problem, settings, [option["temperature"] for option in among])
+        tried = powers[:1] if problem.start else powers  # an earlier embedding started somewhere
+        if not is_usual and len(tried) == 1:
+            return among
+        power, losses = of_powers(problem, settings, tried, [option["temperature"] for option in among])
         return [among[i] | {"count_power": power} for i in (worth_trying(losses) if is_usual else range(len(among)))]
 
     @classmethod

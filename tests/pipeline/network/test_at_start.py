@@ -132,6 +132,17 @@ def test_where_all_tokens_are_equally_frequent_no_power_matters_and_it_is_the_fi
     assert {one[POWER] for one in found} == {0.25}
 
 
+def test_nothing_is_measured_where_there_is_nothing_to_choose(
+    problem: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A PCA of large data would take as long as an epoch."""
+    monkeypatch.delattr("pipeline.network.missing_tokens_module.of_powers")
+    for settings in ({"negatives": 10}, {"temperature": [0.1, 0.2], "count_power": 0.5}):
+        made, _ = problem(STRONG, **settings)
+        choices = made.conf.training.choices()
+        assert MissingTokensModule.promising(made, made.conf.training, choices) == choices
+
+
 def test_with_an_endless_temperature_the_start_knows_the_popularity_alone(problem: Callable) -> None:
     """By hand: the mean over examples and labels of -log p, where p is the share among the tokens outside the list."""
     weak, _ = problem(WEAK)
