@@ -107,7 +107,8 @@ def test_a_phone_shows_it_and_a_search_finds_in_it_without_a_server(site: dict[P
             reader.get(path.as_uri())
             assert reader.execute_script("return document.documentElement.scrollWidth") <= 390, path
         reader.get(f"{(root / 'search.html').as_uri()}?q=recall")
-        wait_until(lambda: "found" in reader.find_element(By.CLASS_NAME, "search-summary").text)
+        # The script of the page writes the summary, some time after the page itself is there.
+        wait_until(lambda: any("found" in said.text for said in reader.find_elements(By.CLASS_NAME, "search-summary")))
         found = [link.text for link in reader.find_elements(By.CSS_SELECTOR, "ul.search li a")]
         assert "What the metrics mean" in found
         assert console_errors(reader) == []
