@@ -59,6 +59,7 @@ class TargetModule(TaskModule):
         training, conf = problem.training, problem.conf
         assert isinstance(conf.task, TargetTask)
         assert problem.dimension is not None
+        assert settings.dropout is not None
         goes_on = problem.start or {}  # an earlier fit reads its features and its target on its own scales
         dense = DenseScale.of(goes_on) if goes_on else DenseScale.fit(training.dense)
         scale = {name: goes_on.get(name, value) for name, value in conf.task.scale(training).items()}

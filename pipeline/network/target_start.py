@@ -54,6 +54,7 @@ def target_network(
             beside it, as in a long text.
         roughly: whether directions need not be exact, because a linear model is solved for that begins there.
     """
+    assert settings.dropout is not None
     tolerance = ROUGHLY if roughly else TOLERANCE[dtype]
     bags, idf, mean_bag, scale = _bags(rows, one_length)
     columns = [_ridge_direction(bags * scale, dense, one, tolerance) for one in _each(target)[:dimension]]

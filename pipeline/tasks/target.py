@@ -192,8 +192,9 @@ class TargetTraining(Training):
     on the validation examples; without them, and for a class where that is more, 2 V/N."""
     hidden: int = Field(128, ge=1)
     """Nodes of each of the head's two layers."""
-    dropout: float = Field(0.3, ge=0, lt=1)
-    """Share of the head's nodes that are left out at each step."""
+    dropout: float | None = Field(None, ge=0, lt=1)
+    """Share p of the head's nodes that are left out at each step. Default: the more examples, the less, as there is less
+    chance to learn by heart: p / (1 - p) = 10 / sqrt(N), at most 0.3."""
 
     def resolved(self, n_examples: int, n_tokens: int) -> Self:
         """A copy with every default that depends on the data filled in.
@@ -201,9 +202,11 @@ class TargetTraining(Training):
         The batch size is a power of 2, between 32 and 1024, that makes about 75 steps an epoch. There are as many
         epochs as make 2,250 steps, between 30 and 60.
         """
+        odds = 10 / math.sqrt(max(n_examples, 1))
+        dropout = min(odds / (1 + odds), 0.3) if self.dropout is None else self.dropout
         size = self.batch_size or min(max(2 ** round(math.log2(max(n_examples / 75, 1))), 32), 1024)
         epochs = self.max_epochs or min(max(30, math.ceil(2250 / math.ceil(n_examples / size))), 60)
-        return self.model_copy(update={"batch_size": size, "max_epochs": epochs})
+        return self.model_copy(update={"batch_size": size, "max_epochs": epochs, "dropout": dropout})
 
     def choices(self) -> list[dict[str, Any]]:
         """One, for data without validation: a training on bags that are sums, and penalties in the middle.

@@ -70,8 +70,10 @@ def test_settings_without_a_value_are_decided_by_the_size_of_the_data(
         training: Any = conf.resolved(*size).training
         assert (training.batch_size, training.max_epochs, training.temperature, training.negatives) == expected
     task = {"kind": "regression", "target": "price"}
-    training = load(write_conf("number", {**minimal, "task": task})).resolved(420, 8).training
-    assert (training.batch_size, training.max_epochs) == (32, 60)
+    number = load(write_conf("number", {**minimal, "task": task}))
+    for n, numbers in ((420, (32, 60, 0.3)), (3_600, (64, 40, 1 / 7)), (1_000_000, (1024, 30, 1 / 101))):
+        training = number.resolved(n, 8).training
+        assert (training.batch_size, training.max_epochs, training.dropout) == pytest.approx(numbers)
 
 
 def test_a_setting_in_the_file_is_kept(minimal: dict[str, Any], write_conf: Callable[..., Path]) -> None:
