@@ -3,7 +3,7 @@
 import codecs
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, model_validator
 from pydantic_core import PydanticCustomError
 
 from pipeline.config.section import Columns, OneOrMore, Section, as_tuple
@@ -114,7 +114,7 @@ class Source(Section):
     where: str | None = Field(None, min_length=1)
     """Only records that meet this condition are used. It is written in SQL, such as `rating >= 4 and year > 1990`."""
     drop_duplicates: Annotated[
-        bool | tuple[str, ...], PlainValidator(_yes_or_columns, json_schema_input_type=bool | str | list[str])
+        bool | tuple[str, ...], BeforeValidator(_yes_or_columns, json_schema_input_type=bool | str | list[str])
     ] = False
     """Of equal records only the first is used; with columns, such as `[user, item]`, records are equal if these are."""
     max_bad_share: float = Field(0.01, ge=0, le=1)

@@ -91,7 +91,8 @@ def test_only_files_and_databases_have_periods_and_duplicates_are_looked_for_wit
     assert conf.source.period is not None
     assert (conf.source.period.every, conf.source.period.latest) == ("month", 1)
     load(write_conf("small", {**minimal, "source": {**files, "drop_duplicates": True}}))
-    load(write_conf("small", {**minimal, "source": {**files, "drop_duplicates": ["day", "user"]}}))
+    several = load(write_conf("small", {**minimal, "source": {**files, "drop_duplicates": ["day", "user"]}}))
+    assert several.model_dump(mode="json")["source"]["drop_duplicates"] == ["day", "user"]  # and nothing is warned of
     for source, sentence in (
         ({"sample": "ames", "period": {"column": "day"}}, r"small.yaml:\d+: source: `period` divides what `path` or"),
         ({**files, "drop_duplicates": ["user"]}, r"small.yaml:\d+: .*add the column day to `drop_duplicates`"),
