@@ -189,16 +189,16 @@ def most_of_pca(comparison: Comparison) -> int:
 
 def _beside_pca(found: Sequence[str]) -> str:
     """The verdicts beside PCA of the same D, in a few words."""
-    n = found.count("better")
+    n, worse, each = found.count("better"), found.count("worse"), "at every D" if len(found) > 1 else "of the same D"
     if not found:
         return ""
-    if list(found) == ["worse"]:
-        return "The learned embedding is worse than PCA of the same D"
+    if worse == len(found):
+        return f"The learned embedding is worse than PCA {each}"
     if n == len(found):
-        return f"The learned embedding beats PCA {'at every D' if n > 1 else 'of the same D'}"
+        return f"The learned embedding beats PCA {each}"
     at = f"at {n} of {len(found)} D" if n else "at any D" if len(found) > 1 else "of the same D"
-    worse = found.count("worse")
-    than = f", and is worse at {worse}" if worse else ""
+    of_all = "" if n else f" of {len(found)}"  # "at any D, and is worse at 1" would be taken for D=1
+    than = f", and is worse at {worse}{of_all}" if worse else ""
     return f"The learned embedding {'beats PCA' if n else 'is not shown to beat PCA'} {at}{than}"
 
 

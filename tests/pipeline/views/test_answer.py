@@ -76,6 +76,15 @@ def test_the_best_d_what_a_smaller_one_keeps_and_every_baseline() -> None:
             "D=3 is the only one that was tried. The learned embedding is worse than PCA of the same D.",
         ),
         (
+            {"embedding D=2": 0.3, "embedding D=8": 0.4, "pca D=2": 0.4, "pca D=8": 0.5},
+            "Take D=8: the best of those tried on validation. The learned embedding is worse than PCA at every D.",
+        ),
+        (
+            {"embedding D=2": 0.3, "embedding D=8": 0.4, "pca D=2": 0.3, "pca D=8": 0.5},
+            "Take D=8: the best of those tried on validation. "
+            "The learned embedding is not shown to beat PCA at any D, and is worse at 1 of 2.",
+        ),
+        (
             {"embedding D=3": 0.1, "popularity": 0.2},
             "No signal shown by recall_at_20: no learned embedding is shown to be better than popularity, which "
             "ignores the example. popularity is better than the learned embedding.",
