@@ -90,10 +90,12 @@ def score_file(
     unknown: list[int] = []
     if isinstance(model, Recommender):
         n = write_batches(
-            recommended(model, _lists(model, filled, conf.split, unknown), engine), folder / "answers.parquet"
+            recommended(model, _lists(_encoded(model, filled, conf, lacking), unknown), engine),
+            folder / "answers.parquet",
         )
     elif isinstance(model, Predictor):
-        n = write_batches(_predicted(model, filled, records, unknown), folder / "answers.parquet")
+        every = None if conf.example is None else _encoded(model, filled, conf, lacking)
+        n = write_batches(_predicted(model, filled, records, every, unknown), folder / "answers.parquet")
     else:
         raise AssertionError(f"no answers in bulk from a {type(model).__name__}")
     (folder / "answers.parquet").replace(path)
@@ -150,25 +152,26 @@ def _without(conf: Dataset, columns: Container[str]) -> Dataset:
     return conf.model_copy(update=found)
 
 
-def _encoded(model: Model, records: pl.LazyFrame, split: Split) -> Unseen:
-    """The examples of a file."""
+def _encoded(model: Model, records: pl.LazyFrame, conf: Dataset, lacking: Container[str]) -> Unseen:
+    """The examples of a file; without weights a token counts once in each, however many of its rows have it."""
     vocabulary = model.fitted.embedding.vocabulary
-    conf = without_answers(model.conf).model_copy(update={"split": split})
+    conf = conf.model_copy(update={"weight": None if conf.weight in lacking else conf.weight})
     return unseen(records, vocabulary, conf, WeightScale.of(model.facts), decay_of(model.fitted))
 
 
-def _lists(model: Recommender, records: pl.LazyFrame, split: Split, unknown: list[int]) -> Iterator[Lists]:
+def _lists(found: Unseen, unknown: list[int]) -> Iterator[Lists]:
     """The lists of a file; how many of them have no known token is added to `unknown`."""
-    found = _encoded(model, records, split)
     unknown.append(_n_unknown(found))
     for start in range(0, len(found.ids), ROWS):
         some = slice(start, start + ROWS)
         yield found.ids[some], found.inputs[some]
 
 
-def _predicted(model: Predictor, filled: pl.LazyFrame, records: Records, unknown: list[int]) -> Iterator[pl.DataFrame]:
-    """The predictions for a file; how many of its examples have no known token is added to `unknown`."""
-    if model.conf.example is None:
+def _predicted(
+    model: Predictor, filled: pl.LazyFrame, records: Records, every: Unseen | None, unknown: list[int]
+) -> Iterator[pl.DataFrame]:
+    """The predictions for a file, of all examples or of each record; how many know no token is added to `unknown`."""
+    if every is None:
         for start in range(0, len(records), ROWS):
             batch = records.frame.slice(start, ROWS).collect()
             found = model.encoded(filled.slice(start, ROWS).collect())
@@ -178,7 +181,6 @@ def _predicted(model: Predictor, filled: pl.LazyFrame, records: Records, unknown
             twice = {name: f"{name} (of the file)" for name in predictions.columns if name in of_file.columns}
             yield pl.concat([of_file.rename(twice), predictions], how="horizontal")
         return
-    every = _encoded(model, filled, Split())
     unknown.append(_n_unknown(every))
     for start in range(0, len(every.ids), ROWS):
         found = every.take(np.arange(start, min(start + ROWS, len(every.ids))))

@@ -131,16 +131,17 @@ class Recommender(Model):
     def encoded(self, lists: Sequence[Sequence[str]]) -> tuple[sparse.csr_matrix, list[list[Unknown]]]:
         """Lists of tokens or labels as rows (N, V), and the texts of each list that are no token."""
         given = [text for one in lists for text in one]
-        found, ends = self.known.find(given), np.append(0, np.cumsum([len(one) for one in lists]))
-        unknown, rows, moments = [], [], []
+        found, ends = self.known.find(given), np.cumsum([0, *map(len, lists)])
+        unknown = [self.known.unknown(given[start:stop], found[start:stop]) for start, stop in pairwise(ends)]
+        found = np.where(found < 0, self.embedding.vocabulary.unknown, found)  # as in a file, with `unknown: share`
+        rows, moments = [], []
         for start, stop in pairwise(ends):
             places = found[start:stop]
-            unknown.append(self.known.unknown(given[start:stop], places) if (places < 0).any() else [])
             tokens, first = np.unique(places[places >= 0], return_index=True)
             rows.append(tokens.astype(np.int32))
             moments.append(first)
         indices, came = (np.concatenate([np.empty(0, np.int32), *of_each]) for of_each in (rows, moments))
-        indptr = np.append(0, np.cumsum([len(row) for row in rows]))
+        indptr = np.cumsum([0, *map(len, rows)])
         counts = counted(np.diff(indptr), came, decay_of(self.fitted))
         return sparse.csr_matrix((counts, indices, indptr), (len(lists), len(self.embedding.vocabulary))), unknown
 
@@ -196,8 +197,7 @@ class Recommender(Model):
                 if found.dtypes != [pl.Boolean] or found.height != tokens.height:
                     raise PipelineError(f"params, where: {where!r} is no condition, such as `count > 10`.")
             except pl.exceptions.PolarsError as error:
-                said = first_line(error)
-                columns = ", ".join(tokens.columns)
+                said, columns = first_line(error), ", ".join(tokens.columns)
                 message = f"params, where: {where!r} cannot be read: {said}. There are the columns {columns}."
                 raise PipelineError(message) from None
             return found.to_series().to_numpy()

@@ -74,12 +74,26 @@ def test_a_file_without_weights_gets_what_its_lists_get(
 ) -> None:
     stars = two_genres.with_columns(stars=1.0 + pl.int_range(pl.len()) % 5)
     model = put_to_work(movies.model_copy(update={"weight": "stars"}), stars).model
-    (tmp_path / "new.csv").write_text("user,movie\nn,war-00\nn,war-01\n")
+    (tmp_path / "new.csv").write_text("user,movie\nn,war-00\nn,love-01\nn,war-00\n")  # watched twice: named once
     (tmp_path / "work").mkdir()
     log = logging.getLogger("test")
     told = score_file(model, str(tmp_path / "new.csv"), tmp_path / "new.parquet", tmp_path / "work", log)
-    scored = pl.read_parquet(told.path)["token"].head(10)
-    assert scored.to_list() == model.recommend(["war-00", "war-01"]).frame["token"].to_list()
+    scored, listed = pl.read_parquet(told.path).head(10), model.recommend(["war-00", "love-01"]).frame
+    assert_frame_equal(scored.select("token", "score"), listed.select("token", "score"), rel_tol=1e-6)
+
+
+def test_tokens_that_share_a_place_count_in_a_list_as_they_do_in_a_file(
+    put_to_work: Callable, movies: Dataset, two_genres: pl.DataFrame, tmp_path: Path
+) -> None:
+    shared = movies.vocabulary.model_copy(update={"min_count": 20, "unknown": "share"})
+    model = put_to_work(movies.model_copy(update={"vocabulary": shared}), two_genres).model
+    (tmp_path / "new.csv").write_text("user,movie\nn,war-07\nn,unheard of\n")
+    (tmp_path / "work").mkdir()
+    log = logging.getLogger("test")
+    told = score_file(model, str(tmp_path / "new.csv"), tmp_path / "new.parquet", tmp_path / "work", log)
+    scored, answer = pl.read_parquet(told.path).head(10), model.recommend(["war-07", "unheard of"])
+    assert_frame_equal(scored.select("token", "score"), answer.frame.select("token", "score"), rel_tol=1e-6)
+    assert [unknown.given for unknown in answer.unknown] == ["unheard of"]
 
 
 @pytest.mark.parametrize(("learned", "now"), [(None, "stars"), ("stars", "minutes")])
