@@ -23,7 +23,7 @@ from pipeline.inference.model import Model
 from pipeline.inference.requests import Rows, checked_params, column, plain, require, require_rows, short
 from pipeline.inference.saved_fit import Material, conf_of, load_fitted, scores_file
 from pipeline.records.cleaning import with_missing
-from pipeline.records.columns import named_columns, number
+from pipeline.records.columns import named_columns, number, truths_among
 from pipeline.tasks.classification import Classification
 from pipeline.tasks.regression import Regression
 
@@ -46,10 +46,12 @@ class Predictor(Model):
         conf, schema = without_answers(conf_of(folder)), material.records.collect_schema()
         read = dict.fromkeys(column.name for column in named_columns(_single(conf, schema)))
         named = {number.column for number in conf.numbers()} - {*conf.token_columns}
-        numbers = {name for name in named if schema[name] != pl.Boolean}  # true and false are asked for as they are
-        dtypes = {name: pl.Float64() if name in numbers else schema[name] for name in read}
+        truths = truths_among(conf.task.numbers(), material.records)  # are asked for as they are
+        asked = {name: pl.Boolean() if name in truths else pl.Float64() for name in named}
+        dtypes = {name: asked.get(name, schema[name]) for name in read}
         pl.DataFrame(schema=dtypes).write_parquet(folder / COLUMNS)
-        first = material.records.select(number(name, schema).alias(name) if name in numbers else name for name in read)
+        values = {name: number(name, schema).cast(dtype) for name, dtype in asked.items()}
+        first = material.records.select(values.get(name, pl.col(name)).alias(name) for name in read)
         return {
             "ignored": [name for name in schema if name not in read],
             "example": json.loads(first.head(1).collect().write_json()),

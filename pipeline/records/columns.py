@@ -1,12 +1,13 @@
 """The columns of the raw records: which of them a conf names, what they have to hold, and where their numbers are."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import polars as pl
 
 from pipeline.config.dataset import Dataset
-from pipeline.config.task import Column
+from pipeline.config.task import Column, Number
 from pipeline.errors import PipelineError, nearest
+from pipeline.records.numbers import TRUTHS
 from pipeline.records.source.delimited import SEPARATORS
 from pipeline.records.times import require_times, time_column
 from pipeline.records.token_texts import texts_of
@@ -50,6 +51,17 @@ def number(column: str, schema: pl.Schema) -> pl.Expr:
     read = number_column(column)
     value = pl.col(read if read in schema else column).cast(pl.Float64)
     return value.fill_nan(None)
+
+
+def truths_among(numbers: Iterable[Number], records: pl.LazyFrame) -> set[str]:
+    """The columns of numbers that hold nothing but true and false, also as texts, which count as 1 and 0."""
+    schema = records.collect_schema()
+    found = {number.column for number in numbers}
+    texts = [name for name in found if schema[name] == pl.String]
+    said = [pl.col(name).str.strip_chars().str.to_lowercase().is_in([*TRUTHS]) for name in texts]
+    only = records.select(one.any() & one.all() for one in said).collect(engine="streaming") if said else None
+    of_texts = set() if only is None else {name for name in texts if only[name].item()}
+    return of_texts | {name for name in found if schema[name] == pl.Boolean}
 
 
 def needed_columns(conf: Dataset) -> list[str]:

@@ -17,7 +17,7 @@ _WORDS = rf"(?:(?i:{_CODES}|kr|kn|zł|Kč|Ft|Fr|Rs)|R)"
 _NO_PART_OF_A_NUMBER = rf"^{_WORDS}\.?\s*|\s*{_WORDS}\.?$|,\p{{Pd}}+$|[\p{{Sc}}\s%'\x{{2019}}]"
 _IN_BRACKETS = r"^\(([\d.,]+)\)$"
 _AMBIGUOUS = r"^[-+]?[1-9]\d{0,2}%s\d{3}$"
-_TRUTHS = {"true": 1.0, "false": 0.0}
+TRUTHS = {"true": 1.0, "false": 0.0}
 _DECIMAL = r"^[-+]?\d*%s\d+$|^[-+]?\d{1,3}(%s\d{3})+%s\d*$|^[-+]?\d{1,3}(%s\d{3}){2,}$"
 
 
@@ -92,7 +92,7 @@ def _as_written(texts: pl.Series, decimal: Decimal) -> pl.Series:
     whole = pl.when(bare.str.contains(grouped)).then(bare.str.replace_all(between, "", literal=True)).otherwise(bare)
     if decimal == ",":
         whole = pl.when(~whole.str.contains(".", literal=True)).then(whole.str.replace(",", ".", literal=True))
-    truth = bare.str.to_lowercase().replace_strict(_TRUTHS, default=None, return_dtype=pl.Float64)
+    truth = bare.str.to_lowercase().replace_strict(TRUTHS, default=None, return_dtype=pl.Float64)
     read = pl.coalesce(whole.cast(pl.Float64, strict=False), truth, float("nan"))
     return _bare(texts).to_frame("bare").select(read).to_series()
 

@@ -124,17 +124,27 @@ def test_values_are_read_in_the_dtype_of_the_source() -> None:
         column("tags", ["a"], pl.List(pl.String))
 
 
+@pytest.mark.parametrize("is_text", [False, True])
 def test_a_number_that_is_true_or_false_is_asked_for_as_it_is(
-    put_to_work: Callable, homes: Dataset, priced_words: pl.DataFrame
+    is_text: bool, put_to_work: Callable, homes: Dataset, priced_words: pl.DataFrame
 ) -> None:
+    """Also where it is a text that says so, as in a CSV file."""
     records = priced_words.with_columns(area=pl.col("area") > priced_words["area"].median())
+    if is_text:
+        text, read = (
+            pl.col("area").cast(pl.String).str.to_titlecase(),
+            {"area (number)": pl.col("area").cast(pl.Float64)},
+        )
+        records = records.with_columns(text, **read)
     made = put_to_work(with_baselines(homes, Baseline.kinds()["ridge"]()), records, "ridge")
     measured = made.scores["test"]
     asked = records[measured["example"].cast(pl.Int64).to_list()].to_dicts()
     expected = pytest.approx(measured["predicted"].to_list(), rel=1e-6)
     assert made.model.predict(asked)["predicted"].to_list() == expected
-    assert made.model.predict([{**one, "area": float(one["area"])} for one in asked])["predicted"].to_list() == expected
-    assert made.model.example()[0]["area"] is records["area"][0]
+    for write in (lambda one: str(one) == str(True), lambda one: float(str(one) == str(True))):
+        rows = [{**one, "area": write(one["area"])} for one in asked]
+        assert made.model.predict(rows)["predicted"].to_list() == expected
+    assert made.model.example()[0]["area"] is (str(records["area"][0]).lower() == "true")
 
 
 def test_numbers_and_truths_in_a_column_of_texts_are_read_as_the_source_writes_them(
