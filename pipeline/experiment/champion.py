@@ -19,7 +19,7 @@ from pipeline.config.dataset import Dataset
 from pipeline.embedding import Embedding
 from pipeline.estimators import EMBEDDING, estimator_type
 from pipeline.evaluation.bootstrap import FEWEST, difference, n_independent, resampled
-from pipeline.evaluation.metrics import decimals, measure, primary_score
+from pipeline.evaluation.metrics import decimals, held_out_in_words, measure, primary_score
 from pipeline.evaluation.selection import first_of_the_best
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.examples.weight_scale import WeightScale
@@ -231,7 +231,7 @@ def _said(fit: Fit, comparison: Comparison) -> str:
     is_blind = estimator_type(fit.method).ignores_examples
     why = "as none is shown to be better on validation" if is_blind else "best on validation"
     value = fit.metrics[metric]
-    return f"{fit.name}, {why}; {metric} is {value:,.{decimals(abs(value))}f} on {n:,} {part} examples."
+    return f"{fit.name}, {why}; {metric} is {value:,.{decimals(abs(value))}f} on {held_out_in_words(n, part)}."
 
 
 def _key(fit: Fit, conf: Dataset, vocabulary: Vocabulary, about: pl.DataFrame, scale: WeightScale) -> str:

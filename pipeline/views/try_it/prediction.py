@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 import polars as pl
 import streamlit as st
 
+from pipeline.evaluation.metrics import held_out_in_words
 from pipeline.inference.predictor import Predictor
 from pipeline.pictures.names import shortened
 from pipeline.tasks.target import TargetTask
@@ -60,8 +61,9 @@ def how_often_covered(facts: Mapping[str, Any]) -> str:
     >>> how_often_covered({"covered": 0.7374, "covered_of": 99})
     'Of 99 test examples such intervals have covered 74%.'
     """
-    share = facts.get("covered")
-    return "" if share is None else f"Of {facts['covered_of']:,} test examples such intervals have covered {share:.0%}."
+    if (share := facts.get("covered")) is None:
+        return ""
+    return f"Of {held_out_in_words(facts['covered_of'], 'test')} such intervals have covered {share:.0%}."
 
 
 def _figure(value: float) -> str:

@@ -224,6 +224,14 @@ def test_examples_that_nearly_all_have_one_class_tell_nothing(others: int, said:
     assert answer(Comparison.of(fits, 100, STATUS, {"test": [scores] * 3, "validation": [scores] * 3})).startswith(said)
 
 
+def test_a_single_test_example_is_said_as_one() -> None:
+    fits = [Fit("films", "embedding", 2, "embedding D=2", "1", False, {"fit_seconds": 1.0})]
+    one = [pl.DataFrame({"example": ["e"], "recall_at_20": [1.0]})]
+    found = Comparison.of(fits, 3, RANKING, {"validation": one, "test": one})
+    assert "1 test example is too few to tell" in answer(found)
+    assert "Measured on the 1 test example." in tables.text(found)
+
+
 @pytest.mark.parametrize("in_folds", [True, False])
 def test_folds_are_no_advice_where_they_are_there(in_folds: bool) -> None:
     frames = [

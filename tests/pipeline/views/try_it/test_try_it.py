@@ -50,4 +50,5 @@ def test_beside_an_interval_stands_how_many_test_examples_such_intervals_have_co
     assert how_often_covered({"covered": 0.5, "covered_of": 1200}) == (
         "Of 1,200 test examples such intervals have covered 50%."
     )
+    assert how_often_covered({"covered": 1.0, "covered_of": 1}).startswith("Of 1 test example such")
     assert how_often_covered({"covered": None, "covered_of": 0}) == ""
