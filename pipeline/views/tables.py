@@ -152,8 +152,8 @@ def _chosen(comparison: Comparison) -> str:
 
 
 def _reached(comparison: Comparison) -> list[str]:
-    """How many dimensions of PCA each learned D is worth."""
-    if without_signal(comparison):
+    """How many dimensions of PCA each learned D is worth; nothing where no difference can be told."""
+    if too_few(comparison) or without_signal(comparison):
         return []
     worth, metric = comparison.about["worth"], comparison.metrics[0]
     said = [f"PCA needs D={pca} for the {metric} of embedding D={learned}." for learned, pca in worth.items() if pca]

@@ -224,6 +224,18 @@ def test_examples_that_nearly_all_have_one_class_tell_nothing(others: int, said:
     assert answer(Comparison.of(fits, 100, STATUS, {"test": [scores] * 3, "validation": [scores] * 3})).startswith(said)
 
 
+def test_of_few_examples_it_is_not_told_how_many_dimensions_pca_needs() -> None:
+    values = {"embedding D=2": 0.5, "pca D=2": 0.4, "pca D=8": 0.5}
+    for n, told in ((9, False), (90, True)):
+        frames = [
+            pl.DataFrame({"example": [f"e{i}" for i in range(n)], "recall_at_20": np.full(n, value)})
+            for value in values.values()
+        ]
+        fits = [Fit("films", name.split()[0], int(name[-1]), name, "1", False, {"fit_seconds": 1.0}) for name in values]
+        said = tables.text(Comparison.of(fits, 100, RANKING, {"validation": frames, "test": frames}))
+        assert ("PCA needs D=8 for the recall_at_20 of embedding D=2." in said) == told
+
+
 def test_a_single_test_example_is_said_as_one() -> None:
     fits = [Fit("films", "embedding", 2, "embedding D=2", "1", False, {"fit_seconds": 1.0})]
     one = [pl.DataFrame({"example": ["e"], "recall_at_20": [1.0]})]
