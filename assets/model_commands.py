@@ -19,7 +19,7 @@ from assets.home import home
 from assets.resources import mlflow_from_environment
 from assets.servers import require_free
 from assets.workplace import workplace
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, number_of
 from pipeline.experiment.client import client_of
 from pipeline.experiment.model_registry import ModelRegistry
 from pipeline.experiment.models import load, model_folder
@@ -137,22 +137,14 @@ def score(dataset: str, source: str) -> int:
     model = load(dataset, _tracking_uri())
     with workplace(folder) as meanwhile:
         made = score_file(model, given, folder / f"{name}{ANSWERS}", meanwhile, logging.getLogger("score"))
-    print(f"{made.path}: {made.n_rows:,} answers for {made.n_records:,} records, in {time.monotonic() - begin:.1f} s.")
+    told = f"{number_of(made.n_rows, 'answer')} for {number_of(made.n_records, 'record')}"
+    print(f"{made.path}: {told}, in {time.monotonic() - begin:.1f} s.")
     if made.n_left_out:
-        print(f"{_counted(made.n_left_out, 'more record')} could not be used: {made.why}.")
+        print(f"{number_of(made.n_left_out, 'more record')} could not be used: {made.why}.")
     if made.n_unknown:
-        print(f"No token is known of {_counted(made.n_unknown, 'example')}: the answer is that of an empty one.")
+        print(f"No token is known of {number_of(made.n_unknown, 'example')}: the answer is that of an empty one.")
     print(f"The first:\n{made.first}")
     return 0
-
-
-def _counted(n: int, noun: str) -> str:
-    """A number of things.
-
-    >>> _counted(1, "record"), _counted(1200, "record")
-    ('1 record', '1,200 records')
-    """
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
 def choose(dataset: str, version: str) -> int:

@@ -43,9 +43,10 @@ def in_words(vocabulary: Vocabulary, before: Vocabulary | None) -> str:
     """How a vocabulary goes on from an earlier one, as the end of a sentence; nothing if there is none."""
     if before is None:
         return ""
-    gone = len(_without_examples(vocabulary, before))
-    said = f": {len(before):,} keep their integers, {len(vocabulary) - len(before):,} are new"
-    return said + (f", and {gone:,} of the kept have no training example now" if gone else "")
+    gone, new = len(_without_examples(vocabulary, before)), len(vocabulary) - len(before)
+    said = f": {len(before):,} keep their integers, {new:,} {'is' if new == 1 else 'are'} new"
+    have = "has" if gone == 1 else "have"
+    return said + (f", and {gone:,} of the kept {have} no training example now" if gone else "")
 
 
 def _without_examples(vocabulary: Vocabulary, before: Vocabulary | None) -> list[str]:

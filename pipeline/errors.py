@@ -48,6 +48,15 @@ def first_line(error: Exception) -> str:
     return str(error).strip().split("\n", 1)[0]
 
 
+def number_of(n: int, noun: str) -> str:
+    """How many things there are, for a sentence.
+
+    >>> number_of(1, "record"), number_of(1200, "test example")
+    ('1 record', '1,200 test examples')
+    """
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
 def _shown(word: str) -> str:
     """A word as a message can show it: in one line, and not too long."""
     visible = "".join(one if one.isprintable() else " " for one in word).strip()

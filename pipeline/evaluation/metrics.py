@@ -62,15 +62,6 @@ def difference_in_words(value: float, low: float, high: float, digits: int) -> s
     return f"{value:+,.{digits}f}{ends}"
 
 
-def held_out_in_words(n: int, part: str) -> str:
-    """How many examples of a held-out part there are.
-
-    >>> held_out_in_words(1, "test"), held_out_in_words(1200, "validation")
-    ('1 test example', '1,200 validation examples')
-    """
-    return f"{n:,} {part} example{'' if n == 1 else 's'}"
-
-
 def judged_part(parts: Collection[str]) -> str | None:
     """The part whose figures are told: the test examples; without any those of validation; None without both.
 

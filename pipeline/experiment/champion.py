@@ -17,9 +17,10 @@ import polars as pl
 
 from pipeline.config.dataset import Dataset
 from pipeline.embedding import Embedding
+from pipeline.errors import number_of
 from pipeline.estimators import EMBEDDING, estimator_type
 from pipeline.evaluation.bootstrap import FEWEST, difference, n_independent, resampled
-from pipeline.evaluation.metrics import decimals, held_out_in_words, measure, primary_score
+from pipeline.evaluation.metrics import decimals, measure, primary_score
 from pipeline.evaluation.selection import first_of_the_best
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.examples.weight_scale import WeightScale
@@ -231,7 +232,7 @@ def _said(fit: Fit, comparison: Comparison) -> str:
     is_blind = estimator_type(fit.method).ignores_examples
     why = "as none is shown to be better on validation" if is_blind else "best on validation"
     value = fit.metrics[metric]
-    return f"{fit.name}, {why}; {metric} is {value:,.{decimals(abs(value))}f} on {held_out_in_words(n, part)}."
+    return f"{fit.name}, {why}; {metric} is {value:,.{decimals(abs(value))}f} on {number_of(n, f'{part} example')}."
 
 
 def _key(fit: Fit, conf: Dataset, vocabulary: Vocabulary, about: pl.DataFrame, scale: WeightScale) -> str:

@@ -10,8 +10,8 @@ import polars as pl
 from pipeline.config.dataset import Dataset
 from pipeline.config.records import Part
 from pipeline.embedding import Fitted
+from pipeline.errors import number_of
 from pipeline.evaluation.bootstrap import FEWEST, apart, n_independent, paired
-from pipeline.evaluation.metrics import held_out_in_words
 from pipeline.examples.sparse_examples import HELD_OUT, SparseExamples
 from pipeline.examples.weight_scale import WeightScale
 from pipeline.experiment.artifacts import recorded_scores
@@ -68,7 +68,7 @@ class Contest:
         if theirs is not None:
             ours = ours.filter(pl.col("example").is_in(theirs["example"].implode()))
             found = paired(self.conf.task, ours, theirs)
-            told = f"on {held_out_in_words(ours.height, part)}{how}"
+            told = f"on {number_of(ours.height, f'{part} example')}{how}"
         else:
             theirs = recorded_scores(self.tracker, present.run_id, part)
             if theirs is None:

@@ -11,7 +11,7 @@ import polars as pl
 
 from pipeline.config.dataset import Dataset
 from pipeline.config.records import Source, Split
-from pipeline.errors import PipelineError, nearest
+from pipeline.errors import PipelineError, nearest, number_of
 from pipeline.evaluation.ranking import decay_of
 from pipeline.examples.unseen import Unseen, unseen, without_answers
 from pipeline.examples.weight_scale import WeightScale
@@ -82,7 +82,7 @@ def score_file(
         log.info(told)
     conf = conf.model_copy(update={"split": _in_order(model, there, log)})
     records = ingest(_without(conf, lacking), Path.cwd(), folder / "records", folder / "downloads", may_lack=True)
-    log.info(f"{model.facts['name']}: {len(records):,} records can be used")
+    log.info(f"{model.facts['name']}: {number_of(len(records), 'record')} can be used")
     average = WeightScale.of(model.facts).average
     filled = records.frame.with_columns(
         pl.lit(average if name == conf.weight else None, pl.Float64).alias(name) for name in lacking

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.errors import number_of
 from pipeline.estimators import EMBEDDING, estimator_type
 from pipeline.evaluation.bootstrap import LEVEL
-from pipeline.evaluation.metrics import decimals, difference_in_words, held_out_in_words
+from pipeline.evaluation.metrics import decimals, difference_in_words
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import OF_REPLICAS, STABILITY
 from pipeline.views.answer import answer, is_beyond_pca, listed, most_of_pca, too_few, without_signal
@@ -107,7 +108,7 @@ def sentences(comparison: Comparison) -> list[str]:
     methods = [estimator_type(name) for name in comparison.frame["method"].unique(maintain_order=True)]
     return [
         f"{primary}: {comparison.about['metrics'][primary]}; {direction(comparison, primary)} is better.",
-        f"Measured on the {held_out_in_words(n, part)}{_in_groups(comparison)}.{_covered(comparison)}",
+        f"Measured on the {number_of(n, f'{part} example')}{_in_groups(comparison)}.{_covered(comparison)}",
         *([split] if (split := comparison.about.get("split")) else []),
         f"{_chosen(comparison)}{thumb}",
         *_reached(comparison),

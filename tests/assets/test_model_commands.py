@@ -294,6 +294,7 @@ def test_a_file_is_scored_in_a_folder_whose_name_is_a_pattern(
     monkeypatch.chdir(folder)
     code, out, err = typed("score", "houses", asked.format(folder="." if "*" in asked else folder))
     assert (code, err) == (0, "")
+    assert "1 answer for 1 record, in" in out
     assert "1 more record could not be used" in out
     name = "records" if "*" in asked else "new[1]"
     assert pl.read_parquet(folder / f"{name}.scored.parquet", glob=False)["id"].to_list() == ["1"]

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 import polars as pl
 import streamlit as st
 
-from pipeline.evaluation.metrics import held_out_in_words
+from pipeline.errors import number_of
 from pipeline.inference.predictor import Predictor
 from pipeline.pictures.names import shortened
 from pipeline.tasks.target import TargetTask
@@ -63,7 +63,7 @@ def how_often_covered(facts: Mapping[str, Any]) -> str:
     """
     if (share := facts.get("covered")) is None:
         return ""
-    return f"Of {held_out_in_words(facts['covered_of'], 'test')} such intervals have covered {share:.0%}."
+    return f"Of {number_of(facts['covered_of'], 'test example')} such intervals have covered {share:.0%}."
 
 
 def _figure(value: float) -> str:

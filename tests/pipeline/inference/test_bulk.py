@@ -70,16 +70,26 @@ def test_numbers_that_a_file_lacks_count_as_those_that_a_request_lacks(
 
 
 def test_a_file_without_weights_gets_what_its_lists_get(
-    put_to_work: Callable, movies: Dataset, two_genres: pl.DataFrame, tmp_path: Path
+    put_to_work: Callable,
+    movies: Dataset,
+    two_genres: pl.DataFrame,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     stars = two_genres.with_columns(stars=1.0 + pl.int_range(pl.len()) % 5)
     model = put_to_work(movies.model_copy(update={"weight": "stars"}), stars).model
+    caplog.set_level(logging.INFO)
     (tmp_path / "new.csv").write_text("user,movie\nn,war-00\nn,love-01\nn,war-00\n")  # watched twice: named once
     (tmp_path / "work").mkdir()
     log = logging.getLogger("test")
     told = score_file(model, str(tmp_path / "new.csv"), tmp_path / "new.parquet", tmp_path / "work", log)
     scored, listed = pl.read_parquet(told.path).head(10), model.recommend(["war-00", "love-01"]).frame
     assert_frame_equal(scored.select("token", "score"), listed.select("token", "score"), rel_tol=1e-6)
+    assert "3 records can be used" in caplog.text
+    (tmp_path / "new.csv").write_text("user,movie\nn,war-00\n")
+    (tmp_path / "again").mkdir()
+    score_file(model, str(tmp_path / "new.csv"), tmp_path / "new.parquet", tmp_path / "again", log)
+    assert "1 record can be used" in caplog.text
 
 
 def test_tokens_that_share_a_place_count_in_a_list_as_they_do_in_a_file(
