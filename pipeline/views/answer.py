@@ -20,13 +20,19 @@ _ALL_OTHERS = {1: "the other baseline", 2: "both other baselines"}
 def answer(comparison: Comparison) -> str:
     """Which D to take and why, and what the learned embedding is beside PCA and the others; one to four sentences."""
     if not comparison.metrics:
-        return "Nothing was measured, because no example is held out."
+        return f"Nothing was measured, because {unmeasured(comparison)}."
     few = too_few(comparison)
     if few:
         return few
     blind = without_signal(comparison)
     first = _no_signal(comparison, blind) if blind else _dimension(comparison)
     return " ".join(sentence for sentence in (first, _worth(comparison, bool(blind))) if sentence)
+
+
+def unmeasured(comparison: Comparison) -> str:
+    """Why nothing was measured, as a part of a sentence: where time divides tokens, all that came later may be new."""
+    is_divided = comparison.about.get("split") and comparison.about.get("predicts_tokens")
+    return f"no example is held out{' that has known tokens to go in and others to predict' if is_divided else ''}"
 
 
 def too_few(comparison: Comparison) -> str:

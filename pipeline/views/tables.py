@@ -13,7 +13,7 @@ from pipeline.evaluation.bootstrap import LEVEL
 from pipeline.evaluation.metrics import decimals, difference_in_words
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import OF_REPLICAS, STABILITY
-from pipeline.views.answer import answer, is_beyond_pca, listed, most_of_pca, too_few, without_signal
+from pipeline.views.answer import answer, is_beyond_pca, listed, most_of_pca, too_few, unmeasured, without_signal
 from pipeline.vocabulary.vocabulary import rule_of_thumb
 
 TOLD = 2
@@ -103,7 +103,9 @@ def sentences(comparison: Comparison) -> list[str]:
     size = comparison.about["vocabulary_size"]
     thumb = f"The fourth root of V = {size:,}, a rule of thumb, is {rule_of_thumb(size):.1f}."
     if not comparison.metrics:
-        return [f"No example is held out, so nothing was measured. {thumb}"]
+        why = unmeasured(comparison)
+        split = comparison.about.get("split")
+        return [f"{why[0].upper()}{why[1:]}, so nothing was measured. {thumb}", *([split] if split else [])]
     n, part, primary = comparison.about["n_examples"], comparison.about["part"], comparison.metrics[0]
     methods = [estimator_type(name) for name in comparison.frame["method"].unique(maintain_order=True)]
     return [

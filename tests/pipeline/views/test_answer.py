@@ -156,6 +156,14 @@ def test_nothing_held_out_is_nothing_measured() -> None:
     fits = [Fit("films", "embedding", 2, "run", "1", False, {"fit_seconds": 1.0})]
     comparison = Comparison.of(fits, 10, RANKING, {"validation": [], "test": []})
     assert answer(comparison) == "Nothing was measured, because no example is held out."
+    comparison = Comparison.of(
+        fits, 10, RANKING, {"validation": [], "test": []}, split="By day: tested on what came last."
+    )
+    why = "no example is held out that has known tokens to go in and others to predict"  # all that came last may be new
+    assert answer(comparison) == f"Nothing was measured, because {why}."
+    first, *_, last = tables.sentences(comparison)
+    assert first.startswith(f"N{why[1:]}, so nothing was measured.")
+    assert last == "By day: tested on what came last."
 
 
 def test_predictions_that_only_scatter_are_no_signal_in_any_metric() -> None:
