@@ -181,7 +181,9 @@ def logistic(
     """Coefficients (K, C) and intercept (C,) of a multinomial logistic regression.
 
     A class that no training example has gets coefficients of 0 and the logarithm of its share as its intercept. So does
-    the only one that they have, as in a half of examples of which few have another.
+    the only one that they have, as in a half of examples of which few have another. Of all logits that say the same of
+    the classes that they have, those are taken whose mean, weighted by these classes' shares, is that of the logarithms
+    of the shares. So the others have their share where nothing tells these apart, and never more (Gibbs' inequality).
     """
     from sklearn.linear_model import LogisticRegression
 
@@ -195,6 +197,10 @@ def logistic(
         intercept[model.classes_] = 0, model.intercept_[0]
     else:
         coefficients[:, model.classes_], intercept[model.classes_] = model.coef_.T, model.intercept_
+    if len(model.classes_) < len(intercept):
+        known = scale["target_share"][model.classes_]
+        coefficients[:, model.classes_] -= (coefficients[:, model.classes_] @ known / known.sum())[:, None]
+        intercept[model.classes_] += (np.log(known) - intercept[model.classes_]) @ known / known.sum()
     return coefficients, intercept
 
 

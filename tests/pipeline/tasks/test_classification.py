@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from scipy import sparse, special
 
 from pipeline.config.dataset import Dataset
 from pipeline.config.files import load
@@ -12,6 +13,7 @@ from pipeline.errors import PipelineError
 from pipeline.estimators import estimator, estimator_type
 from pipeline.evaluation.metrics import measure
 from pipeline.examples.sparse_examples import HELD_OUT, SparseExamples
+from pipeline.tasks.classification import logistic
 from pipeline.views.marginal_effects import token_effects
 from pipeline.vocabulary.vocabulary import Vocabulary
 from tests.conftest import NOTED, NOTES, encoded_from
@@ -113,6 +115,23 @@ def test_a_class_that_training_does_not_have_costs_no_endless_loss(write_conf: C
         share = np.log(2 * 60 + 1)  # half an example of 60 and a half
         assert measure(conf.task, scores)["log_loss"] == pytest.approx(share, abs=1)
         assert measure(conf.task, scores)["accuracy"] == 0
+
+
+@pytest.mark.parametrize("n_known", [2, 3, 20])
+def test_a_linear_model_that_knows_nothing_gives_a_class_without_examples_its_share(n_known: int) -> None:
+    learned = np.repeat(np.arange(n_known), 30)
+    share = np.append(np.full(n_known, 30.0), 0.5) / (30 * n_known + 0.5)
+    scale = {"target_classes": np.arange(n_known + 1), "target_share": share}
+    clear, nothing = np.eye(n_known)[learned], np.zeros((len(learned), 1))
+    coefficients, intercept = logistic(nothing, learned, 1.0, scale)
+    found = special.softmax(nothing @ coefficients + intercept, axis=1)
+    assert found == pytest.approx(np.tile(share, (len(learned), 1)), rel=1e-6)
+    for features in (clear, sparse.csr_matrix(clear)):
+        coefficients, intercept = logistic(features, learned, 1.0, scale)
+        found = special.softmax(features @ coefficients + intercept, axis=1)
+        assert (found[:, -1] < share[-1]).all()
+        assert (found[:, -1] > share[-1] / 20).all()
+        assert (found.argmax(axis=1) == learned).all()
 
 
 @pytest.mark.parametrize("method", ["embedding", "pca", "logistic_regression"])
