@@ -27,7 +27,7 @@ class Unseen:
     ids: pl.Series  # (N,) the id of each example
     inputs: sparse.csr_matrix  # (N, V)
     dense: Array  # (N, F)
-    unknown: list[list[str]]  # (N,) the tokens of each that have no place
+    unknown: list[list[str]]  # (N,) the tokens of each that have no place of their own
 
     def take(self, some: Array) -> "Unseen":
         """The chosen examples."""
@@ -69,9 +69,10 @@ def unseen(
 def _encoded(
     table: PairTable, row: Array, n: int, vocabulary: Vocabulary, scale: WeightScale, decay: float
 ) -> tuple[sparse.csr_matrix, list[list[str]]]:
-    index = vocabulary.encode(table.tokens["token"])
+    index = vocabulary.find(table.tokens["token"])
     example, token = row[np.asarray(table.example)], np.asarray(table.token)
-    place = index[token]
+    is_unknown = index[token] < 0
+    place = np.where(is_unknown, vocabulary.unknown, index[token])
     known, v = place >= 0, len(vocabulary)
     weight = np.asarray(table.weight) if len(table.weight) else np.ones(len(token))
     shape = (n, v)
@@ -83,8 +84,8 @@ def _encoded(
         order = np.flatnonzero(known)[np.argsort(moment[known], kind="stable")]
         _, first = np.unique(example[order] * v + place[order], return_index=True)  # in the order of the matrix
         inputs.data = counted(np.diff(inputs.indptr), moment[order][first], decay)
-    texts = table.tokens["token"].gather(token[~known]).to_list()
+    texts = table.tokens["token"].gather(token[is_unknown]).to_list()
     unknown: list[list[str]] = [[] for _ in range(n)]
-    for at, text in zip(example[~known], texts, strict=True):
+    for at, text in zip(example[is_unknown], texts, strict=True):
         unknown[at].append(text)
     return inputs, [list(dict.fromkeys(one)) for one in unknown]

@@ -111,6 +111,17 @@ def test_a_value_of_another_kind_is_told(row: dict[str, Any], said: str, priced:
         priced.answers([row], {})
 
 
+def test_what_is_unknown_is_named_also_where_it_shares_a_place(
+    put_to_work: Callable, homes: Dataset, priced_words: pl.DataFrame
+) -> None:
+    shared = homes.vocabulary.model_copy(update={"max_size": 4, "unknown": "share"})
+    model = put_to_work(homes.model_copy(update={"vocabulary": shared}), priced_words).model
+    known = next(word for word in model.embedding.vocabulary.labels if word in WORDS)
+    (answer,) = model.answers([{"text": f"{known} moat"}], {})
+    assert answer["unknown"] == ["moat"]
+    assert "<unknown>" in [one["token"] for one in answer["because"]]
+
+
 def test_values_are_read_in_the_dtype_of_the_source() -> None:
     days = column("day", ["2024-02-01", None], pl.Date())
     assert days.to_list() == [date(2024, 2, 1), None]
