@@ -62,7 +62,7 @@ def of_pairs(look: Look, profiles: dict[str, Profile], example: str, token: str,
     if label is not None:
         section["label"] = label
     found = Shape(
-        Guess({"kind": "missing_tokens"}, f"some {token} of a list predict the others"),
+        Guess({"kind": "missing_tokens"}, f"some values of {token} predict the others of a list"),
         [Guess(section, f"the {profiles[token].n_different:,} values of {token} repeat over the lists")],
         Guess(example, f"rows with the same {example} are one list, of {each:.1f} rows on average", otherwise),
     )

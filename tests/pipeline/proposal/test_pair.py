@@ -21,6 +21,7 @@ def test_where_each_person_has_an_answer_to_each_question_no_token_is_missing(
     some = [pair for pair in pairs if RNG.random() < 0.7]
     conf = propose("answers.csv", pl.DataFrame(some, schema, orient="row").write_csv())
     assert (conf["example"], conf["tokens"][0]["columns"]) == ("person", "item")
+    assert "# some values of item predict the others of a list" in conf["text"]
 
 
 def test_the_ends_of_edges_are_a_pair_though_some_have_several_edges(propose: Callable[..., dict[str, Any]]) -> None:
