@@ -65,7 +65,8 @@ class Attributes(Dataset):
 class EmbeddingDataset(dg.Component):
     """Learns an embedding from sparse records: vocabulary, sparse examples, the fits, PCA, comparison, pages.
 
-    The attributes are the keys of a conf file. `source: {asset: shop/loans}` takes the value of an asset of yours.
+    The attributes are the keys of a conf file. `source: {asset: shop/loans}` takes the value of an asset of yours. An
+    asset of yours that takes one of these as `pathlib.Path` gets the folder with its files.
     """
 
     def __init__(self, conf: Dataset) -> None:

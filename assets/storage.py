@@ -130,14 +130,23 @@ class FolderIOManager(dg.IOManager):
         return None
 
     def load_input(self, context: dg.InputContext) -> object:
-        """Read the value of an upstream asset, of this run or the current one, as the type that is asked for."""
+        """Read the value of an upstream asset, of this run or the current one, as the type that is asked for.
+
+        A `Path` is its folder: an asset of another project knows no type of this one.
+        """
         kind, key, step = context.dagster_type.typing_type, context.asset_key, context.step_context
         versions, run = self._versions(key), _root(step.dagster_run)
         made = versions.made(run, key.path[-1])
         with for_people(key.to_user_string()):
             if not made.exists() and key.path[-1] in _planned(step, key) and not versions.has_completed(run):
                 raise PipelineError(LOST)
-            return kind.load(made if made.exists() else self.current(key))
+            if kind is not Path and not hasattr(kind, "load"):
+                raise PipelineError(
+                    f"{key.to_user_string()}: its value is no {getattr(kind, '__name__', kind)}. An asset that takes "
+                    f"it as `{context.name}: pathlib.Path` gets the folder with its files."
+                )
+            folder = made if made.exists() else self.current(key)
+            return folder if kind is Path else kind.load(folder)
 
 
 def _size(n_bytes: int) -> str:

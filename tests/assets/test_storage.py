@@ -58,6 +58,30 @@ def test_a_failure_leaves_the_earlier_value_and_nothing_beside_it(tmp_path: Path
     assert seen(tmp_path / "films") == ["thing"]
 
 
+def test_an_asset_of_another_project_gets_the_folder(tmp_path: Path) -> None:
+    storage, seen_there = FolderIOManager(root=str(tmp_path)), []
+    written(storage, Vocabulary.of({"a": 3}))
+
+    @dg.asset(ins={"words": dg.AssetIn(KEY)})
+    def taken(words: Path) -> None:
+        seen_there.append(Vocabulary.load(words).decode([0]))
+
+    @dg.asset(ins={"words": dg.AssetIn(KEY)})
+    def untyped(words) -> None:  # type: ignore[no-untyped-def]
+        seen_there.append(words)
+
+    @dg.asset(ins={"words": dg.AssetIn(KEY)})
+    def framed(words: pl.DataFrame) -> None:
+        seen_there.append(words)
+
+    here = dg.AssetSpec(KEY)
+    assert dg.materialize([here.with_io_manager_key("io_manager"), taken], resources={"io_manager": storage}).success
+    for asset, said in ((untyped, "is no Any"), (framed, "is no DataFrame")):
+        with pytest.raises(dg.Failure, match=f"films/thing: its value {said}. .* `words: pathlib.Path`"):
+            dg.materialize([here.with_io_manager_key("io_manager"), asset], resources={"io_manager": storage})
+    assert seen_there == [["a"]]
+
+
 def test_folders_come_from_the_environment_or_stand_beside_the_code(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
