@@ -74,8 +74,9 @@ def vocabulary_asset(conf: Dataset) -> dg.AssetsDefinition:
             kept = kept_from_last(conf, embedding_mlflow.tracker(conf, context.instance))
             counted = count(raw_records, conf, kept)
         built = counted.vocabulary
-        context.log.info(f"{conf.name}: the vocabulary has {len(built):,} tokens{in_words(built, kept.vocabulary)}")
         before = values().previous(context.asset_key, Vocabulary)
+        said = in_words(built, kept.vocabulary, before)
+        context.log.info(f"{conf.name}: the vocabulary has {len(built):,} tokens{said}")
         return dg.MaterializeResult(
             value=counted,
             data_version=dg.DataVersion(built.fingerprint_with_labels),

@@ -39,10 +39,18 @@ _IN_WORDS = {
 }
 
 
-def in_words(vocabulary: Vocabulary, before: Vocabulary | None) -> str:
-    """How a vocabulary goes on from an earlier one, as the end of a sentence; nothing if there is none."""
+def in_words(vocabulary: Vocabulary, before: Vocabulary | None, last: Vocabulary | None = None) -> str:
+    """How a vocabulary goes on from an earlier one, as the end of a sentence; nothing if there is none.
+
+    Args:
+        vocabulary: the new one.
+        before: the earlier one whose tokens keep their integers.
+        last: the one of the last time, which people may have built on, whether its tokens keep theirs or not.
+    """
     if before is None:
-        return ""
+        known = [] if last is None else last.tokens["token"].to_list()
+        is_same = known == vocabulary.tokens["token"].head(len(known)).to_list()
+        return "" if is_same else ". It begins anew: tokens have other integers than the last time"
     gone, new = len(_without_examples(vocabulary, before)), len(vocabulary) - len(before)
     said = f": {len(before):,} keep their integers, {new:,} {'is' if new == 1 else 'are'} new"
     have = "has" if gone == 1 else "have"

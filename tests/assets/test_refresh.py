@@ -141,9 +141,13 @@ def test_tomorrow_known_tokens_keep_their_integers_and_the_fit_goes_on(home: Hom
         assert all(label.startswith(begin) and label.endswith(end) for label in labels if label != "Love-00")
 
 
-def test_who_wants_none_of_it_gets_a_new_vocabulary_and_a_full_fit(home: Home, two_genres: pl.DataFrame) -> None:
+def test_who_wants_none_of_it_gets_a_new_vocabulary_and_a_full_fit(
+    home: Home, two_genres: pl.DataFrame, capsys: pytest.CaptureFixture[str]
+) -> None:
     home.run(two_genres)
+    capsys.readouterr()
     home.run(tomorrow(two_genres), vocabulary={"keep": False}, refresh={"times": 0})
+    assert "tokens. It begins anew: tokens have other integers than the last time" in capsys.readouterr().err
     counts = home.vocabulary.tokens["count"].to_numpy()
     assert (np.diff(counts.astype(int)) <= 0).all()
     assert GONE not in home.vocabulary.tokens["token"]
