@@ -2,7 +2,7 @@
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import polars as pl
@@ -31,6 +31,8 @@ _ROWS_OF_LISTS = 2_000
 _ROWS_OF_PIECES, _MOST_PIECES, _OF_ONE_LETTER = 20_000, 500, 0.2
 _MOST_MARKS = 20
 """Ratings and counts of which most are missing have at most so many different values."""
+_ROWS_UNLIKE = 10
+"""Where fewer rows, or less than a tenth of few, have another value than most have, a part may have none of them."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,8 @@ class Profile:
     """The lowest and the highest number."""
     leans: bool = False
     """Whether numbers above 0 lie farther above their middle than below it, as prices do, and no percentages."""
+    hardly_varies: bool = False
+    """Whether nearly all rows have the same value, so that nothing can be learned about the others."""
 
     @property
     def is_one_of_two_texts(self) -> bool:
@@ -104,6 +108,15 @@ def profile(column: pl.Series) -> Profile:
     if column.dtype == pl.String:
         column = column.filter(~column.is_in(MISSING))
     column = column.drop_nulls()
+    found = _profile(column, n_rows)
+    if not 2 <= found.n_different <= _ROWS_UNLIKE:
+        return found
+    n_unlike = found.n - int(_number(column.unique_counts().max()))
+    return replace(found, hardly_varies=n_unlike < min(_ROWS_UNLIKE, found.n / 10))
+
+
+def _profile(column: pl.Series, n_rows: int) -> Profile:
+    """What a column without its missing values holds, of so many rows with them."""
     name, n, missing = column.name, len(column), 1 - len(column) / n_rows
     if not n:
         return Profile(name, "nothing", 0, 0, 1.0)

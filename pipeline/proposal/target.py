@@ -40,7 +40,8 @@ def otherwise_of(others: Iterable[Profile]) -> str:
 
 def is_rather_a_class(one: Profile) -> bool:
     """Whether a column could be what is to be predicted, though its name does not say so."""
-    return one.holds == "categories" and one.n_different < one.n / 5 and not one.named(*NO_CATEGORIES, *IDS)
+    is_able = one.holds == "categories" and one.n_different < one.n / 5 and not one.hardly_varies
+    return is_able and not one.named(*NO_CATEGORIES, *IDS)
 
 
 def target_of(profiles: dict[str, Profile], has_lists: bool) -> tuple[str | None, str, str]:
@@ -100,7 +101,7 @@ def _beside_a_text(profiles: Mapping[str, Profile]) -> str | None:
     if sorted(one.holds for one in able) != ["categories", "texts"]:
         return None
     one = next(one for one in able if one.holds == "categories")
-    two = one.n_different == 2 and one.missing < _MISSING
+    two = one.n_different == 2 and one.missing < _MISSING and not one.hardly_varies
     return one.name if two and not one.named(*OF_TRAITS, *NO_CATEGORIES, *IDS) else None
 
 
@@ -111,7 +112,7 @@ def _beside_numbers(profiles: Mapping[str, Profile]) -> str | None:
         return None
     *others, last = able
     are_numbers = all(_is_a_number(one) for one in others)
-    few = 2 < last.n_different <= MOST_CODES_OF_CLASSES and not last.missing
+    few = 2 < last.n_different <= MOST_CODES_OF_CLASSES and not (last.missing or last.hardly_varies)
     return last.name if are_numbers and few and last.holds == "categories" else None
 
 
@@ -122,7 +123,7 @@ def _numbers(profiles: dict[str, Profile]) -> list[Profile]:
 
 def _has_a_name_of_classes(one: Profile) -> bool:
     """Whether a column has a name of something to predict, and values of which each has rows enough."""
-    if not one.named(*OF_CLASSES) or one.n_different < 2 or one.missing >= _MISSING:
+    if not one.named(*OF_CLASSES) or one.n_different < 2 or one.missing >= _MISSING or one.hardly_varies:
         return False
     few = one.n_different <= _MOST_CLASSES and one.n_different < one.n / 5
     return few or (one.named(*SURELY_CLASSES) and _has_rows_enough(one))
@@ -140,7 +141,8 @@ def _two_valued(profiles: dict[str, Profile]) -> list[Profile]:
     if len(able) < 2 or 2 * len(two) > len(able) + 1:  # more than half of the others
         return []
     ends = dict.fromkeys((able[-1], able[0]))
-    two = [one for one in two if one.missing < _MISSING and not (one.named(*OF_TRAITS) or one.is_place_or_time)]
+    two = [one for one in two if one.missing < _MISSING and not one.hardly_varies]
+    two = [one for one in two if not (one.named(*OF_TRAITS) or one.is_place_or_time)]
     return [one for one in ends if one in two]
 
 
@@ -153,7 +155,7 @@ def unlike(columns: Sequence[str], profiles: Mapping[str, Profile]) -> tuple[str
     """The column at an end of a wide table that is no mark as the others are, but a code or one of two texts."""
     for name in (columns[-1], columns[0]):
         one = profiles.get(name)
-        if one is None or one.missing:
+        if one is None or one.missing or one.hardly_varies:
             continue
         if (one.is_whole and 2 < one.n_different <= MOST_CODES_OF_CLASSES) or one.is_one_of_two_texts:
             return name, f"{name} stands at an end, and has {one.n_different} values unlike the others"

@@ -55,6 +55,15 @@ def test_one_of_many_columns_of_two_values_is_nothing_special(propose: Callable[
     assert propose("marks.csv", machines(**marks).write_csv())["task"]["target"] == "heat"
 
 
+@pytest.mark.parametrize("name", ["status", "broke"])
+def test_what_hardly_varies_is_not_predicted(name: str, propose: Callable[..., dict[str, Any]]) -> None:
+    frame = machines().select(pl.Series(name, ["as ever"] * (N - 9) + ["else"] * 9), pl.all())
+    for columns in (frame, frame.select(*frame.columns[1:], name)):
+        assert propose("machines.csv", columns.write_csv())["task"]["target"] == "heat"
+    frame = frame.with_columns(pl.Series(name, ["as ever"] * (N - 10) + ["else"] * 10))
+    assert propose("machines.csv", frame.select(*frame.columns[1:], name).write_csv())["task"]["target"] == name
+
+
 @pytest.mark.parametrize("name", ["Machine failure", "heart_disease", "blue_win", "subscribed", "y", "readmitted"])
 def test_names_of_what_happens_are_names_of_classes(name: str, propose: Callable[..., dict[str, Any]]) -> None:
     frame = machines().select(pl.Series(name, RNG.choices(["no", "yes"], k=N)), pl.all())
