@@ -1,6 +1,7 @@
 """Tells how the lines of a text are divided: into values of columns, or into items of a list."""
 
 import csv
+import math
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ _SEPARATORS = (",", ";", "\t", "|", "::")
 _DELIMITERS = (" ", ",", ";", "\t", "|")
 _MOST_NUMBERS = 6
 _TIME = re.compile(r"\b\d{1,2}:\d{2}:\d{2}\b")
+_YEAR = re.compile(r"1\d{3}|2[01]\d{2}")
 
 
 def separator_and_quote(lines: Sequence[str], ending: str) -> tuple[str | None, str | None]:
@@ -61,10 +63,12 @@ def names_missing(lines: Sequence[str], separator: str, quote: str | None) -> li
     below = [row for row in rows[1:] if len(row) == len(first)]
     if len({*first}) == len(first) and not any(_is_a_value(value) for value in first) and all(first):
         return None
+    if _are_years(first, below):
+        return None
     if any(_TIME.search(value) for value in first):
         return [f"column_{i + 1}" for i in range(len(first))]
     numbers = [bool(below) and all(_is_number(row[i]) for row in islice(below, 50)) for i in range(len(first))]
-    if not any(is_number and _is_number(value) for is_number, value in zip(numbers, first, strict=True)):
+    if not any(is_number and _is_a_value(value) for is_number, value in zip(numbers, first, strict=True)):
         return None  # a name may be missing or stand there twice, and still be a name
     usual = ("user", "item", "rating", "time")
     are_ratings = len(first) in (2, 3, 4) and all(numbers[:2])
@@ -72,16 +76,29 @@ def names_missing(lines: Sequence[str], separator: str, quote: str | None) -> li
 
 
 def _is_a_value(text: str) -> bool:
-    """Whether a text is a number or a time of day, which no column is named after."""
-    return _is_number(text) or _TIME.search(text) is not None
+    """Whether a text is a number or a time of day, which no column is named after; one of inflation may be `inf`."""
+    return (_is_number(text) and math.isfinite(_number(text))) or _TIME.search(text) is not None
+
+
+def _are_years(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
+    """Whether the numbers of a first line are years in their order, and so names: those below are others."""
+    places = [i for i, value in enumerate(first) if _is_number(value)]
+    years = [first[i] for i in places if _YEAR.fullmatch(first[i])]
+    in_order = len({*years}) == len(years) and sorted(years) in (years, years[::-1])
+    others = any(not _YEAR.fullmatch(row[i].strip()) for row in below for i in places)
+    return len(places) == len(years) > 1 and in_order and others
 
 
 def _is_number(text: str) -> bool:
     try:
-        float(text.strip().replace(",", "."))
+        _number(text)
     except ValueError:
         return False
-    return True
+    return "_" not in text  # such as 2019_20, which Python takes for a number
+
+
+def _number(text: str) -> float:
+    return float(text.strip().replace(",", "."))
 
 
 def delimiter(lines: Sequence[str]) -> tuple[str, float]:
