@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import polars as pl
+
+from pipeline.config.records import MISSING
 from pipeline.config.section import as_tuple
 from pipeline.proposal.look import Guess, Look
 from pipeline.proposal.profile import Profile
@@ -66,6 +69,19 @@ def where(missing: Sequence[Profile]) -> Guess | None:
         return None
     said = " and ".join(f"{one.missing:.0%} of the rows have no {one.name}" for one in lacking)
     return Guess(" and ".join(f"{quoted(one.name)} is not null" for one in lacking), said)
+
+
+def where_any(frame: pl.DataFrame, columns: Sequence[str]) -> Guess | None:
+    """Only the records that have a value in one of these columns, if many have none."""
+    texts = [name for name in columns if frame.schema[name] == pl.String]
+    others = [name for name in columns if name not in texts]
+    lacks = [pl.col(texts).is_null() | pl.col(texts).is_in(MISSING)] if texts else []
+    lacks += [pl.col(others).is_null()] if others else []
+    share = frame.select(pl.all_horizontal(lacks).mean()).item()
+    if share <= _MANY:
+        return None
+    known = " or ".join(f"{quoted(name)} is not null" for name in columns)
+    return Guess(known, f"{share:.0%} of the rows have none of them")
 
 
 def few(found: Shape, is_whole: bool) -> bool:

@@ -15,7 +15,7 @@ from pipeline.proposal.pair import pair_of
 from pipeline.proposal.profile import Profile, profile
 from pipeline.proposal.repeated import repeated
 from pipeline.proposal.rival import rival_of
-from pipeline.proposal.sections import Shape, where
+from pipeline.proposal.sections import Shape, where, where_any
 from pipeline.proposal.sums import summands
 from pipeline.proposal.target import (
     MOST_CODES_OF_CLASSES,
@@ -164,6 +164,8 @@ def _rows(
     if len(of_tokens) == 1 and not wide:
         needed.append(profiles[of_tokens[0]])
     found.where = where(needed)
+    if target is None and len(of_tokens) > 1 and all(guess.value["kind"] == "value" for guess in found.tokens):
+        found.where = where_any(look.frame, of_tokens)
     if target is None:
         found.task = found.task._replace(otherwise=otherwise_of(one for one in usable if one.name not in of_tokens))
         return found

@@ -347,6 +347,15 @@ def test_records_without_the_target_are_left_out_where_they_are_many(propose: Ca
     assert "20% of the rows have no price" in conf["text"]
 
 
+def test_records_without_any_token_are_left_out_where_they_are_many(propose: Callable[..., dict[str, Any]]) -> None:
+    cells = [["never", "sometimes", "often"][i % 3] for i in range(400)]
+    rows = [f"{cell},{cells[-i]},{cells[i // 2]}" if i % 40 else "NA,NA,NA" for i, cell in enumerate(cells)]
+    conf = propose("survey.csv", "\n".join(["smokes,naps at work,drinks", *rows]))
+    assert conf["source"]["where"] == 'smokes is not null or "naps at work" is not null or drinks is not null'
+    assert "2% of the rows have none of them" in conf["text"]
+    assert conf["task"] == {"kind": "missing_tokens"}
+
+
 def test_pairs_without_an_id_are_left_out_where_they_are_many(propose: Callable[..., dict[str, Any]]) -> None:
     rows = [("" if i % 9 == 0 else user, item) for i, (user, item, *_) in enumerate(RATINGS)]
     conf = propose("bought.csv", delimited(rows, ["customer id", "product"]))
