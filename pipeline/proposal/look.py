@@ -11,7 +11,7 @@ import polars as pl
 from pipeline.config.records import Source
 from pipeline.errors import PipelineError
 from pipeline.proposal.dialect import delimiter, names_missing, separator_and_quote
-from pipeline.proposal.encoding import decoded
+from pipeline.proposal.encoding import decoded, of_many
 from pipeline.records.ingest import source_of
 from pipeline.records.source import paths
 from pipeline.records.source.file_kinds import format_of_content, is_database, other_kind
@@ -79,6 +79,9 @@ def look(place: str, query: str | None, conf_folder: Path, downloads: Path) -> L
     file = TextFile(on_this_machine(first, downloads), masked(first), None, None, 1e18)
     if _are_documents(every):
         settings["format"] = Guess("documents", f"each of the {len(every):,} files is a text")
+        encoding, n = of_many(TextFile(Path(one), one, None, None, 1e18).start(_START) for one in every)
+        if encoding is not None:
+            settings["encoding"] = Guess(encoding, f"some letters of {n:,} of them are no UTF-8")
         frame, is_whole = _rows(settings, conf_folder, downloads)
         return Look(settings, frame.drop("file"), is_whole)
     start = file.start(_START)

@@ -32,6 +32,20 @@ def test_texts_with_commas_are_texts(
     assert conf["tokens"] == [{"kind": "words", "columns": "text"}]
 
 
+@pytest.mark.parametrize(("in_utf8", "encoding"), [(0, "windows-1252"), (30, None)])
+def test_the_encoding_of_texts_is_told_where_most_letters_need_it(
+    in_utf8: int, encoding: str | None, tmp_path: Path, propose: Callable[..., dict[str, Any]]
+) -> None:
+    (tmp_path / "corpus").mkdir()
+    for i in range(100):
+        text = f"{' '.join(RNG.sample(WORDS, 6))}\nund so weiter"
+        if i >= 98 or i < in_utf8:
+            text += " für Käse, Äpfel und Öl"
+        content = text.encode() if i < in_utf8 else text.encode("latin-1")
+        (tmp_path / "corpus" / f"{i}.txt").write_bytes(content if encoding or i < 98 else text.encode())
+    assert propose("corpus", None)["source"].get("encoding") == encoding
+
+
 def test_tables_in_several_folders_are_one_table(tmp_path: Path, propose: Callable[..., dict[str, Any]]) -> None:
     for day in range(30):
         rows = [(f"u{RNG.randrange(40)}", f"i{RNG.randrange(60)}") for _ in range(20)]
