@@ -66,8 +66,11 @@ def one_row_each(rows: pl.DataFrame, ids: pl.Series, columns: Sequence[str], whe
     rows = rows.unique(maintain_order=True)
     differing = rows.filter(pl.col("example").is_duplicated())
     if differing.height:
+        example = differing["example"][0]
+        each = differing.filter(pl.col("example") == example).drop("example")
+        differ = [repr(name) for name, column in zip(columns, each, strict=True) if column.n_unique() > 1]
         raise PipelineError(
-            f"{where}, task: the rows of example {differing['example'][0]!r} differ in {columns[0]!r} or in "
-            "a dense feature. Each example needs one value."
+            f"{where}, task: the rows of example {example!r} differ in {' and '.join(differ)}. Each example needs one "
+            "value."
         )
     return ids.to_frame("example").join(rows, on="example", how="left", maintain_order="left").drop("example")
