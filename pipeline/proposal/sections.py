@@ -73,15 +73,19 @@ def where(missing: Sequence[Profile]) -> Guess | None:
 
 def where_any(frame: pl.DataFrame, columns: Sequence[str]) -> Guess | None:
     """Only the records that have a value in one of these columns, if many have none."""
-    texts = [name for name in columns if frame.schema[name] == pl.String]
-    others = [name for name in columns if name not in texts]
-    lacks = [pl.col(texts).is_null() | pl.col(texts).is_in(MISSING)] if texts else []
-    lacks += [pl.col(others).is_null()] if others else []
-    share = frame.select(pl.all_horizontal(lacks).mean()).item()
+    share = (frame.height - with_any(frame, columns).height) / max(frame.height, 1)
     if share <= _MANY:
         return None
     known = " or ".join(f"{quoted(name)} is not null" for name in columns)
     return Guess(known, f"{share:.0%} of the rows have none of them")
+
+
+def with_any(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
+    """The rows that have a value in one of these columns."""
+    texts = [name for name in columns if frame.schema[name] == pl.String]
+    known = [pl.col(name).is_not_null() for name in columns if name not in texts]
+    known += [~pl.col(name).fill_null("").is_in(MISSING) for name in texts]
+    return frame.filter(pl.any_horizontal(known))
 
 
 def few(found: Shape, is_whole: bool) -> bool:

@@ -1,6 +1,7 @@
 """What the columns of a source are for: what an example is, what a token, and what is to be learned."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -15,7 +16,7 @@ from pipeline.proposal.pair import pair_of
 from pipeline.proposal.profile import Profile, profile
 from pipeline.proposal.repeated import repeated
 from pipeline.proposal.rival import rival_of
-from pipeline.proposal.sections import Shape, where, where_any
+from pipeline.proposal.sections import Shape, where, where_any, with_any
 from pipeline.proposal.sums import summands
 from pipeline.proposal.target import (
     MOST_CODES_OF_CLASSES,
@@ -158,7 +159,8 @@ def _rows(
     is_of_lists = in_columns or any(one.holds == "lists" for one in usable)
     own = [one.name for one in profiles.values() if one.holds == "row ids" and not one.missing] if is_of_lists else []
     found.example = Guess(own[0], "each row has its own") if own else None
-    found.count(look.frame.height, look)
+    left = look if target is None else replace(look, frame=with_any(look.frame, [target]))
+    found.count(left.frame.height, left)
     needed = [profiles[target]] if target is not None else []
     of_tokens = [column for guess in found.tokens for column in as_tuple(guess.value["columns"])]
     if len(of_tokens) == 1 and not wide:

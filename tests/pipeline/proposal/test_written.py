@@ -345,6 +345,7 @@ def test_records_without_the_target_are_left_out_where_they_are_many(propose: Ca
     conf = propose("homes.csv", delimited(rows, ["remarks", "rooms", "price"]))
     assert conf["source"]["where"] == "price is not null"
     assert "20% of the rows have no price" in conf["text"]
+    assert f"{len(HOMES) - -(-len(HOMES) // 5):,} examples are few" in conf["text"]
 
 
 def test_records_without_any_token_are_left_out_where_they_are_many(propose: Callable[..., dict[str, Any]]) -> None:
