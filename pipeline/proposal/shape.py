@@ -33,6 +33,7 @@ from pipeline.proposal.target import (
 from pipeline.proposal.tokens import MOST_FEATURES, hardly_repeats, indicators, tokens
 
 _SAYS_SO = "a row has what a column's name says where it is above 0"
+_FLAT = ("categories", "numbers", "ids")
 _NAMELESS = 4
 """Columns of ratings that have no names, as they are published: user, item, rating and time."""
 
@@ -142,7 +143,10 @@ def _rows(
     target, why, otherwise = (predicted, alone, "") if predicted else target_of(profiles, bool(in_lists))
     if target is None and wide:
         target, why = unlike(look.frame.columns, profiles)
+    left = look if target is None else replace(look, frame=with_any(look.frame, [target]))
     usable = [one for one in profiles.values() if one.name != target and one.missing < 0.7]
+    if left.frame.height < look.frame.height:
+        usable = [one for one in usable if one.holds not in _FLAT or left.frame[one.name].drop_nulls().n_unique() > 1]
     usable = [one for one in usable if target is None or not gives_away(one, target)]
     usable = [one for one in usable if not (look.is_whole and hardly_repeats(one, look.frame))]
     same = []
@@ -159,7 +163,6 @@ def _rows(
     is_of_lists = in_columns or any(one.holds == "lists" for one in usable)
     own = [one.name for one in profiles.values() if one.holds == "row ids" and not one.missing] if is_of_lists else []
     found.example = Guess(own[0], "each row has its own") if own else None
-    left = look if target is None else replace(look, frame=with_any(look.frame, [target]))
     found.count(left.frame.height, left)
     needed = [profiles[target]] if target is not None else []
     of_tokens = [column for guess in found.tokens for column in as_tuple(guess.value["columns"])]

@@ -348,6 +348,14 @@ def test_records_without_the_target_are_left_out_where_they_are_many(propose: Ca
     assert f"{len(HOMES) - -(-len(HOMES) // 5):,} examples are few" in conf["text"]
 
 
+def test_what_does_not_vary_where_the_target_is_known_is_no_token(propose: Callable[..., dict[str, Any]]) -> None:
+    rows = [(text, 1987 + i % 2, price if i % 2 else "") for i, (_, text, _, _, _, price) in enumerate(HOMES)]
+    rows = [(("old", "new", "fair")[i % 3], year, price) for i, (_, year, price) in enumerate(rows)]
+    conf = propose("homes.csv", delimited(rows, ["state", "wave", "price"]))
+    assert conf["tokens"] == [{"kind": "value", "columns": ["state"]}]
+    assert "dense" not in conf["task"]
+
+
 def test_records_without_any_token_are_left_out_where_they_are_many(propose: Callable[..., dict[str, Any]]) -> None:
     cells = [["never", "sometimes", "often"][i % 3] for i in range(400)]
     rows = [f"{cell},{cells[-i]},{cells[i // 2]}" if i % 40 else "NA,NA,NA" for i, cell in enumerate(cells)]
