@@ -193,8 +193,8 @@ class TargetTraining(Training):
     hidden: int = Field(128, ge=1)
     """Nodes of each of the head's two layers."""
     dropout: float | None = Field(None, ge=0, lt=1)
-    """Share p of the head's nodes that are left out at each step. Default: the more examples, the fewer, as these are harder
-    to learn by heart: p / (1 - p) = 10 / sqrt(N), at most 0.3."""
+    """Share p of the head's nodes that are left out at each step. Default: the more examples, the fewer, since more are
+    harder to learn by heart: p / (1 - p) = 10 / sqrt(N), at most 0.3."""
 
     def resolved(self, n_examples: int, n_tokens: int) -> Self:
         """A copy with every default that depends on the data filled in.
