@@ -155,7 +155,8 @@ def _of_numbers(name: str, numbers: pl.Series, decimal: Decimal, n_different: in
     holds: Holds = "numbers"
     if is_whole and low >= 0:
         rises = n > 20 and _share(values.diff().drop_nulls() > 0) > 0.9
-        if n_different == n and (rises or name.lower() in OF_ROWS):
+        counts_rows = n > 20 and high - low < 2 * n  # in any order: drawn by chance, some would be the same
+        if n_different == n and (rises or counts_rows or name.lower() in OF_ROWS):
             holds = "row ids"
         elif n_different > _MOST_CATEGORIES:
             holds = "ids"

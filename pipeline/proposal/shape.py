@@ -151,7 +151,8 @@ def _rows(
     usable = [one for one in usable if not (look.is_whole and hardly_repeats(one, look.frame))]
     same = []
     if target is not None:
-        same = [one.name for one in usable if says_the_same(look.frame, one, profiles[target])]
+        answers = look.frame[target]
+        same = [one.name for one in usable if says_the_same(look.frame[one.name], answers, one, profiles[target])]
     usable = [one for one in usable if one.name not in same]
     why += f"; {', '.join(same)} would give it away" if same else ""
     in_columns = [Guess({"kind": "indicators", "columns": wide}, _SAYS_SO)] if wide else []

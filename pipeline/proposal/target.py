@@ -191,14 +191,13 @@ def gives_away(one: Profile, target: str) -> bool:
     return len(stem) > 3 and (stem in one.name.lower() or one.named("revenue", "umsatz", "estimated"))
 
 
-def says_the_same(frame: pl.DataFrame, one: Profile, target: Profile) -> bool:
+def says_the_same(values: pl.Series, answers: pl.Series, one: Profile, target: Profile) -> bool:
     """Whether a column is the target in other words, such as `alive` beside `survived`, or in another unit.
 
     Each value then goes with a single one of the target's; and the other way round, unless the target has classes. Of
     values that occur once, all do: of these, only numbers tell something.
     """
-    # not chosen from the frame, which takes the longer the more columns it has, and is done for each of them
-    rows = pl.DataFrame({"one": frame[one.name], "other": frame[target.name]}).drop_nulls()
+    rows = pl.DataFrame({"one": values, "other": answers}).drop_nulls()
     for name, dtype in rows.schema.items():
         rows = rows.filter(~pl.col(name).is_in(MISSING)) if dtype == pl.String else rows
     pairs = rows.unique()

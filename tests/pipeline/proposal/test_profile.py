@@ -26,6 +26,16 @@ def test_numbers_of_rows_are_no_texts_however_many_parts_they_have(name: str) ->
     assert profile(pl.Series("ticket", [name.format(i) for i in range(3_000)])).holds == "row ids"
 
 
+@pytest.mark.parametrize("order", ["as written", "shuffled"])
+def test_rows_that_are_counted_have_ids_in_whatever_order_they_stand(order: str) -> None:
+    rows, sizes = list(range(1, 301)), [2 * i * i for i in range(1, 301)]
+    if order == "shuffled":
+        random.Random(1).shuffle(rows)
+        random.Random(1).shuffle(sizes)
+        assert profile(pl.Series("size", sizes)).holds == "ids"  # far apart: these may be of people
+    assert profile(pl.Series("home", rows)).holds == "row ids"
+
+
 def test_true_and_false_as_texts_are_categories() -> None:
     assert profile(pl.Series("sold", ["True", "False", "False"] * 1_000)).holds == "categories"
 

@@ -1,7 +1,6 @@
 """Which column is proposed to be predicted."""
 
 import random
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -9,8 +8,6 @@ import polars as pl
 import pytest
 
 from pipeline.errors import PipelineError
-from pipeline.proposal.profile import profile
-from pipeline.proposal.target import says_the_same
 
 RNG = random.Random(3)
 N = 400
@@ -274,17 +271,3 @@ def test_the_only_column_of_categories_is_predicted_from_codes(propose: Callable
     conf = propose("votes.csv", frame.write_csv())
     assert conf["task"] == {"kind": "classification", "target": "vote"}
     assert conf["tokens"] == [{"kind": "value", "columns": [*answers]}]
-
-
-def test_columns_of_a_wide_table_are_compared_as_fast_as_those_of_a_narrow_one() -> None:
-    def seconds(n_columns: int) -> float:
-        frame = pl.DataFrame({f"gene_{i}": [RNG.random() for _ in range(30)] for i in range(n_columns)})
-        one, target = (profile(frame[name]) for name in ("gene_0", "gene_1"))
-        taken = []
-        for _ in range(100):
-            start = time.perf_counter()
-            says_the_same(frame, one, target)
-            taken.append(time.perf_counter() - start)
-        return min(taken)
-
-    assert seconds(10_000) < 3 * seconds(3)
