@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy.typing as npt
 import pytorch_lightning as L  # noqa: N812 - the name that Lightning's own documentation uses
@@ -48,6 +48,8 @@ class TaskModule(L.LightningModule):
     """Whether each process has a part of the network of its own."""
     bytes_sent = 0
     """Bytes that this process has sent since the start, to those that have the other parts of the network."""
+    keeps_first: ClassVar[bool] = False
+    """Whether another of the promising choices than the first has to be better by a standard error."""
 
     @classmethod
     def prepared(
@@ -231,8 +233,7 @@ class OwnExamples(ExamplesModule):
 
 def sets_of(problem: Problem) -> list[Batches]:
     """The training examples, and the validation examples if there are any, with features and targets as they are."""
-    both = [rows for rows in (problem.training, problem.validation) if rows is not None]
-    return [Batches(rows, rows.dense, rows.target) for rows in both]
+    return [Batches(one, one.dense, one.target) for one in (problem.training, problem.validation) if one is not None]
 
 
 def state_of(weights: Mapping[str, Array] | None) -> Mapping[str, Tensor]:

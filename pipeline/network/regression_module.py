@@ -26,6 +26,8 @@ class RegressionModule(TargetModule):
     # where words and numbers act together, the best straight line is a place that training would have to leave again;
     # and it needs one of the D coordinates only
     trains_what_is_solved: ClassVar[bool] = False
+    # even where a straight line looks a little better on few validation examples, prices mostly follow curves
+    keeps_first: ClassVar[bool] = True
 
     @classmethod
     def promising(cls, problem: Problem, settings: Any, among: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -37,7 +37,7 @@ class TargetModule(TaskModule):
     """The least ratio of noise to signal that token dropout goes by."""
     trains_what_is_solved: ClassVar[bool] = True
     """Whether training begins at the linear model that is solved for, and has to be better than that. Otherwise it
-    begins at outputs that are the same for all, and of equals is kept."""
+    begins at outputs that are the same for all, and the linear model has to be better."""
 
     @classmethod
     def prepared(
@@ -132,7 +132,7 @@ class TargetModule(TaskModule):
         linear = {"epochs": 0, **option}
         if cls.trains_what_is_solved:
             return [linear, option]
-        return [option | {"one_length": ways[0]}, linear]  # the first of equals is kept
+        return [option | {"one_length": ways[0]}, linear]
 
     @classmethod
     def _progress(cls, watch: Watch) -> Tell:

@@ -42,9 +42,9 @@ def fit_network(problem: Problem, settings: Schedule, learner: str, network: str
     The fit keeps the last epoch, where learning has come to rest, and the one with the best validation loss only if its
     primary metric is shown to be better; with few validation examples, better by a standard error. With
     `patience` the fit keeps the epoch with the best validation loss. Candidates that the settings or the network have
-    beside those of which validation chooses, such as one that learns the order of lists, come afterwards: one is kept
-    if it is better by a standard error. Candidates that cut lists come last: one is kept if validation prefers it at
-    all, because beforehand nothing speaks against them.
+    beside those of which validation chooses, such as one that learns the order of lists or a linear model beside a
+    trained one, come afterwards: one is kept if it is better by a standard error. Candidates that cut lists come last:
+    one is kept if validation prefers it at all, because beforehand nothing speaks against them.
 
     Args:
         problem: what to learn, and from which examples; where it says what was chosen before, training follows the same
@@ -64,6 +64,7 @@ def fit_network(problem: Problem, settings: Schedule, learner: str, network: str
             among = module.promising(problem, settings, among)
         in_parts, in_order = (more(problem, settings, among) for more in (module.in_parts, module.in_order))
     is_single = sum(one.get("epochs") != 0 for one in among) == 1
+    among, beside = (among[:1], among[1:]) if module.keeps_first else (among, [])
     # with weights it learns what held-out tokens, which all count the same, do not tell: their loss rises anyway
     is_unweighted = problem.training.inputs.weights is None
     losses: dict[int, list[tuple[Mapping[str, float], int]]] = {}
@@ -83,10 +84,11 @@ def fit_network(problem: Problem, settings: Schedule, learner: str, network: str
     fitted = tuned(fit, among, problem)
     if is_unweighted:
         chosen = {name: value for name, value in fitted.chosen.items() if name != "epochs"}
-        for other in (fit(**option) for option in [*settings.others(chosen, forgot), *in_order]):
-            assert problem.validation is not None
-            if _difference(other, fitted, problem.validation, problem.conf.task).is_likely_better:
-                fitted = other
+        beside = [*beside, *settings.others(chosen, forgot), *in_order]
+    for other in (fit(**option) for option in beside):
+        assert problem.validation is not None
+        if _difference(other, fitted, problem.validation, problem.conf.task).is_likely_better:
+            fitted = other
     if in_parts:
         fitted = preferred(chain([fitted], (fit(**option) for option in in_parts)), problem)
     for epoch in losses[id(fitted)]:

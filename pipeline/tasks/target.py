@@ -177,7 +177,7 @@ class TargetTraining(Training):
     """How a network that predicts a column of the records is trained.
 
     Beside what is trained stands a penalised linear model through the D coordinates, which is solved for: the fit is
-    the one that is better on validation.
+    the one that is better on validation. For a number, the linear model has to be better by a standard error.
     """
 
     learning_rate: float = Field(0.003, gt=0)

@@ -19,9 +19,10 @@ from scipy import optimize, sparse, special
 from pipeline.config.files import load
 from pipeline.embedding import Fitted, Problem, Watch
 from pipeline.estimators import estimator
+from pipeline.evaluation.bootstrap import Difference
 from pipeline.evaluation.metrics import measure
 from pipeline.evaluation.selection import SHARE
-from pipeline.network import linear_model, progress
+from pipeline.network import linear_model, progress, training
 from pipeline.network.linear_model import (
     BETWEEN,
     CHOOSING,
@@ -292,6 +293,19 @@ def test_a_sum_of_words_is_found_as_well_as_ridge_regression_finds_it(problem: C
     embedding, linear = (estimator(name, learned.conf).fit(learned) for name in ("embedding", "ridge"))
     assert embedding.chosen["epochs"] == 0
     assert error(embedding, learned, test) < min(error(linear, learned, test) + 0.02, 1.15)
+
+
+@pytest.mark.parametrize(("better_by", "is_kept"), [(0.9, True), (1.1, False)])
+def test_what_is_trained_for_a_number_is_kept_unless_the_straight_line_is_better_by_a_standard_error(
+    problem: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, better_by: float, is_kept: bool
+) -> None:
+    """On few validation examples a straight line may look better by chance, and curves are what is usual."""
+    learned, _ = problem(notes(300, crossed), of=NUMBERS)
+    metric = learned.conf.task.metrics[0]
+    found = Difference(metric, -better_by, low=-better_by - 2, high=-better_by + 2, n=1000)  # a standard error of 1
+    monkeypatch.setattr(training, "_difference", lambda *_: found)
+    fitted = estimator("embedding", learned.conf).fit(learned)
+    assert (fitted.chosen["epochs"] > 0) == is_kept
 
 
 def test_a_place_is_what_a_word_adds_to_a_list(problem: Callable[..., Any]) -> None:
