@@ -26,7 +26,7 @@ class RegressionModule(TargetModule):
     # where words and numbers act together, the best straight line is a place that training would have to leave again;
     # and it needs one of the D coordinates only
     trains_what_is_solved: ClassVar[bool] = False
-    # even where a straight line looks a little better on few validation examples, prices mostly follow curves
+    # even where a straight line looks a little better on few validation examples, numbers mostly follow curves
     keeps_first: ClassVar[bool] = True
 
     @classmethod

@@ -102,12 +102,16 @@ class Profile:
         return not words.isdisjoint(hints) or any(len(hint) > 4 and stands_in(hint, joined) for hint in hints)
 
 
+def is_there(name: str, dtype: pl.DataType) -> pl.Expr:
+    """Whether the value of a column is there, and is no text that stands for a missing one."""
+    is_full = pl.col(name).is_not_null()
+    return is_full & ~pl.col(name).is_in(MISSING) if dtype == pl.String else is_full
+
+
 def profile(column: pl.Series) -> Profile:
     """What a column holds."""
     n_rows = max(len(column), 1)
-    if column.dtype == pl.String:
-        column = column.filter(~column.is_in(MISSING))
-    column = column.drop_nulls()
+    column = column.to_frame().filter(is_there(column.name, column.dtype)).to_series()
     found = _profile(column, n_rows)
     if not 2 <= found.n_different <= _ROWS_UNLIKE:
         return found

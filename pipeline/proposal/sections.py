@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from pipeline.config.records import MISSING
 from pipeline.config.section import as_tuple
 from pipeline.proposal.look import Guess, Look
-from pipeline.proposal.profile import Profile
+from pipeline.proposal.profile import Profile, is_there
 from pipeline.proposal.target import quoted
 from pipeline.proposal.tokens import n_tokens
 
@@ -82,10 +81,7 @@ def where_any(frame: pl.DataFrame, columns: Sequence[str]) -> Guess | None:
 
 def with_any(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
     """The rows that have a value in one of these columns."""
-    texts = [name for name in columns if frame.schema[name] == pl.String]
-    known = [pl.col(name).is_not_null() for name in columns if name not in texts]
-    known += [~pl.col(name).fill_null("").is_in(MISSING) for name in texts]
-    return frame.filter(pl.any_horizontal(known))
+    return frame.filter(pl.any_horizontal(is_there(name, frame.schema[name]) for name in columns))
 
 
 def few(found: Shape, is_whole: bool) -> bool:

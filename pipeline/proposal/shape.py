@@ -146,7 +146,7 @@ def _rows(
     left = look if target is None else replace(look, frame=with_any(look.frame, [target]))
     usable = [one for one in profiles.values() if one.name != target and one.missing < 0.7]
     if left.frame.height < look.frame.height:
-        usable = [one for one in usable if one.holds not in _FLAT or left.frame[one.name].drop_nulls().n_unique() > 1]
+        usable = [one for one in usable if one.holds not in _FLAT or profile(left.frame[one.name]).n_different > 1]
     usable = [one for one in usable if target is None or not gives_away(one, target)]
     usable = [one for one in usable if not (look.is_whole and hardly_repeats(one, look.frame))]
     same = []

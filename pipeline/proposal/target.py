@@ -4,9 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import polars as pl
 
-from pipeline.config.records import MISSING
 from pipeline.proposal.hints import IDS, NO_CATEGORIES, OF_CLASSES, OF_MONEY, OF_NUMBERS, OF_TRAITS, SURELY_CLASSES
-from pipeline.proposal.profile import Profile
+from pipeline.proposal.profile import Profile, is_there
 from pipeline.records.numbers import Decimal, as_number
 
 _FACTOR = 2
@@ -197,9 +196,8 @@ def says_the_same(values: pl.Series, answers: pl.Series, one: Profile, target: P
     Each value then goes with a single one of the target's; and the other way round, unless the target has classes. Of
     values that occur once, all do: of these, only numbers tell something.
     """
-    rows = pl.DataFrame({"one": values, "other": answers}).drop_nulls()
-    for name, dtype in rows.schema.items():
-        rows = rows.filter(~pl.col(name).is_in(MISSING)) if dtype == pl.String else rows
+    rows = pl.DataFrame({"one": values, "other": answers})
+    rows = rows.filter(is_there(name, dtype) for name, dtype in rows.schema.items())
     pairs = rows.unique()
     is_known = rows.height >= _TIMES * pairs.height and pairs.height > 1
     if is_known and rows["one"].n_unique() == pairs.height:

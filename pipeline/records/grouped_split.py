@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.config.dataset import Dataset
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, number_of
 from pipeline.records.pair_table import PairTable
 from pipeline.schemas import PARTS
 
@@ -62,8 +62,8 @@ def parts_of_groups(groups: Array, wanted: Sequence[int], known: Array, conf: Da
     is_first, n_parts = not had.any(), 1 + sum(size > 0 for size in wanted)
     if is_first and len(different) < n_parts:
         raise PipelineError(
-            f"{conf.file}, split.group: {_groups(len(different))} of {conf.split.group!r} are too few for {n_parts} "
-            "parts. Name another column, or leave `group` out."
+            f"{conf.file}, split.group: {number_of(len(different), 'group')} of {conf.split.group!r} are too few for "
+            f"{n_parts} parts. Name another column, or leave `group` out."
         )
     able = int(sizes[sizes < 2 * max(wanted)].sum())
     if is_first and able < sum(wanted):  # all others are too large for any part but training
@@ -104,8 +104,8 @@ def folds_of_groups(groups: Array, conf: Dataset) -> Array:
     different, of_example, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     if len(different) <= k:
         raise PipelineError(
-            f"{conf.file}, split.group: {_groups(len(different))} of {conf.split.group!r} are too few for {k} folds. "
-            "Lower `split.folds`, name another column, or leave `group` out."
+            f"{conf.file}, split.group: {number_of(len(different), 'group')} of {conf.split.group!r} are too few for "
+            f"{k} folds. Lower `split.folds`, name another column, or leave `group` out."
         )
     order = np.random.default_rng(conf.seed).permutation(len(different))
     order = order[np.argsort(-sizes[order], kind="stable")]
@@ -120,12 +120,8 @@ def said_of_groups(groups: Array, parts: Array | None, conf: Dataset) -> str:
     """How many groups there are, of each part if there are parts, as a sentence."""
     said = f"All examples with the same {conf.split.group} stay together"
     if parts is None:
-        return f"{said}: {_groups(len(np.unique(groups)))} in {conf.split.folds} folds."
+        return f"{said}: {number_of(len(np.unique(groups)), 'group')} in {conf.split.folds} folds."
     counts = [len(np.unique(groups[parts == part])) for part in range(len(PARTS))]
     does = ("to train", "to validate", "to test")
     told = [f"{n:,} {what}" for n, what in zip(counts, does, strict=True) if n]
-    return f"{said}: {_groups(sum(counts))}, {', '.join(told)}."
-
-
-def _groups(n: int) -> str:
-    return "1 group" if n == 1 else f"{n:,} groups"
+    return f"{said}: {number_of(sum(counts), 'group')}, {', '.join(told)}."

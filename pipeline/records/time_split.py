@@ -11,7 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from pipeline.config.dataset import Dataset
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, number_of
 from pipeline.records.csr_builder import CsrBuilder
 from pipeline.records.cuts import Cuts, cut, histogram, last_times
 from pipeline.records.growing import Growing
@@ -99,7 +99,7 @@ def divided(table: PairTable, cuts: Cuts, how: str, schema: pl.Schema, conf: Dat
                 f"{conf.split.time!r}, so nothing can be predicted from what came before. Say `hold_out: examples` "
                 "below `split`."
             )
-        said += f" Of the {later.sum():,} examples with something later, {n_begun:,} had begun before."
+        said += f" Of the {number_of(later.sum(), 'example')} with something later, {n_begun:,} had begun before."
     # where the tokens of an example are divided, their order still tells which came last
     time = np.empty(0) if how == "examples" else table.time
     return replace(table, first=first, last=last, time=time, divided=said)
