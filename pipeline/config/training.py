@@ -32,7 +32,8 @@ class Schedule(Section):
     """Stop after this many epochs without a better validation loss, and keep the epoch with the best one. Default: go
     on to the end of the schedule and keep the last epoch, unless the epoch with the best loss scores better on
     validation: beyond doubt, or by a standard error where fewer than 100 examples, or groups of them, validate. A
-    number or a class keeps the linear model that is solved for where validation prefers that."""
+    number keeps a linear model that is solved for if that is better by a standard error. For a class, training begins
+    at such a model, and the fit lies as far on the way from there to the last epoch as validation prefers."""
     devices: int = Field(1, ge=1)
     """Number of processes that train together, each on a part of the examples; a step's batch is divided among them."""
     strategy: Literal["ddp_spawn"] = "ddp_spawn"

@@ -1,5 +1,6 @@
 """What a run keeps of its fit: metrics with intervals, scores, embedding, weights, pictures."""
 
+import json
 import statistics
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -22,12 +23,14 @@ from pipeline.experiment.fits import Fit
 from pipeline.experiment.run import FinishedRun, Run
 from pipeline.experiment.tracking import Tracker
 from pipeline.inference.saved_fit import EMBEDDING_FILE, save_fitted, scores_file
+from pipeline.network.fitted_network import INTERPOLATION
 from pipeline.pictures.figures import draw_losses, draw_map, draw_norms
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 PICTURES_KEY = "pictures_key"
 """Tag of a run: key of the labels in its pictures, and of the code that drew them."""
 _LOSSES = ("train_loss", "validation_loss")
+_KEPT = ("epochs", INTERPOLATION)
 
 
 def keep_fit(done: CrossFitted, method: Estimator, conf: Dataset, run: Run) -> None:
@@ -47,7 +50,8 @@ def keep_fit(done: CrossFitted, method: Estimator, conf: Dataset, run: Run) -> N
             frame.write_parquet(folder / scores_file(part))
         save_fitted(fitted, method.name, conf, run.run_id, folder)
         losses = {loss: run.history[loss] for loss in _LOSSES if loss in run.history}
-        _draw(fitted.embedding, method.name, conf.name, losses, fitted.chosen.get("epochs"), folder)
+        kept = {name: fitted.chosen.get(name) for name in _KEPT}
+        _draw(fitted.embedding, method.name, conf.name, losses, kept, folder)
         run.log_folder(folder)
 
 
@@ -65,11 +69,20 @@ def redraw(method: str, conf: Dataset, vocabulary: Vocabulary, run: FinishedRun,
         return
     losses = {loss: values for loss in _LOSSES if (values := tracker.history(run.run_id, loss))}
     embedding = replace(Embedding.load(tracker.file(run.run_id, EMBEDDING_FILE)), vocabulary=vocabulary)
-    kept = [int(epochs) for epochs in run.params.get("selected.epochs", "").split(", ") if epochs]
+    kept = {name: statistics.median_low(found) for name in _KEPT if (found := selected(run.params, name))}
     with tempfile.TemporaryDirectory() as folder:
         embedding.save(Path(folder) / EMBEDDING_FILE)
-        _draw(embedding, method, conf.name, losses, statistics.median_low(kept) if kept else None, Path(folder))
+        _draw(embedding, method, conf.name, losses, kept, Path(folder))
         tracker.keep(run.run_id, Path(folder), {PICTURES_KEY: pictures_key(vocabulary)})
+
+
+def selected(params: Mapping[str, str], name: str) -> list[float]:
+    """The number that validation selected under this name in each fold; [] if the method has nothing such to select.
+
+    >>> selected({"selected.epochs": "30, 25"}, "epochs"), selected({}, "interpolation")
+    ([30, 25], [])
+    """
+    return [json.loads(value) for value in params.get(f"selected.{name}", "").split(", ") if value]
 
 
 def pictures_key(vocabulary: Vocabulary) -> str:
@@ -83,7 +96,7 @@ def _draw(
     method: str,
     dataset: str,
     losses: Mapping[str, list[float]],
-    kept: int | None,
+    kept: Mapping[str, float | None],
     folder: Path,
 ) -> None:
     """Draw the map and the lengths of an embedding that has a latent space, and the losses of a training."""
@@ -92,7 +105,7 @@ def _draw(
         draw_map(embedding, title, folder / "map.png")
         draw_norms(embedding, title, folder / "norms.png")
     if losses:
-        draw_losses(losses, title, folder / "losses.png", kept)
+        draw_losses(losses, title, folder / "losses.png", kept.get("epochs"), kept.get(INTERPOLATION) or 1.0)
 
 
 def vocabulary_size(tracker: Tracker, fit: Fit) -> int:

@@ -21,6 +21,7 @@ class ClassificationModule(TargetModule):
     settings: ClassificationTraining
     # where a class is nearly certain, only dropout keeps its logits from growing
     least_noise: ClassVar[float] = UNKNOWN_NOISE
+    interpolates: ClassVar[bool] = True
 
     @classmethod
     def as_learned(cls, learned: Array, dtype: str) -> Array:

@@ -1,7 +1,7 @@
 """A trained network as a `Fitted`, which scores without Lightning. How it was trained does not belong here."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import import_module
 from typing import Any
@@ -16,6 +16,8 @@ from pipeline.embedding import Embedding, Factors
 from pipeline.network.batches import Lists
 
 Array = npt.NDArray[Any]
+INTERPOLATION = "interpolation"
+"""The choice of a place between the start of a training and its end; see `between`."""
 Scorer = Callable[[Lists, Array], Array]
 """Gets lists and their dense features (N, F), and returns what the task predicts."""
 
@@ -73,3 +75,24 @@ class FittedNetwork:
                 return np.asarray(of_lists(Lists.of(inputs)).float().numpy())
 
         return Factors(np.ascontiguousarray(items.float().numpy()), queries, self.device)
+
+
+def between(start: FittedNetwork, end: FittedNetwork, share: float) -> FittedNetwork:
+    """The network whose weights lie at a share of the way from those at the start of a training to those at its end.
+
+    From weights that were fitted already, training changes the outputs nearly evenly along this way, so a fit between
+    the two is as good a model, and often a better one: it has learned the strong part of what there was to learn, and
+    less of the chance (Wortsman et al., 2022, "Robust fine-tuning of zero-shot models", arXiv:2109.01903).
+
+    Args:
+        start: before training.
+        end: after training; what was measured on the examples, and not learned, is the same in both.
+        share: 0 for the start, 1 for the end.
+    """
+    nearer = end if share else start
+    weights = dict(nearer.weights)
+    if 0 < share < 1:
+        learned = {name: value for name, value in end.weights.items() if value.dtype.kind == "f"}
+        weights |= {name: value + (1 - share) * (start.weights[name] - value) for name, value in learned.items()}
+    chosen = {**nearer.chosen, INTERPOLATION: share}
+    return replace(end, embedding=Embedding(end.embedding.vocabulary, places(weights)), weights=weights, chosen=chosen)

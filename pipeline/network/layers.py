@@ -48,6 +48,11 @@ def tensors(weights: Mapping[str, npt.NDArray[Any]]) -> dict[str, Tensor]:
     return {name: torch.from_numpy(np.array(array)) for name, array in weights.items() if not is_scale(name)}
 
 
+def state_of(weights: Mapping[str, npt.NDArray[Any]] | None) -> Mapping[str, Tensor]:
+    """The state of the network of an earlier fit, from which training goes on; {} where it begins anew."""
+    return tensors(weights or {})
+
+
 def is_scale(name: str) -> bool:
     """Whether a saved array is a scale of the dense features or of the target: it is named `dense_*` or `target_*`."""
     return name.startswith(("dense_", "target_"))

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from pipeline.embedding import Problem
 from pipeline.errors import PipelineError
 from pipeline.network.batches import Batches, Lists, Loader, moved
-from pipeline.network.layers import tensors
 from pipeline.network.sampled_softmax import Negatives
 
 Array = npt.NDArray[Any]
@@ -50,6 +49,8 @@ class TaskModule(L.LightningModule):
     """Bytes that this process has sent since the start, to those that have the other parts of the network."""
     keeps_first: ClassVar[bool] = False
     """Whether another of the promising choices than the first has to be better by a standard error."""
+    interpolates: ClassVar[bool] = False
+    """Whether validation chooses how far the fit goes from the start of training to the last epoch."""
 
     @classmethod
     def prepared(
@@ -234,11 +235,6 @@ class OwnExamples(ExamplesModule):
 def sets_of(problem: Problem) -> list[Batches]:
     """The training examples, and the validation examples if there are any, with features and targets as they are."""
     return [Batches(one, one.dense, one.target) for one in (problem.training, problem.validation) if one is not None]
-
-
-def state_of(weights: Mapping[str, Array] | None) -> Mapping[str, Tensor]:
-    """The state of the network of an earlier fit, from which training goes on; {} where it begins anew."""
-    return tensors(weights or {})
 
 
 def module_of(learner: str) -> type[TaskModule]:

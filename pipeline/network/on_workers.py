@@ -23,7 +23,8 @@ from pipeline.errors import PipelineError
 from pipeline.network import callbacks
 from pipeline.network.batches import Batches
 from pipeline.network.divided_table import joined_rows
-from pipeline.network.modules import Recipe, TaskModule, module_of, state_of
+from pipeline.network.layers import state_of
+from pipeline.network.modules import Recipe, TaskModule, module_of
 from pipeline.network.processes import called_from_other_processes
 from pipeline.network.trainer import BEST, Trained, TrainedState, network_in
 from pipeline.network.worker import LAST, Order, Usage, file_of, work

@@ -13,9 +13,10 @@ from pipeline.embedding import Problem, Watch
 from pipeline.evaluation.selection import first_of_the_best
 from pipeline.examples.features import DenseScale
 from pipeline.network.batches import Batches
+from pipeline.network.layers import state_of
 from pipeline.network.linear_model import Penalties, Tell, Tried, most_apart
 from pipeline.network.linear_part import LinearPart
-from pipeline.network.modules import Prepared, TaskModule, state_of
+from pipeline.network.modules import Prepared, TaskModule
 from pipeline.network.progress import Pace
 from pipeline.network.target_network import TargetNetwork, network_of
 from pipeline.network.target_start import noise_to_signal, target_network
@@ -36,8 +37,8 @@ class TargetModule(TaskModule):
     least_noise: ClassVar[float] = 0.0
     """The least ratio of noise to signal that token dropout goes by."""
     trains_what_is_solved: ClassVar[bool] = True
-    """Whether training begins at the linear model that is solved for, and has to be better than that. Otherwise it
-    begins at outputs that are the same for all, and the linear model has to be better."""
+    """Whether training begins at the linear model that is solved for. Otherwise it begins at outputs that are the same
+    for all, and the linear model is another candidate."""
 
     @classmethod
     def prepared(
@@ -129,10 +130,9 @@ class TargetModule(TaskModule):
         kept = first_of_the_best([one.score for one in best], [one.error for one in best])
         penalty, dense_penalty = best[kept].penalties
         option |= {"one_length": ways[kept], "penalty": penalty, "dense_penalty": dense_penalty}
-        linear = {"epochs": 0, **option}
         if cls.trains_what_is_solved:
-            return [linear, option]
-        return [option | {"one_length": ways[0]}, linear]
+            return [option]
+        return [option | {"one_length": ways[0]}, {"epochs": 0, **option}]
 
     @classmethod
     def _progress(cls, watch: Watch) -> Tell:

@@ -73,7 +73,9 @@ def draw_norms(embedding: Embedding, title: str, path: Path) -> None:
     _save(axes, path)
 
 
-def draw_losses(losses: Mapping[str, Sequence[float]], title: str, path: Path, kept: int | None = None) -> None:
+def draw_losses(
+    losses: Mapping[str, Sequence[float]], title: str, path: Path, kept: float | None = None, share: float = 1.0
+) -> None:
     """Draw the training and the validation loss by epoch, and mark the lowest validation loss and the kept epoch.
 
     Args:
@@ -81,6 +83,7 @@ def draw_losses(losses: Mapping[str, Sequence[float]], title: str, path: Path, k
         title: of the picture.
         path: of the PNG file.
         kept: the epoch, counted from 1, whose network is the fit, or 0, its start; with folds the typical one.
+        share: of the way from the start to that epoch, at which the fit lies.
     """
     axes = _axes(title)
     for (name, values), color in zip(losses.items(), (_BLUE, _ORANGE), strict=False):
@@ -89,9 +92,8 @@ def draw_losses(losses: Mapping[str, Sequence[float]], title: str, path: Path, k
         best = int(np.argmin(losses["validation_loss"]))
         axes.plot(best + 1, losses["validation_loss"][best], "o", color=_ORANGE, label=f"lowest: epoch {best + 1}")
     if kept is not None:
-        axes.axvline(
-            kept, color=_INK, linewidth=0.9, linestyle="--", label=f"kept: epoch {kept}" if kept else "kept: the start"
-        )
+        where = f"epoch {kept}" if share == 1 else f"{100 * share:g}% of the way to epoch {kept}"
+        axes.axvline(kept, color=_INK, linewidth=0.9, linestyle="--", label=f"kept: {where if kept else 'the start'}")
     axes.locator_params(axis="x", integer=True)  # there is no epoch 1.5
     axes.set_xlabel("epoch")
     axes.set_ylabel("loss")

@@ -172,6 +172,7 @@ class Classification(TargetTask):
 class ClassificationTraining(TargetTraining):
     """How the network that predicts a class is trained."""
 
+    most_epochs: ClassVar[int] = 30  # it begins at what is solved for: after more it believes more of what is chance
     kind: Literal["classification"] = Field("classification", repr=False)
 
 

@@ -176,9 +176,10 @@ def _numbers(dense: tuple[str, ...]) -> list[Number]:
 class TargetTraining(Training):
     """How a network that predicts a column of the records is trained.
 
-    Beside what is trained stands a penalised linear model through the D coordinates, which is solved for: the fit is
-    the one that is better on validation. For a number, the linear model has to be better by a standard error.
+    Beside it stands a linear model that is solved for: `patience` says when the fit is that model.
     """
+
+    most_epochs: ClassVar[int] = 60
 
     learning_rate: float = Field(0.003, gt=0)
     """Learning rate of AdamW at the start; it falls to 0 along a cosine."""
@@ -200,12 +201,12 @@ class TargetTraining(Training):
         """A copy with every default that depends on the data filled in.
 
         The batch size is a power of 2, between 32 and 1024, that makes about 75 steps an epoch. There are as many
-        epochs as make 2,250 steps, between 30 and 60.
+        epochs as make 2,250 steps, between 30 and `most_epochs`.
         """
         odds = 10 / math.sqrt(max(n_examples, 1))
         dropout = min(odds / (1 + odds), 0.3) if self.dropout is None else self.dropout
         size = self.batch_size or min(max(2 ** round(math.log2(max(n_examples / 75, 1))), 32), 1024)
-        epochs = self.max_epochs or min(max(30, math.ceil(2250 / math.ceil(n_examples / size))), 60)
+        epochs = self.max_epochs or min(max(30, math.ceil(2250 / math.ceil(n_examples / size))), self.most_epochs)
         return self.model_copy(update={"batch_size": size, "max_epochs": epochs, "dropout": dropout})
 
     def choices(self) -> list[dict[str, Any]]:

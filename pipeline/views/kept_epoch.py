@@ -4,8 +4,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pipeline.views.answer import listed
 
-def kept_in_words(kept: Sequence[int], validation: Sequence[float], patience: int | None, metric: str) -> str:
+
+def kept_in_words(
+    kept: Sequence[float],
+    validation: Sequence[float],
+    patience: int | None,
+    metric: str,
+    shares: Sequence[float] = (),
+) -> str:
     """One sentence or two about the kept epochs.
 
     >>> kept_in_words([3], [0.5, 0.4, 0.3], None, "rmse")
@@ -16,7 +24,11 @@ def kept_in_words(kept: Sequence[int], validation: Sequence[float], patience: in
         validation: the validation loss by epoch, with folds their means; empty if there is no validation.
         patience: of the training settings.
         metric: by which validation chooses.
+        shares: how far each fold's fit went from where training begins to that epoch, if validation chose among places
+            on the way.
     """
+    if shares:
+        return _on_the_way(shares, len(validation) and (max(kept) or len(validation)), metric)
     if not len(validation):
         return "There is no validation loss to choose an epoch by, so the fit keeps the last one."
     lowest, last = int(np.argmin(validation)) + 1, len(validation)
@@ -44,3 +56,15 @@ def kept_in_words(kept: Sequence[int], validation: Sequence[float], patience: in
     where = f"In {len(kept) - n_last} of {len(kept)} folds the" if n_last else "The"
     which = f"epoch {kept[0]}" if len(set(kept)) == 1 else "an earlier epoch"
     return f"{said}{where} fit keeps {which}, because its {metric} on validation is better than that of the last."
+
+
+def _on_the_way(shares: Sequence[float], end: float, metric: str) -> str:
+    """Two sentences about fits that lie somewhere between the start of training and an epoch; 0: no validation."""
+    begins = "Training begins at a linear model that is solved for, or in a refresh at the last fit."
+    where = listed([f"{100 * share:g}%" for share in sorted(set(shares))])
+    if not end:
+        return f"{begins} Without validation, the fit lies {where} of the way from there to the last epoch."
+    who = "The fit lies" if len(shares) == 1 else "The fits of the folds lie"
+    if not any(shares):
+        who, where = who.replace("lie", "stay"), "at 0%"
+    return f"{begins} {who} {where} of the way from there to epoch {end}, where the {metric} on validation is best."

@@ -23,6 +23,7 @@ from pipeline.config.dataset import Dataset
 from pipeline.embedding import Embedding
 from pipeline.estimators import EMBEDDING, PCA, estimator, run_name
 from pipeline.examples.sparse_examples import SparseExamples
+from pipeline.experiment.artifacts import selected
 from pipeline.experiment.code_version import code_version
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import STABILITY, Fit
@@ -31,6 +32,7 @@ from pipeline.experiment.parallel import in_parallel, processes_for
 from pipeline.experiment.replicas import REPLICAS_KEY
 from pipeline.experiment.tracking import Tracker
 from pipeline.inference.saved_fit import EMBEDDING_FILE, load_fitted
+from pipeline.network.fitted_network import INTERPOLATION
 from pipeline.pictures.colours import Colour, Groups, Numbers, colours, frequent
 from pipeline.pictures.figures import draw_map
 from pipeline.pictures.projection import SHOWN, neighbourhoods, plane, space
@@ -153,8 +155,8 @@ def write_report(
 def _kept(conf: Dataset, comparison: Comparison, tracker: Tracker) -> str:
     """Why the fit that the report shows keeps the epochs that it keeps."""
     run_id, metric = comparison.best.run_id, next(iter(comparison.metrics), conf.task.metrics[0].name)
-    kept = [int(epoch) for epoch in tracker.param(run_id, "selected.epochs").split(", ")]
-    return kept_in_words(kept, tracker.history(run_id, "validation_loss"), conf.training.patience, metric)
+    kept, shares = (selected(tracker.params(run_id), name) for name in ("epochs", INTERPOLATION))
+    return kept_in_words(kept, tracker.history(run_id, "validation_loss"), conf.training.patience, metric, shares)
 
 
 def _key(

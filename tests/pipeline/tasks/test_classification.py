@@ -91,9 +91,8 @@ def test_two_classes_have_an_area_under_the_curve_and_one_number_a_token(
     effects = token_effects(fit, examples.everything(), notes.task, seed=1, n_tokens=len(vocabulary))
     name, added = notes.task.effects_in_words(effects, examples.training().classes)
     assert name == "log odds of town"
-    signs = dict(zip(vocabulary.labels, np.sign(np.asarray(added)), strict=True))
-    assert all(signs[word] == 1 for word in NOTED["town"])
-    assert all(signs[word] == -1 for word in NOTED["sea"])
+    found = dict(zip(vocabulary.labels, np.asarray(added), strict=True))
+    assert min(found[word] for word in NOTED["town"]) > max(found[word] for word in NOTED["sea"])
 
 
 def test_a_class_that_training_does_not_have_costs_no_endless_loss(write_conf: Callable[..., Path]) -> None:
