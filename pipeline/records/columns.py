@@ -9,6 +9,7 @@ from pipeline.config.task import Column, Number
 from pipeline.errors import PipelineError, nearest
 from pipeline.records.numbers import TRUTHS
 from pipeline.records.source.delimited import SEPARATORS
+from pipeline.records.source.names import is_pattern
 from pipeline.records.times import require_times, time_column
 from pipeline.records.token_texts import texts_of
 
@@ -80,7 +81,7 @@ def renamed(conf: Dataset, columns: pl.Schema, where: str, may_lack: bool = Fals
         may_lack: whether a column that conf renames may be missing, as long as nothing is read from it.
 
     Raises:
-        PipelineError: conf renames a column that is not there, or gives two columns one name.
+        PipelineError: conf renames a column that is not there, gives two columns one name, or gives one a pattern.
     """
     names_of = conf.source.rename
     named = {column.name for column in named_columns(conf)}
@@ -93,6 +94,9 @@ def renamed(conf: Dataset, columns: pl.Schema, where: str, may_lack: bool = Fals
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise PipelineError(f"{conf.file}, source.rename: {where} would have two columns {twice!r}.")
+    odd = next(filter(is_pattern, names), None)
+    if odd is not None:
+        raise PipelineError(f"{conf.file}, source.rename: {odd!r} is a pattern for many columns. Choose another name.")
     return pl.Schema(zip(names, columns.dtypes(), strict=True))
 
 

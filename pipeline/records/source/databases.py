@@ -12,6 +12,7 @@ import polars as pl
 from pipeline.config.records import Source
 from pipeline.errors import PipelineError
 from pipeline.records.source.batch import Batch, content_hash, of_table
+from pipeline.records.source.names import plain_names
 from pipeline.records.source.nested import flat
 from pipeline.records.source.paths import variables_put_in
 from pipeline.secrets import masked
@@ -161,7 +162,8 @@ def _from_sqlite(path: str, query: str) -> Iterator[pl.DataFrame]:
     # a reading that was given up may be cleared away, and so closed, by any thread
     with closing(sqlite3.connect(address, uri=True, check_same_thread=False)) as connection:
         names = [column[0] for column in connection.execute(f"select * from {query} limit 0").description]
-        schema = {name: _sqlite_dtype(connection, query, name) for name in names}
+        dtypes = (_sqlite_dtype(connection, query, name) for name in names)
+        schema = dict(zip(plain_names(names), dtypes, strict=True))
         answer = connection.execute(f"select * from {query}")
         yield pl.DataFrame(schema=schema)
         while rows := answer.fetchmany(_ROWS):

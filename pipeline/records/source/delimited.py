@@ -3,7 +3,6 @@
 import csv
 import io
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -16,6 +15,7 @@ from pipeline.errors import PipelineError
 from pipeline.records.side_by_side import side_by_side
 from pipeline.records.source.batch import Batch, Unreadable
 from pipeline.records.source.file_kinds import other_kind
+from pipeline.records.source.names import names_in_line, plain_names
 from pipeline.records.source.odd_lines import Dialect, Sifted, sift
 from pipeline.records.source.streams import Block, TextFile
 
@@ -76,7 +76,7 @@ class DelimitedFile:
         one = separator or _best_separator(header, quote, needed)
         self.separator = self.separator or one
         found = _values(header, one, quote)
-        self.columns = tuple(columns) if columns else _names(found)
+        self.columns = plain_names(columns) if columns else names_in_line(found)
         if len(self.columns) > MOST_COLUMNS:
             raise PipelineError(f"{file.name}: its first line has {len(self.columns):,} names. Is the separator right?")
         self._has_names = not columns
@@ -220,25 +220,7 @@ def _best_separator(header: str, quote: str | None, needed: Sequence[str]) -> st
     """The usual separator with which the first line has the most of the needed columns, then the most columns."""
 
     def worth(separator: str) -> tuple[int, int]:
-        names = _names(_values(header, separator, quote))
+        names = names_in_line(_values(header, separator, quote))
         return len(set(names) & set(needed)), len(names)
 
     return max(SEPARATORS, key=worth)
-
-
-def _names(values: Sequence[str]) -> tuple[str, ...]:
-    r"""The names of the columns: in one line, without blanks around them, and none twice.
-
-    >>> _names([" user", "item\nnumber", "", "user"])
-    ('user', 'item number', 'column_3', 'user_2')
-    """
-    times: Counter[str] = Counter()
-    names: dict[str, None] = {}
-    for place, value in enumerate(values, 1):
-        plain = re.sub(r"\s*[\r\n]\s*", " ", value.replace("\0", "").strip()) or f"column_{place}"
-        name = plain
-        while name in names:
-            times[plain] += 1
-            name = f"{plain}_{times[plain] + 1}"
-        names[name] = None
-    return tuple(names)

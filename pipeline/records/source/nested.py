@@ -4,6 +4,8 @@ from typing import TypeVar
 
 import polars as pl
 
+from pipeline.records.source.names import plain_names
+
 Rows = TypeVar("Rows", pl.DataFrame, pl.LazyFrame)
 
 
@@ -17,15 +19,17 @@ def flat(rows: Rows) -> Rows:
     Args:
         rows: a column whose fields would have the name of another column stays as it is.
     """
-    schema = rows.collect_schema()
     while True:
+        names = rows.collect_schema().names()
+        if (plain := list(plain_names(names))) != names:
+            rows = rows.rename(dict(zip(names, plain, strict=True)))
+        schema = rows.collect_schema()
         fields = {name: names for name, dtype in schema.items() if (names := _fields(name, dtype, schema))}
         if not fields:
             return rows
         rows = rows.select(
             expression for name, dtype in schema.items() for expression in _columns(name, dtype, fields.get(name, []))
         )
-        schema = rows.collect_schema()
 
 
 def _fields(column: str, dtype: pl.DataType, schema: pl.Schema) -> list[str]:

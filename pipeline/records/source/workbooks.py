@@ -5,6 +5,7 @@ from fnmatch import fnmatch
 import polars as pl
 
 from pipeline.errors import PipelineError, first_line
+from pipeline.records.source.names import plain_names
 
 
 def sheets(path: str, name: str, wanted: str | None) -> tuple[pl.LazyFrame, list[str]]:
@@ -39,4 +40,5 @@ def sheets(path: str, name: str, wanted: str | None) -> tuple[pl.LazyFrame, list
 
 def _table(path: str, sheet: str) -> pl.DataFrame:
     """A sheet: each column is of the type into which all its values fit, and a text if they are of several kinds."""
-    return pl.read_excel(path, sheet_name=sheet, infer_schema_length=None, raise_if_empty=False)
+    table = pl.read_excel(path, sheet_name=sheet, infer_schema_length=None, raise_if_empty=False)
+    return table.rename(dict(zip(table.columns, plain_names(table.columns), strict=True)))

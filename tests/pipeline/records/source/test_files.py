@@ -1,6 +1,8 @@
 import gzip
+import sqlite3
 import zipfile
 from collections.abc import Callable
+from contextlib import closing
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -60,6 +62,32 @@ def test_other_formats_and_compressions_say_the_same(read: Callable[..., pl.Data
     for path in ("r.parquet", "r.jsonl", "r.json", "r.feather", "r.arrow", "r.tsv", "r.csv.gz"):
         assert read(path=path).equals(RECORDS), path
     assert read(path="r.data", format="csv", separator=";").equals(RECORDS)
+
+
+def test_a_column_whose_name_polars_takes_for_a_pattern_gets_another(
+    read: Callable[..., pl.DataFrame], folder: Path
+) -> None:
+    odd = RECORDS.rename({"user": "^user$", "movie": "^.*$", "title": "*"})
+    odd.write_csv(folder / "r.csv")
+    odd.write_parquet(folder / "r.parquet")
+    odd.write_ndjson(folder / "r.jsonl")
+    odd.write_excel(folder / "r.xlsx")
+    with closing(sqlite3.connect(folder / "r.db")) as database:
+        database.execute('create table r ("^user$" text, "^.*$" text, "*" text)')
+        database.executemany("insert into r values (?, ?, ?)", odd.rows())
+        database.commit()
+    names = {".*": "movie", "column_3": "title"}
+    for path in ("r.csv", "r.parquet", "r.jsonl", "r.xlsx"):
+        assert read(path=path, rename=names).cast(pl.String).rows()[1] == RECORDS.rows()[1], path
+    assert read(database="r.db", query="select * from r", rename=names).equals(RECORDS)
+    (folder / "bare.csv").write_text("1,007,a\n")
+    assert read(path="bare.csv", columns=["^user$", "movie", "*"], rename={"column_3": "title"}).rows() == [
+        ("1", "007", "a")
+    ]
+    with pytest.raises(PipelineError, match=r"tokens\[0\]\.columns\[0\]: there is no column 'movie'"):
+        read(path="r.csv")
+    with pytest.raises(PipelineError, match=r"source\.rename: '\^movie\$' is a pattern for many columns\."):
+        read(path="r.csv", rename={".*": "^movie$"})
 
 
 def test_a_zip_archive_tells_the_format_by_the_names_in_it(read: Callable[..., pl.DataFrame], folder: Path) -> None:
