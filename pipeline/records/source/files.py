@@ -15,6 +15,7 @@ from pipeline.records.source.documents import Documents
 from pipeline.records.source.json_documents import JsonFile
 from pipeline.records.source.matrices import SparseMatrix
 from pipeline.records.source.object_stores import on_this_machine
+from pipeline.records.source.partitions import partitions
 from pipeline.records.source.paths import ending, format_of, resolved
 from pipeline.records.source.streams import TextFile
 from pipeline.records.source.urls import WEB
@@ -81,11 +82,14 @@ class Files:
         self._before = {path: _state(path) for path in self._paths}
         self._rows_before = 0
         self._format = format_of(source, self._paths[0])
+        is_one_table = self._format in (*tables.LAKES, "documents")
+        self._beside = {} if is_one_table else partitions(self._paths, conf_folder)
+        """The columns that folders say beside those of the files, and each file's values."""
         self._of_lines = (
             json_lines.schema_of([self._text_file(path) for path in self._paths]) if self._is_json else None
         )
         self._first: _File | None = self._opened(self._paths[0])
-        self.schema = self._first.schema
+        self.schema = self._with_folders(self._paths[0], self._first.schema)
         self.found = dict(self._first.found)
 
     def batches(self) -> Iterator[Batch]:
@@ -98,8 +102,8 @@ class Files:
         for path in self._paths[:1] if self._format == "documents" else self._paths:
             first, self._first = self._first, None
             file = first if first is not None and self.where is None else self._opened(path)
-            self._require_same(path, file.schema)
-            yield from (self._in_order(batch) for batch in file.batches())
+            self._require_same(path, self._with_folders(path, file.schema))
+            yield from (self._in_order(path, batch) for batch in file.batches())
             self._note(file.name if isinstance(file, Documents) else path, file.checksum)
             self.found = {**file.found, **self.found}
             if isinstance(file, SparseMatrix):
@@ -128,7 +132,9 @@ class Files:
         if self._format in tables.FILES:
             is_fetched = path.startswith(WEB) or self._format != "parquet"
             local = str(on_this_machine(path, self._downloads)) if is_fetched else path
-            return tables.TableFile(local, masked(path), self._format, self.where, self._source.member)
+            of_file = self.where is None or {*self._beside[path]}.isdisjoint(self.where.meta.root_names())
+            where = self.where if of_file else None
+            return tables.TableFile(local, masked(path), self._format, where, self._source.member)
         if self._format in tables.LAKES:
             return tables.LakeTable(path, masked(path), self._format, self.where)
         if self._format == "documents":
@@ -150,10 +156,18 @@ class Files:
         local = on_this_machine(path, self._downloads)
         return kind(local, masked(path), source.encoding, source.member, source.max_gigabytes * 1e9, source.comment)
 
-    def _in_order(self, batch: Batch) -> Batch:
-        """The batch with the columns in the first file's order."""
-        names = self.schema.names()
-        return batch if batch.frame.columns == names else batch._replace(frame=batch.frame.select(names))
+    def _with_folders(self, path: str, schema: pl.Schema) -> pl.Schema:
+        """The columns of a file, and those that only its folders say: texts."""
+        return pl.Schema({**schema, **{name: pl.String() for name in self._beside.get(path, {}) if name not in schema}})
+
+    def _in_order(self, path: str, batch: Batch) -> Batch:
+        """The batch with what the file's folders say, and the columns in the first file's order."""
+        frame, names = batch.frame, self.schema.names()
+        if frame.columns == names:
+            return batch
+        said = {name: value for name, value in self._beside.get(path, {}).items() if name not in frame.columns}
+        frame = frame.with_columns(pl.lit(value, pl.String).alias(name) for name, value in said.items())
+        return batch._replace(frame=frame.select(names))
 
     def _require_same(self, path: str, schema: pl.Schema) -> None:
         """Refuse a file that has not the columns of the first; what it has beside them is left out."""

@@ -564,3 +564,15 @@ def test_ids_beside_a_single_other_column_are_examples_also_if_their_pairs_repea
     ]
     conf = propose("gelesen.csv", "\ufeff" + delimited(rows, ["Leser", "Titel"], ";"))
     assert (conf["example"], conf["tokens"]) == ("Leser", [{"kind": "value", "columns": "Titel"}])
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_what_folders_say_is_a_column_too(propose: Callable[..., dict[str, Any]], tmp_path: Path, ending: str) -> None:
+    table = pl.DataFrame(RATINGS, schema=["user", "item", "rating", "time"], orient="row").select("user", "item")
+    for user in range(1, 61):
+        path = tmp_path / f"plays/user={user}/part.{ending}"
+        path.parent.mkdir(parents=True)
+        items = table.filter(pl.col("user") == user).select("item")
+        items.write_parquet(path) if ending == "parquet" else items.write_csv(path)
+    conf = propose("plays", None)
+    assert (conf["example"], conf["tokens"][0]["columns"]) == ("user", "item")
