@@ -76,7 +76,6 @@ def look(place: str, query: str | None, conf_folder: Path, downloads: Path) -> L
     first = every[0]
     if paths.of_ending(first) not in (None, "csv"):
         return Look(settings, *_rows(settings, conf_folder, downloads))
-    file = TextFile(on_this_machine(first, downloads), masked(first), None, None, 1e18)
     if _are_documents(every):
         settings["format"] = Guess("documents", f"each of the {len(every):,} files is a text")
         encoding, n = of_many(TextFile(Path(one), one, None, None, 1e18).start(_START) for one in every)
@@ -84,7 +83,11 @@ def look(place: str, query: str | None, conf_folder: Path, downloads: Path) -> L
             settings["encoding"] = Guess(encoding, f"some letters of {n:,} of them are no UTF-8")
         frame, is_whole = _rows(settings, conf_folder, downloads)
         return Look(settings, frame.drop("file"), is_whole)
-    start = file.start(_START)
+    for first in every:
+        file = TextFile(on_this_machine(first, downloads), masked(first), None, None, 1e18)
+        start = file.start(_START)
+        if start.strip():  # a file among many may be empty
+            break
     if is_database(start):
         raise _asks_for_a_query(place)
     try:

@@ -18,9 +18,9 @@ from pipeline.config.dataset import Dataset
 from pipeline.config.records import Source
 from pipeline.records.columns import needed_columns
 from pipeline.records.periods import UNDATED, keys_of, period_of, ranges, require_dates, source_column
-from pipeline.records.source.batch import Batch
+from pipeline.records.source.batch import Batch, EmptyFileError
 from pipeline.records.source.databases import Query, in_brackets, quoted
-from pipeline.records.source.files import Files
+from pipeline.records.source.files import Files, told_as_passed_over
 from pipeline.records.source.object_stores import is_in_store, on_this_machine
 from pipeline.records.source.paths import format_of, name, resolved
 from pipeline.records.source.tables import LAKES, LakeTable
@@ -100,6 +100,9 @@ def survey(conf: Dataset, conf_folder: Path, downloads: Path, made_by: str, befo
     known = before.files if before is not None and before.made_by == made_by else {}
     paths = resolved(conf.source, conf_folder)
     files = {masked(path): _of_file(path, conf, conf_folder, downloads, known.get(masked(path))) for path in paths}
+    empty = [file for file, found in files.items() if not found.rows]
+    if 0 < len(empty) < len(files):
+        told_as_passed_over(empty)
     return Survey(made_by, files)
 
 
@@ -114,7 +117,10 @@ def _of_file(path: str, conf: Dataset, conf_folder: Path, downloads: Path, known
     if known is not None and checksum is not None and checksum == known.checksum:
         return Found(state, checksum, known.rows, known.content)
     needed = [*needed_columns(conf), source_column(conf)]
-    source = Files(conf.source, conf_folder, needed, downloads, [path])
+    try:
+        source = Files(conf.source, conf_folder, needed, downloads, [path])
+    except EmptyFileError:  # it may be filled yet
+        return Found(state, checksum, {}, {})
     require_dates(conf, source.schema, masked(path))
     rows: dict[str, int] = {}
     content: dict[str, int] = {}

@@ -7,7 +7,16 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from pipeline.errors import PipelineError
+
 Array = npt.NDArray[Any]
+
+
+class EmptyFileError(PipelineError):
+    """A file holds nothing: among others it is passed over."""
+
+    def __init__(self, file: str) -> None:
+        super().__init__(f"{file}: the file is empty.")
 
 
 class Unreadable(NamedTuple):

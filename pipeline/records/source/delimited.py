@@ -13,7 +13,7 @@ import polars as pl
 
 from pipeline.errors import PipelineError
 from pipeline.records.side_by_side import side_by_side
-from pipeline.records.source.batch import Batch, Unreadable
+from pipeline.records.source.batch import Batch, EmptyFileError, Unreadable
 from pipeline.records.source.file_kinds import other_kind
 from pipeline.records.source.names import names_in_line, plain_names
 from pipeline.records.source.odd_lines import Dialect, Sifted, sift
@@ -64,7 +64,7 @@ class DelimitedFile:
             self._blocks = (block._replace(text=block.text.replace(long, _ONE.encode())) for block in self._blocks)
         first = next((block for block in self._blocks if block.text.strip(b"\r\n")), None)
         if first is None:
-            raise PipelineError(f"{file.name}: the file is empty.")
+            raise EmptyFileError(file.name)
         n_blank = len(first.text) - len(first.text.lstrip(b"\r\n"))
         blank = first.text[:n_blank]
         self._first = Block(first.text[n_blank:], first.first_line + blank.count(b"\n"))

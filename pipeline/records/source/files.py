@@ -1,6 +1,8 @@
 """Reads the files of a source one after the other, as one table."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
@@ -9,7 +11,7 @@ import polars as pl
 from pipeline.config.records import Source
 from pipeline.errors import PipelineError
 from pipeline.records.source import json_lines, matrices, plain_lines, tables
-from pipeline.records.source.batch import Batch
+from pipeline.records.source.batch import Batch, EmptyFileError
 from pipeline.records.source.delimited import DelimitedFile
 from pipeline.records.source.documents import Documents
 from pipeline.records.source.json_documents import JsonFile
@@ -20,6 +22,10 @@ from pipeline.records.source.paths import ending, format_of, resolved
 from pipeline.records.source.streams import TextFile
 from pipeline.records.source.urls import WEB
 from pipeline.secrets import masked
+
+LOG = logging.getLogger(__name__)
+_TOLD = 5
+"""Files without a record that a line names."""
 
 
 class Readable(Protocol):
@@ -62,7 +68,7 @@ class Files:
         downloads: Path,
         paths: Sequence[str] | None = None,
     ) -> None:
-        """Look at the first file.
+        """Look at the first file that is not empty.
 
         Args:
             source: names the files.
@@ -72,7 +78,8 @@ class Files:
             paths: those of its files that are read, as `resolved` gives them; None: all.
 
         Raises:
-            PipelineError: a file is missing, empty, damaged, or of no known format.
+            EmptyFileError: all files are empty.
+            PipelineError: a file is missing, damaged, or of no known format.
         """
         self._source, self._needed, self._downloads = source, needed, downloads
         self._paths = resolved(source, conf_folder) if paths is None else paths
@@ -88,9 +95,15 @@ class Files:
         self._of_lines = (
             json_lines.schema_of([self._text_file(path) for path in self._paths]) if self._is_json else None
         )
-        self._first: _File | None = self._opened(self._paths[0])
-        self.schema = self._with_folders(self._paths[0], self._first.schema)
-        self.found = dict(self._first.found)
+        self._without_record: list[str] = []
+        self._unread: Iterator[tuple[str, _File]] | None = self._files()
+        first = next(self._unread, None)
+        if first is None:
+            raise EmptyFileError(masked(self._paths[0]))
+        self._unread = chain([first], self._unread)
+        self._first_path, file = first
+        self.schema = self._with_folders(self._first_path, file.schema)
+        self.found = dict(file.found)
 
     def batches(self) -> Iterator[Batch]:
         """All rows, file by file.
@@ -98,12 +111,16 @@ class Files:
         Raises:
             PipelineError: a file is damaged, lacks a column of the first, or was changed meanwhile.
         """
-        self._rows_before = 0
-        for path in self._paths[:1] if self._format == "documents" else self._paths:
-            first, self._first = self._first, None
-            file = first if first is not None and self.where is None else self._opened(path)
+        files = self._unread if self._unread is not None and self.where is None else self._files()
+        self._unread = None
+        for path, file in files:
             self._require_same(path, self._with_folders(path, file.schema))
-            yield from (self._in_order(path, batch) for batch in file.batches())
+            n_read = 0
+            for batch in file.batches():
+                n_read += batch.n_read
+                yield self._in_order(path, batch)
+            if not n_read:
+                self._without_record.append(path)
             self._note(file.name if isinstance(file, Documents) else path, file.checksum)
             self.found = {**file.found, **self.found}
             if isinstance(file, SparseMatrix):
@@ -113,6 +130,17 @@ class Files:
             raise PipelineError(
                 f"{changed}: the file was changed while the source was read. Run again once it is complete."
             )
+        if 0 < len(self._without_record) < len(self._paths) and self.where is None:
+            self.found["passed over, without a record"] = told_as_passed_over(self._without_record)
+
+    def _files(self) -> Iterator[tuple[str, _File]]:
+        """Each file of the source with its path, but for those that are empty."""
+        self._rows_before, self._without_record = 0, []
+        for path in self._paths[:1] if self._format == "documents" else self._paths:
+            try:
+                yield path, self._opened(path)
+            except EmptyFileError:
+                self._without_record.append(path)
 
     def _note(self, path: str, checksum: str) -> None:
         """Keep the checksum of a file that was read to its end."""
@@ -129,6 +157,9 @@ class Files:
 
     def _opened(self, path: str) -> _File:
         """A file, in the format of the source."""
+        state = self._before[path]
+        if state is not None and not state[0] and self._format != "documents":
+            raise EmptyFileError(masked(path))
         if self._format in tables.FILES:
             is_fetched = path.startswith(WEB) or self._format != "parquet"
             local = str(on_this_machine(path, self._downloads)) if is_fetched else path
@@ -171,7 +202,7 @@ class Files:
 
     def _require_same(self, path: str, schema: pl.Schema) -> None:
         """Refuse a file that has not the columns of the first; what it has beside them is left out."""
-        first = self._paths[0]
+        first = self._first_path
         for column, dtype in self.schema.items():
             if column not in schema:
                 raise PipelineError(f"{path}: lacks the column {column!r}, which {first} has. Name files of one kind.")
@@ -180,6 +211,14 @@ class Files:
                     f"{path}: the column {column!r} holds {schema[column]}, but {dtype} in {first}. Name files of one "
                     "kind."
                 )
+
+
+def told_as_passed_over(paths: Sequence[str]) -> str:
+    """The names of files without a record, such as those of days on which nothing was sold; a line tells them."""
+    named = ", ".join(masked(path) for path in paths[:_TOLD])
+    told = f"{named}, ..." if len(paths) > _TOLD else named
+    LOG.warning("passed over, without a record: %s", told)
+    return told
 
 
 def _state(path: str) -> tuple[int, int] | None:

@@ -192,7 +192,7 @@ class TextFile:
 
 def _without_head(blocks: Iterator[Block], comment: bytes) -> Iterator[Block]:
     """The blocks without the lines at the start of the first that begin like a comment."""
-    text, line = next(blocks)
+    text, line = next(blocks, Block(b"", 1))
     while text.startswith(comment):
         text, line = text.partition(b"\n")[2], line + 1
     yield Block(text, line)

@@ -329,11 +329,18 @@ def test_of_a_database_the_query_is_asked_for(tmp_path: Path) -> None:
         proposed("books", "shop.db", None, tmp_path, tmp_path)
 
 
-def test_an_empty_file_and_one_without_records_are_told(propose: Callable[..., dict[str, Any]]) -> None:
+def test_an_empty_file_and_one_without_records_are_told_and_passed_over_among_others(
+    propose: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    few = delimited([row[:2] for row in RATINGS], ["user", "item"])
     with pytest.raises(PipelineError, match="the file is empty"):
         propose("empty.csv", "")
     with pytest.raises(PipelineError, match="not a single record"):
         propose("names.csv", "user,item\n")
+    for name in ("empty.csv", "names.csv", "sales.csv"):
+        (tmp_path / "days").mkdir(exist_ok=True)
+        (tmp_path / "days" / name).write_text({"empty.csv": "", "names.csv": "user,item\n"}.get(name, few))
+    assert propose("days", None)["example"] == "user"
     with pytest.raises(PipelineError, match="there is no such file"):
         proposed("data", "gone.csv", None, Path("conf"), Path("downloads"))
     with pytest.raises(PipelineError, match="Give a query too"):

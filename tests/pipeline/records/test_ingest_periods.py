@@ -133,6 +133,23 @@ def test_a_file_that_was_only_touched_is_not_read(
     assert made.read().keys == []
 
 
+@pytest.mark.parametrize("nothing", [b"", b"day,user,movie\n"])
+def test_an_empty_file_is_passed_over_until_it_is_filled(
+    source: Callable[..., Source], nothing: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    shop = source()
+    (shop.conf_folder / "sales-1.csv").write_bytes(nothing)
+    with pytest.raises(PipelineError, match=r"the file is empty|not a single record"):
+        shop.read()
+    write(shop, 2)
+    assert shop.read().keys == ["2024-02"]
+    assert caplog.messages == [f"passed over, without a record: {shop.conf_folder}/sales-1.csv"]
+    write(shop, 1)
+    read = shop.read()
+    assert read.keys == ["2024-01"]
+    assert read.records.counts == shop.at_once().counts
+
+
 def test_a_period_that_is_gone_goes_and_settings_that_decide_records_begin_anew(source: Callable[..., Source]) -> None:
     made = source()
     write(made, 1)

@@ -173,6 +173,39 @@ def test_a_source_that_cannot_be_used_is_told_in_a_sentence(
         read(path=name)
 
 
+@pytest.mark.parametrize("nothing", [b"", b"\n\n", b"user,movie,title\n"])
+@pytest.mark.parametrize("place", ["a", "c"])
+def test_a_file_without_a_record_is_passed_over_and_told_where_others_have_some(
+    read: Callable[..., pl.DataFrame],
+    folder: Path,
+    place: str,
+    nothing: bytes,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    RECORDS.write_csv(folder / "b.csv")
+    (folder / f"{place}.csv").write_bytes(nothing)
+    assert read(path="*.csv").equals(RECORDS)
+    assert caplog.messages == [f"passed over, without a record: {folder / place}.csv"]
+    (folder / "b.csv").write_bytes(nothing)
+    with pytest.raises(PipelineError, match=r"(a|b)\.csv: the file is empty\.|\*\.csv: has columns, but not a single"):
+        read(path="*.csv")
+
+
+@pytest.mark.parametrize("ending", ["parquet", "feather", "jsonl", "json", "xlsx", "csv.gz"])
+def test_an_empty_file_of_any_format_is_passed_over(
+    read: Callable[..., pl.DataFrame], folder: Path, ending: str
+) -> None:
+    write = {"parquet": RECORDS.write_parquet, "feather": RECORDS.write_ipc, "xlsx": RECORDS.write_excel}
+    write |= {"jsonl": RECORDS.write_ndjson, "json": RECORDS.write_json}
+    if ending == "csv.gz":
+        (folder / "a.csv.gz").write_bytes(gzip.compress(b""))
+        (folder / "b.csv.gz").write_bytes(gzip.compress(RECORDS.write_csv().encode()))
+    else:
+        (folder / f"a.{ending}").touch()
+        write[ending](folder / f"b.{ending}")
+    assert read(path=f"*.{ending}").height == RECORDS.height
+
+
 @pytest.mark.parametrize("changed", ["a.csv", "b.csv", "r.parquet", "r.ndjson"])
 def test_files_that_change_while_they_are_read_are_no_source(
     read: Callable[..., pl.DataFrame], folder: Path, changed: str, monkeypatch: pytest.MonkeyPatch
