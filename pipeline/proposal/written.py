@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 
 from pipeline.config.section import as_tuple
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, number_of
 from pipeline.proposal.look import Guess, Look, look
 from pipeline.proposal.marks import without_marks
 from pipeline.proposal.sections import Shape, few
@@ -19,6 +19,8 @@ _BASELINES = {
 }
 _WITH_NUMBERS = "boosted_trees"
 """A baseline that learns from the numbers alone: what the tokens add to them."""
+_FOLDS = 5
+"""Folds into which few examples are divided: each needs one, and one more is left to train on."""
 _WIDTH = 100
 _FEW_CLASSES = 8
 _FEW_TOKENS = 4**4
@@ -36,17 +38,22 @@ def proposed(name: str, place: str, query: str | None, conf_folder: Path, downlo
         downloads: folder in which fetched files stay.
 
     Raises:
-        PipelineError: the source cannot be read, has no record, or holds nothing that could be tokens.
+        PipelineError: the source cannot be read, has no record or too few, or holds nothing that could be tokens.
     """
     seen = without_marks(look(place, query, conf_folder, downloads))
     found = shape(seen)
+    read = f"(It was read as {number_of(seen.frame.height, 'row')} of {_names(seen.frame.columns)}.)"
+    if seen.is_whole and found.n_examples <= _FOLDS:
+        raise PipelineError(
+            f"{place}: has {number_of(found.n_examples, 'example')}, and fewer than {_FOLDS + 1} cannot be divided "
+            f"into those that train, validate and are tested. Bring more data. {read}"
+        )
     if found.n_tokens < 2:
         is_of_classes = found.task.value["kind"] == "classification"
         beside = f"beside {found.task.value['target']!r}, which could be predicted, " if is_of_classes else ""
         raise PipelineError(
             f"{place}: {beside}no column holds words, lists, or values that many rows share, so there is nothing to "
-            f"embed. Numbers are features of a model, and no tokens. (It was read as {seen.frame.height:,} rows of "
-            f"{_names(seen.frame.columns)}.)"
+            f"embed. Numbers are features of a model, and no tokens. {read}"
         )
     if found.has_single_tokens:
         column = as_tuple(found.tokens[0].value["columns"])[0]
@@ -123,7 +130,10 @@ def _split(found: Shape, is_whole: bool) -> list[str]:
     if found.parts is not None and found.parts.value:
         return _said(f"split: {_plain(found.parts.value)}", found.parts.reason)
     if few(found, is_whole):
-        lines = ["split:", *_said("  folds: 5", f"{found.n_examples:,} examples are few: each is held out once")]
+        lines = [
+            "split:",
+            *_said(f"  folds: {_FOLDS}", f"{found.n_examples:,} examples are few: each is held out once"),
+        ]
     else:
         lines = ["split:", "  validation: 0.1", "  test: 0.2"]
     if found.group is not None:

@@ -322,6 +322,16 @@ def test_what_was_read_is_told_where_nothing_could_be_tokens(tmp_path: Path) -> 
         proposed("graph", "graph.json", None, tmp_path, tmp_path)
 
 
+@pytest.mark.parametrize("n", range(1, 7))
+def test_fewer_examples_than_can_be_divided_are_told(propose: Callable[..., dict[str, Any]], n: int) -> None:
+    table = "".join(f"milk tea {word}\n" for word in ["bread", "milk", "bread jam", "jam", "oats", "oats jam"][:n])
+    if n == 6:
+        assert propose("basket.txt", table)["split"] == {"folds": 5}
+        return
+    with pytest.raises(PipelineError, match=rf"basket.txt: has {n} examples?, and fewer than 6 cannot be divided"):
+        propose("basket.txt", table)
+
+
 def test_of_a_database_the_query_is_asked_for(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "shop.db")) as connection:
         connection.execute("create table sales (buyer)")
