@@ -64,7 +64,7 @@ def score_file(
     Args:
         model: answers.
         source: path, glob, folder or URL of files like those that were learned from. The target and numbers may be
-            missing.
+            missing. A column of tokens may not, unlike in a request: in a file its name is rather misspelt.
         path: of the file to write.
         folder: an empty one on the same disk, for what is read and written meanwhile.
         log: gets lines of progress.
