@@ -22,7 +22,7 @@ from pipeline.inference.as_written import AsWritten, writers
 from pipeline.inference.model import Model
 from pipeline.inference.requests import Rows, checked_params, column, plain, require, require_rows, short
 from pipeline.inference.saved_fit import Material, conf_of, load_fitted, scores_file
-from pipeline.records.cleaning import with_missing
+from pipeline.records.cleaning import no_numbers, with_missing
 from pipeline.records.columns import named_columns, number, truths_among
 from pipeline.tasks.classification import Classification
 from pipeline.tasks.regression import Regression
@@ -139,7 +139,8 @@ class Predictor(Model):
                 value = plain(row.get(name))
                 is_odd = isinstance(value, bool | int | float) and self.schema[name] == pl.String
                 values.append(self._writers[name](value) if is_odd and name in self._writers else value)
-        frame = pl.DataFrame([column(name, values, self.schema[name]) for name, values in columns.items()])
+        none = no_numbers(self.conf)
+        frame = pl.DataFrame([column(name, values, self.schema[name], none) for name, values in columns.items()])
         frame = frame.with_columns(with_missing(name, dtype, self.conf, False) for name, dtype in self.schema.items())
         weight = _single(self.conf, self.schema).weight
         if weight is not None and len(odd := frame[weight].le(0).arg_true()):

@@ -1,7 +1,7 @@
 """What a request may hold, and the sentences that tell what it may not."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -119,13 +119,21 @@ def plain(value: Any) -> Any:
     return None if isinstance(value, float) and np.isnan(value) else value
 
 
-def column(name: str, values: list[Any], dtype: pl.DataType) -> pl.Series:
+def column(name: str, values: list[Any], dtype: pl.DataType, none: Set[str] = frozenset()) -> pl.Series:
     """The values of a column in its dtype.
+
+    Args:
+        name: of the column.
+        values: those of its rows.
+        dtype: of the column.
+        none: texts, in small letters, that stand for a missing value where no text is asked for.
 
     Raises:
         PipelineError: a value is not of that kind; the message says which.
     """
     for i, value in enumerate(values):
+        if dtype != pl.String and isinstance(value, str) and value.strip().lower() in none:
+            values[i] = value = None
         if dtype == pl.String and isinstance(value, int | float) and not isinstance(value, bool):
             values[i] = str(value)
         elif value is not None and not dtype.is_nested():

@@ -240,6 +240,10 @@ def with_missing(name: str, dtype: pl.DataType, conf: Dataset, holds_numbers: bo
     if dtype != pl.String:
         return value
     if holds_numbers:  # a text that is no number anyway may stand for a missing one in more spellings
-        words = {word.strip().lower() for word in conf.source.missing} | _NO_NUMBERS
-        return pl.when(~value.str.strip_chars().str.to_lowercase().is_in(words)).then(value).alias(name)
+        return pl.when(~value.str.strip_chars().str.to_lowercase().is_in(no_numbers(conf))).then(value).alias(name)
     return pl.when(~value.is_in(conf.source.missing)).then(value).alias(name)
+
+
+def no_numbers(conf: Dataset) -> set[str]:
+    """The texts, in small letters and without blanks around them, that stand for a missing number."""
+    return {word.strip().lower() for word in conf.source.missing} | _NO_NUMBERS

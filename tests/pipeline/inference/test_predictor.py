@@ -90,6 +90,7 @@ def test_what_is_missing_or_unknown_is_no_error(priced: NumberPredictor) -> None
     assert (bare["unknown"], odd["unknown"]) == ([], ["moat"])  # the target may stand there, and is not read
     assert [one["token"] for one in odd["because"]] == ["castle"]
     assert priced.answers([{"text": "castle"}], {"why": False})[0]["because"] == []
+    assert priced.answers([{"area": " na "}, {"area": ""}, {"text": "NA"}], {}) == priced.answers([{}] * 3, {})
     assert priced.answers([{"area": 10**40}], {}) == priced.answers([{"area": 1e40}], {})
 
 
