@@ -5,7 +5,9 @@ a table of facts.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +46,7 @@ def of_records(records: Records, dataset: str, roles: Mapping[str, str]) -> dict
     return {
         "dagster/row_count": len(records),
         SCHEMA: dg.TableSchema(columns),
-        "source": table_of(["file", "checksum"], list(records.checksums.items())[:10]),
+        "source": table_of(["file", "checksum"], _by_file(records.checksums.items())),
         "files": f"{len(records.checksums):,}",
         "rows": table_of(["rows", "what became of them"], _fates(records.counts)),
         **_of_quarantine(records, dataset),
@@ -68,8 +70,13 @@ def of_period(about: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "dagster/row_count": counts.used,
         "rows": table_of(["rows", "what became of them"], _fates(counts)),
-        "source": table_of(["file", "content"], about["content"][:10]),
+        "source": table_of(["file", "content"], _by_file(about["content"])),
     }
+
+
+def _by_file(rows: Iterable[Sequence[str]]) -> list[tuple[str, str]]:
+    """The first ten files, each with what is known of it; a path goes no way back, as `conf/../sales.csv` does."""
+    return [(name if "://" in name else os.path.normpath(name), about) for name, about in islice(rows, 10)]
 
 
 def _fates(counts: Counts) -> list[tuple[str, str]]:
