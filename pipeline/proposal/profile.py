@@ -126,7 +126,7 @@ def _profile(column: pl.Series, n_rows: int) -> Profile:
         return Profile(name, "nothing", 0, 0, 1.0)
     if isinstance(column.dtype, pl.List | pl.Array):
         inner = column.dtype.inner
-        holds: Holds = "nothing" if inner.is_float() else "lists"  # amounts are no tokens
+        holds: Holds = "nothing" if inner.is_float() or inner.is_nested() else "lists"  # amounts are no tokens
         return Profile(name, holds, n, n, missing, is_whole=inner.is_numeric())
     if column.dtype.is_nested() or column.dtype == pl.Binary:
         return Profile(name, "nothing", n, 0, missing)

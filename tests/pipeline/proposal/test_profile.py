@@ -70,3 +70,8 @@ def test_a_word_within_another_word_is_no_hint(hint: str, inside: str, beside: s
     assert not profile(pl.Series(f"Total {inside.title()}", numbers)).named(hint)
     assert profile(pl.Series(beside, numbers)).named(hint)
     assert profile(pl.Series(inside, numbers)).named(inside)
+
+
+@pytest.mark.parametrize("rows", [[["a", "b"], ["c"]], [[{"x": 1}], []]])
+def test_lists_of_lists_and_of_objects_hold_no_tokens(rows: list[object]) -> None:
+    assert profile(pl.Series("baskets", [rows] * 3)).holds == "nothing"
