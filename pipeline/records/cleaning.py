@@ -44,8 +44,8 @@ class Counts:
         return self.read == self.used + self.quarantined + self.filtered + self.unanswered + self.merged
 
 
-_PLACE = "_place"
-"""The column with the place of a row in its batch."""
+_PLACE = "\0place"
+"""The column with the place of a row in its batch; no column of a file has such a name."""
 _NO_NUMBERS = {"none", "-", "--", "?", "."}
 """Texts that stand for a missing value where numbers are expected."""
 

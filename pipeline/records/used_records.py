@@ -11,7 +11,7 @@ from pipeline.config.dataset import Dataset
 
 Array = npt.NDArray[Any]
 
-EXAMPLE = "_example"
+EXAMPLE = "\0example"
 """The column that says which example a record belongs to; the raw records may have their own column `example`."""
 
 

@@ -16,7 +16,7 @@ ROWS, BYTES = 250_000, 2**26
 """The most rows of a batch, and the most bytes that they take in memory."""
 _SOME = 1_000
 """The first rows, which tell how large one is."""
-_ROW = "number of the row"
+_ROW = "\0row"
 """The column with the number of a row in its table, where only some rows are read."""
 
 

@@ -179,6 +179,10 @@ def test_columns_are_renamed_before_anything_else(clean: Callable[..., Records])
         clean(text, rename={"User ID": "item"})
 
 
+def test_a_column_may_be_called_as_those_that_are_added_for_a_while(clean: Callable[..., Records]) -> None:
+    assert clean("user,item,_place\nu1,a,1\n,b,2\n").frame.collect()["_place"].to_list() == ["1"]
+
+
 def test_words_for_a_missing_value_are_those_of_conf(clean: Callable[..., Records]) -> None:
     text = "user,item\nu1,NA\nu2,None\nu3,-\n007,a\n"
     assert clean(text).frame.collect().rows() == [("u2", "None"), ("u3", "-"), ("007", "a")]

@@ -119,6 +119,7 @@ def test_a_column_from_which_such_tokens_cannot_be_made_is_refused_with_the_cure
 def test_the_records_columns_may_have_any_name(tokens_of: Callable[..., list[list[str]]]) -> None:
     """The pipeline's own columns are called example, token, label and part: those of the records may be too."""
     records = {"example": ["x", "y"], "token": ["a", "b"], "part": ["p", "q"], "label": ["l", "m"]}
+    records |= {"_example": ["u", "v"]}
     columns = ["example", "token", "part", "label"]
     made = tokens_of(records, {"kind": "value", "columns": columns, "qualified": False, "label": "token"})
     assert made == [["x", "a", "p", "l"], ["y", "b", "q", "m"]]
