@@ -102,7 +102,7 @@ class Files:
             raise EmptyFileError(masked(self._paths[0]))
         self._unread = chain([first], self._unread)
         self._first_path, file = first
-        self.schema = self._with_folders(self._first_path, file.schema)
+        self.schema = self._with_types(self._with_folders(self._first_path, file.schema))
         self.found = dict(file.found)
 
     def batches(self) -> Iterator[Batch]:
@@ -191,14 +191,29 @@ class Files:
         """The columns of a file, and those that only its folders say: texts."""
         return pl.Schema({**schema, **{name: pl.String() for name in self._beside.get(path, {}) if name not in schema}})
 
+    def _with_types(self, schema: pl.Schema) -> pl.Schema:
+        """The columns of the first file; one without any value has the type that it has in a later file."""
+        bare = [name for name, dtype in schema.items() if dtype == pl.Null]
+        if not bare:
+            return schema
+        self._unread = None
+        for _, file in self._files():
+            found = {name: file.schema[name] for name in bare if file.schema.get(name, pl.Null) != pl.Null}
+            schema, bare = pl.Schema({**schema, **found}), [name for name in bare if name not in found]
+            if not bare:
+                break
+        return schema
+
     def _in_order(self, path: str, batch: Batch) -> Batch:
         """The batch with what the file's folders say, and the columns in the first file's order."""
-        frame, names = batch.frame, self.schema.names()
-        if frame.columns == names:
+        frame = batch.frame
+        if frame.schema == self.schema:
             return batch
         said = {name: value for name, value in self._beside.get(path, {}).items() if name not in frame.columns}
         frame = frame.with_columns(pl.lit(value, pl.String).alias(name) for name, value in said.items())
-        return batch._replace(frame=frame.select(names))
+        frame = frame.select(self.schema.names())
+        bare = {name: self.schema[name] for name, dtype in frame.schema.items() if dtype == pl.Null}
+        return batch._replace(frame=frame.cast(bare))  # type: ignore[arg-type]
 
     def _require_same(self, path: str, schema: pl.Schema) -> None:
         """Refuse a file that has not the columns of the first; what it has beside them is left out."""
@@ -206,7 +221,7 @@ class Files:
         for column, dtype in self.schema.items():
             if column not in schema:
                 raise PipelineError(f"{path}: lacks the column {column!r}, which {first} has. Name files of one kind.")
-            if schema[column] != dtype:
+            if schema[column] not in (dtype, pl.Null):
                 raise PipelineError(
                     f"{path}: the column {column!r} holds {schema[column]}, but {dtype} in {first}. Name files of one "
                     "kind."

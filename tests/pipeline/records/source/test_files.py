@@ -206,6 +206,22 @@ def test_an_empty_file_of_any_format_is_passed_over(
     assert read(path=f"*.{ending}").height == RECORDS.height
 
 
+@pytest.mark.parametrize("place", ["a", "c"])
+@pytest.mark.parametrize("ending", ["parquet", "feather"])
+def test_a_column_without_any_value_in_one_file_is_of_the_type_that_it_has_in_another(
+    read: Callable[..., pl.DataFrame], folder: Path, place: str, ending: str
+) -> None:
+    bare = RECORDS.with_columns(title=pl.lit(None, pl.Null), year=pl.lit(None, pl.Null))
+    for name, frame in (("b", RECORDS.with_columns(year=pl.lit(1995, pl.Int64))), (place, bare)):
+        frame.write_parquet(folder / f"{name}.{ending}") if ending == "parquet" else frame.write_ipc(
+            folder / f"{name}.{ending}"
+        )
+    found = read(path=f"*.{ending}")
+    assert found.schema == {**RECORDS.schema, "year": pl.Int64}
+    rows = [(None, None)] * 2, [("a", 1995), ("b", 1995)]
+    assert found.select("title", "year").rows() == [*rows[place == "c"], *rows[place == "a"]]
+
+
 @pytest.mark.parametrize("changed", ["a.csv", "b.csv", "r.parquet", "r.ndjson"])
 def test_files_that_change_while_they_are_read_are_no_source(
     read: Callable[..., pl.DataFrame], folder: Path, changed: str, monkeypatch: pytest.MonkeyPatch
