@@ -22,11 +22,12 @@ LETTERS = 28
 
 
 def shortened(label: str, most: int = LETTERS) -> str:
-    """A label of at most so many letters; a longer one is cut.
+    r"""A label in one line, of at most so many letters; a longer one is cut.
 
-    >>> shortened("Alien"), shortened("Star Wars: Episode IV - A New Hope (1977)", 12)
-    ('Alien', 'Star Wars: …')
+    >>> shortened("Alien\n(1979)"), shortened("Star Wars: Episode IV - A New Hope (1977)", 12)
+    ('Alien (1979)', 'Star Wars: …')
     """
+    label = " ".join(label.split())
     return label if len(label) <= most else f"{label[: most - 1]}…"
 
 

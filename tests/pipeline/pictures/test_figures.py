@@ -22,7 +22,7 @@ def ink(path: Path) -> float:
 
 @pytest.mark.parametrize("dimension", [1, 2, 8])
 def test_a_map_is_drawn_at_any_d_and_for_any_label(dimension: int, tmp_path: Path) -> None:
-    labels = {"$x_1^": 9, "映画": 8, "a" * 500: 7} | {f"t{i}": 5 for i in range(50)}
+    labels = {"$x_1^": 9, "映画": 8, "a" * 500: 7, "two\nlines": 6} | {f"t{i}": 5 for i in range(50)}
     matrix = np.random.default_rng(0).normal(size=(len(labels), dimension)).astype(np.float32)
     draw_map(Embedding(Vocabulary.of(labels), matrix), "title", tmp_path / "map.png")
     assert 0.01 < ink(tmp_path / "map.png") < 0.5
