@@ -178,8 +178,9 @@ def _of_folder(folder: Path, source: Source) -> list[str]:
     found = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith((".", "_")))
     if not source.format:
         found = [path for path in found if ending(str(path)) in _FORMATS]
-        # beside tables other files, such as a .json, rather tell something about them
-        found = [path for path in found if _FORMATS[ending(str(path))] in _USUAL] or found
+        # beside tables other files, such as a .json or a .txt, rather tell something about them
+        usual = [path for path in found if _FORMATS[ending(str(path))] in _USUAL]
+        found = [path for path in usual if ending(str(path)) != ".txt"] or usual or found
     if not found:
         raise PipelineError(f"{folder}: the folder holds no file of a known format. Correct `source.path`.")
     return [str(path) for path in found]

@@ -119,10 +119,14 @@ def test_lines_before_the_first_record_may_tell_about_the_file(read: Callable[..
     assert found.select("user", "movie").rows() == [("1", "#7"), ("#2", "8")]
 
 
-def test_a_json_file_beside_tables_in_a_folder_is_none_of_them(read: Callable[..., pl.DataFrame], folder: Path) -> None:
+def test_a_file_about_the_tables_of_a_folder_is_none_of_them(read: Callable[..., pl.DataFrame], folder: Path) -> None:
     (folder / "all").mkdir()
     RECORDS.write_csv(folder / "all" / "r.csv")
     (folder / "all" / "about.json").write_text('{"made": "today"}')
+    (folder / "all" / "README.txt").write_text("Made today, by me.\n")
+    assert read(path="all").equals(RECORDS)
+    RECORDS.write_csv(folder / "all" / "README.txt")
+    (folder / "all" / "r.csv").unlink()
     assert read(path="all").equals(RECORDS)
 
 
