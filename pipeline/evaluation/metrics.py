@@ -3,7 +3,7 @@
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,9 @@ from pipeline.config.task import Task
 
 Array = npt.NDArray[Any]
 Number = TypeVar("Number", float, Array)
+
+BEYOND_COUNTING = 1e15
+"""Of figures from here on people read the power of ten."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,15 @@ def decimals(largest: float) -> int:
     return 0 if largest >= 1000 else 1 if largest >= 100 else 2 if largest >= 10 else 4
 
 
+def in_digits(value: float, digits: int, sign: Literal["", "+"] = "") -> str:
+    """A figure as people read it, with a power of ten where it is beyond counting, as of a fit that failed.
+
+    >>> in_digits(0.02, 4, "+"), in_digits(1_234_567.8, 0), in_digits(1.2e98, 0)
+    ('+0.0200', '1,234,568', '1.2e+98')
+    """
+    return f"{value:{sign},.{digits}f}" if abs(value) < BEYOND_COUNTING else f"{value:{sign}.2g}"
+
+
 def difference_in_words(value: float, low: float, high: float, digits: int) -> str:
     """A difference of a metric between two fits, with the ends of its interval, if it has one.
 
@@ -58,8 +70,8 @@ def difference_in_words(value: float, low: float, high: float, digits: int) -> s
     '+6.29 [-5.08, +15.24]'
     """
     digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else max(2 if abs(value) >= 1 else 4, digits)
-    ends = f" [{low:+,.{digits}f}, {high:+,.{digits}f}]" if np.isfinite(low) else ""
-    return f"{value:+,.{digits}f}{ends}"
+    ends = f" [{in_digits(low, digits, '+')}, {in_digits(high, digits, '+')}]" if np.isfinite(low) else ""
+    return f"{in_digits(value, digits, '+')}{ends}"
 
 
 def judged_part(parts: Collection[str]) -> str | None:

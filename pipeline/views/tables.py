@@ -10,7 +10,7 @@ import numpy as np
 from pipeline.errors import number_of
 from pipeline.estimators import EMBEDDING, estimator_type
 from pipeline.evaluation.bootstrap import LEVEL
-from pipeline.evaluation.metrics import decimals, difference_in_words
+from pipeline.evaluation.metrics import decimals, difference_in_words, in_digits
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import OF_REPLICAS, STABILITY
 from pipeline.views.answer import answer, is_beyond_pca, listed, most_of_pca, too_few, unmeasured, without_signal
@@ -18,6 +18,9 @@ from pipeline.vocabulary.vocabulary import rule_of_thumb
 
 TOLD = 2
 """This many metrics of a task, the first ones, get a verdict in what people read; the files have all verdicts."""
+
+_FAR = 100
+"""A value this many times as large as the middle one is of a fit that failed."""
 
 NARROW, WIDE = 80, 110
 """Characters in a line of a terminal as it usually is, and in the longest line of text that people like to read."""
@@ -67,13 +70,15 @@ def _replicas(comparison: Comparison) -> list[list[str]]:
 
 def _written(comparison: Comparison, name: str, row: Mapping[str, Any]) -> str:
     value, half = row[name], (row[f"{name}_high"] - row[f"{name}_low"]) / 2
-    digits = decimals_of(comparison, name)
-    return f"{value:,.{digits}f}" + (f" ±{half:,.{digits}f}".replace("±0.", "±.") if np.isfinite(half) else "")
+    digits = decimals_of(comparison, name) if abs(value) < 1000 else 0
+    return in_digits(value, digits) + (f" ±{in_digits(half, digits)}".replace("±0.", "±.") if np.isfinite(half) else "")
 
 
 def decimals_of(comparison: Comparison, metric: str) -> int:
-    """How many decimals the table shows of a metric."""
-    return decimals(float(comparison.frame[metric].abs().max()))  # type: ignore[arg-type]
+    """How many decimals the table shows of a metric: those of its largest value, but not of a fit that failed."""
+    values = np.sort(comparison.frame[metric].abs().to_numpy())
+    usual = values[(len(values) - 1) // 2]
+    return decimals(float(values[values <= _FAR * usual].max(initial=0.0)))
 
 
 def verdict_cells(comparison: Comparison, n_metrics: int = TOLD) -> list[list[str]]:

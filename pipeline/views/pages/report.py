@@ -16,6 +16,7 @@ import yaml
 from pipeline.config.dataset import Dataset
 from pipeline.embedding import Embedding
 from pipeline.evaluation.bootstrap import LEVEL
+from pipeline.evaluation.metrics import in_digits
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment import moved_tokens
 from pipeline.experiment.comparison import Comparison
@@ -194,7 +195,7 @@ def _sweep_in_words(comparison: Comparison) -> str:
     metric = comparison.metrics[0]
     values = comparison.frame.filter(pl.col("method").is_in([fit.method for fit in comparison.swept]))
     digits = tables.decimals_of(comparison, metric)
-    words = ", ".join(f"{name} {value:,.{digits}f}" for name, value in values.select("fit", metric).rows())
+    words = ", ".join(f"{name} {in_digits(value, digits)}" for name, value in values.select("fit", metric).rows())
     return f"Quality ({metric}) and seconds of the fit against D: {words}."
 
 

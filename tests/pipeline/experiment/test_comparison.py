@@ -102,6 +102,24 @@ def test_figures_of_a_tiny_unit_are_told_in_digits_that_are_not_0() -> None:
     assert tables.verdict_cells(compared, 1)[1][2].startswith("better -0.00000000190 [-0.00000000190, -0.0000000")
 
 
+def test_a_fit_that_failed_takes_no_digits_from_the_others() -> None:
+    """Planted: ridge is off by a million, the others by 0.1 and 0.2."""
+    target = np.random.default_rng(0).uniform(1, 9, N)
+    fits, errors = [fit("embedding", 2), fit("mean", 1), fit("ridge", 1)], (0.1, 0.2, 1e6)
+    frames = [
+        pl.DataFrame({"example": [f"e{i}" for i in range(N)], "target": target, "predicted": target + error})
+        for error in errors
+    ]
+    task = Regression(kind="regression", target="mol", log=False)
+    for n in (2, 3):  # the middle one of two is the smaller
+        some = ([fits[0], fits[2]], [frames[0], frames[2]]) if n == 2 else (fits, frames)
+        compared = Comparison.of(some[0], 100, task, {"validation": some[1], "test": some[1]})
+        told = {row[0]: row[1] for row in tables.cells(compared)[1:]}
+        assert told["embedding D=2"] == "0.1000 ±.0000"
+        assert told["ridge"] == "1,000,000 ±0"
+        assert tables.verdict_cells(compared, 1)[-1][2].startswith("better -1,000,000 [-1,000,000")
+
+
 def test_the_differences_go_both_ways(planted: Comparison) -> None:
     there = planted.verdict("pca D=2", "embedding D=8", "ndcg_at_20")
     back = planted.verdict("embedding D=8", "pca D=2", "ndcg_at_20")
