@@ -11,6 +11,7 @@ from pipeline.errors import number_of
 from pipeline.estimators import EMBEDDING, estimator_type
 from pipeline.evaluation.bootstrap import LEVEL
 from pipeline.evaluation.metrics import decimals, difference_in_words, in_digits
+from pipeline.evaluation.ranking import FIRST
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import OF_REPLICAS, STABILITY
 from pipeline.views.answer import answer, is_beyond_pca, listed, most_of_pca, too_few, unmeasured, without_signal
@@ -115,6 +116,7 @@ def sentences(comparison: Comparison) -> list[str]:
     methods = [estimator_type(name) for name in comparison.frame["method"].unique(maintain_order=True)]
     return [
         f"{primary}: {comparison.about['metrics'][primary]}; {direction(comparison, primary)} is better.",
+        *_saturated(comparison),
         f"Measured on the {number_of(n, f'{part} example')}{_in_groups(comparison)}.{_covered(comparison)}",
         *([split] if (split := comparison.about.get("split")) else []),
         f"{_chosen(comparison)}{thumb}",
@@ -122,6 +124,16 @@ def sentences(comparison: Comparison) -> list[str]:
         *_weighted(comparison),
         *(method.in_words for method in methods if method.in_words),
     ]
+
+
+def _saturated(comparison: Comparison) -> list[str]:
+    """A sentence if every fit finds all tokens: those of a small vocabulary are all among the first of any ranking."""
+    size = comparison.about["vocabulary_size"]
+    full = [name for name in comparison.metrics if (comparison.frame[name] == 1).all()]
+    if not full or not comparison.about.get("predicts_tokens") or size > FIRST:
+        return []
+    is_1 = "is 1 for every fit: it tells" if len(full) == 1 else "are 1 for every fit: they tell"
+    return [f"{listed(full)} {is_1} nothing where so few tokens, V = {size:,}, are ranked."]
 
 
 def _in_groups(comparison: Comparison) -> str:

@@ -163,6 +163,17 @@ def test_no_signal_is_said(planted: Comparison) -> None:
     assert "No signal shown by recall_at_20: no learned embedding is shown to be better than popularity" in text
 
 
+def test_it_says_which_metrics_tell_nothing_because_all_tokens_are_among_the_first() -> None:
+    """Of 18 tokens all are among the first 20, whichever fit ranks them."""
+    full = [frame.with_columns(recall_at_20=1.0, recall_at_50=1.0) for frame in SCORES]
+    said = tables.sentences(Comparison.of(FITS, 18, TASK, {"validation": full, "test": full}))
+    words = "are 1 for every fit: they tell nothing where so few tokens, V = 18, are ranked."
+    assert f"recall_at_20 and recall_at_50 {words}" in said
+    one = [frame.with_columns(recall_at_50=1.0) for frame in SCORES]
+    said = tables.sentences(Comparison.of(FITS, 45, TASK, {"validation": one, "test": one}))
+    assert "recall_at_50 is 1 for every fit: it tells nothing where so few tokens, V = 45, are ranked." in said
+
+
 def test_it_says_by_what_tokens_count_and_which_methods_do_not_look_at_them(planted: Comparison) -> None:
     assert "A token counts" not in tables.text(planted)
     pricing = [fit("embedding", 8), fit("boosted_trees", 1), fit("mean", 1)]
