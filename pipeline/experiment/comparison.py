@@ -40,8 +40,8 @@ class Comparison:
     """part, n_examples, n_groups (None without groups), alike (the most frequent answer, and how many examples have it;
     None where tokens are the answer), seeds (how many the intervals cover), vocabulary_size, metrics
     (name -> meaning, the primary one first), lower_is_better and shows_signal (the names of those), predicts_tokens,
-    weight (a column, or None), split (a sentence, or None), best and smallest (learned D, by validation), worth
-    (learned D -> PCA's D)."""
+    weight (a column, or None), split (a sentence, or None), best and smallest (learned D, by validation),
+    chosen_by (how many examples, or groups, validated), worth (learned D -> PCA's D)."""
 
     @classmethod
     def of(

@@ -7,7 +7,7 @@ import polars as pl
 
 from pipeline.config.task import Task
 from pipeline.estimators import EMBEDDING, PCA
-from pipeline.evaluation.bootstrap import ROUNDING, resampled
+from pipeline.evaluation.bootstrap import ROUNDING, n_independent, resampled
 from pipeline.evaluation.metrics import measure, primary_score
 from pipeline.evaluation.selection import first_of_the_best
 from pipeline.experiment.fits import Fit
@@ -16,12 +16,13 @@ from pipeline.experiment.fits import Fit
 def chosen_dimensions(fits: Sequence[Fit], validation: Sequence[pl.DataFrame], task: Task) -> dict[str, int | None]:
     """The learned D that is best on validation, and the smallest that is not worse by more than one standard error.
 
+    Beside them stands by how many validation examples, or groups of them, these were chosen.
     The standard error is that of the paired difference to the best one (the rule: Breiman et al., 1984, section 3.4.3).
     """
     learned = [i for i, fit in enumerate(fits) if fit.method == EMBEDDING]  # by D
     dimensions = [fits[i].dimension for i in learned]
     if not learned or not validation:
-        return {"best": max(dimensions, default=None), "smallest": None}
+        return {"best": max(dimensions, default=None), "smallest": None, "chosen_by": 0}
     values = [primary_score(task, measure(task, validation[i])) for i in learned]
     drawn = [primary_score(task, of_fit) for of_fit in resampled(task, [validation[i] for i in learned])]
     best = first_of_the_best(values, np.std(drawn, axis=1))
@@ -30,7 +31,7 @@ def chosen_dimensions(fits: Sequence[Fit], validation: Sequence[pl.DataFrame], t
         for d, value, of_fit in zip(dimensions, values, drawn, strict=True)
         if values[best] - value <= np.std(drawn[best] - of_fit)
     )
-    return {"best": dimensions[best], "smallest": min(near)}
+    return {"best": dimensions[best], "smallest": min(near), "chosen_by": n_independent(validation[0])}
 
 
 def worth_in_pca(fits: Sequence[Fit], values: Sequence[Mapping[str, float]], task: Task) -> dict[int, int | None]:

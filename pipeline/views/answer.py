@@ -6,6 +6,7 @@ from typing import Any
 
 from scipy import special
 
+from pipeline.errors import number_of
 from pipeline.estimators import EMBEDDING, PCA, estimator_type, run_name
 from pipeline.evaluation.bootstrap import FEWEST, LEVEL
 from pipeline.experiment.comparison import Comparison
@@ -18,7 +19,7 @@ _ALL_OTHERS = {1: "the other baseline", 2: "both other baselines"}
 
 
 def answer(comparison: Comparison) -> str:
-    """Which D to take and why, and what the learned embedding is beside PCA and the others; one to four sentences."""
+    """Which D to take and why, and what the learned embedding is beside PCA and the others; one to five sentences."""
     if not comparison.metrics:
         return f"Nothing was measured, because {unmeasured(comparison)}."
     few = too_few(comparison)
@@ -26,7 +27,8 @@ def answer(comparison: Comparison) -> str:
         return few
     blind = without_signal(comparison)
     first = _no_signal(comparison, blind) if blind else _dimension(comparison)
-    return " ".join(sentence for sentence in (first, _worth(comparison, bool(blind))) if sentence)
+    said = (first, _chosen_by_few(comparison), _worth(comparison, bool(blind)))
+    return " ".join(sentence for sentence in said if sentence)
 
 
 def unmeasured(comparison: Comparison) -> str:
@@ -119,6 +121,14 @@ def _dimension(comparison: Comparison) -> str:
     smaller = [d for d in tried if d < best]
     kept = _kept(comparison, smaller[-1], best) if smaller else ""
     return f"Take D={best}: the best of those tried on validation{kept}."
+
+
+def _chosen_by_few(comparison: Comparison) -> str:
+    """A sentence that hardly any examples, or groups of them, chose; empty if enough did, or if there was no choice."""
+    n, what = comparison.about.get("chosen_by", 0), "example" if comparison.about.get("n_groups") is None else "group"
+    if not 0 < n < FEWEST:
+        return ""
+    return f"Only {number_of(n, what)} validated: what was chosen, D and settings, may be chance."
 
 
 def _kept(comparison: Comparison, smaller: int, best: int) -> str:

@@ -213,6 +213,30 @@ def test_ten_groups_are_enough() -> None:
 
 
 @pytest.mark.parametrize(
+    ("n", "in_groups", "said"),
+    [
+        (1, False, "Take D=8: the best of those tried on validation. Only 1 example validated: what was chosen"),
+        (9, False, "Take D=8: the best of those tried on validation. Only 9 examples validated: what was chosen"),
+        (9, True, "Take D=8: the best of those tried on validation. Only 1 group validated: what was chosen"),
+        (10, False, None),
+    ],
+)
+def test_few_examples_that_chose_are_said(n: int, in_groups: bool, said: str | None) -> None:
+    """Planted: enough examples to test, and hardly any to choose by."""
+    of = {"embedding D=2": 0.2, "embedding D=8": 0.4}
+    fits = [Fit("films", "embedding", int(name[-1]), name, "1", False, {"fit_seconds": 1.0}) for name in of]
+    tested, chose = (
+        [pl.DataFrame({"example": [f"e{i}" for i in range(size)], "recall_at_20": [v] * size}) for v in of.values()]
+        for size in (N, n)
+    )
+    if in_groups:
+        tested = [frame.with_columns(group=np.arange(N)) for frame in tested]
+        chose = [frame.with_columns(group=pl.lit(0)) for frame in chose]
+    found = answer(Comparison.of(fits, 100, RANKING, {"validation": chose, "test": tested}))
+    assert found.startswith(said) if said else "validated" not in found
+
+
+@pytest.mark.parametrize(
     ("others", "said"),
     [
         (0, "All 400 test examples have the same answer, 'ok': too few others to tell"),
