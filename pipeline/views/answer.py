@@ -182,10 +182,12 @@ def _worth(comparison: Comparison, is_blind: bool) -> str:
 
 
 def _reached(comparison: Comparison) -> str:
-    """How many dimensions PCA needs to be as good as the D to take, as the end of a sentence."""
+    """With how many dimensions PCA is as good as the D to take, as the end of a sentence."""
     reached = comparison.about["worth"][comparison.taken]
+    if reached and reached < (comparison.taken or 0):
+        return f", but PCA of D={reached} is no worse than D={comparison.taken}"
     if reached:
-        return f"; PCA needs D={reached} for as much"
+        return f"; PCA needs D={reached} to be as good"
     if is_beyond_pca(comparison, comparison.taken):
         return f"; PCA does not reach it up to D={most_of_pca(comparison)}"
     return ""

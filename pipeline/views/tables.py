@@ -176,7 +176,13 @@ def _reached(comparison: Comparison) -> list[str]:
     if too_few(comparison) or without_signal(comparison):
         return []
     worth, metric = comparison.about["worth"], comparison.metrics[0]
-    said = [f"PCA needs D={pca} for the {metric} of embedding D={learned}." for learned, pca in worth.items() if pca]
+    said = [
+        f"PCA needs D={pca} for the {metric} of embedding D={learned}."
+        if pca > learned
+        else f"PCA of D={pca} is no worse than embedding D={learned} in {metric}."
+        for learned, pca in worth.items()
+        if pca
+    ]
     beyond = listed(
         [f"D={learned}" for learned, pca in worth.items() if not pca and is_beyond_pca(comparison, learned)]
     )

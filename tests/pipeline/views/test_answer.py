@@ -47,11 +47,13 @@ def test_the_best_d_what_a_smaller_one_keeps_and_every_baseline() -> None:
     )
     values |= {"pca D=64": 0.45, "ease": 0.5}
     assert answer(compared(values)).endswith(
-        "The learned embedding beats PCA at every D; PCA needs D=64 for as much. ease is better than the learned "
+        "The learned embedding beats PCA at every D; PCA needs D=64 to be as good. ease is better than the learned "
         "embedding."
     )
     values |= {"ease": 0.4, "als": 0.4}
-    assert answer(compared(values)).endswith("PCA needs D=64 for as much. Beside ease and als no difference is shown.")
+    assert answer(compared(values)).endswith(
+        "PCA needs D=64 to be as good. Beside ease and als no difference is shown."
+    )
 
 
 @pytest.mark.parametrize(
@@ -117,6 +119,19 @@ def test_what_pca_of_more_dimensions_nearly_has_is_not_beyond_it() -> None:
     values |= {"pca D=8": 0.3999}
     assert answer(compared(values)).endswith("beats PCA of the same D.")
     assert beyond not in tables.sentences(compared(values))
+
+
+def test_pca_that_is_as_good_with_fewer_dimensions_does_not_need_them() -> None:
+    """PCA of D=4, which is compared with no learned one, is better than embedding D=8, and than PCA D=8."""
+    values = {"embedding D=2": 0.3, "embedding D=8": 0.4, "pca D=2": 0.2, "pca D=4": 0.45, "pca D=8": 0.35}
+    said = answer(compared(values))
+    assert said.endswith("The learned embedding beats PCA at every D, but PCA of D=4 is no worse than D=8.")
+    told = tables.sentences(compared(values))
+    assert "PCA needs D=4 for the recall_at_20 of embedding D=2." in told
+    assert "PCA of D=4 is no worse than embedding D=8 in recall_at_20." in told
+    worse = compared({"embedding D=8": 0.3, "pca D=2": 0.35, "pca D=8": 0.4})
+    assert answer(worse).endswith("The learned embedding is worse than PCA of the same D.")
+    assert "PCA of D=2 is no worse than embedding D=8 in recall_at_20." in tables.sentences(worse)
 
 
 def test_a_signal_of_the_d_to_take_is_one() -> None:
