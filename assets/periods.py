@@ -17,6 +17,7 @@ from assets.home import home
 from assets.storage import for_people, values
 from pipeline.config.dataset import Dataset
 from pipeline.config.records import Source
+from pipeline.errors import number_of
 from pipeline.records.columns import roles
 from pipeline.records.ingest import Records
 from pipeline.records.ingest_periods import read_periods
@@ -81,7 +82,7 @@ def _raw_records_asset(conf: Dataset, conf_folder: Path) -> dg.AssetsDefinition:
             read = read_periods(
                 conf, conf_folder, scratch, periods, _code_version(context), before, asked, downloads=downloads
             )
-        context.log.info(f"{conf.name}: {len(read.keys)} of {len(periods.rows)} periods were read: {_some(read.keys)}")
+        context.log.info(f"{conf.name}: of {number_of(len(periods.rows), 'period')}, {_read_now(read.keys)}")
         made = facts_of_periods(read.records)
         for one in read.keys:
             said = metadata.of_period(made[one])
@@ -94,7 +95,7 @@ def _raw_records_asset(conf: Dataset, conf_folder: Path) -> dg.AssetsDefinition:
             value=read.records,
             data_version=data_version({one: facts["content"] for one, facts in made.items()}),
             metadata={
-                "periods": f"{len(made)}, of which {len(read.keys)} were read now: {_some(read.keys)}",
+                "periods": f"{len(made)}, of which {_read_now(read.keys)}",
                 **metadata.of_records(read.records, conf.name, roles(conf)),
             },
             check_results=checks.of_records(read.records, conf),
@@ -112,8 +113,12 @@ def _code_version(context: dg.AssetExecutionContext) -> str:
     return str(context.assets_def.specs_by_key[context.asset_key].code_version)
 
 
-def _some(keys: Sequence[str]) -> str:
-    return ", ".join(keys if len(keys) < 7 else [*keys[:3], "...", *keys[-3:]]) or "none"
+def _read_now(keys: Sequence[str]) -> str:
+    """How many periods were read now, and some of them; the records of the others are those of earlier runs."""
+    if not keys:
+        return "none was read now"
+    some = ", ".join(keys if len(keys) < 7 else [*keys[:3], "...", *keys[-3:]])
+    return f"{len(keys)} {'was' if len(keys) == 1 else 'were'} read now: {some}"
 
 
 def _tell(instance: dg.DagsterInstance, name: str, keys: Sequence[str]) -> None:

@@ -143,7 +143,7 @@ def test_a_run_makes_the_periods_that_are_new_or_have_changed(
     assert made_of(result, conf) == ["2024-04", None]
     assert len(records(conf)) == len(two_genres) + 100
     said = result.asset_materializations_for_node("watched__raw_records")[-1].metadata
-    assert said["periods"].value == "4, of which 1 were read now: 2024-04"
+    assert said["periods"].value == "4, of which 1 was read now: 2024-04"
     assert len([name for name in said if not name.startswith("dagster/")]) <= 10
 
     (folder / "watched-4.csv").unlink()
@@ -244,7 +244,7 @@ def test_the_command_reads_what_is_new_and_tells_the_results(
     capsys.readouterr()
     assert command.run(conf.name) == 0
     told = capsys.readouterr()
-    assert "watched: 1 of 4 periods were read: 2024-04" in told.out + told.err
+    assert "watched: of 4 periods, 1 was read now: 2024-04" in told.out + told.err
     assert "recall_at_20" in told.out
     with command.instance() as instance:
         key = dg.AssetKey(["watched", "raw_records"])
