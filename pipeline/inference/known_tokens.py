@@ -23,6 +23,8 @@ MOST_IN_A_DICTIONARY = 100_000
 MOST_SUGGESTIONS = 5
 """So many unknown texts of one request get suggestions."""
 _ALIKE = 75  # the least score that rapidfuzz, of at most 100, gives a suggestion
+_LOOKED_AT = 200
+"""So many of the most similar labels are compared word by word: as a whole, a long one has the letters of any word."""
 
 
 class Unknown(NamedTuple):
@@ -88,15 +90,13 @@ class KnownTokens:
         """Labels that are like a text, the most similar first, of the most frequent tokens."""
         from rapidfuzz import fuzz, process, utils
 
+        asked = utils.default_process(text[:200])
         alike = process.extract(
-            text[:200],
-            self._frequent,
-            scorer=fuzz.WRatio,
-            processor=utils.default_process,
-            limit=most,
-            score_cutoff=_ALIKE,
+            asked, self._frequent, scorer=fuzz.WRatio, processor=utils.default_process, limit=_LOOKED_AT
         )
-        return list(dict.fromkeys(label for label, _, _ in alike))
+        found = {label: (_as_words(asked, utils.default_process(label)), score) for label, score, _ in alike}
+        nearest = sorted(found, key=lambda label: found[label], reverse=True)
+        return [label for label in nearest if max(found[label]) >= _ALIKE][:most]
 
     def beginning(self, text: str, most: int = 10) -> list[int]:
         """Integers of the tokens whose labels have a text in them, at the start of the label or of a word first."""
@@ -119,6 +119,19 @@ class KnownTokens:
     @cached_property
     def _frequent(self) -> list[str]:
         return self._frame["label"].head(SUGGESTED_FROM).to_list()
+
+
+def _as_words(asked: str, label: str) -> float:
+    """How like a text is to as many words of a label as it has, 0 to 100; of equal ones those at the start count more.
+
+    >>> _as_words("alen", "alien 1979") > _as_words("alen", "talented mr ripley the 1999")
+    True
+    """
+    from rapidfuzz import fuzz
+
+    n, words = len(asked.split()), label.split()
+    starts = range(max(len(words) - n, 0) + 1)
+    return max(fuzz.token_sort_ratio(asked, " ".join(words[i : i + n])) - (i > 0) for i in starts)
 
 
 def places_of(texts: pl.Series) -> Places:

@@ -48,6 +48,22 @@ def test_what_is_misspelt_gets_suggestions_and_is_named_once() -> None:
         known.one("zzzzzzzz")
 
 
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("Alen", "Alien"),  # the letters stand in Talented as well
+        ("Mattrix", "Matrix, The"),  # and M is a film
+        ("The Matrx", "Matrix, The"),
+        ("Heeat", "Heat"),  # at the start before elsewhere
+        ("Shaw", "Shawshank Redemption, The"),
+    ],
+)
+def test_whole_words_that_are_alike_are_suggested_before_letters_of_long_labels(given: str, meant: str) -> None:
+    titles = ["Talented Mr. Ripley, The", "Magdalene Sisters, The", "M", "White Heat", "Heat", "Alien", "Matrix, The"]
+    films = vocabulary([(str(i), title, 9) for i, title in enumerate([*titles, "Shawshank Redemption, The"])])
+    assert KnownTokens(films).suggestions(given)[0] == meant
+
+
 def test_only_the_first_unknown_texts_get_suggestions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(known_tokens, "MOST_SUGGESTIONS", 1)
     known = KnownTokens(FILMS)
