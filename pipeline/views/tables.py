@@ -42,22 +42,22 @@ class Ranked:
 
     cells: list[list[str]]
     best: frozenset[tuple[int, int]]
-    """Row and column of the best value of each metric, counted without the header."""
+    """Row and column of the best value of each metric, which several fits may have; counted without the header."""
 
 
 def ranked_cells(comparison: Comparison) -> Ranked:
     """The table with the best fit first, by the primary metric."""
     head, *rows = [[*row, *more] for row, more in zip(cells(comparison), _replicas(comparison), strict=True)]
-    metrics = comparison.metrics
-    if not metrics:
+    if not comparison.metrics:
         return Ranked([head, *rows], frozenset())
-    ranks = [
-        comparison.frame[name].arg_sort(descending=direction(comparison, name) == "higher").to_list()
-        for name in metrics
+    signs = [-1 if direction(comparison, name) == "higher" else 1 for name in comparison.metrics]
+    losses = [
+        comparison.frame[name].fill_nan(None) * sign for name, sign in zip(comparison.metrics, signs, strict=True)
     ]
-    place = {row: i for i, row in enumerate(ranks[0])}
-    best = frozenset((place[rank[0]], column) for column, rank in enumerate(ranks, start=1))
-    return Ranked([head, *(rows[i] for i in ranks[0])], best)
+    order = losses[0].arg_sort(nulls_last=True).to_list()
+    least = [(of_fits == of_fits.min()).gather(order).arg_true() for of_fits in losses]
+    best = frozenset((row, column) for column, rows_of in enumerate(least, start=1) for row in rows_of.to_list())
+    return Ranked([head, *(rows[i] for i in order)], best)
 
 
 def _replicas(comparison: Comparison) -> list[list[str]]:

@@ -155,6 +155,16 @@ def test_the_best_fit_stands_first_and_the_best_value_of_each_metric_is_known(pl
     assert {column for _, column in ranked.best} == {1, 2}
 
 
+def test_of_fits_that_are_equally_good_each_is_the_best() -> None:
+    """No method stands out that finds no more than others."""
+    some = [
+        frame.with_columns(ndcg_at_20=pl.lit(share)) for frame, share in zip(SCORES[:3], (0.5, 0.5, 0.4), strict=True)
+    ]
+    ranked = tables.ranked_cells(Comparison.of(FITS[:3], 16, TASK, {"test": some}))
+    names = {row: cells[0] for row, cells in enumerate(ranked.cells[1:])}
+    assert {names[row] for row, column in ranked.best if column == 2} == {"embedding D=8", "embedding D=2"}
+
+
 def test_no_signal_is_said(planted: Comparison) -> None:
     assert "No signal shown" not in tables.text(planted)
     fits = [fit("embedding", 8), fit("popularity", 1)]
