@@ -145,6 +145,8 @@ def _draw_differences(axes: "Axes", told: Sequence[Mapping[str, Any]]) -> None:
         middle, half = (row["low"] + row["high"]) / 2, (row["high"] - row["low"]) / 2  # the value can lie outside
         axes.errorbar(middle, place, xerr=half, fmt="none", ecolor=colour, capsize=3)
     axes.axvline(0, color=_INK, linewidth=0.8)
-    labels = [f"{row['fit']} - {row['against']}: {row['verdict'].split()[0]}" for row in reversed(told)]
+    axes.locator_params(axis="x", nbins=5)  # more numbers of four decimals would cover each other
+    short = {name: name.removesuffix(" shown").removesuffix(" to tell") for name in _OF_VERDICT}
+    labels = [f"{row['fit']} - {row['against']}: {short[row['verdict']]}" for row in reversed(told)]
     axes.set_yticks(range(len(told)), labels, fontsize=8)
     axes.set_ylim(-0.6, max(len(told), 1) - 0.4)

@@ -1,3 +1,4 @@
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -82,3 +83,21 @@ def test_a_difference_outside_its_interval_is_drawn(tmp_path: Path) -> None:
     outside = told("pca D=2", 0.1) | {"low": 0.11, "high": 0.12}
     draw_sweep(FRAME, METHODS, "recall", True, 8, 4.0, [outside], tmp_path / "sweep.png")
     assert (tmp_path / "sweep.png").stat().st_size > 10_000
+
+
+def test_verdicts_are_said_in_words_and_numbers_do_not_cover_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[Figure] = []
+    monkeypatch.setattr(sweep, "save", lambda figure, _: kept.append(figure))
+    rows = [told("pca D=2", -0.0178, "too few to tell"), told("ease", -0.0005, "no difference shown")]
+    draw_sweep(FRAME, METHODS, "recall", True, 8, 4.0, rows, tmp_path / "sweep.png")
+    kept[0].draw_without_rendering()
+    paired = kept[0].axes[1]
+    said = [label.get_text() for label in paired.get_yticklabels()]
+    assert said == ["embedding D=8 - ease: no difference", "embedding D=8 - pca D=2: too few"]
+    left, right = paired.get_xlim()
+    places = [
+        label.get_window_extent() for label in paired.get_xticklabels() if left <= label.get_position()[0] <= right
+    ]
+    assert all(one.x1 < other.x0 for one, other in pairwise(places))
