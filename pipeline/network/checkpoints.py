@@ -25,14 +25,16 @@ def checkpoint_folder(watch: Watch, option: Mapping[str, Any]) -> Iterator[Path]
     If another process runs the same training at the same time, it holds the folder, and this one uses a temporary one.
     """
     own = "-".join([watch.name, *(f"{key}={value}" for key, value in option.items())])
-    with tempfile.TemporaryDirectory() as passing, ExitStack() as held:
-        folder = Path(passing)
+    with ExitStack() as held:
+        folder = None
         if watch.checkpoints is not None:
             shared = watch.checkpoints / re.sub(r"[^\w.=-]+", "-", own)
             shared.mkdir(parents=True, exist_ok=True)
             with suppress(Timeout):
                 held.enter_context(FileLock(shared / "lock", timeout=0))
                 folder = shared
+        if folder is None:  # only then: a process that is killed leaves it, and nobody can tell whose it was
+            folder = Path(held.enter_context(tempfile.TemporaryDirectory()))
         try:
             yield folder
         except PipelineError:

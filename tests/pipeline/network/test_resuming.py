@@ -5,6 +5,7 @@ import logging
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -172,6 +173,18 @@ def test_a_checkpoint_that_cannot_be_read_costs_time_and_no_more(movies: Dataset
     ]
     assert (found[0].embedding.matrix == found[1].embedding.matrix).all()
     assert any("cannot be read" in line for line in lines)
+
+
+def test_a_training_with_checkpoints_has_no_other_folder_that_it_would_leave_when_killed(
+    movies: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no place for temporary folders: who makes one fails."""
+    vocabulary, examples = encoded(tmp_path / "conf" / "planted_movies.yaml", movies)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    conf = movies.resolved(examples.n_training, len(vocabulary))
+    watch = Watch("a", LOG, checkpoints=tmp_path / "checkpoints")
+    LearnedEmbedding(conf).fit(Problem(examples.training(), vocabulary, conf, 2, watch=watch))
+    assert list((tmp_path / "checkpoints").iterdir())
 
 
 def test_who_trains_the_same_at_the_same_time_is_left_alone(movies: Dataset, tmp_path: Path) -> None:
