@@ -102,6 +102,7 @@ class BoostedTrees(Trees):
     """Boosted trees on the dense features alone."""
 
     uses_tokens: ClassVar[bool] = False
+    in_words: ClassVar[str] = "boosted_trees see no tokens: they grow from the dense features alone."
 
     kind: Literal["boosted_trees"] = "boosted_trees"
 

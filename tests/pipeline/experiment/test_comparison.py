@@ -200,6 +200,14 @@ def test_it_says_by_what_tokens_count_and_which_methods_do_not_look_at_them(plan
     assert "Held-out tokens" not in tables.text(homes)
 
 
+def test_it_says_what_a_method_cannot_see(planted: Comparison) -> None:
+    """To be better than trees that have only three numbers says little of an embedding of words."""
+    said = "boosted_trees see no tokens: they grow from the dense features alone."
+    assert said not in tables.sentences(planted)
+    trees = Comparison.of([fit("embedding", 8), fit("boosted_trees", 1)], 16, TASK, {"test": SCORES[:2]})
+    assert said in tables.sentences(trees)
+
+
 def test_it_says_how_time_divides_what_was_tested() -> None:
     said = "By sold: trained on what came until 2009-12-31, tested on what came after that."
     dated = Comparison.of(FITS, 10_000, TASK, {"validation": SCORES, "test": SCORES}, split=said)
