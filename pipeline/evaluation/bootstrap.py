@@ -131,6 +131,14 @@ def n_independent(scores: pl.DataFrame) -> int:
     return scores["group"].n_unique() if "group" in scores.columns else scores.height
 
 
+def most_frequent_answer(scores: pl.DataFrame) -> tuple[Any, int] | None:
+    """The most frequent answer of held-out examples, and how many have it; None where the answers are tokens."""
+    if "target" not in scores.columns:
+        return None
+    first: tuple[Any, int] = scores["target"].value_counts(sort=True).row(0)
+    return first
+
+
 def _of_group(scores: pl.DataFrame) -> Array | None:
     """(N,) the number of the group of each example; None where each stands for itself."""
     if "group" not in scores.columns:

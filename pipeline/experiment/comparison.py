@@ -15,7 +15,14 @@ import polars as pl
 
 from pipeline.config.task import Task
 from pipeline.estimators import EMBEDDING, PCA, estimator_type, run_name
-from pipeline.evaluation.bootstrap import FEWEST, difference, interval, n_independent, resampled
+from pipeline.evaluation.bootstrap import (
+    FEWEST,
+    difference,
+    interval,
+    most_frequent_answer,
+    n_independent,
+    resampled,
+)
 from pipeline.evaluation.metrics import Metric, judged_part, measure
 from pipeline.evaluation.seeds import SeedChance
 from pipeline.experiment.dimensions import chosen_dimensions, worth_in_pca
@@ -41,7 +48,8 @@ class Comparison:
     None where tokens are the answer), seeds (how many the intervals cover), vocabulary_size, metrics
     (name -> meaning, the primary one first), lower_is_better and shows_signal (the names of those), predicts_tokens,
     weight (a column, or None), split (a sentence, or None), best and smallest (learned D, by validation),
-    chosen_by (how many examples, or groups, validated), worth (learned D -> PCA's D)."""
+    chosen_by (how many examples, or groups, validated), n_validation and n_validation_alike (how many examples, and how
+    many of them have the most frequent answer), worth (learned D -> PCA's D)."""
 
     @classmethod
     def of(
@@ -79,7 +87,7 @@ class Comparison:
         values = [measure(task, frame) for frame in frames]
         metrics = [metric for metric in task.metrics if values and metric.name in values[0]]
         n_examples, n = (frames[0].height, n_independent(frames[0])) if frames else (0, 0)
-        alike = _alike(frames[0]) if frames else None
+        alike = most_frequent_answer(frames[0]) if frames else None
         telling = n if alike is None or n_examples - alike[1] >= FEWEST else n_examples - alike[1]
         rows = [_row(fit) for fit in fits]
         for row, of_fit, of_draws in zip(rows, values, drawn, strict=False):
@@ -240,11 +248,3 @@ def _differences(
         found = difference(metric, ours, theirs, n)
         rows.append((fits[i].name, fits[j].name, metric.name, found.value, found.low, found.high, found.verdict))
     return pl.DataFrame(rows, schema=_DIFFERENCES, orient="row")
-
-
-def _alike(scores: pl.DataFrame) -> tuple[Any, int] | None:
-    """The most frequent answer of held-out examples, and how many have it; None where the answers are tokens."""
-    if "target" not in scores.columns:
-        return None
-    first: tuple[Any, int] = scores["target"].value_counts(sort=True).row(0)
-    return first

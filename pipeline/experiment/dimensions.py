@@ -7,7 +7,7 @@ import polars as pl
 
 from pipeline.config.task import Task
 from pipeline.estimators import EMBEDDING, PCA
-from pipeline.evaluation.bootstrap import ROUNDING, n_independent, resampled
+from pipeline.evaluation.bootstrap import ROUNDING, most_frequent_answer, n_independent, resampled
 from pipeline.evaluation.metrics import measure, primary_score
 from pipeline.evaluation.selection import first_of_the_best
 from pipeline.experiment.fits import Fit
@@ -16,7 +16,7 @@ from pipeline.experiment.fits import Fit
 def chosen_dimensions(fits: Sequence[Fit], validation: Sequence[pl.DataFrame], task: Task) -> dict[str, int | None]:
     """The learned D that is best on validation, and the smallest that is not worse by more than one standard error.
 
-    Beside them stands by how many validation examples, or groups of them, these were chosen.
+    Beside them stands by how many validation examples these were chosen, and how many of these have the same answer.
     The standard error is that of the paired difference to the best one (the rule: Breiman et al., 1984, section 3.4.3).
     """
     learned = [i for i, fit in enumerate(fits) if fit.method == EMBEDDING]  # by D
@@ -31,7 +31,14 @@ def chosen_dimensions(fits: Sequence[Fit], validation: Sequence[pl.DataFrame], t
         for d, value, of_fit in zip(dimensions, values, drawn, strict=True)
         if values[best] - value <= np.std(drawn[best] - of_fit)
     )
-    return {"best": dimensions[best], "smallest": min(near), "chosen_by": n_independent(validation[0])}
+    alike = most_frequent_answer(validation[0])
+    return {
+        "best": dimensions[best],
+        "smallest": min(near),
+        "chosen_by": n_independent(validation[0]),
+        "n_validation": validation[0].height,
+        "n_validation_alike": None if alike is None else alike[1],
+    }
 
 
 def worth_in_pca(fits: Sequence[Fit], values: Sequence[Mapping[str, float]], task: Task) -> dict[int, int | None]:

@@ -62,8 +62,8 @@ def _too_few_others(comparison: Comparison) -> str:
         return ""
     value = repr(same) if isinstance(same, str) else f"{same:g}"
     return (
-        f"All{f' but {others} of the' if others else ''} {n:,} {part} examples have the same answer, {value}: too few "
-        f"others to tell what the fits are worth, at least {FEWEST} are needed. {_more(comparison)}"
+        f"{_nearly_all(others, n, part)}, {value}: too few others to tell what the fits are worth, at least {FEWEST} "
+        f"are needed. {_more(comparison)}"
     )
 
 
@@ -126,9 +126,19 @@ def _dimension(comparison: Comparison) -> str:
 def _chosen_by_few(comparison: Comparison) -> str:
     """A sentence that hardly any examples, or groups of them, chose; empty if enough did, or if there was no choice."""
     n, what = comparison.about.get("chosen_by", 0), "example" if comparison.about.get("n_groups") is None else "group"
-    if not 0 < n < FEWEST:
+    in_all, alike = comparison.about.get("n_validation", 0), comparison.about.get("n_validation_alike")
+    if 0 < n < FEWEST:
+        few = f"Only {number_of(n, what)} validated"
+    elif alike is not None and in_all - alike < FEWEST:
+        few = _nearly_all(in_all - alike, in_all, "validation")
+    else:
         return ""
-    return f"Only {number_of(n, what)} validated: what was chosen, D and settings, may be chance."
+    return f"{few}: what was chosen, D and settings, may be chance."
+
+
+def _nearly_all(others: int, n: int, part: str) -> str:
+    """That all examples, or all but a few others, have one answer, as the beginning of a sentence."""
+    return f"All{f' but {others} of the' if others else ''} {n:,} {part} examples have the same answer"
 
 
 def _kept(comparison: Comparison, smaller: int, best: int) -> str:

@@ -271,6 +271,24 @@ def test_examples_that_nearly_all_have_one_class_tell_nothing(others: int, said:
     assert answer(Comparison.of(fits, 100, STATUS, {"test": [scores] * 3, "validation": [scores] * 3})).startswith(said)
 
 
+@pytest.mark.parametrize(
+    ("others", "said"),
+    [(0, "All 400 validation examples"), (3, "All but 3 of the 400 validation examples"), (10, None)],
+)
+def test_validation_examples_that_nearly_all_have_one_class_are_said(others: int, said: str | None) -> None:
+    """Planted: of the test examples half are of the rare class, and hardly any of those that choose."""
+    fits = [Fit("claims", "embedding", d, f"run-{d}", "1", False, {"fit_seconds": 1.0}) for d in (2, 8)]
+
+    def scores(n_rare: int) -> pl.DataFrame:
+        target = ["fraud"] * n_rare + ["ok"] * (N - n_rare)
+        found = pl.DataFrame({"example": [f"e{i}" for i in range(N)], "target": target, "predicted": ["ok"] * N})
+        return found.with_columns(probability=np.full(N, 0.7), second=np.full(N, 0.5))
+
+    found = answer(Comparison.of(fits, 100, STATUS, {"test": [scores(N // 2)] * 2, "validation": [scores(others)] * 2}))
+    assert (f"{said} have the same answer: what was chosen, D and settings, may be chance." in found) == bool(said)
+    assert ("chance" in found) == bool(said)
+
+
 def test_of_few_examples_it_is_not_told_how_many_dimensions_pca_needs() -> None:
     values = {"embedding D=2": 0.5, "pca D=2": 0.4, "pca D=8": 0.5}
     for n, told in ((9, False), (90, True)):
