@@ -36,6 +36,8 @@ class Groups:
 
     name: str
     values: Sequence[str]
+    names: Sequence[str] = ()
+    """Categories that have a colour whether a token has them or not; none: those of the tokens."""
 
 
 @dataclass(frozen=True)
@@ -113,13 +115,19 @@ def nearest(vectors: Array, k: int = _NEAR) -> Array:
 
 def ordered(groups: Groups) -> list[str]:
     """The categories as a legend names them, `other` last."""
-    return sorted(set(groups.values), key=lambda name: (name == OTHER, name))
+    return sorted({*groups.names, *groups.values}, key=lambda name: (name == OTHER, name))
 
 
-def frequent(values: Sequence[str]) -> list[str]:
-    """The values, the rare ones together as `other`."""
-    kept = set(pl.Series(values, dtype=pl.String).value_counts(sort=True).to_series(0).head(_GROUPS))
-    return [value if value in kept else OTHER for value in values]
+def of_classes(name: str, values: Sequence[str], classes: Sequence[str]) -> Groups:
+    """The class of each token, the rare classes together as `other`: a class has the same colour on every map.
+
+    Args:
+        name: what the classes are.
+        values: (n,) the class of each token.
+        classes: all of them, the most frequent first.
+    """
+    kept = classes[:_GROUPS]
+    return Groups(name, [value if value in kept else OTHER for value in values], kept)
 
 
 def telling(cells: Sequence[str | None], near: Array) -> list[str]:

@@ -33,7 +33,7 @@ from pipeline.experiment.replicas import REPLICAS_KEY
 from pipeline.experiment.tracking import Tracker
 from pipeline.inference.saved_fit import EMBEDDING_FILE, load_fitted
 from pipeline.network.fitted_network import INTERPOLATION
-from pipeline.pictures.colours import Colour, Groups, Numbers, colours, frequent
+from pipeline.pictures.colours import Colour, Numbers, colours, of_classes
 from pipeline.pictures.figures import draw_map
 from pipeline.pictures.projection import SHOWN, neighbourhoods, plane, space
 from pipeline.similarity import replica_places
@@ -244,5 +244,6 @@ class _Page:
         effects = token_effects(fitted, rows, task, self.conf.seed, n, among)
         name, values = task.effects_in_words(effects, rows.classes)
         if isinstance(values, list):
-            return [Groups(name, frequent(values))]
+            often = np.argsort(-np.bincount(rows.target.astype(int), minlength=len(rows.classes)), kind="stable")
+            return [of_classes(name, values, [rows.classes[i] for i in often])]
         return [Numbers(name, values, "diverging", [task.effect_text(value) for value in values])]

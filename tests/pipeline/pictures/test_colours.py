@@ -2,7 +2,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipeline.pictures.colours import OTHER, Groups, Numbers, colours, frequent, nearest, ordered, telling
+from pipeline.pictures.colours import OTHER, Groups, Numbers, colours, nearest, of_classes, ordered, telling
 
 
 def test_a_token_has_the_value_that_its_neighbours_share_and_not_the_first_by_the_alphabet() -> None:
@@ -22,7 +22,14 @@ def test_rare_values_share_a_colour_and_no_value_is_none_of_them() -> None:
     assert ordered(Groups("genre", values)) == [*(f"g{i}" for i in range(8)), OTHER]
     assert values[-2:] == [OTHER, OTHER]
     assert telling([None, None], np.empty((2, 0), int)) == [OTHER, OTHER]
-    assert ordered(Groups("genre", frequent([f"g{i}" for i in range(9) for _ in range(10 - i)])))[-1] == OTHER
+
+
+def test_a_class_has_the_same_colour_whichever_classes_the_tokens_of_a_fit_speak_for() -> None:
+    classes = [f"c{i}" for i in range(10)]  # the last two are rare
+    one, other = (of_classes("kind", values, classes) for values in (["c0", "c1", "c9"], ["c9", "c8", "c7"]))
+    assert ordered(one) == ordered(other) == [*classes[:8], OTHER]
+    assert (one.values, other.values) == (["c0", "c1", OTHER], [OTHER, OTHER, "c7"])
+    assert ordered(of_classes("kind", ["b"], ["b", "a"])) == ["a", "b"]
 
 
 def test_nearest_are_those_with_the_smallest_angle() -> None:
