@@ -147,6 +147,21 @@ def test_what_else_could_be_predicted_is_another_column(propose: Callable[..., d
     assert "# or: income" not in conf["text"]
 
 
+def test_beside_texts_a_column_of_classes_comes_before_one_of_numbers(propose: Callable[..., dict[str, Any]]) -> None:
+    """Neither has a name of something to predict, and the numbers stand first."""
+    words = [f"w{i}" for i in range(40)]
+    tickets = pl.DataFrame(
+        {
+            "text": [" ".join(RNG.choices(words, k=6)) for _ in range(N)],
+            "n0": [round(RNG.gauss(50, 10), 1) for _ in range(N)],
+            "kind": RNG.choices(["fruit", "tool", "game"], k=N),
+        }
+    )
+    conf = propose("tickets.csv", tickets.write_csv())
+    assert conf["task"] == {"kind": "missing_tokens"}
+    assert "# or: {kind: classification, target: kind}" in conf["text"]
+
+
 def test_the_price_of_the_sale_comes_before_other_prices(propose: Callable[..., dict[str, Any]]) -> None:
     prices = {name: [RNG.uniform(90, 900) for _ in range(N)] for name in ("FirstPrice", "SalePrice")}
     assert propose("homes.csv", machines(**prices).write_csv())["task"]["target"] == "SalePrice"
