@@ -12,7 +12,7 @@ _SEPARATORS = (",", ";", "\t", "|", "::")
 _DELIMITERS = (" ", ",", ";", "\t", "|")
 _MOST_NUMBERS = 6
 _TIME = re.compile(r"\b\d{1,2}:\d{2}:\d{2}\b")
-_YEAR = re.compile(r"1\d{3}|2[01]\d{2}")
+YEAR = re.compile(r"1\d{3}|2[01]\d{2}")
 
 
 def separator_and_quote(lines: Sequence[str], ending: str) -> tuple[str | None, str | None]:
@@ -41,7 +41,7 @@ def separator_and_quote(lines: Sequence[str], ending: str) -> tuple[str | None, 
 def _is_table_of_numbers(lines: Sequence[str]) -> bool:
     """Whether each line has as many numbers as the others, with one blank between them, as lists of edges have."""
     rows = [line.split(" ") for line in lines]
-    of_numbers = all(_is_number(value) for row in rows[1:] for value in row)
+    of_numbers = all(is_number(value) for row in rows[1:] for value in row)
     return len({len(row) for row in rows}) == 1 and 2 <= len(rows[0]) <= _MOST_NUMBERS and len(rows) > 2 and of_numbers
 
 
@@ -56,6 +56,11 @@ def _split(lines: Sequence[str], separator: str, quote: str | None) -> list[list
         return [line.split(separator) for line in lines]
 
 
+def values(line: str, separator: str, quote: str | None) -> list[str]:
+    """The values in a line; [] if it is blank."""
+    return next(iter(_split([line], separator, quote)), [])
+
+
 def names_missing(lines: Sequence[str], separator: str, quote: str | None) -> list[str] | None:
     """Names for the columns of a file whose first line holds values like those below it."""
     rows = _split(lines, separator, quote)
@@ -67,7 +72,7 @@ def names_missing(lines: Sequence[str], separator: str, quote: str | None) -> li
         return None
     if any(_TIME.search(value) for value in first):
         return [f"column_{i + 1}" for i in range(len(first))]
-    numbers = [bool(below) and all(_is_number(row[i]) for row in islice(below, 50)) for i in range(len(first))]
+    numbers = [bool(below) and all(is_number(row[i]) for row in islice(below, 50)) for i in range(len(first))]
     if not any(is_number and _is_a_value(value) for is_number, value in zip(numbers, first, strict=True)):
         return None  # a name may be missing or stand there twice, and still be a name
     usual = ("user", "item", "rating", "time")
@@ -77,19 +82,20 @@ def names_missing(lines: Sequence[str], separator: str, quote: str | None) -> li
 
 def _is_a_value(text: str) -> bool:
     """Whether a text is a number or a time of day, which no column is named after; one of inflation may be `inf`."""
-    return (_is_number(text) and math.isfinite(_number(text))) or _TIME.search(text) is not None
+    return (is_number(text) and math.isfinite(_number(text))) or _TIME.search(text) is not None
 
 
 def _are_years(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
     """Whether the numbers of a first line are years in their order, and so names: those below are others."""
-    places = [i for i, value in enumerate(first) if _is_number(value)]
-    years = [first[i] for i in places if _YEAR.fullmatch(first[i])]
+    places = [i for i, value in enumerate(first) if is_number(value)]
+    years = [first[i] for i in places if YEAR.fullmatch(first[i])]
     in_order = len({*years}) == len(years) and sorted(years) in (years, years[::-1])
-    others = any(not _YEAR.fullmatch(row[i].strip()) for row in below for i in places)
+    others = any(not YEAR.fullmatch(row[i].strip()) for row in below for i in places)
     return len(places) == len(years) > 1 and in_order and others
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Whether a text is a number, with a point or a comma before its decimals."""
     try:
         _number(text)
     except ValueError:

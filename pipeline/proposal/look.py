@@ -10,13 +10,15 @@ import polars as pl
 
 from pipeline.config.records import Source
 from pipeline.errors import PipelineError
-from pipeline.proposal.dialect import delimiter, names_missing, separator_and_quote
+from pipeline.proposal.dialect import delimiter, names_missing, separator_and_quote, values
 from pipeline.proposal.encoding import decoded, of_many
+from pipeline.proposal.titles import LOOKED_AT, n_above_names
 from pipeline.records.ingest import source_of
 from pipeline.records.source import paths
 from pipeline.records.source.file_kinds import format_of_content, is_database, other_kind
 from pipeline.records.source.object_stores import on_this_machine
 from pipeline.records.source.streams import TextFile
+from pipeline.records.source.workbooks import first_rows
 from pipeline.secrets import masked
 
 ROWS = 200_000
@@ -75,6 +77,8 @@ def look(place: str, query: str | None, conf_folder: Path, downloads: Path) -> L
     every = paths.resolved(asked, conf_folder)
     first = every[0]
     if paths.of_ending(first) not in (None, "csv"):
+        if paths.of_ending(first) == "excel":
+            _skip(settings, first_rows(str(on_this_machine(first, downloads)), LOOKED_AT))
         return Look(settings, *_rows(settings, conf_folder, downloads))
     if _are_documents(every):
         settings["format"] = Guess("documents", f"each of the {len(every):,} files is a text")
@@ -136,10 +140,13 @@ def _text(settings: dict[str, Guess], name: str, start: bytes, ending: str, conf
     if encoding is not None:
         settings["encoding"] = Guess(encoding, "some of its letters are no UTF-8")
     whole = len(start) < _START
-    lines = [line for line in text.splitlines()[: None if whole else -1] if line.strip()][:_LINES]
+    every = text.splitlines()[: None if whole else -1]
+    lines = [line for line in every if line.strip()][:_LINES]
     if not lines:
         raise PipelineError(f"{name}: the file is empty.")
     lines = _after_comments(lines, settings)
+    if "comment" not in settings:
+        lines = _after_titles(every, lines, ending, settings)
     if (kind := other_kind(text[:_START].encode("utf-8", "replace"))) is not None:
         raise PipelineError(f"{name}: {kind}.")
     separator, quote = separator_and_quote(lines, ending)
@@ -158,6 +165,32 @@ def _text(settings: dict[str, Guess], name: str, start: bytes, ending: str, conf
     if names is not None:
         settings["columns"] = Guess(names, "the first line holds values, no names: name the columns as you like")
     return Look(settings, *_rows(settings, conf_folder, downloads))
+
+
+def _after_titles(every: list[str], lines: list[str], ending: str, settings: dict[str, Guess]) -> list[str]:
+    """The lines from that with the names of the columns on; how many stand above it is a setting.
+
+    Args:
+        every: all lines at the start of the file.
+        lines: the first of them that are not blank.
+        ending: of the file's name.
+        settings: of `source`; gets one more if there are such lines.
+    """
+    separator, quote = separator_and_quote(lines[len(lines) // 2 :], ending)
+    if separator is None:
+        return lines
+    if quote is not None and any(line.count(quote) % 2 for line in every[:_LINES]):
+        return lines  # a value, or a name, goes on in the next line
+    skip = _skip(settings, [values(line, separator, quote) for line in every[:_LINES]])
+    return [line for line in every[skip:] if line.strip()][:_LINES]
+
+
+def _skip(settings: dict[str, Guess], rows: Sequence[Sequence[str]]) -> int:
+    """How many rows stand above the names of the columns; if any do, they become a setting."""
+    skip = n_above_names(rows)
+    if skip:
+        settings["skip"] = Guess(skip, f"the names of the columns stand in line {skip + 1}, below a title")
+    return skip
 
 
 def _after_comments(lines: list[str], settings: dict[str, Guess]) -> list[str]:

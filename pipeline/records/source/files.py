@@ -165,7 +165,7 @@ class Files:
             local = str(on_this_machine(path, self._downloads)) if is_fetched else path
             of_file = self.where is None or {*self._beside[path]}.isdisjoint(self.where.meta.root_names())
             where = self.where if of_file else None
-            return tables.TableFile(local, masked(path), self._format, where, self._source.member)
+            return tables.TableFile(local, masked(path), self._format, where, self._source.member, self._source.skip)
         if self._format in tables.LAKES:
             return tables.LakeTable(path, masked(path), self._format, self.where)
         if self._format == "documents":
@@ -185,7 +185,8 @@ class Files:
         source = self._source
         kind = JsonFile if self._format == "json" else TextFile
         local = on_this_machine(path, self._downloads)
-        return kind(local, masked(path), source.encoding, source.member, source.max_gigabytes * 1e9, source.comment)
+        largest, head = source.max_gigabytes * 1e9, (source.comment, source.skip)
+        return kind(local, masked(path), source.encoding, source.member, largest, *head)
 
     def _with_folders(self, path: str, schema: pl.Schema) -> pl.Schema:
         """The columns of a file, and those that only its folders say: texts."""

@@ -45,6 +45,7 @@ class TextFile:
         member: str | None,
         largest: float,
         comment: str | None = None,
+        skip: int = 0,
     ) -> None:
         """Prepare to read a file.
 
@@ -55,8 +56,9 @@ class TextFile:
             member: the file of a ZIP archive to read, as a glob.
             largest: the most bytes that it may hold when it is decompressed.
             comment: how lines begin that stand before the first record, and are none.
+            skip: how many lines stand before those.
         """
-        self._comment = comment.encode() if comment else None
+        self._comment, self._skip = comment.encode() if comment else None, skip
         self.path, self.name, self.encoding, self.member, self.largest = path, name, encoding, member, largest
         self._sha256 = hashlib.sha256()
 
@@ -72,8 +74,7 @@ class TextFile:
             PipelineError: the file is damaged, too large, or not text.
         """
         with self.stream() as stream:
-            blocks = self._lines(stream)
-            yield from blocks if self._comment is None else _without_head(blocks, self._comment)
+            yield from _without_head(self._lines(stream), self._skip, self._comment)
 
     @contextmanager
     def stream(self) -> Iterator[BinaryIO]:
@@ -190,12 +191,14 @@ class TextFile:
         return lambda some, last: some, start
 
 
-def _without_head(blocks: Iterator[Block], comment: bytes) -> Iterator[Block]:
-    """The blocks without the lines at the start of the first that begin like a comment."""
-    text, line = next(blocks, Block(b"", 1))
-    while text.startswith(comment):
-        text, line = text.partition(b"\n")[2], line + 1
-    yield Block(text, line)
+def _without_head(blocks: Iterator[Block], skip: int, comment: bytes | None) -> Iterator[Block]:
+    """The blocks without so many lines at the start, and without those after them that begin like a comment."""
+    for text, line in blocks:
+        while text and (skip > 0 or (comment is not None and text.startswith(comment))):
+            text, line, skip = text.partition(b"\n")[2], line + 1, skip - 1
+        if text:
+            yield Block(text, line)
+            break
     yield from blocks
 
 

@@ -68,7 +68,15 @@ def _rows_at_once(rows: pl.LazyFrame) -> int:
 class TableFile:
     """A file of Parquet, Arrow or Excel: on this machine, or Parquet in an object store from which Polars reads."""
 
-    def __init__(self, path: str, name: str, kind: str, where: pl.Expr | None = None, sheet: str | None = None) -> None:
+    def __init__(
+        self,
+        path: str,
+        name: str,
+        kind: str,
+        where: pl.Expr | None = None,
+        sheet: str | None = None,
+        skip: int = 0,
+    ) -> None:
         """Read the file's schema.
 
         Args:
@@ -77,6 +85,7 @@ class TableFile:
             kind: one of `FILES`.
             where: what holds for the rows to read; None: all are read.
             sheet: the sheets of a workbook to read, as a glob; None: all.
+            skip: how many rows stand in each sheet above the names of the columns.
 
         Raises:
             PipelineError: it is no such file, or cannot be read.
@@ -85,7 +94,7 @@ class TableFile:
         self.found: dict[str, str] = {}
         try:
             if kind == "excel":
-                rows, others = sheets(path, name, sheet)
+                rows, others = sheets(path, name, sheet, skip)
                 self.found = {f"left out of {name}": f"the sheets {', '.join(others)}"} if others else {}
             else:
                 rows = _FILES[kind](path)

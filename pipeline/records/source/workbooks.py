@@ -8,13 +8,14 @@ from pipeline.errors import PipelineError, first_line
 from pipeline.records.source.names import plain_names
 
 
-def sheets(path: str, name: str, wanted: str | None) -> tuple[pl.LazyFrame, list[str]]:
+def sheets(path: str, name: str, wanted: str | None, skip: int = 0) -> tuple[pl.LazyFrame, list[str]]:
     """The rows of the sheets that have the columns of the first, one after the other; and the names of the others.
 
     Args:
         path: the workbook.
         name: the path, for people.
         wanted: only sheets with such a name are read, as a glob; None: all are.
+        skip: how many rows stand in each sheet above the names of the columns.
 
     Raises:
         PipelineError: it is no workbook, has no such sheet, or the reader is not installed.
@@ -25,7 +26,7 @@ def sheets(path: str, name: str, wanted: str | None) -> tuple[pl.LazyFrame, list
         raise PipelineError(f"{name}: workbooks need a reader: pip install 'embedding-pipeline[excel]'.") from None
     try:
         every = fastexcel.read_excel(path).sheet_names
-        tables = {sheet: _table(path, sheet) for sheet in every if wanted is None or fnmatch(sheet, wanted)}
+        tables = {sheet: _table(path, sheet, skip) for sheet in every if wanted is None or fnmatch(sheet, wanted)}
     except (fastexcel.FastExcelError, pl.exceptions.PolarsError) as error:
         raise PipelineError(f"{name}: cannot be read as a workbook ({first_line(error)}).") from error
     full = {sheet: table for sheet, table in tables.items() if table.width}
@@ -38,7 +39,23 @@ def sheets(path: str, name: str, wanted: str | None) -> tuple[pl.LazyFrame, list
     return pl.concat(alike.values(), how="vertical_relaxed").lazy(), others
 
 
-def _table(path: str, sheet: str) -> pl.DataFrame:
+def first_rows(path: str, n: int) -> list[list[str]]:
+    """The texts in the first rows of a workbook's first sheet, blank rows among them; [] if it cannot be read so."""
+    try:
+        rows = pl.read_excel(
+            path,
+            has_header=False,
+            drop_empty_rows=False,
+            drop_empty_cols=False,
+            read_options={"skip_rows": 0, "n_rows": n},
+        )
+    except Exception:  # sheets without a table, and files that are none: who reads it all says what is wrong
+        return []
+    return [list(row) for row in rows.cast(pl.String).fill_null("").rows()]
+
+
+def _table(path: str, sheet: str, skip: int) -> pl.DataFrame:
     """A sheet: each column is of the type into which all its values fit, and a text if they are of several kinds."""
-    table = pl.read_excel(path, sheet_name=sheet, infer_schema_length=None, raise_if_empty=False)
+    head = {"header_row": skip} if skip else {}
+    table = pl.read_excel(path, sheet_name=sheet, infer_schema_length=None, raise_if_empty=False, read_options=head)
     return table.rename(dict(zip(table.columns, plain_names(table.columns), strict=True)))

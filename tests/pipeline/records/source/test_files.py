@@ -119,6 +119,26 @@ def test_lines_before_the_first_record_may_tell_about_the_file(read: Callable[..
     assert found.select("user", "movie").rows() == [("1", "#7"), ("#2", "8")]
 
 
+@pytest.mark.parametrize("block", [8, 2**20])
+def test_lines_above_the_names_are_left_out_and_the_others_keep_their_numbers(
+    read: Callable[..., pl.DataFrame], folder: Path, monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
+    monkeypatch.setattr("pipeline.records.source.streams.BLOCK", block)
+    head = "Ratings of 2024, the whole year\n\n# made by hand\n"
+    (folder / "r.csv").write_text(head + "user,movie,title\n1,7,a\n2,8,b\n")
+    found = read(path="r.csv", skip=3)
+    assert found.select("user", "movie").rows() == [("1", "7"), ("2", "8")]
+    assert read(path="r.csv", skip=2, comment="#").equals(found)
+    (folder / "r.csv").write_text(head + "1,7,a\n2,8,b\n")
+    assert read(path="r.csv", skip=3, columns=["user", "movie", "title"]).equals(found)
+
+
+def test_only_texts_and_workbooks_have_lines_above_the_names(read: Callable[..., pl.DataFrame], folder: Path) -> None:
+    RECORDS.write_parquet(folder / "r.parquet")
+    with pytest.raises(PipelineError, match=r"source.skip=2: .*r.parquet is parquet.* Leave it out"):
+        read(path="r.parquet", skip=2)
+
+
 def test_a_file_about_the_tables_of_a_folder_is_none_of_them(read: Callable[..., pl.DataFrame], folder: Path) -> None:
     (folder / "all").mkdir()
     RECORDS.write_csv(folder / "all" / "r.csv")

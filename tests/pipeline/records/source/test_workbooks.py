@@ -72,3 +72,10 @@ def test_what_is_no_workbook_is_told(tmp_path: Path) -> None:
     (tmp_path / "sales.xlsx").write_text("user,item\n1,2\n")
     with pytest.raises(PipelineError, match="cannot be read as a workbook"):
         read(tmp_path / "sales.xlsx")
+
+
+def test_rows_above_the_names_are_counted_as_the_sheet_numbers_them(workbook: Callable[..., Path]) -> None:
+    title = [[], ["Sales of 2010"], ["by hand", None, "December"], []]
+    found, _ = read(workbook(first=[*title, NAMES, *SALES[:2]], second=[*title, NAMES, *SALES[2:]]), skip=4)
+    assert found.columns == NAMES
+    assert found["StockCode"].to_list() == ["85123A", "71053", "22752"]
