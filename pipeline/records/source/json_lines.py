@@ -1,7 +1,10 @@
 """Reads NDJSON: one JSON object per line. The dtype of a column is what all its values fit into."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import chain
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -13,16 +16,22 @@ from pipeline.records.source.file_kinds import is_object
 from pipeline.records.source.nested import flat
 from pipeline.records.source.streams import Block, TextFile
 
+_FIRST = 100
+"""Lines that tell the order of the keys."""
+
 
 def schema_of(files: Sequence[TextFile]) -> pl.Schema:
-    """The columns of all lines of some files.
+    """The columns of all lines of some files, in the order in which the first lines have them.
+
+    Polars has those of an object with many keys in another order each time.
 
     Raises:
         PipelineError: a file is damaged, or no line holds an object, or the values of a column fit into no dtype.
     """
-    found = pl.DataFrame()
+    found, first = pl.DataFrame(), list[Any]()
     for file in files:
         for block in file.blocks():
+            first = first or [json.loads(line) for line in block.text.split(b"\n", _FIRST)[:_FIRST] if is_object(line)]
             try:
                 found = pl.concat([found, _parsed(block.text)[0].clear()], how="diagonal_relaxed")
             except pl.exceptions.PolarsError as error:
@@ -31,7 +40,23 @@ def schema_of(files: Sequence[TextFile]) -> pl.Schema:
                 ) from error
     if not found.columns:
         raise PipelineError(f'{files[0].name}: no line holds a JSON object, such as {{"user": 1, "item": 2}}.')
-    return found.schema
+    ordered = _in_order(pl.Struct(found.schema), first)
+    assert isinstance(ordered, pl.Struct)
+    return pl.Schema(ordered)
+
+
+def _in_order(dtype: pl.DataType, values: Sequence[Any]) -> pl.DataType:
+    """The dtype with the fields of objects in the order in which some values have them, the others by name."""
+    if isinstance(dtype, pl.List):
+        return pl.List(_in_order(dtype.inner, [one for value in values if isinstance(value, list) for one in value]))  # type: ignore[arg-type]
+    if not isinstance(dtype, pl.Struct):
+        return dtype
+    objects = [value for value in values if isinstance(value, dict)]
+    places = {key: place for place, key in enumerate(dict.fromkeys(chain.from_iterable(objects)))}
+    fields = sorted(dtype.fields, key=lambda field: (places.get(field.name, len(places)), field.name))
+    return pl.Struct(
+        {field.name: _in_order(field.dtype, [one.get(field.name) for one in objects]) for field in fields}  # type: ignore[arg-type]
+    )
 
 
 class JsonLines:
