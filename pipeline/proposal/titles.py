@@ -11,8 +11,8 @@ _MOST = 20
 """Lines above the names, at most."""
 _FEWEST = 2
 """Rows below the names, at least."""
-_FULL = 0.9
-"""Share of the rows below that have all columns and are more than half filled: otherwise its head may have blanks."""
+_ALIKE = 0.9
+"""Share of the rows below the names that have as many values, at least."""
 
 
 def n_above_names(rows: Sequence[Sequence[str]]) -> int:
@@ -32,8 +32,8 @@ def n_above_names(rows: Sequence[Sequence[str]]) -> int:
     if width < 2 or not 0 < above <= _MOST or not any(filled[:above]):
         return 0
     titles, names = rows[:above], [value.strip() for value in rows[above]]
-    below = [row for row, n in zip(rows[above + 1 :], filled[above + 1 :], strict=True) if len(row) == width < 2 * n]
-    is_table = len(below) >= max(_FULL * (len(rows) - above - 1), _FEWEST)
+    below = [row for row in rows[above + 1 :] if len(row) == width]
+    is_table = len(below) >= max(_ALIKE * (len(rows) - above - 1), _FEWEST)
     if not is_table or len(names) != width or not _are_names(names, below):
         return 0
     # a first line of names may lack some, or be that of a column of lists
@@ -53,9 +53,12 @@ def _are_names(names: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
 
 
 def _tell_numbers(names: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
-    """Whether some column of numbers has a name that is none."""
-    columns = zip(names, zip(*below, strict=True), strict=False)
-    return any(_are_numbers(column) and not is_number(name) for name, column in columns)
+    """Whether some column of numbers has a name that is none, or that is a year where the numbers are not."""
+    columns = [(name, column) for name, column in zip(names, zip(*below, strict=True), strict=False) if name]
+    return any(
+        _are_numbers(column) and (not is_number(name) or not all(YEAR.fullmatch(value) for value in column if value))
+        for name, column in columns
+    )
 
 
 def _are_numbers(column: Sequence[str]) -> bool:

@@ -32,6 +32,14 @@ def test_a_csv_file_with_a_title_is_read_below_it(
     assert (conf["tokens"][0]["columns"], conf["task"]["target"]) == (NAMES[:3], "price")
 
 
+def test_a_table_of_years_with_a_title_may_have_many_blanks() -> None:
+    """As the World Bank writes them: a comma ends each line, and most years of most countries are blank."""
+    head = [["Data Source", "World Development Indicators", ""], [], ["Last Updated Date", "2024-05-30", ""], []]
+    years = [f"{year}" for year in range(1960, 2000)]
+    rows = [[f"Country {i}", *(f"{i * 7 % 31}.5" if i % 5 == 0 else "" for _ in years), ""] for i in range(60)]
+    assert n_above_names([*head, ["Country", *years, ""], *rows]) == 4
+
+
 def test_a_workbook_with_a_title_is_read_below_it(propose: Callable[..., dict[str, Any]], tmp_path: Any) -> None:
     with xlsxwriter.Workbook(tmp_path / "sales.xlsx") as book:
         sheet = book.add_worksheet()

@@ -317,7 +317,7 @@ def test_what_was_read_is_told_where_nothing_could_be_tokens(tmp_path: Path) -> 
     graph = {"nodes": [{"name": f"n{i}"} for i in range(9)], "links": [{"source": 1, "target": 0}] * 5}
     (tmp_path / "graph.json").write_text(json.dumps(graph))
     with pytest.raises(
-        PipelineError, match=r"\(It was read as 2 rows of key, items.source, items.target and others\.\)$"
+        PipelineError, match=r"\(It was read as 2 rows of key, items.name, items.source and others\.\)$"
     ):
         proposed("graph", "graph.json", None, tmp_path, tmp_path)
 

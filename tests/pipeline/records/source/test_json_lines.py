@@ -29,7 +29,7 @@ def test_columns_stand_in_the_order_of_the_first_objects_however_many_there_are(
 
 
 def test_so_do_the_fields_of_objects_within_objects_and_lists(tmp_path: Path) -> None:
-    one = {name: 1 for name in WIDE}
+    one = dict.fromkeys(WIDE, 1)
     (tmp_path / "r.ndjson").write_text("\n".join([json.dumps({"id": 1, "all": one, "each": [one, one]})] * 3) + "\n")
     found = read(tmp_path / "r.ndjson")
     assert found.columns == ["id", *(f"all.{name}" for name in WIDE), *(f"each.{name}" for name in WIDE)]
