@@ -94,8 +94,8 @@ class _FolderTracker(Tracker):
     def tag(self, run_id: str, name: str) -> str | None:
         return None
 
-    def param(self, run_id: str, name: str) -> str:
-        return self._runs[run_id].params[name]
+    def params(self, run_id: str) -> dict[str, str]:
+        return self._runs[run_id].params
 
     def keep(self, run_id: str, folder: Path, tags: Mapping[str, str]) -> None:
         shutil.copytree(folder, self.folder(run_id), dirs_exist_ok=True)

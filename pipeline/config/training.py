@@ -15,6 +15,8 @@ WORK_OF_ONE_THREAD = 2 * 10**7
 """Multiplications in a step (examples in a batch x V x (D + 1)), below which a step gets one thread: 10 ms and less.
 More threads would mostly wait for each other."""
 
+INTERPOLATION = "interpolation"
+"""The choice of a place between the start of a training and its end: 0 for the start, 1 for the end."""
 
 Forgot = Sequence[tuple[Mapping[str, Any], float]]
 """Candidates, each with the share of what it had learned, by its loss on validation, that it forgot again."""

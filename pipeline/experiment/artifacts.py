@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from pipeline.config.dataset import Dataset
+from pipeline.config.training import INTERPOLATION
 from pipeline.embedding import Embedding, Estimator
 from pipeline.estimators import estimator_type, run_name
 from pipeline.evaluation.bootstrap import interval, n_independent, resampled
@@ -23,7 +24,6 @@ from pipeline.experiment.fits import Fit
 from pipeline.experiment.run import FinishedRun, Run
 from pipeline.experiment.tracking import Tracker
 from pipeline.inference.saved_fit import EMBEDDING_FILE, save_fitted, scores_file
-from pipeline.network.fitted_network import INTERPOLATION
 from pipeline.pictures.figures import draw_losses, draw_map, draw_norms
 from pipeline.vocabulary.vocabulary import Vocabulary
 

@@ -12,12 +12,11 @@ import torch
 from scipy import sparse
 
 from pipeline.config.task import Task
+from pipeline.config.training import INTERPOLATION
 from pipeline.embedding import Embedding, Factors
 from pipeline.network.batches import Lists
 
 Array = npt.NDArray[Any]
-INTERPOLATION = "interpolation"
-"""The choice of a place between the start of a training and its end; see `between`."""
 Scorer = Callable[[Lists, Array], Array]
 """Gets lists and their dense features (N, F), and returns what the task predicts."""
 

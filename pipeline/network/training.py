@@ -17,14 +17,14 @@ import torch
 
 from pipeline.accelerators import device_of
 from pipeline.config.task import Task
-from pipeline.config.training import Schedule
+from pipeline.config.training import INTERPOLATION, Schedule
 from pipeline.embedding import Embedding, Fitted, Problem
 from pipeline.evaluation.bootstrap import Difference, paired
 from pipeline.evaluation.selection import preferred, tuned
 from pipeline.examples.example_set import ExampleSet
 from pipeline.network.callbacks import CheckpointWriter, LossesByEpoch, progress_callbacks
 from pipeline.network.checkpoints import CHECKPOINT, checkpoint_folder, going_on
-from pipeline.network.fitted_network import INTERPOLATION, FittedNetwork, between, places
+from pipeline.network.fitted_network import FittedNetwork, between, places
 from pipeline.network.layers import state_of
 from pipeline.network.modules import ExamplesModule, module_of
 from pipeline.network.processes import called_from_other_processes

@@ -20,6 +20,7 @@ import numpy.typing as npt
 import polars as pl
 
 from pipeline.config.dataset import Dataset
+from pipeline.config.training import INTERPOLATION
 from pipeline.embedding import Embedding
 from pipeline.estimators import EMBEDDING, PCA, estimator, run_name
 from pipeline.examples.sparse_examples import SparseExamples
@@ -32,7 +33,6 @@ from pipeline.experiment.parallel import in_parallel, processes_for
 from pipeline.experiment.replicas import REPLICAS_KEY
 from pipeline.experiment.tracking import Tracker
 from pipeline.inference.saved_fit import EMBEDDING_FILE, load_fitted
-from pipeline.network.fitted_network import INTERPOLATION
 from pipeline.pictures.colours import Colour, Numbers, colours, of_classes
 from pipeline.pictures.figures import draw_map
 from pipeline.pictures.projection import SHOWN, neighbourhoods, plane, space

@@ -8,9 +8,10 @@ import polars as pl
 import pytest
 
 from pipeline.config.dataset import Dataset
+from pipeline.config.training import INTERPOLATION
 from pipeline.embedding import Problem, Watch
 from pipeline.evaluation.metrics import measure
-from pipeline.network.fitted_network import INTERPOLATION, FittedNetwork, between
+from pipeline.network.fitted_network import FittedNetwork, between
 from pipeline.network.learned import LearnedEmbedding
 from pipeline.network.training import SHARES, UNKNOWN_SHARE
 from tests.conftest import encoded_from
