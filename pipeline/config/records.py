@@ -96,7 +96,7 @@ class Source(Section):
     """How lines begin that stand before the first record and are none, such as `#`. Default: there are none."""
     skip: int = Field(0, ge=0, le=1000)
     """How many lines stand above the names of the columns, such as a title and a blank line. In a workbook these are
-    rows: one less than the number of the row with the names."""
+    rows: one less than the number of the row with the names. Files of other formats have none."""
     encoding: Annotated[str, AfterValidator(_an_encoding)] | None = None
     """Encoding of text files. Default: UTF-8, or what the file's byte-order mark says."""
     columns: Columns | None = None

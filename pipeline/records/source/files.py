@@ -185,7 +185,8 @@ class Files:
         source = self._source
         kind = JsonFile if self._format == "json" else TextFile
         local = on_this_machine(path, self._downloads)
-        largest, head = source.max_gigabytes * 1e9, (source.comment, source.skip)
+        largest = source.max_gigabytes * 1e9
+        head = (source.comment, source.skip if self._format in ("csv", "lines") else 0)
         return kind(local, masked(path), source.encoding, source.member, largest, *head)
 
     def _with_folders(self, path: str, schema: pl.Schema) -> pl.Schema:

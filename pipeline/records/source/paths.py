@@ -33,8 +33,6 @@ _FORMATS = {
     ".npz": "npz",
 }
 _USUAL = ("csv", "parquet", "ndjson")
-_WITH_A_HEAD = ("csv", "lines", "excel")
-"""Formats in which lines may stand above the names of the columns."""
 _DELTA_LOG, _ICEBERG = "_delta_log", ".metadata.json"
 """The folder that makes a folder a Delta table, and how the file that describes an Iceberg table ends."""
 COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst", ".zlib", ".zip")
@@ -81,17 +79,8 @@ def format_of(source: Source, path: str) -> str:
     """The format of a file, as `source.format` names it.
 
     Raises:
-        PipelineError: conf does not say it, and the name does not end like one; or it has no lines to skip.
+        PipelineError: conf does not say it, and the name does not end like one.
     """
-    found = _format_of(source, path)
-    if source.skip and found not in _WITH_A_HEAD:
-        raise PipelineError(
-            f"source.skip={source.skip}: {path} is {found}, which has no lines above its names. Leave it out."
-        )
-    return found
-
-
-def _format_of(source: Source, path: str) -> str:
     if source.format:
         return source.format
     if path.endswith(_ICEBERG):

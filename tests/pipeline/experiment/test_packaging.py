@@ -22,6 +22,7 @@ OF_READING: dict[str, Any] = {
     "separator": ";",
     "quote": None,
     "comment": "#",
+    "skip": 3,
     "encoding": "utf-16",
     "columns": ("user", "movie", "title"),
     "decimal": ",",

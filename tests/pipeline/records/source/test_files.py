@@ -133,10 +133,14 @@ def test_lines_above_the_names_are_left_out_and_the_others_keep_their_numbers(
     assert read(path="r.csv", skip=3, columns=["user", "movie", "title"]).equals(found)
 
 
-def test_only_texts_and_workbooks_have_lines_above_the_names(read: Callable[..., pl.DataFrame], folder: Path) -> None:
-    RECORDS.write_parquet(folder / "r.parquet")
-    with pytest.raises(PipelineError, match=r"source.skip=2: .*r.parquet is parquet.* Leave it out"):
-        read(path="r.parquet", skip=2)
+@pytest.mark.parametrize("ending", ["parquet", "ndjson"])
+def test_files_of_other_formats_have_no_lines_above_the_names(
+    read: Callable[..., pl.DataFrame], folder: Path, ending: str
+) -> None:
+    """A file to be answered may be of another format than those that were learned from."""
+    write = {"parquet": RECORDS.write_parquet, "ndjson": RECORDS.write_ndjson}
+    write[ending](folder / f"r.{ending}")
+    assert read(path=f"r.{ending}", skip=2).equals(read(path=f"r.{ending}"))
 
 
 def test_a_file_about_the_tables_of_a_folder_is_none_of_them(read: Callable[..., pl.DataFrame], folder: Path) -> None:
