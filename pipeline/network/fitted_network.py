@@ -88,10 +88,11 @@ def between(start: FittedNetwork, end: FittedNetwork, share: float) -> FittedNet
         end: after training; what was measured on the examples, and not learned, is the same in both.
         share: 0 for the start, 1 for the end.
     """
-    nearer = end if share else start
-    weights = dict(nearer.weights)
-    if 0 < share < 1:
-        learned = {name: value for name, value in end.weights.items() if value.dtype.kind == "f"}
-        weights |= {name: value + (1 - share) * (start.weights[name] - value) for name, value in learned.items()}
-    chosen = {**nearer.chosen, INTERPOLATION: share}
-    return replace(end, embedding=Embedding(end.embedding.vocabulary, places(weights)), weights=weights, chosen=chosen)
+    if share in (0, 1):
+        nearer = end if share else start
+        return replace(nearer, chosen={**nearer.chosen, INTERPOLATION: share})
+    learned = {name: value for name, value in end.weights.items() if value.dtype.kind == "f"}
+    between_both = {name: value + (1 - share) * (start.weights[name] - value) for name, value in learned.items()}
+    weights = {**end.weights, **between_both}
+    embedding = Embedding(end.embedding.vocabulary, places(weights))
+    return replace(end, embedding=embedding, weights=weights, chosen={**end.chosen, INTERPOLATION: share})

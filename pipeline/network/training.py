@@ -99,9 +99,10 @@ def fit_network(problem: Problem, settings: Schedule, learner: str, network: str
 
     fitted = tuned(fit, among, problem)
     if module.interpolates and problem.chosen is None:
-        shares = SHARES if problem.validation else (UNKNOWN_SHARE,)
-        between_both = part_way(fitted, fitted.chosen, *shares)
-        fitted = preferred(between_both, problem) if problem.validation else next(between_both)
+        if problem.validation:
+            fitted = preferred(part_way(fitted, fitted.chosen, *SHARES), problem)
+        else:
+            fitted = next(part_way(fitted, fitted.chosen, UNKNOWN_SHARE))
     if is_unweighted:
         chosen = {name: value for name, value in fitted.chosen.items() if name != "epochs"}
         beside = [*beside, *settings.others(chosen, forgot), *in_order]

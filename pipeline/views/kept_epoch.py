@@ -64,7 +64,7 @@ def _on_the_way(shares: Sequence[float], end: float, metric: str) -> str:
     where = listed([f"{100 * share:g}%" for share in sorted(set(shares))])
     if not end:
         return f"{begins} Without validation, the fit lies {where} of the way from there to the last epoch."
-    who = "The fit lies" if len(shares) == 1 else "The fits of the folds lie"
     if not any(shares):
-        who, where = who.replace("lie", "stay"), "at 0%"
+        return f"{begins} The fit stays there: nowhere on the way to epoch {end} is the {metric} on validation better."
+    who = "The fit lies" if len(shares) == 1 else "The fits of the folds lie"
     return f"{begins} {who} {where} of the way from there to epoch {end}, where the {metric} on validation is best."

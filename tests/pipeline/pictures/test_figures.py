@@ -101,11 +101,18 @@ def test_no_place_for_a_legend_is_looked_for(tmp_path: Path, monkeypatch: pytest
     assert min(ink(tmp_path / "norms.png"), ink(tmp_path / "losses.png")) > 0
 
 
-def test_the_kept_epoch_is_marked_beside_the_lowest_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("kept", "share", "said"),
+    [(3, 1.0, "epoch 3"), (3, 0.125, "12.5% of the way to epoch 3"), (0, 1.0, "the start")],
+)
+def test_the_kept_epoch_is_marked_beside_the_lowest_loss(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: int, share: float, said: str
+) -> None:
     drawn = []
     monkeypatch.setattr(figures, "_save", lambda axes, path: drawn.append(axes.get_legend_handles_labels()[1]))
-    draw_losses({"train_loss": [3, 2, 1], "validation_loss": [3, 1, 2]}, "title", tmp_path / "losses.png", kept=3)
-    assert drawn == [["train loss", "validation loss", "lowest: epoch 2", "kept: epoch 3"]]
+    losses = {"train_loss": [3.0, 2.0, 1.0], "validation_loss": [3.0, 1.0, 2.0]}
+    draw_losses(losses, "title", tmp_path / "losses.png", kept, share)
+    assert drawn == [["train loss", "validation loss", "lowest: epoch 2", f"kept: {said}"]]
 
 
 def test_epochs_are_whole_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,3 +21,21 @@ FALLS, RISES = [0.5, 0.4, 0.3], [0.5, 0.3, 0.4, 0.4]
 )  # fmt: skip
 def test_the_kept_epoch_is_explained(kept: list[int], validation: list[float], patience: int | None, said: str) -> None:
     assert said in kept_in_words(kept, validation, patience, "rmse")
+
+
+@pytest.mark.parametrize(
+    ("kept", "shares", "validation", "said"),
+    [
+        ([4], [0.25], RISES, "The fit lies 25% of the way from there to epoch 4, where the log_loss on validation is"),
+        ([3], [1.0], RISES, "The fit lies 100% of the way from there to epoch 3,"),
+        ([4, 0, 4], [0.5, 0, 0.125], RISES, "of the folds lie 0%, 12.5% and 50% of the way from there to epoch 4"),
+        ([0], [0], RISES, "The fit stays there: nowhere on the way to epoch 4 is the log_loss on validation"),
+        ([4], [0.75], [], "Without validation, the fit lies 75% of the way from there to the last epoch."),
+    ],
+)  # fmt: skip
+def test_a_fit_between_the_start_and_the_end_is_explained(
+    kept: list[int], shares: list[float], validation: list[float], said: str
+) -> None:
+    told = kept_in_words(kept, validation, None, "log_loss", shares)
+    assert told.startswith("Training begins at a linear model that is solved for, or in a refresh at the last fit.")
+    assert said in told

@@ -79,3 +79,10 @@ def test_rows_above_the_names_are_counted_as_the_sheet_numbers_them(workbook: Ca
     found, _ = read(workbook(first=[*title, NAMES, *SALES[:2]], second=[*title, NAMES, *SALES[2:]]), skip=4)
     assert found.columns == NAMES
     assert found["StockCode"].to_list() == ["85123A", "71053", "22752"]
+
+
+def test_a_sheet_that_ends_above_the_names_is_left_out(workbook: Callable[..., Path]) -> None:
+    path = workbook(first=[["Sales"], [], [], NAMES, *SALES], notes=[["made by hand"]])
+    found, files = read(path, skip=3)
+    assert found["StockCode"].to_list() == ["85123A", "71053", "22752"]
+    assert "notes" in files.found[f"left out of {path}"]
