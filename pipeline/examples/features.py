@@ -74,7 +74,8 @@ class DenseScale:
     def fit(cls, dense: Array) -> Self:
         """Fit the scale to the training features (N, F).
 
-        Each feature has Q <= 16 pieces, as many as N >= 16 * F * Q allows; without room for two there are none.
+        Each feature has Q <= 16 pieces, as many as N >= 16 * F * Q allows, or up to 48 where N >= 48 * F * Q and
+        256 >= F * Q: few features of many examples may follow finer curves. Without room for two there are none.
         """
         n, f = dense.shape
         some = np.where(np.isfinite(dense).any(axis=0), dense, 0.0)  # a feature without any value is 0
@@ -84,7 +85,7 @@ class DenseScale:
         logged = _logged(filled, log)
         std = logged.std(axis=0)
         scale = cls(median, log, logged.mean(axis=0), np.where(std > 0, std, 1.0), np.empty((f, 1)), np.empty(0))
-        pieces = min(16, n // (16 * max(f, 1)))
+        pieces = max(min(16, n // (16 * max(f, 1))), min(48, n // (48 * max(f, 1)), 256 // max(f, 1)))
         scaled = scale._scaled(dense)
         edges = np.quantile(scaled, np.linspace(0, 1, pieces + 1), axis=0).T if pieces >= 2 else np.empty((f, 1))
         scale = replace(scale, edges=edges)

@@ -10,7 +10,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from pipeline.network.target_module import TargetModule
 from pipeline.tasks.classification import ClassificationTraining
-from pipeline.tasks.target import UNKNOWN_NOISE
+from pipeline.tasks.target_training import UNKNOWN_NOISE
 
 Array = npt.NDArray[Any]
 

@@ -14,7 +14,7 @@ from pipeline.network.linear_model import Examples, Linear, Losses, Penalties, T
 from pipeline.network.modules import Prepared
 from pipeline.network.target_network import TargetNetwork
 from pipeline.network.target_start import mean_and_factor
-from pipeline.tasks.target import most_solved
+from pipeline.tasks.target_training import most_solved
 
 Array = npt.NDArray[Any]
 

@@ -20,7 +20,8 @@ from pipeline.network.modules import Prepared, TaskModule
 from pipeline.network.progress import Pace
 from pipeline.network.target_network import TargetNetwork, network_of
 from pipeline.network.target_start import noise_to_signal, target_network
-from pipeline.tasks.target import UNKNOWN_NOISE, TargetTask, TargetTraining, token_dropout
+from pipeline.tasks.target import TargetTask
+from pipeline.tasks.target_training import UNKNOWN_NOISE, TargetTraining, token_dropout
 
 Array = npt.NDArray[Any]
 
@@ -218,6 +219,7 @@ class TargetModule(TaskModule):
     def configure_optimizers(self) -> Any:
         """AdamW with one weight decay for the table, one for the head's matrices, and none for the other parameters."""
         network = self.network
+        assert self.settings.weight_decay is not None
         matrices = [network.first.weight, network.second.weight, network.outer.weight]
         groups = [
             {"params": [network.table.weight], "weight_decay": self.settings.table_weight_decay},

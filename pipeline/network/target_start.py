@@ -12,7 +12,7 @@ from pipeline.examples.example_set import ExampleSet
 from pipeline.examples.weighted import inverse_document_frequency, weighted
 from pipeline.network.layers import tensor
 from pipeline.network.target_network import TargetNetwork
-from pipeline.tasks.target import TargetTraining
+from pipeline.tasks.target_training import TargetTraining
 
 Array = npt.NDArray[Any]
 

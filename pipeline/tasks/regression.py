@@ -15,7 +15,8 @@ from pipeline.evaluation.metrics import Metric
 from pipeline.examples.beside import Beside, numbers_of
 from pipeline.examples.example_set import ExampleSet
 from pipeline.examples.features import TargetScale
-from pipeline.tasks.target import TargetTask, TargetTraining, Weights
+from pipeline.tasks.target import TargetTask, Weights
+from pipeline.tasks.target_training import TargetTraining
 
 Array = npt.NDArray[Any]
 

@@ -40,15 +40,29 @@ def test_a_missing_feature_is_at_the_median_and_an_outlier_is_cut() -> None:
 
 def test_a_line_on_the_pieces_can_bend_where_one_on_the_feature_cannot() -> None:
     """|x| is not linear in x, but it is linear in pieces of x: each piece has its own slope."""
-    x = np.random.default_rng(0).uniform(-1, 1, (2000, 1))
+    x = np.random.default_rng(0).uniform(-1, 1, (600, 1))
     features = DenseScale.fit(x).forward(x)
-    assert features.shape == (2000, 1 + 16)
+    assert features.shape == (600, 1 + 16)
     y = np.abs(x[:, 0])
-    with_constant = np.column_stack([np.ones(2000), features])
-    residual = y - with_constant @ np.linalg.lstsq(with_constant, y, rcond=None)[0]
-    straight = np.column_stack([np.ones(2000), features[:, :1]])
-    residual_of_line = y - straight @ np.linalg.lstsq(straight, y, rcond=None)[0]
-    assert residual.std() < 0.1 * residual_of_line.std()
+    assert left(features, y) < 0.1 * left(features[:, :1], y)
+
+
+@pytest.mark.parametrize(
+    ("n", "f", "pieces"), [(31, 1, 0), (32, 1, 2), (600, 1, 16), (2_304, 1, 48), (7_000, 6, 24), (50_000, 10, 25)]
+)
+def test_the_more_examples_and_the_fewer_features_the_finer_the_pieces(n: int, f: int, pieces: int) -> None:
+    x = np.random.default_rng(0).uniform(-1, 1, (n, f))
+    features = DenseScale.fit(x).forward(x)
+    assert features.shape == (n, f + f * pieces)
+    if pieces == 48:
+        wave = np.sin(30 * x[:, 0])  # goes up or down 19 times
+        assert left(features, wave) < 0.2 * left(DenseScale.fit(x[:600]).forward(x), wave)
+
+
+def left(features: np.ndarray, y: np.ndarray) -> float:
+    """The standard deviation of what a linear function of the features leaves of `y`."""
+    with_constant = np.column_stack([np.ones(len(y)), features])
+    return float((y - with_constant @ np.linalg.lstsq(with_constant, y, rcond=None)[0]).std())
 
 
 @pytest.mark.parametrize("dense", [np.empty((5, 0)), np.full((5, 1), np.nan), np.full((400, 2), 3.0)])
