@@ -11,13 +11,16 @@ from pipeline.records.source.streams import BLOCK, Block, TextFile
 ITEMS, KEY = "items", "key"
 """The columns of lists that have no name of their own, and of the keys of an object that maps ids to them."""
 _BETWEEN = " \t\r\n,"
+_WRAPPED = {"data", "response", "result", "results", "hits", "payload", "body", "content", "_embedded", "feed", "d"}
+"""Names of what a service wraps its answer in, beside others that tell about it, such as `status`."""
 
 
 class JsonFile(TextFile):
     """A file with JSON, whose records are given as lines, so that it is read as NDJSON is.
 
     What is a record: each object, or list, of an array; each object of several ones; of one object, what its fields
-    hold: the only array of objects, or the columns of a table, or a record for each key. A line is a record's number.
+    hold: the only array of objects, or the columns of a table, or a record for each key. An answer of a service is
+    what it wraps. A line is a record's number.
     """
 
     def blocks(self) -> Iterator[Block]:
@@ -85,13 +88,15 @@ def records_of(document: dict[str, Any]) -> list[dict[str, Any]]:
 
     >>> records_of({"made": "today", "users": [{"id": 1}, {"id": 2}]})
     [{'id': 1}, {'id': 2}]
+    >>> records_of({"status": {"code": 200}, "data": {"total": 2, "users": [{"id": 1}, {"id": 2}]}})
+    [{'id': 1}, {'id': 2}]
     >>> records_of({"ann": ["x", "y"], "bob": ["z"]})
     [{'key': 'ann', 'items': ['x', 'y']}, {'key': 'bob', 'items': ['z']}]
     >>> records_of({"user": {"0": "ann", "1": "bob", "2": "cid"}, "item": {"0": "x", "1": "y", "2": "z"}})[0]
     {'user': 'ann', 'item': 'x'}
     """
     arrays = [value for value in document.values() if isinstance(value, list)]
-    of_objects = [value for value in arrays if value and all(isinstance(one, dict) for one in value)]
+    of_objects = _arrays_of_objects(document)
     if len(of_objects) == 1:
         return list(of_objects[0])
     if len(arrays) == len(document) > 0:
@@ -105,6 +110,15 @@ def records_of(document: dict[str, Any]) -> list[dict[str, Any]]:
             return [{name: column[key] for name, column in document.items()} for key in next(iter(keys))]
         return [{KEY: key, **value} for key, value in document.items()]
     return [document]
+
+
+def _arrays_of_objects(document: dict[str, Any]) -> list[list[Any]]:
+    """The arrays of objects that an object holds; if it has none, those of the object that it is wrapped around."""
+    arrays = [value for value in document.values() if isinstance(value, list)]
+    found = [value for value in arrays if value and all(isinstance(one, dict) for one in value)]
+    names = document.keys() & _WRAPPED if len(document) > 1 else document.keys()
+    wrapped = [value for name in names if isinstance(value := document[name], dict)]
+    return _arrays_of_objects(wrapped[0]) if not found and len(wrapped) == 1 else found
 
 
 def _is_ndjson(text: bytes) -> bool:

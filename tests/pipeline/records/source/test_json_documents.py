@@ -32,12 +32,15 @@ def read(folder: Path, text: str, **settings: Any) -> pl.DataFrame:
         "\n".join(map(json.dumps, USERS)),
         "\n".join(json.dumps(one, indent=1) for one in USERS),
         json.dumps({"made": "today", "users": USERS}),
+        json.dumps({"status": "ok", "data": {"page": 1, "users": USERS}}),
+        json.dumps({"took": 3, "_shards": {"total": 5}, "hits": {"total": {"value": 2}, "hits": USERS}}),
+        json.dumps({"library": {"users": {"user": USERS}}}),
         json.dumps({"user": dict(enumerate(u["user"] for u in USERS * 2))})[:-1]
         + ', "items": '
         + json.dumps(dict(enumerate(u["items"] for u in USERS * 2)))
         + "}",
     ],
-    ids=["one line", "indented", "an object a line", "objects over lines", "in a field", "as pandas writes a frame"],
+    ids=["one line", "indented", "an object a line", "objects over lines", "in a field", "of a service", "of a search", "as XML nests it", "as pandas writes a frame"],
 )
 def test_however_the_objects_are_written_they_are_the_records(text: str, tmp_path: Path) -> None:
     found = read(tmp_path, text)
@@ -49,6 +52,14 @@ def test_however_the_objects_are_written_they_are_the_records(text: str, tmp_pat
 )
 def test_an_object_that_maps_ids_to_lists_is_a_record_for_each_id(text: str, tmp_path: Path) -> None:
     assert read(tmp_path, text).to_dicts() == [{"key": "ann", "items": ["x", "y"]}, {"key": "bob", "items": []}]
+
+
+def test_an_object_that_maps_ids_to_orders_is_a_record_for_each_id(tmp_path: Path) -> None:
+    text = '{"ann": {"orders": [{"sku": "x"}]}, "bob": {"orders": []}}'
+    assert read(tmp_path, text).to_dicts() == [
+        {"key": "ann", "orders.sku": ["x"]},
+        {"key": "bob", "orders.sku": []},
+    ]
 
 
 def test_lists_without_names_are_items(tmp_path: Path) -> None:
