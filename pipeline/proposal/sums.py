@@ -32,6 +32,8 @@ def summands(frame: pl.DataFrame, target: Profile, others: Sequence[Profile]) ->
         return []
     numbers = rows.select(pl.all() - pl.all().mean())
     wanted = numbers[target.name].to_numpy()
+    if not wanted.any():
+        return []  # it is the same in all of them
     found = [one.name for one in others]
     if not _is_sum(wanted, numbers.select(found).to_numpy()):
         return []

@@ -36,3 +36,15 @@ def test_columns_add_up_to_anything_where_rows_are_few(propose: Callable[..., di
         {"maker": RNG.choices(["Ace", "Best"], k=25), **numbers, "price": [RNG.uniform(5, 30) for _ in range(25)]}
     )
     assert len(propose("few.csv", rows.write_csv())["task"]["dense"]) == 26
+
+
+def test_what_is_the_same_in_all_complete_rows_is_no_sum(propose: Callable[..., dict[str, Any]]) -> None:
+    heat = [RNG.gauss(300, 3) for _ in range(N)]
+    rows = pl.DataFrame(
+        {
+            "maker": RNG.choices(["Ace", "Best", "Core"], k=N),
+            "heat": [one if i < 200 else None for i, one in enumerate(heat)],
+            "cost": [5.0] * 200 + [RNG.uniform(5, 30) for _ in range(N - 200)],
+        }
+    )
+    assert propose("repairs.csv", rows.write_csv())["task"]["dense"] == ["heat"]
