@@ -9,6 +9,7 @@ import polars as pl
 from pipeline.config.section import as_tuple
 from pipeline.proposal.division import groups, parts, times
 from pipeline.proposal.hints import IDS, OF_TOKENS
+from pipeline.proposal.leaks import follows_the_class
 from pipeline.proposal.lists import of_lines, of_pairs
 from pipeline.proposal.look import Guess, Look
 from pipeline.proposal.numbered_columns import numbered, sections_of
@@ -152,7 +153,12 @@ def _rows(
     same = []
     if target is not None:
         answers = look.frame[target]
-        same = [one.name for one in usable if says_the_same(look.frame[one.name], answers, one, profiles[target])]
+        same = [
+            one.name
+            for one in usable
+            for known in [(look.frame[one.name], answers, one, profiles[target])]
+            if says_the_same(*known) or follows_the_class(*known)
+        ]
     usable = [one for one in usable if one.name not in same]
     why += f"; {', '.join(same)} would give it away" if same else ""
     in_columns = [Guess({"kind": "indicators", "columns": wide}, _SAYS_SO)] if wide else []

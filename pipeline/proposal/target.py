@@ -127,6 +127,8 @@ def _has_a_name_of_classes(one: Profile) -> bool:
     """Whether a column has a name of something to predict, and values of which each has rows enough."""
     if not one.named(*OF_CLASSES) or one.n_different < 2 or one.missing >= _MISSING or one.hardly_varies:
         return False
+    if one.holds == "dates":
+        return False  # when somebody left is known of those only who did
     few = one.n_different <= _MOST_CLASSES and one.n_different < one.n / 5
     return few or (one.named(*SURELY_CLASSES) and _has_rows_enough(one))
 

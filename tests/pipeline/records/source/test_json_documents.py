@@ -40,7 +40,17 @@ def read(folder: Path, text: str, **settings: Any) -> pl.DataFrame:
         + json.dumps(dict(enumerate(u["items"] for u in USERS * 2)))
         + "}",
     ],
-    ids=["one line", "indented", "an object a line", "objects over lines", "in a field", "of a service", "of a search", "as XML nests it", "as pandas writes a frame"],
+    ids=[
+        "one line",
+        "indented",
+        "an object a line",
+        "objects over lines",
+        "in a field",
+        "of a service",
+        "of a search",
+        "as XML nests it",
+        "as pandas writes a frame",
+    ],
 )
 def test_however_the_objects_are_written_they_are_the_records(text: str, tmp_path: Path) -> None:
     found = read(tmp_path, text)
