@@ -14,7 +14,7 @@ Decimal = Literal[".", ","]
 
 _CODES = "EUR|USD|GBP|CHF|SEK|NOK|DKK|ISK|JPY|CNY|INR|KRW|AUD|CAD|NZD|SGD|HKD|BRL|MXN|ZAR|PLN|CZK|HUF|RON|TRY|RUB|UAH"
 _WORDS = rf"(?:(?i:{_CODES}|kr|kn|zł|Kč|Ft|Fr|Rs)|R)"
-_NO_PART_OF_A_NUMBER = rf"^{_WORDS}\.?\s*|\s*{_WORDS}\.?$|,\p{{Pd}}+$|[\p{{Sc}}\s%'\x{{2019}}]"
+_NO_PART_OF_A_NUMBER = rf"^{_WORDS}\.?\s*|\s*{_WORDS}\.?$|[.,]\p{{Pd}}+$|[\p{{Sc}}\s%'\x{{2019}}]"
 _IN_BRACKETS = r"^\(([\d.,]+)\)$"
 _AMBIGUOUS = r"^[-+]?[1-9]\d{0,2}%s\d{3}$"
 TRUTHS = {"true": 1.0, "false": 0.0}

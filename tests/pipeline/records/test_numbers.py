@@ -19,8 +19,8 @@ def read(text: str | None, decimal: Decimal = ".") -> float | None:
     ("text", "number"),
     [("$1,145.00", 1145.0), (" 70 % ", 70.0), ("-3e2", -300.0), ("€ 12", 12.0), ("1,234,567", 1234567.0),
      ("USD 1,200", 1200.0), ("1 200.5 EUR", 1200.5), ("1'200", 1200.0), ("\u22125", -5.0), ("12,34,567", 1234567.0),
-     ("250 kr", 250.0), ("1,145", 1145.0), ("($1,145.00)", -1145.0), ("(383.03)", -383.03), ("True", 1.0),
-     ("FALSE", 0.0), (None, None)],
+     ("250 kr", 250.0), ("CHF 1'200.\u2013", 1200.0), ("12.-", 12.0), ("1,145", 1145.0), ("($1,145.00)", -1145.0),
+     ("(383.03)", -383.03), ("True", 1.0), ("FALSE", 0.0), (None, None)],
 )  # fmt: skip
 def test_a_number_with_a_decimal_point_is_read_as_people_write_it(text: str | None, number: float | None) -> None:
     assert read(text) == number
