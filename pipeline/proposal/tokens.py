@@ -116,7 +116,7 @@ def indicators(profiles: Iterable[Profile], has_names: bool = True) -> list[str]
     rare = [one for one in able if one.is_indicator]
     if len(rare) < max(FEWEST_INDICATORS, (len(able) + len(ends)) / 2):
         return []
-    most = max((one.high for one in rare if not math.isnan(one.high)), default=math.inf)
+    most = max((one.high for one in rare if not math.isnan(one.high)), default=1.0)
     found = [one.name for one in able if one.is_indicator or (one.may_indicate and not one.high > most)]
     return found[:MOST_INDICATORS]
 

@@ -97,6 +97,17 @@ def test_ratings_with_names_and_titles_are_lists_of_items_with_labels(propose: C
     assert conf["tokens"] == [{"kind": "value", "columns": "movieId", "label": "title"}]
 
 
+def test_what_several_tokens_share_is_no_label_of_theirs(propose: Callable[..., dict[str, Any]]) -> None:
+    """An artist has several tracks; each article has a name of its own, if not a different one each."""
+    rows = [(user, f"track {item}", f"artist {item % 9}", f"A{item}", f"Ding {item // 2 * 2 if item < 9 else item}")
+            for user, item, *_ in RATINGS]  # fmt: skip
+    names = ["user", "track", "artist_name", "Artikelnr", "Artikelbezeichnung"]
+    conf = propose("plays.csv", delimited([row[:3] for row in rows], names[:3]))
+    assert conf["tokens"] == [{"kind": "value", "columns": "track"}]
+    conf = propose("sold.csv", delimited([(row[0], *row[3:]) for row in rows], [names[0], *names[3:]]))
+    assert conf["tokens"] == [{"kind": "value", "columns": "Artikelnr", "label": "Artikelbezeichnung"}]
+
+
 def test_a_table_of_users_items_and_weights_is_lists_of_items(propose: Callable[..., dict[str, Any]]) -> None:
     frame = pl.DataFrame(
         [(f"u{user}", f"i{item}", rating / 2) for user, item, rating, _ in RATINGS],
@@ -482,6 +493,14 @@ def test_a_column_for_each_thing_is_taken_also_if_most_rows_have_it(
     conf = propose("wide.csv", delimited(rows, ["basket", *names]))
     assert conf["tokens"] == [{"kind": "indicators", "columns": names}]
     assert conf["task"] == {"kind": "missing_tokens"}
+
+
+def test_numbers_beside_marks_that_are_texts_are_no_marks(propose: Callable[..., dict[str, Any]]) -> None:
+    names = [f"channel {letter}" for letter in "abcdefghijkl"]
+    rows = [[*(drawn(0.3, "x", "") for _ in names), RNG.randrange(11)] for _ in range(500)]
+    rows = [row for row in rows if any(row[:-1])]
+    conf = propose("survey.csv", delimited(rows, [*names, "how likely is it (0-10)"]))
+    assert conf["tokens"] == [{"kind": "indicators", "columns": names}]
 
 
 def test_pictures_without_names_of_columns_have_a_class_at_the_end(propose: Callable[..., dict[str, Any]]) -> None:
