@@ -15,7 +15,7 @@ OF_TOKENS = (
 )
 OF_EDGES = {"source": ("target", "destination", "dest"), "origin": ("destination", "dest"), "from": ("to",)}
 """Names of the two ends of an edge, such as a flight from one airport to another."""
-OF_LABELS = ("title", "titel", "name", "description", "label", "beschreibung")
+OF_LABELS = ("title", "titel", "name", "description", "label", "beschreibung", "bezeichnung")
 OF_NUMBERS = (
     *("saleprice", "sale_price", "price", "preis", "cost", "kosten", "rent", "miete", "salary", "gehalt", "revenue"),
     *("amount", "betrag", "sales", "target", "value", "wert", "score", "rating", "income", "y", "umsatz"),

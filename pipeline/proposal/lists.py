@@ -16,6 +16,8 @@ from pipeline.proposal.tokens import tokens
 
 _PUNCTUATION = r"[\p{L}\p{N}][\"')\p{Pf}]*[.!?…,;:](\s|$)"
 _MOST = 0.5
+_NAMES = 0.5
+"""There are more than so many different names for each token: tracks have names of their own, and share an artist's."""
 
 
 def of_lines(look: Look, delimiter: Guess) -> Shape:
@@ -98,13 +100,12 @@ def _weight(others: Sequence[Profile]) -> Guess | None:
 
 
 def _label(frame: pl.DataFrame, profiles: dict[str, Profile], token: str) -> str | None:
-    """A column with one value for each token that, by its name, reads better than the token; None if there is none."""
+    """A column with a name for each token that, by its own name, reads better than the token; None if there is none."""
     for one in profiles.values():
         if one.name == token or not one.named(*OF_LABELS) or one.holds in ("numbers", "dates", "nothing", "lists"):
             continue
-        each = frame.group_by(pl.col(token).alias("token")).agg(pl.col(one.name).drop_nulls().n_unique().alias("n"))[
-            "n"
-        ]
-        if (each <= 1).mean() > 0.95:  # type: ignore[operator]
+        names = frame.group_by(pl.col(token).alias("token")).agg(pl.col(one.name).drop_nulls().unique().alias("names"))
+        has_one = (names["names"].list.len() <= 1).mean() > 0.95  # type: ignore[operator]
+        if has_one and names["names"].list.first().n_unique() > _NAMES * names.height:
             return one.name
     return None
