@@ -87,8 +87,11 @@ class Profile:
 
     @property
     def is_place_or_time(self) -> bool:
-        """Whether its name says that its numbers are parts of a place or time; `minutes` may be a duration."""
-        return not {*self._parts}.isdisjoint(OF_PLACE_AND_TIME)
+        """Whether its name says that its numbers are parts of a place or time; `minutes` may be a duration.
+
+        A sentence, such as `Will you stay next year?`, does not.
+        """
+        return len(self._parts) <= _WORDS_OF_A_TEXT and not {*self._parts}.isdisjoint(OF_PLACE_AND_TIME)
 
     @property
     def _parts(self) -> list[str]:

@@ -107,7 +107,9 @@ def _in_words(kind: str, found: Shape) -> str:
     if kind == "missing_tokens":
         whose = f"each {found.example.value}" if found.example is not None else "each row"
         return _plain(f"The {tokens} of {whose}: what belongs together?")
-    return _plain(f"What {'does' if len(columns) == 1 else 'do'} {tokens} say about {found.task.value['target']}?")
+    return _plain(
+        f"What {'does' if len(columns) == 1 else 'do'} {tokens} say about {found.task.value['target'].rstrip('?')}?"
+    )
 
 
 def _names(columns: str | list[str]) -> str:

@@ -47,6 +47,16 @@ def test_a_first_column_of_0_and_1_is_predicted_and_one_of_texts_or_of_a_trait_i
     assert target("sex", [0, 1]) == ("heat", False)
 
 
+def test_a_sentence_with_a_word_of_time_says_no_time(propose: Callable[..., dict[str, Any]]) -> None:
+    def task(name: str) -> tuple[str, str]:
+        conf = propose("machines.csv", machines(**{name: RNG.choices(["yes", "no"], k=N)}).write_csv())
+        return conf["task"]["target"], conf["description"]
+
+    assert task("year") == ("heat", "What do maker, site, year say about heat?")
+    name = "Will you stay next year?"
+    assert task(name) == (name, "What do maker, site say about Will you stay next year?")
+
+
 def test_one_of_many_columns_of_two_values_is_nothing_special(propose: Callable[..., dict[str, Any]]) -> None:
     marks = {f"mark {letter}": RNG.choices(["yes", "no"], k=N) for letter in "abcdef"}
     assert propose("marks.csv", machines(**marks).write_csv())["task"]["target"] == "heat"
