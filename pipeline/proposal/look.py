@@ -10,6 +10,7 @@ import polars as pl
 
 from pipeline.config.records import Source
 from pipeline.errors import PipelineError
+from pipeline.proposal.archive import member_of
 from pipeline.proposal.dialect import delimiter, names_missing, separator_and_quote, values
 from pipeline.proposal.encoding import decoded, of_many
 from pipeline.proposal.titles import LOOKED_AT, n_above_names
@@ -88,10 +89,14 @@ def look(place: str, query: str | None, conf_folder: Path, downloads: Path) -> L
         frame, is_whole = _rows(settings, conf_folder, downloads)
         return Look(settings, frame.drop("file"), is_whole)
     for first in every:
-        file = TextFile(on_this_machine(first, downloads), masked(first), None, None, 1e18)
+        local = on_this_machine(first, downloads)
+        member = member_of(local)
+        file = TextFile(local, masked(first), None, None if member is None else member[0], 1e18)
         start = file.start(_START)
         if start.strip():  # a file among many may be empty
             break
+    if member is not None:
+        first, settings["member"] = member[0], Guess(*member)
     if is_database(start):
         raise _asks_for_a_query(place)
     try:

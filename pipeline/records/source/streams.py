@@ -146,7 +146,8 @@ class TextFile:
         if len(found) != 1:
             held = ", ".join(names[:10])
             raise PipelineError(
-                f"{self.name}: the archive holds {held}: say in `source.member` which file to read, such as {names[0]}."
+                f"{self.name}: the archive holds {held}: say in `source.member` which file to read, such as "
+                f"{names[0]}, or unpack it."
                 if names
                 else f"{self.name}: the archive is empty."
             )
