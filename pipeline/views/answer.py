@@ -119,7 +119,7 @@ def _dimension(comparison: Comparison) -> str:
         size = _share(smallest, best)
         return f"Take D={smallest}: on validation it is as good as D={best}, the best, up to a standard error, {size}."
     smaller = [d for d in tried if d < best]
-    kept = _kept(comparison, smaller[-1], best) if smaller else ""
+    kept = _kept(comparison, smaller, best) if smaller else ""
     return f"Take D={best}: the best of those tried on validation{kept}."
 
 
@@ -141,12 +141,13 @@ def _nearly_all(others: int, n: int, part: str) -> str:
     return f"All{f' but {others} of the' if others else ''} {n:,} {part} examples have the same answer"
 
 
-def _kept(comparison: Comparison, smaller: int, best: int) -> str:
-    """What a smaller D keeps of the metric, if it is nearly all."""
+def _kept(comparison: Comparison, every: Sequence[int], best: int) -> str:
+    """What the best of the smaller D keeps of the metric, if it is nearly all."""
     metric = comparison.metrics[0]
     of = dict(comparison.frame.filter(method=EMBEDDING).select("dimension", metric).rows())
-    share = of[smaller] / of[best] if of[best] > 0 else math.nan
     lower_is_better = metric in comparison.about["lower_is_better"]
+    smaller = min(every, key=lambda d: of[d] if lower_is_better else -of[d])
+    share = of[smaller] / of[best] if of[best] > 0 else math.nan
     if not lower_is_better and share >= _KEPT:
         return f"; D={smaller} keeps {share:.0%} of its {metric} {_share(smaller, best)}"
     if lower_is_better and 1 <= share <= 2 - _KEPT:
