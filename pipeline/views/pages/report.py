@@ -103,6 +103,7 @@ def report_page(
             facts=_facts(examples),
             frequent=_frequent(shown.embedding),
             shown=shown,
+            is_larger=comparison.taken != comparison.about["best"],
             pictures={words: _base64(path) for words, path in shown.pictures.items()},
             axes=_axes(shown),
             neighbours=_neighbours(shown),

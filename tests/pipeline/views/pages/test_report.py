@@ -20,19 +20,30 @@ def report(movies: Dataset, tmp_path: Path) -> Callable[..., str]:
     """The report of two fits that were measured on so many test examples, as HTML."""
     vocabulary, examples = encoded_from(ingest(movies, tmp_path / "conf", tmp_path / "read").frame, movies)
     conf = movies.resolved(examples.n_training, len(vocabulary))
-    fits = [Fit(conf.name, method, 2, method, "1", False, {"fit_seconds": 1.0}) for method in ("embedding", "pca")]
     embedding = Embedding(vocabulary, np.random.default_rng(0).normal(size=(len(vocabulary), 2)).astype(np.float32))
     shown = Shown("embedding D=2", embedding, plane(embedding), "", {})
 
-    def make(n: int) -> str:
+    def make(n: int, *, smaller: bool = False) -> str:
+        fitted = [("embedding", 1), ("embedding", 2)] if smaller else [("embedding", 2), ("pca", 2)]
+        fits = [Fit(conf.name, *one, f"run of {one}", "1", False, {"fit_seconds": 1.0}) for one in fitted]
         ids, metrics = [f"u{i}" for i in range(n)], [metric.name for metric in conf.task.metrics]
-        scores = [
-            pl.DataFrame({"example": ids, **dict.fromkeys(metrics, np.linspace(low, 1.0, n))}) for low in (0.5, 0.1)
-        ]
-        comparison = Comparison.of(fits, len(vocabulary), conf.task, {"test": scores} if n else {})
+
+        def scores(*ends: tuple[float, float]) -> list[pl.DataFrame]:
+            return [pl.DataFrame({"example": ids, **dict.fromkeys(metrics, np.linspace(*of, n))}) for of in ends]
+
+        parts = {"test": scores((0.5, 1.0), (0.1, 1.0))} if n else {}
+        parts |= {"validation": scores((1.0, 0.48), (0.5, 1.0))} if smaller else {}
+        comparison = Comparison.of(fits, len(vocabulary), conf.task, parts)
         return report_page(conf, examples, comparison, None, shown, {}, "today").html
 
     return make
+
+
+def test_a_report_says_why_it_shows_a_larger_embedding_than_that_to_take(report: Callable[..., str]) -> None:
+    assert "<p>Here is embedding D=2: each token" in report(40)
+    html = report(40, smaller=True)
+    assert "Take D=1: on validation it is as good as D=2" in html
+    assert "<p>Here is embedding D=2, the best on validation: each token" in html
 
 
 def test_a_report_without_held_out_examples_measures_nothing(report: Callable[..., str]) -> None:
