@@ -8,6 +8,7 @@ import polars as pl
 
 from pipeline.config.section import as_tuple
 from pipeline.proposal.division import groups, parts, times
+from pipeline.proposal.footers import leave_out_footer, without_footer
 from pipeline.proposal.hints import IDS, OF_TOKENS
 from pipeline.proposal.leaks import follows_the_class
 from pipeline.proposal.lists import of_lines, of_pairs
@@ -41,9 +42,13 @@ _NAMELESS = 4
 
 def shape(look: Look) -> Shape:
     """What the source seems to be for."""
+    n_rows = look.frame.height
+    look, lacking = without_footer(look)
     found = of_lines(look, look.delimiter) if look.delimiter is not None else _of_columns(look)
     if found.example is None:
         found.duplicates = repeated(look.frame, found.tokens, found.task.value.get("target"))
+    if lacking:
+        leave_out_footer(found, lacking, n_rows - look.frame.height)
     return found
 
 
