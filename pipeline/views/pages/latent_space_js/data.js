@@ -5,7 +5,13 @@ const bytes = text => Uint8Array.from(atob(text), letter => letter.charCodeAt(0)
 const floats = text => new Float32Array(bytes(text).buffer);
 const escaped = text => String(text).replace(/[&<>"]/g, c => ({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}[c]));
 const breakable = text => escaped(text).replace(/[_=/]/g, "$&<wbr>");  // a long name goes on in a new line there
-const short = (text, most) => [...text].length > most ? [...text].slice(0, most - 1).join("") + "…" : text;
+const cut = (text, most) => [...text].length > most ? [...text].slice(0, most - 1).join("") + "…" : text;
+const short = (text, most) => {  // of `column=value` the value tells more
+  const [column, ...rest] = text.split("="), third = Math.floor(most / 3);
+  if ([...text].length <= most || [...column].length <= third || !rest.join("=")) return cut(text, most);
+  const value = cut(rest.join("="), most - third - 1);
+  return cut(column, most - [...value].length - 1) + "=" + value;
+};
 const n = data.labels.length, D = data.dimension, vectors = floats(data.vectors);
 const vector = i => vectors.subarray(i * D, i * D + D);
 const dot = (a, b) => { let sum = 0; for (let d = 0; d < D; d++) sum += a[d] * b[d]; return sum; };

@@ -16,6 +16,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from docs.tour import console_errors, leave
 from pipeline.embedding import Embedding
 from pipeline.pictures.colours import Colour, Groups, Numbers, colours
+from pipeline.pictures.names import shortened
 from pipeline.pictures.projection import View, plane, space
 from pipeline.similarity.nearest import nearest_tokens
 from pipeline.similarity.stability import stability_of
@@ -40,6 +41,10 @@ def embedding() -> Embedding:
     matrix = random.normal(0, 0.05, (60, 4)).astype(np.float32)
     matrix[np.arange(60), np.arange(60) % 2] += 1
     return Embedding(Vocabulary.of(counts), matrix)
+
+
+LONG = ["Alien (1979)", "Star Wars: Episode IV", "Would you recommend it=Hardly ever", "What is it=Something of mine",
+        "a=b", "Where did you hear of us=", "kind=the one that is very long"]  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -402,3 +407,10 @@ def test_without_webgl_it_says_so_and_the_rest_works(browser: Chrome, embedding:
     browser.find_element(By.ID, "search").send_keys("film 05")
     assert title(browser) == "film 05"
     assert console_errors(browser) == []
+
+
+def test_names_are_cut_on_the_page_as_on_pictures(browser: Chrome, embedding: Embedding, tmp_path: Path) -> None:
+    look(browser, latent_space_page(embedding, "films", [[plane(embedding)]]), tmp_path)
+    cut = browser.execute_script("return arguments[0].map(name => short(name, 20))", LONG)
+    assert cut == [shortened(name, 20) for name in LONG]
+    assert cut[2:4] == ["Would y…=Hardly ever", "What …=Something of…"]
