@@ -3,7 +3,7 @@
 import polars as pl
 
 WORD = r"[\p{L}\p{N}]+"
-_MARKS = ("|", ";", ",")
+_MARKS = ("|", ";", ",", " / ")
 _REPEATED = 3
 """Each item is there more often than this, on average."""
 _WORDS_OF_AN_ITEM, _LONGER = 4, 0.05
@@ -30,6 +30,8 @@ def _divides(column: pl.Series, mark: str, words: float) -> bool:
     per_item = items.str.count_matches(WORD)
     if len(items) <= _REPEATED * items.n_unique() or per_item.sum() > _WORDS_OF_AN_ITEM * len(items):
         return False
+    if mark == " / ":
+        return _change_places(column.str.split(mark))  # the parts of a path, such as `Audio / Radios`, do not
     if mark != ",":
         return True
     may_be_prose = words >= _WORDS_OF_A_TEXT or (per_item > _WORDS_OF_AN_ITEM).sum() > _LONGER * len(items)

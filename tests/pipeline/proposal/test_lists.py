@@ -103,3 +103,17 @@ def test_lists_of_peoples_names_with_commas_are_items(propose: Callable[..., dic
     rows = [", ".join(RNG.sample(people, RNG.randrange(3, 7))) for _ in range(400)]
     conf = propose("films.csv", pl.DataFrame({"film": range(1000, 1400), "cast": rows}).write_csv())
     assert conf["tokens"] == [{"kind": "items", "columns": "cast", "delimiter": ","}]
+
+
+def test_a_slash_divides_items_and_no_path(propose: Callable[..., dict[str, Any]]) -> None:
+    def tokens(has: list[str]) -> list[dict[str, Any]]:
+        cost = [RNG.randrange(30, 300) for _ in has]
+        found: list[dict[str, Any]] = propose("homes.csv", pl.DataFrame({"has": has, "cost": cost}).write_csv())[
+            "tokens"
+        ]
+        return found
+
+    lists = [" / ".join(RNG.sample(["lift", "garden", "sauna", "view"], RNG.randrange(1, 4))) for _ in range(400)]
+    assert tokens(lists) == [{"kind": "items", "columns": "has", "delimiter": " / "}]
+    paths = [RNG.choice(["Audio / Radios", "Audio / Phones", "Books / Comics", "Books / Maps"]) for _ in range(400)]
+    assert tokens(paths) == [{"kind": "value", "columns": ["has"]}]
