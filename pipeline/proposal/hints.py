@@ -12,6 +12,7 @@ OF_GROUPS = (*OF_EXAMPLES, "host", "household", "family", "building", "subject",
 OF_TOKENS = (
     *("item", "product", "movie", "film", "book", "song", "track", "artist", "article", "artikel", "produkt", "sku"),
     *("stock", "isbn", "asin", "game", "place", "poi", "venue", "tag", "word", "term", "code", "page", "show", "album"),
+    *("partno", "partnumber", "partnr", "component", "bauteil"),
 )
 OF_EDGES = {"source": ("target", "destination", "dest"), "origin": ("destination", "dest"), "from": ("to",)}
 """Names of the two ends of an edge, such as a flight from one airport to another."""

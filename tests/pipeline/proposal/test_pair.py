@@ -50,3 +50,17 @@ def test_personal_spending_is_no_person_and_a_revenue_no_venue(propose: Callable
     assert conf["task"] == {"kind": "regression", "target": "Revenue", "dense": ["Personal"]} | (
         {"log": False} if conf["task"].get("log") is False else {}
     )
+
+
+def test_the_parts_of_an_assembly_are_a_list(propose: Callable[..., dict[str, Any]]) -> None:
+    parts = [
+        (f"ASM-{i:03d}", 10 * (j + 1), f"P-{part:02d}", f"part {part}", RNG.randrange(1, 9), RNG.choice("AB"))
+        for i in range(200)
+        for j, part in enumerate(RNG.sample(range(20), RNG.randrange(3, 8)))
+    ]
+    names = ["assembly", "pos", "part_no", "part_name", "qty", "rev"]
+    conf = propose("bill_of_materials.csv", pl.DataFrame(parts, names, orient="row").write_csv())
+    assert (conf["example"], conf["tokens"]) == (
+        "assembly",
+        [{"kind": "value", "columns": "part_no", "label": "part_name"}],
+    )
