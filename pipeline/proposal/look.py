@@ -19,7 +19,7 @@ from pipeline.records.source import paths
 from pipeline.records.source.file_kinds import format_of_content, is_database, other_kind
 from pipeline.records.source.object_stores import on_this_machine
 from pipeline.records.source.streams import TextFile
-from pipeline.records.source.workbooks import first_rows
+from pipeline.records.source.workbooks import behind_cover, first_rows
 from pipeline.secrets import masked
 
 ROWS = 200_000
@@ -79,7 +79,7 @@ def look(place: str, query: str | None, conf_folder: Path, downloads: Path) -> L
     first = every[0]
     if paths.of_ending(first) not in (None, "csv"):
         if paths.of_ending(first) == "excel":
-            _skip(settings, first_rows(str(on_this_machine(first, downloads)), LOOKED_AT))
+            _sheet(settings, str(on_this_machine(first, downloads)))
         return Look(settings, *_rows(settings, conf_folder, downloads))
     if _are_documents(every):
         settings["format"] = Guess("documents", f"each of the {len(every):,} files is a text")
@@ -188,6 +188,14 @@ def _after_titles(every: list[str], lines: list[str], ending: str, settings: dic
         return lines  # a value, or a name, goes on in the next line
     skip = _skip(settings, [values(line, separator, quote) for line in every[:_LINES]])
     return [line for line in every[skip:] if line.strip()][:_LINES]
+
+
+def _sheet(settings: dict[str, Guess], workbook: str) -> None:
+    """Make settings of the sheet to read, if it is not the first, and of how many rows stand above its names."""
+    found = behind_cover(workbook)
+    if found is not None:
+        settings["member"] = Guess(found[0], f"the sheet with most rows; the first, {found[1]}, is a cover")
+    _skip(settings, first_rows(workbook, LOOKED_AT, None if found is None else found[0]))
 
 
 def _skip(settings: dict[str, Guess], rows: Sequence[Sequence[str]]) -> int:

@@ -7,6 +7,9 @@ import polars as pl
 from pipeline.errors import PipelineError, first_line
 from pipeline.records.source.names import plain_names
 
+_MOST_OF_COVER = 30
+"""Rows of a cover, at most."""
+
 
 def sheets(path: str, name: str, wanted: str | None, skip: int = 0) -> tuple[pl.LazyFrame, list[str]]:
     """The rows of the sheets that have the columns of the first, one after the other; and the names of the others.
@@ -39,11 +42,27 @@ def sheets(path: str, name: str, wanted: str | None, skip: int = 0) -> tuple[pl.
     return pl.concat(alike.values(), how="vertical_relaxed").lazy(), others
 
 
-def first_rows(path: str, n: int) -> list[list[str]]:
-    """The texts in the first rows of a workbook's first sheet, blank rows among them; [] if it cannot be read so."""
+def behind_cover(path: str) -> tuple[str, str] | None:
+    """The sheet with most rows and the first one, if that is rather a cover than a table; None otherwise."""
+    try:
+        import fastexcel
+
+        every = fastexcel.read_excel(path).sheet_names
+        tables = {sheet: _table(path, sheet, 0) for sheet in (every if len(every) > 1 else [])}
+    except Exception:  # who reads it all says what is wrong
+        return None
+    heights = {sheet: table.height for sheet, table in tables.items() if table.width}
+    first, largest = next(iter(heights), ""), max(heights, key=lambda sheet: heights[sheet], default="")
+    is_cover = first != largest and heights[first] <= _MOST_OF_COVER and heights[largest] >= 10 * heights[first]
+    return (largest, first) if is_cover else None
+
+
+def first_rows(path: str, n: int, sheet: str | None = None) -> list[list[str]]:
+    """The texts in the first rows of a sheet, by default the first, blank rows among them; [] if it has no table."""
     try:
         rows = pl.read_excel(
             path,
+            sheet_name=sheet,
             has_header=False,
             drop_empty_rows=False,
             drop_empty_cols=False,

@@ -49,6 +49,18 @@ def test_a_workbook_with_a_title_is_read_below_it(propose: Callable[..., dict[st
     assert (conf["source"]["skip"], conf["task"]["target"]) == (3, "price")
 
 
+def test_the_sheet_behind_a_cover_is_read(propose: Callable[..., dict[str, Any]], tmp_path: Any) -> None:
+    with xlsxwriter.Workbook(tmp_path / "sales.xlsx") as book:
+        cover, data = book.add_worksheet("About"), book.add_worksheet("Sales (EUR)")
+        for i, row in enumerate([["made by", "us"], ["on", "Monday"], ["for", "them"]]):
+            cover.write_row(i, 0, row)
+        for i, row in enumerate([["Sales of 2024"], [], NAMES, *ROWS]):
+            data.write_row(i, 0, [float(value) if i > 2 and j == 3 else value for j, value in enumerate(row)])
+    conf = propose("sales.xlsx", None)
+    assert (conf["source"]["member"], conf["source"]["skip"]) == ("Sales (EUR)", 2)
+    assert (conf["task"]["target"], "the first, About, is a cover" in conf["text"]) == ("price", True)
+
+
 @pytest.mark.parametrize(
     "first",
     [

@@ -12,6 +12,7 @@ import xlsxwriter
 from pipeline.config.records import Source
 from pipeline.errors import PipelineError
 from pipeline.records.source.files import Files
+from pipeline.records.source.workbooks import behind_cover
 
 NAMES = ["Invoice", "StockCode", "Quantity", "InvoiceDate", "Customer ID"]
 MORNING = dt.datetime(2010, 12, 1, 8, 26)
@@ -86,3 +87,13 @@ def test_a_sheet_that_ends_above_the_names_is_left_out(workbook: Callable[..., P
     found, files = read(path, skip=3)
     assert found["StockCode"].to_list() == ["85123A", "71053", "22752"]
     assert "notes" in files.found[f"left out of {path}"]
+
+
+def test_a_cover_is_a_first_sheet_of_a_few_rows_before_a_table_of_many(workbook: Callable[..., Path]) -> None:
+    def found(n: int, n_behind: int) -> tuple[str, str] | None:
+        return behind_cover(str(workbook(about=[["made by", "us"]] * (n + 1), data=[NAMES, *SALES * n_behind])))
+
+    assert found(3, 10) == ("data", "about")
+    assert found(4, 10) is None  # 30 rows are less than ten times 4
+    assert found(31, 200) is None
+    assert behind_cover(str(workbook(data=[NAMES, *SALES]))) is None
