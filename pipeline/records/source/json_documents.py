@@ -66,6 +66,8 @@ class JsonFile(TextFile):
                 return
             try:
                 if place == len(text) and is_last:
+                    if is_array:
+                        raise PipelineError(f"{self.name}: the array has no end. Is the file complete? Fetch it again.")
                     return
                 value, end = decode(text, place)
             except json.JSONDecodeError as error:

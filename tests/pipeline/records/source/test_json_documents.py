@@ -99,6 +99,7 @@ def test_records_are_the_same_however_large_a_block_is(
     [
         ('[{"a": 1},\n{"a": tru}]', "line 2: is no JSON"),
         ('[{"a": 1},\n{"a": 2', "line 2: is no JSON"),
+        ('[{"a": 1},\n{"a": 2},\n', "some.json: the array has no end. Is the file complete"),
         ("user,item\n1,2\n", "line 1: is no JSON"),
         ("[1, 2]", "no line holds a JSON object"),
         ("", "no line holds a JSON object"),
