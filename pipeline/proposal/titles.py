@@ -26,6 +26,8 @@ def n_above_names(rows: Sequence[Sequence[str]]) -> int:
     Args:
         rows: the values in each line, blank lines among them.
     """
+    if not rows:
+        return 0
     filled = [sum(bool(value.strip()) for value in row) for row in rows]
     width = mode(len(row) for row in rows[len(rows) // 2 :])
     above = next((i for i, n in enumerate(filled) if n > width / 2), 0)

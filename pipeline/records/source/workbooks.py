@@ -7,6 +7,8 @@ import polars as pl
 from pipeline.errors import PipelineError, first_line
 from pipeline.records.source.names import plain_names
 
+_START = 4096
+"""Bytes that tell what a file is."""
 _MOST_OF_COVER = 30
 """Rows of a cover, at most."""
 
@@ -31,7 +33,8 @@ def sheets(path: str, name: str, wanted: str | None, skip: int = 0) -> tuple[pl.
         every = fastexcel.read_excel(path).sheet_names
         tables = {sheet: _table(path, sheet, skip) for sheet in every if wanted is None or fnmatch(sheet, wanted)}
     except (fastexcel.FastExcelError, pl.exceptions.PolarsError) as error:
-        raise PipelineError(f"{name}: cannot be read as a workbook ({first_line(error)}).") from error
+        why = _other_kind(path) or f" ({first_line(error)})"
+        raise PipelineError(f"{name}: cannot be read as a workbook{why}.") from error
     full = {sheet: table for sheet, table in tables.items() if table.width}
     if not full:
         asked = f" that is called {wanted!r}" if wanted is not None else ""
@@ -40,6 +43,16 @@ def sheets(path: str, name: str, wanted: str | None, skip: int = 0) -> tuple[pl.
     alike = {sheet: table.select(columns) for sheet, table in full.items() if {*table.columns} == {*columns}}
     others = [sheet for sheet in tables if sheet not in alike]
     return pl.concat(alike.values(), how="vertical_relaxed").lazy(), others
+
+
+def _other_kind(path: str) -> str:
+    """What a file is that only has a workbook's name, and what to do, as the end of a sentence; empty if unknown."""
+    with open(path, "rb") as file:
+        start = file.read(_START)
+    if b"<table" in start.lower() or b"<html" in start.lower():
+        return ": it is a web page, as some programs export tables. Open it in a spreadsheet and save it as .xlsx"
+    is_text = b"\0" not in start and start.strip()
+    return ": it is text. Let its name end in .csv, or say `source.format: csv`" if is_text else ""
 
 
 def behind_cover(path: str) -> tuple[str, str] | None:

@@ -8,6 +8,7 @@ import xlsxwriter
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.errors import PipelineError
 from pipeline.proposal.titles import n_above_names
 
 NAMES = ["item", "region", "kind", "price"]
@@ -47,6 +48,14 @@ def test_a_workbook_with_a_title_is_read_below_it(propose: Callable[..., dict[st
             sheet.write_row(i, 0, [float(value) if i > 3 and j == 3 else value for j, value in enumerate(row)])
     conf = propose("sales.xlsx", None)
     assert (conf["source"]["skip"], conf["task"]["target"]) == (3, "price")
+
+
+@pytest.mark.parametrize("name", ["sales.xls", "sales.xlsx"])
+def test_what_only_has_the_name_of_a_workbook_is_told(
+    name: str, propose: Callable[..., dict[str, Any]], tmp_path: Any
+) -> None:
+    with pytest.raises(PipelineError, match=f"{name}: cannot be read as a workbook: it is text"):
+        propose(name, "item\tprice\npen\t2\n")
 
 
 def test_the_sheet_behind_a_cover_is_read(propose: Callable[..., dict[str, Any]], tmp_path: Any) -> None:

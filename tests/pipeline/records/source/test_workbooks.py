@@ -69,10 +69,19 @@ def test_a_sheet_that_is_not_there_is_told(settings: dict[str, str], said: str, 
         read(workbook(first=[NAMES, *SALES]), **settings)
 
 
-def test_what_is_no_workbook_is_told(tmp_path: Path) -> None:
-    (tmp_path / "sales.xlsx").write_text("user,item\n1,2\n")
-    with pytest.raises(PipelineError, match="cannot be read as a workbook"):
-        read(tmp_path / "sales.xlsx")
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"user,item\n1,2\n", r": it is text. Let its name end in .csv, or say `source.format: csv`\.$"),
+        (b"<HTML><body><table><tr><td>1", r": it is a web page, .* save it as .xlsx\.$"),
+        (b"PK\3\4" + bytes(99), r" \(.*\)\.$"),
+    ],
+)
+@pytest.mark.parametrize("name", ["sales.xlsx", "sales.xls"])
+def test_what_is_no_workbook_is_told(content: bytes, said: str, name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(PipelineError, match="cannot be read as a workbook" + said):
+        read(tmp_path / name)
 
 
 def test_rows_above_the_names_are_counted_as_the_sheet_numbers_them(workbook: Callable[..., Path]) -> None:
