@@ -1,5 +1,6 @@
 """Keeps the records that cannot be used: each with its file, line, column, reason and text, in one Parquet file."""
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
@@ -53,7 +54,12 @@ class Place(NamedTuple):
     line: int
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}"
+        """The file and the line; a path goes no way back.
+
+        >>> f"{Place('/home/me/conf/../sales.csv', 7)}", f"{Place('https://host/sales.csv', 7)}"
+        ('/home/me/sales.csv:7', 'https://host/sales.csv:7')
+        """
+        return f"{self.file if '://' in self.file else os.path.normpath(self.file)}:{self.line}"
 
 
 class Reasons:
