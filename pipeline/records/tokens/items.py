@@ -21,7 +21,8 @@ class ItemTokens(Tokens):
     """Lower-case the items."""
     delimiter: str | None = Field(None, min_length=1)
     """What separates the items of delimited text, such as `|`. Default: the text is a list as JSON (`["tea", "milk"]`),
-    Python (`['tea', 'milk']`) or PostgreSQL (`{tea,milk}`) writes it."""
+    Python (`['tea', 'milk']`) or PostgreSQL (`{tea,milk}`) writes it. An object in it stands for its name, as in
+    `[{"id": 28, "name": "Action"}]`."""
 
     max_tokens: int | None = Field(None, ge=1)
     """A record with more items than this cannot be used. Default: there is no limit."""

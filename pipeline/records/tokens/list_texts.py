@@ -1,7 +1,10 @@
 """Reads lists that are written as text: JSON arrays, and the lists of Python and PostgreSQL."""
 
+import ast
 import json
 import re
+import warnings
+from typing import Any
 
 import polars as pl
 
@@ -12,6 +15,8 @@ _PYTHON = rf"(?s)^\s*\[\s*(?:(?:{_PYTHON_ITEM})(?:\s*,\s*(?:{_PYTHON_ITEM}))*\s*
 _POSTGRES = rf"(?s)^\s*\{{\s*(?:(?:{_POSTGRES_ITEM})(?:\s*,\s*(?:{_POSTGRES_ITEM}))*)?\s*\}}\s*$"
 _NOTHING = ("None", "nan", "NULL")
 """What stands, without quotes, for an item that is missing."""
+_NAMES = ("name", "label", "title", "value", "id")
+"""What names an object in a list, the first that it has."""
 _ESCAPED = re.compile(r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)", re.DOTALL)
 _CONTROL = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 
@@ -19,8 +24,12 @@ _CONTROL = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 def lists(texts: pl.Series) -> pl.Series:
     """The list that each text is, with items of text; null for a text that is none.
 
+    An object in a list stands for its name.
+
     >>> lists(pl.Series(['["a", 1]', "['a', 'b c']", '{a,"b, c",NULL}', "a"])).to_list()
     [['a', '1'], ['a', 'b c'], ['a', 'b, c', None], None]
+    >>> lists(pl.Series(['[{"id": 28, "name": "Action"}]', "[{'id': 18, 'name': 'Drama'}]", '[{"of": 3}]'])).to_list()
+    [['Action'], ['Drama'], None]
     """
     try:
         return texts.str.json_decode(pl.List(pl.String))
@@ -76,11 +85,30 @@ def _character(found: re.Match[str]) -> str:
 
 
 def _array(text: str) -> list[str | None] | None:
-    """The items of a JSON array of texts and numbers; None if it is something else."""
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
+    """The items of an array of texts, numbers and objects with names; None if it is something else."""
+    found = _value(text)
+    if not isinstance(found, list):
         return None
-    if not isinstance(found, list) or any(isinstance(item, list | dict) for item in found):
+    found = [_name(item) if isinstance(item, dict) else item for item in found]
+    if any(isinstance(item, list | dict) for item in found):
         return None
     return [item if item is None or isinstance(item, str) else json.dumps(item) for item in found]
+
+
+def _value(text: str) -> Any:
+    """What a text means as JSON, or else as Python if it has objects; None if it is neither."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        pass
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a backslash that means nothing
+            return ast.literal_eval(text.strip()) if "{" in text else None
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return None
+
+
+def _name(item: dict[Any, Any]) -> Any:
+    """The name of an object; the object itself if it has none."""
+    return next((item[key] for key in _NAMES if isinstance(item.get(key), str | int)), item)

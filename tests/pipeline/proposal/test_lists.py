@@ -27,6 +27,16 @@ def test_lists_that_programs_write_are_items(
     assert conf["task"] == {"kind": "regression", "target": "price"}
 
 
+@pytest.mark.parametrize("write", [str, json.dumps])
+def test_objects_in_lists_are_items_by_their_names(
+    write: Callable[[list[Any]], str], propose: Callable[..., dict[str, Any]]
+) -> None:
+    some = [[{"id": GOODS.index(one), "name": one} for one in RNG.sample(GOODS, RNG.randrange(6))] for _ in range(400)]
+    rows = [(write(one), RNG.randrange(30, 300)) for one in some]
+    conf = propose("homes.csv", pl.DataFrame(rows, ["has", "price"], orient="row").write_csv())
+    assert conf["tokens"] == [{"kind": "items", "columns": "has"}]
+
+
 def test_ids_in_braces_are_neither_lists_nor_texts(propose: Callable[..., dict[str, Any]]) -> None:
     ids = ["{" + str(uuid.UUID(int=RNG.getrandbits(128))) + "}" for _ in range(400)]
     rows = [(one, RNG.choice(["red", "blue", "grey", "pink", "lime", "gold"]), RNG.random()) for one in ids]

@@ -37,9 +37,25 @@ def test_what_python_and_postgresql_and_json_write_is_read_as_it_was(items: list
         ("[null, true]", [None, "true"]),
         ("{NULL,null}", [None, "null"]),
         ("{}", []),
+        ('[{"id": 28, "name": "Action"}, {"id": 18, "name": "Drama"}]', ["Action", "Drama"]),
+        ("[{'id': 28, 'name': 'Action', 'main': True}, 'Drama']", ["Action", "Drama"]),
+        ('[{"id": 28}, {"of": 3, "title": "It\'s"}]', ["28", "It's"]),
         *(
             (text, None)
-            for text in ("", "a, b", "['a' 'b']", "['a'", "[['a'], 'b']", "{{a},{b}}", '{"a": 1}', "[f(x)]")
+            for text in (
+                '[{"of": 3}]',
+                '[{"name": ["a"]}]',
+                "[{'a\\d': 1}]",
+                "[{'a': f(x)}]",
+                "",
+                "a, b",
+                "['a' 'b']",
+                "['a'",
+                "[['a'], 'b']",
+                "{{a},{b}}",
+                '{"a": 1}',
+                "[f(x)]",
+            )
         ),
     ],
 )
