@@ -82,7 +82,7 @@ def target_by_name(profiles: dict[str, Profile]) -> tuple[str, str, str] | None:
     by_name = list(dict.fromkeys(one.name for hint in OF_NUMBERS for one in numbers if one.named(hint)))
     by_name.sort(key=lambda name: not profiles[name].named("total", "gesamt"))
     classes = [one.name for one in sorted(profiles.values(), key=_place_among_classes) if _has_a_name_of_classes(one)]
-    if by_name and not (classes and profiles[by_name[0]].named("score", "rating", "value", "wert", "amount")):
+    if by_name and not (classes and profiles[by_name[0]].named("score", "rating", "value", "wert", "amount", "betrag")):
         others = [*by_name[1:2], *(name for name in classes if name != by_name[0])]  # `income` is a name of both
         return by_name[0], f"{by_name[0]} is a number with a name of something to predict", "".join(others[:1])
     if classes:

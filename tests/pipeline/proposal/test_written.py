@@ -262,13 +262,16 @@ def test_listings_with_lists_and_addresses_are_priced_without_what_gives_the_pri
     assert [tokens["columns"] for tokens in conf["tokens"]] == ["description", "amenities", ["instant"]]
 
 
-def test_a_class_with_a_telling_name_is_predicted(propose: Callable[..., dict[str, Any]]) -> None:
+@pytest.mark.parametrize(("amount", "status"), [("amount", "status"), ("Betrag", "Kategorie")])
+def test_a_class_with_a_telling_name_is_predicted(
+    amount: str, status: str, propose: Callable[..., dict[str, Any]]
+) -> None:
     rows = [
         (i, RNG.choice(["car", "home"]), RNG.randrange(1000, 9000), RNG.choice(["paid", "default"])) for i in range(400)
     ]
-    conf = propose("loans.csv", delimited(rows, ["loan_id", "purpose", "amount", "status"]))
+    conf = propose("loans.csv", delimited(rows, ["loan_id", "purpose", amount, status]))
     assert conf["task"]["kind"] == "classification"
-    assert conf["task"]["target"] == "status"
+    assert conf["task"]["target"] == status
     assert conf["tokens"] == [{"kind": "value", "columns": ["purpose"]}]
 
 
