@@ -1,5 +1,6 @@
 """Planted truth, small enough to train in seconds: data in which the right answer is known because we put it there."""
 
+import gc
 import os
 import shutil
 import signal
@@ -75,6 +76,16 @@ def spoil(path: Path) -> None:
     about = path.stat()
     path.write_bytes(bytes(about.st_size))
     os.utime(path, ns=(about.st_atime_ns, about.st_mtime_ns))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Libraries are loaded as files are collected: a search for garbage among what they define would find none."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
