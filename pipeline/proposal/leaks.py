@@ -41,10 +41,8 @@ def _is_beside_one_class(rows: pl.DataFrame) -> bool:
 def _has_ranges(rows: pl.DataFrame, one: Profile) -> bool:
     """Whether the numbers of a class all lie below, or above, those of each other class."""
     numbers = rows.select("class", number=as_numbers(rows["one"], one.decimal)).drop_nulls()
-    ranges = numbers.group_by("class").agg(
-        pl.len(), low=pl.col("number").min(), high=pl.col("number").max()
-    )  # fmt: skip
-    if ranges.height < 2 or ranges["len"].min() < _FEWEST or numbers["number"].n_unique() < _FEWEST:  # type: ignore[operator]
+    number = pl.col("number")
+    ranges = numbers.group_by("class").agg(n=pl.len(), low=number.min(), high=number.max()).sort("low")
+    if ranges.height < 2 or (ranges["n"] < _FEWEST).any() or numbers["number"].n_unique() < _FEWEST:
         return False
-    ranges = ranges.sort("low")
     return bool((ranges["low"].slice(1) > ranges["high"].slice(0, ranges.height - 1)).all())

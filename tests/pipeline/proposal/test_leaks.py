@@ -7,8 +7,13 @@ from typing import Any
 import polars as pl
 import pytest
 
-RNG = random.Random(11)
+RNG = random.Random()
 N = 400
+
+
+@pytest.fixture(autouse=True)
+def _same_in_any_order() -> None:
+    RNG.seed(11)
 
 
 @pytest.fixture
