@@ -5,7 +5,6 @@ a table of facts.
 """
 
 import math
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -24,6 +23,7 @@ from pipeline.experiment.fits import Fit
 from pipeline.records import quarantine
 from pipeline.records.cleaning import Counts
 from pipeline.records.ingest import Records
+from pipeline.records.source.paths import without_way_back
 from pipeline.records.survey import Survey
 from pipeline.schemas import Examples
 from pipeline.similarity.neighbour_index import NeighbourIndex
@@ -75,8 +75,8 @@ def of_period(about: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _by_file(rows: Iterable[Sequence[str]]) -> list[tuple[str, str]]:
-    """The first ten files, each with what is known of it; a path goes no way back, as `conf/../sales.csv` does."""
-    return [(name if "://" in name else os.path.normpath(name), about) for name, about in islice(rows, 10)]
+    """The first ten files, each with what is known of it."""
+    return [(without_way_back(name), about) for name, about in islice(rows, 10)]
 
 
 def _fates(counts: Counts) -> list[tuple[str, str]]:

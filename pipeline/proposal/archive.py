@@ -9,6 +9,7 @@ from pipeline.records.source.file_kinds import archive_kind, members
 from pipeline.records.source.paths import ending
 
 _TABLES = (".csv", ".tsv", ".tab", ".ndjson", ".jsonl", ".json")
+"""Endings of tables; a .txt file beside them is rather a README."""
 
 
 def member_of(path: Path) -> tuple[str, str] | None:
@@ -24,8 +25,6 @@ def member_of(path: Path) -> tuple[str, str] | None:
         tables.sort(key=lambda name: -archive.getinfo(name).file_size)
         if len(tables) == 1:
             return glob.escape(tables[0]), f"the only table of the {len(names):,} files in the archive"
-        why = (
-            f"the largest of the {len(tables):,} tables in the archive, such as {tables[1]}; unpack it to read several"
-        )
+        why = f"the largest of the {len(tables):,} tables in the archive; unpack it to read several"
         return glob.escape(tables[0]), why
     return None

@@ -1,9 +1,9 @@
-"""Tells columns that were written when the class to predict was known: they would give it away."""
+"""Tells columns that would give the target away: they say the same, or were written when the class was known."""
 
 import polars as pl
 
 from pipeline.proposal.profile import Profile, is_there
-from pipeline.proposal.target import as_numbers, is_a_class
+from pipeline.proposal.target import as_numbers, is_a_class, says_the_same
 
 _CHANCE = 1e-6
 """That all values of a column are beside one class is no chance if it is less probable than this."""
@@ -11,17 +11,20 @@ _FEWEST = 10
 """So many rows of each class, and so many different numbers at least, tell where one class ends and the next begins."""
 
 
-def follows_the_class(values: pl.Series, answers: pl.Series, one: Profile, target: Profile) -> bool:
-    """Whether a column has values beside one class only, or numbers that lie in another range for each class.
+def tells_the_target(values: pl.Series, answers: pl.Series, one: Profile, target: Profile) -> bool:
+    """Whether a column says the same as the target, or follows its classes.
 
-    So are the reason why a customer left, and the weight of a child beside whether it is low.
+    A column follows the classes if it has values beside one of them only, as the reason why a customer left, or numbers
+    that lie in another range for each, as the weight of a child beside whether it is low.
 
     Args:
         values: of the column.
-        answers: the classes.
+        answers: those of the target.
         one: the profile of the column.
-        target: that of the classes.
+        target: that of the target.
     """
+    if says_the_same(values, answers, one, target):
+        return True
     if not is_a_class(target):
         return False
     rows = pl.DataFrame({"one": values, "class": answers})

@@ -10,7 +10,7 @@ from pipeline.config.section import as_tuple
 from pipeline.proposal.division import groups, parts, times
 from pipeline.proposal.footers import leave_out_footer, without_footer
 from pipeline.proposal.hints import IDS, OF_TOKENS
-from pipeline.proposal.leaks import follows_the_class
+from pipeline.proposal.leaks import tells_the_target
 from pipeline.proposal.lists import of_lines, of_pairs
 from pipeline.proposal.look import Guess, Look
 from pipeline.proposal.numbered_columns import numbered, sections_of
@@ -28,7 +28,6 @@ from pipeline.proposal.target import (
     is_rather_a_class,
     otherwise_of,
     quoted,
-    says_the_same,
     target_of,
     unlike,
 )
@@ -158,12 +157,7 @@ def _rows(
     same = []
     if target is not None:
         answers = look.frame[target]
-        same = [
-            one.name
-            for one in usable
-            for known in [(look.frame[one.name], answers, one, profiles[target])]
-            if says_the_same(*known) or follows_the_class(*known)
-        ]
+        same = [one.name for one in usable if tells_the_target(look.frame[one.name], answers, one, profiles[target])]
     usable = [one for one in usable if one.name not in same]
     why += f"; {', '.join(same)} would give it away" if same else ""
     in_columns = [Guess({"kind": "indicators", "columns": wide}, _SAYS_SO)] if wide else []

@@ -1,6 +1,5 @@
 """Keeps the records that cannot be used: each with its file, line, column, reason and text, in one Parquet file."""
 
-import os
 from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
@@ -10,6 +9,8 @@ from typing import Any, NamedTuple, Self
 
 import polars as pl
 import pyarrow as pa
+
+from pipeline.records.source.paths import without_way_back
 
 FILE = "quarantine.parquet"
 _DTYPES = (pl.String, pl.Int64, pl.String, pl.String, pl.String)
@@ -54,12 +55,12 @@ class Place(NamedTuple):
     line: int
 
     def __str__(self) -> str:
-        """The file and the line; a path goes no way back.
+        """The file and the line.
 
-        >>> f"{Place('/home/me/conf/../sales.csv', 7)}", f"{Place('https://host/sales.csv', 7)}"
-        ('/home/me/sales.csv:7', 'https://host/sales.csv:7')
+        >>> f"{Place('/home/me/conf/../sales.csv', 7)}"
+        '/home/me/sales.csv:7'
         """
-        return f"{self.file if '://' in self.file else os.path.normpath(self.file)}:{self.line}"
+        return f"{without_way_back(self.file)}:{self.line}"
 
 
 class Reasons:

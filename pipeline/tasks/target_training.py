@@ -57,7 +57,7 @@ class TargetTraining(Training):
                 "batch_size": size,
                 "max_epochs": epochs,
                 "learning_rate": self.learning_rate or 0.003 * math.sqrt(size / 32),
-                "weight_decay": min(480 / max(n_examples, 1), 0.2) if self.weight_decay is None else self.weight_decay,
+                "weight_decay": 480 / max(n_examples, 2_400) if self.weight_decay is None else self.weight_decay,
                 "dropout": min(odds / (1 + odds), 0.3) if self.dropout is None else self.dropout,
             }
         )

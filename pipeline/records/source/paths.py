@@ -100,6 +100,15 @@ def of_ending(path: str) -> str | None:
     return _FORMATS.get(ending(path))
 
 
+def without_way_back(path: str) -> str:
+    """A path, or an address, as people read it.
+
+    >>> without_way_back("/home/me/conf/../sales.csv"), without_way_back("https://host/sales.csv")
+    ('/home/me/sales.csv', 'https://host/sales.csv')
+    """
+    return path if "://" in path else os.path.normpath(path)
+
+
 def _of_archive(path: str) -> str | None:
     """The format of the files in a ZIP archive of this machine, by their names; None if these do not tell one."""
     names: list[str] = []

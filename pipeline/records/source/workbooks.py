@@ -57,17 +57,20 @@ def _other_kind(path: str) -> str:
 
 def behind_cover(path: str) -> tuple[str, str] | None:
     """The sheet with most rows and the first one, if that is rather a cover than a table; None otherwise."""
+    heights: dict[str, int] = {}
     try:
         import fastexcel
 
-        every = fastexcel.read_excel(path).sheet_names
-        tables = {sheet: _table(path, sheet, 0) for sheet in (every if len(every) > 1 else [])}
+        for sheet in fastexcel.read_excel(path).sheet_names:
+            table = _table(path, sheet, 0)
+            if table.width:
+                heights[sheet] = table.height
+            if heights and next(iter(heights.values())) > _MOST_OF_COVER:
+                return None  # the others need not be read
     except Exception:  # who reads it all says what is wrong
         return None
-    heights = {sheet: table.height for sheet, table in tables.items() if table.width}
     first, largest = next(iter(heights), ""), max(heights, key=lambda sheet: heights[sheet], default="")
-    is_cover = first != largest and heights[first] <= _MOST_OF_COVER and heights[largest] >= 10 * heights[first]
-    return (largest, first) if is_cover else None
+    return (largest, first) if first != largest and heights[largest] >= 10 * heights[first] else None
 
 
 def first_rows(path: str, n: int, sheet: str | None = None) -> list[list[str]]:

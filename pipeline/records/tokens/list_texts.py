@@ -96,16 +96,19 @@ def _array(text: str) -> list[str | None] | None:
 
 
 def _value(text: str) -> Any:
-    """What a text means as JSON, or else as Python if it has objects; None if it is neither."""
+    """What a text means as JSON, or else as Python if it is a list with objects; None if it is neither."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
         pass
+    text = text.strip()
+    if not (text.startswith("[") and "{" in text):
+        return None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of a backslash that means nothing
-            return ast.literal_eval(text.strip()) if "{" in text else None
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+            return ast.literal_eval(text)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return None
 
 

@@ -53,6 +53,8 @@ def test_what_python_and_postgresql_and_json_write_is_read_as_it_was(items: list
                 "['a'",
                 "[['a'], 'b']",
                 "{{a},{b}}",
+                "{{1}}",
+                "[{[1]: 2}]",
                 '{"a": 1}',
                 "[f(x)]",
             )
