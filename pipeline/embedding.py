@@ -15,6 +15,7 @@ import numpy.typing as npt
 import polars as pl
 from scipy import sparse
 
+from pipeline.arrays import Array
 from pipeline.config.dataset import Dataset
 from pipeline.config.size import Size
 from pipeline.errors import PipelineError
@@ -127,7 +128,7 @@ class Fitted(Protocol):
         ...
 
     @property
-    def weights(self) -> Mapping[str, npt.NDArray[Any]]:
+    def weights(self) -> Mapping[str, Array]:
         """All arrays that `score` needs, by name; they are saved, and the fit is restored from them."""
         ...
 
@@ -218,7 +219,7 @@ class Problem:
     chosen: Mapping[str, Any] | None = None
     """Settings that validation chose in an earlier fit; they are used again, on other examples."""
     watch: Watch = Watch()
-    start: Mapping[str, npt.NDArray[Any]] | None = None
+    start: Mapping[str, Array] | None = None
     """Weights and scales of an earlier fit, for this vocabulary, from which a network goes on; not used by others."""
 
 

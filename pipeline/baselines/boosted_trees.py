@@ -12,6 +12,7 @@ from pydantic import Field
 from pydantic_core import PydanticCustomError
 from scipy import sparse
 
+from pipeline.arrays import Array
 from pipeline.baselines.principal_components import principal_components, project
 from pipeline.config.baseline import Baseline
 from pipeline.config.dataset import Dataset
@@ -22,7 +23,6 @@ from pipeline.evaluation.selection import candidates, first_of_the_best
 from pipeline.examples.example_set import ExampleSet
 from pipeline.tasks.target import TargetTask
 
-Array = npt.NDArray[Any]
 TREES = 100
 """Number of trees without validation: scikit-learn's default."""
 FEW = 10**7

@@ -8,12 +8,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from pipeline.arrays import Array
 from pipeline.config.baseline import Baseline
 from pipeline.config.dataset import Dataset
 from pipeline.embedding import Embedding, Problem, nowhere
 from pipeline.tasks.target import TargetTask
-
-Array = npt.NDArray[Any]
 
 
 class Constant(Baseline):

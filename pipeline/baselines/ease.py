@@ -10,6 +10,7 @@ import numpy.typing as npt
 from pydantic import Field
 from scipy import linalg, sparse
 
+from pipeline.arrays import Array
 from pipeline.config.baseline import Baseline
 from pipeline.config.dataset import Dataset
 from pipeline.config.section import Positive
@@ -20,8 +21,6 @@ from pipeline.errors import PipelineError
 from pipeline.evaluation.selection import candidates, tuned
 from pipeline.tasks.missing_tokens import MissingTokens
 from pipeline.vocabulary.vocabulary import Vocabulary
-
-Array = npt.NDArray[Any]
 
 
 class Ease(Baseline):

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from pydantic import Field
 from scipy import sparse
 
+from pipeline.arrays import Array
 from pipeline.config.baseline import Baseline
 from pipeline.config.dataset import Dataset
 from pipeline.config.section import OneOrMore, Positive
@@ -20,8 +21,6 @@ from pipeline.evaluation.selection import candidates, tuned
 from pipeline.examples.features import DenseScale
 from pipeline.examples.weighted import inverse_document_frequency, weighted
 from pipeline.tasks.classification import Classification, logistic
-
-Array = npt.NDArray[Any]
 
 
 class LogisticRegression(Baseline):

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from pipeline.arrays import Array
 from pipeline.baselines.principal_components import principal_components, project
 from pipeline.config.baseline import Baseline
 from pipeline.config.dataset import Dataset
@@ -22,8 +23,6 @@ from pipeline.embedding import Embedding, Factors, Problem
 from pipeline.errors import PipelineError
 from pipeline.examples.features import DenseScale
 from pipeline.tasks.target import TargetTask
-
-Array = npt.NDArray[Any]
 
 
 class Pca(Baseline):

@@ -8,13 +8,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from pipeline.arrays import Array
 from pipeline.config.baseline import Baseline
 from pipeline.config.dataset import Dataset
 from pipeline.config.task import Task
 from pipeline.embedding import Embedding, Factors, Problem
 from pipeline.tasks.missing_tokens import MissingTokens
-
-Array = npt.NDArray[Any]
 
 
 class Popularity(Baseline):

@@ -7,10 +7,9 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
-Array = npt.NDArray[Any]
+from pipeline.arrays import Array
 
 TOLERANCE = 1e-4
 """Tolerance of the randomised solver."""

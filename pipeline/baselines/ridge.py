@@ -10,6 +10,7 @@ import numpy.typing as npt
 from pydantic import Field
 from scipy import sparse
 
+from pipeline.arrays import Array
 from pipeline.config.baseline import Baseline
 from pipeline.config.dataset import Dataset
 from pipeline.config.section import OneOrMore, Positive
@@ -22,8 +23,6 @@ from pipeline.examples.features import DenseScale, TargetScale
 from pipeline.examples.weighted import inverse_document_frequency, weighted
 from pipeline.tasks.regression import Regression
 from pipeline.vocabulary.vocabulary import Vocabulary
-
-Array = npt.NDArray[Any]
 
 TOLERANCE = {"float32": 1e-6, "float64": 1e-12}
 """Tolerance of the solver, by dtype: tight, because on other processors it takes other steps to the same solution."""

@@ -11,15 +11,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 from scipy import special
 
+from pipeline.arrays import Array
 from pipeline.config.task import Task
 from pipeline.errors import PipelineError
 from pipeline.evaluation.metrics import Metric, across_samples, decimals, difference_in_words, measure
 
-Array = npt.NDArray[Any]
 Verdict = Literal["better", "worse", "no difference shown", "too few to tell"]
 
 LEVEL = 0.95

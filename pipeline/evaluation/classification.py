@@ -1,12 +1,9 @@
 """Metrics of predicted classes and their probabilities, each with its formula and an example worked out by hand."""
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
-Array = npt.NDArray[Any]
+from pipeline.arrays import Array
 
 
 def classification_metrics(target: Array, predicted: Array, probability: Array, weights: Array) -> dict[str, Array]:

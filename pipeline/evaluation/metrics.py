@@ -3,15 +3,14 @@
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from pipeline.arrays import Array
 from pipeline.config.task import Task
 
-Array = npt.NDArray[Any]
 Number = TypeVar("Number", float, Array)
 
 BEYOND_COUNTING = 1e15

@@ -3,20 +3,18 @@
 Which tokens are held out is decided in `splitting` and `encoding`, never here.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
+from pipeline.arrays import Array
 from pipeline.embedding import Factors, Fitted, factors_of
 from pipeline.evaluation.blocks import rows_at_once
 from pipeline.examples.example_set import ExampleSet
 
 if TYPE_CHECKING:
     from pipeline.evaluation.product_ranking import First
-
-Array = npt.NDArray[Any]
 
 FIRST = 100
 """How many of the first tokens of a ranking are evaluated."""

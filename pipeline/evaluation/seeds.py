@@ -3,12 +3,10 @@
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from pipeline.arrays import Array
 
 _DEVIATION, _FITS, _FREEDOM = "seed_sd_", "seeds", "seed_freedom"
 

@@ -1,17 +1,15 @@
 """Reads what examples have beside their tokens, dense features and targets, from the raw records."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from pipeline.arrays import Array
 from pipeline.errors import PipelineError
 from pipeline.records.columns import number
 from pipeline.records.used_records import EXAMPLE
-
-Array = npt.NDArray[Any]
 
 
 class Beside(NamedTuple):

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from pipeline.arrays import Array
 from pipeline.cluster.connection import connected
 from pipeline.cluster.tasks import each, get, start
 from pipeline.config.dataset import Dataset
@@ -22,8 +22,6 @@ from pipeline.records.ingest import Records
 from pipeline.records.splitting import Assignment, assign
 from pipeline.schemas import PARTS
 from pipeline.vocabulary.vocabulary import Vocabulary
-
-Array = npt.NDArray[Any]
 
 
 def encode_on_cluster(

@@ -1,12 +1,11 @@
 """Raw records and a vocabulary -> sparse examples: the table of pairs becomes a CSR matrix."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from pipeline.arrays import Array
 from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError
 from pipeline.examples.recency import times_of
@@ -25,8 +24,6 @@ from pipeline.records.used_records import with_example
 from pipeline.schemas import PARTS
 from pipeline.vocabulary.counted import Counted
 from pipeline.vocabulary.vocabulary import Vocabulary
-
-Array = npt.NDArray[Any]
 
 
 def encode(

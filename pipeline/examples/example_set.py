@@ -10,14 +10,13 @@ from itertools import pairwise
 from typing import Any, NamedTuple, Self
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 from scipy import sparse
 
+from pipeline.arrays import Array
 from pipeline.examples.recency import ages_of, decayed
 from pipeline.records.memory_mapped import reference, referred
 
-Array = npt.NDArray[Any]
 _BATCH = 1_000_000
 """Pairs that are in memory at once during a pass through all rows."""
 

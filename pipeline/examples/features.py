@@ -5,14 +5,12 @@ Every scale is fitted on training examples only, and consists of small arrays.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
+from pipeline.arrays import Array
 from pipeline.records.cleaning import LARGEST
-
-Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)

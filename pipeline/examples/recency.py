@@ -6,18 +6,14 @@ token that an example has several times counts. Its age in a list is how many ti
 Letters: N examples, V vocabulary, P pairs, T tokens of some lists.
 """
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
+from pipeline.arrays import Array
 from pipeline.records.csr_builder import CsrBuilder
 from pipeline.records.csr_keys import Bucket
 from pipeline.records.growing import Growing
 from pipeline.records.pair_table import PairTable
 from pipeline.records.splitting import Assignment
-
-Array = npt.NDArray[Any]
 
 ORDERED = "ordered"
 """What says among the settings that validation chose that a fit has learned the order of lists."""

@@ -15,9 +15,9 @@ from typing import Any, Self
 
 import dataframely as dy
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from pipeline.arrays import Array
 from pipeline.config.records import Part
 from pipeline.errors import PipelineError
 from pipeline.examples.example_set import ExampleSet, SparseRows
@@ -25,7 +25,6 @@ from pipeline.records.memory_mapped import blocks, load, save
 from pipeline.schemas import PARTS, Examples
 from pipeline.vocabulary.vocabulary import Vocabulary
 
-Array = npt.NDArray[Any]
 TRAIN, VALIDATION, TEST = range(3)
 HELD_OUT: tuple[Part, Part] = ("validation", "test")
 BORROWED, FEWEST = 0.1, 10

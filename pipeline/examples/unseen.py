@@ -1,13 +1,12 @@
 """Records that no vocabulary was counted from -> examples over a vocabulary that is known, and what is not in it."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 from scipy import sparse
 
+from pipeline.arrays import Array
 from pipeline.config.dataset import Dataset
 from pipeline.config.records import Split
 from pipeline.examples.recency import counted
@@ -16,8 +15,6 @@ from pipeline.records.pair_table import NO_RECORD, PairTable
 from pipeline.records.pairs import unlabelled
 from pipeline.records.used_records import with_example
 from pipeline.vocabulary.vocabulary import Vocabulary
-
-Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 
+from pipeline.arrays import Array
 from pipeline.records.memory_mapped import blocks
-
-Array = npt.NDArray[Any]
 
 _LEAST = float(np.finfo(np.float32).tiny)
 """No weight counts nothing, however small it is."""

@@ -1,14 +1,10 @@
 """Rows of tokens with a weight for each token, as linear models read them."""
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
+from pipeline.arrays import Array
 from pipeline.examples.example_set import SparseRows
-
-Array = npt.NDArray[Any]
 
 
 def inverse_document_frequency(inputs: SparseRows) -> Array:

@@ -10,9 +10,9 @@ from itertools import permutations, product
 from pathlib import Path
 from typing import Any
 
-import numpy.typing as npt
 import polars as pl
 
+from pipeline.arrays import Array
 from pipeline.config.task import Task
 from pipeline.estimators import EMBEDDING, PCA, estimator_type, run_name
 from pipeline.evaluation.bootstrap import (
@@ -29,8 +29,6 @@ from pipeline.experiment.dimensions import chosen_dimensions, worth_in_pca
 from pipeline.experiment.fits import OF_REPLICAS, Fit
 from pipeline.pictures.sweep import draw_sweep
 from pipeline.vocabulary.vocabulary import rule_of_thumb
-
-Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)

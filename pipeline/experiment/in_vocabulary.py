@@ -7,13 +7,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from pipeline.arrays import Array
 from pipeline.embedding import Embedding, Fitted, nowhere
 from pipeline.examples.weight_scale import UNWEIGHTED
 from pipeline.inference.bulk import Scales, in_own, translation
 from pipeline.tasks.classification import LEAST
 from pipeline.vocabulary.vocabulary import Vocabulary
-
-Array = npt.NDArray[Any]
 
 
 class InVocabulary:

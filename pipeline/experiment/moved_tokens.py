@@ -2,15 +2,11 @@
 
 import logging
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.linalg import orthogonal_procrustes
 
 from pipeline.embedding import Embedding, Fitted
-
-Array = npt.NDArray[Any]
 
 DRIFT = "drift"
 """Metric of a fit that follows an earlier one: how far its known tokens have moved, in the median."""

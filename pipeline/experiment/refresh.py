@@ -13,8 +13,8 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from pipeline.arrays import Array
 from pipeline.config.dataset import Dataset
 from pipeline.embedding import Embedding, Estimator
 from pipeline.errors import PipelineError
@@ -32,8 +32,6 @@ from pipeline.experiment.tracking import Tracker
 from pipeline.inference.saved_fit import EMBEDDING_FILE, load_fitted
 from pipeline.tasks.missing_tokens import POWERS
 from pipeline.vocabulary.vocabulary import Vocabulary
-
-Array = npt.NDArray[Any]
 
 FROM, TIMES = "refreshed_from", "refreshes"
 """Tags and settings of a refresh: the run that it went on from, and the refreshes since the last full fit, with it."""

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from pipeline.arrays import Array
 from pipeline.config.dataset import Dataset
 from pipeline.config.size import Size
 from pipeline.embedding import Embedding, Fitted, Problem, Watch
@@ -36,8 +36,6 @@ from pipeline.similarity import replica_places
 from pipeline.similarity.nearest import nearest_tokens
 from pipeline.similarity.stability import Stability, by_chance, stability_of
 from pipeline.vocabulary.vocabulary import Vocabulary
-
-Array = npt.NDArray[Any]
 
 EPOCHS = 3
 """A replica learns for a third of the epochs of its fit. It has come as far by then: two halves agree on no fewer

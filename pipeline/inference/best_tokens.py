@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
+from pipeline.arrays import Array
 from pipeline.embedding import Fitted, factors_of
-
-Array = npt.NDArray[Any]
 
 CONNECTIVITY = 16
 """Neighbours that a token keeps in the graph of the index."""

@@ -2,17 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from pipeline.arrays import Array
 from pipeline.errors import PipelineError
 from pipeline.inference.requests import texts
 from pipeline.vocabulary.vocabulary import Vocabulary
 
-Array = npt.NDArray[Any]
 Places = Callable[[Sequence[str]], Array]
 """Gives the place of each text; -1 if it has none."""
 

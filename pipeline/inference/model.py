@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from pipeline.arrays import Array
 from pipeline.config.dataset import Dataset
 from pipeline.config.records import Part
 from pipeline.embedding import Embedding, Fitted
@@ -28,7 +29,6 @@ from pipeline.inference.requests import Rows, listed, texts, whole
 from pipeline.inference.saved_fit import FILES, Material, answer_by, conf_of, load_fitted
 from pipeline.similarity.nearest import evidence, similarities
 
-Array = npt.NDArray[Any]
 FORMAT = 1
 """Version of the folder; code that reads another one refuses it."""
 FACTS_FILE = "facts.json"

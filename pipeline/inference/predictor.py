@@ -27,8 +27,6 @@ from pipeline.records.columns import named_columns, number, truths_among
 from pipeline.tasks.classification import Classification
 from pipeline.tasks.regression import Regression
 
-Array = npt.NDArray[Any]
-
 COLUMNS = "columns.parquet"
 """The file, without rows, whose schema is that of the columns that are read."""
 _EXPLAINED = 100

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 from scipy import sparse
 
+from pipeline.arrays import Array
 from pipeline.embedding import factors_of
 from pipeline.errors import PipelineError, first_line
 from pipeline.evaluation.ranking import decay_of
@@ -22,8 +22,6 @@ from pipeline.inference.known_tokens import Unknown
 from pipeline.inference.model import Model
 from pipeline.inference.requests import Rows, checked_params, require, require_rows, texts, whole
 from pipeline.inference.saved_fit import Material, conf_of, load_fitted
-
-Array = npt.NDArray[Any]
 
 INDEX = "items.usearch"
 """The file of the index, where there is one."""

@@ -4,15 +4,13 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
+from pipeline.arrays import Array
 from pipeline.network.target_module import TargetModule
 from pipeline.tasks.classification import ClassificationTraining
 from pipeline.tasks.target_training import UNKNOWN_NOISE
-
-Array = npt.NDArray[Any]
 
 
 class ClassificationModule(TargetModule):

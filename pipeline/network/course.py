@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
-import numpy.typing as npt
 from pydantic import Field
 
+from pipeline.arrays import Array
 from pipeline.config.baseline import Baseline
 from pipeline.config.dataset import Dataset
 from pipeline.config.section import Dimensions
@@ -102,7 +102,7 @@ class CourseNetwork(Baseline, Schedule):
         return fit_network(problem, self, LEARNER, NETWORK)
 
     @classmethod
-    def restore(cls, embedding: Embedding, weights: Mapping[str, npt.NDArray[Any]], conf: Dataset) -> Fitted:
+    def restore(cls, embedding: Embedding, weights: Mapping[str, Array], conf: Dataset) -> Fitted:
         """Restore a fit from its embedding and its saved weights."""
         from pipeline.network.fitted_network import FittedNetwork
 

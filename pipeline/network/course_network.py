@@ -4,20 +4,17 @@ Letters: B examples in a batch, V vocabulary, D dimensions, H nodes of the hidde
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name that PyTorch's own documentation uses
 from torch import Tensor, nn
 
+from pipeline.arrays import Array
 from pipeline.config.task import Task
 from pipeline.network.batches import Lists
 from pipeline.network.fitted_network import Scorer
 from pipeline.network.layers import Dropout, embedding_layer, tensors, with_one
-
-Array = npt.NDArray[Any]
 
 
 class CourseNetwork(nn.Module):

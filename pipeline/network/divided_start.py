@@ -7,22 +7,19 @@ Letters: N sampled examples, V vocabulary, D dimensions, W workers, K width of t
 """
 
 import math
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.distributed as dist
 from scipy import sparse
 from torch import Tensor
 
+from pipeline.arrays import Array
 from pipeline.examples.example_set import SparseRows
 from pipeline.network.divided_table import Exchange
 from pipeline.network.layers import tensor
 from pipeline.network.missing_tokens_network import MissingTokensNetwork
 from pipeline.tasks.missing_tokens import MOST_PAIRS, POWERS, MissingTokensTraining
-
-Array = npt.NDArray[Any]
 
 TURNS = 50
 """Most iterations of the PCA."""

@@ -11,12 +11,12 @@ import numpy.typing as npt
 import torch
 from scipy import sparse
 
+from pipeline.arrays import Array
 from pipeline.config.task import Task
 from pipeline.config.training import INTERPOLATION
 from pipeline.embedding import Embedding, Factors
 from pipeline.network.batches import Lists
 
-Array = npt.NDArray[Any]
 Scorer = Callable[[Lists, Array], Array]
 """Gets lists and their dense features (N, F), and returns what the task predicts."""
 

@@ -1,12 +1,12 @@
 """Layers that the networks share."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
+
+from pipeline.arrays import Array
 
 
 def embedding_layer(weights: Tensor, sparse: bool = False) -> nn.Embedding:
@@ -38,17 +38,17 @@ def with_one(hidden: Tensor) -> Tensor:
     return torch.cat([hidden, torch.ones_like(hidden[:, :1])], dim=1)
 
 
-def tensor(array: npt.NDArray[Any], dtype: str) -> Tensor:
+def tensor(array: Array, dtype: str) -> Tensor:
     """A tensor of this type, in row-major order."""
     return torch.from_numpy(np.array(array, dtype, order="C"))
 
 
-def tensors(weights: Mapping[str, npt.NDArray[Any]]) -> dict[str, Tensor]:
+def tensors(weights: Mapping[str, Array]) -> dict[str, Tensor]:
     """The network's state among saved weights: all but the scales."""
     return {name: torch.from_numpy(np.array(array)) for name, array in weights.items() if not is_scale(name)}
 
 
-def state_of(weights: Mapping[str, npt.NDArray[Any]] | None) -> Mapping[str, Tensor]:
+def state_of(weights: Mapping[str, Array] | None) -> Mapping[str, Tensor]:
     """The state of the network of an earlier fit, from which training goes on; {} where it begins anew."""
     return tensors(weights or {})
 

@@ -4,13 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy.typing as npt
-
+from pipeline.arrays import Array
 from pipeline.config.dataset import Dataset
 from pipeline.config.size import Size
 from pipeline.embedding import Embedding, Fitted, Problem
-
-Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,12 @@ from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy import optimize, sparse
 
+from pipeline.arrays import Array
 from pipeline.evaluation.selection import first_of_the_best
 from pipeline.network.threads import one_thread
 
-Array = npt.NDArray[Any]
 Losses = Callable[[Array, Array], tuple[Array, Array]]
 """From outputs (N, C) and targets (N,) to the losses (N,) of the examples and their slopes (N, C) along the outputs."""
 

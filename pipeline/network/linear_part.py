@@ -1,12 +1,10 @@
 """The linear part of a network for a number or a class, in the coordinates in which it is solved for."""
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 import torch
 from scipy import linalg
 
+from pipeline.arrays import Array
 from pipeline.examples.weighted import weighted
 from pipeline.network import linear_model
 from pipeline.network.layers import tensor
@@ -15,8 +13,6 @@ from pipeline.network.modules import Prepared
 from pipeline.network.target_network import TargetNetwork
 from pipeline.network.target_start import mean_and_factor
 from pipeline.tasks.target_training import most_solved
-
-Array = npt.NDArray[Any]
 
 
 class LinearPart:

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, Self
 
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from pipeline.accelerators import device_of
+from pipeline.arrays import Array
 from pipeline.embedding import Problem
 from pipeline.examples.recency import ORDERED
 from pipeline.network.at_start import of_powers, worth_trying
@@ -23,8 +23,6 @@ from pipeline.network.modules import Prepared, Recipe, TaskModule, sets_of
 from pipeline.network.parts_of_lists import parts_of_each_other, samples_a_list, share_of, what_came_next
 from pipeline.network.sampled_softmax import NegativeSampler, RowWiseAdagrad, Touched, among, renumbered
 from pipeline.tasks.missing_tokens import POWERS, MissingTokensTraining
-
-Array = npt.NDArray[Any]
 
 DECAY_RATE = 0.05
 """Learning rate of the logit of the decay."""

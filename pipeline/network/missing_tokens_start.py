@@ -4,19 +4,16 @@ Letters: N examples, V vocabulary, D dimensions.
 """
 
 import math
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
+from pipeline.arrays import Array
 from pipeline.baselines.principal_components import principal_components
 from pipeline.examples.example_set import ExampleSet, SparseRows
 from pipeline.network.layers import tensor
 from pipeline.network.missing_tokens_network import MissingTokensNetwork
 from pipeline.tasks.missing_tokens import MOST_PAIRS, POWERS, MissingTokensTraining
-
-Array = npt.NDArray[Any]
 
 ROUGHLY = 0.05
 """Tolerance of the randomised PCA: a start need not be exact."""

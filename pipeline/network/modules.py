@@ -4,17 +4,15 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any, ClassVar, NamedTuple
 
-import numpy.typing as npt
 import pytorch_lightning as L  # noqa: N812 - the name that Lightning's own documentation uses
 import torch
 from torch import Tensor, nn
 
+from pipeline.arrays import Array
 from pipeline.embedding import Problem
 from pipeline.errors import PipelineError
 from pipeline.network.batches import Batches, Lists, Loader, moved
 from pipeline.network.sampled_softmax import Negatives
-
-Array = npt.NDArray[Any]
 
 SCORED_AT_ONCE = 1024
 """Examples in a validation batch, from which nothing is learned."""

@@ -5,19 +5,16 @@ features, Q pieces of a feature.
 """
 
 from collections.abc import Mapping
-from typing import Any
 
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from pipeline.arrays import Array
 from pipeline.config.task import Task
 from pipeline.examples.features import DenseScale
 from pipeline.network import missing_tokens_network, target_network
 from pipeline.network.layers import tensor, tensors
 from pipeline.tasks.regression import Regression
-
-Array = npt.NDArray[Any]
 
 
 class PlainMissingTokens(nn.Module):

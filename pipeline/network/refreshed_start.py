@@ -5,18 +5,15 @@ the earlier vocabulary, D dimensions, N examples.
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
+from pipeline.arrays import Array
 from pipeline.examples.example_set import ExampleSet
 from pipeline.network.layers import is_scale
 from pipeline.network.target_start import token_weights
 from pipeline.vocabulary.vocabulary import Vocabulary
-
-Array = npt.NDArray[Any]
 
 SHRUNK = 0.9
 """Factor of the table and the biases of a network that predicts tokens. What was learned too well from the old examples

@@ -5,10 +5,10 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from pipeline.arrays import Array
 from pipeline.embedding import Problem, Watch
 from pipeline.evaluation.selection import first_of_the_best
 from pipeline.examples.features import DenseScale
@@ -22,8 +22,6 @@ from pipeline.network.target_network import TargetNetwork, network_of
 from pipeline.network.target_start import noise_to_signal, target_network
 from pipeline.tasks.target import TargetTask
 from pipeline.tasks.target_training import UNKNOWN_NOISE, TargetTraining, token_dropout
-
-Array = npt.NDArray[Any]
 
 
 class TargetModule(TaskModule):

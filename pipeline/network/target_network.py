@@ -5,21 +5,18 @@ layer of the head, C outputs. Losses do not belong here.
 """
 
 from collections.abc import Mapping
-from typing import Any
 
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name that PyTorch's own documentation uses
 from torch import Tensor, nn
 
+from pipeline.arrays import Array
 from pipeline.config.task import Task
 from pipeline.examples.features import DenseScale
 from pipeline.network.batches import Lists
 from pipeline.network.fitted_network import Scorer
 from pipeline.network.layers import Dropout, embedding_layer, tensors
 from pipeline.tasks.target import TargetTask
-
-Array = npt.NDArray[Any]
 
 
 class TargetNetwork(nn.Module):

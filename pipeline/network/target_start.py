@@ -4,17 +4,15 @@ import math
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
+from pipeline.arrays import Array
 from pipeline.baselines.principal_components import principal_components
 from pipeline.examples.example_set import ExampleSet
 from pipeline.examples.weighted import inverse_document_frequency, weighted
 from pipeline.network.layers import tensor
 from pipeline.network.target_network import TargetNetwork
 from pipeline.tasks.target_training import TargetTraining
-
-Array = npt.NDArray[Any]
 
 ROUGHLY, TOLERANCE = 1e-4, {"float32": 1e-4, "float64": 1e-12}
 """Tolerances of the ridge regressions. The first is for those at which only the search for a linear model begins. The

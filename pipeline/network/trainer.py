@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy.typing as npt
 import pytorch_lightning as L  # noqa: N812
 import torch
 from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 
 from pipeline.accelerators import accelerator, products_of
+from pipeline.arrays import Array
 from pipeline.config.training import Schedule
 from pipeline.errors import PipelineError
 from pipeline.network.callbacks import BestEpoch, BetweenSteps, CheckpointWriter
@@ -37,7 +37,7 @@ class Trained(NamedTuple):
     """The state of the network after the last epoch."""
     best: TrainedState | None
     """The state of the network after the best epoch; None without validation."""
-    scales: dict[str, npt.NDArray[Any]]
+    scales: dict[str, Array]
     """Arrays that scoring needs beside the network."""
 
 

@@ -1,12 +1,10 @@
 """Turns the latent space of a network so that known tokens lie where they lay before; what it scores stays the same."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from pipeline.arrays import Array
 
 _TABLE = "table.weight"
 _READ_IT = ("first.weight", "line.weight")

@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 from scipy import sparse
 
-Array = npt.NDArray[Any]
+from pipeline.arrays import Array
 
 PALETTE = ("#332288", "#CC6677", "#117733", "#DDCC77", "#88CCEE", "#AA4499", "#44AA99", "#882255")
 """Colours of categories that colour-blind people tell apart: Paul Tol's scheme `muted`."""

@@ -1,17 +1,15 @@
 """The names of tokens on pictures and pages: short ones, and on a map only as many as do not cover each other."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from pipeline.arrays import Array
 from pipeline.pictures.layout import lay_out
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-Array = npt.NDArray[Any]
 
 LABELLED = 40
 """At most this many frequent tokens are named on a map, as far as the names do not cover each other."""

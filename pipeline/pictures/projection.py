@@ -6,11 +6,10 @@ Only the most frequent tokens are shown, because too many points would run toget
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from pipeline.arrays import Array
 from pipeline.embedding import Embedding
 
 SHOWN = 10_000
@@ -20,8 +19,6 @@ FEWEST_NEIGHBOURS = 50
 _LABELLED = 300
 """The tokens at the ends of an axis are chosen among this many of the most frequent ones, which people know, but at
 most among the more frequent half of all tokens."""
-
-Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)

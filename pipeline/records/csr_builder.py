@@ -10,15 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
+from pipeline.arrays import Array
 from pipeline.records.csr_keys import Bucket, CsrKeys
 from pipeline.records.side_by_side import side_by_side
-
-Array = npt.NDArray[Any]
 
 _KEYS, _WEIGHTS = ".keys", ".weights"
 

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from pipeline.arrays import Array
 
 BUCKETS = 128
 """The most buckets; of many rows of about equal length, each holds between a 128th and a 64th of the entries."""

@@ -8,15 +8,13 @@ Letters: P pairs, E example numbers.
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from pipeline.arrays import Array
 from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError
-
-Array = npt.NDArray[Any]
 
 Histogram = Callable[[int, int], Array]
 """Counts times by a digit of their keys, among those with given higher digits; see `histogram`."""

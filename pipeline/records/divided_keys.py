@@ -8,13 +8,11 @@ from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from pipeline.arrays import Array
 from pipeline.cluster.tasks import get, start
 from pipeline.records.csr_keys import Bucket, CsrKeys, Keyed
 from pipeline.records.divided_pairs import Chunk, DividedPairs, of_own
-
-Array = npt.NDArray[Any]
 
 
 def shelves_of(

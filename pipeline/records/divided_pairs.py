@@ -14,16 +14,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from pipeline.arrays import Array
 from pipeline.cluster.tasks import at_once, get, start
 from pipeline.config.dataset import Dataset
 from pipeline.records.ingest import Records
 from pipeline.records.pair_table import PairTable
 from pipeline.records.pairs import labelled, unlabelled
-
-Array = npt.NDArray[Any]
 
 MOST_CHUNKS, MOST_SHARES = 2000, 512
 """The most tasks of a kind: the process that starts them keeps some bytes for what each leaves to each other."""

@@ -1,11 +1,10 @@
 """Divides pairs on a cluster by time: the parts that `time_split` finds, and no machine holds all times."""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from pipeline.arrays import Array
 from pipeline.cluster.tasks import each, start
 from pipeline.config.dataset import Dataset
 from pipeline.records.csr_keys import Bucket, CsrKeys
@@ -14,8 +13,6 @@ from pipeline.records.divided_keys import shelves_of
 from pipeline.records.divided_pairs import Chunk, DividedPairs, divided_pairs, of_own
 from pipeline.records.ingest import Records
 from pipeline.records.time_split import cuts_of_examples, divided, held_out
-
-Array = npt.NDArray[Any]
 
 
 def split_pairs(records: Records, conf: Dataset) -> DividedPairs:

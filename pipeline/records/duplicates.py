@@ -1,12 +1,9 @@
 """Tells which rows were seen before, over all batches, by 64-bit hashes: 8 bytes for each different row."""
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-Array = npt.NDArray[Any]
+from pipeline.arrays import Array
 
 
 class Seen:

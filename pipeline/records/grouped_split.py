@@ -4,17 +4,14 @@ Letters: N examples, G groups.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from pipeline.arrays import Array
 from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError, number_of
 from pipeline.records.pair_table import PairTable
 from pipeline.schemas import PARTS
-
-Array = npt.NDArray[Any]
 
 
 def require_one_group(table: PairTable, numbers: Array, conf: Dataset) -> Array:

@@ -2,12 +2,11 @@
 
 import tempfile
 import weakref
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from pipeline.arrays import Array
 
 
 class Growing:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from pipeline.arrays import Array
+
 BLOCK_BYTES = 2**25
 
 

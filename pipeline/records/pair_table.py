@@ -9,15 +9,13 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from pipeline.arrays import Array
 from pipeline.records.memory_mapped import load, release, save
-
-Array = npt.NDArray[Any]
 
 NO_RECORD = 255
 """The part of an example number without a record."""

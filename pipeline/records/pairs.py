@@ -8,12 +8,11 @@ Letters: P pairs, E example numbers.
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from pipeline.arrays import Array
 from pipeline.config.dataset import Dataset
 from pipeline.records.columns import number
 from pipeline.records.growing import Growing
@@ -24,8 +23,6 @@ from pipeline.records.times import time
 from pipeline.records.token_texts import texts_of, written
 from pipeline.records.used_records import EXAMPLE, fingerprints, said, with_example
 from pipeline.schemas import PARTS, SAYS_PART
-
-Array = npt.NDArray[Any]
 
 NO_PART = len(PARTS)
 """The part of a record whose split column names none of the three."""

@@ -7,13 +7,12 @@ records plays no part.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import dataframely as dy
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from pipeline.arrays import Array
 from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError
 from pipeline.records.grouped_split import folds_of_groups, parts_of_groups, require_one_group, said_of_groups
@@ -21,8 +20,6 @@ from pipeline.records.pair_table import NO_RECORD, Block, PairTable
 from pipeline.records.side_by_side import side_by_side
 from pipeline.records.used_records import known_by
 from pipeline.schemas import PARTS, Examples, PartType
-
-Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,9 @@
 """Numbers texts in the order in which they come; pandas calls this factorize, Arrow dictionary encoding."""
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-Array = npt.NDArray[Any]
+from pipeline.arrays import Array
 
 FIRST_BITS = 16
 """A hash table starts with 2 to the power of this many places, and grows with the texts."""

@@ -4,12 +4,12 @@ Letters: P pairs, E example numbers.
 """
 
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from pipeline.arrays import Array
 from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError, number_of
 from pipeline.records.csr_builder import CsrBuilder
@@ -17,8 +17,6 @@ from pipeline.records.cuts import Cuts, cut, histogram, last_times
 from pipeline.records.growing import Growing
 from pipeline.records.pair_table import NO_RECORD, PairTable
 from pipeline.records.times import in_words
-
-Array = npt.NDArray[Any]
 
 
 def split_by_time(table: PairTable, schema: pl.Schema, conf: Dataset) -> PairTable:

@@ -4,16 +4,12 @@ What is done with times, and which moments divide them, does not belong here.
 """
 
 import datetime as dt
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError
-
-Array = npt.NDArray[Any]
 
 LIKE = "2024-03-31 or 2024-03-31T23:59:59"
 """Times as text, for messages."""

@@ -1,15 +1,12 @@
 """Which example each record belongs to, and by what a later run knows it again."""
 
 import hashlib
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from pipeline.arrays import Array
 from pipeline.config.dataset import Dataset
-
-Array = npt.NDArray[Any]
 
 EXAMPLE = "\0example"
 """The column that says which example a record belongs to; the raw records may have their own column `example`."""

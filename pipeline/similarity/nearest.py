@@ -6,14 +6,10 @@ rests on these, so its cosine is multiplied by sqrt(n / (n + 10)), as item-based
 (Bell and Koren, 2007). Otherwise the rarest tokens, whose places are mostly chance, would be near to everything.
 """
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
+from pipeline.arrays import Array
 from pipeline.similarity.neighbour_index import NeighbourIndex
-
-Array = npt.NDArray[Any]
 
 NEAREST = 10
 """How many tokens are called the nearest."""

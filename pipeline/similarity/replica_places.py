@@ -1,13 +1,12 @@
 """Where replicas of an embedding put its tokens, each turned onto it: how sure the place of a token is."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.linalg import orthogonal_procrustes
 
-Array = npt.NDArray[Any]
+from pipeline.arrays import Array
 
 FILE = "replicas.npz"
 """The file of a run with the places that its replicas give the tokens."""

@@ -9,15 +9,14 @@ and with them what they remember of a rare token, so that they agree on much tha
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from pipeline.arrays import Array
 from pipeline.similarity.nearest import NEAREST
 
-Array = npt.NDArray[Any]
 _MUCH = 0.05
 """A larger overlap by chance is told beside the stability."""
 

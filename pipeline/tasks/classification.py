@@ -10,6 +10,7 @@ import polars as pl
 from pydantic import Field
 from scipy import sparse, special
 
+from pipeline.arrays import Array
 from pipeline.embedding import Fitted
 from pipeline.errors import PipelineError
 from pipeline.evaluation.classification import classification_metrics, roc_auc
@@ -19,8 +20,6 @@ from pipeline.examples.example_set import ExampleSet
 from pipeline.records.used_records import EXAMPLE
 from pipeline.tasks.target import TargetTask, Weights
 from pipeline.tasks.target_training import TargetTraining
-
-Array = npt.NDArray[Any]
 
 LEAST = 1e-6
 """Probabilities are raised to this: a class that no training example has would otherwise give an infinite loss."""

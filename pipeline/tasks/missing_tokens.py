@@ -9,10 +9,10 @@ from typing import Any, ClassVar, Literal, Self
 
 import dataframely as dy
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 from pydantic import Field
 
+from pipeline.arrays import Array
 from pipeline.config.section import NotNegative, Positive, Shares
 from pipeline.config.size import MANY_LOGITS, Size
 from pipeline.config.task import Task
@@ -24,8 +24,6 @@ from pipeline.evaluation.ranking import hits_of, ndcg_at, recall_at
 from pipeline.examples.beside import Beside, nothing
 from pipeline.examples.example_set import ExampleSet
 from pipeline.examples.sparse_examples import HELD_OUT, SparseExamples
-
-Array = npt.NDArray[Any]
 
 POWERS = (0.25, 0.5)
 """Of the counts: half-way between frequent tokens first and all alike, and all alike."""

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import polars as pl
 from pydantic import Field
 
+from pipeline.arrays import Array
 from pipeline.config.task import Number
 from pipeline.embedding import Fitted
 from pipeline.evaluation.metrics import Metric
@@ -17,8 +18,6 @@ from pipeline.examples.example_set import ExampleSet
 from pipeline.examples.features import TargetScale
 from pipeline.tasks.target import TargetTask, Weights
 from pipeline.tasks.target_training import TargetTraining
-
-Array = npt.NDArray[Any]
 
 MANY_PRODUCTS = 10**9
 """Multiplications of a least-squares problem, above which it gets all threads."""

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 from pydantic import AfterValidator, model_validator
 from pydantic_core import PydanticCustomError
 
+from pipeline.arrays import Array
 from pipeline.config.section import OneOrMore, different
 from pipeline.config.task import Column, Number, Task
 from pipeline.embedding import Fitted
@@ -19,7 +19,6 @@ from pipeline.examples.beside import Beside, numbers_of
 from pipeline.examples.example_set import ExampleSet
 from pipeline.examples.sparse_examples import SparseExamples
 
-Array = npt.NDArray[Any]
 Weights = Mapping[str, Array]
 
 

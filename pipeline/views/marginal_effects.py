@@ -1,19 +1,17 @@
 """What a token does to the prediction, with everything else held fixed."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from pipeline.arrays import Array
 from pipeline.config.task import Task
 from pipeline.embedding import Fitted
 from pipeline.examples.example_set import ExampleSet
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.tasks.target import TargetTask
-
-Array = npt.NDArray[Any]
 
 EXAMPLES = (10, 50)
 """Fewest and most examples that a token is put into and taken out of: the more tokens, the fewer examples."""

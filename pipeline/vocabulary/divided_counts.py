@@ -1,11 +1,9 @@
 """Counts the tokens of the training examples on a cluster: each chunk of the pairs its own, added up share by share."""
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from pipeline.arrays import Array
 from pipeline.cluster.connection import connected
 from pipeline.cluster.tasks import each, start
 from pipeline.config.dataset import Dataset
@@ -16,8 +14,6 @@ from pipeline.records.divided_time_split import split_pairs
 from pipeline.records.ingest import Records
 from pipeline.records.splitting import Assignment, are_learned_from, assign, last_part, require_room
 from pipeline.vocabulary.vocabulary import Vocabulary, vocabulary_of
-
-Array = npt.NDArray[Any]
 
 
 def count_on_cluster(

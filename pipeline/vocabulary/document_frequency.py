@@ -1,16 +1,12 @@
 """In how many examples each token is, however many pairs a dataset has: they are sorted on disk."""
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
+from pipeline.arrays import Array
 from pipeline.config.dataset import Dataset
 from pipeline.records.csr_builder import CsrBuilder
 from pipeline.records.pair_table import PairTable
 from pipeline.records.splitting import Assignment, are_learned_from, learned_from
-
-Array = npt.NDArray[Any]
 
 
 def document_frequency(table: PairTable, assignment: Assignment, conf: Dataset) -> Array:

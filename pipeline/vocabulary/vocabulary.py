@@ -8,13 +8,13 @@ import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import dataframely as dy
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from pipeline.arrays import Array
 from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError, nearest
 from pipeline.records.pair_table import PairTable
@@ -22,8 +22,6 @@ from pipeline.records.splitting import Assignment, assign, learned_from
 from pipeline.schemas import Tokens
 from pipeline.vocabulary.document_frequency import document_frequency
 from pipeline.vocabulary.extended import extended
-
-Array = npt.NDArray[Any]
 
 UNKNOWN = "<unknown>"
 """The token that all tokens without a place share, if conf says `unknown: share`."""

@@ -1,15 +1,13 @@
 """A batch of rows as it comes from a source, and the lines that cannot be read."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from pipeline.arrays import Array
 from pipeline.errors import PipelineError
-
-Array = npt.NDArray[Any]
 
 
 class EmptyFileError(PipelineError):

@@ -8,9 +8,9 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from pipeline.arrays import Array
 from pipeline.errors import PipelineError
 from pipeline.records.side_by_side import side_by_side
 from pipeline.records.source.batch import Batch, EmptyFileError, Unreadable
@@ -18,8 +18,6 @@ from pipeline.records.source.file_kinds import other_kind
 from pipeline.records.source.names import names_in_line, plain_names
 from pipeline.records.source.odd_lines import Dialect, Sifted, sift
 from pipeline.records.source.streams import Block, TextFile
-
-Array = npt.NDArray[Any]
 
 MOST_COLUMNS = 50_000
 LINES_OF_NAMES = 100

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from pipeline.arrays import Array
 from pipeline.errors import PipelineError, first_line
 from pipeline.records.source.batch import Batch, of_table
 from pipeline.records.source.streams import TextFile
@@ -85,7 +85,7 @@ class SparseMatrix:
         return frame if self._labels is None else frame.with_columns(label=self._labels[numbers])
 
 
-def _svmlight(file: TextFile) -> tuple[Any, npt.NDArray[Any]]:
+def _svmlight(file: TextFile) -> tuple[Any, Array]:
     """The matrix, and the labels: whole numbers if all of them are."""
     from sklearn.datasets import load_svmlight_file
 

@@ -10,11 +10,9 @@ import io
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from pipeline.arrays import Array
 from pipeline.records.source.batch import Unreadable
-
-Array = npt.NDArray[Any]
 
 MOST_LINES, MOST_BYTES = 10_000, 2**24
 """The longest record that is looked for: where a quote stays open beyond it, the quote is a mistake."""

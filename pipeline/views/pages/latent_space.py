@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from pipeline.arrays import Array
 from pipeline.embedding import Embedding
 from pipeline.pictures.colours import Colour, Groups, Numbers, ordered
 from pipeline.pictures.projection import SHOWN, View, ends
@@ -153,12 +154,12 @@ def _density(view: View) -> dict[str, Any] | None:
     return {"cells": cells, "size": _CELLS, "low": low.tolist(), "high": high.tolist()}
 
 
-def _floats(array: npt.NDArray[Any]) -> str:
+def _floats(array: Array) -> str:
     """Numbers of 4 bytes, as base64."""
     return _bytes(np.ascontiguousarray(array, "<f4"))
 
 
-def _bytes(array: npt.NDArray[Any]) -> str:
+def _bytes(array: Array) -> str:
     return base64.b64encode(array.tobytes()).decode()
 
 

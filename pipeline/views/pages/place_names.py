@@ -3,16 +3,14 @@
 import math
 import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 from scipy import sparse
 
+from pipeline.arrays import Array
 from pipeline.pictures.colours import SEPARATOR
-
-Array = npt.NDArray[Any]
 
 FEWEST = 40
 """With fewer tokens the names of the tokens say all."""

@@ -4,15 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import plotly.graph_objects as go
 import streamlit as st
 
+from pipeline.arrays import Array
 from pipeline.inference.recommender import Recommended, Recommender
 from pipeline.pictures.colours import OTHER, OTHER_COLOUR, PALETTE, Groups, nearest, ordered, telling
 from pipeline.pictures.projection import plane
-
-Array = npt.NDArray[Any]
 
 MOST_OPTIONS = 20_000
 """With more tokens the browser does not get all labels: the first that have the typed text are offered."""
