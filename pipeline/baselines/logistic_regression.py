@@ -3,23 +3,21 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
 from scipy import sparse
 
 from pipeline.arrays import Array
+from pipeline.baselines.linear import Features, Weighting, outputs
 from pipeline.config.baseline import Baseline
 from pipeline.config.dataset import Dataset
-from pipeline.config.section import OneOrMore, Positive
+from pipeline.config.section import Positive
 from pipeline.config.size import Size
 from pipeline.config.task import Task
 from pipeline.embedding import Embedding, Problem
 from pipeline.evaluation.selection import candidates, tuned
-from pipeline.examples.features import DenseScale
-from pipeline.examples.weighted import inverse_document_frequency, weighted
 from pipeline.tasks.classification import Classification, logistic
 
 
@@ -31,10 +29,7 @@ class LogisticRegression(Baseline):
     kind: Literal["logistic_regression"] = "logistic_regression"
     regularisation: Positive = (10.0, 3.0, 1.0, 0.3, 0.1)
     """Weight of the squared coefficients in the loss. Validation chooses among several values, also of `weighting`."""
-    weighting: Annotated[tuple[Literal["binary", "tfidf"], ...], Field(min_length=1), OneOrMore()] = (
-        "binary",
-        "tfidf",
-    )
+    weighting: Weighting = ("binary", "tfidf")
     """Weights of the tokens: 1 each, or tf-idf with rows scaled to length 1."""
 
     def memory(self, size: Size, dimension: int | None) -> int:
@@ -64,34 +59,19 @@ class FittedLogisticRegression:
 
     def score(self, inputs: sparse.csr_matrix, dense: npt.NDArray[np.float64]) -> Array:
         """(N, C) the probability of each class."""
-        tokens = weighted(inputs, self.weights["token_weight"], bool(self.weights["rows_of_length_1"]))
-        outputs = tokens @ self.weights["token_coefficient"] + self.weights["head_bias"]
-        outputs = outputs + DenseScale.of(self.weights).forward(dense) @ self.weights["head_weight"]
-        return self.task.answers(outputs, self.weights)
+        return self.task.answers(outputs(self.weights, inputs, dense), self.weights)
 
 
 def _fit(problem: Problem, *, regularisation: float, weighting: str) -> FittedLogisticRegression:
     training, task = problem.training, problem.conf.task
     assert isinstance(task, Classification)
-    is_tfidf = weighting == "tfidf"
-    size = training.inputs.size  # V
-    weight = inverse_document_frequency(training.inputs) if is_tfidf else np.ones(size)
-    tokens = weighted(training.inputs.csr(), weight, is_tfidf)
-    dense, scale = DenseScale.fit(training.dense), task.scale(training)
-    features = sparse.hstack([tokens, sparse.csr_matrix(dense.forward(training.dense))], format="csr")
-    coefficients, intercept = logistic(features, task.learned(training.target, scale), regularisation, scale)
-    of_tokens = coefficients[:size]
-    weights = {
-        "token_weight": weight,
-        "token_coefficient": of_tokens,
-        "rows_of_length_1": np.array(is_tfidf),
-        "head_weight": coefficients[size:],
-        "head_bias": intercept,
-    }
-    added = of_tokens * weight[:, None]
+    features, scale = Features.of(training, weighting), task.scale(training)
+    target = task.learned(training.target, scale)
+    weights = features.fitted(*logistic(features.matrix, target, regularisation, scale))
+    added = weights["token_coefficient"] * features.weight[:, None]
     return FittedLogisticRegression(
         Embedding(problem.vocabulary, (added[:, 1:] - added[:, :1] if added.shape[1] == 2 else added).astype("f4")),
-        weights | dense.weights | scale,
+        weights | scale,
         task,
         {"regularisation": regularisation, "weighting": weighting},
     )
