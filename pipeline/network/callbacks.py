@@ -37,8 +37,7 @@ class LossesByEpoch(Callback):
         self.seen: list[dict[str, float]] = []
 
     def on_train_epoch_end(self, trainer: L.Trainer, _: L.LightningModule) -> None:
-        losses = {name: float(value) for name, value in trainer.callback_metrics.items() if name.endswith("_loss")}
-        self._hand_on(losses, trainer)
+        self._hand_on(_losses(trainer), trainer)
 
     def _hand_on(self, losses: dict[str, float], trainer: L.Trainer) -> None:
         self.seen.append(losses)
@@ -178,12 +177,16 @@ class ProgressLines(Callback):
 
     def on_train_epoch_end(self, trainer: L.Trainer, _: L.LightningModule) -> None:
         if self.pace.is_due():
-            losses = {k: float(v) for k, v in trainer.callback_metrics.items() if k.endswith("_loss")}
-            self._line(trainer, ", ".join(f"{name} {value:.4f}" for name, value in losses.items()))
+            self._line(trainer, ", ".join(f"{name} {value:.4f}" for name, value in _losses(trainer).items()))
 
     def _line(self, trainer: L.Trainer, said: str) -> None:
         if trainer.is_global_zero:
             self.say(f"{self.name}: epoch {trainer.current_epoch + 1} of at most {trainer.max_epochs}, {said}")
+
+
+def _losses(trainer: L.Trainer) -> dict[str, float]:
+    """The losses of the epoch so far, by name."""
+    return {name: float(value) for name, value in trainer.callback_metrics.items() if name.endswith("_loss")}
 
 
 def _steps(trainer: L.Trainer) -> int:

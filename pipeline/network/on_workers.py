@@ -61,9 +61,10 @@ def train_on_workers(
         PipelineError: there is no cluster, workers were lost too often, or the training diverged.
     """
     conf, n = problem.conf, settings.workers
+    assert problem.dimension is not None
     where = f"{conf.file}, training.workers={n}"
     failed, used = list[str](), list[Usage]()
-    divided = settings.is_divided(len(problem.vocabulary), _dimension(problem), np.dtype(conf.dtype).itemsize)
+    divided = settings.is_divided(len(problem.vocabulary), problem.dimension, np.dtype(conf.dtype).itemsize)
     learning = module_of(learner)
     recipe = learning.divided(problem, settings, steps, option) if divided else None
     with connected(where, n * settings.resources_per_worker.get("CPU", 0)) as cluster:
@@ -103,11 +104,6 @@ def _in_words(used: Sequence[Usage]) -> str:
     return f"a worker used {memory / 1e6:,.0f} MB of memory at most" + (
         f", and sent {sent:,.0f} bytes to the others in a step" if sent else ""
     )
-
-
-def _dimension(problem: Problem) -> int:
-    assert problem.dimension is not None
-    return problem.dimension
 
 
 def _whole(

@@ -130,10 +130,7 @@ class Cleaner:
 
     def clean(self, batch: Batch) -> pl.DataFrame:
         """The records of a batch that can be used."""
-        told = batch.unreadable
-        self.quarantine.add(
-            batch.file, [one.line for one in told], [Why(one.reason) for one in told], [one.raw for one in told]
-        )
+        self.quarantine.add_unreadable(batch.file, batch.unreadable)
         frame = self._with_missing(batch)
         self.marks.add(frame, self._number_texts)
         frame = self._with_times(frame.with_columns(self._numbers)).with_row_index(_PLACE)

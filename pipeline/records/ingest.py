@@ -20,7 +20,7 @@ from pipeline.records.cleaning import Cleaner, Counts
 from pipeline.records.columns import needed_columns
 from pipeline.records.numbers import Decimal
 from pipeline.records.quarantine import FILE, Quarantine, Reasons
-from pipeline.records.record_files import FILES, write
+from pipeline.records.record_files import FILES, file_of, write
 from pipeline.records.side_by_side import side_by_side
 from pipeline.records.source.databases import Query
 from pipeline.records.source.files import Files, Readable
@@ -183,7 +183,7 @@ def _read(
         if first is not None and expected is None:
             cleaner.decimals = cleaner.marks_of(first).decimals(usual, said)
         cleaned = (cleaner.clean(batch) for batch in chain([first] if first is not None else [], batches))
-        paths = (folder / FILES.replace("*", f"{number:05d}") for number in count())
+        paths = (file_of(folder, number) for number in count())
         for _ in side_by_side(write, zip(paths, _of_file_size(cleaned), strict=False)):
             pass
     pa.default_memory_pool().release_unused()  # what the writers have held, the next step can use

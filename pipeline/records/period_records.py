@@ -18,7 +18,7 @@ from pipeline.records.cleaning import Cleaner, Counts
 from pipeline.records.numbers import Decimal
 from pipeline.records.periods import UNDATED, keys_of, period_of, source_column
 from pipeline.records.quarantine import Quarantine, Why
-from pipeline.records.record_files import FILES
+from pipeline.records.record_files import file_of
 from pipeline.records.source.batch import Batch
 from pipeline.records.source.paths import name
 from pipeline.records.times import LIKE
@@ -96,10 +96,8 @@ class PeriodRecords:
             self.size, self.height = self.size + int(frame.estimated_size()), self.height + frame.height
 
     def _set_aside(self, batch: Batch) -> None:
-        told, column = batch.unreadable, period_of(self._conf).column
-        reasons = [Why(line.reason) for line in told]
-        self.quarantine.add(batch.file, [line.line for line in told], reasons, [line.raw for line in told])
-        values = batch.frame[source_column(self._conf)]
+        self.quarantine.add_unreadable(batch.file, batch.unreadable)
+        column, values = period_of(self._conf).column, batch.frame[source_column(self._conf)]
         missing = {*self._conf.source.missing, None}
         why = [Why("is missing" if value in missing else f"is no date such as {LIKE}", column) for value in values]
         self.quarantine.add(batch.file, batch.lines.tolist(), why, batch.raw(range(len(why))))
@@ -119,7 +117,7 @@ class PeriodRecords:
             with suppress(pl.exceptions.SchemaError):  # what cannot be alike is told once all is written
                 frame = pl.concat([frame, pl.DataFrame(schema=like)], how="diagonal_relaxed").select(like.keys())
         self._n_files += 1
-        return self._folder / FILES.replace("*", f"{self._n_files - 1:05d}"), frame
+        return file_of(self._folder, self._n_files - 1), frame
 
     def require_decimals(self) -> None:
         """Refuse numbers that are written otherwise than they were read.

@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 import polars as pl
 import pyarrow as pa
 
+from pipeline.records.source.batch import Unreadable
 from pipeline.records.source.paths import without_way_back
 
 FILE = "quarantine.parquet"
@@ -119,7 +119,7 @@ class Quarantine(Reasons):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self._flush()
         self._writer.close()
 
@@ -143,6 +143,10 @@ class Quarantine(Reasons):
             self._waiting.append((file, int(line), one.column, one.reason, text))
         if len(self._waiting) >= _ROWS:
             self._flush()
+
+    def add_unreadable(self, file: str, lines: Sequence[Unreadable]) -> None:
+        """Set lines of a file aside from which no row can be made."""
+        self.add(file, [one.line for one in lines], [Why(one.reason) for one in lines], [one.raw for one in lines])
 
     def _flush(self) -> None:
         # Arrow would import pandas to look at lists, which takes longer than a small file does

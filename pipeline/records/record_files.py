@@ -10,6 +10,11 @@ _SOME = 1_000
 """The first records, which tell whether a column repeats its values."""
 
 
+def file_of(folder: Path, number: int) -> Path:
+    """The path of a file of records in a folder, by its number from 0."""
+    return folder / FILES.replace("*", f"{number:05d}")
+
+
 def write(path: Path, batch: pl.DataFrame) -> None:
     """Write a file, with a dictionary for each column that repeats its values: for the others it costs time only."""
     from pyarrow import parquet
