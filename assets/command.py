@@ -18,7 +18,7 @@ from assets.resources import mlflow_from_environment
 from assets.storage import LOST, values
 from pipeline.config.dataset import Dataset
 from pipeline.config.files import conf_files, load
-from pipeline.errors import PipelineError, nearest
+from pipeline.errors import PipelineError, in_one_line, nearest
 from pipeline.experiment.comparison import Comparison
 from pipeline.home import typed
 from pipeline.views import tables
@@ -120,10 +120,9 @@ def instance() -> dg.DagsterInstance:
             _ = made.run_storage, made.event_log_storage, made.schedule_storage  # each is opened when it is asked for
             return made
     except (dg.DagsterError, yaml.YAMLError, AttributeError, TypeError) as error:  # odd settings lead to these
-        reason = " ".join(str(error).split())[:300]
         raise PipelineError(
-            f"{dagster_home() / 'dagster.yaml'}: Dagster cannot use these settings ({reason}). Correct them, or remove "
-            "the file: the next run writes a new one."
+            f"{dagster_home() / 'dagster.yaml'}: Dagster cannot use these settings ({in_one_line(error)}). Correct "
+            "them, or remove the file: the next run writes a new one."
         ) from None
 
 

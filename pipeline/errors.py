@@ -48,6 +48,15 @@ def first_line(error: Exception) -> str:
     return str(error).strip().split("\n", 1)[0]
 
 
+def in_one_line(error: Exception) -> str:
+    r"""What an error says, in one line of at most 300 characters, for a message of ours.
+
+    >>> in_one_line(ValueError("no such table\n  at line 1"))
+    'no such table at line 1'
+    """
+    return " ".join(str(error).split())[:300]
+
+
 def number_of(n: int, noun: str) -> str:
     """How many things there are, for a sentence.
 

@@ -48,7 +48,7 @@ def hits_of(fitted: Fitted, rows: ExampleSet) -> tuple[Array, Array]:
             some = slice(start, min(start + block, n))
             inputs = lists[some]
             scores = fitted.score(inputs, rows.dense[some])
-            scores[np.repeat(np.arange(len(scores)), np.diff(inputs.indptr)), inputs.indices] = -np.inf
+            leave_out(scores, inputs)
             tokens = first(scores, k)
             is_there = np.isfinite(np.take_along_axis(scores, tokens, axis=1))
             hits[some] = _hits(tokens, is_there, rows.labels[some], rows.unknown)
@@ -72,19 +72,24 @@ def _first_of_products(factors: Factors, inputs: sparse.csr_matrix, k: int) -> "
 
 def _hits(tokens: Array, is_there: Array, labels: sparse.csr_matrix, unknown: int) -> Array:
     """(N, K) whether the token at each rank is a label of its row; (N, K - 1) without `<unknown>`, if there is one."""
-    hits = _are_labels(tokens, labels) & is_there
+    hits = are_in_lists(tokens, labels) & is_there
     if unknown < 0:
         return hits
     others = np.argsort(tokens == unknown, axis=1, kind="stable")[:, :-1]  # it comes last, or else the last is too many
     return np.asarray(np.take_along_axis(hits, others, axis=1))
 
 
-def _are_labels(tokens: Array, labels: sparse.csr_matrix) -> Array:
-    """(N, K) whether each token (N, K) is a label of its row."""
-    n, v = labels.shape
+def are_in_lists(tokens: Array, lists: sparse.csr_matrix) -> Array:
+    """(N, K) whether each token (N, K) is in the list of its row (N, V)."""
+    n, v = lists.shape
     at = np.arange(n)
-    wanted = np.repeat(at, np.diff(labels.indptr)) * v + labels.indices  # each label as one number
-    return np.isin(at[:, None] * v + tokens, wanted)
+    inside = np.repeat(at, np.diff(lists.indptr)) * v + lists.indices  # each row and token as one number
+    return np.isin(at[:, None] * v + tokens, inside)
+
+
+def leave_out(scores: Array, lists: sparse.csr_matrix) -> None:
+    """Give the tokens of each list (N, V) the score minus infinity in its row of the scores (N, V)."""
+    scores[np.repeat(np.arange(len(scores)), np.diff(lists.indptr)), lists.indices] = -np.inf
 
 
 def first(scores: Array, k: int) -> Array:

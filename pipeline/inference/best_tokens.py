@@ -13,6 +13,7 @@ from scipy import sparse
 
 from pipeline.arrays import Array
 from pipeline.embedding import Fitted, factors_of
+from pipeline.evaluation.ranking import are_in_lists, leave_out
 
 CONNECTIVITY = 16
 """Neighbours that a token keeps in the graph of the index."""
@@ -90,7 +91,7 @@ class BestTokens:
         """The K best tokens of each list, among the `k_and_more` that the index finds."""
         assert self.factors is not None
         tokens, scores = self._index.search(self.factors.queries(inputs), min(k_and_more, self.size))
-        is_out = _went_in(tokens, inputs) | (tokens < 0)
+        is_out = are_in_lists(tokens, inputs) | (tokens < 0)
         if left_out is not None:
             is_out |= left_out[tokens]
         scores[is_out] = -np.inf
@@ -104,10 +105,10 @@ class BestTokens:
         if left_out is not None and self.factors is not None:  # only the others are scored
             tokens = np.flatnonzero(~left_out)
             scores = self.factors.queries(inputs) @ self.factors.items[tokens].T
-            scores[_went_in(np.broadcast_to(tokens, scores.shape), inputs)] = -np.inf
+            scores[are_in_lists(np.broadcast_to(tokens, scores.shape), inputs)] = -np.inf
             return _first(np.broadcast_to(tokens, scores.shape), scores, k)
         scores = self.fitted.score(inputs, np.empty((inputs.shape[0], 0)))
-        scores[np.repeat(np.arange(len(scores)), np.diff(inputs.indptr)), inputs.indices] = -np.inf
+        leave_out(scores, inputs)
         if left_out is not None:
             scores[:, left_out] = -np.inf
         return _first(None, scores, k)
@@ -177,14 +178,6 @@ def recall(best: BestTokens, k: int = 20, n: int = 200) -> float:
     found, exact = best.of(inputs, k), best.of(inputs, k, exact=True)
     hits = sum(len(np.intersect1d(*pair)) for pair in zip(found.tokens, exact.tokens, strict=True))
     return hits / (n * k)
-
-
-def _went_in(tokens: Array, inputs: sparse.csr_matrix) -> Array:
-    """(N, K) whether each token is in its list."""
-    v = inputs.shape[1]
-    rows = np.arange(inputs.shape[0])
-    inside = np.repeat(rows, np.diff(inputs.indptr)) * v + inputs.indices
-    return np.isin(rows[:, None] * v + tokens, inside)
 
 
 def _first(tokens: Array | None, scores: Array, k: int) -> Best:

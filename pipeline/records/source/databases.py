@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import polars as pl
 
 from pipeline.config.records import Source
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, in_one_line
 from pipeline.records.source.batch import Batch, content_hash, of_table
 from pipeline.records.source.names import plain_names
 from pipeline.records.source.nested import flat
@@ -85,8 +85,7 @@ class Query:
         except Exception as error:  # each driver has exceptions of its own
             if getattr(error, "sqlite_errorname", "") == "SQLITE_READONLY_ROLLBACK":
                 raise PipelineError(f"{self.name}: {_HALF_CHANGED}") from None
-            reason = " ".join(str(error).split())[:300]
-            raise PipelineError(f"{self.name}: the query cannot be answered ({reason}).") from None
+            raise PipelineError(f"{self.name}: the query cannot be answered ({in_one_line(error)}).") from None
 
 
 def _reader(database: str, conf_folder: Path, name: str) -> tuple[_Reader, str]:

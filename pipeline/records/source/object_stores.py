@@ -9,7 +9,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, in_one_line
 from pipeline.records.source.urls import WEB, fetched, place_of
 
 
@@ -97,5 +97,5 @@ def _opened(url: str) -> tuple[Any, str]:
 
 
 def _unreadable(url: str, error: Exception) -> PipelineError:
-    reason = " ".join(str(error).split())[:300] or type(error).__name__
+    reason = in_one_line(error) or type(error).__name__
     return PipelineError(f"{url}: cannot be read ({reason}). Correct `source.path`, or look at the credentials.")
