@@ -98,7 +98,7 @@ class _Fetch(torch.autograd.Function):
         return torch.sparse_coo_tensor(route.asked[None], come, ctx.shape, check_invariants=False), None, None
 
 
-def divided(network: MissingTokensNetwork, exchange: Exchange) -> MissingTokensNetwork:
+def with_own_rows(network: MissingTokensNetwork, exchange: Exchange) -> MissingTokensNetwork:
     """The same network, whose table and biases are the own rows of this worker."""
     network.table = DividedRows(network.table.weight.detach(), exchange)  # type: ignore[assignment]
     network.bias = DividedRows(network.bias.weight.detach(), exchange)  # type: ignore[assignment]

@@ -15,7 +15,7 @@ from pipeline.examples.recency import ORDERED
 from pipeline.network.at_start import of_powers, worth_trying
 from pipeline.network.batches import Batches, Lists
 from pipeline.network.divided_start import divided_start
-from pipeline.network.divided_table import Exchange, divided
+from pipeline.network.divided_table import Exchange, with_own_rows
 from pipeline.network.losses import softmax_loss
 from pipeline.network.missing_tokens_network import OF_ORDER, MissingTokensNetwork, network_of
 from pipeline.network.missing_tokens_start import ROUGHLY, missing_tokens_network
@@ -136,7 +136,7 @@ class MissingTokensModule(TaskModule):
     ) -> Self:
         exchange, own = Exchange(), sets[0].rows.inputs
         start = divided_start(own, counts, settings, dimension, temperature, seed, dtype, exchange, ROUGHLY)
-        module = cls(divided(start, exchange), settings, steps, counts)
+        module = cls(with_own_rows(start, exchange), settings, steps, counts)
         module.exchange, exchange.bytes_sent = exchange, 0
         return module
 

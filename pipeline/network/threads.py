@@ -15,7 +15,7 @@ FIRST, SECONDS = 0.25, 2.0
 """Time until the first look at what else the machine does; it doubles from look to look, up to the second number."""
 
 
-class Usage(NamedTuple):
+class CoreTimes(NamedTuple):
     """What the cores of this process have done so far."""
 
     wall: float
@@ -26,12 +26,12 @@ class Usage(NamedTuple):
     """Seconds that they have worked for this process."""
 
 
-def usage() -> Usage:
+def core_times() -> CoreTimes:
     """What the cores have done until now, by the system's own count."""
     own = psutil.Process().cpu_times()
     cores = psutil.cpu_times(percpu=True)
     mine = [cores[i] for i in _cores() if i < len(cores)]
-    return Usage(
+    return CoreTimes(
         time.monotonic(),
         sum(core.user + core.system + getattr(core, "nice", 0) + getattr(core, "steal", 0) for core in mine),
         own.user + own.system,
@@ -52,7 +52,7 @@ class FreeCores(Callback):
     core with other work, all wait for it, and a step takes several times what it takes with one thread.
     """
 
-    def __init__(self, most: int, look: Callable[[], Usage] = usage, cores: int | None = None) -> None:
+    def __init__(self, most: int, look: Callable[[], CoreTimes] = core_times, cores: int | None = None) -> None:
         """Begin with the most threads.
 
         Args:
@@ -100,7 +100,7 @@ def one_thread() -> Iterator[None]:
             torch.set_num_threads(threads)
 
 
-def idle_cores(look: Callable[[], Usage] = usage, seconds: float = FIRST, cores: int | None = None) -> int:
+def idle_cores(look: Callable[[], CoreTimes] = core_times, seconds: float = FIRST, cores: int | None = None) -> int:
     """How many of the cores that this process may use have nothing to do while it waits, its own included.
 
     Args:

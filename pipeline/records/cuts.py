@@ -40,7 +40,7 @@ class Cuts(NamedTuple):
         return (times > train).astype(np.uint8) + (times > validation)
 
 
-class Found(NamedTuple):
+class RankedTime(NamedTuple):
     """A time by its rank."""
 
     time: float
@@ -66,7 +66,7 @@ def histogram(times: Array, above: int, shift: int) -> Array:
     return np.bincount(digits.view(np.int64), minlength=1 << _DIGIT)
 
 
-def at_rank(rank: int, count: Histogram) -> Found:
+def at_rank(rank: int, count: Histogram) -> RankedTime:
     """The time that comes after `rank` others when all are sorted."""
     key, inside = 0, rank
     for shift in range(64 - _DIGIT, -1, -_DIGIT):
@@ -76,7 +76,7 @@ def at_rank(rank: int, count: Histogram) -> Found:
         inside, same = inside - before, int(ends[digit]) - before
         key = key << _DIGIT | digit
     bits = np.uint64(key) ^ (_SIGN if key >> 63 else ~np.uint64(0))
-    return Found(float(bits.view(np.float64)), rank - inside, rank - inside + same)
+    return RankedTime(float(bits.view(np.float64)), rank - inside, rank - inside + same)
 
 
 def cut(n: int, count: Histogram, conf: Dataset) -> Cuts:

@@ -74,7 +74,7 @@ class Numbers:
         return [list(of_chunk) for of_chunk in zip(*told, strict=True)]
 
     def added(self, counts: Sequence[Sequence[Any]]) -> Array:
-        """The sum for each number of what the chunks count, share by share (see `divided`).
+        """The sum for each number of what the chunks count, share by share (see `by_share`).
 
         Args:
             counts: for each chunk and share, on the cluster: a count of each text.
@@ -235,7 +235,7 @@ def of_own(share: Array, told: Sequence[Array]) -> Array:
     return values
 
 
-def divided(share: Array, values: Array, n_shares: int) -> list[Array]:
+def by_share(share: Array, values: Array, n_shares: int) -> list[Array]:
     """Values of a chunk's own numbers, share by share."""
     ends = np.cumsum(np.bincount(share, minlength=n_shares))
     return np.split(values[np.argsort(share, kind="stable")], ends[:-1])

@@ -9,7 +9,7 @@ from pipeline.cluster.tasks import each, start
 from pipeline.config.dataset import Dataset
 from pipeline.records.csr_keys import Bucket, CsrKeys
 from pipeline.records.divided_keys import shelves_of
-from pipeline.records.divided_pairs import Chunk, DividedPairs, divided, of_own
+from pipeline.records.divided_pairs import Chunk, DividedPairs, by_share, of_own
 from pipeline.records.divided_time_split import split_pairs
 from pipeline.records.ingest import Records
 from pipeline.records.splitting import Assignment, are_learned_from, assign, last_part, require_room
@@ -61,7 +61,7 @@ def _counted(chunk: Chunk, last: int | None, n_shares: int, *learned: Array) -> 
     """
     kept = of_own(chunk.example_share, learned)[chunk.example] if last is None else chunk.part <= last
     counts = np.bincount(chunk.token[kept], minlength=len(chunk.token_share))
-    return divided(chunk.token_share, counts, n_shares)
+    return by_share(chunk.token_share, counts, n_shares)
 
 
 def _shares(pairs: DividedPairs, assignment: Assignment, learned: Array, last: int | None) -> Array:
