@@ -88,7 +88,7 @@ def tuned(fit: Callable[..., Made], among: list[dict[str, Any]], problem: Proble
     validation = problem.validation
     if problem.chosen is not None:
         return fit(**problem.chosen)
-    if validation is None or not len(validation) or len(among) == 1:
+    if not validation or len(among) == 1:
         return fit(**among[len(among) // 2])
     return preferred((fit(**candidate) for candidate in among), problem)
 

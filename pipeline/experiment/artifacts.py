@@ -87,8 +87,7 @@ def selected(params: Mapping[str, str], name: str) -> list[float]:
 
 def pictures_key(vocabulary: Vocabulary) -> str:
     """A key that changes with the labels of the tokens and with the code that draws the pictures of a run."""
-    decides = [vocabulary.fingerprint_with_labels, code_version("pipeline.pictures.figures")]
-    return key_of(decides)
+    return key_of([vocabulary.fingerprint_with_labels, code_version("pipeline.pictures.figures")])
 
 
 def _draw(

@@ -220,5 +220,4 @@ class Refreshes:
         return key_of(decides)
 
     def _stands_for(self, key: str) -> str:
-        decides = [key, self.conf.refresh.model_dump(), RATE, code_version(_CODE)]
-        return key_of(decides)
+        return key_of([key, self.conf.refresh.model_dump(), RATE, code_version(_CODE)])

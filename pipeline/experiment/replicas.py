@@ -112,8 +112,7 @@ def _of(fit: Fit, conf: Dataset, examples: SparseExamples, tracker: Tracker, log
 
 def _key(fit: Fit, conf: Dataset) -> str:
     """What decides the replicas of a fit: the fit, their number, and the code."""
-    decides = [fit.run_id, conf.replicas, code_version(__name__, *modules(fit.method, conf))]
-    return key_of(decides)
+    return key_of([fit.run_id, conf.replicas, code_version(__name__, *modules(fit.method, conf))])
 
 
 def _fitted(

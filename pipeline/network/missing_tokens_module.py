@@ -78,7 +78,7 @@ class MissingTokensModule(TaskModule):
         """The candidates once more, with lists that are cut; none where lists are long, or conf says what to do."""
         rows, validation = problem.training.inputs, problem.validation
         is_short = rows.times is None and rows.weights is None and rows.lengths.mean() <= SHORT
-        if settings.cut is not None or not is_short or validation is None or not len(validation):
+        if settings.cut is not None or not is_short or not validation:
             return []
         return [one | {"cut": 1} for one in among]
 
@@ -87,7 +87,7 @@ class MissingTokensModule(TaskModule):
         """Candidates that learn what came next, at the two sharpest temperatures; none where nothing has an order."""
         rows, validation = problem.training.inputs, problem.validation
         has_order = rows.times is not None and rows.weights is None and not settings.negatives
-        if not has_order or problem.start or validation is None or not len(validation):
+        if not has_order or problem.start or not validation:
             return []
         sharpest = sorted(settings.choices(), key=lambda one: one["temperature"])[:2]
         return [one | {"count_power": among[0]["count_power"], "cut": 0, ORDERED: 1} for one in sharpest]
@@ -103,7 +103,7 @@ class MissingTokensModule(TaskModule):
         if "step" in (problem.start or {}) and problem.training.inputs.times is not None:
             return [one | {ORDERED: 1} for one in among]  # it goes on as it began
         is_usual, powers = settings.has_usual_temperatures, settings.count_power or POWERS
-        if problem.validation is None or not len(problem.validation):
+        if not problem.validation:
             return among[:1] if is_usual else among
         tried = powers[:1] if problem.start else powers  # an earlier embedding started somewhere
         if not is_usual and len(tried) == 1:

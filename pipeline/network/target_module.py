@@ -115,7 +115,7 @@ class TargetModule(TaskModule):
         start = state_of(problem.start)
         ways = [bool(start.get("length", 0))] if start else [False, True]
         option = option | {"one_length": ways[0]}
-        if problem.validation is None or not len(problem.validation):
+        if not problem.validation:
             return [option]
         best, tell = [], cls._progress(problem.watch)
         outputs = len(task.prior(task.scale(problem.training)))
@@ -164,7 +164,7 @@ class TargetModule(TaskModule):
         """The ratio of noise to signal on the validation examples; `UNKNOWN_NOISE` if there are none."""
         training, validation, task = problem.training, problem.validation, problem.conf.task
         assert isinstance(task, TargetTask)
-        if validation is None or not len(validation):
+        if not validation:
             return UNKNOWN_NOISE
         dense, scale = DenseScale.fit(training.dense), task.scale(training)
         known, true = (task.learned(rows.target, scale) for rows in (training, validation))
