@@ -21,7 +21,7 @@ from pipeline.examples.sparse_examples import HELD_OUT, SparseExamples
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import Fit
 from pipeline.records import quarantine
-from pipeline.records.cleaning import Counts
+from pipeline.records.counts import Counts
 from pipeline.records.ingest import Records
 from pipeline.records.source.paths import without_way_back
 from pipeline.records.survey import Survey

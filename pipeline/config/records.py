@@ -49,8 +49,9 @@ class Period(Section):
     """Divides a source that grows into periods, each of which is read and stored for itself."""
 
     column: str
-    """The column that says when: dates, datetimes, texts such as `2024-03-31 23:59`, or seconds or milliseconds since
-    1970. Without a zone a time is one of UTC. A record without a date, or with what is none, cannot be used."""
+    """The column that says when: dates, datetimes, texts such as `2024-03-31 23:59`, `31.3.2024` or `March 31, 2024`,
+    numbers such as 20240331 or 202403, or seconds or milliseconds since 1970. Without a zone a time is one of UTC. A
+    record without a date, or with what is none, cannot be used."""
     every: Every = "month"
     """How long a period is. Weeks are those of ISO 8601, such as 2024-W13."""
     latest: int = Field(1, ge=0)
@@ -104,6 +105,9 @@ class Source(Section):
     decimal: Literal[".", ","] | None = None
     """The mark before decimals, in numbers that are written as text. Default: each column tells, as 0,5 or 1.145,00 do;
     a column that does not tell is read as the others."""
+    day_first: bool | None = None
+    """Whether the day stands before the month in dates such as `3/1/2025`. Default: the column tells, as 31/12/2024
+    does; with `period`, say it."""
     member: str | None = None
     """The file of a ZIP archive to read, as a glob such as `*/ratings.csv`; default: its only file. Of a workbook, the
     sheets to read; default: all that have the columns of the first."""
@@ -159,8 +163,8 @@ class Split(Section):
     time: str | None = None
     """A column that says when: what came before trains, the share `validation` that came next validates, and the share
     `test` that came last is tested. It holds dates, datetimes, numbers such as seconds since 1970, or texts such as
-    `2024-03-31 23:59`. What has the same time is never divided, so the shares are met as closely as that allows. A
-    record without a time cannot be used."""
+    `2024-03-31 23:59`, `31.3.2024 23:59` or `March 31, 2024`. What has the same time is never divided, so the shares
+    are met as closely as that allows. A record without a time cannot be used."""
     hold_out: Literal["examples", "tokens", "last"] | None = None
     """What is held out by `time`. `examples`: the latest examples, by their last row. `tokens`: what came after a
     moment in any example, predicted from what came before; the shares are of all rows' tokens, and an example with

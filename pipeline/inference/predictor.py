@@ -22,8 +22,8 @@ from pipeline.inference.as_written import AsWritten, writers
 from pipeline.inference.model import Model
 from pipeline.inference.requests import Rows, checked_params, column, plain, require, require_rows, short
 from pipeline.inference.saved_fit import Material, conf_of, load_fitted, scores_file
-from pipeline.records.cleaning import no_numbers, with_missing
 from pipeline.records.columns import named_columns, number, truths_among
+from pipeline.records.missing import no_numbers, with_missing
 from pipeline.tasks.classification import Classification
 from pipeline.tasks.regression import Regression
 

@@ -7,6 +7,7 @@ import polars as pl
 from pipeline.proposal.hints import OF_GROUPS
 from pipeline.proposal.look import Guess
 from pipeline.proposal.profile import Profile
+from pipeline.records.dates import Days
 from pipeline.records.times import are_numbers, as_time
 from pipeline.schemas import PARTS, SAYS_PART
 
@@ -34,7 +35,10 @@ def times(frame: pl.DataFrame, profiles: Iterable[Profile]) -> str | None:
         if one.holds == "dates" and not one.missing:
             column = frame[one.name]
             if column.dtype == pl.String:
-                column = frame.select(as_time(pl.col(one.name), are_numbers(column))).to_series()
+                days = Days.of(column)
+                if days.day_first is None and days.unclear is not None:
+                    continue
+                column = frame.select(as_time(pl.col(one.name), are_numbers(column), days.day_first)).to_series()
             if not column.null_count():
                 return one.name
     return None

@@ -4,8 +4,7 @@ The order is fixed: columns are renamed, words for a missing value become none, 
 used are set aside, and of equal records the first stays.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import polars as pl
@@ -13,41 +12,22 @@ from polars.selectors import by_dtype
 
 from pipeline.config.dataset import Dataset
 from pipeline.records.columns import named_columns, number_column, renamed, require_columns
+from pipeline.records.counts import Counts
 from pipeline.records.duplicates import Seen
 from pipeline.records.filtering import Filter
-from pipeline.records.numbers import ColumnMarks, Decimal, as_number
+from pipeline.records.missing import with_missing
+from pipeline.records.numbers import as_number
 from pipeline.records.quarantine import Quarantine, Why
 from pipeline.records.source.batch import Batch
 from pipeline.records.times import LIKE, are_numbers, as_time, time_column
+from pipeline.records.writing import Signs, Writing
 
 LARGEST = 1e100
 """The largest number that can be used: its square still is one."""
 
 
-@dataclass
-class Counts:
-    """What became of the rows of a source: read = used + quarantined + filtered + unanswered + merged."""
-
-    read: int = 0
-    used: int = 0
-    quarantined: int = 0
-    filtered: int = 0
-    """Records that `where` leaves out."""
-    unanswered: int = 0
-    """Records without a value to predict."""
-    merged: int = 0
-    """Records that are equal to an earlier one, and that `drop_duplicates` leaves out."""
-
-    @property
-    def accounted(self) -> bool:
-        """Whether every row is in exactly one of the counts."""
-        return self.read == self.used + self.quarantined + self.filtered + self.unanswered + self.merged
-
-
 _PLACE = "\0place"
 """The column with the place of a row in its batch; no column of a file has such a name."""
-_NO_NUMBERS = {"none", "-", "--", "?", "."}
-"""Texts that stand for a missing value where numbers are expected."""
 
 
 class _Rule(NamedTuple):
@@ -66,7 +46,7 @@ class Cleaner:
         columns: pl.Schema,
         where: str,
         quarantine: Quarantine,
-        decimals: Mapping[str, Decimal],
+        writing: Writing,
         may_lack: bool = False,
     ) -> None:
         """Prepare for the columns of a source.
@@ -76,7 +56,7 @@ class Cleaner:
             columns: the columns of the source.
             where: the source as people know it, for messages.
             quarantine: gets the records that cannot be used.
-            decimals: the mark before the decimals of each column that holds numbers as text.
+            writing: how numbers and dates are read.
             may_lack: whether a column that conf renames may be missing, as long as nothing is read from it, and one
                 that conf names may be without any value.
 
@@ -89,7 +69,7 @@ class Cleaner:
         self.schema = pl.DataFrame(schema=renamed(conf, columns, where, may_lack)).with_columns(self._bare).schema
         require_columns(conf, self.schema, where)
         self.counts = Counts()
-        self.marks = ColumnMarks()
+        self.signs = self._no_signs()
         self._seen = Seen()
         self._filter = Filter(conf, self.schema)
         named = {column.name for column in named_columns(conf)} | {*self._filter.columns}
@@ -98,24 +78,30 @@ class Cleaner:
         ]
         self._times: bool | None = None
         """Whether the texts of the column of times are numbers: the first batch tells."""
-        self.decimals = decimals
+        self.writing = writing
 
     @property
-    def decimals(self) -> Mapping[str, Decimal]:
-        """The mark before the decimals of each column of texts that holds numbers."""
-        return self._decimals
+    def writing(self) -> Writing:
+        """How numbers and dates are read."""
+        return self._writing
 
-    @decimals.setter
-    def decimals(self, decimals: Mapping[str, Decimal]) -> None:
-        self._decimals = decimals
+    @writing.setter
+    def writing(self, writing: Writing) -> None:
+        self._writing = writing
         self._numbers = [
-            as_number(pl.col(name), decimals.get(name, ".")).alias(number_column(name)) for name in self._number_texts
+            as_number(pl.col(name), writing.decimals.get(name, ".")).alias(number_column(name))
+            for name in self._number_texts
         ]
         self._rules = list(self._all_rules())
 
-    def marks_of(self, batch: Batch) -> ColumnMarks:
-        """What the texts of a batch tell about the marks before decimals."""
-        return ColumnMarks().add(self._with_missing(batch), self._number_texts)
+    def signs_of(self, batch: Batch) -> Signs:
+        """What the texts of a batch tell about how numbers and dates are written."""
+        signs = self._no_signs()
+        signs.add(self._with_missing(batch))
+        return signs
+
+    def _no_signs(self) -> Signs:
+        return Signs(self.conf, self._number_texts, self._time_texts)
 
     def _with_missing(self, batch: Batch) -> pl.DataFrame:
         """The rows of a batch with the columns' own names, and null for a missing value."""
@@ -132,7 +118,7 @@ class Cleaner:
         """The records of a batch that can be used."""
         self.quarantine.add_unreadable(batch.file, batch.unreadable)
         frame = self._with_missing(batch)
-        self.marks.add(frame, self._number_texts)
+        self.signs.add(frame)
         frame = self._with_times(frame.with_columns(self._numbers)).with_row_index(_PLACE)
         frame = self._that_meet_where(frame, batch)
         frame = self._with_an_answer(frame)
@@ -155,7 +141,8 @@ class Cleaner:
             return frame
         if self._times is None:
             self._times = are_numbers(frame[column])
-        return frame.with_columns(as_time(pl.col(column), self._times).alias(time_column(column)))
+        read = as_time(pl.col(column), self._times, self.writing.day_first)
+        return frame.with_columns(read.alias(time_column(column)))
 
     def _that_meet_where(self, frame: pl.DataFrame, batch: Batch) -> pl.DataFrame:
         if not self._filter:
@@ -208,7 +195,7 @@ class Cleaner:
             is_text = column in self._number_texts
             value = pl.col(number_column(column)) if is_text else pl.col(column).cast(pl.Float64)
             if is_text:
-                mark = "comma" if self.decimals.get(column) == "," else "point"
+                mark = "comma" if self.writing.decimals.get(column) == "," else "point"
                 yield _Rule(Why(f"is no number with a decimal {mark}", column), value.is_nan())
             yield _Rule(Why("is not finite", column), value.is_infinite())
             yield _Rule(Why(f"is beyond {LARGEST:g}", column), value.abs() > LARGEST)
@@ -227,20 +214,3 @@ class Cleaner:
             yield _Rule(Why(f"is no time such as {LIKE}", column), pl.col(time_column(column)).is_null())
         elif self.schema[column].is_float():
             yield _Rule(Why("is not finite", column), pl.col(column).is_infinite())
-
-
-def with_missing(name: str, dtype: pl.DataType, conf: Dataset, holds_numbers: bool) -> pl.Expr:
-    """A column with null for each value that stands for a missing one."""
-    value = pl.col(name)
-    if dtype.is_float():
-        return value.fill_nan(None)
-    if dtype != pl.String:
-        return value
-    if holds_numbers:  # a text that is no number anyway may stand for a missing one in more spellings
-        return pl.when(~value.str.strip_chars().str.to_lowercase().is_in(no_numbers(conf))).then(value).alias(name)
-    return pl.when(~value.is_in(conf.source.missing)).then(value).alias(name)
-
-
-def no_numbers(conf: Dataset) -> set[str]:
-    """The texts, in small letters and without blanks around them, that stand for a missing number."""
-    return {word.strip().lower() for word in conf.source.missing} | _NO_NUMBERS

@@ -16,8 +16,9 @@ import pyarrow as pa
 from pipeline.config.dataset import Dataset
 from pipeline.config.records import Source
 from pipeline.errors import PipelineError
-from pipeline.records.cleaning import Cleaner, Counts
+from pipeline.records.cleaning import Cleaner
 from pipeline.records.columns import needed_columns
+from pipeline.records.counts import Counts
 from pipeline.records.numbers import Decimal
 from pipeline.records.quarantine import FILE, Quarantine, Reasons
 from pipeline.records.record_files import FILES, file_of, write
@@ -28,6 +29,7 @@ from pipeline.records.source.given import Given, paths_given
 from pipeline.records.source.paths import name
 from pipeline.records.source.samples import Sample
 from pipeline.records.source.tables import BYTES, ROWS
+from pipeline.records.writing import Writing
 
 ABOUT = "about.json"
 
@@ -105,8 +107,8 @@ def ingest(
 ) -> Records:
     """Read the source of a dataset, and write the records that can be used into a folder.
 
-    The source is read once. Only where later rows show that decimals are marked otherwise than the first rows do, it is
-    read once more.
+    The source is read once. Only where later rows show that numbers or dates are written otherwise than the first rows
+    do, it is read once more.
 
     Args:
         conf: the dataset.
@@ -121,7 +123,7 @@ def ingest(
             cannot be used.
     """
     try:
-        expected: Mapping[str, Decimal] | None = None
+        expected: Writing | None = None
         while True:
             fetched = downloads or folder.with_name("downloads")
             opened = source_of(conf.source, conf_folder, fetched, needed_columns(conf), given)
@@ -162,43 +164,43 @@ def source_of(source: Source, conf_folder: Path, downloads: Path, needed: Sequen
 
 
 def _read(
-    conf: Dataset, source: Readable, folder: Path, expected: Mapping[str, Decimal] | None, may_lack: bool
-) -> tuple[Mapping[str, Decimal], Mapping[str, Decimal]]:
-    """Read a source to its end, and return the marks before decimals that were used and those that all its rows tell.
+    conf: Dataset, source: Readable, folder: Path, expected: Writing | None, may_lack: bool
+) -> tuple[Writing, Writing]:
+    """Read a source to its end, and return how numbers and dates were read, and how all its rows tell to read them.
 
     Args:
         conf: the dataset.
         source: is read.
         folder: the records are written into it.
-        expected: the marks before decimals, by column; None: the first rows tell them.
+        expected: how numbers and dates are read; None: the first rows tell it.
         may_lack: as in `ingest`.
     """
     where = name(conf.source)
     with Quarantine(folder) as quarantine:
         batches = source.batches()
         first = next(batches, None)
-        said = conf.source.decimal
         usual = usual_decimal(source)
-        cleaner = Cleaner(conf, source.schema, where, quarantine, expected or {}, may_lack)
+        cleaner = Cleaner(conf, source.schema, where, quarantine, expected or Writing({}), may_lack)
         if first is not None and expected is None:
-            cleaner.decimals = cleaner.marks_of(first).decimals(usual, said)
+            cleaner.writing = cleaner.signs_of(first).writing(usual)
         cleaned = (cleaner.clean(batch) for batch in chain([first] if first is not None else [], batches))
         paths = (file_of(folder, number) for number in count())
         for _ in side_by_side(write, zip(paths, _of_file_size(cleaned), strict=False)):
             pass
     pa.default_memory_pool().release_unused()  # what the writers have held, the next step can use
-    found = cleaner.marks.decimals(usual, said)
-    if expected is not None or found == cleaner.decimals:  # otherwise numbers were read wrongly, and are read again
+    cleaner.signs.require_told()
+    found, used = cleaner.signs.writing(usual), cleaner.writing
+    if expected is not None or found == used:  # otherwise something was read wrongly, and is read again
         require_few_bad(conf, where, cleaner.counts, lambda: quarantine)
         require_some(where, cleaner.counts, lambda: quarantine)
     about = {
         "version": uuid4().hex,
         "counts": asdict(cleaner.counts),
         "checksums": source.checksums,
-        "found": source.found | {f"decimals of {column}": mark for column, mark in cleaner.decimals.items()},
+        "found": source.found | {f"decimals of {column}": mark for column, mark in used.decimals.items()},
     }
     (folder / ABOUT).write_text(json.dumps(about))
-    return cleaner.decimals, found
+    return used, found
 
 
 def usual_decimal(source: Readable) -> Decimal:

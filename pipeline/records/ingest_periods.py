@@ -25,6 +25,7 @@ from pipeline.records.source.files import Files
 from pipeline.records.source.paths import name, resolved
 from pipeline.records.source.tables import BYTES, ROWS
 from pipeline.records.survey import Survey, narrowed
+from pipeline.records.writing import Writing
 from pipeline.secrets import masked
 
 _WAITING = 4 * BYTES
@@ -110,6 +111,7 @@ def _read(
     """Read periods, and return what is known of each and what was found out about the source."""
     source = _opened(conf, conf_folder, found, stale, downloads)
     decimals = dict.fromkeys((number.column for number in conf.numbers()), conf.source.decimal or usual_decimal(source))
+    writing = Writing(decimals, conf.source.day_first)
     like = next((pl.read_parquet_schema(path) for path in Records(folder).files), None)
     under_way: dict[str, PeriodRecords] = {}
     with ExitStack() as stack:
@@ -119,7 +121,7 @@ def _read(
                 period_folder(folder, one).mkdir()
                 quarantine = stack.enter_context(Quarantine(period_folder(folder, one)))
                 under_way[one] = PeriodRecords(
-                    one, period_folder(folder, one), conf, source.schema, quarantine, decimals
+                    one, period_folder(folder, one), conf, source.schema, quarantine, writing
                 )
             return under_way[one]
 
@@ -135,7 +137,7 @@ def _read(
         for _ in side_by_side(write, files()):
             pass
     for each in under_way.values():
-        each.require_decimals()
+        each.require_writing()
     _require_alike(conf, folder)
     about = {one: _facts(under_way[one], found.content(one), source.checksums) for one in stale}
     said = {

@@ -14,7 +14,7 @@ from typing import Any
 
 import polars as pl
 
-from pipeline.records.cleaning import Counts
+from pipeline.records.counts import Counts
 from pipeline.records.ingest import ABOUT, Records
 from pipeline.records.quarantine import FILE, Quarantine
 

@@ -14,21 +14,22 @@ import polars as pl
 
 from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError
-from pipeline.records.cleaning import Cleaner, Counts
-from pipeline.records.numbers import Decimal
-from pipeline.records.periods import UNDATED, keys_of, period_of, source_column
+from pipeline.records.cleaning import Cleaner
+from pipeline.records.counts import Counts
+from pipeline.records.periods import UNDATED, period_keys, period_of, source_column
 from pipeline.records.quarantine import Quarantine, Why
 from pipeline.records.record_files import file_of
 from pipeline.records.source.batch import Batch
 from pipeline.records.source.paths import name
 from pipeline.records.times import LIKE
+from pipeline.records.writing import Writing, unclear
 
 _MARKS = {".": "point", ",": "comma"}
 
 
 def by_period(batch: Batch, conf: Dataset, wanted: Collection[str]) -> Iterator[tuple[str, Batch]]:
     """The rows of each period in a batch, of those that are wanted; lines from which no row can be made are undated."""
-    keys = keys_of(batch.frame[source_column(conf)], period_of(conf).every)
+    keys = period_keys(batch.frame[source_column(conf)], conf)
     rows = keys.to_frame("key").with_row_index("row")
     for (one,), some in rows.group_by("key", maintain_order=True):
         if one in wanted:
@@ -56,7 +57,7 @@ class PeriodRecords:
         conf: Dataset,
         schema: pl.Schema,
         quarantine: Quarantine,
-        decimals: Mapping[str, Decimal],
+        writing: Writing,
     ) -> None:
         """Begin without records.
 
@@ -66,7 +67,7 @@ class PeriodRecords:
             conf: the dataset.
             schema: the columns of the source.
             quarantine: gets the records that cannot be used.
-            decimals: the mark before the decimals of each column of numbers; all periods are read alike.
+            writing: how numbers and dates are read; all periods are read alike.
 
         Raises:
             PipelineError: the source lacks a column that conf names, or holds something else in it.
@@ -75,7 +76,7 @@ class PeriodRecords:
         self.size, self.height = 0, 0
         """Bytes and number of the records that wait."""
         self._one, self._folder, self._conf = one, folder, conf
-        self._cleaner = Cleaner(conf, schema, name(conf.source), quarantine, decimals)
+        self._cleaner = Cleaner(conf, schema, name(conf.source), quarantine, writing)
         self._undated = Counts()
         self._waiting: list[pl.DataFrame] = []
         self._n_files = 0
@@ -119,16 +120,19 @@ class PeriodRecords:
         self._n_files += 1
         return file_of(self._folder, self._n_files - 1), frame
 
-    def require_decimals(self) -> None:
-        """Refuse numbers that are written otherwise than they were read.
+    def require_writing(self) -> None:
+        """Refuse numbers and dates that are written otherwise than they were read.
 
         Raises:
             PipelineError: says what to write into conf.
         """
+        days, when = self._cleaner.signs.days, self._conf.split.time
+        if days.unclear is not None:  # another period may tell, but each has to be read without the others
+            raise unclear(self._conf, "split.time", when, days.unclear)
         if self._conf.source.decimal is not None:
             return
-        for column, marks in self._cleaner.marks.items():
-            used = self._cleaner.decimals[column]
+        for column, marks in self._cleaner.signs.marks.items():
+            used = self._cleaner.writing.decimals[column]
             mark = marks.decimal(used)
             if mark != used:
                 raise PipelineError(

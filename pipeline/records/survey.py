@@ -17,7 +17,7 @@ import polars as pl
 from pipeline.config.dataset import Dataset
 from pipeline.config.records import Source
 from pipeline.records.columns import needed_columns
-from pipeline.records.periods import UNDATED, keys_of, period_of, ranges, require_dates, source_column
+from pipeline.records.periods import DATE_FIRST, UNDATED, period_keys, period_of, ranges, require_dates, source_column
 from pipeline.records.source.batch import Batch, EmptyFileError
 from pipeline.records.source.databases import Query, in_brackets, quoted
 from pipeline.records.source.files import Files, told_as_passed_over
@@ -144,12 +144,12 @@ def _state(path: str, source: Source, downloads: Path) -> tuple[str | None, Path
 
 def _counted(source: Files, conf: Dataset) -> Iterator[tuple[str, int, int]]:
     """For each batch and each of its periods: the key, the number of rows, and a number that identifies them."""
-    column, every = source_column(conf), period_of(conf).every
+    column = source_column(conf)
     for batch in source.batches():
         if batch.unreadable:
             yield UNDATED, len(batch.unreadable), _digest(batch)
         counted = (
-            pl.DataFrame({_KEY: keys_of(batch.frame[column], every), _HASH: batch.frame.hash_rows()})
+            pl.DataFrame({_KEY: period_keys(batch.frame[column], conf), _HASH: batch.frame.hash_rows()})
             .group_by(_KEY)
             .agg(pl.len().alias(_ROWS), pl.col(_HASH).sum())
         )
@@ -172,15 +172,19 @@ def _of_database(conf: Dataset, conf_folder: Path, made_by: str) -> Survey:
     counts = Query(_asking(conf.source, counting), conf_folder)
     dtype = require_dates(conf, counts.schema, counts.name)
     rows: dict[str, int] = {}
+    are_usual = True
     for batch in counts.batches():
-        keyed = batch.frame.select(keys_of(batch.frame[column], period.every).alias(_KEY), pl.col(_ROWS).cast(pl.Int64))
+        dates = batch.frame[column]
+        are_usual &= dates.dtype != pl.String or bool(dates.str.contains(DATE_FIRST).all())
+        keyed = batch.frame.select(period_keys(dates, conf).alias(_KEY), pl.col(_ROWS).cast(pl.Int64))
         for one, n in keyed.group_by(_KEY).agg(pl.col(_ROWS).sum()).iter_rows():
             rows[one] = rows.get(one, 0) + n
     dated = sorted({*rows} - {UNDATED})
     found = Found(None, None, rows, {one: f"{n} rows" for one, n in rows.items()})
     zoned = isinstance(dtype, pl.Datetime) and dtype.time_zone is not None
+    holds = "zoned" if zoned else type(dtype).__name__ if are_usual else "other texts"
     latest = tuple(dated[len(dated) - min(period.latest, len(dated)) :])
-    return Survey(made_by, {name(conf.source): found}, latest, "zoned" if zoned else type(dtype).__name__)
+    return Survey(made_by, {name(conf.source): found}, latest, holds)
 
 
 def narrowed(conf: Dataset, found: Survey, keys: Sequence[str]) -> Source:
@@ -193,7 +197,7 @@ def narrowed(conf: Dataset, found: Survey, keys: Sequence[str]) -> Source:
     """
     column, spans = quoted(source_column(conf)), ranges(keys)
     is_date, utc = found.column in ("Date", "Datetime", "zoned"), " 00:00:00+00:00" if found.column == "zoned" else ""
-    if UNDATED in keys and not is_date:  # a value that is no date can be anything
+    if (UNDATED in keys and not is_date) or found.column == "other texts":  # what is no usual date can be anything
         return conf.source
     if is_date:
         asked = [f"{column} >= '{first}{utc}' and {column} < '{end}{utc}'" for first, end in spans]
@@ -205,6 +209,9 @@ def narrowed(conf: Dataset, found: Survey, keys: Sequence[str]) -> Source:
     else:
         seconds = [[86_400 * (day - date(1970, 1, 1)).days for day in span] for span in spans]
         asked = [f"{column} >= {unit * i} and {column} < {unit * j}" for i, j in seconds for unit in (1, 1000)]
+        # a month such as 202403 may begin before a period that has days of it
+        digits = [(int(f"{first:{form}}"), int(f"{end:{form}}")) for first, end in spans for form in ("%Y%m", "%Y%m%d")]
+        asked += [f"{column} >= {first} and {column} <= {end}" for first, end in digits]
     return _asking(conf.source, f"select * from {{}} as q where {' or '.join(f'({one})' for one in asked)}")
 
 

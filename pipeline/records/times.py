@@ -4,12 +4,14 @@ What is done with times, and which moments divide them, does not belong here.
 """
 
 import datetime as dt
+from functools import partial
 
 import numpy as np
 import polars as pl
 
 from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError
+from pipeline.records.dates import in_iso_order
 
 LIKE = "2024-03-31 or 2024-03-31T23:59:59"
 """Times as text, for messages."""
@@ -49,15 +51,30 @@ def are_numbers(texts: pl.Series) -> bool:
     return 2 * texts.to_frame("text").select(_number(pl.col("text"))).to_series().count() > texts.count()
 
 
-def as_time(text: pl.Expr, numbers: bool) -> pl.Expr:
+def as_time(text: pl.Expr, numbers: bool, day_first: bool | None = None) -> pl.Expr:
     """Texts as numbers, or as datetimes of UTC; null for a text that is neither.
 
     Args:
-        text: a date, or a date and a time, in the order of ISO 8601; without a zone it is one of UTC.
+        text: a date, or a date and a time; without a zone it is one of UTC.
         numbers: whether the column holds numbers.
+        day_first: whether the day stands before the month in dates such as `3/1/2025`; None: each date tells.
     """
     if numbers:
         return _number(text)
+    return text.map_batches(partial(_times, day_first=day_first), pl.Datetime("us", "UTC"), is_elementwise=True)
+
+
+def _times(texts: pl.Series, day_first: bool | None) -> pl.Series:
+    """See `as_time`. Dates in the order of ISO 8601, which most columns hold, are read several times faster."""
+    times = texts.to_frame("text").select(_of_iso(pl.col("text"))).to_series()
+    others = (texts.is_not_null() & times.is_null()).arg_true()
+    if not len(others):
+        return times
+    ordered = in_iso_order(texts.gather(others), day_first).to_frame("text")
+    return times.scatter(others, ordered.select(_of_iso(pl.col("text"))).to_series())
+
+
+def _of_iso(text: pl.Expr) -> pl.Expr:
     bare = text.str.strip_chars().str.replace(r"^(\d{4}-\d\d-\d\d)[Tt]", "${1} ").str.replace(r" ?([Zz]|UTC)$", "+0000")
     zoned = pl.when(bare.str.contains(_ZONED)).then(bare).otherwise(bare + "+0000")
     date = bare.str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us", "UTC"))

@@ -16,7 +16,7 @@ from pipeline.errors import PipelineError
 from pipeline.examples.encoding import encode
 from pipeline.records import ingest as reading
 from pipeline.records import pair_table as module
-from pipeline.records.cleaning import Counts
+from pipeline.records.counts import Counts
 from pipeline.records.ingest import Records, ingest
 from pipeline.records.source import tables
 from pipeline.records.tokens.value import ValueTokens

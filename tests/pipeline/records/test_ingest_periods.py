@@ -15,7 +15,7 @@ from pipeline.config.files import load
 from pipeline.errors import PipelineError
 from pipeline.examples.encoding import encode_records
 from pipeline.records import ingest_periods as module
-from pipeline.records.cleaning import Counts
+from pipeline.records.counts import Counts
 from pipeline.records.ingest import Records, ingest
 from pipeline.records.ingest_periods import Read, read_periods
 from pipeline.records.period_folders import facts_of_periods, is_by_period, join, period_folder
@@ -184,7 +184,7 @@ def test_rows_without_a_date_are_set_aside_whatever_period_is_read(source: Calla
 
 def test_the_share_of_bad_records_is_that_of_all_periods(source: Callable[..., Source]) -> None:
     made = source()
-    write(made, 1, sales(1).with_columns(day=pl.lit("31.1.2024")))
+    write(made, 1, sales(1).with_columns(day=pl.lit("32.1.2024")))
     with pytest.raises(PipelineError, match=r"60 of 60 .*: 60 x day: is no date .*another column in `source.period`"):
         made.read()
     assert not (made.folder / "read1").exists()
@@ -281,6 +281,28 @@ def test_all_periods_read_numbers_alike(source: Callable[..., Source]) -> None:
     assert made.read().records.frame.select(
         pl.col("price (number)").unique()
     ).collect().to_series().sort().to_list() == [1.145, 1.5]
+
+
+def test_dates_that_may_be_read_in_two_ways_ask_for_what_conf_can_say(source: Callable[..., Source]) -> None:
+    one = source()
+    frame = sales(1).with_columns(pl.col("day").str.replace(r"^(\d+)-(\d+)-(\d+)$", "${3}/${2}/${1}"))
+    write(one, 1, frame)
+    with pytest.raises(
+        PipelineError, match=r"sales.yaml, source.period.column: in dates of 'day', such as 02/01/2024,"
+    ):
+        one.read()
+    two = source(day_first=True)
+    assert two.read().keys == ["2024-01"]
+
+
+@pytest.mark.parametrize("day", ["31.01.2024", "1706659200", 202401, 20240131])
+def test_a_database_gives_the_rows_of_dates_that_it_cannot_sort(source: Callable[..., Source], day: str | int) -> None:
+    one = source(database="sales.db", query="select * from sales")
+    with closing(sqlite3.connect(one.conf_folder / "sales.db")) as connection, connection:
+        connection.execute("create table sales (day, user, movie)")
+        connection.executemany("insert into sales values (?, ?, ?)", sales(1).with_columns(day=pl.lit(day)).iter_rows())
+    read = one.read()
+    assert (read.keys, len(read.records)) == (["2024-01"], 60)
 
 
 def test_columns_that_nobody_needs_may_come_and_go(source: Callable[..., Source]) -> None:

@@ -25,6 +25,11 @@ def test_a_date_in_any_form_is_in_one_period() -> None:
         ["2024-03-31"],
         [" 2024-03-31T12:00:00Z"],
         ["2024-04-01T01:00+14:00"],
+        ["31.03.2024 12:00"],
+        ["31/03/2024"],
+        ["03/31/2024"],
+        ["20240331"],
+        [20240331],
         [int(noon.replace(tzinfo=dt.UTC).timestamp())],
         [noon.replace(tzinfo=dt.UTC).timestamp() * 1000],
         [f"{noon.replace(tzinfo=dt.UTC).timestamp():.0f}"],
@@ -33,9 +38,14 @@ def test_a_date_in_any_form_is_in_one_period() -> None:
 
 
 def test_what_is_no_date_is_in_none() -> None:
-    assert keys(["", "soon", "2024", "31.03.2024", "0000-00-00", "9999-12-31", "12", None], "month") == [UNDATED] * 8
+    assert keys(["", "soon", "2024", "31.04.2024", "0000-00-00", "9999-12-31", "12", None], "month") == [UNDATED] * 8
     assert keys([2024.0, float("nan"), float("inf"), -1.0, None], "month") == [UNDATED] * 5
     assert keys([dt.date(1, 1, 1), dt.date(9999, 12, 31), None], "week") == [UNDATED] * 3
+
+
+def test_a_month_is_its_first_day() -> None:
+    assert keys(["202403", "2024-03", "03/2024", "Mar 2024", "mars 2024"], "month") == ["2024-03"] * 5
+    assert keys([202403, 20240332], "day") == ["2024-03-01", UNDATED]
 
 
 @given(

@@ -1,6 +1,7 @@
 import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import polars as pl
@@ -35,7 +36,7 @@ def read(write_conf: Callable[..., Path], tmp_path: Path) -> Callable[..., tuple
             "dimensions": [2],
         }
         conf = load(write_conf("some", settings))
-        return conf, ingest(conf, tmp_path / "conf", tmp_path / "read")
+        return conf, ingest(conf, tmp_path / "conf", Path(mkdtemp(dir=tmp_path)) / "read")
 
     return make
 
@@ -74,16 +75,34 @@ def test_a_time_is_read_from_any_column_that_can_hold_one(
         ("2024-04-01 01:59:00+02:00", US),
         ("2024-04-01T01:59:00+0200", US),
         ("2024-03-31 23:59:00 UTC", US),
+        ("31.3.2024, 23:59 Uhr", US),
+        ("31/03/2024 23:59", US),
+        ("3/31/2024 11:59 PM", US),
+        ("3/31/24, 11:59\u202fPM", US),
+        ("31/3/2024 12:00 a. m.", DAY),
+        ("31 Mar 2024, 23:59", US),
+        ("March 31st, 2024 at 11:59PM", US),
+        ("31. März 2024", DAY),
+        ("dimanche 31 mars 2024", DAY),
+        ("31 de marzo de 2024", DAY),
+        ("31-MAR-24 11.59.00.25 PM", US + 25e4),
+        ("Sun, 31 Mar 2024 23:59:00 GMT", US),
+        ("Sun Mar 31 23:59:00 +0000 2024", US),
+        ("Mon Apr 01 2024 01:59:00 GMT+0200 (Central European Summer Time)", US),
+        ("2024-03-31 15:59:00 PST", US),
+        ("20240331T235900Z", US),
+        ("2024/03/31 23:59", US),
+        ("2024-03-31 23:59:00,250", US + 25e4),
         ("1711929540", 1711929540.0),
         ("2024.5", 2024.5),
     ],
 )
-def test_texts_are_read_as_iso_8601_or_as_numbers(read: Callable[..., Any], text: str, expected: float) -> None:
+def test_texts_are_read_as_dates_or_as_numbers(read: Callable[..., Any], text: str, expected: float) -> None:
     assert times(read(pl.Series([text]), "csv")[1]) == [expected]
 
 
 def test_a_record_without_a_time_is_in_quarantine(read: Callable[..., Any]) -> None:
-    texts = ["2024-03-31", "31/03/2024", "NA", "1711929540", "2024-02-30", "2024-04-01"]
+    texts = ["2024-03-31", "31/04/2024", "NA", "1711929540", "2024-02-30", "2024-04-01"]
     _, records = read(pl.Series(texts), "csv", max_bad_share=1)
     assert times(records) == [DAY, DAY + 86400e6]
     why = "is no time such as 2024-03-31 or 2024-03-31T23:59:59"
@@ -102,7 +121,29 @@ def test_numbers_that_are_none_are_in_quarantine(read: Callable[..., Any]) -> No
 
 def test_a_column_of_other_dates_says_what_to_do(read: Callable[..., Any]) -> None:
     with pytest.raises(PipelineError, match=r"at: is no time such as 2024-03-31 .*\. Write times like that, or all of"):
-        read(pl.Series(["31/03/2024", "01/04/2024"]), "csv")
+        read(pl.Series(["soon", "31. Movember 2024"]), "csv")
+
+
+def test_a_date_that_tells_whether_the_day_is_first_tells_it_of_the_whole_column(
+    read: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.records.source.streams.BLOCK", 40)
+    for late, second in (("3/31/2024", dt.date(2024, 3, 1)), ("31/3/2024", dt.date(2024, 1, 3))):
+        texts = ["3/1/2024"] * 20 + [late] * 20
+        found = times(read(pl.Series(texts), "csv")[1])
+        assert {dt.datetime.fromtimestamp(one / 1e6, dt.UTC).date() for one in found} == {second, dt.date(2024, 3, 31)}
+        assert found == sorted(found)
+
+
+def test_where_no_date_tells_whether_the_day_is_first_conf_says_it(read: Callable[..., Any]) -> None:
+    texts = pl.Series(["3/1/2024", "4/4/2024 17:00"])
+    with pytest.raises(
+        PipelineError, match=r"some.yaml, split.time: in dates of 'at', such as 3/1/2024, .*`day_first:"
+    ):
+        read(texts, "csv")
+    for said, month in ((True, 1), (False, 3)):
+        first = times(read(texts, "csv", day_first=said)[1])[0]
+        assert dt.datetime.fromtimestamp(first / 1e6, dt.UTC).month == month
 
 
 @pytest.mark.parametrize("value", [pl.Series([True]), pl.Series([["a"]]), pl.Series([dt.time(12)])])
