@@ -109,8 +109,9 @@ class Source(Section):
     """Whether the day stands before the month in dates such as `3/1/2025`. Default: the column tells, as 31/12/2024
     does; with `period`, say it."""
     member: str | None = None
-    """The file of a ZIP archive to read, as a glob such as `*/ratings.csv`; default: its only file. Of a workbook, the
-    sheets to read; default: all that have the columns of the first."""
+    """The files of a ZIP archive to read, as a glob such as `*/ratings.csv`; several are read in the order of their
+    names. Default: its only file. Of a workbook, the sheets to read; default: all that have the columns of the
+    first."""
     max_gigabytes: float = Field(100.0, gt=0)
     """The most that a text file may hold once it is decompressed."""
     period: Period | None = None

@@ -10,7 +10,7 @@ import polars as pl
 
 from pipeline.config.records import Source
 from pipeline.errors import PipelineError
-from pipeline.proposal.archive import member_of
+from pipeline.proposal.archive import tables_of
 from pipeline.proposal.dialect import delimiter, names_missing, separator_and_quote, values
 from pipeline.proposal.encoding import decoded, of_many
 from pipeline.proposal.titles import LOOKED_AT, n_above_names
@@ -90,13 +90,13 @@ def look(place: str, query: str | None, conf_folder: Path, downloads: Path) -> L
         return Look(settings, frame.drop("file"), is_whole)
     for first in every:
         local = on_this_machine(first, downloads)
-        member = member_of(local)
-        file = TextFile(local, masked(first), None, None if member is None else member[0], 1e18)
+        held = tables_of(local)
+        file = TextFile(local, masked(first), None, None if held is None else held.first, 1e18)
         start = file.start(_START)
         if start.strip():  # a file among many may be empty
             break
-    if member is not None:
-        first, settings["member"] = member[0], Guess(*member)
+    if held is not None:
+        first, settings["member"] = held.pattern, Guess(held.pattern, held.reason)
     if is_database(start):
         raise _asks_for_a_query(place)
     try:

@@ -2,13 +2,8 @@
 
 import json
 import re
-from pathlib import Path
-from zipfile import ZipFile
 
 from pipeline.config.records import Format
-
-_OF_FILE_MANAGERS = {".DS_Store", "Thumbs.db", "desktop.ini"}
-"""Files that macOS and Windows keep in each folder that has been looked at."""
 
 _DATABASE = "a database: say `source.database` and `source.query` instead of `source.path`"
 _OTHER = "which is not read here: write it as Parquet or CSV first"
@@ -109,24 +104,3 @@ def is_object(line: bytes) -> bool:
         return isinstance(json.loads(line), dict)
     except (ValueError, RecursionError):
         return False
-
-
-def members(archive: ZipFile) -> list[str]:
-    """The names of an archive's files, without those that a file manager adds for itself."""
-    names = [one.filename for one in archive.infolist() if not one.is_dir()]
-    return [name for name in names if not (name.startswith("__MACOSX/") or Path(name).name in _OF_FILE_MANAGERS)]
-
-
-def archive_kind(members: list[str]) -> str | None:
-    """What a ZIP archive is, by the names of its files, if it is no archive of tables; otherwise None.
-
-    >>> archive_kind(["[Content_Types].xml", "xl/workbook.xml"])
-    'this is a workbook: say `source.format: excel`'
-    """
-    if "xl/workbook.xml" in members:
-        return "this is a workbook: say `source.format: excel`"
-    if "content.xml" in members and "mimetype" in members:
-        return "this is a document of LibreOffice; a workbook is read with `source.format: excel`"
-    if members and all(name.endswith(".npy") for name in members):
-        return "these are arrays of NumPy; a sparse matrix of SciPy is read with `source.format: npz`"
-    return None

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Protocol
@@ -18,6 +19,7 @@ from pipeline.records.source.json_documents import JsonFile
 from pipeline.records.source.matrices import SparseMatrix
 from pipeline.records.source.object_stores import on_this_machine
 from pipeline.records.source.partitions import partitions
+from pipeline.records.source.parts import Part, parts
 from pipeline.records.source.paths import ending, format_of, resolved
 from pipeline.records.source.streams import TextFile
 from pipeline.records.source.urls import WEB
@@ -92,17 +94,18 @@ class Files:
         is_one_table = self._format in (*tables.LAKES, "documents")
         self._beside = {} if is_one_table else partitions(self._paths, conf_folder)
         """The columns that folders say beside those of the files, and each file's values."""
-        self._of_lines = (
-            json_lines.schema_of([self._text_file(path) for path in self._paths]) if self._is_json else None
-        )
+        self._parts = partial(parts, source, self._format, self._paths, downloads)
+        is_json = self._format in ("json", "ndjson")
+        self._of_lines = json_lines.schema_of([*map(self._text_file, self._parts())]) if is_json else None
         self._without_record: list[str] = []
-        self._unread: Iterator[tuple[str, _File]] | None = self._files()
+        self._unread: Iterator[tuple[Part, _File]] | None = self._files()
         first = next(self._unread, None)
         if first is None:
             raise EmptyFileError(masked(self._paths[0]))
         self._unread = chain([first], self._unread)
-        self._first_path, file = first
-        self.schema = self._with_types(self._with_folders(self._first_path, file.schema))
+        part, file = first
+        self._first_name = part.name
+        self.schema = self._with_types(self._with_folders(part.path, file.schema))
         self.found = dict(file.found)
 
     def batches(self) -> Iterator[Batch]:
@@ -112,16 +115,17 @@ class Files:
             PipelineError: a file is damaged, lacks a column of the first, or was changed meanwhile.
         """
         files = self._unread if self._unread is not None and self.where is None else self._files()
-        self._unread = None
-        for path, file in files:
-            self._require_same(path, self._with_folders(path, file.schema))
+        self._unread, has_records = None, False
+        for part, file in files:
+            self._require_same(part.name, self._with_folders(part.path, file.schema))
             n_read = 0
             for batch in file.batches():
                 n_read += batch.n_read
-                yield self._in_order(path, batch)
+                yield self._in_order(part.path, batch)
+            has_records |= n_read > 0
             if not n_read:
-                self._without_record.append(path)
-            self._note(file.name if isinstance(file, Documents) else path, file.checksum)
+                self._without_record.append(part.name)
+            self._note(file.name if isinstance(file, Documents) else part.path, file.checksum)
             self.found = {**file.found, **self.found}
             if isinstance(file, SparseMatrix):
                 self._rows_before += file.n_rows
@@ -130,17 +134,17 @@ class Files:
             raise PipelineError(
                 f"{changed}: the file was changed while the source was read. Run again once it is complete."
             )
-        if 0 < len(self._without_record) < len(self._paths) and self.where is None:
+        if self._without_record and has_records and self.where is None:
             self.found["passed over, without a record"] = told_as_passed_over(self._without_record)
 
-    def _files(self) -> Iterator[tuple[str, _File]]:
-        """Each file of the source with its path, but for those that are empty."""
+    def _files(self) -> Iterator[tuple[Part, _File]]:
+        """Each file of the source, but for those that are empty."""
         self._rows_before, self._without_record = 0, []
-        for path in self._paths[:1] if self._format == "documents" else self._paths:
+        for part in self._parts():
             try:
-                yield path, self._opened(path)
+                yield part, self._opened(part)
             except EmptyFileError:
-                self._without_record.append(path)
+                self._without_record.append(part.name)
 
     def _note(self, path: str, checksum: str) -> None:
         """Keep the checksum of a file that was read to its end."""
@@ -151,12 +155,9 @@ class Files:
             )
         self.checksums[masked(path)] = checksum if " " in checksum else checksum[:16]
 
-    @property
-    def _is_json(self) -> bool:
-        return self._format in ("json", "ndjson")
-
-    def _opened(self, path: str) -> _File:
+    def _opened(self, part: Part) -> _File:
         """A file, in the format of the source."""
+        path = part.path
         state = self._before[path]
         if state is not None and not state[0] and self._format != "documents":
             raise EmptyFileError(masked(path))
@@ -169,8 +170,8 @@ class Files:
         if self._format in tables.LAKES:
             return tables.LakeTable(path, masked(path), self._format, self.where)
         if self._format == "documents":
-            return Documents([self._text_file(one) for one in self._paths])
-        file = self._text_file(path)
+            return Documents([self._text_file(Part(path, None, masked(path))) for path in self._paths])
+        file = self._text_file(part)
         if self._format in matrices.FORMATS:
             return SparseMatrix(file, self._format, self._rows_before)
         if self._of_lines is not None:
@@ -181,13 +182,13 @@ class Files:
         separator = source.separator or ("\t" if ending(path) in (".tsv", ".tab") else None)
         return DelimitedFile(file, separator, source.quote, source.columns, self._needed)
 
-    def _text_file(self, path: str) -> TextFile:
+    def _text_file(self, part: Part) -> TextFile:
         source = self._source
         kind = JsonFile if self._format == "json" else TextFile
-        local = on_this_machine(path, self._downloads)
+        local = on_this_machine(part.path, self._downloads)
         largest = source.max_gigabytes * 1e9
         head = (source.comment, source.skip if self._format in ("csv", "lines") else 0)
-        return kind(local, masked(path), source.encoding, source.member, largest, *head)
+        return kind(local, part.name, source.encoding, part.member, largest, *head)
 
     def _with_folders(self, path: str, schema: pl.Schema) -> pl.Schema:
         """The columns of a file, and those that only its folders say: texts."""
@@ -217,23 +218,23 @@ class Files:
         bare = {name: self.schema[name] for name, dtype in frame.schema.items() if dtype == pl.Null}
         return batch._replace(frame=frame.cast(bare))  # type: ignore[arg-type]
 
-    def _require_same(self, path: str, schema: pl.Schema) -> None:
+    def _require_same(self, name: str, schema: pl.Schema) -> None:
         """Refuse a file that has not the columns of the first; what it has beside them is left out."""
-        first = self._first_path
+        first = self._first_name
         for column, dtype in self.schema.items():
             if column not in schema:
-                raise PipelineError(f"{path}: lacks the column {column!r}, which {first} has. Name files of one kind.")
+                raise PipelineError(f"{name}: lacks the column {column!r}, which {first} has. Name files of one kind.")
             if schema[column] not in (dtype, pl.Null):
                 raise PipelineError(
-                    f"{path}: the column {column!r} holds {schema[column]}, but {dtype} in {first}. Name files of one "
+                    f"{name}: the column {column!r} holds {schema[column]}, but {dtype} in {first}. Name files of one "
                     "kind."
                 )
 
 
-def told_as_passed_over(paths: Sequence[str]) -> str:
+def told_as_passed_over(names: Sequence[str]) -> str:
     """The names of files without a record, such as those of days on which nothing was sold; a line tells them."""
-    named = ", ".join(masked(path) for path in paths[:_TOLD])
-    told = f"{named}, ..." if len(paths) > _TOLD else named
+    named = ", ".join(names[:_TOLD])
+    told = f"{named}, ..." if len(names) > _TOLD else named
     LOG.warning("passed over, without a record: %s", told)
     return told
 

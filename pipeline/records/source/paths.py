@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline.config.records import FORMATS, Source
 from pipeline.errors import PipelineError
-from pipeline.records.source.file_kinds import members
+from pipeline.records.source.archives import members
 from pipeline.records.source.object_stores import addresses
 from pipeline.secrets import UnknownVariableError, expanded, masked
 

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 
 from pipeline.errors import PipelineError, first_line
-from pipeline.records.source.file_kinds import archive_kind, members
+from pipeline.records.source.archives import archive_kind, members
 
 BLOCK = 2**23
 """Bytes of a block, about; a longer line makes a longer block."""
@@ -53,7 +53,7 @@ class TextFile:
             path: the file.
             name: the file as people know it.
             encoding: its encoding by its name in Python; None: by its byte-order mark, otherwise UTF-8.
-            member: the file of a ZIP archive to read, as a glob.
+            member: the one file of a ZIP archive to read, as a glob.
             largest: the most bytes that it may hold when it is decompressed.
             comment: how lines begin that stand before the first record, and are none.
             skip: how many lines stand before those.
@@ -147,7 +147,7 @@ class TextFile:
             held = ", ".join(names[:10])
             raise PipelineError(
                 f"{self.name}: the archive holds {held}: say in `source.member` which file to read, such as "
-                f"{names[0]}, or unpack it."
+                f"{names[0]}, or which of them, such as *{Path(names[0]).suffix}."
                 if names
                 else f"{self.name}: the archive is empty."
             )

@@ -1,5 +1,6 @@
 """Which file of a ZIP archive is proposed."""
 
+import json
 import random
 import zipfile
 from collections.abc import Callable
@@ -29,6 +30,33 @@ def test_the_largest_table_of_an_archive_is_read(propose: Callable[..., dict[str
     assert "the largest of the 2 tables in the archive; unpack it" in conf["text"]
 
 
+def loans(month: int) -> str:
+    return "\n".join(["member;book;day", *(f"m{i % 90};b{RNG.randrange(20)};2024-{month:02d}-03" for i in range(200))])
+
+
+def test_tables_of_the_same_columns_are_read_one_after_the_other(
+    propose: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    files = {f"a/loans-{month:02d}.csv": loans(month) for month in (2, 1, 3)}
+    conf = propose(archive(tmp_path, **files, **{"a/books.csv": "book;title\nb1;Emma\n"}), None)
+    assert conf["source"] == {"path": "export.zip", "member": "a/loans-0*.csv", "separator": ";"}
+    assert "3 tables of the 4 files in the archive have the same columns" in conf["text"]
+    assert "# time: day" in conf["text"]
+    conf = propose(archive(tmp_path, **files), None)
+    assert conf["source"]["member"] == "*.csv"
+
+
+def test_objects_of_the_same_keys_are_read_one_after_the_other(
+    propose: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    """As of a service that keeps what was played in a file for each year, beside one about the person."""
+    rows = [[{"person": f"p{i % 40}", "song": f"s{RNG.randrange(30)}"} for i in range(300)] for _ in range(2)]
+    files = {f"played_{2020 + i}.json": json.dumps(of_year, indent=1) for i, of_year in enumerate(rows)}
+    conf = propose(archive(tmp_path, **files, **{"person.json": json.dumps([{"name": "Emma"}], indent=1)}), None)
+    assert conf["source"] == {"path": "export.zip", "member": "played_202*.json", "format": "json"}
+    assert (conf["example"], conf["tokens"][0]["columns"]) == ("person", "song")
+
+
 def test_the_only_table_of_an_archive_is_read(propose: Callable[..., dict[str, Any]], tmp_path: Path) -> None:
     conf = propose(archive(tmp_path, **{"README.txt": "as of today", "loans.tsv": LOANS.replace(";", "\t")}), None)
     assert conf["source"] == {"path": "export.zip", "member": "loans.tsv"}
@@ -38,5 +66,5 @@ def test_the_only_table_of_an_archive_is_read(propose: Callable[..., dict[str, A
 def test_of_an_archive_without_tables_the_files_are_named(
     propose: Callable[..., dict[str, Any]], tmp_path: Path
 ) -> None:
-    with pytest.raises(PipelineError, match=r"holds one.dat, two.dat: say in `source.member` .*, or unpack it"):
+    with pytest.raises(PipelineError, match=r"holds one.dat, two.dat: say in `source.member` .*, such as \*\.dat"):
         propose(archive(tmp_path, **{"one.dat": LOANS, "two.dat": LOANS}), None)

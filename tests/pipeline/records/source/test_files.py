@@ -103,6 +103,24 @@ def test_a_zip_archive_tells_the_format_by_the_names_in_it(read: Callable[..., p
         read(path="odd.zip")
 
 
+def test_files_of_an_archive_are_read_in_the_order_of_their_names(
+    read: Callable[..., pl.DataFrame], folder: Path
+) -> None:
+    """Their columns may stand in another order, and one may have no record; what is wrong is told with its file."""
+    first, second = RECORDS.head(1), RECORDS.tail(1).select("title", "user", "movie")
+    with zipfile.ZipFile(folder / "months.zip", "w") as archive:
+        archive.writestr("m/2024-02.csv", second.write_csv())
+        archive.writestr("m/2024-01.csv", first.write_csv())
+        archive.writestr("m/2024-03.csv", first.clear().write_csv())
+        archive.writestr("2024-04.csv", "")
+        archive.writestr("titles.csv", "title\na\n")
+    assert read(path="months.zip", member="*2024*").equals(RECORDS)
+    with pytest.raises(
+        PipelineError, match=r"months\.zip, titles\.csv: lacks the column 'user', which .*2024-01\.csv has"
+    ):
+        read(path="months.zip", member="*.csv")
+
+
 def test_what_a_file_manager_adds_to_an_archive_is_none_of_its_files(
     read: Callable[..., pl.DataFrame], folder: Path
 ) -> None:
