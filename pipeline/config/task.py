@@ -111,6 +111,10 @@ class Task(Kind, ABC):
             PipelineError: a held-out part has examples, but nothing to predict in any of them.
         """
 
+    def rests_on_few(self, examples: "SparseExamples") -> str | None:
+        """A sentence about answers that only few examples have; None if there are none."""
+        return None
+
     # the evaluation
 
     @property

@@ -17,12 +17,17 @@ from pipeline.evaluation.classification import classification_metrics, roc_auc
 from pipeline.evaluation.metrics import Metric
 from pipeline.examples.beside import Beside, numbers_of, one_row_each
 from pipeline.examples.example_set import ExampleSet
+from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.records.used_records import EXAMPLE
 from pipeline.tasks.target import TargetTask, Weights
 from pipeline.tasks.target_training import TargetTraining
 
 LEAST = 1e-6
 """Probabilities are raised to this: a class that no training example has would otherwise give an infinite loss."""
+RARE = 10
+"""Examples of a class below which people are told that it has few."""
+_NAMED = 5
+"""Classes that are named, at most."""
 
 
 class ClassScores(dy.Schema):
@@ -82,6 +87,21 @@ class Classification(TargetTask):
         index = texts.replace_strict(classes, pl.int_range(len(classes), eager=True), return_dtype=pl.Float64)
         dense = numbers_of(used, ids, self.dense, where)
         return Beside(index.to_numpy(), dense, self.dense, tuple(classes.to_list()))
+
+    def rests_on_few(self, examples: SparseExamples) -> str | None:
+        """A sentence about the classes with the fewest examples, if these are fewer than `RARE`."""
+        classes = examples.about["classes"]
+        counts = np.bincount(examples.target.astype(np.int64), minlength=len(classes))
+        rare = np.flatnonzero(counts < RARE)
+        if not len(rare):
+            return None
+        fewest = rare[np.argsort(counts[rare], kind="stable")[:_NAMED]]
+        named = ", ".join(f"{classes[i]} ({counts[i]})" for i in fewest)
+        of_many = "" if len(rare) <= _NAMED else ", and others"
+        return (
+            f"Classes with fewer than {RARE} examples, {len(rare):,} of {len(classes):,}: {named}{of_many}. What is "
+            "learned and measured of them rests on chance."
+        )
 
     def scale(self, training: ExampleSet) -> dict[str, Array]:
         """The names of the classes and their shares of the training examples; a class without any counts as half."""

@@ -6,13 +6,14 @@ from pipeline.experiment.fits import STABILITY
 from pipeline.views.answer import too_few
 
 
-def caveats(conf: Dataset, comparison: Comparison, n_borrowed: int = 0) -> list[str]:
+def caveats(conf: Dataset, comparison: Comparison, n_borrowed: int = 0, few: str | None = None) -> list[str]:
     """What to keep in mind, as sentences.
 
     Args:
         conf: the dataset.
         comparison: of all fits.
         n_borrowed: how many training examples validated, because there were no others.
+        few: a sentence about answers that only few examples have.
     """
     said = [_seeds(conf, comparison)]
     if comparison.frame[STABILITY].null_count() < comparison.frame.height:
@@ -28,6 +29,7 @@ def caveats(conf: Dataset, comparison: Comparison, n_borrowed: int = 0) -> list[
         f"A token that occurs {_fewer(conf.vocabulary.min_count)} in training is not in the vocabulary"
         f"{'' if conf.vocabulary.keep is False else ', unless an earlier run gave it a place'}. The place of a rare "
         "token rests on few examples, so its nearest tokens do too.",
+        *([few] if few is not None else []),
         *([_later(conf)] if conf.split.by_time else []),
         *([_OF_OTHERS] if conf.split.hold_out == "last" and conf.split.time is not None else []),
         *([] if conf.task.predicts_tokens else [_EFFECT]),

@@ -99,7 +99,7 @@ def report_page(
             description=conf.description,
             answer=answer(comparison),
             sentences=tables.sentences(comparison),
-            caveats=caveats(conf, comparison, len(examples.borrowed)),
+            caveats=caveats(conf, comparison, len(examples.borrowed), conf.task.rests_on_few(examples)),
             facts=_facts(examples),
             frequent=_frequent(shown.embedding),
             shown=shown,

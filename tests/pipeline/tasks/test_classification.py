@@ -180,3 +180,16 @@ def test_training_examples_that_all_have_one_class_are_refused(write_conf: Calla
     _, examples = encoded_from(records, conf)
     with pytest.raises(PipelineError, match=r"notes.yaml, task.target: all 20 training examples have place = 'sea'"):
         conf.task.require_answers(examples, conf.file)
+
+
+def test_classes_with_few_examples_are_told(write_conf: Callable[..., Path]) -> None:
+    counts = {"sea": 30, "town": 20, "woods": 1, "hills": 4}
+    place = [name for name, n in counts.items() for _ in range(n)]
+    records = pl.DataFrame({"text": ["wave gull"] * len(place), "place": place})
+    conf = load(write_conf("notes", {**NOTES, "task": {"kind": "classification", "target": "place"}}, records))
+    _, examples = encoded_from(records, conf)
+    told = conf.task.rests_on_few(examples)
+    assert told is not None
+    assert told.startswith("Classes with fewer than 10 examples, 2 of 4: woods (1), hills (4). What is learned")
+    frequent = records.filter(pl.col("place").is_in(["sea", "town"]))
+    assert conf.task.rests_on_few(encoded_from(frequent, conf)[1]) is None

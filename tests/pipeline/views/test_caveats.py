@@ -44,6 +44,11 @@ def test_it_says_that_training_examples_validated() -> None:
     assert any("by 1,200 training examples, because none" in one and "fitted again with them" in one for one in told)
 
 
+def test_it_says_which_answers_rest_on_few_examples() -> None:
+    conf = Dataset.model_validate({"name": "films", "source": {"path": "films.csv"}, **MOVIES})
+    assert "woods (1)." in caveats(conf, Comparison.of(FITS, 10, conf.task, {}), few="woods (1).")
+
+
 def test_it_says_which_chance_the_intervals_cover() -> None:
     conf = Dataset.model_validate({"name": "films", "source": {"path": "films.csv"}, **MOVIES, "split": {"folds": 3}})
     by_chance = [replace(FITS[0], metrics=FITS[0].metrics | {"seeds": 2.0, "seed_freedom": 3.0})]
