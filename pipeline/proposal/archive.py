@@ -49,7 +49,8 @@ def tables_of(path: Path) -> Found | None:
         if len(alike) > 1 and columns and pattern is not None:
             others = "" if len(alike) == len(names) else f" of the {len(names):,} files in the archive"
             return Found(pattern, f"{len(alike):,} tables{others} have the same columns", own)
-        return Found(own, f"the largest of the {len(tables):,} tables in the archive; unpack it to read several", own)
+        why = f"the largest of the {len(tables):,} tables in the archive; the others have other columns"
+        return Found(own, why, own)
     return None
 
 

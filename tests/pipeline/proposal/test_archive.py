@@ -27,7 +27,7 @@ def test_the_largest_table_of_an_archive_is_read(propose: Callable[..., dict[str
     conf = propose(archive(tmp_path, **files), None)
     assert conf["source"] == {"path": "export.zip", "member": "a/loans [[]1].csv", "separator": ";"}
     assert (conf["example"], conf["tokens"][0]["columns"]) == ("member", "book")
-    assert "the largest of the 2 tables in the archive; unpack it" in conf["text"]
+    assert "the largest of the 2 tables in the archive; the others have" in conf["text"]
 
 
 def loans(month: int) -> str:
