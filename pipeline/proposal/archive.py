@@ -3,6 +3,7 @@
 import glob
 import json
 import zipfile
+import zlib
 from contextlib import suppress
 from fnmatch import fnmatch
 from itertools import takewhile
@@ -55,9 +56,12 @@ def tables_of(path: Path) -> Found | None:
 
 
 def _columns(archive: zipfile.ZipFile, name: str) -> str:
-    """What names the columns of a table: its first line, or the keys of its first object; empty if that is too long."""
-    with archive.open(name) as file:
-        start = file.read(_START).decode("utf-8-sig", "replace")
+    """What names the columns of a table: its first line, or the keys of its first object; empty if unreadable."""
+    try:
+        with archive.open(name) as file:
+            start = file.read(_START).decode("utf-8-sig", "replace")
+    except (RuntimeError, OSError, zipfile.BadZipFile, zlib.error):  # such as a password; who reads it all tells
+        return ""
     if ending(name) in (".csv", ".tsv", ".tab"):
         return start.lstrip().partition("\n")[0].strip()
     with suppress(ValueError, RecursionError):

@@ -22,9 +22,11 @@ _SHORTEST = 3
 _ZONES = {"EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7, "CET": 1, "CEST": 2}
 """Hours by which clocks are ahead of UTC: the names of RFC 822, and those of Central Europe."""
 
-_NUMERIC = r"^(\d{1,2})[/-](\d{1,2})[/-](\d{4}|\d{2})(\D.*)?$"
-_MONTH_FIRST = _NUMERIC.replace(r"(\d{1,2})[/-](\d{4}", r"(1[3-9]|[23]\d)[/-](\d{4}")
-"""Numbers of which only the second can be the day."""
+_THREE = r"^(\d{1,2})[/-](%s)[/-](\d{4}|\d{2})(\D.*)?$"
+_NUMERIC, _MONTH_FIRST = _THREE % r"\d{1,2}", _THREE % r"1[3-9]|[23]\d"
+"""Three numbers, and those of which only the second can be the day."""
+_MAY_BE_NUMERIC = r"(^|\D)\d{1,2}[/-]\d{1,2}[/-]\d\d"
+"""Found fast; most columns have none of them."""
 _NAME = r"(\p{L}{3,})"
 _PATTERNS = (
     ("ymd", r"^(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(\D.*)?$"),
@@ -78,7 +80,7 @@ class Days(NamedTuple):
     @classmethod
     def of(cls, texts: pl.Series) -> Self:
         """Count the dates of a column."""
-        bare = _bare(texts.drop_nulls().unique())
+        bare = _bare(texts.filter(texts.str.contains(_MAY_BE_NUMERIC)).unique())
         first, second = (pl.col("text").str.extract(_NUMERIC, i).cast(pl.Int32) for i in (1, 2))
         late_first, late_second = first > _N_MONTHS, second > _N_MONTHS
         unclear = pl.col("text").filter(~late_first & ~late_second & (first != second)).min()

@@ -125,7 +125,7 @@ class Files:
             has_records |= n_read > 0
             if not n_read:
                 self._without_record.append(part.name)
-            self._note(file.name if isinstance(file, Documents) else part.path, file.checksum)
+            self._note(file.name if isinstance(file, Documents) else part.path, file)
             self.found = {**file.found, **self.found}
             if isinstance(file, SparseMatrix):
                 self._rows_before += file.n_rows
@@ -146,9 +146,11 @@ class Files:
             except EmptyFileError:
                 self._without_record.append(part.name)
 
-    def _note(self, path: str, checksum: str) -> None:
-        """Keep the checksum of a file that was read to its end."""
-        expected = self._source.sha256
+    def _note(self, path: str, file: _File) -> None:
+        """Keep the checksum of a file that was read to its end; all files of an archive have the same."""
+        if masked(path) in self.checksums:
+            return
+        checksum, expected = file.checksum, self._source.sha256
         if expected is not None and checksum != expected:
             raise PipelineError(
                 f"{path}: has the SHA-256 {checksum}, and `source.sha256` says {expected}. Is it another version?"

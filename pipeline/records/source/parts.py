@@ -19,7 +19,7 @@ class Part(NamedTuple):
 
     path: str
     member: str | None
-    """The file of an archive, as a glob that fits no other; None: its only file, or all of a workbook."""
+    """The file of an archive, as a glob that fits no other; of a workbook, the sheets; None: all there is."""
     name: str
     """For people."""
 
@@ -35,10 +35,9 @@ def parts(source: Source, format_: str, paths: Sequence[str], downloads: Path) -
     """
     asked = source.member
     for path in paths[:1] if format_ == "documents" else paths:
-        if asked is None or format_ in tables.FILES:
-            yield Part(path, asked, masked(path))
-            continue
-        found = _members(on_this_machine(path, downloads), asked)
+        found = []
+        if asked is not None and format_ not in tables.FILES:
+            found = _members(on_this_machine(path, downloads), asked)
         if len(found) < 2:
             yield Part(path, asked, masked(path))
         else:

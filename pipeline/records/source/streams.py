@@ -60,11 +60,17 @@ class TextFile:
         """
         self._comment, self._skip = comment.encode() if comment else None, skip
         self.path, self.name, self.encoding, self.member, self.largest = path, name, encoding, member, largest
-        self._sha256 = hashlib.sha256()
+        self._sha256, self._is_archive = hashlib.sha256(), False
 
     @property
     def checksum(self) -> str:
-        """The SHA-256 of the bytes on disk; after the last block."""
+        """The SHA-256 of the bytes on disk; after the last block.
+
+        An archive is read for it alone, because many of its files may be read before.
+        """
+        if self._is_archive:
+            with self.path.open("rb") as raw:
+                return hashlib.file_digest(raw, "sha256").hexdigest()
         return self._sha256.hexdigest()
 
     def blocks(self) -> Iterator[Block]:
@@ -87,7 +93,7 @@ class TextFile:
             hashed = _Hashed(raw, self._sha256.update)
             with self._decompressed(hashed, raw.peek()) as stream:
                 yield stream
-            while hashed.read(BLOCK):  # what lies behind the compressed data belongs to the file too
+            while not self._is_archive and hashed.read(BLOCK):  # what lies behind compressed data belongs to the file
                 pass
 
     def whole(self) -> bytes:
@@ -126,7 +132,8 @@ class TextFile:
     def _decompressed(self, raw: "_Hashed", start: bytes) -> Any:
         """The file's text, as a stream; told by the file's first bytes."""
         kind = next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), None)
-        if kind == "zip":
+        self._is_archive = kind == "zip"
+        if self._is_archive:
             return self._member(zipfile.ZipFile(self.path))
         if kind == "zstd":
             import pyarrow as pa

@@ -46,6 +46,19 @@ def test_tables_of_the_same_columns_are_read_one_after_the_other(
     assert conf["source"]["member"] == "*.csv"
 
 
+def test_an_archive_with_a_password_is_told(propose: Callable[..., dict[str, Any]], tmp_path: Path) -> None:
+    """The lowest bit of the flags, in the head of each file and in the directory at the end, says that there is one."""
+    path = tmp_path / archive(tmp_path, **{"one.csv": loans(1), "two.csv": loans(2)})
+    whole = path.read_bytes()
+    for head, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        parts = whole.split(head)
+        flagged = [part[: place - 4] + bytes([part[place - 4] | 1]) + part[place - 3 :] for part in parts[1:]]
+        whole = head.join([parts[0], *flagged])
+    path.write_bytes(whole)
+    with pytest.raises(PipelineError, match=r"export\.zip: the file cannot be read to its end \(.*password"):
+        propose("export.zip", None)
+
+
 def test_objects_of_the_same_keys_are_read_one_after_the_other(
     propose: Callable[..., dict[str, Any]], tmp_path: Path
 ) -> None:

@@ -1,4 +1,5 @@
 import gzip
+import hashlib
 import sqlite3
 import zipfile
 from collections.abc import Callable
@@ -115,6 +116,8 @@ def test_files_of_an_archive_are_read_in_the_order_of_their_names(
         archive.writestr("2024-04.csv", "")
         archive.writestr("titles.csv", "title\na\n")
     assert read(path="months.zip", member="*2024*").equals(RECORDS)
+    digest = hashlib.sha256((folder / "months.zip").read_bytes()).hexdigest()
+    assert read(path="months.zip", member="*2024*", sha256=digest).equals(RECORDS)
     with pytest.raises(
         PipelineError, match=r"months\.zip, titles\.csv: lacks the column 'user', which .*2024-01\.csv has"
     ):
