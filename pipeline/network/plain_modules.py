@@ -78,9 +78,7 @@ class PlainTarget(nn.Module):
         if not network.sums:
             weight = weight * network.length / weight.square().sum(dim=1, keepdim=True).clamp(min=1e-12).sqrt()
         bag = (table[tokens.clamp(min=0)] * weight[..., None]).sum(dim=1)  # (B, D)
-        features = torch.cat([bag - network.mean_bag @ table, self.scaled(dense)], dim=1)  # (B, D + F + F * Q)
-        nodes = torch.nn.functional.silu(network.second(torch.nn.functional.silu(network.first(features))))
-        outputs: Tensor = network.outer(nodes) + network.line(features)  # (B, C)
+        outputs = network.of_members(bag - network.mean_bag @ table, self.scaled(dense)).mean(dim=1)  # (B, C)
         if not self.is_number:
             return outputs.softmax(dim=1)
         log, mean, std = self.number

@@ -208,20 +208,25 @@ class TargetModule(TaskModule):
         raise AssertionError("a task says what its loss is")
 
     def loss_of(self, plan: dict[str, Any]) -> Tensor:
-        """The loss of a batch; in training, tokens are left out at random."""
-        outputs = self.network(plan["inputs"], plan["dense"], self.token_dropout)
-        if self.training and len(self.untold):
-            outputs = outputs.index_fill(1, self.untold, -torch.inf)
-        return self.losses(self.settings, outputs, plan["target"]).mean()
+        """The loss of a batch; in training each member of the head has its own, and tokens are left out at random."""
+        if not self.training:
+            return self.losses(self.settings, self.network(plan["inputs"], plan["dense"]), plan["target"]).mean()
+        coordinates = self.network.coordinates(plan["inputs"], self.token_dropout)
+        outputs = self.network.of_members(coordinates, plan["dense"])  # (B, M, C)
+        if len(self.untold):
+            outputs = outputs.index_fill(2, self.untold, -torch.inf)
+        target = plan["target"].repeat_interleave(outputs.shape[1])
+        return self.losses(self.settings, outputs.flatten(0, 1), target).mean()
 
     def configure_optimizers(self) -> Any:
         """AdamW with one weight decay for the table, one for the head's matrices, and none for the other parameters."""
         network = self.network
         assert self.settings.weight_decay is not None
         matrices = [network.first.weight, network.second.weight, network.outer.weight]
+        others = [network.first.bias, network.second.bias, *network.line.parameters(), network.views, network.signs]
         groups = [
             {"params": [network.table.weight], "weight_decay": self.settings.table_weight_decay},
             {"params": matrices, "weight_decay": self.settings.weight_decay},
-            {"params": [network.first.bias, network.second.bias, *network.line.parameters()], "weight_decay": 0.0},
+            {"params": others, "weight_decay": 0.0},
         ]
         return self._along_a_cosine(self._adamw(groups))

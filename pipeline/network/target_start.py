@@ -53,6 +53,7 @@ def target_network(
         roughly: whether directions need not be exact, because a linear model is solved for that begins there.
     """
     assert settings.dropout is not None
+    assert settings.members is not None
     tolerance = ROUGHLY if roughly else TOLERANCE[dtype]
     bags, idf, mean_bag, scale = _bags(rows, one_length)
     columns = [_ridge_direction(bags * scale, dense, one, tolerance) for one in _each(target)[:dimension]]
@@ -68,6 +69,7 @@ def target_network(
         settings.dropout,
         outputs,
         scale if one_length else 0.0,
+        settings.members if dense.shape[1] else 1,
     )
 
 

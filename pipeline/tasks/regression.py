@@ -164,6 +164,8 @@ class Regression(TargetTask):
 class RegressionTraining(TargetTraining):
     """How the network that predicts a number is trained."""
 
+    several: ClassVar[int] = 4  # the probabilities of classes gained nothing on held-out examples
+
     kind: Literal["regression"] = Field("regression", repr=False)
     huber: float | None = Field(None, gt=0)
     """Errors larger than this (in standard deviations of the target) count linearly, not squared. Default: 1. But where

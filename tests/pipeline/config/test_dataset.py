@@ -71,15 +71,15 @@ def test_settings_without_a_value_are_decided_by_the_size_of_the_data(
         assert (training.batch_size, training.max_epochs, training.temperature, training.negatives) == expected
     task = {"kind": "regression", "target": "price"}
     number = load(write_conf("number", {**minimal, "task": task}))
-    sizes = {  # N -> batch size, epochs, learning rate, weight decay, dropout
-        420: (32, 60, 0.003, 0.2, 0.3),
-        3_600: (64, 40, 0.003 * 2**0.5, 0.4 / 3, 1 / 7),
-        1_000_000: (1024, 30, 0.003 * 32**0.5, 0.00048, 1 / 101),
+    sizes = {  # N -> batch size, epochs, learning rate, weight decay, dropout, members
+        420: (32, 60, 0.003, 0.2, 0.3, 1),
+        3_600: (64, 40, 0.003 * 2**0.5, 0.4 / 3, 1 / 7, 4),
+        1_000_000: (1024, 30, 0.003 * 32**0.5, 0.00048, 1 / 101, 4),
     }
     for n, numbers in sizes.items():
         training = number.resolved(n, 8).training
         found = training.batch_size, training.max_epochs, training.learning_rate, training.weight_decay
-        assert (*found, training.dropout) == pytest.approx(numbers)
+        assert (*found, training.dropout, training.members) == pytest.approx(numbers)
 
 
 def test_a_setting_in_the_file_is_kept(minimal: dict[str, Any], write_conf: Callable[..., Path]) -> None:

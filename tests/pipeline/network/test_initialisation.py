@@ -43,7 +43,7 @@ def test_missing_tokens_start_at_pca_s_places_of_length_1_between_covariance_and
 
 def test_a_regression_starts_with_hidden_nodes_of_variance_1_and_predicts_the_mean(rows: ExampleSet) -> None:
     dense, target = np.empty((200, 0)), np.random.default_rng(1).normal(size=200)
-    network = target_network(rows, RegressionTraining(dropout=0.3), 3, 0, dense, target).eval()
+    network = target_network(rows, RegressionTraining(dropout=0.3, members=1), 3, 0, dense, target).eval()
     weighted = rows.inputs.csr() @ sparse.diags(network.weight.numpy())
     hidden = weighted @ network.table.weight.detach().numpy()
     assert hidden.var(axis=0) == pytest.approx(np.ones(3), rel=0.01)
@@ -56,7 +56,7 @@ def test_where_training_begins_a_direction_is_exact(rows: ExampleSet) -> None:
     """To the last digits that count: processors approach the solution along different paths."""
     target = np.random.default_rng(1).normal(size=200)
     network, roughly = (
-        target_network(rows, RegressionTraining(dropout=0.3), 1, 0, np.empty((200, 0)), target, roughly=some)
+        target_network(rows, RegressionTraining(dropout=0.3, members=1), 1, 0, np.empty((200, 0)), target, roughly=some)
         for some in (False, True)
     )
     bags = rows.inputs.csr().toarray() * network.weight.numpy()
@@ -75,7 +75,7 @@ def test_its_first_dimension_starts_at_what_the_tokens_add_beside_the_dense_feat
     has = rows.inputs.csr().toarray()
     dense = has[:, [3]] + np.random.default_rng(2).normal(0, 0.5, (200, 1))
     target = 0.8 * has[:, 3] - 0.8 * has[:, 7] + 2 * dense[:, 0]
-    network = target_network(rows, RegressionTraining(dropout=0.3), dimension, 0, dense, target)
+    network = target_network(rows, RegressionTraining(dropout=0.3, members=1), dimension, 0, dense, target)
     added = (network.table.weight[:, 0] * network.weight).detach().numpy()
     assert network.table.weight.shape == (50, dimension)
     assert (added.argmax(), added.argmin()) == (3, 7)
@@ -83,7 +83,7 @@ def test_its_first_dimension_starts_at_what_the_tokens_add_beside_the_dense_feat
 
 
 def test_tokens_that_say_nothing_start_at_0(rows: ExampleSet) -> None:
-    network = target_network(rows, RegressionTraining(dropout=0.3), 1, 0, np.empty((200, 0)), np.zeros(200))
+    network = target_network(rows, RegressionTraining(dropout=0.3, members=1), 1, 0, np.empty((200, 0)), np.zeros(200))
     assert (network.table.weight == 0).all()
 
 

@@ -1,5 +1,7 @@
 import numpy as np
 import torch
+from torch import Tensor
+from torch.nn.functional import silu
 
 from pipeline.network.batches import Lists
 from pipeline.network.missing_tokens_network import MissingTokensNetwork
@@ -61,16 +63,45 @@ def test_bags_of_one_length_have_it_however_many_words_they_have() -> None:
     torch.testing.assert_close(again(LISTS, torch.empty(3, 0)).detach(), expected)
 
 
+def test_members_have_signs_of_their_own_and_the_output_is_their_mean() -> None:
+    """Three members: of a number x the second sees -x, and the third has nodes of the opposite sign."""
+    torch.manual_seed(0)
+    network = TargetNetwork(TABLE, torch.ones(2), torch.zeros(2), 1, hidden=4, dropout=0.0, outputs=1, members=3)
+    assert {abs(sign) for signs in (network.views, network.signs) for sign in signs.flatten().tolist()} == {1.0}
+    with torch.no_grad():
+        network.views.copy_(torch.tensor([[1.0], [-1.0], [1.0]]))
+        network.signs.copy_(torch.tensor([[1.0], [1.0], [-1.0]]).expand(3, 4))
+        network.outer.weight.copy_(torch.tensor([[1.0], [2.0], [3.0]]).expand(3, 4))
+    place, number = torch.tensor([[0.3, -0.2]]), torch.tensor([[2.0]])
+
+    def by_hand(view: float, sign: float, factor: float) -> Tensor:
+        nodes = silu(sign * network.first(torch.cat([place, view * number], dim=1)))
+        return factor * silu(network.second(nodes)).sum() + network.line(torch.cat([place, number], dim=1)).sum()
+
+    found = network.of_members(place, number)
+    torch.testing.assert_close(found.flatten(), torch.stack([by_hand(1, 1, 1), by_hand(-1, 1, 2), by_hand(1, -1, 3)]))
+    one = Lists.after_each_other(np.array([0]), np.array([1]))
+    mean = network.of_members(network.coordinates(one), number).mean(dim=1)
+    torch.testing.assert_close(network(one, number), mean)
+    torch.testing.assert_close(network_of(network.state_dict())(one, number), mean)
+
+
+def test_a_fit_of_an_earlier_version_has_one_member() -> None:
+    network = TargetNetwork(TABLE, torch.ones(2), torch.zeros(2), 1, hidden=4, dropout=0.0, outputs=2)
+    torch.nn.init.ones_(network.outer.weight)
+    earlier = {name: value for name, value in network.state_dict().items() if name not in ("views", "signs", "length")}
+    number = torch.tensor([[1.0], [2.0], [3.0]])
+    torch.testing.assert_close(network_of(earlier)(LISTS, number), network(LISTS, number))
+
+
 def test_words_are_dropped_in_training_only_and_the_sum_keeps_its_mean() -> None:
     torch.manual_seed(0)
     network = TargetNetwork(
         torch.ones(1, 1), torch.ones(1), torch.zeros(1), n_dense=0, hidden=1, dropout=0.0, outputs=1
     )
-    torch.nn.init.ones_(network.line.weight)
     many = Lists.after_each_other(np.zeros(10_000, np.int64), np.ones(10_000, np.int64))
-    dense = torch.empty(10_000, 0)
-    assert (network.eval()(many, dense, 0.5) == 1).all()
-    dropped = network.train()(many, dense, 0.5).detach()
+    assert (network.eval().coordinates(many, 0.5) == 1).all()
+    dropped = network.train().coordinates(many, 0.5).detach()
     assert set(dropped.unique().tolist()) == {0.0, 2.0}
     assert abs(float(dropped.mean()) - 1) < 0.05  # 5 standard errors of 10,000 fair coins
 

@@ -90,10 +90,17 @@ def test_without_new_tokens_and_examples_everything_stays_but_shrinks(
     assert start["temperature"] == pytest.approx(float(fit.weights["temperature"]))
 
 
+def with_members(conf: Dataset, members: int) -> Dataset:
+    """The conf, with a head of so many members."""
+    return conf.model_copy(update={"training": conf.training.model_copy(update={"members": members})})
+
+
+@pytest.mark.parametrize("members", [1, 4])
 def test_a_network_of_numbers_goes_on_with_its_scales_and_counts_tokens_anew(
-    homes: Dataset, priced_words: pl.DataFrame, encoded: Callable
+    members: int, homes: Dataset, priced_words: pl.DataFrame, encoded: Callable
 ) -> None:
     """With the same data a fit that goes on scores the same; with a new word, that begins beside its companions."""
+    homes = with_members(homes, members)
     vocabulary, rows = encoded(priced_words, homes)
     fit = fitted(homes, vocabulary, rows)
     same = refreshed_start(fit.weights, vocabulary, vocabulary, rows, "float64")
@@ -112,13 +119,16 @@ def test_a_network_of_numbers_goes_on_with_its_scales_and_counts_tokens_anew(
     going_on = estimator(EMBEDDING, conf).fit(Problem(others, now, conf, 2, start=start))
     for name in ("target_mean", "target_std", "dense_mean"):
         assert np.array_equal(going_on.weights[name], fit.weights[name])
+    assert going_on.weights["outer.weight"].shape == fit.weights["outer.weight"].shape == (members, 128)
 
 
-@pytest.mark.parametrize("name", ["movies", "homes"])
+@pytest.mark.parametrize(("name", "members"), [("movies", 1), ("homes", 1), ("homes", 4)])
 def test_a_turned_space_scores_the_same_and_lies_where_the_other_lay(
-    name: str, request: pytest.FixtureRequest, encoded: Callable
+    name: str, members: int, request: pytest.FixtureRequest, encoded: Callable
 ) -> None:
     conf = request.getfixturevalue(name)
+    if members > 1:
+        conf = with_members(conf, members)
     records = request.getfixturevalue({"movies": "two_genres", "homes": "priced_words"}[name])
     vocabulary, rows = encoded(records, conf)
     fit = fitted(conf, vocabulary, rows)
