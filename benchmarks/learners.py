@@ -192,7 +192,7 @@ ON_GPU: dict[str, Callable[[Task], Learned]] = {
 
 
 NEEDED = {
-    OURS: ("pipeline.network.training", "pipeline.network.missing_tokens_module", "sklearn.decomposition"),
+    OURS: ("pipeline.network.contest", "pipeline.network.missing_tokens_module", "sklearn.decomposition"),
     "als": ("pipeline.baselines.als", "implicit.als"),
     "pca": ("pipeline.baselines.pca", "sklearn.decomposition"),
     "plain": ("torch.utils.data",),

@@ -100,7 +100,7 @@ helpers = Helpers()
 
 def _load() -> None:
     """Load what every fit needs, before the first piece comes."""
-    import_module("pipeline.network.training")
+    import_module("pipeline.network.contest")
 
 
 def _begin(parent: int) -> None:

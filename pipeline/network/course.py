@@ -97,7 +97,7 @@ class CourseNetwork(Baseline, Schedule):
 
     def fit(self, problem: Problem) -> Fitted:
         """Train until validation finds no better epoch."""
-        from pipeline.network.training import fit_network
+        from pipeline.network.contest import fit_network
 
         return fit_network(problem, self, LEARNER, NETWORK)
 

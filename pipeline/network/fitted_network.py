@@ -1,6 +1,6 @@
 """A trained network as a `Fitted`, which scores without Lightning. How it was trained does not belong here."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import import_module
@@ -44,6 +44,8 @@ class FittedNetwork:
     chosen: Mapping[str, Any] = field(default_factory=dict)  # epochs, and the option that was fitted
     device: str = "cpu"
     """Where its products are made; a fit that is restored makes them on the processor."""
+    untold: Sequence[tuple[Mapping[str, float], int]] = ()
+    """The losses and the number of each epoch of its training of which `Watch.on_epoch` was not told while it ran."""
 
     @property
     def decay(self) -> float:
@@ -90,7 +92,7 @@ def between(start: FittedNetwork, end: FittedNetwork, share: float) -> FittedNet
     """
     if share in (0, 1):
         nearer = end if share else start
-        return replace(nearer, chosen={**nearer.chosen, INTERPOLATION: share})
+        return replace(nearer, chosen={**nearer.chosen, INTERPOLATION: share}, untold=end.untold)
     learned = {name: value for name, value in end.weights.items() if value.dtype.kind == "f"}
     between_both = {name: value + (1 - share) * (start.weights[name] - value) for name, value in learned.items()}
     weights = {**end.weights, **between_both}

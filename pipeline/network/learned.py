@@ -49,7 +49,7 @@ class LearnedEmbedding:
 
     def fit(self, problem: Problem) -> Fitted:
         """Train the network of the task."""
-        from pipeline.network.training import fit_network
+        from pipeline.network.contest import fit_network
 
         return fit_network(problem, self.conf.training, self.conf.task.learner, self.conf.task.network)
 

@@ -17,11 +17,11 @@ from torch import Tensor
 
 from pipeline.cluster.connection import connected
 from pipeline.cluster.workers import Calls, run_on_workers, shared
-from pipeline.config.training import Schedule
 from pipeline.embedding import Problem
 from pipeline.errors import PipelineError
 from pipeline.network import callbacks
 from pipeline.network.batches import Batches
+from pipeline.network.candidate import Candidate
 from pipeline.network.divided_table import joined_rows
 from pipeline.network.layers import state_of
 from pipeline.network.modules import Recipe, TaskModule, module_of
@@ -33,68 +33,51 @@ RUN = "workers"
 """Name of a training in the folder of its checkpoints."""
 
 
-def train_on_workers(
-    problem: Problem,
-    settings: Schedule,
-    learner: str,
-    steps: int,
-    size: int,
-    epochs: int,
-    option: Mapping[str, Any],
-    folder: Path,
-    heard: Mapping[str, Callable[..., Any]],
-) -> Trained:
+def train_on_workers(candidate: Candidate, heard: Mapping[str, Callable[..., Any]]) -> Trained:
     """Train on workers to the end of the schedule.
 
     Args:
-        problem: what to learn, and from which examples.
-        settings: the training settings, resolved.
-        learner: full name of the module whose class Lightning trains.
-        steps: number of steps until the learning rate is 0.
-        size: examples in a worker's part of a batch.
-        epochs: the most epochs to run.
-        option: which of the settings' choices to try.
-        folder: of the checkpoints, if there is no store that all machines share.
+        candidate: what is trained.
         heard: functions that are called in this process: `on_epoch`, `say` and `on_resume`.
 
     Raises:
         PipelineError: there is no cluster, workers were lost too often, or the training diverged.
     """
-    conf, n = problem.conf, settings.workers
+    problem, settings, conf = candidate.problem, candidate.settings, candidate.problem.conf
     assert problem.dimension is not None
+    n, name = settings.workers, problem.watch.name
     where = f"{conf.file}, training.workers={n}"
     failed, used = list[str](), list[Usage]()
-    divided = settings.is_divided(len(problem.vocabulary), problem.dimension, np.dtype(conf.dtype).itemsize)
-    learning = module_of(learner)
-    recipe = learning.divided(problem, settings, steps, option) if divided else None
+    is_divided = settings.is_divided(len(problem.vocabulary), problem.dimension, np.dtype(conf.dtype).itemsize)
+    divided = _divided(candidate) if is_divided else None  # before a cluster is looked for: it may be refused
     with connected(where, n * settings.resources_per_worker.get("CPU", 0)) as cluster:
-        prepared = recipe or _whole(learning, problem, settings, steps, option)
-        heard["say"](f"{problem.watch.name}: {n} workers train on {cluster}{', each with rows of its own' * divided}")
+        recipe = divided or _whole(candidate)
+        heard["say"](f"{name}: {n} workers train on {cluster}{', each with rows of its own' * is_divided}")
         with (
             called_from_other_processes({**heard, "failed": failed.append, "used": used.append}, Calls()) as tell,
-            _storage(folder, problem) as (storage, name),
+            _storage(candidate.folder, problem) as (storage, own),
         ):
             order = Order(
                 run=uuid4().hex,
-                parts=[shared([_without_ids(batches.part(i, n)) for batches in prepared.sets]) for i in range(n)],
-                module=shared(prepared.make),
-                size=size,
+                parts=[shared([_without_ids(batches.part(i, n)) for batches in recipe.sets]) for i in range(n)],
+                module=shared(recipe.make),
+                size=candidate.batch_size,
                 seed=conf.seed,
-                epochs=epochs,
+                epochs=candidate.epochs,
                 pause=callbacks.CHECKPOINT_SECONDS,
-                name=problem.watch.name,
+                name=name,
                 where=conf.file,
                 tell=tell,
             )
             of = settings.resources_per_worker
-            with run_on_workers(work, order._asdict(), n, of, storage, name, where, heard["say"]) as kept:
-                states = None if kept is None else _states(kept, n if divided else 1, len(problem.vocabulary))
+            with run_on_workers(work, order._asdict(), n, of, storage, own, where, heard["say"]) as kept:
+                states = None if kept is None else _states(kept, n if is_divided else 1, len(problem.vocabulary))
     if failed:
-        shutil.rmtree(folder / RUN, ignore_errors=True)
+        shutil.rmtree(candidate.folder / RUN, ignore_errors=True)
         raise PipelineError(failed[0])
     assert states is not None
-    heard["say"](f"{problem.watch.name}: {_in_words(used)}")
-    return Trained(*states, prepared.scales)
+    heard["say"](f"{name}: {_in_words(used)}")
+    return Trained(*states, recipe.scales)
 
 
 def _in_words(used: Sequence[Usage]) -> str:
@@ -106,12 +89,17 @@ def _in_words(used: Sequence[Usage]) -> str:
     )
 
 
-def _whole(
-    learning: type[TaskModule], problem: Problem, settings: Any, steps: int, option: Mapping[str, Any]
-) -> Recipe:
+def _divided(candidate: Candidate) -> Recipe:
+    """A recipe for workers that have some rows of the table each, and make them themselves."""
+    learning = module_of(candidate.learner)
+    return learning.divided(candidate.problem, candidate.settings, candidate.steps, candidate.option)
+
+
+def _whole(candidate: Candidate) -> Recipe:
     """A recipe for workers that all have the whole network, as it is made here."""
-    prepared = learning.prepared(problem, settings, steps, option, state_of(problem.start))
-    return Recipe(partial(_as_it_is, prepared.module), prepared.sets, prepared.scales)
+    learning, start = module_of(candidate.learner), state_of(candidate.problem.start)
+    made = learning.prepared(candidate.problem, candidate.settings, candidate.steps, candidate.option, start)
+    return Recipe(partial(_as_it_is, made.module), made.sets, made.scales)
 
 
 def _as_it_is(module: TaskModule, *_: Any) -> TaskModule:

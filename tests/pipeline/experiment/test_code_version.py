@@ -71,7 +71,7 @@ def test_dependencies_are_those_of_the_imports_and_libraries_those_that_they_use
     assert not any(module.startswith(("pipeline.network", "pipeline.views")) for module in found)
     assert {"numpy", "scipy"} <= set(library_versions("pipeline.baselines.ease"))
     assert "pytorch-lightning" not in library_versions("pipeline.baselines.ease")
-    assert "pytorch-lightning" in library_versions("pipeline.network.training")
+    assert "pytorch-lightning" in library_versions("pipeline.network.contest")
 
 
 def test_a_fit_depends_on_the_code_of_its_method_and_of_the_kinds_that_conf_names(

@@ -11,9 +11,9 @@ from pipeline.config.dataset import Dataset
 from pipeline.config.training import INTERPOLATION
 from pipeline.embedding import Problem, Watch
 from pipeline.evaluation.metrics import measure
+from pipeline.network.contest import SHARES, UNKNOWN_SHARE
 from pipeline.network.fitted_network import FittedNetwork, between
 from pipeline.network.learned import LearnedEmbedding
-from pipeline.network.training import SHARES, UNKNOWN_SHARE
 from tests.conftest import encoded_from
 
 
@@ -65,7 +65,7 @@ def test_a_refit_goes_as_far_and_without_validation_a_fit_goes_most_of_the_way(l
 def test_a_training_tells_of_all_its_epochs_however_far_its_fit_goes(
     learned: Problem, monkeypatch: pytest.MonkeyPatch, share: float
 ) -> None:
-    monkeypatch.setattr("pipeline.network.training.SHARES", (share,))
+    monkeypatch.setattr("pipeline.network.contest.SHARES", (share,))
     seen: list[int] = []
     watch = Watch("notes", logging.getLogger("test"), lambda _, epoch: seen.append(epoch))
     kept = LearnedEmbedding(learned.conf).fit(replace(learned, watch=watch))

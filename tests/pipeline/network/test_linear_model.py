@@ -22,7 +22,7 @@ from pipeline.estimators import estimator
 from pipeline.evaluation.bootstrap import Difference
 from pipeline.evaluation.metrics import measure
 from pipeline.evaluation.selection import SHARE
-from pipeline.network import linear_model, progress, training
+from pipeline.network import contest, linear_model, progress
 from pipeline.network.linear_model import (
     BETWEEN,
     CHOOSING,
@@ -303,7 +303,7 @@ def test_what_is_trained_for_a_number_is_kept_unless_the_straight_line_is_better
     learned, _ = problem(notes(300, crossed), of=NUMBERS)
     metric = learned.conf.task.metrics[0]
     found = Difference(metric, -better_by, low=-better_by - 2, high=-better_by + 2, n=1000)  # a standard error of 1
-    monkeypatch.setattr(training, "_difference", lambda *_: found)
+    monkeypatch.setattr(contest, "compared", lambda *_: found)
     fitted = estimator("embedding", learned.conf).fit(learned)
     assert (fitted.chosen["epochs"] > 0) == is_kept
 

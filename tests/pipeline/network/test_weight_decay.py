@@ -12,7 +12,7 @@ from pipeline.config.dataset import Dataset
 from pipeline.config.files import load
 from pipeline.embedding import Problem
 from pipeline.examples.sparse_examples import SparseExamples
-from pipeline.network import training
+from pipeline.network import contest
 from pipeline.network.learned import LearnedEmbedding
 from pipeline.tasks.missing_tokens import DECAYS, FEW_EXAMPLES, MissingTokensTraining
 from tests.conftest import MOVIES, encoded_from
@@ -69,8 +69,8 @@ def test_others_are_tried_with_the_next_sharper_temperature_if_it_forgot_a_littl
 
 def test_where_the_lists_tell_much_no_other_is_tried(problem: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     strong, _ = problem(lists_of(**STRONG))
-    fits = Mock(wraps=training._fit)
-    monkeypatch.setattr(training, "_fit", fits)
+    fits = Mock(wraps=contest.fit_candidate)
+    monkeypatch.setattr(contest, "fit_candidate", fits)
     assert LearnedEmbedding(strong.conf).fit(strong).chosen["weight_decay"] == 0
     assert fits.call_count == 1
 
