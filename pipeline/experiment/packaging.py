@@ -10,10 +10,11 @@ from typing import Any
 import pipeline
 from pipeline.config.dataset import Dataset
 from pipeline.estimators import estimator_type
-from pipeline.experiment.quiet import quiet
+from pipeline.experiment.remarks import MLFLOW
 from pipeline.inference.file_scoring import of_files
 from pipeline.inference.model import Model, model_type
 from pipeline.inference.saved_fit import Material, method_of
+from pipeline.quiet import quiet
 
 FOLDER = "model"
 """The folder of the first model of a fit, among the artifacts of its run; that of a later one has its key behind it."""
@@ -43,7 +44,7 @@ def package(conf: Dataset, material: Material, facts: Mapping[str, Any], folder:
         model = Model.load(data)
         needed = requirements(material.fit, model.uses_index)
         example = model.example()
-        with quiet():
+        with quiet(MLFLOW):
             import mlflow.pyfunc
             import pandas as pd  # type: ignore[import-untyped]
 

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import PipelineError
-from pipeline.experiment.quiet import quiet
+from pipeline.experiment.remarks import MLFLOW
 from pipeline.inference.model import Model
 from pipeline.inference.requests import Rows, short
+from pipeline.quiet import quiet
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -40,7 +41,7 @@ def app_of(folder: Path) -> "Answering":
     Args:
         folder: of a model, as MLflow made it.
     """
-    with quiet():
+    with quiet(MLFLOW):
         import mlflow.pyfunc
         from mlflow.pyfunc import scoring_server
 

@@ -1,15 +1,15 @@
-"""The process around a training: calls from other processes, signals, and a quieter Lightning."""
+"""The process around a training: calls from other processes, signals, and what Lightning says."""
 
-import logging
 import signal
 import threading
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 import torch
+
+from pipeline.quiet import Remarks, silence
 
 
 @contextmanager
@@ -48,37 +48,21 @@ def _call(calls: Any, name: str, *arguments: Any) -> None:
     calls.put((name, arguments))
 
 
-_LOGGERS = ("pytorch_lightning", "lightning_fabric", "lightning.fabric")
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Silence Lightning: its advice is for people who write loops, not for those who read a pipeline's log."""
-    levels = {name: logging.getLogger(name).level for name in _LOGGERS}
-    with warnings.catch_warnings():
-        _silence()
-        try:
-            yield
-        finally:
-            for name, level in levels.items():
-                logging.getLogger(name).setLevel(level)
-
-
-def _silence() -> None:
-    for name in _LOGGERS:
-        logging.getLogger(name).setLevel(logging.ERROR)
-    for message in (
+LIGHTNING = Remarks(
+    loggers=("pytorch_lightning", "lightning_fabric", "lightning.fabric"),
+    warnings=(
         ".*LeafSpec.*is deprecated.*",  # Lightning's own use of PyTorch
         ".*does not have many workers.*",  # one batch is one slice of a matrix: workers would only copy it
         ".*GPU available but not used.*",  # conf says where to train
         ".*Checkpoint directory .* exists and is not empty.*",  # its checkpoint is there to go on from
         ".*number of training batches .* is smaller than the logging interval.*",
-    ):
-        warnings.filterwarnings("ignore", message=message)
+    ),
+)
+"""Lightning's advice."""
 
 
 if torch.multiprocessing.current_process().name != "MainProcess":  # one of several that train: only the parent speaks
-    _silence()
+    silence(LIGHTNING)
 
 
 @contextmanager

@@ -16,8 +16,9 @@ from pipeline.config.training import Schedule
 from pipeline.errors import PipelineError
 from pipeline.network.callbacks import BestEpoch, BetweenSteps, CheckpointWriter
 from pipeline.network.modules import ExamplesModule, TaskModule
-from pipeline.network.processes import interruptible, quiet
+from pipeline.network.processes import LIGHTNING, interruptible
 from pipeline.network.threads import threads_for
+from pipeline.quiet import quiet
 
 BEST = "best.ckpt"
 
@@ -72,7 +73,12 @@ def train(
     """
     settings = module.settings
     one = settings.processes == 1
-    with products_of(settings, where), quiet(), interruptible(one) as check, threads_for(one_thread) as choosers:
+    with (
+        products_of(settings, where),
+        quiet(LIGHTNING),
+        interruptible(one) as check,
+        threads_for(one_thread) as choosers,
+    ):
         callbacks = [*callbacks, keeper]
         best = keeper.path.parent / BEST
         if examples.validation is not None:

@@ -1,10 +1,6 @@
 """A trained network as a file of ONNX, which other languages and runtimes read."""
 
 import json
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +9,12 @@ import numpy as np
 from pipeline.embedding import Fitted
 from pipeline.errors import PipelineError
 from pipeline.inference.model import Model
+from pipeline.quiet import Remarks, quiet
 from pipeline.tasks.missing_tokens import MissingTokens
 from pipeline.tasks.target import TargetTask
+
+_EXPORTER = Remarks(("torch.onnx",))
+"""The exporter warns about itself, and of packages that it does not need."""
 
 
 def export_onnx(model: Model | Fitted, path: str | Path) -> None:
@@ -56,7 +56,7 @@ def export_onnx(model: Model | Fitted, path: str | Path) -> None:
     if is_target:
         example.append(torch.from_numpy(np.zeros((2, len(dense)), np.float32)))
         shapes["dense"] = {0: "lists"}
-    with _quiet():
+    with quiet(_EXPORTER):
         made = torch.onnx.export(
             module, tuple(example), dynamo=True, dynamic_shapes=shapes, verbose=False,
             input_names=list(shapes), output_names=["scores"],
@@ -70,17 +70,3 @@ def export_onnx(model: Model | Fitted, path: str | Path) -> None:
     }
     onnx.helper.set_model_props(proto, {name: json.dumps(value, ensure_ascii=False) for name, value in told.items()})
     onnx.save(proto, str(path))
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Inside this context the exporter does not warn about itself, nor of packages that it does not need."""
-    log = logging.getLogger("torch.onnx")
-    level = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        log.setLevel(level)
