@@ -150,7 +150,7 @@ def test_parts_are_evaluated_and_answered_as_the_whole_is(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("pipeline.evaluation.blocks.LEAST_ROWS", 4)  # 160 examples are as many as a cluster's
-    monkeypatch.setattr("pipeline.evaluation.blocks.BLOCK_BYTES", 0)
+    monkeypatch.setattr("pipeline.evaluation.blocks.SCORING_BLOCK_BYTES", 0)
     monkeypatch.setattr("pipeline.inference.bulk.AT_ONCE", 50)
     settings = InferenceSettings(exact_up_to=exact_up_to, top=5)
     made = put_to_work(movies.model_copy(update={"inference": settings}), two_genres)

@@ -11,7 +11,7 @@ from pipeline.embedding import Factors
 from pipeline.evaluation.product_ranking import First
 from pipeline.evaluation.top import top
 
-BLOCK_BYTES = 256 * 2**20
+RANKING_BLOCK_BYTES_ON_GPU = 256 * 2**20
 """Most bytes of scores at once: less than a step of the training takes, so what was trained can be judged, too."""
 
 
@@ -27,7 +27,7 @@ def first_on_gpu(factors: Factors, inputs: sparse.csr_matrix, k: int) -> First:
     items = torch.from_numpy(factors.items).to(factors.device)  # (V, E)
     k = min(k, len(items))
     tokens, scores = np.empty((inputs.shape[0], k), np.int64), np.empty((inputs.shape[0], k), np.float32)
-    at_once = max(1, BLOCK_BYTES // (4 * len(items)))
+    at_once = max(1, RANKING_BLOCK_BYTES_ON_GPU // (4 * len(items)))
     for start in range(0, inputs.shape[0], at_once):
         some = slice(start, min(start + at_once, inputs.shape[0]))
         lists = inputs[some]

@@ -23,7 +23,7 @@ SEARCHED = 1.3
 """Candidates that are compared in a search, for each token that is asked for."""
 LEAST_SEARCHED = 256
 """Candidates that are compared in a search at least."""
-BLOCK_BYTES = 64 * 2**20
+ANSWERING_BLOCK_BYTES = 64 * 2**20
 """The scores of all tokens, for the lists that are answered at a time, take at most so many bytes."""
 MOST_LEFT_OUT = 1000
 """Where more tokens are left out, the others are all scored: the index would have to find as many more."""
@@ -98,7 +98,7 @@ class BestTokens:
         return _first(tokens, scores, k)
 
     def _blocks(self, n: int) -> Iterator[slice]:
-        step = max(1, BLOCK_BYTES // (4 * self.size))
+        step = max(1, ANSWERING_BLOCK_BYTES // (4 * self.size))
         return (slice(start, start + step) for start in range(0, n, step))
 
     def _scored(self, inputs: sparse.csr_matrix, k: int, left_out: Array | None) -> Best:

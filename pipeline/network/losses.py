@@ -12,15 +12,15 @@ from torch import Tensor
 from pipeline.network.batches import Lists
 from pipeline.network.sampled_softmax import Negatives
 
-BLOCK_BYTES = 64 * 2**20
+LOSS_BLOCK_BYTES = 64 * 2**20
 """Most bytes of logits in a block of examples."""
 NARROW = 64
 """Dimensions of a table below which a transposed copy of it speeds up a product."""
 FARTHEST = 80.0
 """Logits must lie less than this below the number that none exceeds: exp(-80) is still a normal 32-bit number."""
-SMALL_BLOCK_BYTES = 4 * 2**20
+SAMPLED_LOSS_BLOCK_BYTES = 4 * 2**20
 """Most bytes of logits in a block where tokens are drawn: the block stays in a core's cache."""
-BLOCK_BYTES_ON_GPU = 512 * 2**20
+LOSS_BLOCK_BYTES_ON_GPU = 512 * 2**20
 """Most bytes of logits in a block on a GPU: it waits for the processor to say what to do more than for its memory."""
 
 
@@ -57,9 +57,9 @@ def softmax_loss(
     scores = (hidden * of_labels).sum(dim=1) + of_bias  # (B,) the sum of the labels' logits
     if drawn is not None:
         table, bias = F.embedding(drawn.tokens, table), bias[drawn.tokens] + drawn.log_weight.to(bias.dtype)
-    block = BLOCK_BYTES if drawn is None else SMALL_BLOCK_BYTES
+    block = LOSS_BLOCK_BYTES if drawn is None else SAMPLED_LOSS_BLOCK_BYTES
     if hidden.device.type != "cpu":
-        block = BLOCK_BYTES_ON_GPU
+        block = LOSS_BLOCK_BYTES_ON_GPU
     partition: Tensor = _LogPartition.apply(  # type: ignore[no-untyped-call]
         hidden, table, bias, excluded, count * weight / total, block
     )

@@ -10,7 +10,8 @@ import numpy as np
 
 from pipeline.arrays import Array
 
-BLOCK_BYTES = 2**25
+MAPPED_BLOCK_BYTES = 2**25
+"""Bytes of a memory map that are read or written at a time."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def referred(value: Any) -> Any:
 
 def blocks(array: Array) -> Iterator[Array]:
     """The rows of an array in blocks; of a memory map, at most one block at a time stays in memory."""
-    step = max(1, BLOCK_BYTES // max(1, array.nbytes // max(1, len(array))))
+    step = max(1, MAPPED_BLOCK_BYTES // max(1, array.nbytes // max(1, len(array))))
     for start in range(0, len(array), step):
         yield array[start : start + step]
         release(array)

@@ -45,7 +45,7 @@ def some_products(random: np.random.Generator, v: int, high: int) -> Products:
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"GROUP": 4, "BLOCK": 16, "LISTS": 5, "_SCORED_AGAIN": 2}.items():
         monkeypatch.setattr(f"pipeline.evaluation.product_ranking.{name}", value)
-    monkeypatch.setattr("pipeline.evaluation.ranking_on_gpu.BLOCK_BYTES", 2_000)
+    monkeypatch.setattr("pipeline.evaluation.ranking_on_gpu.RANKING_BLOCK_BYTES_ON_GPU", 2_000)
 
 
 @pytest.mark.parametrize("ranked", [lambda factors, *what: ProductRanking(factors).first(*what), first_on_gpu])

@@ -122,7 +122,7 @@ def test_a_vocabulary_of_any_size_is_ranked_in_blocks_like_at_once(monkeypatch: 
             return np.asarray(inputs @ weight)
 
     at_once = TASK.evaluate(Linear(), rows(inputs.tolist(), labels.tolist()))  # type: ignore[arg-type]
-    monkeypatch.setattr("pipeline.evaluation.blocks.BLOCK_BYTES", 4 * v * 7)
+    monkeypatch.setattr("pipeline.evaluation.blocks.SCORING_BLOCK_BYTES", 4 * v * 7)
     in_blocks = TASK.evaluate(Linear(), rows(inputs.tolist(), labels.tolist()))  # type: ignore[arg-type]
     assert in_blocks.equals(at_once)
 

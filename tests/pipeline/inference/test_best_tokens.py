@@ -104,5 +104,5 @@ def test_with_an_index_what_is_left_out_is_never_found(searched: BestTokens) -> 
 def test_lists_are_scored_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     fit, inputs = planted(50), lists(50, [3, 4, 5, 6, 7])
     whole = BestTokens(fit, 100).of(inputs, 5)
-    monkeypatch.setattr(best_tokens, "BLOCK_BYTES", 4 * 50 * 2)
+    monkeypatch.setattr(best_tokens, "ANSWERING_BLOCK_BYTES", 4 * 50 * 2)
     assert BestTokens(fit, 100).of(inputs, 5).tokens.tolist() == whole.tokens.tolist()

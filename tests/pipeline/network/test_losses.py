@@ -43,7 +43,7 @@ def test_loss_and_gradients_are_those_of_the_formula_in_blocks_of_any_size(
     tensors = [torch.from_numpy(random.normal(size=size)) for size in ((b, d), (v, d), (v,))]
     ours, theirs = ([tensor.clone().requires_grad_() for tensor in tensors] for _ in range(2))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pipeline.network.losses.BLOCK_BYTES", 4 * v * block)
+        patch.setattr("pipeline.network.losses.LOSS_BLOCK_BYTES", 4 * v * block)
         loss = softmax_loss(*ours, lists(labels), power, lists(left_out))
     expected = by_hand(*theirs, labels, power, left_out)  # type: ignore[call-arg]
     assert loss.item() == pytest.approx(expected.item())

@@ -14,7 +14,7 @@ from pipeline.records.memory_mapped import blocks, save
 def test_what_is_saved_in_blocks_is_an_ordinary_npy_file(
     shape: tuple[int, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory_mapped, "BLOCK_BYTES", 16)
+    monkeypatch.setattr(memory_mapped, "MAPPED_BLOCK_BYTES", 16)
     for made in (np.random.default_rng(0).random(shape), np.arange(np.prod(shape), dtype=np.int32).reshape(shape)):
         for laid_out in (made, np.asfortranarray(made), np.repeat(made, 2, axis=0)[::2]):
             save(tmp_path / "made.npy", laid_out)
@@ -24,7 +24,7 @@ def test_what_is_saved_in_blocks_is_an_ordinary_npy_file(
 
 
 def test_an_array_grows_on_disk_and_keeps_its_values_while_blocks_are_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory_mapped, "BLOCK_BYTES", 4096)
+    monkeypatch.setattr(memory_mapped, "MAPPED_BLOCK_BYTES", 4096)
     growing = Growing(np.int32)
     for start in range(0, 10_000, 1000):
         growing.append(np.arange(start, start + 1000))
