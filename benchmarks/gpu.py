@@ -31,7 +31,8 @@ from pipeline.config.files import load
 from pipeline.estimators import EMBEDDING, estimator
 from pipeline.evaluation.metrics import measure
 from pipeline.examples.encoding import encode
-from pipeline.experiment.cross_fitting import cross_fit
+from pipeline.experiment.cross_fitting import CrossFit
+from pipeline.experiment.piece_queue import PieceQueue
 from pipeline.records.ingest import ingest
 from pipeline.vocabulary.counted import count
 
@@ -61,16 +62,9 @@ def gowalla(accelerator: str, folder: Path) -> dict[str, Any]:
     counted = count(records, conf)
     examples = encode(records.frame, counted.vocabulary, conf, counted.table_of(records, conf))
     conf = conf.resolved(examples.n_training, len(counted.vocabulary))
-    done = cross_fit(
-        estimator(EMBEDDING, conf),
-        f"embedding D={D}",
-        conf,
-        counted.vocabulary,
-        examples,
-        D,
-        lambda *_: None,
-        logging.getLogger("gpu"),
-    )
+    with PieceQueue() as queue:
+        fit = CrossFit(queue, estimator(EMBEDDING, conf), f"embedding D={D}", conf, counted.vocabulary, examples, D)
+        done = fit.done(lambda *_: None, logging.getLogger("gpu"))
     done.scores["test"].write_parquet(folder / f"{accelerator}.parquet")
     where = machine.gpu() if accelerator == "gpu" else page.machine()
     found = {"seconds": done.seconds, "gpu_mb": _memory(), "machine": where}

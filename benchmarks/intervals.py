@@ -11,7 +11,8 @@ from pipeline.config.files import load
 from pipeline.estimators import EMBEDDING, estimator
 from pipeline.evaluation.conformal import covered, half_width
 from pipeline.examples.encoding import encode
-from pipeline.experiment.cross_fitting import cross_fit
+from pipeline.experiment.cross_fitting import CrossFit
+from pipeline.experiment.piece_queue import PieceQueue
 from pipeline.records.ingest import ingest
 from pipeline.records.pairs import pair_table
 from pipeline.tasks.regression import Regression
@@ -35,7 +36,9 @@ def coverage() -> dict[str, Any]:
             conf = conf.resolved(examples.n_training, len(vocabulary))
             how, log = estimator(EMBEDDING, conf), logging.getLogger("intervals")
             dimension = how.fitted_at()[0]
-            done = cross_fit(how, EMBEDDING, conf, vocabulary, examples, dimension, lambda *_: None, log)
+            with PieceQueue() as queue:
+                fit = CrossFit(queue, how, EMBEDDING, conf, vocabulary, examples, dimension)
+                done = fit.done(lambda *_: None, log)
             assert isinstance(conf.task, Regression)
             errors = {part: conf.task.errors(frame) for part, frame in done.scores.items()}
             half = half_width(errors["validation"], conf.inference.coverage)

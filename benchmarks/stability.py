@@ -23,7 +23,7 @@ from pipeline.evaluation.metrics import measure
 from pipeline.examples.encoding import encode
 from pipeline.examples.example_set import ExampleSet
 from pipeline.examples.sparse_examples import SparseExamples
-from pipeline.experiment.replicas import EPOCHS, halves
+from pipeline.experiment.replicas import EPOCHS, half
 from pipeline.records.ingest import ingest
 from pipeline.records.pairs import pair_table
 from pipeline.records.token_texts import described
@@ -129,7 +129,7 @@ def agreement() -> dict[str, Any]:
     people = examples.everything()
     pairs = {
         "four fifths": [[learner.sample(rows) for rows in _fifths(people, draw)] for draw in range(DRAWS)],
-        "halves": [[learner.sample(rows) for rows in halves(people, 2, draw)] for draw in range(DRAWS)],
+        "halves": [[learner.sample(half(people, i, draw)) for i in range(2)] for draw in range(DRAWS)],
     }
     genres = [set(text.split("|")) for text in about["genres"].fill_null("").to_list()]
     ways: dict[str, Callable[[Sample], Array]] = {
@@ -176,7 +176,7 @@ def _shared(one: Array, other: Array) -> Array:
 def _otherwise(learner: _Learner, examples: SparseExamples) -> list[list[str]]:
     """What other settings of the training do to the stability, and to the task on validation examples."""
     people, task = examples.everything(), learner.conf.task
-    samples = {"four fifths": list(_fifths(people, 0)), "halves": list(halves(people, 2, 0))}
+    samples = {"four fifths": list(_fifths(people, 0)), "halves": [half(people, i, 0) for i in range(2)]}
     metrics = [metric.name for metric in task.metrics[:2]]
     rows = [["training with", *(f"{kind}: all" for kind in samples), *metrics]]
     for name, settings in OTHERWISE.items():
@@ -207,8 +207,8 @@ def _promised(learner: _Learner, pairs: list[list[Sample]]) -> list[list[str]]:
     """How many of a half's nearest the other half finds too, by how many replicas of the first support them."""
     hits, support = [], []
     for one, other in pairs:
-        parts = enumerate(halves(one.rows, REPLICAS, seed=1))
-        fits = [(rows, learner.fit(EMBEDDING, rows, 2 + i, EPOCHS)) for i, rows in parts]
+        parts = [half(one.rows, i, seed=1) for i in range(REPLICAS)]
+        fits = [(rows, learner.fit(EMBEDDING, rows, 2 + i, EPOCHS)) for i, rows in enumerate(parts)]
         nearest = nearest_tokens(one.learned, one.counts)
         found = stability_of(nearest, [nearest_tokens(matrix, rows.inputs.counts) for rows, matrix in fits])
         hits.append(_shared(nearest, nearest_tokens(other.learned, other.counts)))

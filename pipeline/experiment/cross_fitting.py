@@ -130,21 +130,6 @@ class _Told:
                     self._log_losses(found, epoch)
 
 
-def cross_fit(
-    method: Estimator,
-    name: str,
-    conf: Dataset,
-    vocabulary: Vocabulary,
-    examples: SparseExamples,
-    dimension: int | None,
-    log_losses: LogMetrics,
-    log: logging.Logger,
-) -> CrossFitted:
-    """Fit a method and evaluate it, once or once for each fold; see `CrossFit`."""
-    with PieceQueue() as queue:
-        return CrossFit(queue, method, name, conf, vocabulary, examples, dimension).done(log_losses, log)
-
-
 def _of_folds(folds: Sequence[Fold], fits: Sequence[Once]) -> CrossFitted:
     fitted = fits[-1].fitted
     assert fitted is not None

@@ -62,7 +62,7 @@ class Fold:
 
 @dataclass(frozen=True)
 class FoldFitter:
-    """What the fits of all folds share; see `cross_fit`."""
+    """What the fits of all folds share; see `CrossFit`."""
 
     method: Estimator
     name: str

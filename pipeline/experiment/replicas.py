@@ -6,7 +6,7 @@ A run keeps what its replicas have shown beside its embedding, so that a fit is 
 import logging
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -164,13 +164,8 @@ class _Replicas:
         return nearest_tokens(matrix, counts), where
 
 
-def halves(rows: ExampleSet, n: int, seed: int) -> Iterator[ExampleSet]:
-    """N random halves of some examples: the first two share no example and no group, nor do the next two, and so on."""
-    return (half(rows, i, seed) for i in range(n))
-
-
 def half(rows: ExampleSet, i: int, seed: int) -> ExampleSet:
-    """Half i of some examples, one of `halves`."""
+    """A random half of some examples: halves 0 and 1 share no example and no group, nor do 2 and 3, and so on."""
     random = np.random.default_rng([seed, i // 2])
     if rows.groups is None:
         order = random.permutation(len(rows))

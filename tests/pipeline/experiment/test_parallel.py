@@ -13,10 +13,11 @@ from pipeline.config.records import Split
 from pipeline.config.size import Size
 from pipeline.estimators import estimator
 from pipeline.experiment import parallel as module
-from pipeline.experiment.cross_fitting import CrossFitted, cross_fit
+from pipeline.experiment.cross_fitting import CrossFit, CrossFitted
 from pipeline.experiment.fitting import fit_all
 from pipeline.experiment.helpers import helpers
 from pipeline.experiment.parallel import processes_for
+from pipeline.experiment.piece_queue import PieceQueue
 from pipeline.experiment.tracking import Tracker
 from tests.conftest import encoded_from
 
@@ -61,7 +62,8 @@ def test_side_by_side_a_fit_comes_to_the_same_bits(
         monkeypatch.setenv("OMP_NUM_THREADS", str(processes))
         losses: list[Any] = []
         how = estimator("embedding", conf), "embedding D=2", conf, vocabulary, examples, 2
-        done = cross_fit(*how, lambda found, epoch: losses.append((dict(found), epoch)), LOG)
+        with PieceQueue() as queue:
+            done = CrossFit(queue, *how).done(lambda found, epoch: losses.append((dict(found), epoch)), LOG)
         assert elsewhere.called == (processes > 1)
         return done, losses
 

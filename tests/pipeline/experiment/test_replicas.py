@@ -10,7 +10,7 @@ from pipeline.config.dataset import Dataset
 from pipeline.embedding import Embedding
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.fitting import fit_all
-from pipeline.experiment.replicas import halves, replicated
+from pipeline.experiment.replicas import half, replicated
 from pipeline.experiment.tracking import Tracker
 from pipeline.vocabulary.vocabulary import Vocabulary
 from tests.conftest import encoded_from
@@ -96,18 +96,18 @@ def test_stability_orders_tokens_as_their_noise_does_and_full_support_is_true(
 
 def test_the_halves_of_a_pair_share_no_example(encoded: tuple[Vocabulary, SparseExamples]) -> None:
     rows = encoded[1].training()
-    found = [set(half.ids) for half in halves(rows, 5, seed=1)]
+    found = [set(half(rows, i, seed=1).ids) for i in range(5)]
     for one, other in (found[:2], found[2:4]):
         assert one.isdisjoint(other)
         assert one | other == set(rows.ids)
     assert found[0] != found[2] != found[4]
-    assert [set(half.ids) for half in halves(rows, 5, seed=1)] == found
+    assert [set(half(rows, i, seed=1).ids) for i in range(5)] == found
 
 
 def test_the_halves_of_a_pair_share_no_group(encoded: tuple[Vocabulary, SparseExamples]) -> None:
     rows = encoded[1].training()
     rows = replace(rows, groups=(np.arange(len(rows)) % 21).astype(np.uint64))
-    one, other = halves(rows, 2, seed=1)
+    one, other = (half(rows, i, seed=1) for i in range(2))
     assert set(one.groups).isdisjoint(other.groups)
     assert set(one.ids) | set(other.ids) == set(rows.ids)
     assert len(one) + len(other) == len(rows)

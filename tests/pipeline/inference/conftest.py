@@ -13,7 +13,8 @@ from pipeline.config.dataset import Dataset
 from pipeline.estimators import estimator
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.examples.weight_scale import WeightScale
-from pipeline.experiment.cross_fitting import cross_fit
+from pipeline.experiment.cross_fitting import CrossFit
+from pipeline.experiment.piece_queue import PieceQueue
 from pipeline.inference.model import Model, model_type
 from pipeline.inference.saved_fit import Material, save_fitted
 from pipeline.records.token_texts import described
@@ -41,7 +42,9 @@ def put_to_work(tmp_path: Path) -> Callable[..., Made]:
         vocabulary, examples = encoded_from(records, conf)
         conf = conf.resolved(examples.n_training, len(vocabulary))
         how, log = estimator(method, conf), logging.getLogger("test")
-        done = cross_fit(how, method, conf, vocabulary, examples, how.fitted_at()[0], lambda *_: None, log)
+        with PieceQueue() as queue:
+            folds = CrossFit(queue, how, method, conf, vocabulary, examples, how.fitted_at()[0])
+            done = folds.done(lambda *_: None, log)
         fit = tmp_path / f"{name}-fit"
         fit.mkdir()
         save_fitted(done.fitted, method, conf, "run", fit)
