@@ -22,7 +22,7 @@ from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import STABILITY, Fit
 from pipeline.experiment.tracking import Tracker
 from pipeline.inference.saved_fit import EMBEDDING_FILE
-from pipeline.records.ingest import Records
+from pipeline.records.records import Records
 from pipeline.schemas import Examples, Tokens
 from pipeline.views.tables import verdict_in_words
 from pipeline.vocabulary.drift import drift

@@ -19,7 +19,7 @@ from pipeline.experiment.champion import Champion, crown
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.models import load
 from pipeline.inference.bulk import recommend_each
-from pipeline.records.ingest import Records
+from pipeline.records.records import Records
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 

@@ -22,7 +22,7 @@ from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import Fit
 from pipeline.records import quarantine
 from pipeline.records.counts import Counts
-from pipeline.records.ingest import Records
+from pipeline.records.records import Records
 from pipeline.records.source.paths import without_way_back
 from pipeline.records.survey import Survey
 from pipeline.schemas import Examples

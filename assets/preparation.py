@@ -19,7 +19,8 @@ from pipeline.config.dataset import Dataset
 from pipeline.examples.encoding import encode_records
 from pipeline.experiment.kept import kept_from_last
 from pipeline.records.columns import roles
-from pipeline.records.ingest import Records, ingest
+from pipeline.records.ingest import ingest
+from pipeline.records.records import Records
 from pipeline.vocabulary.counted import Counted, count
 from pipeline.vocabulary.vocabulary import Vocabulary
 

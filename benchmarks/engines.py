@@ -20,7 +20,8 @@ from benchmarks.generate import generate, write
 from pipeline.config.files import load
 from pipeline.errors import PipelineError
 from pipeline.examples.encoding import encode_records
-from pipeline.records.ingest import Records, ingest
+from pipeline.records.ingest import ingest
+from pipeline.records.records import Records
 from pipeline.vocabulary.counted import count
 
 ENGINES = ("local", "ray")

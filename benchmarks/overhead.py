@@ -31,7 +31,8 @@ from pipeline.experiment.fit_queue import ELAPSED
 from pipeline.experiment.fitting import fit_all
 from pipeline.experiment.run import FinishedRun, Run
 from pipeline.experiment.tracking import Tracker
-from pipeline.records.ingest import Records, ingest
+from pipeline.records.ingest import ingest
+from pipeline.records.records import Records
 from pipeline.records.token_texts import described
 from pipeline.views.exports import Exports
 from pipeline.views.publish import draw_pages, write_report

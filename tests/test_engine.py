@@ -28,7 +28,8 @@ from pipeline.examples.encoding import encode_records
 from pipeline.inference.bulk import recommend_each
 from pipeline.inference.file_scoring import score_file
 from pipeline.records.divided_pairs import divided_pairs
-from pipeline.records.ingest import Records, ingest
+from pipeline.records.ingest import ingest
+from pipeline.records.records import Records
 from pipeline.vocabulary.counted import count
 from tests.conftest import HOMES, MOVIES
 from tests.pipeline.inference.conftest import put_to_work  # noqa: F401

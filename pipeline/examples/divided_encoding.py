@@ -18,7 +18,7 @@ from pipeline.records.divided_keys import shelves_of
 from pipeline.records.divided_pairs import DividedPairs
 from pipeline.records.divided_time_split import split_pairs
 from pipeline.records.growing import Growing
-from pipeline.records.ingest import Records
+from pipeline.records.records import Records
 from pipeline.records.splitting import Assignment, assign
 from pipeline.schemas import PARTS
 from pipeline.vocabulary.vocabulary import Vocabulary

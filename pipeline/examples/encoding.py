@@ -14,10 +14,10 @@ from pipeline.examples.weight_scale import UNWEIGHTED, WeightScale
 from pipeline.records.csr_builder import CsrBuilder
 from pipeline.records.csr_keys import Bucket
 from pipeline.records.growing import Growing
-from pipeline.records.ingest import Records
 from pipeline.records.memory_mapped import blocks
 from pipeline.records.pair_table import Block, PairTable
 from pipeline.records.pairs import pair_table
+from pipeline.records.records import Records
 from pipeline.records.side_by_side import side_by_side
 from pipeline.records.splitting import Assignment, are_learned_from, assign, last_part
 from pipeline.records.used_records import with_example

@@ -20,8 +20,9 @@ from pipeline.inference.model import Model
 from pipeline.inference.predictor import Predictor
 from pipeline.inference.recommender import Recommender
 from pipeline.records.columns import named_columns, needed_columns, number_column, renamed
-from pipeline.records.ingest import Records, ingest, source_of
+from pipeline.records.ingest import ingest, source_of
 from pipeline.records.quarantine import Reasons
+from pipeline.records.records import Records
 from pipeline.records.source import paths
 from pipeline.tasks.target import Unanswered
 

@@ -19,9 +19,9 @@ import polars as pl
 from pipeline.arrays import Array
 from pipeline.cluster.tasks import at_once, get, start
 from pipeline.config.dataset import Dataset
-from pipeline.records.ingest import Records
 from pipeline.records.pair_table import PairTable
 from pipeline.records.pairs import labelled, unlabelled
+from pipeline.records.records import Records
 
 MOST_CHUNKS, MOST_SHARES = 2000, 512
 """The most tasks of a kind: the process that starts them keeps some bytes for what each leaves to each other."""

@@ -11,7 +11,7 @@ from pipeline.records.csr_keys import Bucket, CsrKeys
 from pipeline.records.cuts import Cuts, cut, histogram, last_times
 from pipeline.records.divided_keys import shelves_of
 from pipeline.records.divided_pairs import Chunk, DividedPairs, divided_pairs, of_own
-from pipeline.records.ingest import Records
+from pipeline.records.records import Records
 from pipeline.records.time_split import cuts_of_examples, divided, held_out
 
 

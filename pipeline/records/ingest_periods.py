@@ -13,12 +13,13 @@ import polars as pl
 from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError, nearest
 from pipeline.records.columns import needed_columns
-from pipeline.records.ingest import Records, require_few_bad, require_some, usual_decimal
+from pipeline.records.ingest import require_few_bad, require_some, usual_decimal
 from pipeline.records.period_folders import facts_of_periods, link, period_folder, write_about
 from pipeline.records.period_records import PeriodRecords, by_period
 from pipeline.records.periods import condition, require_dates, source_column
 from pipeline.records.quarantine import Quarantine, Reasons
 from pipeline.records.record_files import write
+from pipeline.records.records import Records
 from pipeline.records.side_by_side import side_by_side
 from pipeline.records.source.databases import Query
 from pipeline.records.source.files import Files

@@ -15,8 +15,8 @@ from typing import Any
 import polars as pl
 
 from pipeline.records.counts import Counts
-from pipeline.records.ingest import ABOUT, Records
 from pipeline.records.quarantine import FILE, Quarantine
+from pipeline.records.records import ABOUT, Records
 
 
 def period_folder(folder: Path, one: str) -> Path:

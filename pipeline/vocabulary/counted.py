@@ -7,9 +7,9 @@ from typing import Self
 import polars as pl
 
 from pipeline.config.dataset import Dataset
-from pipeline.records.ingest import Records
 from pipeline.records.pair_table import PairTable
 from pipeline.records.pairs import pair_table
+from pipeline.records.records import Records
 from pipeline.records.splitting import assign, require_room
 from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
 

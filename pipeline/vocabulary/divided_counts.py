@@ -11,7 +11,7 @@ from pipeline.records.csr_keys import Bucket, CsrKeys
 from pipeline.records.divided_keys import shelves_of
 from pipeline.records.divided_pairs import Chunk, DividedPairs, by_share, of_own
 from pipeline.records.divided_time_split import split_pairs
-from pipeline.records.ingest import Records
+from pipeline.records.records import Records
 from pipeline.records.splitting import Assignment, are_learned_from, assign, last_part, require_room
 from pipeline.vocabulary.vocabulary import Vocabulary, vocabulary_of
 

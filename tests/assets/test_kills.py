@@ -21,7 +21,7 @@ from pipeline.embedding import Embedding
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import Fits
-from pipeline.records.ingest import Records
+from pipeline.records.records import Records
 from pipeline.vocabulary.counted import Counted
 from tests.conftest import MOVIES, PATIENCE
 from tests.forked import Process

@@ -22,7 +22,7 @@ from assets.storage import values
 from pipeline.config.dataset import Dataset
 from pipeline.config.files import load
 from pipeline.examples.sparse_examples import SparseExamples
-from pipeline.records.ingest import Records
+from pipeline.records.records import Records
 from tests.conftest import MOVIES, spoil, wait_until
 
 pytestmark = pytest.mark.slow(60)

@@ -9,7 +9,7 @@ from assets.home import conf_folder, dagster_home, home
 from assets.storage import FolderIOManager
 from pipeline.errors import PipelineError
 from pipeline.home import project
-from pipeline.records.ingest import Records
+from pipeline.records.records import Records
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 KEY = dg.AssetKey(["films", "thing"])

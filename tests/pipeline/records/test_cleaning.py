@@ -15,7 +15,8 @@ from pipeline.config.dataset import Dataset
 from pipeline.config.files import load
 from pipeline.errors import PipelineError
 from pipeline.examples.encoding import encode
-from pipeline.records.ingest import Records, ingest
+from pipeline.records.ingest import ingest
+from pipeline.records.records import Records
 from pipeline.records.source import streams
 from pipeline.vocabulary.counted import count as counted
 

@@ -21,7 +21,8 @@ import pytest
 from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError
 from pipeline.examples.encoding import encode
-from pipeline.records.ingest import Records, ingest
+from pipeline.records.ingest import ingest
+from pipeline.records.records import Records
 from pipeline.vocabulary.counted import count
 
 RNG = random.Random(7)

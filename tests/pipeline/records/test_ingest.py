@@ -17,7 +17,8 @@ from pipeline.examples.encoding import encode
 from pipeline.records import ingest as reading
 from pipeline.records import pair_table as module
 from pipeline.records.counts import Counts
-from pipeline.records.ingest import Records, ingest
+from pipeline.records.ingest import ingest
+from pipeline.records.records import Records
 from pipeline.records.source import tables
 from pipeline.records.tokens.value import ValueTokens
 from pipeline.vocabulary.counted import Counted, count

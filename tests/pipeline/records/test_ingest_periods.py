@@ -16,9 +16,10 @@ from pipeline.errors import PipelineError
 from pipeline.examples.encoding import encode_records
 from pipeline.records import ingest_periods as module
 from pipeline.records.counts import Counts
-from pipeline.records.ingest import Records, ingest
+from pipeline.records.ingest import ingest
 from pipeline.records.ingest_periods import Read, read_periods
 from pipeline.records.period_folders import facts_of_periods, is_by_period, join, period_folder
+from pipeline.records.records import Records
 from pipeline.records.source import tables
 from pipeline.records.survey import Survey, survey
 from pipeline.vocabulary.counted import count

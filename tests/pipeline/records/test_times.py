@@ -10,7 +10,8 @@ import pytest
 from pipeline.config.dataset import Dataset
 from pipeline.config.files import load
 from pipeline.errors import PipelineError
-from pipeline.records.ingest import Records, ingest
+from pipeline.records.ingest import ingest
+from pipeline.records.records import Records
 from pipeline.records.times import in_words, time
 
 AT = dt.datetime(2024, 3, 31, 23, 59)

@@ -13,7 +13,8 @@ from benchmarks.postgresql import PASSWORD, Cluster
 from pipeline.config.dataset import Dataset
 from pipeline.config.records import Source
 from pipeline.errors import PipelineError
-from pipeline.records.ingest import Records, ingest
+from pipeline.records.ingest import ingest
+from pipeline.records.records import Records
 from pipeline.records.source import databases
 from tests.killed import killed_database
 

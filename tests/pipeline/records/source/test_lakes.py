@@ -8,7 +8,8 @@ import pytest
 
 from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError
-from pipeline.records.ingest import Records, ingest
+from pipeline.records.ingest import ingest
+from pipeline.records.records import Records
 from pipeline.records.source.paths import files_state
 
 ROWS = pl.DataFrame({"user": [f"u{i % 7}" for i in range(500)], "item": [f"i{i % 11}" for i in range(500)]})

@@ -10,7 +10,8 @@ import pytest
 from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError
 from pipeline.proposal.look import look
-from pipeline.records.ingest import Records, ingest
+from pipeline.records.ingest import ingest
+from pipeline.records.records import Records
 from pipeline.records.source.object_stores import copied
 
 
