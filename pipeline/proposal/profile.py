@@ -8,8 +8,8 @@ from typing import Literal
 import polars as pl
 
 from pipeline.config.records import MISSING
-from pipeline.proposal.divided import WORD, delimiter_of
 from pipeline.proposal.hints import IDS, OF_EXAMPLES, OF_PLACE_AND_TIME, OF_POST, OF_ROWS, WITH_AN_ID, stands_in
+from pipeline.proposal.list_delimiter import WORD, delimiter_of
 from pipeline.proposal.moments import are_moments
 from pipeline.records.numbers import Decimal, Marks, as_number
 from pipeline.records.times import SINCE_1970

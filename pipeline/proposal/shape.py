@@ -7,7 +7,6 @@ from typing import Any
 import polars as pl
 
 from pipeline.config.section import as_tuple
-from pipeline.proposal.division import groups, parts, times
 from pipeline.proposal.footers import leave_out_footer, without_footer
 from pipeline.proposal.hints import IDS, OF_TOKENS
 from pipeline.proposal.leaks import tells_the_target
@@ -16,9 +15,10 @@ from pipeline.proposal.look import Guess, Look
 from pipeline.proposal.numbered_columns import numbered, sections_of
 from pipeline.proposal.pair import pair_of
 from pipeline.proposal.profile import Profile, profile
-from pipeline.proposal.repeated import repeated
+from pipeline.proposal.repeated_texts import repeated
 from pipeline.proposal.rival import rival_of
 from pipeline.proposal.sections import Shape, where, where_any, with_any
+from pipeline.proposal.split_columns import groups, parts, times
 from pipeline.proposal.sums import summands
 from pipeline.proposal.target import (
     MOST_CODES_OF_CLASSES,

@@ -8,7 +8,7 @@ import yaml
 from pipeline.config.section import as_tuple
 from pipeline.errors import PipelineError, number_of
 from pipeline.proposal.look import Guess, Look, look
-from pipeline.proposal.marks import without_marks
+from pipeline.proposal.missing_marks import without_marks
 from pipeline.proposal.sections import Shape, few
 from pipeline.proposal.shape import shape
 
