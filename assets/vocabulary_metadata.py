@@ -10,7 +10,7 @@ NAMED = 20
 """So many tokens without an example are named."""
 
 
-def of_vocabulary(vocabulary: Vocabulary, before: Vocabulary | None = None) -> dict[str, Any]:
+def of_vocabulary(vocabulary: Vocabulary, before: Vocabulary | None) -> dict[str, Any]:
     """Size, rule of thumb, fingerprint, the most frequent tokens, and what became of those of an earlier vocabulary."""
     top, gone = vocabulary.tokens[vocabulary.by_count[:10]], _without_examples(vocabulary, before)
     kept = {} if before is None else {"kept": len(before), "new": len(vocabulary) - len(before), "gone": len(gone)}

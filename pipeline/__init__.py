@@ -21,9 +21,9 @@ The path of the data, one folder for each step:
     views        comparison and fits -> pages, reports, exports
 
 Outside this path: `errors`, the one exception for users, `secrets`, which nothing may show, `schemas`, the columns of
-every frame, `arrays`, the type of arrays, `accelerators`, the GPU that is there, and `home`, where everything is by
-default. A module never imports from a folder further down in this list, and no module here imports Dagster: that is for
-`assets/`. `make check` verifies both.
+every frame, `arrays`, the type of arrays, `accelerators`, the GPU that is there, `quiet`, which keeps the remarks of
+libraries out of the log, and `home`, where everything is by default. A module never imports from a folder further down
+in this list, and no module here imports Dagster: that is for `assets/`. `make check` verifies both.
 
 `pipeline.load("movies")` gives the champion of a dataset.
 """

@@ -27,7 +27,7 @@ class Largest(NamedTuple):
 
 
 def largest(
-    times: Callable[[Tensor], Tensor], n: int, dimension: int, seed: int, tolerance: float, device: str = "cpu"
+    times: Callable[[Tensor], Tensor], n: int, dimension: int, seed: int, tolerance: float, device: str
 ) -> Largest:
     """The D largest eigenvalues by block Lanczos from a random start, with full reorthogonalisation.
 

@@ -25,7 +25,7 @@ from pipeline.vocabulary.vocabulary import Vocabulary
 
 
 def encode_on_cluster(
-    records: Records, vocabulary: Vocabulary, conf: Dataset, parts: pl.DataFrame | None = None
+    records: Records, vocabulary: Vocabulary, conf: Dataset, parts: pl.DataFrame | None
 ) -> SparseExamples:
     """Turn the raw records into sparse examples; see `encode`.
 

@@ -98,12 +98,12 @@ def _make(database: Path) -> None:
     new.replace(database)
 
 
-def artifact_of(client: "MlflowClient", run_id: str, name: str = "") -> Path:
-    """A local file or folder with an artifact of a run, or with all: itself if it is on this machine, else fetched."""
+def artifact_of(client: "MlflowClient", run_id: str, name: str) -> Path:
+    """A local file or folder with an artifact of a run, or with all for an empty name: fetched if it is elsewhere."""
     return fetched(client, client.get_run(run_id).info.artifact_uri, name)
 
 
-def fetched(client: "MlflowClient", artifacts: str, name: str = "") -> Path:
+def fetched(client: "MlflowClient", artifacts: str, name: str) -> Path:
     """As `artifact_of`, where the address of the run's artifacts is known."""
     from mlflow.artifacts import download_artifacts
 

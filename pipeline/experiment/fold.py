@@ -123,12 +123,12 @@ class FoldFitter:
         shows_progress: bool,
         *,
         parts: Sequence[str],
+        position: Position | None,
         chosen: Mapping[str, Any] | None = None,
         chooses: bool = False,
         is_refit: bool = False,
         seed: int | None = None,
         log_losses: LogMetrics | None = None,
-        position: Position | None = None,
         is_kept: bool = False,
     ) -> Once:
         """Fit on the training examples of a fold, a refit on those of validation too; evaluate on parts of it."""

@@ -20,7 +20,7 @@ def load(name: str | os.PathLike[str], mlflow: str | None = None) -> Model:
     return Model.load(data_of(model_folder(name, mlflow)))
 
 
-def model_folder(name: str | os.PathLike[str], mlflow: str | None = None) -> Path:
+def model_folder(name: str | os.PathLike[str], mlflow: str | None) -> Path:
     """A local folder with a model as MLflow made it, fetched if it is elsewhere.
 
     Args:

@@ -66,7 +66,7 @@ def data_of(folder: Path) -> Path:
     return folder / "artifacts" / FOLDER
 
 
-def requirements(fit: Path, uses_index: bool = False) -> list[str]:
+def requirements(fit: Path, uses_index: bool) -> list[str]:
     """The packages that a model of this fit needs, at the versions that are installed here."""
     needed = {*_EVERY, *estimator_type(method_of(fit)).needs, *(["usearch"] if uses_index else [])}
     return [f"{package}=={version(package).partition('+')[0]}" for package in sorted(needed, key=str.lower)]

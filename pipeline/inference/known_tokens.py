@@ -21,6 +21,7 @@ MOST_IN_A_DICTIONARY = 100_000
 """Texts whose places are in a dictionary."""
 MOST_SUGGESTIONS = 5
 """So many unknown texts of one request get suggestions."""
+_SUGGESTED = 3  # labels at most
 _ALIKE = 75  # the least score that rapidfuzz, of at most 100, gives a suggestion
 _LOOKED_AT = 200
 """So many of the most similar labels are compared word by word: as a whole, a long one has the letters of any word."""
@@ -85,7 +86,7 @@ class KnownTokens:
         texts = dict.fromkeys(text for text, place in zip(given, found, strict=True) if place < 0)
         return [Unknown(text, self.suggestions(text) if i < MOST_SUGGESTIONS else []) for i, text in enumerate(texts)]
 
-    def suggestions(self, text: str, most: int = 3) -> list[str]:
+    def suggestions(self, text: str) -> list[str]:
         """Labels that are like a text, the most similar first, of the most frequent tokens."""
         from rapidfuzz import fuzz, process, utils
 
@@ -95,7 +96,7 @@ class KnownTokens:
         )
         found = {label: (_as_words(asked, utils.default_process(label)), score) for label, score, _ in alike}
         nearest = sorted(found, key=lambda label: found[label], reverse=True)
-        return [label for label in nearest if max(found[label]) >= _ALIKE][:most]
+        return [label for label in nearest if max(found[label]) >= _ALIKE][:_SUGGESTED]
 
     def beginning(self, text: str, most: int = 10) -> list[int]:
         """Integers of the tokens whose labels have a text in them, at the start of the label or of a word first."""

@@ -96,7 +96,7 @@ def _is_a_category(one: Profile, target: str | None) -> bool:
     return one.holds == "categories" or (repeats and target is not None)
 
 
-def indicators(profiles: Iterable[Profile], has_names: bool = True) -> list[str]:
+def indicators(profiles: Iterable[Profile], has_names: bool) -> list[str]:
     """The columns of a wide table that say which rows have what their names say; none if it is no such table.
 
     What is to be predicted stands first or last, and has a name that says so; between the others, `price` is a thing.

@@ -71,7 +71,7 @@ def needed_columns(conf: Dataset) -> list[str]:
     return [before.get(column.name, column.name) for column in named_columns(conf)]
 
 
-def renamed(conf: Dataset, columns: pl.Schema, where: str, may_lack: bool = False) -> pl.Schema:
+def renamed(conf: Dataset, columns: pl.Schema, where: str, may_lack: bool) -> pl.Schema:
     """The columns of a source by the names that conf gives them.
 
     Args:

@@ -78,7 +78,7 @@ class CsrKeys:
         size = 2**self.row_bits
         return [min(size, self.n_rows - start) for start in range(0, self.n_rows, size)]
 
-    def keyed(self, rows: Array, indices: Array, parts: Array, weights: Array | None = None) -> Keyed:
+    def keyed(self, rows: Array, indices: Array, parts: Array, weights: Array | None) -> Keyed:
         """The keys of entries.
 
         Args:

@@ -33,19 +33,17 @@ _LABELS = 250_000
 _DTYPES = {"example": np.uint32, "token": np.uint32, "part": np.uint8, "weight": np.float64, "time": np.float64}
 
 
-def pair_table(records: pl.LazyFrame, conf: Dataset, only_read: bool = False) -> PairTable:
+def pair_table(records: pl.LazyFrame, conf: Dataset) -> PairTable:
     """Go through the records once, and number examples and tokens in the order in which they come.
 
     Args:
         records: the raw records.
         conf: the dataset.
-        only_read: whether nothing is learned from them: examples then come in the order of the records, and nothing is
-            noted by which a later run could know them.
 
     Raises:
         PipelineError: a column has a dtype from which such tokens cannot be made.
     """
-    table = unlabelled(records, conf, only_read)
+    table = unlabelled(records, conf)
     table = replace(table, tokens=labelled(table.tokens))
     return split_by_time(table, records.collect_schema(), conf) if conf.split.by_time else table
 
@@ -56,7 +54,14 @@ def labelled(tokens: pl.DataFrame) -> pl.DataFrame:
 
 
 def unlabelled(records: pl.LazyFrame, conf: Dataset, only_read: bool = False) -> PairTable:
-    """The table of pairs, whose tokens have no label where no record gives them one; see `pair_table`."""
+    """The table of pairs, whose tokens have no label where no record gives them one; see `pair_table`.
+
+    Args:
+        records: the raw records.
+        conf: the dataset.
+        only_read: whether nothing is learned from them: examples then come in the order of the records, and nothing is
+            noted by which a later run could know them.
+    """
     builder = _Builder(conf, only_read)
     used = with_example(records, conf)
     batches = used.select(builder.columns(used.collect_schema())).collect_batches(

@@ -17,7 +17,7 @@ from pipeline.vocabulary.vocabulary import Vocabulary, vocabulary_of
 
 
 def count_on_cluster(
-    records: Records, conf: Dataset, before: Vocabulary | None = None, parts: pl.DataFrame | None = None
+    records: Records, conf: Dataset, before: Vocabulary | None, parts: pl.DataFrame | None
 ) -> Vocabulary:
     """The vocabulary of the training examples; see `count`.
 

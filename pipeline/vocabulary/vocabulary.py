@@ -182,7 +182,7 @@ def build_vocabulary(
 
 
 def vocabulary_of(
-    tokens: pl.DataFrame, counts: Array, shares: Array, conf: Dataset, before: Vocabulary | None = None
+    tokens: pl.DataFrame, counts: Array, shares: Array, conf: Dataset, before: Vocabulary | None
 ) -> Vocabulary:
     """The vocabulary of tokens that are counted already.
 
