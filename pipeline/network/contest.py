@@ -75,7 +75,7 @@ class _Contest:
 
     def winner(self) -> FittedNetwork:
         """The fit that is kept in the end."""
-        n = 1 if self.module.keeps_first else len(self.options)
+        n = 1 if self.module.keeps_first else len(self.options)  # the others have to be better by a standard error
         kept = self._as_far_as_preferred(tuned(self._fit, self.options[:n], self.problem))
         for option in [*self.options[n:], *self._others(kept)]:
             kept = self._better(self._fit(**option), kept)
