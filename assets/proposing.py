@@ -8,7 +8,7 @@ from assets.home import conf_folder, home
 from pipeline.config.files import load
 from pipeline.errors import PipelineError
 from pipeline.home import is_clone, project, typed
-from pipeline.proposal.written import proposed
+from pipeline.proposal.conf_file import proposed
 
 _WORKSPACE = """\
 # What `dagster dev` loads: every dataset of the conf folder, one asset group each. Dagster looks for modules in the

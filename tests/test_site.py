@@ -21,7 +21,7 @@ from docs.metrics import page
 from docs.tour import console_errors, leave
 from pipeline.config.files import load
 from pipeline.config.task import Task
-from pipeline.proposal.written import proposed
+from pipeline.proposal.conf_file import proposed
 from tests.conftest import wait_until
 
 PROJECT = Path(__file__).parents[1]

@@ -13,10 +13,10 @@ from pipeline.proposal.leaks import tells_the_target
 from pipeline.proposal.lists import of_lines, of_pairs
 from pipeline.proposal.look import Guess, Look
 from pipeline.proposal.numbered_columns import numbered, sections_of
+from pipeline.proposal.other_task import other_task_of
 from pipeline.proposal.pair import pair_of
 from pipeline.proposal.profile import Profile, profile
 from pipeline.proposal.repeated_texts import repeated
-from pipeline.proposal.rival import rival_of
 from pipeline.proposal.sections import Shape, where, where_any, with_any
 from pipeline.proposal.split_columns import groups, parts, times
 from pipeline.proposal.sums import summands
@@ -90,10 +90,10 @@ def _pairs_or_rows(
 ) -> Shape:
     """Rows are pairs of an example and a token, unless they are rather about what one of their columns says."""
     example, token, _ = pair
-    rival = rival_of(look.frame, profiles, example, token)
-    if rival is None or not rival.wins:
+    other = other_task_of(look.frame, profiles, example, token)
+    if other is None or not other.wins:
         found = of_pairs(look, profiles, *pair)
-        found.task = found.task._replace(otherwise=rival.task if rival is not None else "")
+        found.task = found.task._replace(otherwise=other.task if other is not None else "")
         return found
     if profiles[token].is_whole and not profiles[token].named(*OF_TOKENS, *IDS):
         return _rows(look, profiles, places)  # an age, or another amount, is no token

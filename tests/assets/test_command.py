@@ -30,7 +30,7 @@ from assets.resources import lines
 from assets.storage import LOST
 from docs.tour import free_port
 from pipeline.config.dataset import Dataset
-from pipeline.proposal.written import proposed
+from pipeline.proposal.conf_file import proposed
 from tests.conftest import PATIENCE, learns, statuses, wait_until, with_training
 from tests.forked import Process
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from pipeline.config.files import load
-from pipeline.proposal.written import proposed
+from pipeline.proposal.conf_file import proposed
 from pipeline.records.ingest import ingest
 from pipeline.vocabulary.counted import count
 

@@ -16,7 +16,7 @@ import polars as pl
 import pytest
 
 from pipeline.errors import PipelineError
-from pipeline.proposal.written import proposed
+from pipeline.proposal.conf_file import proposed
 
 RNG = random.Random(1)
 RATINGS = [

@@ -14,7 +14,7 @@ _OF_A_TOKEN = 1.05
 """Mean number of different values for a token, at most, of a column that describes the token."""
 
 
-class Rival(NamedTuple):
+class OtherTask(NamedTuple):
     """A column with a name of something to predict, in rows that are pairs."""
 
     task: str
@@ -23,7 +23,7 @@ class Rival(NamedTuple):
     """Whether the rows are rather about it than about what belongs together."""
 
 
-def rival_of(frame: pl.DataFrame, profiles: dict[str, Profile], example: str, token: str) -> Rival | None:
+def other_task_of(frame: pl.DataFrame, profiles: dict[str, Profile], example: str, token: str) -> OtherTask | None:
     """What could be predicted of rows that are pairs; None if no column has a name of that.
 
     A price that goes with an article, or its category, is no such column.
@@ -43,13 +43,13 @@ def rival_of(frame: pl.DataFrame, profiles: dict[str, Profile], example: str, to
     log = ", log: false" if kind == "regression" and not has_a_logarithm(target) else ""
     task = f"{{kind: {kind}, target: {quoted(target.name)}{log}}}"
     if _each(frame, example, target.name) == 1:
-        return Rival(task, False)  # an example has one value: it is a question about the whole list
+        return OtherTask(task, False)  # an example has one value: it is a question about the whole list
     able = [one for one in others.values() if not gives_away(one, target.name)]
     features = [one for one in able if one.holds in ("categories", "numbers", "texts", "lists")]
     has_ids = any(one.holds == "row ids" and not one.missing for one in able)
     is_surely_a_pair = profiles[example].named(*OF_EXAMPLES) and profiles[token].named(*OF_TOKENS)
     wins = not is_surely_a_pair and (has_ids or len(features) >= _FEWEST_FEATURES)
-    return Rival(task if wins else f"{task}, without `example`: of each row", wins)
+    return OtherTask(task if wins else f"{task}, without `example`: of each row", wins)
 
 
 def _each(frame: pl.DataFrame, column: str, other: str) -> float:
