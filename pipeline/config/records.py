@@ -158,7 +158,8 @@ class Split(Section):
 
     validation: float = Field(0.1, ge=0, lt=1)
     """Share of the examples on which epochs and settings are chosen. Where none validate, because this is 0 or `column`
-    says so, a tenth of the training examples choose, and each method then learns from all of them."""
+    says so, a tenth of the training examples choose, and each method then learns from all of them. With fewer than 40
+    examples, or where `column` or `time` divides the tokens of examples, nothing chooses then, and defaults hold."""
     test: float = Field(0.2, ge=0, lt=1)
     """Share of the examples that is held out until the comparison."""
     time: str | None = None
