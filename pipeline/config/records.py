@@ -105,6 +105,10 @@ class Source(Section):
     decimal: Literal[".", ","] | None = None
     """The mark before decimals, in numbers that are written as text. Default: each column tells, as 0,5 or 1.145,00 do;
     a column that does not tell is read as the others."""
+    units: dict[str, Annotated[str, Field(min_length=1)]] = Field({})
+    """The units of columns of numbers that are written as text, each as `column: unit`, such as `area: m²`. A number
+    may have its unit or not; a record with another unit is set aside, because `12 g` is no `12 kg`. Default: the column
+    tells, if most of its values have one; with `period`, say it."""
     day_first: bool | None = None
     """Whether the day stands before the month in dates such as `3/1/2025`. Default: the column tells, as 31/12/2024
     does; with `period`, say it."""

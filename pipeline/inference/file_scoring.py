@@ -19,6 +19,7 @@ from pipeline.inference.bulk import Lists, recommended, write_batches
 from pipeline.inference.model import Model
 from pipeline.inference.predictor import Predictor
 from pipeline.inference.recommender import Recommender
+from pipeline.inference.requests import writing_of
 from pipeline.records.columns import named_columns, needed_columns, number_column, renamed
 from pipeline.records.ingest import ingest, source_of
 from pipeline.records.quarantine import Reasons
@@ -81,7 +82,9 @@ def score_file(
     lacking = _numbers_lacking(conf, there)
     for told in lacking.values():
         log.info(told)
-    conf = conf.model_copy(update={"split": _in_order(model, there, log)})
+    units = {name: unit for name, unit in writing_of(model.facts).units.items() if name in there}
+    source_ = conf.source.model_copy(update={"units": units})  # of a file alone they may be others
+    conf = conf.model_copy(update={"split": _in_order(model, there, log), "source": source_})
     records = ingest(_without(conf, lacking), Path.cwd(), folder / "records", folder / "downloads", may_lack=True)
     log.info(f"{model.facts['name']}: {number_of(len(records), 'record')} can be used")
     average = WeightScale.of(model.facts).average

@@ -2,7 +2,7 @@
 
 import json
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,7 +20,7 @@ from pipeline.examples.unseen import Unseen, unseen, without_answers
 from pipeline.examples.weight_scale import WeightScale
 from pipeline.inference.as_written import AsWritten, writers
 from pipeline.inference.model import Model
-from pipeline.inference.requests import Rows, checked_params, column, plain, require, require_rows, short
+from pipeline.inference.requests import Rows, checked_params, column, plain, require_rows, rows_of, short, writing_of
 from pipeline.inference.saved_fit import Material, conf_of, load_fitted, scores_file
 from pipeline.records.columns import named_columns, number, truths_among
 from pipeline.records.missing import no_numbers, with_missing
@@ -127,7 +127,7 @@ class Predictor(Model):
     def _frame(self, records: Rows | pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
         """Records as a frame with all columns, in the dtypes of the source."""
         columns: dict[str, list[Any]] = {name: [] for name in self.schema}
-        for i, row in enumerate(_rows_of(records)):
+        for i, row in enumerate(rows_of(records)):
             if not isinstance(row, Mapping):
                 raise PipelineError(f"row {i + 1}: is {short(row)}, and values by the names of columns are asked for.")
             for name in row:
@@ -137,8 +137,8 @@ class Predictor(Model):
                 value = plain(row.get(name))
                 is_odd = isinstance(value, bool | int | float) and self.schema[name] == pl.String
                 values.append(self._writers[name](value) if is_odd and name in self._writers else value)
-        none = no_numbers(self.conf)
-        frame = pl.DataFrame([column(name, values, self.schema[name], none) for name, values in columns.items()])
+        none, how = no_numbers(self.conf), writing_of(self.facts)
+        frame = pl.DataFrame([column(name, values, self.schema[name], none, how) for name, values in columns.items()])
         frame = frame.with_columns(with_missing(name, dtype, self.conf, False) for name, dtype in self.schema.items())
         weight = _single(self.conf, self.schema).weight
         if weight is not None and len(odd := frame[weight].le(0).arg_true()):
@@ -229,15 +229,6 @@ class ClassPredictor(Predictor):
                 "probabilities": pl.Series(each, dtype=pl.Struct(dict.fromkeys(names, pl.Float64))),
             }
         )
-
-
-def _rows_of(records: Any) -> Rows:
-    """Records as dictionaries: a frame, of pandas too, is read by its rows."""
-    if isinstance(records, pl.DataFrame | pl.LazyFrame):
-        return records.lazy().collect().to_dicts()
-    require(records, Iterable, "records", "a frame or a list of dictionaries")
-    rows: Rows = records.to_dict("records") if hasattr(records, "columns") else records
-    return rows
 
 
 def _single(conf: Dataset, columns: pl.Schema) -> Dataset:

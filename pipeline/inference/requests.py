@@ -1,7 +1,7 @@
 """What a request may hold, and the sentences that tell what it may not."""
 
 import math
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ import polars as pl
 
 from pipeline.errors import PipelineError
 from pipeline.records.cleaning import LARGEST
+from pipeline.records.writing import Writing
 
 Rows = Sequence[Mapping[str, Any]]
 """A request: for each row, values by the names of the columns."""
@@ -18,6 +19,7 @@ MOST_ROWS = 10_000
 MOST_TOKENS = 10_000
 """A list with more tokens is refused."""
 
+_PLAIN = Writing({})
 _KINDS = {bool: "true or false", int: "a whole number", str: "a text"}
 
 
@@ -119,7 +121,24 @@ def plain(value: Any) -> Any:
     return None if isinstance(value, float) and np.isnan(value) else value
 
 
-def column(name: str, values: list[Any], dtype: pl.DataType, none: Set[str] = frozenset()) -> pl.Series:
+def rows_of(records: Any) -> Rows:
+    """Records as dictionaries: a frame, of pandas too, is read by its rows."""
+    if isinstance(records, pl.DataFrame | pl.LazyFrame):
+        return records.lazy().collect().to_dicts()
+    require(records, Iterable, "records", "a frame or a list of dictionaries")
+    rows: Rows = records.to_dict("records") if hasattr(records, "columns") else records
+    return rows
+
+
+def writing_of(facts: Mapping[str, Any]) -> Writing:
+    """How the source wrote the numbers that a model has learned from, by what is known of the model."""
+    how = facts.get("written", {})  # an earlier version did not write it
+    return Writing(how.get("decimals", {}), units=how.get("units", {}))
+
+
+def column(
+    name: str, values: list[Any], dtype: pl.DataType, none: Set[str] = frozenset(), writing: Writing = _PLAIN
+) -> pl.Series:
     """The values of a column in its dtype.
 
     Args:
@@ -127,6 +146,7 @@ def column(name: str, values: list[Any], dtype: pl.DataType, none: Set[str] = fr
         values: those of its rows.
         dtype: of the column.
         none: texts, in small letters, that stand for a missing value where no text is asked for.
+        writing: how a number may be written where a text is given.
 
     Raises:
         PipelineError: a value is not of that kind; the message says which.
@@ -138,9 +158,12 @@ def column(name: str, values: list[Any], dtype: pl.DataType, none: Set[str] = fr
             values[i] = str(value)
         elif value is not None and not dtype.is_nested():
             values[i] = _read(value, dtype)
+            if values[i] is None and dtype.is_float() and isinstance(value, str):
+                values[i] = plain(pl.Series(name, [value]).to_frame().select(writing.number(name)).item())
         fits = isinstance(value, list) == dtype.is_nested() and (values[i] is not None)
         if value is not None and not fits:
             kind = "a number" if dtype.is_numeric() else f"a value of {dtype}"
+            kind += f" in {writing.units[name]}" if name in writing.units else ""
             raise PipelineError(f"row {i + 1}, {name}: is {short(value)}, and {kind} is asked for.")
         if isinstance(values[i], float) and abs(values[i]) > LARGEST:  # as in the source
             said = f"is {short(value)}, and a number up to {LARGEST:g} is asked for"

@@ -11,6 +11,7 @@ from pipeline.proposal.look import Guess, Look, look
 from pipeline.proposal.missing_marks import without_marks
 from pipeline.proposal.sections import Shape, few
 from pipeline.proposal.shape import shape
+from pipeline.proposal.units import with_units_of, without_units
 
 _BASELINES = {
     "missing_tokens": ["popularity", "als"],
@@ -40,8 +41,10 @@ def proposed(name: str, place: str, query: str | None, conf_folder: Path, downlo
     Raises:
         PipelineError: the source cannot be read, has no record or too few, or holds nothing that could be tokens.
     """
-    seen = without_marks(look(place, query, conf_folder, downloads))
+    seen, notes = without_units(without_marks(look(place, query, conf_folder, downloads)))
     found = shape(seen)
+    found.notes += notes
+    seen = with_units_of(seen, _numbers(found))
     read = f"(It was read as {number_of(seen.frame.height, 'row')} of {_names(seen.frame.columns)}.)"
     if seen.is_whole and found.n_examples <= _FOLDS:
         raise PipelineError(
@@ -62,6 +65,13 @@ def proposed(name: str, place: str, query: str | None, conf_folder: Path, downlo
             "together. Bring a column whose equal values make rows one example, or one to predict."
         )
     return _text(name, seen, found)
+
+
+def _numbers(found: Shape) -> set[str]:
+    """The columns that are read as numbers, or may be."""
+    task, weight = found.task.value, found.weight
+    of_weight = [] if weight is None else [weight.value, weight.otherwise]
+    return {task.get("target"), *task.get("dense", ()), *of_weight}
 
 
 def _text(name: str, seen: Look, found: Shape) -> str:

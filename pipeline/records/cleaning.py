@@ -5,6 +5,7 @@ used are set aside, and of equal records the first stays.
 """
 
 from collections.abc import Iterator
+from functools import partial
 from typing import NamedTuple
 
 import polars as pl
@@ -16,10 +17,10 @@ from pipeline.records.counts import Counts
 from pipeline.records.duplicates import Seen
 from pipeline.records.filtering import Filter
 from pipeline.records.missing import with_missing
-from pipeline.records.numbers import as_number
 from pipeline.records.quarantine import Quarantine, Why
 from pipeline.records.source.batch import Batch
 from pipeline.records.times import LIKE, are_numbers, as_time, time_column
+from pipeline.records.units import is_in
 from pipeline.records.writing import Signs, Writing
 
 LARGEST = 1e100
@@ -69,9 +70,9 @@ class Cleaner:
         self.schema = pl.DataFrame(schema=renamed(conf, columns, where, may_lack)).with_columns(self._bare).schema
         require_columns(conf, self.schema, where)
         self.counts = Counts()
-        self.signs = self._no_signs()
         self._seen = Seen()
         self._filter = Filter(conf, self.schema)
+        self.signs = self._no_signs()
         named = {column.name for column in named_columns(conf)} | {*self._filter.columns}
         self._missing = [
             with_missing(name, self.schema[name], conf, name in self._number_texts) for name in sorted(named)
@@ -88,11 +89,7 @@ class Cleaner:
     @writing.setter
     def writing(self, writing: Writing) -> None:
         self._writing = writing
-        self._numbers = [
-            as_number(pl.col(name), writing.decimals.get(name, ".")).alias(number_column(name))
-            for name in self._number_texts
-        ]
-        self._rules = list(self._all_rules())
+        self._numbers = [writing.number(name).alias(number_column(name)) for name in self._number_texts]
 
     def signs_of(self, batch: Batch) -> Signs:
         """What the texts of a batch tell about how numbers and dates are written."""
@@ -101,7 +98,8 @@ class Cleaner:
         return signs
 
     def _no_signs(self) -> Signs:
-        return Signs(self.conf, self._number_texts, self._time_texts)
+        columns = dict.fromkeys((*self._number_texts, *self._filter.as_numbers))
+        return Signs(self.conf, [*columns], self._time_texts)
 
     def _with_missing(self, batch: Batch) -> pl.DataFrame:
         """The rows of a batch with the columns' own names, and null for a missing value."""
@@ -147,7 +145,7 @@ class Cleaner:
     def _that_meet_where(self, frame: pl.DataFrame, batch: Batch) -> pl.DataFrame:
         if not self._filter:
             return frame
-        stays, is_odd = self._filter.of(frame)
+        stays, is_odd = self._filter.of(frame, self.writing)
         self._set_aside(batch, frame.filter(is_odd), [self._filter.why] * int(is_odd.sum()))
         self.counts.filtered += int((~stays & ~is_odd).sum())
         return frame.filter(stays & ~is_odd)
@@ -161,11 +159,12 @@ class Cleaner:
 
     def _that_keep_the_rules(self, frame: pl.DataFrame, batch: Batch) -> pl.DataFrame:
         """The records that break no rule; of a record that breaks several, the first is told."""
-        broken = pl.coalesce(*(pl.when(rule.is_bad).then(i) for i, rule in enumerate(self._rules)), pl.lit(None))
+        every = list(self._all_rules())  # units that are read later are told too
+        broken = pl.coalesce(*(pl.when(rule.is_bad).then(i) for i, rule in enumerate(every)), pl.lit(None))
         rules = frame.select(broken).to_series()
         if rules.null_count() == len(rules):
             return frame
-        self._set_aside(batch, frame.filter(rules.is_not_null()), [self._rules[i].why for i in rules.drop_nulls()])
+        self._set_aside(batch, frame.filter(rules.is_not_null()), [every[i].why for i in rules.drop_nulls()])
         return frame.filter(rules.is_null())
 
     def _that_are_new(self, frame: pl.DataFrame) -> pl.DataFrame:
@@ -195,6 +194,7 @@ class Cleaner:
             is_text = column in self._number_texts
             value = pl.col(number_column(column)) if is_text else pl.col(column).cast(pl.Float64)
             if is_text:
+                yield from self._rules_of_units(column, value)
                 mark = "comma" if self.writing.decimals.get(column) == "," else "point"
                 yield _Rule(Why(f"is no number with a decimal {mark}", column), value.is_nan())
             yield _Rule(Why("is not finite", column), value.is_infinite())
@@ -208,6 +208,12 @@ class Cleaner:
         if conf.task.predicts_tokens and not any(tokens.gives_lists for tokens in conf.tokens):
             none = pl.all_horizontal(pl.col(column).is_null() for column in conf.token_columns)
             yield _Rule(Why("is missing", " and ".join(conf.token_columns)), none)
+
+    def _rules_of_units(self, column: str, value: pl.Expr) -> Iterator[_Rule]:
+        unit = self.writing.units.get(column)
+        for other in self.signs.units[column].others(unit) if unit is not None else ():
+            has_it = pl.col(column).map_batches(partial(is_in, unit=other), pl.Boolean, is_elementwise=True)
+            yield _Rule(Why(f"has the unit {other}, and the others have {unit}", column), value.is_nan() & has_it)
 
     def _rules_of_times(self, column: str) -> Iterator[_Rule]:
         if self._time_texts is not None:

@@ -111,6 +111,7 @@ def require_columns(conf: Dataset, schema: pl.Schema, where: str) -> None:
         (f"source.drop_duplicates[{i}]", name)
         for i, name in enumerate(duplicates if isinstance(duplicates, tuple) else ())
     ]
+    keys += [("source.units", name) for name in conf.source.units]
     for key, column in [*((key, name) for key, name, _ in named_columns(conf)), *keys]:
         if column not in schema:
             one_name = len(schema) == 1 and any(mark in schema.names()[0] for mark in SEPARATORS)

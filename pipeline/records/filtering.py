@@ -7,8 +7,8 @@ import polars as pl
 
 from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError, first_line, nearest
-from pipeline.records.numbers import as_number
 from pipeline.records.quarantine import Why
+from pipeline.records.writing import Writing
 
 _PROBED = 100
 """Rows on which a condition is tried out."""
@@ -29,7 +29,8 @@ class Filter:
         """
         self.columns: tuple[str, ...] = ()
         """The columns of texts that the condition reads."""
-        self._as_numbers: tuple[str, ...] = ()
+        self.as_numbers: tuple[str, ...] = ()
+        """Those of them that it compares with numbers."""
         self.condition = conf.source.where
         if self.condition is None:
             return
@@ -44,8 +45,8 @@ class Filter:
             if column not in schema:
                 raise PipelineError(f"{self._place}: there is no column {column!r}, {nearest(column, schema.names())}")
         self.columns = tuple(column for column in named if schema[column] == pl.String)
-        self._as_numbers = self._which_as_numbers(schema)
-        self.why = Why("is no number, and `where` compares it with one", " or ".join(self._as_numbers) or None)
+        self.as_numbers = self._which_as_numbers(schema)
+        self.why = Why("is no number, and `where` compares it with one", " or ".join(self.as_numbers) or None)
 
     def __bool__(self) -> bool:
         return self.condition is not None
@@ -64,10 +65,15 @@ class Filter:
                     said = said or first_line(error)
         raise PipelineError(f"{self._place}: cannot be evaluated ({said}). Write a condition such as `rating >= 4`.")
 
-    def of(self, frame: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
-        """Whether each row (n,) meets the condition, and whether it holds a text where a number is asked for."""
-        rows = frame.with_columns(as_number(pl.col(column)).alias(column) for column in self._as_numbers)
-        no_numbers = (pl.col(column).is_nan().fill_null(False) for column in self._as_numbers)
+    def of(self, frame: pl.DataFrame, writing: Writing) -> tuple[pl.Series, pl.Series]:
+        """Whether each row (n,) meets the condition, and whether it holds a text where a number is asked for.
+
+        Args:
+            frame: the rows.
+            writing: how their numbers are read.
+        """
+        rows = frame.with_columns(writing.number(column).alias(column) for column in self.as_numbers)
+        no_numbers = (pl.col(column).is_nan().fill_null(False) for column in self.as_numbers)
         nobody = pl.repeat(False, frame.height)
         is_odd = rows.select(pl.any_horizontal(nobody, *no_numbers)).to_series()
         if not self._is_probed:

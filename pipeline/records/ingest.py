@@ -132,7 +132,7 @@ def _read(
         "version": uuid4().hex,
         "counts": asdict(cleaner.counts),
         "checksums": source.checksums,
-        "found": source.found | {f"decimals of {column}": mark for column, mark in used.decimals.items()},
+        "found": source.found | used.told,
     }
     (folder / ABOUT).write_text(json.dumps(about))
     return used, found

@@ -112,7 +112,7 @@ def _read(
     """Read periods, and return what is known of each and what was found out about the source."""
     source = _opened(conf, conf_folder, found, stale, downloads)
     decimals = dict.fromkeys((number.column for number in conf.numbers()), conf.source.decimal or usual_decimal(source))
-    writing = Writing(decimals, conf.source.day_first)
+    writing = Writing(decimals, conf.source.day_first, conf.source.units)
     like = next((pl.read_parquet_schema(path) for path in Records(folder).files), None)
     under_way: dict[str, PeriodRecords] = {}
     with ExitStack() as stack:
@@ -141,10 +141,8 @@ def _read(
         each.require_writing()
     _require_alike(conf, folder)
     about = {one: _facts(under_way[one], found.content(one), source.checksums) for one in stale}
-    said = {
-        f"decimals of {column}": mark for column, mark in decimals.items() if source.schema.get(column) == pl.String
-    }
-    return about, source.found | said
+    of_texts = {column: mark for column, mark in decimals.items() if source.schema.get(column) == pl.String}
+    return about, source.found | writing._replace(decimals=of_texts).told
 
 
 def _opened(conf: Dataset, conf_folder: Path, found: Survey, stale: Sequence[str], downloads: Path) -> Files | Query:

@@ -4,7 +4,7 @@ import polars as pl
 
 from pipeline.config.dataset import Dataset
 
-_NO_NUMBERS = {"none", "-", "--", "?", "."}
+NO_NUMBERS = {"none", "-", "--", "?", "."}
 """Texts that stand for a missing value where numbers are expected."""
 
 
@@ -22,4 +22,4 @@ def with_missing(name: str, dtype: pl.DataType, conf: Dataset, holds_numbers: bo
 
 def no_numbers(conf: Dataset) -> set[str]:
     """The texts, in small letters and without blanks around them, that stand for a missing number."""
-    return {word.strip().lower() for word in conf.source.missing} | _NO_NUMBERS
+    return {word.strip().lower() for word in conf.source.missing} | NO_NUMBERS

@@ -1,4 +1,4 @@
-"""Reads numbers as people write them: with currencies, percent signs, and either mark for decimals.
+"""Reads numbers as people write them: with currencies, percent signs, units, and either mark for decimals.
 
 `1,145` is a thousand in one country and a little more than one in another. One value cannot tell, but a column can.
 """
@@ -10,11 +10,11 @@ from typing import Literal, Self
 
 import polars as pl
 
+from pipeline.records.units import CURRENCIES, is_in, taken_apart, without_unit
+
 Decimal = Literal[".", ","]
 
-_CODES = "EUR|USD|GBP|CHF|SEK|NOK|DKK|ISK|JPY|CNY|INR|KRW|AUD|CAD|NZD|SGD|HKD|BRL|MXN|ZAR|PLN|CZK|HUF|RON|TRY|RUB|UAH"
-_WORDS = rf"(?:(?i:{_CODES}|kr|kn|zł|Kč|Ft|Fr|Rs)|R)"
-_NO_PART_OF_A_NUMBER = rf"^{_WORDS}\.?\s*|\s*{_WORDS}\.?$|[.,]\p{{Pd}}+$|[\p{{Sc}}\s%'\x{{2019}}]"
+_NO_PART_OF_A_NUMBER = rf"^{CURRENCIES}\.?\s*|\s*{CURRENCIES}\.?$|[.,]\p{{Pd}}+$|[\p{{Sc}}\s%'\x{{2019}}]"
 _IN_BRACKETS = r"^\(([\d.,]+)\)$"
 _AMBIGUOUS = r"^[-+]?[1-9]\d{0,2}%s\d{3}$"
 TRUTHS = {"true": 1.0, "false": 0.0}
@@ -33,7 +33,7 @@ class Marks:
     @classmethod
     def of(cls, texts: pl.Series) -> Self:
         """Count the texts of a column."""
-        counts = _bare(texts).to_frame("bare").select(_tells(".", ","), _tells(",", "."))
+        counts = _bare(without_unit(texts)).to_frame("bare").select(_tells(".", ","), _tells(",", "."))
         return cls(*(int(count or 0) for count in counts.row(0)))
 
     def __add__(self, other: "Marks") -> "Marks":
@@ -64,24 +64,37 @@ class ColumnMarks(dict[str, Marks]):
         return {column: marks.decimal(told.decimal(usual)) for column, marks in self.items()}
 
 
-def as_number(text: pl.Expr, decimal: Decimal = ".") -> pl.Expr:
+def as_number(text: pl.Expr, decimal: Decimal = ".", unit: str | None = None) -> pl.Expr:
     """Texts as float64: null where there is no text, NaN for a text that is no number.
 
     Currencies, percent signs, blanks and the marks between thousands are passed over: `$1,145.00` is 1145, and so is
     `1.145,00 €` if a comma stands before the decimals. Brackets are the minus of accounts: `(383.03)` is -383.03. True
     and false are 1 and 0.
+
+    Args:
+        text: of a column.
+        decimal: the mark before its decimals.
+        unit: its unit, such as m². A number may have it or not; one with another unit is none, currencies too.
     """
-    return text.map_batches(partial(_numbers, decimal=decimal), pl.Float64, is_elementwise=True)
+    return text.map_batches(partial(_numbers, decimal=decimal, unit=unit), pl.Float64, is_elementwise=True)
 
 
-def _numbers(texts: pl.Series, decimal: Decimal) -> pl.Series:
+def _numbers(texts: pl.Series, decimal: Decimal, unit: str | None) -> pl.Series:
     """See `as_number`. Nearly all texts of most columns are plain numbers, which are read several times faster."""
     numbers = texts.cast(pl.Float64, strict=False)
     is_odd = texts.is_not_null() & numbers.is_null()
     if decimal == ",":
         is_odd |= texts.str.contains(".", literal=True)
     others = is_odd.arg_true()
-    return numbers.scatter(others, _as_written(texts.gather(others), decimal)) if len(others) else numbers
+    if not len(others):
+        return numbers
+    odd = texts.gather(others)
+    return numbers.scatter(others, _as_written(odd if unit is None else _of_unit(odd, unit), decimal))
+
+
+def _of_unit(texts: pl.Series, unit: str) -> pl.Series:
+    """Texts without this unit; those with another one are no numbers."""
+    return taken_apart(texts)["number"].set(~is_in(texts, unit).fill_null(True), "")
 
 
 def _as_written(texts: pl.Series, decimal: Decimal) -> pl.Series:

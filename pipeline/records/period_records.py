@@ -129,10 +129,16 @@ class PeriodRecords:
         days, when = self._cleaner.signs.days, self._conf.split.time
         if days.unclear is not None:  # another period may tell, but each has to be read without the others
             raise unclear(self._conf, "split.time", when, days.unclear)
+        for column, unit in self._cleaner.signs.units.units({}).items():
+            if column not in self._conf.source.units:
+                raise PipelineError(
+                    f"{self._conf.file}, source.units: the numbers of {column!r} have the unit {unit} in {self._one}. "
+                    f"Say `units: {{{column!r}: {unit!r}}}` below `source`, so that all periods are read alike."
+                )
         if self._conf.source.decimal is not None:
             return
         for column, marks in self._cleaner.signs.marks.items():
-            used = self._cleaner.writing.decimals[column]
+            used = self._cleaner.writing.decimals.get(column, ".")
             mark = marks.decimal(used)
             if mark != used:
                 raise PipelineError(

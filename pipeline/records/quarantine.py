@@ -30,7 +30,9 @@ _CURES = {
     "is no date": "Write dates like that, or name another column in `source.period`.",
     "is not above 0, and has no logarithm": "Leave them out with `source.where`; or say `log: false` in `task`, to "
     "learn such numbers as they are.",
-    "is no number": "Say how decimals are marked with `source.decimal`, or name another column.",
+    "is no number": "Say how decimals are marked with `source.decimal`, or what unit there is with `source.units`, or "
+    "name another column.",
+    "has the unit": "Write all numbers of a column in one unit, or leave the others out with `source.where`.",
 }
 """What to do where many records cannot be used for one reason, by how the reason begins."""
 _A_TEXT_IS_AN_ANSWER_TOO = "To predict a text say `kind: classification`."

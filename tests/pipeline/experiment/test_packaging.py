@@ -26,6 +26,7 @@ OF_READING: dict[str, Any] = {
     "encoding": "utf-16",
     "columns": ("user", "movie", "title"),
     "decimal": ",",
+    "units": {"price": "kg"},
     "day_first": False,
     "member": "*.csv",
     "max_gigabytes": 1.0,

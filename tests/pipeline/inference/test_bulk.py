@@ -182,3 +182,25 @@ def test_a_file_with_times_is_read_in_their_order_and_one_without_in_its_own(
         assert [one["token"].to_list() for one in answers] == [recommended[end] for end in ends]
         said = "there is no column 'at', so the tokens of an example came in the order of the file" in caplog.text
         assert said == (name == "untimed")
+
+
+def test_numbers_of_a_file_have_the_unit_that_was_learned_from(
+    put_to_work: Callable, homes: Dataset, priced_words: pl.DataFrame, tmp_path: Path
+) -> None:
+    area = pl.col("area").round(0).cast(pl.Int64)
+    records = priced_words.with_columns(pl.format("{} m²", area).alias("area"), area.alias("area (number)"))
+    model, log = put_to_work(homes, records).model, logging.getLogger("test")
+
+    def scored(area: list[str]) -> pl.DataFrame:
+        pl.DataFrame({"text": ["castle"] * len(area), "area": area}).write_csv(tmp_path / "new.csv")
+        (work := tmp_path / f"work {len(area)} {area[0]}".replace("/", "")).mkdir()
+        told = score_file(model, str(tmp_path / "new.csv"), tmp_path / "new.parquet", work, log)
+        return pl.read_parquet(told.path).with_columns(why=pl.lit(told.why))
+
+    assert scored(["109 m²", "109"])["predicted"].n_unique() == 1
+    assert scored(["109"])["predicted"][0] == scored(["109 m2"])["predicted"][0]
+    found = scored(["1173 ft²", "1173 sq ft", "109 m²"])
+    assert found["area"].to_list() == ["109 m²"]
+    assert found["why"][0].startswith("2 x area: has the unit ft², and the others have m² (first ")
+    with pytest.raises(PipelineError, match="has the unit ft², and the others have m²"):
+        scored(["1173 ft²", "1173 ft²"])

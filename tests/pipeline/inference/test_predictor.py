@@ -1,4 +1,5 @@
 import json
+import re
 from collections.abc import Callable
 from datetime import date
 from typing import Any
@@ -226,3 +227,19 @@ def test_its_own_example_can_be_asked(priced: NumberPredictor, priced_words: pl.
     assert priced.example() == [{"text": priced_words["text"][0], "area": priced_words["area"][0]}]
     assert priced.columns() == {"text": "any", "area": "any"}
     assert priced.predict(priced.example()).height == 1
+
+
+def test_a_number_in_a_request_may_be_written_as_in_the_source(
+    put_to_work: Callable, homes: Dataset, priced_words: pl.DataFrame
+) -> None:
+    area = pl.col("area").round(1)
+    written = (area.cast(pl.String).str.replace(".", ",", literal=True) + " m²").alias("area")
+    records = priced_words.with_columns(written, area.alias("area (number)"))
+    model = put_to_work(homes, records, "embedding").model
+    (plain,) = model.answers([{"text": "castle", "area": 109.5}], {})
+    for area_ in ("109,5 m²", "109,5 m2", "109,5", "109.5", " 109,5 qm "):
+        assert model.answers([{"text": "castle", "area": area_}], {}) == [plain]
+    assert model.answers([{"text": "castle", "area": "-"}], {}) == model.answers([{"text": "castle"}], {})
+    for other in ("109 ft²", "$109", "large"):
+        with pytest.raises(PipelineError, match=rf"row 1, area: is '{re.escape(other)}', and a number in m² is asked"):
+            model.answers([{"area": other}], {})

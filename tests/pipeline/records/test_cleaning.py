@@ -251,3 +251,46 @@ def test_conf_loads_with_every_setting_of_a_source(write_conf: Callable[..., Pat
     source = {"path": "r.csv", "where": "a > 1", "rename": {"b": "a"}, "drop_duplicates": ["a"], "encoding": "latin-1"}
     loaded = load(write_conf("any", {**PAIRS, "source": source})).source
     assert (loaded.encoding, loaded.drop_duplicates, loaded.rename) == ("iso8859-1", ("a",), {"b": "a"})
+
+
+def test_a_unit_is_that_of_the_whole_column_and_another_one_is_told(clean: Callable[..., Records]) -> None:
+    rows = [f'h{i},"[""a""]","{i + 1},5 €",{i + 20} m²' for i in range(50)]
+    lines = [*rows, 'h,"[""a""]","7,5",30', 'h,"[""a""]","7,5 $",30 m2', 'h,"[""a""]","7,5 €",300 ft²', ""]
+    records = clean("\n".join(["id,words,price,area", *lines]), HOMES)
+    assert records.frame.select("price (number)", "area (number)").collect().rows()[-2:] == [(50.5, 69.0), (7.5, 30.0)]
+    assert {key: value for key, value in records.found.items() if key.startswith("unit")} == {
+        "unit of price": "€",
+        "unit of area": "m²",
+    }
+    assert records.quarantine.select("line", "column", "reason").rows() == [
+        (53, "price", "has the unit $, and the others have €"),
+        (54, "area", "has the unit ft², and the others have m²"),
+    ]
+    said = (
+        "records.csv: 2 of 53 records .*: 1 x price: has the unit \\$, and the others have € \\(first .*records.csv:53"
+    )
+    with pytest.raises(PipelineError, match=said):
+        clean("\n".join(["id,words,price,area", *lines]), HOMES, max_bad_share=0.01)
+
+
+def test_a_unit_that_shows_in_later_rows_is_that_of_all(clean: Callable[..., Records]) -> None:
+    """The first rows are plain numbers, and the source is read once more."""
+    rows = [f'h{i},"[""a""]",5,1' for i in range(200_000)] + [f'h{i},"[""a""]",5,2 km' for i in range(200_001)]
+    records = clean("\n".join(["id,words,price,area", *rows, ""]), HOMES)
+    assert records.counts.used == 400_001
+    assert {*records.frame.collect()["area (number)"]} == {1.0, 2.0}
+
+
+def test_conf_can_say_the_unit_though_most_values_have_none(clean: Callable[..., Records]) -> None:
+    text = 'id,words,price,area\nh1,"[""a""]",1,1\nh2,"[""a""]",2,2\nh3,"[""a""]",3,3 kg\nh4,"[""a""]",4,4 g\n'
+    assert clean(text, HOMES).quarantine["line"].to_list() == [4, 5]
+    records = clean(text, HOMES, units={"area": "kg"})
+    assert records.frame.collect()["area (number)"].to_list() == [1.0, 2.0, 3.0]
+    with pytest.raises(PipelineError, match=r"source.units: there is no column 'aera' in .*, did you mean 'area'"):
+        clean(text, HOMES, units={"aera": "kg"})
+
+
+def test_weights_and_conditions_are_read_with_units(clean: Callable[..., Records]) -> None:
+    text = "user,item,time,age\n" + "".join(f'u{i},i{i % 3},"{i},5 min",{i} years\n' for i in range(1, 40))
+    records = clean(text, {**PAIRS, "weight": "time"}, where="age >= 30 and time < 35")
+    assert records.frame.collect()["time (number)"].to_list() == [30.5, 31.5, 32.5, 33.5, 34.5]

@@ -422,3 +422,25 @@ def test_what_was_found_is_kept_without_a_secret(source: Callable[..., Source], 
     made.found.save(tmp_path)
     assert Survey.load(tmp_path) == made.found
     assert set(json.loads((tmp_path / "survey.json").read_text())) == {"made_by", "files", "latest", "column"}
+
+
+def test_all_periods_have_one_unit(source: Callable[..., Source]) -> None:
+    made = source()
+    made.conf = made.conf.model_copy(update={"weight": "price"})
+    write(made, 1, sales(1).with_columns(price=pl.lit("5 kg")))
+    write(made, 2, sales(2).with_columns(price=pl.lit("5")))
+    sentence = (
+        "sales.yaml, source.units: the numbers of 'price' have the unit kg in 2024-01. Say `units: {'price': 'kg'}`"
+    )
+    with pytest.raises(PipelineError, match=sentence):
+        made.read()
+    about = made.conf.source.model_copy(update={"units": {"price": "kg"}})
+    made.conf = made.conf.model_copy(update={"source": about})
+    assert made.read().records.frame.collect()["price (number)"].unique().to_list() == [5.0]
+    assert made.records is not None
+    assert made.records.found["unit of price"] == "kg"
+    write(made, 3, sales(3).with_columns(price=pl.lit("5 g")))
+    with pytest.raises(
+        PipelineError, match=r"60 x price: has the unit g, and the others have kg .first .*sales-3.csv:2"
+    ):
+        made.read()
