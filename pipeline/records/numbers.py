@@ -10,7 +10,7 @@ from typing import Literal, Self
 
 import polars as pl
 
-from pipeline.records.units import CURRENCIES, is_in, taken_apart, without_unit
+from pipeline.records.units import CURRENCIES, without, without_unit
 
 Decimal = Literal[".", ","]
 
@@ -89,12 +89,7 @@ def _numbers(texts: pl.Series, decimal: Decimal, unit: str | None) -> pl.Series:
     if not len(others):
         return numbers
     odd = texts.gather(others)
-    return numbers.scatter(others, _as_written(odd if unit is None else _of_unit(odd, unit), decimal))
-
-
-def _of_unit(texts: pl.Series, unit: str) -> pl.Series:
-    """Texts without this unit; those with another one are no numbers."""
-    return taken_apart(texts)["number"].set(~is_in(texts, unit).fill_null(True), "")
+    return numbers.scatter(others, _as_written(odd if unit is None else without(odd, unit), decimal))
 
 
 def _as_written(texts: pl.Series, decimal: Decimal) -> pl.Series:
