@@ -11,7 +11,7 @@ from pipeline.proposal.look import Guess, Look, look
 from pipeline.proposal.missing_marks import without_marks
 from pipeline.proposal.sections import Shape, few
 from pipeline.proposal.shape import shape
-from pipeline.proposal.units import with_units_of, without_units
+from pipeline.proposal.units import with_units_of, without_several, without_units
 
 _BASELINES = {
     "missing_tokens": ["popularity", "als"],
@@ -22,6 +22,7 @@ _WITH_NUMBERS = "boosted_trees"
 """A baseline that learns from the numbers alone: what the tokens add to them."""
 _FOLDS = 5
 """Folds into which few examples are divided: each needs one, and one more is left to train on."""
+_FEWEST_TOKENS = 2
 _WIDTH = 100
 _FEW_CLASSES = 8
 _FEW_TOKENS = 4**4
@@ -41,8 +42,11 @@ def proposed(name: str, place: str, query: str | None, conf_folder: Path, downlo
     Raises:
         PipelineError: the source cannot be read, has no record or too few, or holds nothing that could be tokens.
     """
-    seen, notes = without_units(without_marks(look(place, query, conf_folder, downloads)))
+    texts, notes = without_several(without_marks(look(place, query, conf_folder, downloads)))
+    seen = without_units(texts)
     found = shape(seen)
+    if found.n_tokens < _FEWEST_TOKENS or found.has_single_tokens:  # answers such as `2 hours` may be what there is
+        seen, found = texts, shape(texts)
     found.notes += notes
     seen = with_units_of(seen, _numbers(found))
     read = f"(It was read as {number_of(seen.frame.height, 'row')} of {_names(seen.frame.columns)}.)"
@@ -51,7 +55,7 @@ def proposed(name: str, place: str, query: str | None, conf_folder: Path, downlo
             f"{place}: has {number_of(found.n_examples, 'example')}, and fewer than {_FOLDS + 1} cannot be divided "
             f"into those that train, validate and are tested. Bring more data. {read}"
         )
-    if found.n_tokens < 2:
+    if found.n_tokens < _FEWEST_TOKENS:
         is_of_classes = found.task.value["kind"] == "classification"
         beside = f"beside {found.task.value['target']!r}, which could be predicted, " if is_of_classes else ""
         raise PipelineError(

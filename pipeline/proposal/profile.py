@@ -10,7 +10,7 @@ import polars as pl
 from pipeline.config.records import MISSING
 from pipeline.proposal.hints import IDS, OF_EXAMPLES, OF_PLACE_AND_TIME, OF_POST, OF_ROWS, WITH_AN_ID, stands_in
 from pipeline.proposal.list_delimiter import WORD, delimiter_of
-from pipeline.proposal.moments import are_moments
+from pipeline.proposal.moments import OF_TIMES, are_moments, are_times
 from pipeline.records.numbers import Decimal, Marks, as_number
 from pipeline.records.times import SINCE_1970
 from pipeline.records.tokens.indicators import NO
@@ -157,8 +157,10 @@ def _of_numbers(name: str, numbers: pl.Series, decimal: Decimal, n_different: in
     n = len(values)
     is_whole = bool((values % 1 == 0).all())
     low, high = _number(values.min()), _number(values.max())
-    if is_whole and SINCE_1970[0] <= low and high <= SINCE_1970[1] and n_different > 0.05 * n:
-        return Profile(name, "dates", n, n_different, missing)
+    are_seconds = SINCE_1970[0] <= low and high <= SINCE_1970[1] and n_different > 0.05 * n
+    dates = Profile(name, "dates", n, n_different, missing)
+    if is_whole and (are_seconds or (dates.named(*OF_TIMES) and are_times(values))):
+        return dates
     holds: Holds = "numbers"
     if is_whole and low >= 0:
         rises = n > 20 and _share(values.diff().drop_nulls() > 0) > 0.9

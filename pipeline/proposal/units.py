@@ -41,28 +41,35 @@ _MOST_OF, _NEARLY_ALL, _FEW_BAD = 0.9, 0.99, 0.01
 _SEPARATED = r"\d\s+[^\d\s]"
 
 
-def without_units(look: Look) -> tuple[Look, list[str]]:
-    """The look with numbers instead of numbers with units, and the setting of `source` that names the units.
+def without_several(look: Look) -> tuple[Look, list[str]]:
+    """The look without columns whose numbers have several units, and a sentence about each."""
+    found = {column.name: _several(_there(column).drop_nulls()) for column in _texts(look)}
+    several = {name: units for name, units in found.items() if len(units) > 1}
+    notes = [
+        f"{name} has numbers in {' and '.join(units)}: write them in one unit to learn from it"
+        for name, units in several.items()
+    ]
+    return dataclasses.replace(look, frame=look.frame.drop(several)), notes
 
-    Columns whose numbers have several units are left out, and a sentence says so of each.
-    """
-    found: dict[str, str] = {}
-    numbers, left_out, notes = [], [], []
-    for column in look.frame.select(pl.col(pl.String)).iter_columns():
-        texts = column.set(column.is_in(MISSING) | column.str.strip_chars().str.to_lowercase().is_in(NO_NUMBERS), None)
-        unit = _unit(texts.drop_nulls())
-        if unit is not None:
-            found[column.name] = unit
-            numbers.append(_numbers(texts, unit).fill_nan(None).alias(column.name))
-        elif len(several := _several(texts.drop_nulls())) > 1:
-            left_out.append(column.name)
-            notes.append(
-                f"{column.name} has numbers in {' and '.join(several)}: write them in one unit to learn from it"
-            )
-    if found:
-        guess = Guess(found, "numbers are written with them; another unit is another amount")
-        look = dataclasses.replace(look, source=look.source | {"units": guess})
-    return dataclasses.replace(look, frame=look.frame.with_columns(numbers).drop(left_out)), notes
+
+def without_units(look: Look) -> Look:
+    """The look with numbers instead of numbers with units, and the setting of `source` that names the units."""
+    found = {column.name: _unit(_there(column).drop_nulls()) for column in _texts(look)}
+    units = {name: unit for name, unit in found.items() if unit is not None}
+    if not units:
+        return look
+    numbers = (_numbers(_there(look.frame[name]), unit).fill_nan(None).alias(name) for name, unit in units.items())
+    guess = Guess(units, "numbers are written with them; another unit is another amount")
+    return dataclasses.replace(look, source=look.source | {"units": guess}, frame=look.frame.with_columns(numbers))
+
+
+def _texts(look: Look) -> list[pl.Series]:
+    return look.frame.select(pl.col(pl.String)).get_columns()
+
+
+def _there(texts: pl.Series) -> pl.Series:
+    """Texts without those that stand for a missing number."""
+    return texts.set(texts.is_in(MISSING) | texts.str.strip_chars().str.to_lowercase().is_in(NO_NUMBERS), None)
 
 
 def with_units_of(look: Look, used: Container[str]) -> Look:

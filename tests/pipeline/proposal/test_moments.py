@@ -46,3 +46,36 @@ def test_a_few_periods_are_categories_and_a_few_days_are_dates() -> None:
     assert profile(pl.Series("month", months)).holds == "categories"
     assert profile(pl.Series("quarter", [f"{1900 + i // 4} Q{i % 4 + 1}" for i in range(300)])).holds == "dates"
     assert profile(pl.Series("day", ["2016/01/30", "2016/01/31"] * 100)).holds == "dates"
+
+
+@pytest.mark.parametrize(
+    ("name", "numbers"),
+    [
+        ("created_at", [1_700_000_000_000 + 86_400_000 * i for i in range(300)]),
+        ("event_ts", [1_700_000_000 + i % 9 for i in range(300)]),  # several at once
+        ("timestamp", [1_700_000_000_000_000 + i for i in range(300)]),
+        ("eventTime", [1_700_000_000_000_000_000 + 1_000 * i for i in range(300)]),
+        ("month", [202_301 + i % 12 for i in range(300)]),
+        ("Periode", [202_301 + i % 12 for i in range(300)]),
+        ("date", [20_240_101 + i % 31 for i in range(300)]),
+    ],
+)
+def test_numbers_that_count_time_are_dates_where_the_name_says_so(name: str, numbers: list[int]) -> None:
+    for column in (pl.Series(name, numbers), pl.Series(name, map(str, numbers)), pl.Series(name, numbers, pl.Float64)):
+        assert profile(column).holds == "dates"
+    assert profile(pl.Series("population", [*numbers, *numbers[:200]])).holds != "dates" or name == "event_ts"
+
+
+@pytest.mark.parametrize(
+    ("name", "numbers"),
+    [
+        ("barcode", [1_700_000_000_000 + 7 * i for i in range(300)]),
+        ("month", [1 + i % 12 for i in range(300)]),
+        ("month", [202_301 + i % 13 for i in range(300)]),
+        ("day", [20_240_101 + i for i in range(300)]),
+        ("time", [90 + i % 200 for i in range(300)]),
+        ("date", [120_000 + i for i in range(300)]),
+    ],
+)
+def test_other_numbers_are_no_dates(name: str, numbers: list[int]) -> None:
+    assert profile(pl.Series(name, numbers)).holds != "dates"

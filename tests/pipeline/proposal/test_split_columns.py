@@ -47,3 +47,15 @@ def test_what_is_no_part_is_no_split(words: list[str], propose: Callable[..., di
     conf = propose("homes.csv", HOMES.with_columns(way=pl.Series(RNG.choices(words, k=N))).write_csv())
     assert conf["split"] == {"folds": 5}
     assert conf["tokens"][0]["columns"] == ["town", "style", "way"]
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "step"), [("createdAt", 1_700_000_000_000, 86_400_000), ("periode", 202_301, 1)]
+)
+def test_a_column_that_counts_time_could_split(
+    name: str, start: int, step: int, propose: Callable[..., dict[str, Any]]
+) -> None:
+    when = pl.Series(name, [start + step * (i % 12) for i in range(N)])
+    conf = propose("homes.csv", HOMES.with_columns(when).write_csv())
+    assert f"# time: {name}   # instead of folds, to train on what came before" in conf["text"]
+    assert name not in conf["task"].get("dense", ())
