@@ -4,6 +4,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+import xlsxwriter
 from polars.testing import assert_frame_equal
 
 from pipeline.config.dataset import Dataset
@@ -204,3 +205,56 @@ def test_numbers_of_a_file_have_the_unit_that_was_learned_from(
     assert found["why"][0].startswith("2 x area: has the unit ft², and the others have m² (first ")
     with pytest.raises(PipelineError, match="has the unit ft², and the others have m²"):
         scored(["1173 ft²", "1173 ft²"])
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+@pytest.mark.parametrize("skip", [0, 3])
+def test_a_file_may_have_more_lines_above_its_names_than_what_was_learned_from_or_fewer(
+    skip: int,
+    kind: str,
+    put_to_work: Callable,
+    homes: Dataset,
+    priced_words: pl.DataFrame,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    source = homes.source.model_copy(update={"skip": skip})
+    model = put_to_work(homes.model_copy(update={"source": source}), priced_words).model
+    asked, predicted = priced_words.head(5), []
+    for n_above in (skip, 0, 2, 4):
+        (folder := tmp_path / f"{n_above} above {len(predicted)}").mkdir()
+        caplog.clear()
+        with caplog.at_level(logging.INFO):
+            told = score_file(
+                model,
+                str(written(asked, folder, kind, n_above)),
+                folder / "new.parquet",
+                folder,
+                logging.getLogger("test"),
+            )
+        predicted.append(pl.read_parquet(told.path)["predicted"].to_list())
+        said = f"the names of the columns stand in line {n_above + 1}, and not in line {skip + 1}"
+        assert (said in caplog.text) == (n_above != skip)
+    assert all(one == predicted[0] for one in predicted)
+    assert len(predicted[0]) == 5
+    with pytest.raises(PipelineError, match=r"there is no column 'text' in .*, did you mean 'txet'"):
+        score_file(
+            model,
+            str(written(asked.rename({"text": "txet"}), tmp_path, kind, skip)),
+            tmp_path / "new.parquet",
+            tmp_path,
+            logging.getLogger("test"),
+        )
+
+
+def written(frame: pl.DataFrame, folder: Path, kind: str, n_above: int) -> Path:
+    """A file with so many lines above the names of its columns."""
+    path = folder / f"new.{kind}"
+    if kind == "csv":
+        path.write_text("A title\n" * n_above + frame.write_csv())
+    else:
+        with xlsxwriter.Workbook(path) as book:
+            sheet = book.add_worksheet()
+            for i, row in enumerate([*([["A title"]] * n_above), frame.columns, *frame.rows()]):
+                sheet.write_row(i, 0, row)
+    return path
