@@ -15,13 +15,14 @@ from pipeline.errors import PipelineError, nearest, number_of
 from pipeline.evaluation.ranking import decay_of
 from pipeline.examples.unseen import Unseen, unseen, without_answers
 from pipeline.examples.weight_scale import WeightScale
+from pipeline.inference.as_found import as_found, columns_of
 from pipeline.inference.bulk import Lists, recommended, write_batches
 from pipeline.inference.model import Model
 from pipeline.inference.predictor import Predictor
 from pipeline.inference.recommender import Recommender
 from pipeline.inference.requests import writing_of
-from pipeline.records.columns import named_columns, needed_columns, number_column, renamed
-from pipeline.records.ingest import ingest, source_of
+from pipeline.records.columns import named_columns, number_column
+from pipeline.records.ingest import ingest
 from pipeline.records.quarantine import Reasons
 from pipeline.records.records import Records
 from pipeline.records.source import paths
@@ -29,8 +30,6 @@ from pipeline.tasks.target import Unanswered
 
 ROWS = 20_000
 """Records that are answered at once."""
-MOST_ABOVE_NAMES = 20
-"""The names of columns are looked for below so many lines at most, if they are not where they were."""
 ANSWERS = ".scored.parquet"
 """How the names of files of answers end."""
 
@@ -80,8 +79,10 @@ def score_file(
     if path.is_dir():
         raise PipelineError(f"{path}: is a folder, but the answers are a file of this name. Give it another.")
     conf = without_answers(model.conf).model_copy(update={"source": of_files(model.conf, _files_to_answer(source))})
-    conf = _below_its_title(conf, folder / "downloads", log)
-    there = _columns(conf, folder / "downloads")
+    without_numbers = _without(conf, {one.column for one in conf.numbers()}).model_copy(update={"split": Split()})
+    needed = {column.name for column in named_columns(without_numbers)}
+    conf = conf.model_copy(update={"source": as_found(conf, needed, folder / "downloads", log)})
+    there = columns_of(conf, folder / "downloads")
     lacking = _numbers_lacking(conf, there)
     for told in lacking.values():
         log.info(told)
@@ -122,34 +123,6 @@ def _files_to_answer(source: str) -> tuple[str, ...]:
     """The files of a source. If there are several, earlier answers that lie among them are left out."""
     every = paths.resolved(Source(path=(source,)), Path.cwd())
     return tuple(one for one in every if not one.endswith(ANSWERS)) if len(every) > 1 else (source,)
-
-
-def _below_its_title(conf: Dataset, downloads: Path, log: logging.Logger) -> Dataset:
-    """The settings with as many lines above the names of the columns as the files have.
-
-    That may be others than those that were learned from have: a title is often left out, or longer.
-    """
-    own = conf.source.skip
-    bare = _without(conf, {one.column for one in conf.numbers()}).model_copy(update={"split": Split()})
-    needed = {column.name for column in named_columns(bare)}
-    for skip in (own, *(other for other in range(MOST_ABOVE_NAMES + 1) if other != own)):
-        tried = conf.model_copy(update={"source": conf.source.model_copy(update={"skip": skip})})
-        try:
-            found = needed <= {*_columns(tried, downloads)}
-        except PipelineError:  # nothing stands below so many lines
-            continue
-        if found and skip != own:
-            said = "{}: the names of the columns stand in line {}, and not in line {} as in what was learned from"
-            log.info(said.format(paths.name(conf.source), skip + 1, own + 1))
-        if found:
-            return tried
-    return conf
-
-
-def _columns(conf: Dataset, downloads: Path) -> list[str]:
-    """The columns of the files, by the names that conf gives them."""
-    opened, where = source_of(conf.source, Path.cwd(), downloads, needed_columns(conf)), paths.name(conf.source)
-    return renamed(conf, opened.schema, where, may_lack=True).names()
 
 
 def _numbers_lacking(conf: Dataset, there: Sequence[str]) -> Mapping[str, str]:

@@ -187,5 +187,5 @@ def _said(line: str, reason: str) -> list[str]:
 
 def _plain(value: Any, width: int = 10**9) -> str:
     """A value as YAML, in one line if the width allows it."""
-    text = yaml.safe_dump(value, default_flow_style=True, width=width, allow_unicode=True).strip()
+    text = yaml.safe_dump(value, default_flow_style=True, width=width, allow_unicode=True, sort_keys=False).strip()
     return text.removesuffix("...").strip()

@@ -15,22 +15,9 @@ _PERIOD = (  # such as `Fri, 5 Jan 2024`, `Jan 5, 2024`, `Jan-24`; `2024 Q1`, `2
     r"|^\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?( ?[ap]m)?$"
 )
 OF_TIMES = (
-    *(
-        "time",
-        "timestamp",
-        "ts",
-        "date",
-        "datetime",
-        "epoch",
-        "unixtime",
-        "created",
-        "updated",
-        "modified",
-        "at",
-        "when",
-    ),
-    *("zeit", "zeitpunkt", "zeitstempel", "datum", "month", "monat", "yearmonth", "yyyymm", "ym", "period", "periode"),
-    *("day", "tag", "yyyymmdd", "erstellt"),
+    *("time", "timestamp", "ts", "date", "datetime", "epoch", "unixtime", "created", "updated", "modified", "at"),
+    *("when", "last", "seen", "login", "start", "end", "begin", "day", "month", "period", "yearmonth", "yyyymm", "ym"),
+    *("zeit", "zeitpunkt", "zeitstempel", "datum", "tag", "monat", "periode", "beginn", "ende", "erstellt", "yyyymmdd"),
 )
 """Names of columns that say when something was."""
 _NEARLY_ALL = 0.9

@@ -258,3 +258,26 @@ def written(frame: pl.DataFrame, folder: Path, kind: str, n_above: int) -> Path:
             for i, row in enumerate([*([["A title"]] * n_above), frame.columns, *frame.rows()]):
                 sheet.write_row(i, 0, row)
     return path
+
+
+def test_a_file_in_utf_8_is_read_as_such_though_what_was_learned_from_was_not(
+    put_to_work: Callable,
+    homes: Dataset,
+    priced_words: pl.DataFrame,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    records = priced_words.with_columns(pl.col("text").str.replace_all("castle", "château"))
+    source = homes.source.model_copy(update={"encoding": "cp1252"})
+    model, log = put_to_work(homes.model_copy(update={"source": source}), records).model, logging.getLogger("test")
+    asked, found = records.filter(pl.col("text").str.contains("château")).head(5), []
+    for encoding in ("cp1252", "utf-8"):
+        (folder := tmp_path / encoding).mkdir()
+        (folder / "new.csv").write_bytes(asked.write_csv().encode(encoding))
+        caplog.clear()
+        with caplog.at_level(logging.INFO):
+            score_file(model, str(folder / "new.csv"), folder / "new.parquet", folder, log)
+        assert ("is in UTF-8, and not in cp1252" in caplog.text) == (encoding == "utf-8")
+        found.append(pl.read_parquet(folder / "new.parquet"))
+    assert_frame_equal(*found)
+    assert found[0]["unknown"].list.len().sum() == 0

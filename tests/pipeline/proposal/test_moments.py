@@ -52,6 +52,7 @@ def test_a_few_periods_are_categories_and_a_few_days_are_dates() -> None:
     ("name", "numbers"),
     [
         ("created_at", [1_700_000_000_000 + 86_400_000 * i for i in range(300)]),
+        ("Last Activity", [1_700_000_000_000 + 1_000 * i for i in range(300)]),
         ("event_ts", [1_700_000_000 + i % 9 for i in range(300)]),  # several at once
         ("timestamp", [1_700_000_000_000_000 + i for i in range(300)]),
         ("eventTime", [1_700_000_000_000_000_000 + 1_000 * i for i in range(300)]),
