@@ -6,14 +6,17 @@ People export the next file with another program, or without the title above it.
 import codecs
 import logging
 from collections.abc import Set
+from contextlib import closing
 from pathlib import Path
+
+import polars as pl
 
 from pipeline.config.dataset import Dataset
 from pipeline.config.records import Source
 from pipeline.errors import PipelineError
 from pipeline.records.columns import needed_columns, renamed
-from pipeline.records.ingest import source_of
 from pipeline.records.source import paths
+from pipeline.records.source.files import Files
 from pipeline.records.source.object_stores import on_this_machine
 from pipeline.records.source.streams import TextFile
 
@@ -36,6 +39,12 @@ def as_found(conf: Dataset, needed: Set[str], downloads: Path, log: logging.Logg
     if source.encoding is not None and _are_in_utf8(source, downloads):
         log.info(f"{where}: is in UTF-8, and not in {source.encoding} as what was learned from")
         source = source.model_copy(update={"encoding": None})
+    if source.columns is not None:
+        n_above = _above_records(conf.model_copy(update={"source": source}), downloads)
+        if n_above is not None and n_above < source.skip:
+            log.info(f"{where}: a record stands in line {n_above + 1}, which is above those that were learned from")
+            return source.model_copy(update={"skip": n_above})
+        return source
     for skip in (source.skip, *(other for other in range(MOST_ABOVE_NAMES + 1) if other != source.skip)):
         tried = source.model_copy(update={"skip": skip})
         try:
@@ -52,8 +61,19 @@ def as_found(conf: Dataset, needed: Set[str], downloads: Path, log: logging.Logg
 
 def columns_of(conf: Dataset, downloads: Path) -> list[str]:
     """The columns of the files, by the names that conf gives them."""
-    opened, where = source_of(conf.source, Path.cwd(), downloads, needed_columns(conf)), paths.name(conf.source)
-    return renamed(conf, opened.schema, where, may_lack=True).names()
+    with closing(Files(conf.source, Path.cwd(), needed_columns(conf), downloads)) as opened:
+        return renamed(conf, opened.schema, paths.name(conf.source), may_lack=True).names()
+
+
+def _above_records(conf: Dataset, downloads: Path) -> int | None:
+    """How many lines stand above the first record in which no value is missing, where no line has names."""
+    source = conf.source.model_copy(update={"skip": 0})
+    batch = next(Files(source, Path.cwd(), needed_columns(conf), downloads).batches(), None)
+    if batch is None:
+        return None
+    frame = batch.frame.with_columns(pl.col(pl.String).replace(dict.fromkeys(source.missing)))
+    whole = frame.select(pl.all_horizontal(pl.all().is_not_null())).to_series().arg_true()
+    return int(batch.lines[whole[0]]) - 1 if len(whole) else None
 
 
 def _are_in_utf8(source: Source, downloads: Path) -> bool:

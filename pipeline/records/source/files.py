@@ -137,6 +137,10 @@ class Files:
         if self._without_record and has_records and self.where is None:
             self.found["passed over, without a record"] = told_as_passed_over(self._without_record)
 
+    def close(self) -> None:
+        """Let go of the file that was looked at, if none is to be read."""
+        self._unread = None
+
     def _files(self) -> Iterator[tuple[Part, _File]]:
         """Each file of the source, but for those that are empty."""
         self._rows_before, self._without_record = 0, []
@@ -188,9 +192,8 @@ class Files:
         source = self._source
         kind = JsonFile if self._format == "json" else TextFile
         local = on_this_machine(part.path, self._downloads)
-        largest = source.max_gigabytes * 1e9
         head = (source.comment, source.skip if self._format in ("csv", "lines") else 0)
-        return kind(local, part.name, source.encoding, part.member, largest, *head)
+        return kind(local, part.name, source.encoding, part.member, source.max_gigabytes * 1e9, *head)
 
     def _with_folders(self, path: str, schema: pl.Schema) -> pl.Schema:
         """The columns of a file, and those that only its folders say: texts."""
@@ -227,16 +230,13 @@ class Files:
             if column not in schema:
                 raise PipelineError(f"{name}: lacks the column {column!r}, which {first} has. Name files of one kind.")
             if schema[column] not in (dtype, pl.Null):
-                raise PipelineError(
-                    f"{name}: the column {column!r} holds {schema[column]}, but {dtype} in {first}. Name files of one "
-                    "kind."
-                )
+                differs = f"holds {schema[column]}, but {dtype} in {first}"
+                raise PipelineError(f"{name}: the column {column!r} {differs}. Name files of one kind.")
 
 
 def told_as_passed_over(names: Sequence[str]) -> str:
     """The names of files without a record, such as those of days on which nothing was sold; a line tells them."""
-    named = ", ".join(names[:_TOLD])
-    told = f"{named}, ..." if len(names) > _TOLD else named
+    told = ", ".join(names[:_TOLD]) + ", ..." * (len(names) > _TOLD)
     LOG.warning("passed over, without a record: %s", told)
     return told
 

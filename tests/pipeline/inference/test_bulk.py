@@ -247,6 +247,21 @@ def test_a_file_may_have_more_lines_above_its_names_than_what_was_learned_from_o
         )
 
 
+@pytest.mark.parametrize("title", ["Homes", "Homes,,"])
+def test_no_record_is_taken_for_a_title_where_no_line_has_names(
+    title: str, put_to_work: Callable, homes: Dataset, priced_words: pl.DataFrame, tmp_path: Path
+) -> None:
+    source = homes.source.model_copy(update={"columns": ("text", "area", "price"), "skip": 2})
+    model, log = put_to_work(homes.model_copy(update={"source": source}), priced_words).model, logging.getLogger("test")
+    asked, found = priced_words.filter(pl.col("text") != "").head(5), []
+    for n_above in (2, 1, 0):
+        (folder := tmp_path / str(n_above)).mkdir()
+        (folder / "new.csv").write_text(f"{title}\n" * n_above + asked.write_csv(include_header=False))
+        found.append(score_file(model, str(folder / "new.csv"), folder / "new.parquet", folder, log))
+    assert [one.n_records for one in found] == [5, 5, 5]
+    assert_frame_equal(found[0].first, found[2].first)
+
+
 def written(frame: pl.DataFrame, folder: Path, kind: str, n_above: int) -> Path:
     """A file with so many lines above the names of its columns."""
     path = folder / f"new.{kind}"
