@@ -31,8 +31,8 @@ _TWICE = {"w", "wh", "pa", "hz", "j", "v", "a", "s", "m", "g", "l", "ω"}
 _MOST, _LONGEST = 20, 24
 """So many units of a column are counted, and so many letters may one have."""
 
-_LETTER = r"\p{L}\p{Sc}°%‰/"
-_WORD = rf"[{_LETTER}][{_LETTER}²³.·^]*[23]?"
+_LETTER = r"\p{L}\p{Sc}°%‰"
+_WORD = rf"(?:/|/?[{_LETTER}][{_LETTER}/²³.·^]*[23]?)"  # not the `/2` of `1/2`
 _UNIT = rf"{_WORD}(?:\s?{_WORD}){{0,2}}"
 _SIGN = r"[-+\x{2212}(]?"
 _NUMBER = r"[.,]?\d(?:[\d.,'\x{2019}\s]*\d)?(?:[.,]\p{Pd}+)?"

@@ -30,6 +30,11 @@ def test_a_number_is_read_with_its_unit_and_without(text: str, unit: str, number
     assert read(text, unit) == number
 
 
+def test_a_fraction_is_no_number_with_a_unit() -> None:
+    parts = taken_apart(pl.Series(["5/2", "1/2 m", "3 / 4", "5 km / h", "12 /month"]))
+    assert parts.rows() == [("5/2", None), ("1/2 m", None), ("3 / 4", None), ("5", "km / h"), ("12", "/month")]
+
+
 @pytest.mark.parametrize(
     ("text", "unit"),
     [("12 g", "kg"), ("12 lb", "kg"), ("5 m", "ms"), ("5 mW", "MW"), ("$5", "€"), ("5 %", "kg"), ("5 kg", "kg / month"),
