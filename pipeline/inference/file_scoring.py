@@ -78,17 +78,10 @@ def score_file(
     """
     if path.is_dir():
         raise PipelineError(f"{path}: is a folder, but the answers are a file of this name. Give it another.")
-    conf = without_answers(model.conf).model_copy(update={"source": of_files(model.conf, _files_to_answer(source))})
-    without_numbers = _without(conf, {one.column for one in conf.numbers()}).model_copy(update={"split": Split()})
-    needed = {column.name for column in named_columns(without_numbers)}
-    conf = conf.model_copy(update={"source": as_found(conf, needed, folder / "downloads", log)})
-    there = columns_of(conf, folder / "downloads")
+    conf, there = _as_written(model, source, folder / "downloads", log)
     lacking = _numbers_lacking(conf, there)
     for told in lacking.values():
         log.info(told)
-    units = {name: unit for name, unit in writing_of(model.facts).units.items() if name in there}
-    source_ = conf.source.model_copy(update={"units": units})  # of a file alone they may be others
-    conf = conf.model_copy(update={"split": _in_order(model, there, log), "source": source_})
     records = ingest(_without(conf, lacking), Path.cwd(), folder / "records", folder / "downloads", may_lack=True)
     log.info(f"{model.facts['name']}: {number_of(len(records), 'record')} can be used")
     average = WeightScale.of(model.facts).average
@@ -110,6 +103,19 @@ def score_file(
     counts, why = records.counts, Reasons.of(records.quarantine).sentence()
     first = pl.scan_parquet(path, glob=False).head(5).collect()
     return Scored(path, n, counts.used, counts.quarantined, why, sum(unknown), first)
+
+
+def _as_written(model: Model, source: str, downloads: Path, log: logging.Logger) -> tuple[Dataset, list[str]]:
+    """The settings that read files in the way in which they are written, and the columns of the files."""
+    conf = without_answers(model.conf).model_copy(update={"source": of_files(model.conf, _files_to_answer(source))})
+    of_tokens = _without(conf, {one.column for one in conf.numbers()}).model_copy(update={"split": Split()})
+    needed = {column.name for column in named_columns(of_tokens)}
+    conf = conf.model_copy(update={"source": as_found(conf, needed, downloads, log)})
+    there = columns_of(conf, downloads)
+    # a file alone may tell other units, and amounts in those are no answer to what was learned
+    units = {name: unit for name, unit in writing_of(model.facts).units.items() if name in there}
+    read = {"split": _in_order(model, there, log), "source": conf.source.model_copy(update={"units": units})}
+    return conf.model_copy(update=read), there
 
 
 def of_files(conf: Dataset, files: tuple[str, ...] = ()) -> Source:
