@@ -4,7 +4,8 @@ Letters: B examples in a batch, T tokens of all of them, one list after the othe
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +18,8 @@ from pipeline.arrays import Array
 from pipeline.examples.example_set import ExampleSet
 
 
-class Lists(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Lists:
     """Rows of a CSR matrix as PyTorch's embedding bag takes them."""
 
     tokens: Tensor  # (T,) int64
@@ -30,6 +32,7 @@ class Lists(NamedTuple):
     host_offsets: Array | None = None
     """(B,) the offsets in the processor's memory, where the lists are on another device."""
     ages: Tensor | None = None  # (T,) int64, how many times of its list came after; None: lists have no order
+    _matrices: dict[int, Any] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def of(cls, matrix: sparse.csr_matrix) -> "Lists":
@@ -46,7 +49,7 @@ class Lists(NamedTuple):
         rows = torch.repeat_interleave(torch.arange(len(of_each)), of_each)
         counts = None if weights is None else torch.from_numpy(np.asarray(weights, np.float64))
         found = cls(torch.from_numpy(tokens.astype(np.int64)), of_each.cumsum(0) - of_each, rows, counts)
-        return found if ages is None else found._replace(ages=torch.from_numpy(ages))
+        return found if ages is None else replace(found, ages=torch.from_numpy(ages))
 
     def grouped(self, size: int) -> "Lists":
         """The same lists with `by_token`, for tokens 0..size-1: sums over few tokens then have a fast gradient."""
@@ -55,7 +58,15 @@ class Lists(NamedTuple):
         by_list = sparse.csr_matrix((data, self.tokens.numpy(), indptr), (len(self.offsets), size))
         by_token = by_list.tocsc()  # one pass over the tokens, faster than sorting them
         rows, starts = (torch.from_numpy(a.astype(np.int64)) for a in (by_token.indices, by_token.indptr[:-1]))
-        return self._replace(by_token=(rows, starts, None if self.weights is None else torch.from_numpy(by_token.data)))
+        return replace(self, by_token=(rows, starts, None if self.weights is None else torch.from_numpy(by_token.data)))
+
+    def matrix(self, size: int) -> sparse.csr_matrix:
+        """(B, size) the lists as a matrix of SciPy, made once: that takes longer than a product with short lists."""
+        if size not in self._matrices:
+            indptr = np.append(self.offsets.numpy(), len(self.tokens))
+            data = np.ones(len(self.tokens)) if self.weights is None else self.weights.numpy()
+            self._matrices[size] = sparse.csr_matrix((data, self.tokens.numpy(), indptr), (len(self.offsets), size))
+        return self._matrices[size]
 
     def totals(self, dtype: torch.dtype) -> Tensor:
         """(B,) the sum of each list's weights: its length, if each token counts 1."""
@@ -149,9 +160,7 @@ class _ExactSum(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, table: Tensor, lists: Lists) -> Tensor:
-        indptr = np.append(lists.offsets.numpy(), len(lists.tokens))
-        data = np.ones(len(lists.tokens)) if lists.weights is None else lists.weights.numpy()
-        ctx.matrix = sparse.csr_matrix((data, lists.tokens.numpy(), indptr), shape=(len(lists.offsets), len(table)))
+        ctx.matrix = lists.matrix(len(table))
         return torch.from_numpy(ctx.matrix @ table.detach().numpy())
 
     @staticmethod

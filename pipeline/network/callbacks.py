@@ -36,8 +36,8 @@ class LossesByEpoch(Callback):
         self.on_epoch = on_epoch
         self.seen: list[dict[str, float]] = []
 
-    def on_train_epoch_end(self, trainer: L.Trainer, _: L.LightningModule) -> None:
-        self._hand_on(_losses(trainer), trainer)
+    def on_train_epoch_end(self, trainer: L.Trainer, module: Any) -> None:
+        self._hand_on(dict(module.epoch_losses), trainer)
 
     def _hand_on(self, losses: dict[str, float], trainer: L.Trainer) -> None:
         self.seen.append(losses)
@@ -112,10 +112,10 @@ class BestEpoch(Callback):
         self.epoch, self.loss = 0, math.inf
 
     def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        epoch, loss = trainer.current_epoch + 1, float(trainer.callback_metrics["validation_loss"])
+        learner = cast("TaskModule", module)
+        epoch, loss = trainer.current_epoch + 1, learner.epoch_losses["validation_loss"]
         if loss < self.loss - CLEARLY * abs(self.loss) or math.isinf(self.loss):
             self.epoch, self.loss = epoch, loss
-            learner = cast("TaskModule", module)
             if trainer.is_global_zero or learner.is_divided:
                 torch.save({"network": learner.network.state_dict(), "epoch": epoch}, self.path)
         elif self.patience and epoch - self.epoch >= self.patience:
@@ -175,18 +175,13 @@ class ProgressLines(Callback):
             share = (batch_idx + 1) / trainer.num_training_batches
             self._line(trainer, f"{share:.0%} of it, {self.pace.pairs_per_second}, {self.pace.left}")
 
-    def on_train_epoch_end(self, trainer: L.Trainer, _: L.LightningModule) -> None:
+    def on_train_epoch_end(self, trainer: L.Trainer, module: Any) -> None:
         if self.pace.is_due():
-            self._line(trainer, ", ".join(f"{name} {value:.4f}" for name, value in _losses(trainer).items()))
+            self._line(trainer, ", ".join(f"{name} {value:.4f}" for name, value in module.epoch_losses.items()))
 
     def _line(self, trainer: L.Trainer, said: str) -> None:
         if trainer.is_global_zero:
             self.say(f"{self.name}: epoch {trainer.current_epoch + 1} of at most {trainer.max_epochs}, {said}")
-
-
-def _losses(trainer: L.Trainer) -> dict[str, float]:
-    """The losses of the epoch so far, by name."""
-    return {name: float(value) for name, value in trainer.callback_metrics.items() if name.endswith("_loss")}
 
 
 def _steps(trainer: L.Trainer) -> int:

@@ -1,6 +1,7 @@
 """How the network of the course learns: of some tokens of a list a few predict the others."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -72,7 +73,7 @@ def drawn_from(lists: Lists, n: int, share_in: float) -> tuple[Lists, Lists]:
     lengths = torch.bincount(lists.rows, minlength=len(lists.offsets))
     drawn = torch.rand(len(lists.rows), dtype=torch.float64)
     if lists.weights is not None:
-        drawn, lists = 1 - (1 - drawn) ** (1 / lists.weights), lists._replace(weights=None)
+        drawn, lists = 1 - (1 - drawn) ** (1 / lists.weights), replace(lists, weights=None)
     order = torch.from_numpy(np.argsort((lists.rows + drawn).numpy()))  # NumPy sorts three times as fast
     n_drawn = lengths.clamp(max=n)
     n_in = (n_drawn * share_in).round().long().clamp(min=1).minimum((n_drawn - 1).clamp(min=1))

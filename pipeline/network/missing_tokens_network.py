@@ -4,6 +4,7 @@ Letters: B examples in a batch, V vocabulary, D dimensions. Losses do not belong
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -72,7 +73,7 @@ class MissingTokensNetwork(nn.Module):
             return lists.mean(vectors)
         counts = (lists.ages * F.logsigmoid(self.decay_logit)).exp()  # (T,) the decay to the power of the age
         if not torch.is_grad_enabled():
-            return lists._replace(weights=counts).mean(vectors)
+            return replace(lists, weights=counts).mean(vectors)
         # the sums of lists have no gradient by their weights, which is what the decay learns from
         total = counts.new_zeros(len(lists.offsets)).index_add(0, lists.rows, counts)
         rows = F.embedding(lists.tokens, vectors) * counts[:, None]

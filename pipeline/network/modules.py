@@ -38,8 +38,33 @@ class Recipe(NamedTuple):
     scales: dict[str, Array]
 
 
+class MeanLoss:
+    """The mean loss of the examples so far."""
+
+    def __init__(self, total: Tensor | float = 0.0, examples: int = 0) -> None:
+        self.total, self.examples = total, examples
+
+    def add(self, loss: Tensor, examples: int) -> None:
+        """Add the mean loss of some more examples."""
+        self.total += loss.detach().to(_exact(loss.device)) * examples  # stays on its device: a GPU does not wait
+        self.examples += examples
+
+    def over_all(self, trainer: L.Trainer) -> float:
+        """The mean over the examples of all processes."""
+        total, examples = float(self.total), self.examples
+        if trainer.world_size > 1:
+            device = trainer.strategy.root_device
+            both = torch.tensor([total, examples], dtype=_exact(device), device=device)
+            total, examples = trainer.strategy.reduce(both, reduce_op="sum").tolist()
+        return total / examples
+
+
+def _exact(device: torch.device) -> torch.dtype:
+    return torch.float32 if device.type == "mps" else torch.float64  # a Mac's GPU has no more
+
+
 class TaskModule(L.LightningModule):
-    """What all tasks share: losses logged by epoch, and optimisers whose learning rate falls along a cosine to 0."""
+    """What all tasks share: losses by epoch, and optimisers whose learning rate falls along a cosine to 0."""
 
     is_divided = False
     """Whether each process has a part of the network of its own."""
@@ -102,12 +127,9 @@ class TaskModule(L.LightningModule):
     def __init__(self, network: nn.Module, settings: Any, steps: int) -> None:
         super().__init__()
         self.network, self.settings, self.steps = network, settings, steps
-        self.loss_so_far: Tensor | float = 0.0  # in this epoch
-        self.examples_so_far = 0.0
-
-    def _log_loss(self, name: str, loss: Tensor | float, size: int) -> None:
-        together = self.trainer.world_size > 1
-        self.log(name, loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=size, sync_dist=together)
+        self.epoch_losses: dict[str, float] = {}
+        """The mean losses of the last epoch, by name. Lightning's own log would take longer than a step."""
+        self._training, self._validation = MeanLoss(), MeanLoss()
 
     def on_train_start(self) -> None:
         """Let each process draw random numbers of its own; one that goes on has them already."""
@@ -119,7 +141,7 @@ class TaskModule(L.LightningModule):
         checkpoint["random"] = torch.get_rng_state()
         if self.device.type != "cpu":
             checkpoint["random_on_device"] = torch.get_device_module(self.device).get_rng_state()
-        checkpoint["so_far"] = float(self.loss_so_far), self.examples_so_far
+        checkpoint["so_far"] = float(self._training.total), self._training.examples
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on with the saved random numbers and sums."""
@@ -128,22 +150,25 @@ class TaskModule(L.LightningModule):
             torch.manual_seed(int(torch.randint(2**62, ())) + self.global_rank)
         if self.device.type != "cpu" and "random_on_device" in checkpoint:
             torch.get_device_module(self.device).set_rng_state(checkpoint["random_on_device"])
-        self.loss_so_far, self.examples_so_far = checkpoint["so_far"]
+        self._training = MeanLoss(*checkpoint["so_far"])
 
     def training_step(self, batch: dict[str, Any], _: int) -> Tensor:
-        """The loss of a training batch; the epoch's mean loss is logged once, as logging takes longer than a step."""
+        """The loss of a training batch."""
         loss = self.loss(batch)
-        exact = torch.float32 if self.device.type == "mps" else torch.float64  # a Mac's GPU has no more
-        self.loss_so_far += loss.detach().to(exact) * len(batch["target"])  # stays on its device: a GPU does not wait
-        self.examples_so_far += len(batch["target"])
+        self._training.add(loss, len(batch["target"]))
         if self.trainer.is_last_batch:
-            self._log_loss("train_loss", float(self.loss_so_far) / self.examples_so_far, int(self.examples_so_far))
-            self.loss_so_far = self.examples_so_far = 0.0
+            self.epoch_losses["train_loss"] = self._training.over_all(self.trainer)
+            self._training = MeanLoss()
         return loss
 
     def validation_step(self, batch: dict[str, Any], _: int) -> None:
-        """Log the loss of a validation batch."""
-        self._log_loss("validation_loss", self.loss(batch), len(batch["target"]))
+        """Add up the loss of a validation batch."""
+        self._validation.add(self.loss(batch), len(batch["target"]))
+
+    def on_validation_epoch_end(self) -> None:
+        """Note the mean loss on validation."""
+        self.epoch_losses["validation_loss"] = self._validation.over_all(self.trainer)
+        self._validation = MeanLoss()
 
     def loss(self, batch: dict[str, Any]) -> Tensor:
         """The task's loss of a batch.

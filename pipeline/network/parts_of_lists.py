@@ -3,6 +3,7 @@
 Letters: B lists, T tokens of all of them, S samples.
 """
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -69,7 +70,7 @@ def what_came_next(lists: Lists, most: float) -> Samples:
     at = lists.offsets[of][sample] + _counted(lengths[of])
     left = lists.ages[at] - age[sample]  # above 0 for what came before, 0 for what came next
     before, is_next = (left > 0) & (left <= LATEST), left == 0
-    inputs = _some(lists.tokens[at], sample, before, len(of))._replace(ages=left[before] - 1)
+    inputs = replace(_some(lists.tokens[at], sample, before, len(of)), ages=left[before] - 1)
     return Samples(inputs, _some(lists.tokens[at], sample, is_next, len(of)))
 
 

@@ -7,6 +7,7 @@ Letters: V vocabulary, U touched tokens, D dimensions.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -88,7 +89,7 @@ class Touched:
 
 def renumbered(lists: Lists, numbers: Tensor) -> Lists:
     """The lists with each token replaced by its number, from a table (V,)."""
-    return lists._replace(tokens=numbers.index_select(0, lists.tokens))
+    return replace(lists, tokens=numbers.index_select(0, lists.tokens))
 
 
 def among(lists: Lists, drawn: Tensor, size: int) -> Lists:
@@ -96,7 +97,7 @@ def among(lists: Lists, drawn: Tensor, size: int) -> Lists:
     place = torch.full((size,), -1)
     place[drawn] = torch.arange(len(drawn))
     places = place.index_select(0, lists.tokens)
-    return lists._replace(tokens=places).keep(places >= 0)
+    return replace(lists, tokens=places).keep(places >= 0)
 
 
 class RowWiseAdagrad(torch.optim.Optimizer):

@@ -1,5 +1,6 @@
 """Runs Lightning: a module learns from the examples until its schedule ends, on one process or several."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,7 +101,7 @@ def train(
             callbacks=callbacks,
         )
         trainer.fit(module, datamodule=examples, ckpt_path=checkpoint, weights_only=True)
-        _require_finite(trainer.callback_metrics, where)
+        _require_finite(module.epoch_losses, where)
         if examples.validation is None or worker is not None:
             return None
         found = torch.load(best, weights_only=True, map_location="cpu")  # several processes share only the file
@@ -117,9 +118,9 @@ def _on_this_machine(settings: Schedule) -> dict[str, Any]:
     return {"devices": settings.devices, "strategy": settings.strategy if settings.devices > 1 else "auto"}
 
 
-def _require_finite(losses: Mapping[str, Tensor], where: str) -> None:
+def _require_finite(losses: Mapping[str, float], where: str) -> None:
     """Refuse a training that diverged: it has learned nothing, whatever it scores."""
-    if not all(torch.isfinite(loss) for name, loss in losses.items() if name.endswith("_loss")):
+    if not all(map(math.isfinite, losses.values())):
         raise PipelineError(
             f"{where}, training: the loss is no number any more, the training diverged. Lower `training.learning_rate`."
         )

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,14 @@ from pipeline.config.dataset import Dataset
 from pipeline.config.files import load
 from pipeline.embedding import Problem, Watch
 from pipeline.evaluation.metrics import measure
+from pipeline.examples.example_set import ExampleSet
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.fitting import fit_all
 from pipeline.experiment.tracking import Tracker
+from pipeline.network.fitted_network import FittedNetwork
 from pipeline.network.learned import LearnedEmbedding
 from pipeline.network.modules import TaskModule
+from pipeline.network.regression_module import RegressionModule
 from pipeline.vocabulary.vocabulary import Vocabulary
 from tests.conftest import encoded_from, with_training
 
@@ -199,14 +202,27 @@ def test_who_trains_the_same_at_the_same_time_is_left_alone(movies: Dataset, tmp
     assert [path.name for path in folder.iterdir()] == ["lock"]
 
 
+def huber_loss(task: Any, fitted: FittedNetwork, rows: ExampleSet) -> float:
+    """The mean loss of examples whose answers are numbers, on the scale that is learned."""
+    predicted = fitted.score(rows.inputs.csr(), rows.dense)
+    found, true = (torch.from_numpy(task.learned(one, fitted.weights)) for one in (predicted, rows.target))
+    return float(torch.nn.functional.huber_loss(found, true))
+
+
 @pytest.mark.parametrize(
     ("name", "training"),
     [("movies", {"negatives": 24, "learning_rate": 0.1, "max_epochs": 12}), ("homes", {"max_epochs": 12})],
 )
 def test_two_processes_learn_what_one_learns(
-    name: str, training: dict[str, Any], tmp_path: Path, request: pytest.FixtureRequest
+    name: str,
+    training: dict[str, Any],
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Each learns from half of the examples: the quality is the same up to chance, and the losses arrive here."""
+    """Each learns from half of the examples: the quality is the same up to chance. The loss of all arrives here."""
+    both = RegressionModule.promising
+    monkeypatch.setattr(RegressionModule, "promising", lambda *given: both(*given)[:1])  # only what is trained
     conf = request.getfixturevalue(name)
     vocabulary, examples = encoded(tmp_path / "conf" / f"{conf.name}.yaml", conf)
     test = examples.held_out("test")
@@ -214,12 +230,20 @@ def test_two_processes_learn_what_one_learns(
     for devices in (1, 2):
         settings = conf.training.model_copy(update={**training, "devices": devices})
         asked = conf.model_copy(update={"training": settings}).resolved(examples.n_training, len(vocabulary))
-        epochs: list[int] = []
-        watch = Watch("planted", LOG, lambda losses, epoch, epochs=epochs: epochs.append(epoch))  # type: ignore[misc]
-        problem = Problem(examples.training(), vocabulary, asked, 2, examples.held_out("validation"), watch=watch)
-        fitted = LearnedEmbedding(asked).fit(problem)
-        assert epochs == list(range(1, asked.training.max_epochs + 1))
+        told: dict[int, float] = {}
+
+        def on_epoch(losses: Mapping[str, float], epoch: int, told: dict[int, float] = told) -> None:
+            told[epoch] = losses["validation_loss"]
+
+        watch = Watch("planted", LOG, on_epoch)
+        validation = examples.held_out("validation")
+        fitted = LearnedEmbedding(asked).fit(
+            Problem(examples.training(), vocabulary, asked, 2, validation, watch=watch)
+        )
+        assert list(told) == list(range(1, asked.training.max_epochs + 1))
         scores.append(measure(conf.task, conf.task.evaluate(fitted, test)))
+        if name == "homes":  # of missing tokens the loss depends on what was drawn
+            assert told[fitted.chosen["epochs"]] == pytest.approx(huber_loss(conf.task, fitted, validation), rel=1e-5)
     metric = "recall_at_20" if name == "movies" else "r2_log"
     assert scores[1][metric] == pytest.approx(scores[0][metric], abs=0.03)
     assert scores[1][metric] > 0.8

@@ -147,13 +147,11 @@ def test_training_stops_early(two_genres: pl.DataFrame, movies: Dataset) -> None
 
 def test_an_epoch_is_kept_until_one_has_a_clearly_lower_loss(tmp_path: Path) -> None:
     """The processor decides the last digits of a loss, and so they are no reason to prefer a later epoch."""
-    module = SimpleNamespace(network=torch.nn.Linear(1, 1))
     best = BestEpoch(tmp_path / "best.ckpt", patience=None)
     kept = []
     for epoch, loss in enumerate((2.0, 1.0, 1.0 - CLEARLY / 10, 1.5, 1.0 - 2 * CLEARLY)):
-        trainer = SimpleNamespace(
-            current_epoch=epoch, callback_metrics={"validation_loss": torch.tensor(loss)}, is_global_zero=True
-        )
+        trainer = SimpleNamespace(current_epoch=epoch, is_global_zero=True)
+        module = SimpleNamespace(network=torch.nn.Linear(1, 1), epoch_losses={"validation_loss": loss})
         best.on_train_epoch_end(trainer, module)  # type: ignore[arg-type]
         kept.append(best.epoch)
     assert kept == [1, 2, 2, 2, 5]
