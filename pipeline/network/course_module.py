@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from pipeline.embedding import Problem
-from pipeline.network.batches import Lists
 from pipeline.network.course import CourseNetwork as Settings
 from pipeline.network.course_network import CourseNetwork, network_of, table_of
+from pipeline.network.lists import Lists
 from pipeline.network.losses import softmax_loss
 from pipeline.network.modules import Prepared, TaskModule, sets_of
 

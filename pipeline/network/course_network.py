@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from pipeline.arrays import Array
 from pipeline.config.task import Task
-from pipeline.network.batches import Lists
 from pipeline.network.fitted_network import Scorer
 from pipeline.network.layers import Dropout, embedding_layer, tensors, with_one
+from pipeline.network.lists import Lists
 
 
 class CourseNetwork(nn.Module):

@@ -15,7 +15,7 @@ from pipeline.arrays import Array
 from pipeline.config.task import Task
 from pipeline.config.training import INTERPOLATION
 from pipeline.embedding import Embedding, Factors
-from pipeline.network.batches import Lists
+from pipeline.network.lists import Lists
 
 Scorer = Callable[[Lists, Array], Array]
 """Gets lists and their dense features (N, F), and returns what the task predicts."""

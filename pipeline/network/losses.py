@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name that PyTorch's own documentation uses
 from torch import Tensor
 
-from pipeline.network.batches import Lists
+from pipeline.network.lists import Lists
 from pipeline.network.sampled_softmax import Negatives
 
 LOSS_BLOCK_BYTES = 64 * 2**20

@@ -13,9 +13,10 @@ from pipeline.arrays import Array
 from pipeline.embedding import Problem
 from pipeline.examples.recency import ORDERED
 from pipeline.network.at_start import of_powers, worth_trying
-from pipeline.network.batches import Batches, Lists
+from pipeline.network.batches import Batches
 from pipeline.network.divided_start import divided_start
 from pipeline.network.divided_table import Exchange, with_own_rows
+from pipeline.network.lists import Lists
 from pipeline.network.losses import softmax_loss
 from pipeline.network.missing_tokens_network import OF_ORDER, MissingTokensNetwork, network_of
 from pipeline.network.missing_tokens_start import ROUGHLY, missing_tokens_network

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from pipeline.arrays import Array
 from pipeline.config.task import Task
-from pipeline.network.batches import Lists
 from pipeline.network.fitted_network import Scorer
 from pipeline.network.layers import Dropout, embedding_layer, tensors, with_one
+from pipeline.network.lists import Lists
 
 OF_ORDER = ("step", "decay_logit")
 """What the state of a network has that learned the order of lists, and that of others lacks."""

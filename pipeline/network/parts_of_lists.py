@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pipeline.examples.example_set import SparseRows
-from pipeline.network.batches import Lists
+from pipeline.network.lists import Lists
 
 MOST_TOKENS, MOST_LOGITS = 1e5, 1.3e7
 """Tokens that go into a step which learns what came next, at most, and logits that it makes; but each list gives one

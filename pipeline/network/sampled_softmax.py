@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from pipeline.network.batches import Lists, moved
+from pipeline.network.lists import Lists, moved
 
 FEW = 20
 """With fewer tokens in the vocabulary than this many times those of a batch, marking them is faster than sorting."""

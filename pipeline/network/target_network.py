@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from pipeline.arrays import Array
 from pipeline.config.task import Task
 from pipeline.examples.features import DenseScale
-from pipeline.network.batches import Lists
 from pipeline.network.fitted_network import Scorer
 from pipeline.network.layers import Dropout, embedding_layer, tensors
+from pipeline.network.lists import Lists
 from pipeline.tasks.target import TargetTask
 
 

@@ -16,7 +16,8 @@ from pipeline.arrays import Array
 from pipeline.config.training import Schedule
 from pipeline.errors import PipelineError
 from pipeline.network.callbacks import BestEpoch, BetweenSteps, CheckpointWriter
-from pipeline.network.modules import ExamplesModule, TaskModule
+from pipeline.network.examples_module import ExamplesModule
+from pipeline.network.modules import TaskModule
 from pipeline.network.processes import LIGHTNING, interruptible
 from pipeline.network.threads import threads_for
 from pipeline.quiet import quiet

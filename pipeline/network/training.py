@@ -17,9 +17,10 @@ from pipeline.evaluation.bootstrap import Difference, paired
 from pipeline.network.callbacks import CheckpointWriter, LossesByEpoch, progress_callbacks
 from pipeline.network.candidate import Candidate
 from pipeline.network.checkpoints import CHECKPOINT, going_on
+from pipeline.network.examples_module import ExamplesModule
 from pipeline.network.fitted_network import FittedNetwork, places
 from pipeline.network.layers import state_of
-from pipeline.network.modules import ExamplesModule, module_of
+from pipeline.network.modules import module_of
 from pipeline.network.processes import called_from_other_processes
 from pipeline.network.trainer import Trained, TrainedState, train
 

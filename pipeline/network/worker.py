@@ -16,7 +16,8 @@ from pipeline.cluster.workers import Worker
 from pipeline.errors import PipelineError
 from pipeline.network.batches import Batches
 from pipeline.network.callbacks import CheckpointWriter, LossesByEpoch, ProgressLines
-from pipeline.network.modules import OwnExamples, TaskModule
+from pipeline.network.examples_module import OwnExamples
+from pipeline.network.modules import TaskModule
 from pipeline.network.trainer import BEST, train
 
 LAST = "last.ckpt"

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from pipeline.examples.example_set import ExampleSet, SparseRows
-from pipeline.network.batches import Batches, Lists
+from pipeline.network.batches import Batches
+from pipeline.network.lists import Lists
 
 
 def test_lists_are_the_rows_of_the_matrix_and_can_lose_tokens() -> None:

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from pipeline.config.dataset import Dataset
 from pipeline.embedding import Problem
 from pipeline.errors import PipelineError
-from pipeline.network.batches import Lists
 from pipeline.network.course import CourseNetwork
 from pipeline.network.course_module import CourseModule, drawn_from
 from pipeline.network.course_network import CourseNetwork as Network
+from pipeline.network.lists import Lists
 from tests.conftest import encoded_from, genre_of
 
 

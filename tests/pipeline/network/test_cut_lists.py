@@ -17,8 +17,9 @@ from pipeline.embedding import Problem
 from pipeline.estimators import PCA, estimator
 from pipeline.evaluation.metrics import measure
 from pipeline.examples.sparse_examples import SparseExamples
-from pipeline.network.batches import Batches, Lists
+from pipeline.network.batches import Batches
 from pipeline.network.learned import LearnedEmbedding
+from pipeline.network.lists import Lists
 from pipeline.network.missing_tokens_module import SHORT, MissingTokensModule
 from pipeline.network.parts_of_lists import parts_of_each_other
 from pipeline.tasks.missing_tokens import MissingTokensTraining

@@ -7,7 +7,7 @@ from scipy import sparse
 from pipeline.baselines.principal_components import principal_components
 from pipeline.examples.example_set import ExampleSet, SparseRows
 from pipeline.network import missing_tokens_start
-from pipeline.network.batches import Lists
+from pipeline.network.lists import Lists
 from pipeline.network.missing_tokens_start import missing_tokens_network
 from pipeline.network.target_start import target_network
 from pipeline.tasks.missing_tokens import MissingTokensTraining

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from pipeline.network.batches import Lists
+from pipeline.network.lists import Lists
 from pipeline.network.losses import softmax_loss
 from pipeline.network.sampled_softmax import Negatives, NegativeSampler, among
 

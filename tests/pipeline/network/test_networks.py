@@ -3,7 +3,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import silu
 
-from pipeline.network.batches import Lists
+from pipeline.network.lists import Lists
 from pipeline.network.missing_tokens_network import MissingTokensNetwork
 from pipeline.network.target_network import TargetNetwork, network_of
 

@@ -15,8 +15,8 @@ from pipeline.config.files import load
 from pipeline.embedding import Embedding, Problem
 from pipeline.evaluation.metrics import measure
 from pipeline.examples.sparse_examples import SparseExamples
-from pipeline.network.batches import Lists
 from pipeline.network.learned import LearnedEmbedding
+from pipeline.network.lists import Lists
 from pipeline.network.missing_tokens_network import MissingTokensNetwork
 from pipeline.network.parts_of_lists import what_came_next
 from pipeline.network.plain_modules import PlainMissingTokens

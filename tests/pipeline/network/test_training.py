@@ -16,10 +16,11 @@ from pipeline.embedding import Problem, Watch
 from pipeline.errors import PipelineError
 from pipeline.evaluation.metrics import measure
 from pipeline.examples.sparse_examples import SparseExamples
-from pipeline.network.batches import Batches, Lists
+from pipeline.network.batches import Batches
 from pipeline.network.callbacks import CLEARLY, BestEpoch
 from pipeline.network.fitted_network import FittedNetwork
 from pipeline.network.learned import LearnedEmbedding
+from pipeline.network.lists import Lists
 from pipeline.network.losses import softmax_loss
 from pipeline.network.missing_tokens_module import MissingTokensModule
 from pipeline.network.missing_tokens_network import MissingTokensNetwork
