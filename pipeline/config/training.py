@@ -106,6 +106,14 @@ class Schedule(Section):
         """
         return []
 
+    def longer(self, chosen: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Candidates that are trained for longer, one after the other as long as that is better.
+
+        Args:
+            chosen: the candidate that was chosen.
+        """
+        return []
+
 
 class Training(Schedule, Kind, ABC):
     """How the network of a task is trained."""

@@ -128,6 +128,7 @@ def _fitted(
     learned = Embedding.load(tracker.file(fit.run_id, EMBEDDING_FILE))
     chosen = _chosen(params)
     if "epochs" in chosen:
+        chosen.pop("max_epochs", None)  # the shorter training has its own
         if TIMES in params and chosen["epochs"]:  # a refresh goes on from what was learned, but a replica begins anew
             chosen["epochs"] = conf.training.max_epochs
         chosen["epochs"] = -(-chosen["epochs"] // (1 if fit.dimension <= SEEN else EPOCHS))

@@ -40,6 +40,6 @@ class Candidate:
         """Number of steps until the learning rate is 0, however many epochs are run."""
         if not self.epochs:
             return 0
-        assert self.settings.max_epochs is not None
         of_a_process = math.ceil(len(self.problem.training) / self.settings.processes)
-        return math.ceil(of_a_process / self.batch_size) * self.settings.max_epochs
+        epochs: int = self.option.get("max_epochs", self.settings.max_epochs)
+        return math.ceil(of_a_process / self.batch_size) * epochs

@@ -9,6 +9,7 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any
 
+import numpy as np
 import torch
 
 from pipeline.config.training import INTERPOLATION, Schedule
@@ -36,8 +37,9 @@ def fit_network(problem: Problem, settings: Schedule, learner: str, network: str
 
     Candidates that the settings or the network have beside those of which validation chooses, such as one that learns
     the order of lists or a linear model beside a trained one, come afterwards: one is kept if it is better by a
-    standard error. Candidates that cut lists come last: one is kept if validation prefers it at all, because beforehand
-    nothing speaks against them.
+    standard error. So is the kept one with twice the epochs, unless its loss was lowest in the first half of them.
+    Candidates that cut lists come last: one is kept if validation prefers it at all, because beforehand nothing speaks
+    against them.
 
     Args:
         problem: what to learn, and from which examples; where it says what was chosen before, training follows the same
@@ -79,6 +81,7 @@ class _Contest:
         kept = self._as_far_as_preferred(tuned(self._fit, self.options[:n], self.problem))
         for option in [*self.options[n:], *self._others(kept)]:
             kept = self._better(self._fit(**option), kept)
+        kept = self._as_long_as_it_gains(kept)
         if self.in_parts:
             kept = preferred(chain([kept], (self._fit(**option) for option in self.in_parts)), self.problem)
         return kept
@@ -89,6 +92,27 @@ class _Contest:
             return []
         chosen = {name: value for name, value in kept.chosen.items() if name != "epochs"}
         return [*self.settings.others(chosen, self.forgot), *self.in_order]
+
+    def _longer(self, chosen: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The options that train the chosen one for longer; none if it is a start that is not trained at all.
+
+        None either where validation chooses nothing, or where training goes on from an earlier fit.
+        """
+        problem = self.problem
+        if problem.chosen is not None or problem.start or not problem.validation or chosen.get("epochs") == 0:
+            return []
+        return self.settings.longer({name: value for name, value in chosen.items() if name != "epochs"})
+
+    def _as_long_as_it_gains(self, kept: FittedNetwork) -> FittedNetwork:
+        """The kept fit, trained for longer as long as that is better; not if half of its epochs were enough."""
+        for option in self._longer(kept.chosen):
+            losses = [found["validation_loss"] for found, _ in kept.untold]
+            if np.argmin(losses) < len(losses) // 2:
+                break
+            shorter, kept = kept, self._better(self._fit(**option), kept)
+            if kept is shorter:
+                break
+        return kept
 
     def _better(self, other: FittedNetwork, kept: FittedNetwork) -> FittedNetwork:
         """The other fit if it is better than the kept one by a standard error, or else the kept one."""
@@ -121,7 +145,7 @@ class _Contest:
         if not self._is_the_only_one(option):
             watch = replace(watch, on_epoch=lambda losses, epoch: untold.append((losses, epoch)))
         choices = dict(option)
-        epochs = choices.pop("epochs", self.settings.max_epochs)
+        epochs = choices.pop("epochs", choices.get("max_epochs", self.settings.max_epochs))
         with checkpoint_folder(watch, option) as folder:
             problem = replace(self.problem, watch=watch)
             candidate = Candidate(problem, self.settings, self.learner, self.network, choices, epochs, folder)
@@ -133,7 +157,8 @@ class _Contest:
         """Whether no other candidate can be kept, so that the epochs of this one can be told as they come."""
         if self.problem.chosen is not None:
             return True
-        may_follow = self.is_unweighted and self.settings.others(option, [(option, math.inf)])
+        others = self.is_unweighted and self.settings.others(option, [(option, math.inf)])
+        may_follow = others or self._longer(option)
         n_trained = sum(one.get("epochs") != 0 for one in self.options)
         return n_trained == 1 and not (self.in_parts or self.in_order or may_follow)
 

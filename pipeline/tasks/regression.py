@@ -164,7 +164,9 @@ class Regression(TargetTask):
 class RegressionTraining(TargetTraining):
     """How the network that predicts a number is trained."""
 
-    several: ClassVar[int] = 4  # the probabilities of classes gained nothing on held-out examples
+    # the probabilities of classes gained nothing by either on held-out examples
+    several: ClassVar[int] = 4
+    most_doublings: ClassVar[int] = 2
 
     kind: Literal["regression"] = Field("regression", repr=False)
     huber: float | None = Field(None, gt=0)

@@ -1,0 +1,89 @@
+"""A training is repeated with twice the epochs as long as the longer one is better on validation."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from pipeline.config.files import load
+from pipeline.embedding import Fitted, Problem
+from pipeline.estimators import EMBEDDING, estimator
+from pipeline.tasks.regression import RegressionTraining
+from pipeline.tasks.target_training import MANY
+from tests.conftest import encoded_from
+
+HILLS: dict[str, Any] = {
+    "description": "Planted hills.",
+    "tokens": [{"kind": "value", "columns": "land"}],
+    "split": {"validation": 0.4, "test": 0.1},
+    "task": {"kind": "regression", "target": "height", "log": False, "dense": ["x"]},
+    "dimensions": [2],
+    "baselines": ["ridge"],
+    "training": {"max_epochs": 8, "doublings": 2, "batch_size": 128},
+}
+FEW = MANY - 1
+
+
+@pytest.fixture
+def hills(write_conf: Callable[..., Path]) -> Callable[..., Problem]:
+    """1,500 places: their height follows a curve with many bends, or else is noise alone."""
+
+    def make(is_curve: bool, **training: Any) -> Problem:
+        random = np.random.default_rng(0)
+        land, x = random.integers(4, size=1500), random.uniform(0, 6, 1500)
+        height = np.sin(4 * x + land) if is_curve else np.zeros(1500)
+        height += random.normal(scale=0.1, size=1500)
+        frame = pl.DataFrame({"land": [f"land{one}" for one in land], "x": x, "height": height})
+        settings = HILLS | {"training": HILLS["training"] | training}
+        conf = load(write_conf("hills", settings, frame))
+        vocabulary, examples = encoded_from(frame, conf)
+        conf = conf.resolved(examples.n_training, len(vocabulary))
+        return Problem(examples.training(), vocabulary, conf, 2, examples.held_out("validation"))
+
+    return make
+
+
+def fitted(problem: Problem) -> Fitted:
+    return estimator(EMBEDDING, problem.conf).fit(problem)
+
+
+def test_what_is_not_learned_yet_is_trained_for_longer_and_a_refit_as_long(hills: Callable[..., Problem]) -> None:
+    problem = hills(True)
+    found = fitted(problem)
+    assert (found.chosen["max_epochs"], found.chosen["epochs"]) == (32, 32)
+    again = fitted(replace(problem, validation=None, chosen=found.chosen))
+    assert again.chosen == found.chosen
+    np.testing.assert_array_equal(again.embedding.matrix, found.embedding.matrix)
+    as_long = fitted(hills(True, max_epochs=32, doublings=0))
+    np.testing.assert_array_equal(as_long.embedding.matrix, found.embedding.matrix)
+
+
+def test_noise_is_not_trained_for_longer(hills: Callable[..., Problem]) -> None:
+    assert fitted(hills(False)).chosen["max_epochs"] == 8
+
+
+def test_without_validation_and_where_a_fit_goes_on_nothing_is_longer(hills: Callable[..., Problem]) -> None:
+    problem = hills(True)
+    found = fitted(replace(problem, validation=None))
+    assert found.chosen["max_epochs"] == 8
+    assert fitted(replace(problem, start=found.weights)).chosen["max_epochs"] == 8
+
+
+@pytest.mark.parametrize(
+    ("n", "training", "doublings"),
+    [
+        (MANY, {}, 2),
+        (FEW, {}, 0),
+        (MANY, {"max_epochs": 30}, 0),
+        (MANY, {"patience": 3}, 0),
+        (FEW, {"doublings": 1}, 1),
+    ],
+)
+def test_by_default_a_number_of_many_examples_is(n: int, training: dict[str, Any], doublings: int) -> None:
+    resolved = RegressionTraining(**training).resolved(n, 50)
+    assert resolved.doublings == doublings
+    assert resolved.resolved(n, 50) == resolved
