@@ -47,7 +47,7 @@ def champion_asset(conf: Dataset) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult[Any]:
         with for_people(conf.file):
             tracker = embedding_mlflow.tracker(conf, context.instance)
-            made = crown(conf, comparison, raw_records.frame, vocabulary, sparse_examples, tracker, context.log)
+            made = crown(conf, comparison, raw_records, vocabulary, sparse_examples, tracker, context.log)
         return dg.MaterializeResult(
             value=made,
             data_version=data_version([made.version, made.run_id]),

@@ -36,6 +36,7 @@ from pipeline.experiment.promotion import LEARNED_FROM, Contest, Decision, in_an
 from pipeline.experiment.tracking import Tracker
 from pipeline.inference.model import FACTS_FILE
 from pipeline.inference.saved_fit import EMBEDDING_FILE, Material
+from pipeline.records.records import Records
 from pipeline.records.splitting import Assignment, are_learned_from
 from pipeline.records.token_texts import described
 from pipeline.vocabulary.vocabulary import Vocabulary
@@ -94,7 +95,7 @@ def best_fit(comparison: Comparison, conf: Dataset, tracker: Tracker) -> Fit:
 def crown(
     conf: Dataset,
     comparison: Comparison,
-    records: pl.LazyFrame,
+    records: Records,
     vocabulary: Vocabulary,
     examples: SparseExamples,
     tracker: Tracker,
@@ -105,7 +106,7 @@ def crown(
     Args:
         conf: the dataset.
         comparison: of all its fits.
-        records: the raw records, for what describes tokens.
+        records: the raw records, for what describes tokens, and for how numbers are written.
         vocabulary: of the examples.
         examples: the sparse examples, on whose held-out part an earlier champion is scored anew.
         tracker: the dataset's MLflow experiment.
@@ -161,13 +162,13 @@ def _registered(
     fit: Fit,
     conf: Dataset,
     comparison: Comparison,
-    records: pl.LazyFrame,
+    records: Records,
     examples: SparseExamples,
     tracker: Tracker,
 ) -> Version:
     """The version of a fit: one that was made before of the same, or a new one."""
     vocabulary = Embedding.load(tracker.file(fit.run_id, EMBEDDING_FILE)).vocabulary
-    about = vocabulary.beside(described(records, conf))
+    about = vocabulary.beside(described(records.frame, conf))
     key = _key(fit, conf, vocabulary, about, WeightScale.of(examples.about))
     versions = registry.versions()
     found = next((one for one in versions if one.tags.get("key") == key), None)
@@ -197,7 +198,7 @@ def _registered(
     vectors = None if space == fit else tracker.file(space.run_id, EMBEDDING_FILE)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / place
-        package(conf, Material(run, about, records, vectors), facts, folder)
+        package(conf, Material(run, about, records.frame, records.written, vectors), facts, folder)
         learned = are_learned_from(Assignment(examples.frame, np.empty(0)), conf)
         of_learned = examples.frame.select(examples.known_by.alias("example"), "group").filter(learned)
         of_learned.write_parquet(Path(name) / LEARNED_FROM)

@@ -27,7 +27,6 @@ from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.inference.known_tokens import KnownTokens
 from pipeline.inference.requests import Rows, listed, texts, whole
 from pipeline.inference.saved_fit import FILES, Material, answer_by, conf_of, load_fitted
-from pipeline.records.writing import written
 from pipeline.similarity.nearest import evidence, similarities
 
 FORMAT = 1
@@ -75,8 +74,7 @@ class Model(ABC):
             shutil.copyfile(material.space, folder / _SPACE)
         about = material.about
         about.select(_as_numbers(about[name]) for name in about.columns).write_parquet(folder / "about.parquet")
-        how = written(conf_of(folder), material.records).facts()
-        everything = {"format": FORMAT, **facts, "written": how, **cls.prepare(folder, material)}
+        everything = {"format": FORMAT, **facts, "written": material.written, **cls.prepare(folder, material)}
         (folder / FACTS_FILE).write_text(json.dumps(everything, indent=2))
 
     @classmethod

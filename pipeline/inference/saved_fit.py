@@ -1,7 +1,8 @@
 """A fit as files, without pickles: all that inference needs, and what a model is made from."""
 
 import json
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,8 @@ class Material:
     """One row for each token, in the vocabulary's order, with the columns that describe it."""
     records: pl.LazyFrame
     """The raw records, which say what columns there are."""
+    written: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """How their source writes numbers, see `Records.written`."""
     space: Path | None = None
     """`embedding.parquet` of another fit, if this one is of a method without a latent space."""
     conf: Dataset | None = None

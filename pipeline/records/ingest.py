@@ -133,6 +133,7 @@ def _read(
         "counts": asdict(cleaner.counts),
         "checksums": source.checksums,
         "found": source.found | used.told,
+        "written": cleaner.signs.facts(used),
     }
     (folder / ABOUT).write_text(json.dumps(about))
     return used, found

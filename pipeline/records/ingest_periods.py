@@ -161,6 +161,7 @@ def _facts(made: PeriodRecords, content: list[list[str]], checksums: Mapping[str
     return {
         "version": uuid4().hex,
         "counts": asdict(made.counts),
+        "written": made.written,
         "content": content,
         "checksums": {file: checksums[file] for file, _ in content if file in checksums},
     }

@@ -71,13 +71,17 @@ def write_about(folder: Path, own: dict[str, Any]) -> None:
         with Quarantine(folder):
             pass
     checksums: dict[str, str] = {}
+    written: dict[str, dict[str, str]] = {"decimals": {}, "units": {}}
     for facts in periods.values():
         checksums |= facts["checksums"]
+        for what, by_column in written.items():
+            by_column |= facts["written"][what]
     about = own | {
         "periods": periods,
         "version": hashlib.sha256(version.encode()).hexdigest()[:32],
         "counts": asdict(_sum(Counts(**facts["counts"]) for facts in periods.values())),
         "checksums": checksums,
+        "written": written,
     }
     (folder / ABOUT).write_text(json.dumps(about))
 

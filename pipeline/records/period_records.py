@@ -86,6 +86,11 @@ class PeriodRecords:
         """What became of the rows of the period."""
         return self._undated if self._one == UNDATED else replace(self._cleaner.counts)
 
+    @property
+    def written(self) -> dict[str, dict[str, str]]:
+        """How numbers are written, see `Signs.facts`."""
+        return self._cleaner.signs.facts(self._cleaner.writing)
+
     def add(self, batch: Batch) -> None:
         """Clean rows of the period; if they have no date, none can be used."""
         if self._one == UNDATED:

@@ -65,6 +65,16 @@ class Records:
         """What was found out about the source, such as its separator."""
         return dict(self._about["found"])
 
+    @property
+    def written(self) -> Mapping[str, Mapping[str, str]]:
+        """How the source writes numbers, see `Signs.facts`. An earlier version has kept only what it told people."""
+        told = {"decimals": "decimals of ", "units": "unit of "}
+        found = {
+            what: {name.removeprefix(start): how for name, how in self.found.items() if name.startswith(start)}
+            for what, start in told.items()
+        }
+        return dict(self._about.get("written", found))
+
     @cached_property
     def _about(self) -> dict[str, Any]:
         return dict(json.loads((self.folder / ABOUT).read_text()))

@@ -8,10 +8,9 @@ import polars as pl
 
 from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError
-from pipeline.records.columns import number_column
 from pipeline.records.dates import Days
 from pipeline.records.numbers import ColumnMarks, Decimal, as_number
-from pipeline.records.units import ColumnUnits, taken_apart
+from pipeline.records.units import ColumnUnits, is_passed_over
 
 
 class Writing(NamedTuple):
@@ -28,33 +27,11 @@ class Writing(NamedTuple):
         """The numbers of a column of texts, see `as_number`."""
         return as_number(pl.col(column), self.decimals.get(column, "."), self.units.get(column))
 
-    def facts(self) -> dict[str, dict[str, str]]:
-        """What JSON can hold of it: how numbers are written."""
-        return {"decimals": {**self.decimals}, "units": {**self.units}}
-
     @property
     def told(self) -> dict[str, str]:
         """What was found out about numbers, for people."""
         decimals = {f"decimals of {column}": mark for column, mark in self.decimals.items()}
         return decimals | {f"unit of {column}": unit for column, unit in self.units.items()}
-
-
-def written(conf: Dataset, records: pl.LazyFrame) -> Writing:
-    """How the numbers of the columns of texts were read, as records tell that could be used."""
-    schema = records.collect_schema()
-    decimals: dict[str, Decimal] = {}
-    units = dict(conf.source.units)
-    for name in {one.column for one in conf.numbers()}:
-        if schema.get(name) != pl.String or number_column(name) not in schema:
-            continue
-        unit = pl.col(name).map_batches(lambda texts: taken_apart(texts)["unit"], pl.String, is_elementwise=True)
-        counts = records.select(unit=unit).drop_nulls().group_by("unit").len().collect(engine="streaming")
-        if counts.height and name not in units:
-            units[name] = counts.sort("len", "unit", descending=[True, False])["unit"][0]
-        read = Writing({name: ","}, units=units).number(name)
-        differs = (read.ne(pl.col(number_column(name))) | read.is_nan()).any()
-        decimals[name] = "." if records.select(differs).collect(engine="streaming").item() else ","
-    return Writing(decimals, units=units)
 
 
 class Signs:
@@ -87,6 +64,20 @@ class Signs:
         source = self._conf.source
         day_first = self.days.day_first if source.day_first is None else source.day_first
         return Writing(self.marks.decimals(usual, source.decimal), day_first, self.units.units(source.units))
+
+    def facts(self, used: Writing) -> dict[str, dict[str, str]]:
+        """What JSON can hold of how numbers were read: `decimals`, the mark, and `units`, the unit, by column.
+
+        A currency or percent is among the units though numbers are read without it: who asks about amounts in another
+        one gets no answer.
+
+        Args:
+            used: how they were read.
+        """
+        most = {column: units.most for column, units in self.units.items()}
+        signs = {column: unit for column, unit in most.items() if unit is not None and is_passed_over(unit)}
+        decimals = {column: used.decimals.get(column, ".") for column in self.marks}
+        return {"decimals": {**decimals}, "units": {**signs, **self._conf.source.units, **used.units}}
 
     def require_told(self) -> None:
         """Refuse dates of which none tells whether the day stands before the month.

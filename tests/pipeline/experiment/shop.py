@@ -3,6 +3,8 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
 
 import polars as pl
 
@@ -49,8 +51,8 @@ class Shop:
         fits = fit_all(methods, conf, vocabulary, examples, self.tracker, log=LOG).fits
         scores = {part: load_scores(self.tracker, fits, part) for part in ("validation", "test")}
         table = Comparison.of(fits, vocabulary_size(self.tracker, fits[0]), conf.task, scores)
-        lazy = records.lazy().map_batches(meanwhile)
-        return crown(conf, table, lazy, vocabulary, examples, self.tracker, LOG)
+        read: Any = SimpleNamespace(frame=records.lazy().map_batches(meanwhile), written={})
+        return crown(conf, table, read, vocabulary, examples, self.tracker, LOG)
 
     def tomorrow(self, conf: Dataset, records: pl.DataFrame, *methods: str) -> Champion:
         """The next contest, which keeps what the last one tells."""

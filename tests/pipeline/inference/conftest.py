@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import polars as pl
@@ -38,7 +39,13 @@ class Made:
 def put_to_work(tmp_path: Path) -> Callable[..., Made]:
     """Fit a method on records, and make a model of the fit."""
 
-    def make(conf: Dataset, records: pl.DataFrame, method: str = "pca", name: str = "model") -> Made:
+    def make(
+        conf: Dataset,
+        records: pl.DataFrame,
+        method: str = "pca",
+        name: str = "model",
+        written: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+    ) -> Made:
         vocabulary, examples = encoded_from(records, conf)
         conf = conf.resolved(examples.n_training, len(vocabulary))
         how, log = estimator(method, conf), logging.getLogger("test")
@@ -52,7 +59,7 @@ def put_to_work(tmp_path: Path) -> Callable[..., Made]:
             frame.write_parquet(fit / f"{part}_examples.parquet")
         about = vocabulary.beside(described(records.lazy(), conf))
         facts = {"name": conf.name, "fit": method, "said": f"{method}.", **WeightScale.of(examples.about).facts()}
-        model_type(conf).write(tmp_path / name, Material(fit, about, records.lazy()), facts)
+        model_type(conf).write(tmp_path / name, Material(fit, about, records.lazy(), dict(written)), facts)
         return Made(Model.load(tmp_path / name), conf, vocabulary, examples, done.scores)
 
     return make

@@ -190,7 +190,8 @@ def test_numbers_of_a_file_have_the_unit_that_was_learned_from(
 ) -> None:
     area = pl.col("area").round(0).cast(pl.Int64)
     records = priced_words.with_columns(pl.format("{} m²", area).alias("area"), area.alias("area (number)"))
-    model, log = put_to_work(homes, records).model, logging.getLogger("test")
+    written = {"decimals": {"area": "."}, "units": {"area": "m²"}}
+    model, log = put_to_work(homes, records, written=written).model, logging.getLogger("test")
 
     def scored(area: list[str]) -> pl.DataFrame:
         pl.DataFrame({"text": ["castle"] * len(area), "area": area}).write_csv(tmp_path / "new.csv")

@@ -233,9 +233,10 @@ def test_a_number_in_a_request_may_be_written_as_in_the_source(
     put_to_work: Callable, homes: Dataset, priced_words: pl.DataFrame
 ) -> None:
     area = pl.col("area").round(1)
-    written = (area.cast(pl.String).str.replace(".", ",", literal=True) + " m²").alias("area")
-    records = priced_words.with_columns(written, area.alias("area (number)"))
-    model = put_to_work(homes, records, "embedding").model
+    texts = (area.cast(pl.String).str.replace(".", ",", literal=True) + " m²").alias("area")
+    records = priced_words.with_columns(texts, area.alias("area (number)"))
+    written = {"decimals": {"area": ","}, "units": {"area": "m²"}}
+    model = put_to_work(homes, records, "embedding", written=written).model
     (plain,) = model.answers([{"text": "castle", "area": 109.5}], {})
     for area_ in ("109,5 m²", "109,5 m2", "109,5", "109.5", " 109,5 qm "):
         assert model.answers([{"text": "castle", "area": area_}], {}) == [plain]

@@ -284,6 +284,17 @@ def test_all_periods_read_numbers_alike(source: Callable[..., Source]) -> None:
     ).collect().to_series().sort().to_list() == [1.145, 1.5]
 
 
+def test_the_currency_of_a_period_is_known_when_only_others_are_read(source: Callable[..., Source]) -> None:
+    made = source()
+    made.conf = made.conf.model_copy(update={"weight": "price"})
+    write(made, 1, sales(1).with_columns(price=pl.lit("$5")))
+    made.read()
+    write(made, 2, sales(2).with_columns(price=pl.lit("5")))
+    assert made.read().keys == ["2024-02"]
+    assert made.records is not None
+    assert made.records.written == {"decimals": {"price": "."}, "units": {"price": "$"}}
+
+
 def test_dates_that_may_be_read_in_two_ways_ask_for_what_conf_can_say(source: Callable[..., Source]) -> None:
     one = source()
     frame = sales(1).with_columns(pl.col("day").str.replace(r"^(\d+)-(\d+)-(\d+)$", "${3}/${2}/${1}"))
@@ -439,6 +450,7 @@ def test_all_periods_have_one_unit(source: Callable[..., Source]) -> None:
     assert made.read().records.frame.collect()["price (number)"].unique().to_list() == [5.0]
     assert made.records is not None
     assert made.records.found["unit of price"] == "kg"
+    assert made.records.written == {"decimals": {"price": "."}, "units": {"price": "kg"}}
     write(made, 3, sales(3).with_columns(price=pl.lit("5 g")))
     with pytest.raises(
         PipelineError, match=r"60 x price: has the unit g, and the others have kg .first .*sales-3.csv:2"
