@@ -26,6 +26,7 @@ from pipeline.records.source.files import Files
 from pipeline.records.source.paths import name, resolved
 from pipeline.records.source.tables import BYTES, ROWS
 from pipeline.records.survey import Survey, narrowed
+from pipeline.records.units import same
 from pipeline.records.writing import Writing
 from pipeline.secrets import masked
 
@@ -89,6 +90,7 @@ def read_periods(
         if stale or not found.rows:
             made, said = _read(conf, conf_folder, folder, found, stale, downloads or folder.with_name("downloads"))
             kept |= {one: facts | {"made_by": made_by} for one, facts in made.items()}
+            _require_one_unit(conf, kept)
         gone = [one for one in old if one not in found.rows]
         write_about(folder, {"periods": kept, "found": said, "read": stale, "gone": gone})
         records = Records(folder)
@@ -165,6 +167,20 @@ def _facts(made: PeriodRecords, content: list[list[str]], checksums: Mapping[str
         "content": content,
         "checksums": {file: checksums[file] for file, _ in content if file in checksums},
     }
+
+
+def _require_one_unit(conf: Dataset, periods: Mapping[str, Any]) -> None:
+    """Refuse a column with another currency in one period than in another; of other units each period tells alone."""
+    first: dict[str, tuple[str, str]] = {}
+    for one, facts in sorted(periods.items()):
+        for column, unit in facts["written"]["units"].items():
+            usual, there = first.setdefault(column, (unit, one))
+            if not same(unit, usual):
+                raise PipelineError(
+                    f"{conf.file}, source.units: the numbers of {column!r} have the unit {unit} in {one}, and {usual} "
+                    f"in {there}. Say `units: {{{column!r}: {usual!r}}}` below `source`, so that all periods are read "
+                    "alike."
+                )
 
 
 def _require_alike(conf: Dataset, folder: Path) -> None:

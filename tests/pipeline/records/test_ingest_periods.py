@@ -293,6 +293,10 @@ def test_the_currency_of_a_period_is_known_when_only_others_are_read(source: Cal
     assert made.read().keys == ["2024-02"]
     assert made.records is not None
     assert made.records.written == {"decimals": {"price": "."}, "units": {"price": "$"}}
+    write(made, 3, sales(3).with_columns(price=pl.lit("5 €")))
+    sentence = "the numbers of 'price' have the unit € in 2024-03, and \\$ in 2024-01. Say `units: {'price': '\\$'}`"
+    with pytest.raises(PipelineError, match=sentence):
+        made.read()
 
 
 def test_dates_that_may_be_read_in_two_ways_ask_for_what_conf_can_say(source: Callable[..., Source]) -> None:
