@@ -6,7 +6,7 @@ import polars as pl
 
 from pipeline.config.records import MISSING
 from pipeline.proposal.look import Guess, Look
-from pipeline.records.numbers import Marks, as_number
+from pipeline.records.numbers import Marks, numbers_of
 
 _MARK = r"^[^\p{L}\p{N}\s]{1,3}$"
 _FEWEST = 3
@@ -35,6 +35,6 @@ def _marks(column: pl.Series) -> list[str]:
     if not is_mark.any():
         return []
     rest = column.filter(~is_mark & ~column.is_in(MISSING))
-    numbers = rest.to_frame("text").select(as_number(pl.col("text"), Marks.of(rest).decimal("."))).to_series()
+    numbers = numbers_of(rest, Marks.of(rest).decimal("."))
     are_numbers = numbers.n_unique() >= _FEWEST and not numbers.is_nan().any()
     return sorted(column.filter(is_mark).unique()) if are_numbers else []

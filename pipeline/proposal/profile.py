@@ -11,7 +11,7 @@ from pipeline.config.records import MISSING
 from pipeline.proposal.hints import IDS, OF_EXAMPLES, OF_PLACE_AND_TIME, OF_POST, OF_ROWS, WITH_AN_ID, stands_in
 from pipeline.proposal.list_delimiter import WORD, delimiter_of
 from pipeline.proposal.moments import OF_TIMES, are_moments, are_times
-from pipeline.records.numbers import Decimal, Marks, as_number
+from pipeline.records.numbers import Decimal, Marks, numbers_of
 from pipeline.records.times import SINCE_1970
 from pipeline.records.tokens.indicators import NO
 from pipeline.records.tokens.list_texts import lists
@@ -146,7 +146,7 @@ def _profile(column: pl.Series, n_rows: int) -> Profile:
     if _share(column.str.contains(_ID)) > 0.99 or column.str.to_lowercase().is_in(("true", "false")).all():
         return _of_texts(name, column, n_different, missing)
     decimal = Marks.of(column).decimal(".")
-    numbers = column.to_frame("text").select(as_number(pl.col("text"), decimal)).to_series()
+    numbers = numbers_of(column, decimal)
     if _share(numbers.is_nan()) <= 0.01 and _share(column.str.contains(r"^0\d")) <= 0.01:
         return _of_numbers(name, numbers.fill_nan(None), decimal, n_different, missing)
     return _of_texts(name, column, n_different, missing)

@@ -6,7 +6,7 @@ import polars as pl
 
 from pipeline.proposal.hints import IDS, NO_CATEGORIES, OF_CLASSES, OF_MONEY, OF_NUMBERS, OF_TRAITS, SURELY_CLASSES
 from pipeline.proposal.profile import Profile, is_there
-from pipeline.records.numbers import Decimal, as_number
+from pipeline.records.numbers import Decimal, numbers_of
 
 _FACTOR = 2
 """Of numbers that vary by factors, the highest is at least so many times the lowest."""
@@ -235,9 +235,8 @@ def _move_together(one: pl.Series, other: pl.Series) -> bool:
 
 def as_numbers(column: pl.Series, decimal: Decimal) -> pl.Series:
     """The numbers of a column; null where there are none."""
-    if column.dtype == pl.String:
-        column = column.to_frame("text").select(as_number(pl.col("text"), decimal)).to_series()
-    return column.cast(pl.Float64).fill_nan(None)
+    numbers = numbers_of(column, decimal) if column.dtype == pl.String else column.cast(pl.Float64)
+    return numbers.fill_nan(None)
 
 
 def quoted(name: str) -> str:

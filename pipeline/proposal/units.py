@@ -10,7 +10,7 @@ from pipeline.config.records import MISSING
 from pipeline.proposal.look import Guess, Look
 from pipeline.proposal.moments import are_moments
 from pipeline.records.missing import NO_NUMBERS
-from pipeline.records.numbers import Marks, as_number
+from pipeline.records.numbers import Marks, numbers_of
 from pipeline.records.units import Units, is_passed_over, same, taken_apart
 
 _KNOWN = (
@@ -117,5 +117,4 @@ def _is_known(unit: str) -> bool:
 
 
 def _numbers(texts: pl.Series, unit: str) -> pl.Series:
-    decimal = Marks.of(texts.drop_nulls()).decimal(".")
-    return texts.alias("text").to_frame().select(as_number(pl.col("text"), decimal, unit)).to_series()
+    return numbers_of(texts, Marks.of(texts.drop_nulls()).decimal("."), unit)

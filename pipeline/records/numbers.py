@@ -5,7 +5,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal, Self
 
 import polars as pl
@@ -64,23 +63,22 @@ class ColumnMarks(dict[str, Marks]):
         return {column: marks.decimal(told.decimal(usual)) for column, marks in self.items()}
 
 
-def as_number(text: pl.Expr, decimal: Decimal = ".", unit: str | None = None) -> pl.Expr:
+def numbers_of(texts: pl.Series, decimal: Decimal, unit: str | None = None) -> pl.Series:
     """Texts as float64: null where there is no text, NaN for a text that is no number.
 
     Currencies, percent signs, blanks and the marks between thousands are passed over: `$1,145.00` is 1145, and so is
     `1.145,00 €` if a comma stands before the decimals. Brackets are the minus of accounts: `(383.03)` is -383.03. True
     and false are 1 and 0.
 
+    >>> numbers_of(pl.Series(["1.145,00 €", "(3)", "true", "cheap", None]), ",").to_list()
+    [1145.0, -3.0, 1.0, nan, None]
+
     Args:
-        text: of a column.
+        texts: of a column.
         decimal: the mark before its decimals.
         unit: its unit, such as m². A number may have it or not; one with another unit is none, currencies too.
     """
-    return text.map_batches(partial(_numbers, decimal=decimal, unit=unit), pl.Float64, is_elementwise=True)
-
-
-def _numbers(texts: pl.Series, decimal: Decimal, unit: str | None) -> pl.Series:
-    """See `as_number`. Nearly all texts of most columns are plain numbers, which are read several times faster."""
+    # nearly all texts of most columns are plain numbers, which are read several times faster
     numbers = texts.cast(pl.Float64, strict=False)
     is_odd = texts.is_not_null() & numbers.is_null()
     if decimal == ",":

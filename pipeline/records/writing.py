@@ -1,6 +1,7 @@
 """How a source writes numbers, their units and dates, as the texts of all its rows tell it, or as conf says it."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -9,7 +10,7 @@ import polars as pl
 from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError
 from pipeline.records.dates import Days
-from pipeline.records.numbers import ColumnMarks, Decimal, as_number
+from pipeline.records.numbers import ColumnMarks, Decimal, numbers_of
 from pipeline.records.units import ColumnUnits, is_passed_over
 
 
@@ -24,8 +25,9 @@ class Writing(NamedTuple):
     """The unit of each column of texts whose numbers have one."""
 
     def number(self, column: str) -> pl.Expr:
-        """The numbers of a column of texts, see `as_number`."""
-        return as_number(pl.col(column), self.decimals.get(column, "."), self.units.get(column))
+        """The numbers of a column of texts, see `numbers_of`."""
+        read = partial(numbers_of, decimal=self.decimals.get(column, "."), unit=self.units.get(column))
+        return pl.col(column).map_batches(read, pl.Float64, is_elementwise=True)
 
     @property
     def told(self) -> dict[str, str]:

@@ -5,13 +5,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline.records.numbers import ColumnMarks, Decimal, Marks, as_number
+from pipeline.records.numbers import ColumnMarks, Decimal, Marks, numbers_of
 
 
 def read(text: str | None, decimal: Decimal = ".") -> float | None:
     """One text as a number."""
-    frame = pl.DataFrame({"n": [text]}, schema={"n": pl.String})
-    found: float | None = frame.select(as_number(pl.col("n"), decimal)).item()
+    found: float | None = numbers_of(pl.Series([text], dtype=pl.String), decimal).item()
     return found
 
 
@@ -65,7 +64,7 @@ def test_a_column_tells_which_mark_stands_before_its_decimals(
     frame = pl.DataFrame({"n": texts})
     for usual in (".", ","):
         assert ColumnMarks().add(frame, ["n"]).decimals(usual) == {"n": decimal}
-    found = frame.select(as_number(pl.col("n"), decimal)).to_series().to_list()
+    found = numbers_of(frame["n"], decimal).to_list()
     assert found == numbers
 
 

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.records.numbers import Decimal, Marks, as_number
+from pipeline.records.numbers import Decimal, Marks, numbers_of
 from pipeline.records.units import ColumnUnits, Units, same, taken_apart
 
 
 def read(text: str, unit: str, decimal: Decimal = ".") -> float:
     """One text as a number of a column with a unit."""
-    return float(pl.DataFrame({"n": [text]}).select(as_number(pl.col("n"), decimal, unit)).item())
+    return float(numbers_of(pl.Series([text]), decimal, unit).item())
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_a_column_tells_its_unit_and_its_mark_before_decimals(
     )
     assert Units.of(texts).most == unit
     assert Marks.of(texts).decimal("." if decimal == "," else ",") == decimal
-    assert texts.to_frame("n").select(as_number(pl.col("n"), decimal, unit)).to_series().to_list() == numbers
+    assert numbers_of(texts, decimal, unit).to_list() == numbers
 
 
 @pytest.mark.parametrize(
