@@ -62,7 +62,7 @@ def as_found(conf: Dataset, needed: Set[str], downloads: Path, log: logging.Logg
 def columns_of(conf: Dataset, downloads: Path) -> list[str]:
     """The columns of the files, by the names that conf gives them."""
     with closing(Files(conf.source, Path.cwd(), needed_columns(conf), downloads)) as opened:
-        return renamed(conf, opened.schema, paths.name(conf.source), may_lack=True).names()
+        return renamed(conf, opened.schema, may_lack=True).names()
 
 
 def _above_records(conf: Dataset, downloads: Path) -> int | None:

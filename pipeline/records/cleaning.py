@@ -45,7 +45,6 @@ class Cleaner:
         self,
         conf: Dataset,
         columns: pl.Schema,
-        where: str,
         quarantine: Quarantine,
         writing: Writing,
         may_lack: bool = False,
@@ -55,7 +54,6 @@ class Cleaner:
         Args:
             conf: the dataset.
             columns: the columns of the source.
-            where: the source as people know it, for messages.
             quarantine: gets the records that cannot be used.
             writing: how numbers and dates are read.
             may_lack: whether a column that conf renames may be missing, as long as nothing is read from it, and one
@@ -67,8 +65,8 @@ class Cleaner:
         self.conf, self.quarantine = conf, quarantine
         # a column without any value is then one of texts, as in a CSV file
         self._bare = [by_dtype(pl.Null).cast(pl.String)] if may_lack else []
-        self.schema = pl.DataFrame(schema=renamed(conf, columns, where, may_lack)).with_columns(self._bare).schema
-        require_columns(conf, self.schema, where)
+        self.schema = pl.DataFrame(schema=renamed(conf, columns, may_lack)).with_columns(self._bare).schema
+        require_columns(conf, self.schema)
         self.counts = Counts()
         self._seen = Seen()
         self._filter = Filter(conf, self.schema)

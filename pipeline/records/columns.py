@@ -8,6 +8,7 @@ from pipeline.config.dataset import Dataset
 from pipeline.config.task import Column, Number
 from pipeline.errors import PipelineError, nearest
 from pipeline.records.numbers import TRUTHS
+from pipeline.records.source import paths
 from pipeline.records.source.delimited import SEPARATORS
 from pipeline.records.source.names import is_pattern
 from pipeline.records.times import require_times, time_column
@@ -71,19 +72,18 @@ def needed_columns(conf: Dataset) -> list[str]:
     return [before.get(column.name, column.name) for column in named_columns(conf)]
 
 
-def renamed(conf: Dataset, columns: pl.Schema, where: str, may_lack: bool) -> pl.Schema:
+def renamed(conf: Dataset, columns: pl.Schema, may_lack: bool) -> pl.Schema:
     """The columns of a source by the names that conf gives them.
 
     Args:
         conf: the dataset.
         columns: the columns of the source.
-        where: the source as people know it, for messages.
         may_lack: whether a column that conf renames may be missing, as long as nothing is read from it.
 
     Raises:
         PipelineError: conf renames a column that is not there, gives two columns one name, or gives one a pattern.
     """
-    names_of = conf.source.rename
+    where, names_of = paths.name(conf.source), conf.source.rename
     named = {column.name for column in named_columns(conf)}
     for old, new in names_of.items():
         if old not in columns and not (may_lack and new not in named):
@@ -100,13 +100,13 @@ def renamed(conf: Dataset, columns: pl.Schema, where: str, may_lack: bool) -> pl
     return pl.Schema(zip(names, columns.dtypes(), strict=True))
 
 
-def require_columns(conf: Dataset, schema: pl.Schema, where: str) -> None:
+def require_columns(conf: Dataset, schema: pl.Schema) -> None:
     """Refuse a source that lacks a column that conf names, or whose columns hold what cannot be used.
 
     Raises:
         PipelineError: names the key, the column and the source.
     """
-    duplicates = conf.source.drop_duplicates
+    where, duplicates = paths.name(conf.source), conf.source.drop_duplicates
     keys = [
         (f"source.drop_duplicates[{i}]", name)
         for i, name in enumerate(duplicates if isinstance(duplicates, tuple) else ())

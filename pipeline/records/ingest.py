@@ -57,17 +57,19 @@ def ingest(
         PipelineError: the source cannot be read, lacks a column, has no record, or more records than conf allows
             cannot be used.
     """
+
+    def read(expected: Writing | None) -> tuple[Writing, Writing]:
+        fetched = downloads or folder.with_name("downloads")
+        opened = source_of(conf.source, conf_folder, fetched, needed_columns(conf), given)
+        folder.mkdir(parents=True)
+        return _read(conf, opened, folder, expected, may_lack)
+
     try:
-        expected: Writing | None = None
-        while True:
-            fetched = downloads or folder.with_name("downloads")
-            opened = source_of(conf.source, conf_folder, fetched, needed_columns(conf), given)
-            folder.mkdir(parents=True)
-            used, found = _read(conf, opened, folder, expected, may_lack)
-            if used == found or expected is not None:
-                return Records(folder)
+        used, found = read(None)
+        if used != found:
             shutil.rmtree(folder)
-            expected = found
+            read(found)
+        return Records(folder)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -110,12 +112,11 @@ def _read(
         expected: how numbers and dates are read; None: the first rows tell it.
         may_lack: as in `ingest`.
     """
-    where = name(conf.source)
     with Quarantine(folder) as quarantine:
         batches = source.batches()
         first = next(batches, None)
         usual = usual_decimal(source)
-        cleaner = Cleaner(conf, source.schema, where, quarantine, expected or Writing({}), may_lack)
+        cleaner = Cleaner(conf, source.schema, quarantine, expected or Writing({}), may_lack)
         if first is not None and expected is None:
             cleaner.writing = cleaner.signs_of(first).writing(usual)
         cleaned = (cleaner.clean(batch) for batch in chain([first] if first is not None else [], batches))
@@ -126,8 +127,7 @@ def _read(
     cleaner.signs.require_told()
     found, used = cleaner.signs.writing(usual), cleaner.writing
     if expected is not None or found == used:  # otherwise something was read wrongly, and is read again
-        require_few_bad(conf, where, cleaner.counts, lambda: quarantine)
-        require_some(where, cleaner.counts, lambda: quarantine)
+        require_records(conf, cleaner.counts, lambda: quarantine)
     about = {
         "version": uuid4().hex,
         "counts": asdict(cleaner.counts),
@@ -148,9 +148,18 @@ _BAD = "Correct them, leave them out with `source.where`, or allow more."
 """What to do about records that cannot be used."""
 
 
-def require_few_bad(conf: Dataset, where: str, counts: Counts, reasons: Callable[[], Reasons]) -> None:
-    """Refuse a source without a record, or with more records that cannot be used than conf allows."""
-    most = conf.source.max_bad_share
+def require_records(conf: Dataset, counts: Counts, reasons: Callable[[], Reasons]) -> None:
+    """Refuse a source without a record that can be used, or with more that cannot be used than conf allows.
+
+    Args:
+        conf: the dataset.
+        counts: what became of the rows of its source.
+        reasons: gives the reasons for which records cannot be used, if they have to be told.
+
+    Raises:
+        PipelineError: says what is wrong, and what to do.
+    """
+    where, most = name(conf.source), conf.source.max_bad_share
     if not counts.read:
         raise PipelineError(f"{where}: has columns, but not a single record. Bring a file with rows.")
     if counts.quarantined > most * counts.read:
@@ -159,10 +168,6 @@ def require_few_bad(conf: Dataset, where: str, counts: Counts, reasons: Callable
             f"{where}: {counts.quarantined:,} of {counts.read:,} records cannot be used, more than the {most:.1%} that "
             f"`source.max_bad_share` allows: {told.sentence()}. {told.cure(conf.task.answer) or _BAD}"
         )
-
-
-def require_some(where: str, counts: Counts, reasons: Callable[[], Reasons]) -> None:
-    """Refuse a source none of whose records can be used."""
     if not counts.used:
         why = f" ({reasons().sentence()})" if counts.quarantined else ""
         raise PipelineError(

@@ -13,7 +13,7 @@ import polars as pl
 from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError, nearest
 from pipeline.records.columns import needed_columns
-from pipeline.records.ingest import require_few_bad, require_some, usual_decimal
+from pipeline.records.ingest import require_records, usual_decimal
 from pipeline.records.period_folders import facts_of_periods, link, period_folder, write_about
 from pipeline.records.period_records import PeriodRecords, by_period
 from pipeline.records.periods import condition, require_dates, source_column
@@ -94,8 +94,7 @@ def read_periods(
         gone = [one for one in old if one not in found.rows]
         write_about(folder, {"periods": kept, "found": said, "read": stale, "gone": gone})
         records = Records(folder)
-        require_few_bad(conf, name(conf.source), records.counts, lambda: Reasons.of(records.quarantine))
-        require_some(name(conf.source), records.counts, lambda: Reasons.of(records.quarantine))
+        require_records(conf, records.counts, lambda: Reasons.of(records.quarantine))
         return Read(records, stale)
     except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)

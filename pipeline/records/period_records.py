@@ -20,7 +20,6 @@ from pipeline.records.periods import UNDATED, period_keys, period_of, source_col
 from pipeline.records.quarantine import Quarantine, Why
 from pipeline.records.record_files import file_of
 from pipeline.records.source.batch import Batch
-from pipeline.records.source.paths import name
 from pipeline.records.times import LIKE
 from pipeline.records.writing import Writing, unclear
 
@@ -76,7 +75,7 @@ class PeriodRecords:
         self.size, self.height = 0, 0
         """Bytes and number of the records that wait."""
         self._one, self._folder, self._conf = one, folder, conf
-        self._cleaner = Cleaner(conf, schema, name(conf.source), quarantine, writing)
+        self._cleaner = Cleaner(conf, schema, quarantine, writing)
         self._undated = Counts()
         self._waiting: list[pl.DataFrame] = []
         self._n_files = 0
