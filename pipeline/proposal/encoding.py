@@ -5,6 +5,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
+from pipeline.records.source.streams import MARKS, utf_16_or_8
+
 _WESTERN = "windows-1252"
 _VOTES = 100
 """Of many texts about so many tell their encoding."""
@@ -18,11 +20,11 @@ _UNUSUAL = b"\x8a\x8e\x9a\x9e\xa4\xa6\xac\xb6\xd0\xdd\xde\xf0\xfd\xfe".decode(_W
 
 def decoded(start: bytes) -> tuple[str, str | None]:
     """The start of a file as text, and its encoding if that has to be said."""
-    for mark, encoding in ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"\xef\xbb\xbf", "utf-8-sig")):
-        if start.startswith(mark):
-            return start.decode(encoding, "ignore"), None
-    if start[1:1000:2].count(0) > 400 or start[:1000:2].count(0) > 400:
-        return start.decode("utf-16-le" if start[1:2] == b"\0" else "utf-16-be", "ignore"), None
+    mark = next((mark for mark in MARKS if start.startswith(mark)), None)
+    if mark is not None:
+        return start[len(mark) :].decode(MARKS[mark], "ignore"), None
+    if (in_utf_16 := utf_16_or_8(start)) != "utf-8":
+        return start.decode(in_utf_16, "ignore"), None
     for cut in range(4):  # the last letter may be cut in two
         try:
             return start[: len(start) - cut].decode(), None

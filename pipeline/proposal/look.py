@@ -83,7 +83,7 @@ def look(place: str, query: str | None, conf_folder: Path, downloads: Path) -> L
         return Look(settings, *_rows(settings, conf_folder, downloads))
     if _are_documents(every):
         settings["format"] = Guess("documents", f"each of the {len(every):,} files is a text")
-        encoding, n = of_many(TextFile(Path(one), one, None, None, 1e18).start(_START) for one in every)
+        encoding, n = of_many(TextFile(Path(one), one).start(_START) for one in every)
         if encoding is not None:
             settings["encoding"] = Guess(encoding, f"some letters of {n:,} of them are no UTF-8")
         frame, is_whole = _rows(settings, conf_folder, downloads)
@@ -91,7 +91,7 @@ def look(place: str, query: str | None, conf_folder: Path, downloads: Path) -> L
     for first in every:
         local = on_this_machine(first, downloads)
         held = tables_of(local)
-        file = TextFile(local, masked(first), None, None if held is None else held.first, 1e18)
+        file = TextFile(local, masked(first), member=None if held is None else held.first)
         start = file.start(_START)
         if start.strip():  # a file among many may be empty
             break
@@ -118,7 +118,7 @@ def _are_documents(files: Sequence[str]) -> bool:
     if len(files) < _MANY_FILES or any("://" in file or paths.ending(file) not in (".txt", "") for file in files):
         return False
     some = files[:: -(-len(files) // _LINES)]
-    starts = [TextFile(Path(file), file, None, None, 1e18).start(_FIRST) for file in some]
+    starts = [TextFile(Path(file), file).start(_FIRST) for file in some]
     if any(format_of_content(start) is not None or b"\0" in start for start in starts):
         return False
     texts = [_whole_lines(start) for start in starts]

@@ -39,7 +39,7 @@ class DelimitedFile:
         separator: str | None,
         quote: str | None,
         columns: Sequence[str] | None,
-        needed: Sequence[str] = (),
+        needed: Sequence[str],
     ) -> None:
         """Read the first line.
 

@@ -31,7 +31,7 @@ class SparseMatrix:
     value above 0, as the file counts them; and `label`, which only svmlight has.
     """
 
-    def __init__(self, file: TextFile, kind: str, rows_before: int = 0) -> None:
+    def __init__(self, file: TextFile, kind: str, rows_before: int) -> None:
         """Read the matrix.
 
         Args:

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import io
 import lzma
+import math
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ from pipeline.records.source.archives import archive_kind, members
 BLOCK = 2**23
 """Bytes of a block, about; a longer line makes a longer block."""
 _MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"(\xb5/\xfd": "zstd", b"PK\x03\x04": "zip"}
-_MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 
 
 class Block(NamedTuple):
@@ -41,9 +42,9 @@ class TextFile:
         self,
         path: Path,
         name: str,
-        encoding: str | None,
-        member: str | None,
-        largest: float,
+        encoding: str | None = None,
+        member: str | None = None,
+        largest: float = math.inf,
         comment: str | None = None,
         skip: int = 0,
     ) -> None:
@@ -53,7 +54,7 @@ class TextFile:
             path: the file.
             name: the file as people know it.
             encoding: its encoding by its name in Python; None: by its byte-order mark, otherwise UTF-8.
-            member: the one file of a ZIP archive to read, as a glob.
+            member: the one file of a ZIP archive to read, as a glob; None: its only file.
             largest: the most bytes that it may hold when it is decompressed.
             comment: how lines begin that stand before the first record, and are none.
             skip: how many lines stand before those.
@@ -188,8 +189,8 @@ class TextFile:
 
         A byte that the encoding does not have stays as it is: it is no UTF-8, and its line is told as unreadable.
         """
-        mark = next((mark for mark in _MARKS if start.startswith(mark)), b"")
-        encoding = codecs.lookup(_MARKS.get(mark) or self.encoding or _utf_16_or_8(start)).name
+        mark = next((mark for mark in MARKS if start.startswith(mark)), b"")
+        encoding = codecs.lookup(MARKS.get(mark) or self.encoding or utf_16_or_8(start)).name
         start = start[len(mark) :]
         if encoding not in ("utf-8", "ascii"):
             incremental = codecs.getincrementaldecoder(encoding)("replace" if "16" in encoding else "surrogateescape")
@@ -210,7 +211,7 @@ def _without_head(blocks: Iterator[Block], skip: int, comment: bytes | None) -> 
     yield from blocks
 
 
-def _utf_16_or_8(start: bytes) -> str:
+def utf_16_or_8(start: bytes) -> str:
     """The encoding of a file without a byte-order mark: in UTF-16 every other byte of plain text is zero, mostly."""
     odd, even = start[1:1000:2], start[:1000:2]
     for encoding, zeros, others in (("utf-16-le", odd, even), ("utf-16-be", even, odd)):

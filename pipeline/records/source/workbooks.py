@@ -13,7 +13,7 @@ _MOST_OF_COVER = 30
 """Rows of a cover, at most."""
 
 
-def sheets(path: str, name: str, wanted: str | None, skip: int = 0) -> tuple[pl.LazyFrame, list[str]]:
+def sheets(path: str, name: str, wanted: str | None, skip: int) -> tuple[pl.LazyFrame, list[str]]:
     """The rows of the sheets that have the columns of the first, one after the other; and the names of the others.
 
     Args:
@@ -73,8 +73,8 @@ def behind_cover(path: str) -> tuple[str, str] | None:
     return (largest, first) if first != largest and heights[largest] >= 10 * heights[first] else None
 
 
-def first_rows(path: str, n: int, sheet: str | None = None) -> list[list[str]]:
-    """The texts in the first rows of a sheet, by default the first, blank rows among them; [] if it has no table."""
+def first_rows(path: str, n: int, sheet: str | None) -> list[list[str]]:
+    """The texts in the first rows of a sheet (None: the first), blank rows among them; [] if it has no table."""
     try:
         rows = pl.read_excel(
             path,

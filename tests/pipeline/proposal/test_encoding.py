@@ -26,3 +26,10 @@ def test_words_between_commas_are_read_as_they_were_written(language: str, as_wr
     table = "user,word,price\n" + "".join(f"u{i % 40},{values[i % 9]},{i % 97}\n" for i in range(400))
     text, found = decoded(table.encode(encoding))
     assert text == table, found
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-8-sig", "utf-8"])
+@pytest.mark.parametrize("n", [2, 400])
+def test_unicode_is_recognised_in_files_of_any_length(encoding: str, n: int) -> None:
+    table = "user,word\n" + "".join(f"u{i},Brød\n" for i in range(n))
+    assert decoded(table.encode(encoding)) == (table, None)

@@ -33,7 +33,7 @@ def read(
         patch.setattr(streams, "BLOCK", block)
         path = Path(folder) / name
         path.write_bytes(content)
-        file = DelimitedFile(TextFile(path, name, None, None, 1e9), separator, quote, None)
+        file = DelimitedFile(TextFile(path, name), separator, quote, None, ())
         for batch in file.batches():
             rows += batch.frame.rows()
             lines += batch.lines.tolist()
