@@ -5,7 +5,6 @@ from typing import Any
 
 import yaml
 
-from pipeline.config.section import as_tuple
 from pipeline.errors import PipelineError, number_of
 from pipeline.proposal.look import Guess, Look, look
 from pipeline.proposal.missing_marks import without_marks
@@ -63,10 +62,9 @@ def proposed(name: str, place: str, query: str | None, conf_folder: Path, downlo
             f"embed. Numbers are features of a model, and no tokens. {read}"
         )
     if found.has_single_tokens:
-        column = as_tuple(found.tokens[0].value["columns"])[0]
         raise PipelineError(
-            f"{place}: each row has one value of {column!r}, and no other column holds tokens, so nothing belongs "
-            "together. Bring a column whose equal values make rows one example, or one to predict."
+            f"{place}: each row has one value of {found.columns[0]!r}, and no other column holds tokens, so nothing "
+            "belongs together. Bring a column whose equal values make rows one example, or one to predict."
         )
     return _text(name, seen, found)
 
@@ -116,14 +114,12 @@ def _text(name: str, seen: Look, found: Shape) -> str:
 
 
 def _in_words(kind: str, found: Shape) -> str:
-    columns = [column for guess in found.tokens for column in as_tuple(guess.value["columns"])]
     tokens = ", ".join(_names(guess.value["columns"]) for guess in found.tokens)
     if kind == "missing_tokens":
         whose = f"each {found.example.value}" if found.example is not None else "each row"
         return _plain(f"The {tokens} of {whose}: what belongs together?")
-    return _plain(
-        f"What {'does' if len(columns) == 1 else 'do'} {tokens} say about {found.task.value['target'].rstrip('?')}?"
-    )
+    do = "does" if len(found.columns) == 1 else "do"
+    return _plain(f"What {do} {tokens} say about {found.task.value['target'].rstrip('?')}?")
 
 
 def _names(columns: str | list[str]) -> str:

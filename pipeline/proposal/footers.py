@@ -4,7 +4,6 @@ import dataclasses
 
 import polars as pl
 
-from pipeline.config.section import as_tuple
 from pipeline.proposal.look import Guess, Look
 from pipeline.proposal.profile import is_there
 from pipeline.proposal.sections import Shape
@@ -35,8 +34,7 @@ def without_footer(look: Look) -> tuple[Look, list[str]]:
 def leave_out_footer(found: Shape, lacking: list[str], n: int) -> None:
     """Let a condition leave out so many rows below the table, by a column of the conf file that these lack."""
     task = found.task.value
-    used = [column for one in found.tokens for column in as_tuple(one.value["columns"])]
-    used += [task.get("target"), *task.get("dense", ()), found.example.value if found.example else None]
+    used = [*found.columns, task.get("target"), *task.get("dense", ()), found.example.value if found.example else None]
     name = next((name for name in used if name in lacking), None)
     if name is None:
         return
@@ -44,5 +42,6 @@ def leave_out_footer(found: Shape, lacking: list[str], n: int) -> None:
     why = f"{last} what all others have, as totals and notes do"
     known = f"{quoted(name)} is not null"
     if found.where is not None:
-        known, why = f"{found.where.value} and {known}", f"{found.where.reason}; {why}"
+        before = f"({found.where.value})" if " or " in found.where.value else found.where.value
+        known, why = f"{before} and {known}", f"{found.where.reason}; {why}"
     found.where = Guess(known, why)

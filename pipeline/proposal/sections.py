@@ -51,9 +51,14 @@ class Shape:
     @property
     def has_single_tokens(self) -> bool:
         """Whether each example has one token, so that there is nothing to predict it from."""
-        columns = [column for one in self.tokens for column in as_tuple(one.value["columns"])]
         are_values = all(one.value["kind"] == "value" for one in self.tokens)
-        return self.task.value["kind"] == "missing_tokens" and self.example is None and are_values and len(columns) == 1
+        is_one = are_values and len(self.columns) == 1
+        return self.task.value["kind"] == "missing_tokens" and self.example is None and is_one
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of the tokens."""
+        return [column for one in self.tokens for column in as_tuple(one.value["columns"])]
 
     def count(self, n_examples: int, look: Look) -> None:
         """Note the number of examples, and of the tokens that are frequent enough."""

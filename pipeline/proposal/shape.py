@@ -6,7 +6,6 @@ from typing import Any
 
 import polars as pl
 
-from pipeline.config.section import as_tuple
 from pipeline.proposal.footers import leave_out_footer, without_footer
 from pipeline.proposal.hints import IDS, OF_TOKENS
 from pipeline.proposal.leaks import tells_the_target
@@ -77,12 +76,12 @@ def _of_columns(look: Look) -> Shape:
 
 def _by_codes(look: Look, profiles: dict[str, Profile], places: Sequence[list[str]], found: Shape) -> Shape | None:
     """The only column of categories is predicted from codes, such as the answers of a survey; None without them."""
-    one = profiles[as_tuple(found.tokens[0].value["columns"])[0]]
+    one = profiles[found.columns[0]]
     if not is_rather_a_class(one):
         return None
     instead = _rows(look, profiles, places, predicted=one.name)
-    columns = [name for guess in instead.tokens for name in as_tuple(guess.value["columns"])]
-    return instead if instead.n_tokens > 1 and all(profiles[name].is_whole for name in columns) else None
+    are_codes = all(profiles[name].is_whole for name in instead.columns)
+    return instead if instead.n_tokens > 1 and are_codes else None
 
 
 def _pairs_or_rows(
@@ -118,7 +117,7 @@ def _group(frame: pl.DataFrame, profiles: dict[str, Profile], found: Shape) -> G
     name = min(able, key=lambda one: one.n_different).name
     each = found.n_examples / profiles[name].n_different
     of = "rows" if example is None else "examples"
-    if name in [column for one in found.tokens for column in as_tuple(one.value["columns"])]:
+    if name in found.columns:
         return Guess(None, f"to test on another {name} than those that are known", name)
     return Guess(name, f"the {of} of each {name}, {each:.1f} on average, resemble each other: all stay on one side")
 
@@ -171,25 +170,40 @@ def _rows(
     found.example = Guess(own[0], "each row has its own") if own else None
     found.count(left.frame.height, left)
     needed = [profiles[target]] if target is not None else []
-    of_tokens = [column for guess in found.tokens for column in as_tuple(guess.value["columns"])]
-    if len(of_tokens) == 1 and not wide:
-        needed.append(profiles[of_tokens[0]])
+    if len(found.columns) == 1 and not wide:
+        needed.append(profiles[found.columns[0]])
     found.where = where(needed)
-    if target is None and len(of_tokens) > 1 and all(guess.value["kind"] == "value" for guess in found.tokens):
-        found.where = where_any(look.frame, of_tokens)
+    if target is None and len(found.columns) > 1 and all(guess.value["kind"] == "value" for guess in found.tokens):
+        found.where = where_any(look.frame, found.columns)
+    beside = [one for one in usable if one.name not in found.columns]
     if target is None:
-        found.task = found.task._replace(otherwise=otherwise_of(one for one in usable if one.name not in of_tokens))
+        found.task = found.task._replace(otherwise=otherwise_of(beside))
         return found
-    dense = [one.name for one in usable if one.holds == "numbers" or (one.holds == "ids" and one.is_whole)]
-    dense = [name for name in dense if name not in of_tokens and not profiles[name].is_an_id][:MOST_FEATURES]
-    amounts = [profiles[name] for name in dense if not profiles[name].is_place_or_time]
-    parts_of_it = summands(look.frame, profiles[target], amounts)
-    dense = [name for name in dense if name not in parts_of_it]
-    why += f"; without {', '.join(parts_of_it)}, which add up to it" if parts_of_it else ""
-    task: dict[str, Any] = {"kind": "regression", "target": target}
-    if is_a_class(profiles[target]) or (wide and profiles[target].n_different <= MOST_CODES_OF_CLASSES):
-        task["kind"], found.n_classes = "classification", profiles[target].n_different
-    elif not has_a_logarithm(profiles[target]):
-        task["log"] = False
-    found.task = Guess(task | ({"dense": dense} if dense else {}), why, otherwise)
+    task, left_out = _prediction(look.frame, profiles[target], beside, bool(wide))
+    found.task = Guess(task, why + left_out, otherwise)
+    found.n_classes = profiles[target].n_different if task["kind"] == "classification" else 0
     return found
+
+
+def _prediction(
+    frame: pl.DataFrame, target: Profile, beside: Sequence[Profile], is_wide: bool
+) -> tuple[dict[str, Any], str]:
+    """The section `task` that predicts a column, and the end of its reason: which numbers are left out.
+
+    Args:
+        frame: the first rows.
+        target: the column to predict.
+        beside: the columns that are no tokens, of which those of numbers become dense features.
+        is_wide: whether other columns are indicators; then few numbers are codes of classes.
+    """
+    numbers = [one for one in beside if one.holds == "numbers" or (one.holds == "ids" and one.is_whole)]
+    numbers = [one for one in numbers if not one.is_an_id][:MOST_FEATURES]
+    parts_of_it = summands(frame, target, [one for one in numbers if not one.is_place_or_time])
+    left_out = f"; without {', '.join(parts_of_it)}, which add up to it" if parts_of_it else ""
+    task: dict[str, Any] = {"kind": "regression", "target": target.name}
+    if is_a_class(target) or (is_wide and target.n_different <= MOST_CODES_OF_CLASSES):
+        task["kind"] = "classification"
+    elif not has_a_logarithm(target):
+        task["log"] = False
+    dense = [one.name for one in numbers if one.name not in parts_of_it]
+    return task | ({"dense": dense} if dense else {}), left_out

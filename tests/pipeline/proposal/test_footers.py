@@ -8,6 +8,7 @@ import pytest
 
 RNG = random.Random(8)
 NAMES = "ref,district,rooms,rent"
+ITEMS = [f"item{i}" for i in range(40)]
 
 
 def flats(n: int) -> list[str]:
@@ -45,3 +46,10 @@ def test_of_orders_the_row_of_their_sum_is_left_out(propose: Callable[..., dict[
     rows = [f"o{i // 4},2025-01-{1 + i % 28:02d},A{RNG.randrange(20)},{RNG.randrange(1, 9)}" for i in range(400)]
     conf = propose("orders.csv", "\n".join(["order,day,article,pieces", *rows, "Sum,,,2000"]))
     assert (conf["example"], conf["source"]["where"]) == ("order", "article is not null")
+
+
+def test_a_total_beside_columns_of_which_rows_may_lack_all_is_left_out(propose: Callable[..., dict[str, Any]]) -> None:
+    rows = [f"r{i},2025-01-{1 + i % 28:02d},{','.join(RNG.sample(ITEMS, 3)) if i % 20 else ',,'}" for i in range(400)]
+    conf = propose("orders.csv", "\n".join(["ref,day,item 1,item 2,item 3", *rows, ",,total,,"]))
+    some = '"item 1" is not null or "item 2" is not null or "item 3" is not null'
+    assert (conf["example"], conf["source"]["where"]) == ("ref", f"({some}) and ref is not null")
