@@ -68,27 +68,33 @@ def look(place: str, query: str | None, conf_folder: Path, downloads: Path) -> L
     Raises:
         PipelineError: it cannot be read.
     """
+    mark = None
     if query is not None or place.lower().startswith(("postgresql://", "postgres://", "sqlite://", "duckdb://")):
         if query is None:
             raise _asks_for_a_query(place)
         settings = {"database": Guess(place, "given"), "query": Guess(query, "given")}
-        return Look(settings, *_rows(settings, conf_folder, downloads))
-    settings = {"path": Guess(place, "given")}
-    asked = Source(path=(place,))
-    every = paths.resolved(asked, conf_folder)
-    first = every[0]
+    else:
+        settings = {"path": Guess(place, "given")}
+        mark = _of_files(place, paths.resolved(Source(path=(place,)), conf_folder), settings, downloads)
+    frame, is_whole = _rows(settings, conf_folder, downloads)
+    are_documents = "format" in settings and settings["format"].value == "documents"
+    return Look(settings, frame.drop("file") if are_documents else frame, is_whole, mark)
+
+
+def _of_files(place: str, files: Sequence[str], settings: dict[str, Guess], downloads: Path) -> Guess | None:
+    """Make settings of how files are written; return what separates the items of a line, if each line is a list."""
+    first = files[0]
     if paths.of_ending(first) not in (None, "csv"):
         if paths.of_ending(first) == "excel":
             _sheet(settings, str(on_this_machine(first, downloads)))
-        return Look(settings, *_rows(settings, conf_folder, downloads))
-    if _are_documents(every):
-        settings["format"] = Guess("documents", f"each of the {len(every):,} files is a text")
-        encoding, n = of_many(TextFile(Path(one), one).start(_START) for one in every)
+        return None
+    if _are_documents(files):
+        settings["format"] = Guess("documents", f"each of the {len(files):,} files is a text")
+        encoding, n = of_many(TextFile(Path(one), one).start(_START) for one in files)
         if encoding is not None:
             settings["encoding"] = Guess(encoding, f"some letters of {n:,} of them are no UTF-8")
-        frame, is_whole = _rows(settings, conf_folder, downloads)
-        return Look(settings, frame.drop("file"), is_whole)
-    for first in every:
+        return None
+    for first in files:
         local = on_this_machine(first, downloads)
         held = tables_of(local)
         file = TextFile(local, masked(first), member=None if held is None else held.first)
@@ -105,8 +111,8 @@ def look(place: str, query: str | None, conf_folder: Path, downloads: Path) -> L
         raise PipelineError(f"{place}: {kind}.") from None
     if found is not None:
         settings["format"] = Guess(*found)
-        return Look(settings, *_rows(settings, conf_folder, downloads))
-    return _text(settings, file.name, start, paths.ending(first), conf_folder, downloads)
+        return None
+    return _of_text(file.name, start, paths.ending(first), settings)
 
 
 def _asks_for_a_query(place: str) -> PipelineError:
@@ -140,7 +146,8 @@ def _whole_lines(start: bytes) -> list[str]:
     return [line for line in whole if line.strip()]
 
 
-def _text(settings: dict[str, Guess], name: str, start: bytes, ending: str, conf_folder: Path, downloads: Path) -> Look:
+def _of_text(name: str, start: bytes, ending: str, settings: dict[str, Guess]) -> Guess | None:
+    """Make settings of how a text is written; return what separates the items of a line, if each line is a list."""
     text, encoding = decoded(start)
     if encoding is not None:
         settings["encoding"] = Guess(encoding, "some of its letters are no UTF-8")
@@ -157,9 +164,8 @@ def _text(settings: dict[str, Guess], name: str, start: bytes, ending: str, conf
     separator, quote = separator_and_quote(lines, ending)
     if separator is None:
         settings["format"] = Guess("lines", "its lines have different numbers of values")
-        found = _rows(settings, conf_folder, downloads)
         mark, n_items = delimiter(lines)
-        return Look(settings, *found, Guess(mark, f"it divides the lines into {n_items:.1f} items on average"))
+        return Guess(mark, f"it divides the lines into {n_items:.1f} items on average")
     if ending not in (".csv", ".tsv", ".txt", ".tab"):
         settings["format"] = Guess("csv", f"its lines have values with {separator!r} between them")
     if separator != ("\t" if ending in (".tsv", ".tab") else ","):
@@ -169,7 +175,7 @@ def _text(settings: dict[str, Guess], name: str, start: bytes, ending: str, conf
     names = names_missing(lines, separator, quote)
     if names is not None:
         settings["columns"] = Guess(names, "the first line holds values, no names: name the columns as you like")
-    return Look(settings, *_rows(settings, conf_folder, downloads))
+    return None
 
 
 def _after_titles(every: list[str], lines: list[str], ending: str, settings: dict[str, Guess]) -> list[str]:
