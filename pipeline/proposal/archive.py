@@ -19,7 +19,7 @@ _START = 2**16
 """Bytes of a table that tell its columns."""
 
 
-class Found(NamedTuple):
+class Tables(NamedTuple):
     """The tables of an archive that are read."""
 
     pattern: str
@@ -29,7 +29,7 @@ class Found(NamedTuple):
     """One of them, as a glob."""
 
 
-def tables_of(path: Path) -> Found | None:
+def tables_of(path: Path) -> Tables | None:
     """The largest table of a ZIP archive with several files, with those that have its columns; None if there is none.
 
     The largest is that of what happened, such as the loans of a library, and not that of the readers or of the books.
@@ -43,15 +43,15 @@ def tables_of(path: Path) -> Found | None:
         largest = max(tables, key=lambda name: archive.getinfo(name).file_size)
         own = glob.escape(largest)
         if len(tables) == 1:
-            return Found(own, f"the only table of the {len(names):,} files in the archive", own)
+            return Tables(own, f"the only table of the {len(names):,} files in the archive", own)
         columns = _columns(archive, largest)
         alike = [name for name in tables if ending(name) == ending(largest) and _columns(archive, name) == columns]
         pattern = _pattern(alike, names)
         if len(alike) > 1 and columns and pattern is not None:
             others = "" if len(alike) == len(names) else f" of the {len(names):,} files in the archive"
-            return Found(pattern, f"{len(alike):,} tables{others} have the same columns", own)
+            return Tables(pattern, f"{len(alike):,} tables{others} have the same columns", own)
         why = f"the largest of the {len(tables):,} tables in the archive; the others have other columns"
-        return Found(own, why, own)
+        return Tables(own, why, own)
     return None
 
 

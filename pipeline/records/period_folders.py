@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -79,16 +78,11 @@ def write_about(folder: Path, own: dict[str, Any]) -> None:
     about = own | {
         "periods": periods,
         "version": hashlib.sha256(version.encode()).hexdigest()[:32],
-        "counts": asdict(_sum(Counts(**facts["counts"]) for facts in periods.values())),
+        "counts": {fate: sum(facts["counts"][fate] for facts in periods.values()) for fate in asdict(Counts())},
         "checksums": checksums,
         "written": written,
     }
     (folder / ABOUT).write_text(json.dumps(about))
-
-
-def _sum(counts: Iterable[Counts]) -> Counts:
-    rows = [asdict(one) for one in counts]
-    return Counts(**{fate: sum(row[fate] for row in rows) for fate in asdict(Counts())})
 
 
 def _about(folder: Path) -> dict[str, Any]:

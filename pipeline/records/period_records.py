@@ -7,7 +7,6 @@ Batches of rows enter, and leave as frames with the path of a file.
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -83,7 +82,7 @@ class PeriodRecords:
     @property
     def counts(self) -> Counts:
         """What became of the rows of the period."""
-        return self._undated if self._one == UNDATED else replace(self._cleaner.counts)
+        return self._undated if self._one == UNDATED else self._cleaner.counts
 
     @property
     def written(self) -> dict[str, dict[str, str]]:

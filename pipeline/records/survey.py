@@ -31,7 +31,7 @@ _KEY, _ROWS, _HASH = "_key", "_rows", "_hash"
 
 
 @dataclass(frozen=True)
-class Found:
+class FilePeriods:
     """What is known of a file."""
 
     state: str | None
@@ -50,7 +50,7 @@ class Survey:
 
     made_by: str
     """Identifies the code and the settings that decide what is found."""
-    files: dict[str, Found]
+    files: dict[str, FilePeriods]
     """By the name of the file; a database counts as one."""
     latest: tuple[str, ...] = ()
     """Periods of which nobody knows whether their rows have changed."""
@@ -78,7 +78,7 @@ class Survey:
     def load(cls, folder: Path) -> Self:
         """What `save` wrote."""
         about = json.loads((folder / _FILE).read_text())
-        files = {file: Found(**found) for file, found in about.pop("files").items()}
+        files = {file: FilePeriods(**found) for file, found in about.pop("files").items()}
         return cls(files=files, latest=tuple(about.pop("latest")), **about)
 
 
@@ -106,7 +106,7 @@ def survey(conf: Dataset, conf_folder: Path, downloads: Path, made_by: str, befo
     return Survey(made_by, files)
 
 
-def _of_file(path: str, conf: Dataset, conf_folder: Path, downloads: Path, known: Found | None) -> Found:
+def _of_file(path: str, conf: Dataset, conf_folder: Path, downloads: Path, known: FilePeriods | None) -> FilePeriods:
     state, local = _state(path, conf.source, downloads)
     if known is not None and state is not None and state == known.state:
         return known
@@ -115,19 +115,21 @@ def _of_file(path: str, conf: Dataset, conf_folder: Path, downloads: Path, known
         with local.open("rb") as file:
             checksum = hashlib.file_digest(file, "sha256").hexdigest()
     if known is not None and checksum is not None and checksum == known.checksum:
-        return Found(state, checksum, known.rows, known.content)
+        return FilePeriods(state, checksum, known.rows, known.content)
     needed = [*needed_columns(conf), source_column(conf)]
     try:
         source = Files(conf.source, conf_folder, needed, downloads, [path])
     except EmptyFileError:  # it may be filled yet
-        return Found(state, checksum, {}, {})
+        return FilePeriods(state, checksum, {}, {})
     require_dates(conf, source.schema, masked(path))
     rows: dict[str, int] = {}
     content: dict[str, int] = {}
     for one, n, digest in _counted(source, conf):
         rows[one] = rows.get(one, 0) + n
         content[one] = (content.get(one, 0) + digest) % 2**64
-    return Found(state, checksum, rows, {one: f"{rows[one]} rows {number:016x}" for one, number in content.items()})
+    return FilePeriods(
+        state, checksum, rows, {one: f"{rows[one]} rows {number:016x}" for one, number in content.items()}
+    )
 
 
 def _state(path: str, source: Source, downloads: Path) -> tuple[str | None, Path | None]:
@@ -180,7 +182,7 @@ def _of_database(conf: Dataset, conf_folder: Path, made_by: str) -> Survey:
         for one, n in keyed.group_by(_KEY).agg(pl.col(_ROWS).sum()).iter_rows():
             rows[one] = rows.get(one, 0) + n
     dated = sorted({*rows} - {UNDATED})
-    found = Found(None, None, rows, {one: f"{n} rows" for one, n in rows.items()})
+    found = FilePeriods(None, None, rows, {one: f"{n} rows" for one, n in rows.items()})
     zoned = isinstance(dtype, pl.Datetime) and dtype.time_zone is not None
     holds = "zoned" if zoned else type(dtype).__name__ if are_usual else "other texts"
     latest = tuple(dated[len(dated) - min(period.latest, len(dated)) :])

@@ -157,7 +157,7 @@ def _frame(batch: Any) -> pl.DataFrame:
 def _from_sqlite(path: str, query: str) -> Iterator[pl.DataFrame]:
     """The rows; a column is of the type into which all its values fit, as a column of SQLite may hold any."""
     query = in_brackets(query)
-    address = f"file:{_as_uri(path)}?mode=ro"
+    address = f"{Path(path).absolute().as_uri()}?mode=ro"
     # a reading that was given up may be cleared away, and so closed, by any thread
     with closing(sqlite3.connect(address, uri=True, check_same_thread=False)) as connection:
         names = [column[0] for column in connection.execute(f"select * from {query} limit 0").description]
@@ -208,7 +208,3 @@ def _within_another(query: str) -> str:
 def quoted(column: str) -> str:
     """The name of a column as SQL has it, whatever its characters are."""
     return '"' + column.replace('"', '""') + '"'
-
-
-def _as_uri(path: str) -> str:
-    return Path(path).absolute().as_uri().removeprefix("file://")

@@ -1,7 +1,7 @@
 """Reads NDJSON: one JSON object per line. The dtype of a column is what all its values fit into."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -109,7 +109,7 @@ def _parsed(text: bytes, schema: pl.Schema | None = None) -> tuple[pl.DataFrame,
     except pl.exceptions.PolarsError:
         pass  # a line holds no object
     places = [place for place, line in enumerate(whole) if line.strip()]
-    good = _good(whole, places, is_object)
+    good = [place for place in places if is_object(whole[place])]
     kept, frame = _all_that_parse(whole, good, schema)
     odd = sorted({*places} - {*kept})
     told = [Unreadable(place, "is no JSON object", whole[place].decode("utf-8", "backslashreplace")) for place in odd]
@@ -121,12 +121,8 @@ def _all_that_parse(whole: list[bytes], good: list[int], schema: pl.Schema | Non
     try:
         return good, _read(b"\n".join(whole[place] for place in good), schema)
     except pl.exceptions.PolarsError:
-        kept = _good(whole, good, partial(_is_read, schema=schema))
+        kept = [place for place in good if _is_read(whole[place], schema)]
         return kept, _read(b"\n".join(whole[place] for place in kept), schema)
-
-
-def _good(whole: list[bytes], places: list[int], test: Callable[[bytes], bool]) -> list[int]:
-    return [place for place in places if test(whole[place])]
 
 
 def _is_read(line: bytes, schema: pl.Schema | None) -> bool:
