@@ -21,7 +21,7 @@ from pipeline.records.text_numbers import TextNumbers, numbers_or_nulls
 from pipeline.records.time_split import split_by_time
 from pipeline.records.times import time
 from pipeline.records.token_texts import texts_of, written
-from pipeline.records.used_records import EXAMPLE, fingerprints, said, with_example
+from pipeline.records.used_records import EXAMPLE, content, fingerprints, with_example
 from pipeline.schemas import PARTS, SAYS_PART
 
 NO_PART = len(PARTS)
@@ -98,7 +98,7 @@ class _Builder:
         has_ids = self.conf.example is not None
         columns = [(pl.col(EXAMPLE) if has_ids else pl.col(EXAMPLE).cast(pl.UInt32)).alias("example")]
         if self.notes_rows:
-            columns.append(said(self.conf, schema).alias("said"))
+            columns.append(content(self.conf, schema).alias("said"))
         if self.conf.split.column is not None:
             value = pl.col(self.conf.split.column).cast(pl.String)
             places = {name: PARTS.index(part) for name, part in SAYS_PART.items()}

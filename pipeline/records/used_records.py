@@ -22,7 +22,7 @@ def with_example(records: pl.LazyFrame, conf: Dataset) -> pl.LazyFrame:
     return records.with_columns(pl.col(conf.example).cast(pl.String).alias(EXAMPLE))
 
 
-def said(conf: Dataset, schema: pl.Schema) -> pl.Expr:
+def content(conf: Dataset, schema: pl.Schema) -> pl.Expr:
     """What each record says in the columns that decide a fit, as text.
 
     Args:
