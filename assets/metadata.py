@@ -20,11 +20,11 @@ from pipeline.estimators import EMBEDDING, PCA
 from pipeline.examples.sparse_examples import HELD_OUT, SparseExamples
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import Fit
-from pipeline.records import quarantine
-from pipeline.records.counts import Counts
+from pipeline.records.cleaning import quarantine
+from pipeline.records.cleaning.counts import Counts
+from pipeline.records.periods.survey import Survey
 from pipeline.records.records import Records
 from pipeline.records.source.paths import without_way_back
-from pipeline.records.survey import Survey
 from pipeline.schemas import Examples
 from pipeline.similarity.neighbour_index import NeighbourIndex
 from pipeline.views import tables

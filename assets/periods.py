@@ -19,10 +19,10 @@ from pipeline.config.dataset import Dataset
 from pipeline.config.records import Source
 from pipeline.errors import number_of
 from pipeline.records.columns import roles
-from pipeline.records.ingest_periods import read_periods
-from pipeline.records.period_folders import facts_of_periods
+from pipeline.records.periods.folders import facts_of_periods
+from pipeline.records.periods.reading import read_periods
+from pipeline.records.periods.survey import Survey, survey
 from pipeline.records.records import Records
-from pipeline.records.survey import Survey, survey
 
 _SOURCE = {name: True for name in Source.model_fields if name not in ("path", "sha256")}
 """Keys of `source` that decide the records of a period. Which files there are does not: the content of files does."""

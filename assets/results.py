@@ -23,7 +23,7 @@ from pipeline.experiment.fits import Fits
 from pipeline.experiment.shared_view import share_view
 from pipeline.inference.saved_fit import EMBEDDING_FILE
 from pipeline.records.records import Records
-from pipeline.records.token_texts import described
+from pipeline.records.tokens.naming import described
 from pipeline.views import tables
 from pipeline.views.answer import answer
 from pipeline.views.exports import Exports

@@ -14,7 +14,7 @@ from assets.home import home, store
 from assets.store import Store
 from assets.versions import Versions
 from pipeline.errors import PipelineError, first_line
-from pipeline.records.period_folders import is_by_period, join
+from pipeline.records.periods.folders import is_by_period, join
 from pipeline.records.records import Records
 from pipeline.secrets import masked
 

@@ -32,7 +32,7 @@ from pipeline.examples.encoding import encode
 from pipeline.examples.example_set import ExampleSet
 from pipeline.network.fitted_network import FittedNetwork
 from pipeline.records.ingest import ingest
-from pipeline.records.pairs import pair_table
+from pipeline.records.pairs.builder import pair_table
 from pipeline.tasks.missing_tokens import MissingTokensTraining
 from pipeline.vocabulary.vocabulary import build_vocabulary
 

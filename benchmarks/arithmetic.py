@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from benchmarks.page import RESULTS
 from benchmarks.scale import TRAINING
-from pipeline.records.csr_keys import BUCKETS
+from pipeline.out_of_core.csr_keys import BUCKETS
 from pipeline.tasks.missing_tokens import MOST_PAIRS
 
 CSR = {"indices": np.int32, "counts": np.uint32, "parts": np.uint8}

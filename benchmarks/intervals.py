@@ -14,7 +14,7 @@ from pipeline.examples.encoding import encode
 from pipeline.experiment.cross_fitting import CrossFit
 from pipeline.experiment.piece_queue import PieceQueue
 from pipeline.records.ingest import ingest
-from pipeline.records.pairs import pair_table
+from pipeline.records.pairs.builder import pair_table
 from pipeline.tasks.regression import Regression
 from pipeline.vocabulary.vocabulary import build_vocabulary
 

@@ -22,7 +22,7 @@ from pipeline.estimators import EMBEDDING, PCA, estimator
 from pipeline.evaluation.metrics import measure
 from pipeline.examples.encoding import encode
 from pipeline.examples.sparse_examples import SparseExamples
-from pipeline.records.pairs import pair_table
+from pipeline.records.pairs.builder import pair_table
 from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
 
 D, LARGE, SEEDS = 8, 32, (1, 2, 3)

@@ -33,7 +33,7 @@ from pipeline.experiment.run import FinishedRun, Run
 from pipeline.experiment.tracking import Tracker
 from pipeline.records.ingest import ingest
 from pipeline.records.records import Records
-from pipeline.records.token_texts import described
+from pipeline.records.tokens.naming import described
 from pipeline.views.exports import Exports
 from pipeline.views.publish import draw_pages, write_report
 from pipeline.vocabulary.counted import Counted, count

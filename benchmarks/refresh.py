@@ -31,8 +31,8 @@ from pipeline.experiment.moved_tokens import beside
 from pipeline.experiment.refresh import Start
 from pipeline.experiment.run import FinishedRun
 from pipeline.records.ingest import ingest
-from pipeline.records.pairs import pair_table
-from pipeline.records.splitting import assign
+from pipeline.records.pairs.builder import pair_table
+from pipeline.records.splitting.assignment import assign
 from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
 
 HERE = Path(__file__).resolve().parent

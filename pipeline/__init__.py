@@ -2,6 +2,7 @@
 
 The path of the data, one folder for each step:
 
+    out_of_core  batches of numbers -> arrays on disk, larger than memory
     cluster      a function -> workers on several machines that run it, with Ray
     config       conf/*.yaml -> one experiment, checked
     records      files, databases and samples -> (example, token, label, part) pairs

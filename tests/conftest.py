@@ -26,7 +26,7 @@ from pipeline.config.files import load
 from pipeline.examples.encoding import encode
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.client import prepare
-from pipeline.records.pairs import pair_table
+from pipeline.records.pairs.builder import pair_table
 from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
 from tests.forked import Forks, Process, forks
 

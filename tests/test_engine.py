@@ -27,8 +27,8 @@ from pipeline.examples.divided_encoding import encode_pairs
 from pipeline.examples.encoding import encode_records
 from pipeline.inference.bulk import recommend_each
 from pipeline.inference.file_scoring import score_file
-from pipeline.records.divided_pairs import divided_pairs
 from pipeline.records.ingest import ingest
+from pipeline.records.pairs.divided_pairs import divided_pairs
 from pipeline.records.records import Records
 from pipeline.vocabulary.counted import count
 from tests.conftest import HOMES, MOVIES

@@ -24,7 +24,7 @@ from pipeline.estimators import estimator, estimator_type
 from pipeline.evaluation.metrics import measure
 from pipeline.examples.encoding import encode
 from pipeline.examples.sparse_examples import HELD_OUT
-from pipeline.records.pairs import pair_table
+from pipeline.records.pairs.builder import pair_table
 from pipeline.vocabulary.vocabulary import build_vocabulary
 
 pytestmark = pytest.mark.slow(30)

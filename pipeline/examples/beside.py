@@ -9,7 +9,7 @@ import polars as pl
 from pipeline.arrays import Array
 from pipeline.errors import PipelineError
 from pipeline.records.columns import number
-from pipeline.records.used_records import EXAMPLE
+from pipeline.records.pairs.used_records import EXAMPLE
 
 
 class Beside(NamedTuple):

@@ -13,13 +13,13 @@ from pipeline.config.dataset import Dataset
 from pipeline.examples.encoding import examples_of, fold_in, refuse, whole
 from pipeline.examples.recency import times_in
 from pipeline.examples.sparse_examples import SparseExamples
-from pipeline.records.csr_keys import Bucket, CsrKeys
-from pipeline.records.divided_keys import shelves_of
-from pipeline.records.divided_pairs import DividedPairs
-from pipeline.records.divided_time_split import split_pairs
-from pipeline.records.growing import Growing
+from pipeline.out_of_core.csr_keys import Bucket, CsrKeys
+from pipeline.out_of_core.growing import Growing
+from pipeline.records.pairs.divided_keys import shelves_of
+from pipeline.records.pairs.divided_pairs import DividedPairs
+from pipeline.records.pairs.divided_time_split import split_pairs
 from pipeline.records.records import Records
-from pipeline.records.splitting import Assignment, assign
+from pipeline.records.splitting.assignment import Assignment, assign
 from pipeline.schemas import PARTS
 from pipeline.vocabulary.vocabulary import Vocabulary
 

@@ -11,16 +11,16 @@ from pipeline.errors import PipelineError
 from pipeline.examples.recency import times_of
 from pipeline.examples.sparse_examples import TEST, TRAIN, SparseExamples
 from pipeline.examples.weight_scale import UNWEIGHTED, WeightScale
-from pipeline.records.csr_builder import CsrBuilder
-from pipeline.records.csr_keys import Bucket
-from pipeline.records.growing import Growing
-from pipeline.records.memory_mapped import blocks
-from pipeline.records.pair_table import Block, PairTable
-from pipeline.records.pairs import pair_table
+from pipeline.out_of_core.csr_builder import CsrBuilder
+from pipeline.out_of_core.csr_keys import Bucket
+from pipeline.out_of_core.growing import Growing
+from pipeline.out_of_core.memory_mapped import blocks
+from pipeline.out_of_core.side_by_side import side_by_side
+from pipeline.records.pairs.builder import pair_table
+from pipeline.records.pairs.pair_table import Block, PairTable
+from pipeline.records.pairs.used_records import with_example
 from pipeline.records.records import Records
-from pipeline.records.side_by_side import side_by_side
-from pipeline.records.splitting import Assignment, are_learned_from, assign, last_part
-from pipeline.records.used_records import with_example
+from pipeline.records.splitting.assignment import Assignment, are_learned_from, assign, last_part
 from pipeline.schemas import PARTS
 from pipeline.vocabulary.counted import Counted
 from pipeline.vocabulary.vocabulary import Vocabulary

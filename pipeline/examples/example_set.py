@@ -15,7 +15,7 @@ from scipy import sparse
 
 from pipeline.arrays import Array
 from pipeline.examples.recency import ages_of, decayed
-from pipeline.records.memory_mapped import reference, referred
+from pipeline.out_of_core.memory_mapped import reference, referred
 
 _BATCH = 1_000_000
 """Pairs that are in memory at once during a pass through all rows."""

@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 
 from pipeline.arrays import Array
-from pipeline.records.cleaning import LARGEST
+from pipeline.records.cleaning.cleaner import LARGEST
 
 
 @dataclass(frozen=True)

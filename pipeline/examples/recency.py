@@ -9,11 +9,11 @@ Letters: N examples, V vocabulary, P pairs, T tokens of some lists.
 import numpy as np
 
 from pipeline.arrays import Array
-from pipeline.records.csr_builder import CsrBuilder
-from pipeline.records.csr_keys import Bucket
-from pipeline.records.growing import Growing
-from pipeline.records.pair_table import PairTable
-from pipeline.records.splitting import Assignment
+from pipeline.out_of_core.csr_builder import CsrBuilder
+from pipeline.out_of_core.csr_keys import Bucket
+from pipeline.out_of_core.growing import Growing
+from pipeline.records.pairs.pair_table import PairTable
+from pipeline.records.splitting.assignment import Assignment
 
 ORDERED = "ordered"
 """What says among the settings that validation chose that a fit has learned the order of lists."""

@@ -21,7 +21,7 @@ from pipeline.arrays import Array
 from pipeline.config.records import Part
 from pipeline.errors import PipelineError
 from pipeline.examples.example_set import ExampleSet, SparseRows
-from pipeline.records.memory_mapped import blocks, load, save
+from pipeline.out_of_core.memory_mapped import blocks, load, save
 from pipeline.schemas import PARTS, Examples
 from pipeline.vocabulary.vocabulary import Vocabulary
 

@@ -11,9 +11,9 @@ from pipeline.config.dataset import Dataset
 from pipeline.config.records import Split
 from pipeline.examples.recency import counted
 from pipeline.examples.weight_scale import WeightScale
-from pipeline.records.pair_table import NO_RECORD, PairTable
-from pipeline.records.pairs import unlabelled
-from pipeline.records.used_records import with_example
+from pipeline.records.pairs.builder import unlabelled
+from pipeline.records.pairs.pair_table import NO_RECORD, PairTable
+from pipeline.records.pairs.used_records import with_example
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 

@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 
 from pipeline.arrays import Array
-from pipeline.records.memory_mapped import blocks
+from pipeline.out_of_core.memory_mapped import blocks
 
 _LEAST = float(np.finfo(np.float32).tiny)
 """No weight counts nothing, however small it is."""

@@ -37,8 +37,8 @@ from pipeline.experiment.tracking import Tracker
 from pipeline.inference.model import FACTS_FILE
 from pipeline.inference.saved_fit import EMBEDDING_FILE, Material
 from pipeline.records.records import Records
-from pipeline.records.splitting import Assignment, are_learned_from
-from pipeline.records.token_texts import described
+from pipeline.records.splitting.assignment import Assignment, are_learned_from
+from pipeline.records.tokens.naming import described
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 

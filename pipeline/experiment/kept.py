@@ -15,7 +15,7 @@ from pipeline.examples.sparse_examples import HELD_OUT, TRAIN, VALIDATION, Spars
 from pipeline.experiment.model_registry import ModelRegistry, Version
 from pipeline.experiment.tracking import Tracker
 from pipeline.inference.saved_fit import EMBEDDING_FILE, FIT_FILE
-from pipeline.records.splitting import last_part
+from pipeline.records.splitting.assignment import last_part
 from pipeline.schemas import PARTS
 from pipeline.vocabulary.counted import Kept
 from pipeline.vocabulary.vocabulary import Vocabulary

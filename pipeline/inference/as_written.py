@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from pipeline.config.dataset import Dataset
-from pipeline.records.token_texts import written
+from pipeline.records.tokens.naming import written
 from pipeline.records.tokens.value import ValueTokens
 from pipeline.vocabulary.vocabulary import Vocabulary
 

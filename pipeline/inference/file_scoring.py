@@ -21,9 +21,9 @@ from pipeline.inference.model import Model
 from pipeline.inference.predictor import Predictor
 from pipeline.inference.recommender import Recommender
 from pipeline.inference.requests import writing_of
+from pipeline.records.cleaning.quarantine import Reasons
 from pipeline.records.columns import named_columns, number_column
 from pipeline.records.ingest import ingest
-from pipeline.records.quarantine import Reasons
 from pipeline.records.records import Records
 from pipeline.records.source import paths
 from pipeline.tasks.target import Unanswered

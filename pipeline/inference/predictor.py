@@ -23,7 +23,7 @@ from pipeline.inference.model import Model
 from pipeline.inference.requests import Rows, checked_params, column, plain, require_rows, rows_of, short, writing_of
 from pipeline.inference.saved_fit import Material, conf_of, load_fitted, scores_file
 from pipeline.records.columns import named_columns, number, truths_among
-from pipeline.records.missing import no_numbers, with_missing
+from pipeline.records.values.missing import no_numbers, with_missing
 from pipeline.tasks.classification import Classification
 from pipeline.tasks.regression import Regression
 

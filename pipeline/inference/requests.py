@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 
 from pipeline.errors import PipelineError
-from pipeline.records.cleaning import LARGEST
-from pipeline.records.writing import Writing
+from pipeline.records.cleaning.cleaner import LARGEST
+from pipeline.records.values.writing import Writing
 
 Rows = Sequence[Mapping[str, Any]]
 """A request: for each row, values by the names of the columns."""

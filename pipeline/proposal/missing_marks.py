@@ -6,7 +6,7 @@ import polars as pl
 
 from pipeline.config.records import MISSING
 from pipeline.proposal.look import Guess, Look
-from pipeline.records.numbers import Marks, numbers_of
+from pipeline.records.values.numbers import Marks, numbers_of
 
 _MARK = r"^[^\p{L}\p{N}\s]{1,3}$"
 _FEWEST = 3

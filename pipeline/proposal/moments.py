@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from pipeline.records.times import SINCE_1970
+from pipeline.records.values.times import SINCE_1970
 
 _DATE = r"^\d{4}-\d{1,2}-\d{1,2}|^\d{4}[./]\d{1,2}[./]\d{1,2}( |T|$)|^\d{1,2}[./-]\d{1,2}[./-]\d{2,4}( |$)"
 _MONTH = (

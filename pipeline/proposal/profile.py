@@ -11,10 +11,10 @@ from pipeline.config.records import MISSING
 from pipeline.proposal.hints import IDS, OF_EXAMPLES, OF_PLACE_AND_TIME, OF_POST, OF_ROWS, WITH_AN_ID, stands_in
 from pipeline.proposal.list_delimiter import WORD, delimiter_of
 from pipeline.proposal.moments import OF_TIMES, are_moments, are_times
-from pipeline.records.numbers import Decimal, Marks, numbers_of
-from pipeline.records.times import SINCE_1970
 from pipeline.records.tokens.indicators import NO
 from pipeline.records.tokens.list_texts import lists
+from pipeline.records.values.numbers import Decimal, Marks, numbers_of
+from pipeline.records.values.times import SINCE_1970
 
 Holds = Literal["ids", "categories", "numbers", "texts", "lists", "dates", "addresses", "row ids", "nothing"]
 

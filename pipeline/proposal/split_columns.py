@@ -7,8 +7,8 @@ import polars as pl
 from pipeline.proposal.hints import OF_GROUPS
 from pipeline.proposal.look import Guess
 from pipeline.proposal.profile import Profile
-from pipeline.records.dates import Days
-from pipeline.records.times import are_numbers, as_time
+from pipeline.records.values.dates import Days
+from pipeline.records.values.times import are_numbers, as_time
 from pipeline.schemas import PARTS, SAYS_PART
 
 _FEWEST_GROUPS, _REPEATED = 30, 0.8

@@ -6,7 +6,7 @@ import polars as pl
 
 from pipeline.proposal.hints import IDS, NO_CATEGORIES, OF_CLASSES, OF_MONEY, OF_NUMBERS, OF_TRAITS, SURELY_CLASSES
 from pipeline.proposal.profile import Profile, is_there
-from pipeline.records.numbers import Decimal, numbers_of
+from pipeline.records.values.numbers import Decimal, numbers_of
 
 _FACTOR = 2
 """Of numbers that vary by factors, the highest is at least so many times the lowest."""

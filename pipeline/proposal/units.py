@@ -9,9 +9,9 @@ import polars as pl
 from pipeline.config.records import MISSING
 from pipeline.proposal.look import Guess, Look
 from pipeline.proposal.moments import are_moments
-from pipeline.records.missing import NO_NUMBERS
-from pipeline.records.numbers import Marks, numbers_of
-from pipeline.records.units import Units, is_passed_over, same, taken_apart
+from pipeline.records.values.missing import NO_NUMBERS
+from pipeline.records.values.numbers import Marks, numbers_of
+from pipeline.records.values.units import Units, is_passed_over, same, taken_apart
 
 _KNOWN = (
     "m²", "m³", "km²", "cm²", "mm²", "ha", "acre", "sqft", "sqm", "hectare", "hektar", "ar", "mm", "cm", "dm", "km",

@@ -7,12 +7,12 @@ import polars as pl
 from pipeline.config.dataset import Dataset
 from pipeline.config.task import Column, Number
 from pipeline.errors import PipelineError, nearest
-from pipeline.records.numbers import TRUTHS
 from pipeline.records.source import paths
 from pipeline.records.source.delimited import SEPARATORS
 from pipeline.records.source.names import is_pattern
-from pipeline.records.times import require_times, time_column
-from pipeline.records.token_texts import texts_of
+from pipeline.records.tokens.naming import texts_of
+from pipeline.records.values.numbers import TRUTHS
+from pipeline.records.values.times import require_times, time_column
 
 
 def roles(conf: Dataset) -> Mapping[str, str]:

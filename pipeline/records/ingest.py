@@ -15,21 +15,21 @@ import pyarrow as pa
 from pipeline.config.dataset import Dataset
 from pipeline.config.records import Source
 from pipeline.errors import PipelineError
-from pipeline.records.cleaning import Cleaner
+from pipeline.out_of_core.side_by_side import side_by_side
+from pipeline.records.cleaning.cleaner import Cleaner
+from pipeline.records.cleaning.counts import Counts
+from pipeline.records.cleaning.quarantine import Quarantine, Reasons
 from pipeline.records.columns import needed_columns
-from pipeline.records.counts import Counts
-from pipeline.records.numbers import Decimal
-from pipeline.records.quarantine import Quarantine, Reasons
 from pipeline.records.record_files import file_of, write
 from pipeline.records.records import ABOUT, Records
-from pipeline.records.side_by_side import side_by_side
 from pipeline.records.source.databases import Query
 from pipeline.records.source.files import Files, Readable
 from pipeline.records.source.given import Given, paths_given
 from pipeline.records.source.paths import name
 from pipeline.records.source.samples import Sample
 from pipeline.records.source.tables import BYTES, ROWS
-from pipeline.records.writing import Writing
+from pipeline.records.values.numbers import Decimal
+from pipeline.records.values.writing import Writing
 
 
 def ingest(

@@ -10,8 +10,8 @@ from typing import Any, Self
 
 import polars as pl
 
-from pipeline.records.counts import Counts
-from pipeline.records.quarantine import FILE
+from pipeline.records.cleaning.counts import Counts
+from pipeline.records.cleaning.quarantine import FILE
 from pipeline.records.record_files import FILES
 
 ABOUT = "about.json"

@@ -18,7 +18,7 @@ from pipeline.evaluation.metrics import Metric
 from pipeline.examples.beside import Beside, numbers_of, one_row_each
 from pipeline.examples.example_set import ExampleSet
 from pipeline.examples.sparse_examples import SparseExamples
-from pipeline.records.used_records import EXAMPLE
+from pipeline.records.pairs.used_records import EXAMPLE
 from pipeline.tasks.target import TargetTask, Weights
 from pipeline.tasks.target_training import TargetTraining
 

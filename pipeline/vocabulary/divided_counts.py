@@ -7,12 +7,12 @@ from pipeline.arrays import Array
 from pipeline.cluster.connection import connected
 from pipeline.cluster.tasks import each, start
 from pipeline.config.dataset import Dataset
-from pipeline.records.csr_keys import Bucket, CsrKeys
-from pipeline.records.divided_keys import shelves_of
-from pipeline.records.divided_pairs import Chunk, DividedPairs, by_share, of_own
-from pipeline.records.divided_time_split import split_pairs
+from pipeline.out_of_core.csr_keys import Bucket, CsrKeys
+from pipeline.records.pairs.divided_keys import shelves_of
+from pipeline.records.pairs.divided_pairs import Chunk, DividedPairs, by_share, of_own
+from pipeline.records.pairs.divided_time_split import split_pairs
 from pipeline.records.records import Records
-from pipeline.records.splitting import Assignment, are_learned_from, assign, last_part, require_room
+from pipeline.records.splitting.assignment import Assignment, are_learned_from, assign, last_part, require_room
 from pipeline.vocabulary.vocabulary import Vocabulary, vocabulary_of
 
 

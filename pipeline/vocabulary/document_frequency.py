@@ -4,9 +4,9 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.config.dataset import Dataset
-from pipeline.records.csr_builder import CsrBuilder
-from pipeline.records.pair_table import PairTable
-from pipeline.records.splitting import Assignment, are_learned_from, learned_from
+from pipeline.out_of_core.csr_builder import CsrBuilder
+from pipeline.records.pairs.pair_table import PairTable
+from pipeline.records.splitting.assignment import Assignment, are_learned_from, learned_from
 
 
 def document_frequency(table: PairTable, assignment: Assignment, conf: Dataset) -> Array:

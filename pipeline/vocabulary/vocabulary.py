@@ -17,8 +17,8 @@ import polars as pl
 from pipeline.arrays import Array
 from pipeline.config.dataset import Dataset
 from pipeline.errors import PipelineError, nearest
-from pipeline.records.pair_table import PairTable
-from pipeline.records.splitting import Assignment, assign, learned_from
+from pipeline.records.pairs.pair_table import PairTable
+from pipeline.records.splitting.assignment import Assignment, assign, learned_from
 from pipeline.schemas import Tokens
 from pipeline.vocabulary.document_frequency import document_frequency
 from pipeline.vocabulary.extended import extended

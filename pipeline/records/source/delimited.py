@@ -12,7 +12,7 @@ import polars as pl
 
 from pipeline.arrays import Array
 from pipeline.errors import PipelineError
-from pipeline.records.side_by_side import side_by_side
+from pipeline.out_of_core.side_by_side import side_by_side
 from pipeline.records.source.batch import Batch, EmptyFileError, Unreadable
 from pipeline.records.source.file_kinds import other_kind
 from pipeline.records.source.names import names_in_line, plain_names

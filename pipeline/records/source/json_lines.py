@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from pipeline.errors import PipelineError, first_line
-from pipeline.records.side_by_side import side_by_side
+from pipeline.out_of_core.side_by_side import side_by_side
 from pipeline.records.source.batch import Batch, Unreadable
 from pipeline.records.source.file_kinds import is_object
 from pipeline.records.source.nested import flat

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import polars as pl
 
-from pipeline.records.side_by_side import side_by_side
+from pipeline.out_of_core.side_by_side import side_by_side
 from pipeline.records.source.batch import Batch, Unreadable
 from pipeline.records.source.json_lines import raw_lines
 from pipeline.records.source.streams import Block, TextFile

@@ -23,7 +23,7 @@ from pipeline.evaluation.metrics import measure
 from pipeline.examples.encoding import encode
 from pipeline.examples.example_set import ExampleSet, SparseRows
 from pipeline.examples.sparse_examples import SparseExamples
-from pipeline.records.pairs import pair_table
+from pipeline.records.pairs.builder import pair_table
 from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
 
 FINDING = {"als": {"dimension": 4}, "ease": {}, "item_knn": {}}

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.examples.weight_scale import UNWEIGHTED, WeightScale
-from pipeline.records.cleaning import LARGEST
+from pipeline.records.cleaning.cleaner import LARGEST
 
 weights = st.lists(st.floats(1e-3, 1e6), min_size=1, max_size=50).map(np.array)
 

@@ -18,8 +18,8 @@ from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.examples.unseen import unseen, without_answers
 from pipeline.examples.weight_scale import WeightScale
 from pipeline.records.ingest import ingest
-from pipeline.records.pair_table import PairTable
-from pipeline.records.pairs import pair_table
+from pipeline.records.pairs.builder import pair_table
+from pipeline.records.pairs.pair_table import PairTable
 from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
 from tests.conftest import MOVIES, genre_of
 

@@ -18,8 +18,8 @@ from pipeline.experiment.kept import kept_from_last
 from pipeline.experiment.model_registry import ModelRegistry
 from pipeline.experiment.run import FinishedRun
 from pipeline.experiment.tracking import Tracker
-from pipeline.records.pairs import pair_table
-from pipeline.records.splitting import assign
+from pipeline.records.pairs.builder import pair_table
+from pipeline.records.splitting.assignment import assign
 from pipeline.vocabulary.counted import Kept
 from pipeline.vocabulary.vocabulary import build_vocabulary
 

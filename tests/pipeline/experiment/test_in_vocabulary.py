@@ -9,7 +9,7 @@ from pipeline.embedding import Problem
 from pipeline.estimators import PCA, estimator
 from pipeline.examples.encoding import encode
 from pipeline.experiment.in_vocabulary import InVocabulary
-from pipeline.records.pairs import pair_table
+from pipeline.records.pairs.builder import pair_table
 from pipeline.vocabulary.vocabulary import UNKNOWN, Vocabulary, build_vocabulary
 
 

@@ -17,7 +17,7 @@ from pipeline.examples.encoding import encode
 from pipeline.experiment.kept import PARTS_FILE, has_learned_from_held_out, kept_from_last, write_parts
 from pipeline.experiment.refresh import Start
 from pipeline.experiment.run import FinishedRun
-from pipeline.records.pairs import pair_table
+from pipeline.records.pairs.builder import pair_table
 from pipeline.vocabulary.counted import Kept
 from pipeline.vocabulary.vocabulary import build_vocabulary
 from tests.pipeline.experiment.shop import Shop

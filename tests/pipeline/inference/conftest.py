@@ -18,7 +18,7 @@ from pipeline.experiment.cross_fitting import CrossFit
 from pipeline.experiment.piece_queue import PieceQueue
 from pipeline.inference.model import Model, model_type
 from pipeline.inference.saved_fit import Material, save_fitted
-from pipeline.records.token_texts import described
+from pipeline.records.tokens.naming import described
 from pipeline.vocabulary.vocabulary import Vocabulary
 from tests.conftest import encoded_from
 

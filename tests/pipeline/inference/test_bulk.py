@@ -14,7 +14,7 @@ from pipeline.evaluation.metrics import measure
 from pipeline.examples.encoding import encode
 from pipeline.inference.bulk import recommend_each
 from pipeline.inference.file_scoring import score_file
-from pipeline.records.pairs import pair_table
+from pipeline.records.pairs.builder import pair_table
 from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
 from tests.pipeline.examples.test_recency import IN_ORDER
 from tests.pipeline.network.test_order import walks

@@ -16,7 +16,7 @@ from pipeline.experiment.moved_tokens import beside
 from pipeline.network.fitted_network import FittedNetwork
 from pipeline.network.refreshed_start import SHRUNK, refreshed_start
 from pipeline.network.turned import turned
-from pipeline.records.pairs import pair_table
+from pipeline.records.pairs.builder import pair_table
 from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
 from tests.conftest import genre_of
 

@@ -43,7 +43,7 @@ KILLED = """
     from pipeline.config.files import load
     from pipeline.examples.encoding import encode
     from pipeline.experiment.fitting import fit_all
-    from pipeline.records.pairs import pair_table
+    from pipeline.records.pairs.builder import pair_table
     from pipeline.experiment.tracking import Tracker
     from pipeline.vocabulary.vocabulary import build_vocabulary
 

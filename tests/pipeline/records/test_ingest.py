@@ -15,9 +15,9 @@ from pipeline.config.records import Split
 from pipeline.errors import PipelineError
 from pipeline.examples.encoding import encode
 from pipeline.records import ingest as reading
-from pipeline.records import pair_table as module
-from pipeline.records.counts import Counts
+from pipeline.records.cleaning.counts import Counts
 from pipeline.records.ingest import ingest
+from pipeline.records.pairs import pair_table as module
 from pipeline.records.records import Records
 from pipeline.records.source import tables
 from pipeline.records.tokens.value import ValueTokens

@@ -26,7 +26,7 @@ from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fitting import fit_all
 from pipeline.experiment.tracking import Tracker
 from pipeline.records.ingest import ingest
-from pipeline.records.token_texts import described
+from pipeline.records.tokens.naming import described
 from pipeline.views import tables
 from pipeline.views.publish import PAGE, draw_pages, write_report
 from pipeline.vocabulary.vocabulary import Vocabulary

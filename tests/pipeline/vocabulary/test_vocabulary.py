@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pipeline.config.dataset import Dataset
 from pipeline.config.records import Split
 from pipeline.errors import PipelineError
-from pipeline.records.pairs import pair_table
+from pipeline.records.pairs.builder import pair_table
 from pipeline.vocabulary.vocabulary import UNKNOWN, Vocabulary, build_vocabulary
 
 counts = st.dictionaries(st.text(), st.integers(1, 1000), min_size=1, max_size=30)

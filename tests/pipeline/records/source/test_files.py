@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.config.files import load
 from pipeline.errors import PipelineError
-from pipeline.records.cleaning import Cleaner
+from pipeline.records.cleaning.cleaner import Cleaner
 from pipeline.records.ingest import ingest
 from pipeline.records.source.batch import Batch
 

@@ -9,8 +9,8 @@ import pytest
 
 from pipeline.config.files import load
 from pipeline.records.ingest import ingest
-from pipeline.records.ingest_periods import read_periods
-from pipeline.records.survey import survey
+from pipeline.records.periods.reading import read_periods
+from pipeline.records.periods.survey import survey
 
 CONF: dict[str, Any] = {
     "description": "d",

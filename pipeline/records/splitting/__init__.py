@@ -1,0 +1,1 @@
+"""The table of pairs enters; every example leaves with the part or the fold that it belongs to."""
