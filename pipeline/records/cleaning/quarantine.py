@@ -7,16 +7,12 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import polars as pl
-import pyarrow as pa
 
 from pipeline.records.source.batch import Unreadable
 from pipeline.records.source.paths import without_way_back
 
 FILE = "quarantine.parquet"
-_DTYPES = (pl.String, pl.Int64, pl.String, pl.String, pl.String)
-_SCHEMA = pa.schema(
-    {"file": pa.string(), "line": pa.int64(), "column": pa.string(), "reason": pa.string(), "raw": pa.large_string()}
-)
+_SCHEMA = {"file": pl.String, "line": pl.Int64, "column": pl.String, "reason": pl.String, "raw": pl.String}
 _ROWS = 10_000
 """Records that wait in memory."""
 
@@ -129,7 +125,7 @@ class Quarantine(Reasons):
     def _writer(self) -> Any:
         from pyarrow import parquet
 
-        return parquet.ParquetWriter(self._path, _SCHEMA, compression="zstd")
+        return parquet.ParquetWriter(self._path, _table([]).schema, compression="zstd")
 
     def add(self, file: str, lines: Sequence[int], why: Sequence[Why], raw: Sequence[str]) -> None:
         """Set records of a file aside.
@@ -151,7 +147,10 @@ class Quarantine(Reasons):
         self.add(file, [one.line for one in lines], [Why(one.reason) for one in lines], [one.raw for one in lines])
 
     def _flush(self) -> None:
-        # Arrow would import pandas to look at lists, which takes longer than a small file does
-        rows = pl.DataFrame(self._waiting, schema=dict(zip(_SCHEMA.names, _DTYPES, strict=True)), orient="row")
-        self._writer.write_table(rows.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(_SCHEMA))
+        self._writer.write_table(_table(self._waiting))
         self._waiting = []
+
+
+def _table(rows: list[tuple[str, int, str | None, str, str]]) -> Any:
+    """Records as a table of Arrow, which would import pandas to look at lists: that takes longer than a small file."""
+    return pl.DataFrame(rows, schema=_SCHEMA, orient="row").to_arrow(compat_level=pl.CompatLevel.oldest())
