@@ -23,7 +23,7 @@ from pipeline.records.periods.survey import Survey, narrowed
 from pipeline.records.record_files import write
 from pipeline.records.records import Records
 from pipeline.records.source.databases import Query
-from pipeline.records.source.files import Files
+from pipeline.records.source.files import Files, Readable
 from pipeline.records.source.paths import name, resolved
 from pipeline.records.source.tables import BYTES, ROWS
 from pipeline.records.values.units import same
@@ -115,35 +115,34 @@ def _read(
     decimals = dict.fromkeys((number.column for number in conf.numbers()), conf.source.decimal or usual_decimal(source))
     writing = Writing(decimals, conf.source.day_first, conf.source.units)
     like = next((pl.read_parquet_schema(path) for path in Records(folder).files), None)
-    under_way: dict[str, PeriodRecords] = {}
+    periods: dict[str, PeriodRecords] = {}
     with ExitStack() as stack:
-
-        def made(one: str) -> PeriodRecords:
-            if one not in under_way:
-                period_folder(folder, one).mkdir()
-                quarantine = stack.enter_context(Quarantine(period_folder(folder, one)))
-                under_way[one] = PeriodRecords(
-                    one, period_folder(folder, one), conf, source.schema, quarantine, writing
-                )
-            return under_way[one]
-
-        def files() -> Iterator[tuple[Path, pl.DataFrame]]:
-            for batch in source.batches():
-                for one, some in by_period(batch, conf, frozenset(stale)):
-                    made(one).add(some)
-                is_much = sum(each.size for each in under_way.values()) > _WAITING
-                full = [each for each in under_way.values() if is_much or each.size > BYTES or each.height > ROWS]
-                yield from (each.next_file(like) for each in full if each.height)
-            yield from (made(one).next_file(like) for one in stale if made(one).height)
-
-        for _ in side_by_side(write, files()):
+        for one in stale:
+            own = period_folder(folder, one)
+            own.mkdir()
+            quarantine = stack.enter_context(Quarantine(own))
+            periods[one] = PeriodRecords(one, own, conf, source.schema, quarantine, writing)
+        for _ in side_by_side(write, _files(source, conf, periods, like)):
             pass
-    for each in under_way.values():
+    for each in periods.values():
         each.require_writing()
     _require_alike(conf, folder)
-    about = {one: _facts(under_way[one], found.content(one), source.checksums) for one in stale}
+    about = {one: _facts(each, found.content(one), source.checksums) for one, each in periods.items()}
     of_texts = {column: mark for column, mark in decimals.items() if source.schema.get(column) == pl.String}
     return about, source.found | writing._replace(decimals=of_texts).told
+
+
+def _files(
+    source: Readable, conf: Dataset, periods: Mapping[str, PeriodRecords], like: Mapping[str, pl.DataType] | None
+) -> Iterator[tuple[Path, pl.DataFrame]]:
+    """The files of all periods with their records; a period's next one comes once enough of its records wait."""
+    for batch in source.batches():
+        for one, some in by_period(batch, conf, periods):
+            periods[one].add(some)
+        is_much = sum(each.size for each in periods.values()) > _WAITING
+        full = [each for each in periods.values() if is_much or each.size > BYTES or each.height > ROWS]
+        yield from (each.next_file(like) for each in full if each.height)
+    yield from (each.next_file(like) for each in periods.values() if each.height)
 
 
 def _opened(conf: Dataset, conf_folder: Path, found: Survey, stale: Sequence[str], downloads: Path) -> Files | Query:
