@@ -1,5 +1,6 @@
 """Tells what lies in a ZIP archive."""
 
+from fnmatch import fnmatch
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -7,10 +8,11 @@ _OF_FILE_MANAGERS = {".DS_Store", "Thumbs.db", "desktop.ini"}
 """Files that macOS and Windows keep in each folder that has been looked at."""
 
 
-def members(archive: ZipFile) -> list[str]:
-    """The names of an archive's files, without those that a file manager adds for itself."""
+def members(archive: ZipFile, pattern: str | None = None) -> list[str]:
+    """The names of an archive's files, or of those that a glob fits; without what a file manager adds for itself."""
     names = [one.filename for one in archive.infolist() if not one.is_dir()]
-    return [name for name in names if not (name.startswith("__MACOSX/") or Path(name).name in _OF_FILE_MANAGERS)]
+    names = [name for name in names if not (name.startswith("__MACOSX/") or Path(name).name in _OF_FILE_MANAGERS)]
+    return [name for name in names if pattern is None or fnmatch(name, pattern)]
 
 
 def archive_kind(members: list[str]) -> str | None:

@@ -2,7 +2,6 @@
 
 import glob
 from collections.abc import Iterator, Sequence
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import NamedTuple
 from zipfile import ZipFile, is_zipfile
@@ -49,4 +48,4 @@ def _members(path: Path, asked: str) -> list[str]:
     if not is_zipfile(path):
         return []
     with ZipFile(path) as archive:
-        return sorted(name for name in members(archive) if fnmatch(name, asked))
+        return sorted(members(archive, asked))

@@ -11,7 +11,6 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -150,7 +149,7 @@ class TextFile:
         names = members(archive)
         if self.member is None and (kind := archive_kind(names)) is not None:
             raise PipelineError(f"{self.name}: {kind}.")
-        found = [name for name in names if self.member is None or fnmatch(name, self.member)]
+        found = members(archive, self.member)
         if len(found) != 1:
             held = ", ".join(names[:10])
             raise PipelineError(
