@@ -75,22 +75,36 @@ def assign(table: PairTable, conf: Dataset, before: pl.DataFrame | None = None) 
         fold = _folds(len(ids), conf.split.folds, conf) if groups is None else folds_of_groups(groups, conf)
         said = None if groups is None else said_of_groups(groups, None, conf)
         return Assignment(_frame(ids, known, fold=pl.Series(fold), groups=groups), row, divided=said)
-    held_out = _held_out(len(ids), conf)
-    split = np.full(len(ids), -1) if before is None else _known_parts(ids if known is None else known, before)
-    if groups is not None:
-        split = parts_of_groups(groups, held_out, _known_groups(groups, split, before), conf)
+    wanted = _wanted(len(ids), conf)
+    had = np.full(len(ids), -1) if before is None else _known_parts(ids if known is None else known, before)
+    if groups is None:
+        split, said = _parts_of_examples(had, wanted, before is None, conf), None
+    else:
+        split = parts_of_groups(groups, wanted, _known_groups(groups, had, before), conf)
         said = said_of_groups(groups, split, conf)
-        return Assignment(_frame(ids, known, pl.Series(split), groups=groups), row, divided=said)
-    new = np.flatnonzero(split < 0)
-    wanted = np.array(held_out) - [(split == part).sum() for part in (1, 2)]
-    n_validation, n_test = np.clip(wanted, 0, len(new) // 2 if before is not None else None)
+    return Assignment(_frame(ids, known, pl.Series(split), groups=groups), row, divided=said)
+
+
+def _parts_of_examples(had: Array, wanted: tuple[int, int], is_first: bool, conf: Dataset) -> Array:
+    """(N,) the part of each example, an index into schemas.PARTS.
+
+    Args:
+        had: (N,) the part that an example had before, and keeps; -1: it is new.
+        wanted: the numbers of examples to validate and to test.
+        is_first: whether no example was split before; otherwise at most half of the new ones go to a part.
+        conf: the dataset.
+    """
+    new = np.flatnonzero(had < 0)
+    lacking = np.array(wanted) - [(had == part).sum() for part in (1, 2)]
+    n_validation, n_test = np.clip(lacking, 0, None if is_first else len(new) // 2)
     drawn = np.repeat(np.arange(3), (len(new) - n_validation - n_test, n_validation, n_test))
     np.random.default_rng(conf.seed).shuffle(drawn)
-    split[new] = drawn
-    return Assignment(_frame(ids, known, pl.Series(split)), row)
+    parts = had.copy()
+    parts[new] = drawn
+    return parts
 
 
-def _held_out(n: int, conf: Dataset) -> tuple[int, int]:
+def _wanted(n: int, conf: Dataset) -> tuple[int, int]:
     """How many of n examples validate, and how many are tested.
 
     Raises:
