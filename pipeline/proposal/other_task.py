@@ -36,9 +36,9 @@ def other_task_of(frame: pl.DataFrame, profiles: dict[str, Profile], example: st
     """
     others = {name: one for name, one in profiles.items() if name not in (example, token)}
     named = target_by_name(others)
-    if named is None or _each(frame, token, named[0]) <= _OF_A_TOKEN:
+    if named is None or _each(frame, token, named.value) <= _OF_A_TOKEN:
         return None
-    target = others.pop(named[0])
+    target = others.pop(named.value)
     kind = "classification" if is_a_class(target) else "regression"
     log = ", log: false" if kind == "regression" and not has_a_logarithm(target) else ""
     task = f"{{kind: {kind}, target: {quoted(target.name)}{log}}}"

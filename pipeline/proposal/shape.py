@@ -143,10 +143,11 @@ def _rows(
     wide = indicators(profiles.values(), "columns" not in look.source)
     in_lists = {*wide, *(name for names in places for name in names)}
     profiles = {name: one for name, one in profiles.items() if name not in in_lists}
-    alone = f"{predicted} has few values, and all else are numbers"
-    target, why, otherwise = (predicted, alone, "") if predicted else target_of(profiles, bool(in_lists))
-    if target is None and wide:
-        target, why = unlike(look.frame.columns, profiles)
+    alone = Guess(predicted, f"{predicted} has few values, and all else are numbers")
+    guess = alone if predicted else target_of(profiles, bool(in_lists))
+    if guess.value is None and wide:
+        guess = unlike(look.frame.columns, profiles)
+    target, why, otherwise = guess
     left = look if target is None else replace(look, frame=with_any(look.frame, [target]))
     usable = [one for one in profiles.values() if one.name != target and one.missing < 0.7]
     if left.frame.height < look.frame.height:

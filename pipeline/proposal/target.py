@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import polars as pl
 
 from pipeline.proposal.hints import IDS, NO_CATEGORIES, OF_CLASSES, OF_MONEY, OF_NUMBERS, OF_TRAITS, SURELY_CLASSES
+from pipeline.proposal.look import Guess
 from pipeline.proposal.profile import Profile, is_there
 from pipeline.records.values.numbers import Decimal, numbers_of
 
@@ -46,8 +47,8 @@ def is_rather_a_class(one: Profile) -> bool:
     return is_able and not one.named(*NO_CATEGORIES, *IDS)
 
 
-def target_of(profiles: dict[str, Profile], has_lists: bool) -> tuple[str | None, str, str]:
-    """The column to predict, why, and what else it could be.
+def target_of(profiles: dict[str, Profile], has_lists: bool) -> Guess:
+    """The column to predict, or none.
 
     Args:
         profiles: the columns that are no tokens for sure.
@@ -58,10 +59,10 @@ def target_of(profiles: dict[str, Profile], has_lists: bool) -> tuple[str | None
         return named
     if has_lists or any(one.holds == "lists" or _says_something(one, profiles) for one in profiles.values()):
         name = None if has_lists else _beside_a_text(profiles)
-        return name, f"{name} has two values, and texts are all else" if name else "", ""
+        return Guess(name, f"{name} has two values, and texts are all else" if name else "")
     alone = _beside_numbers(profiles)
     if alone is not None:
-        return alone, f"{alone} stands last, and all else are numbers", ""
+        return Guess(alone, f"{alone} stands last, and all else are numbers")
     numbers = [one for one in _numbers(profiles) if not (one.named(*IDS) or one.is_an_id or one.is_place_or_time)]
     two = [one.name for one in _two_valued(profiles)]
     names = [one.name for one in reversed(numbers)]
@@ -69,25 +70,27 @@ def target_of(profiles: dict[str, Profile], has_lists: bool) -> tuple[str | None
     first_of_texts = [name for name in two if not profiles[name].is_whole and name != list(profiles)[-1]]
     able = [name for name in two if name not in first_of_texts] + names[:1] + first_of_texts + names[1:]
     if not able:
-        return None, "", ""
+        return Guess(None, "")
     why = f"{able[0]} is the last column of numbers"
     if able[0] in two:
         why = f"{able[0]} stands at an end, and has two values"
-    return able[0], why, "".join(able[1:2])
+    return Guess(able[0], why, "".join(able[1:2]))
 
 
-def target_by_name(profiles: dict[str, Profile]) -> tuple[str, str, str] | None:
-    """The column to predict whose name says so, why, and what else it could be; None if no name does."""
+def target_by_name(profiles: dict[str, Profile]) -> Guess | None:
+    """The column to predict whose name says so; None if no name does."""
     numbers = _numbers(profiles)
     by_name = list(dict.fromkeys(one.name for hint in OF_NUMBERS for one in numbers if one.named(hint)))
     by_name.sort(key=lambda name: not profiles[name].named("total", "gesamt"))
     classes = [one.name for one in sorted(profiles.values(), key=_place_among_classes) if _has_a_name_of_classes(one)]
     if by_name and not (classes and profiles[by_name[0]].named("score", "rating", "value", "wert", "amount", "betrag")):
         others = [*by_name[1:2], *(name for name in classes if name != by_name[0])]  # `income` is a name of both
-        return by_name[0], f"{by_name[0]} is a number with a name of something to predict", "".join(others[:1])
+        why = f"{by_name[0]} is a number with a name of something to predict"
+        return Guess(by_name[0], why, "".join(others[:1]))
     if classes:
-        several = f"{classes[0]} has {profiles[classes[0]].n_different} values, and a name of something to predict"
-        return classes[0], several, "".join([*classes[1:2], *(name for name in by_name if name != classes[0])][:1])
+        others = [*classes[1:2], *(name for name in by_name if name != classes[0])]
+        why = f"{classes[0]} has {profiles[classes[0]].n_different} values, and a name of something to predict"
+        return Guess(classes[0], why, "".join(others[:1]))
     return None
 
 
@@ -155,15 +158,15 @@ def _place_among_classes(one: Profile) -> int:
     return next((i for i, hint in enumerate(OF_CLASSES) if one.named(hint)), len(OF_CLASSES))
 
 
-def unlike(columns: Sequence[str], profiles: Mapping[str, Profile]) -> tuple[str | None, str]:
+def unlike(columns: Sequence[str], profiles: Mapping[str, Profile]) -> Guess:
     """The column at an end of a wide table that is no mark as the others are, but a code or one of two texts."""
     for name in (columns[-1], columns[0]):
         one = profiles.get(name)
         if one is None or one.missing or one.hardly_varies:
             continue
         if (one.is_whole and 2 < one.n_different <= MOST_CODES_OF_CLASSES) or one.is_one_of_two_texts:
-            return name, f"{name} stands at an end, and has {one.n_different} values unlike the others"
-    return None, ""
+            return Guess(name, f"{name} stands at an end, and has {one.n_different} values unlike the others")
+    return Guess(None, "")
 
 
 def has_a_logarithm(one: Profile) -> bool:
