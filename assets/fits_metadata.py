@@ -13,7 +13,7 @@ from pipeline.evaluation.metrics import Metric
 from pipeline.experiment.fits import REPLICA_SECONDS, STABILITY, Fit
 from pipeline.schemas import EmbeddingRows
 from pipeline.similarity.stability import by_chance
-from pipeline.views.publish import PAGE
+from pipeline.views.fit_page import PAGE
 from pipeline.vocabulary.vocabulary import Vocabulary, rule_of_thumb
 
 

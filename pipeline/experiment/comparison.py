@@ -173,8 +173,8 @@ class Comparison:
         self.differences.write_parquet(folder / "differences.parquet")
         self.draw_sweep(folder / "sweep.png")
 
-    def draw_sweep(self, path: Path) -> None:
-        """Draw quality, paired differences and cost, unless nothing was held out."""
+    def draw_sweep(self, path: Path, is_narrow: bool = False) -> None:
+        """Draw quality, paired differences and cost, for a page or for a phone, unless nothing was held out."""
         if self.metrics:
             draw_sweep(
                 self.frame,
@@ -185,6 +185,7 @@ class Comparison:
                 rule_of_thumb(self.about["vocabulary_size"]),
                 [self.verdict(*pair, self.metrics[0]) for pair in self.told_pairs()],
                 path,
+                is_narrow,
             )
 
     @classmethod

@@ -1,6 +1,6 @@
 """What the tokens of a map can be coloured by: what is known about them, their count, what they do to a prediction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -71,7 +71,20 @@ class Numbers:
 Colour = Groups | Numbers
 
 
-def colours(about: pl.DataFrame, counts: Array, vectors: Array, stability: Array | None = None) -> list[Colour]:
+def coloured(about: pl.DataFrame, vectors: Array) -> dict[str, list[str]]:
+    """The categories of each column that have a colour of their own where a fit puts the tokens (n, D)."""
+    near = nearest(vectors) if about.width else np.empty((len(vectors), 0), int)
+    found = [_of_column(about[name].cast(pl.String), near, ()) for name in about.columns]
+    return {one.name: [name for name in ordered(one) if name != OTHER] for one in found if isinstance(one, Groups)}
+
+
+def colours(
+    about: pl.DataFrame,
+    counts: Array,
+    vectors: Array,
+    stability: Array | None = None,
+    categories: Mapping[str, Sequence[str]] | None = None,
+) -> list[Colour]:
     """One for each column that describes the tokens, one for their counts, and one for their stability.
 
     Args:
@@ -79,9 +92,11 @@ def colours(about: pl.DataFrame, counts: Array, vectors: Array, stability: Array
         counts: (n,) how often each token occurs.
         vectors: (n, D).
         stability: (n,) how far the nearest tokens of each hold, if that is known.
+        categories: those of each column that have a colour on the maps of several fits, as returned by `coloured`.
     """
     near = nearest(vectors) if about.width else np.empty((len(vectors), 0), int)
-    described = [_of_column(about[name].cast(pl.String), near) for name in about.columns]
+    kept = categories or {}
+    described = [_of_column(about[name].cast(pl.String), near, kept.get(name, ())) for name in about.columns]
     texts = [f"{count:,}" for count in counts]
     often = Numbers("count in training", np.log10(np.maximum(counts, 1)), "sequential", texts)
     if stability is None:
@@ -90,12 +105,12 @@ def colours(about: pl.DataFrame, counts: Array, vectors: Array, stability: Array
     return [*described, often, Numbers("stability of the nearest", stability, "sequential", shares)]
 
 
-def _of_column(column: pl.Series, near: Array) -> Colour:
+def _of_column(column: pl.Series, near: Array, kept: Sequence[str]) -> Colour:
     numbers = column.cast(pl.Float64, strict=False)
     if numbers.null_count() == column.null_count() and numbers.n_unique() > _FEW:
         texts = column.fill_null("not known").to_list()
         return Numbers(column.name, numbers.fill_null(np.nan).to_numpy(), "sequential", texts)
-    return Groups(column.name, telling(column.to_list(), near))
+    return Groups(column.name, telling(column.to_list(), near, kept), kept)
 
 
 def nearest(vectors: Array, k: int = _NEAR) -> Array:
@@ -129,7 +144,7 @@ def of_classes(name: str, values: Sequence[str], classes: Sequence[str]) -> Grou
     return Groups(name, [value if value in kept else OTHER for value in values], kept)
 
 
-def telling(cells: Sequence[str | None], near: Array) -> list[str]:
+def telling(cells: Sequence[str | None], near: Array, kept: Sequence[str] = ()) -> list[str]:
     """The value of each token that its neighbours share most beyond chance; the rare values together are `other`.
 
     Of k neighbours, c have a value that a share p of all tokens has. By chance it would be k p of them, and
@@ -144,6 +159,7 @@ def telling(cells: Sequence[str | None], near: Array) -> list[str]:
     Args:
         cells: (n,) the values of each token.
         near: (n, k) the neighbours of each token.
+        kept: the values that are not rare; none: those that are the most telling ones of most tokens.
     """
     of_token = [list(dict.fromkeys(filter(None, (cell or "").split(SEPARATOR)))) for cell in cells]
     names = sorted({value for values in of_token for value in values})
@@ -158,10 +174,14 @@ def telling(cells: Sequence[str | None], near: Array) -> list[str]:
     neighbours = sparse.csr_matrix((np.ones(n * k), (np.arange(n).repeat(k), near.ravel())), shape=(n, n))
     found = np.asarray((neighbours @ has)[rows, columns]).ravel()
     z = (found - k * share[columns]) / np.sqrt(np.maximum(k * share[columns] * (1 - share[columns]), 1e-12))
-    first = _best(rows, columns, z, n)
-    often = np.bincount(first[first >= 0], minlength=len(names))
-    kept = np.argsort(-often, kind="stable")[:_GROUPS]
-    chosen = np.isin(columns, kept[often[kept] > 0])
+    if kept:
+        frequent = np.array([place[name] for name in kept if name in place], int)
+    else:
+        first = _best(rows, columns, z, n)
+        often = np.bincount(first[first >= 0], minlength=len(names))
+        most = np.argsort(-often, kind="stable")[:_GROUPS]
+        frequent = most[often[most] > 0]
+    chosen = np.isin(columns, frequent)
     best = _best(rows[chosen], columns[chosen], z[chosen], n)
     return [names[value] if value >= 0 else OTHER for value in best]
 

@@ -1,6 +1,6 @@
 """PNG pictures: the map of an embedding, the lengths of its vectors, the losses of a fit.
 
-What they show is computed elsewhere.
+What they show is computed elsewhere. Each is small for its letters, so that they can be read on a phone too.
 """
 
 import warnings
@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _INK, _BLUE, _ORANGE = "#222222", "#2563a8", "#d9730d"
+_MAP, _LINES = (6.4, 6.6), (6.0, 4.4)
+"""Inches of a map and of the other pictures."""
+_SMALL = 8
+"""Size of the letters of a legend."""
+_ROW = 70
+"""Letters of the names in a row of a legend."""
 
 
 def draw_map(embedding: Embedding, title: str, path: Path, colour: Colour | None = None) -> None:
@@ -39,12 +45,11 @@ def draw_map(embedding: Embedding, title: str, path: Path, colour: Colour | None
     view = plane(embedding, SHOWN if colour is None else len(colour.values))
     points, axes_names = view.points, view.axes
     counts = embedding.vocabulary.tokens["count"].to_numpy()[: len(points)]
-    axes = _axes(title)
-    size = 4 + 120 * np.sqrt(counts / counts.max())
+    axes = _axes(title, _MAP)
+    size = 3 + 60 * np.sqrt(counts / counts.max())
     _draw_points(axes, points, size, colour)
-    axes.set_xlabel(axes_names[0])
+    axes.set_xlabel(f"{axes_names[0]}\n{_shown(embedding, len(points))}, larger = more frequent")
     axes.set_ylabel(axes_names[1])
-    axes.text(0, -0.13, f"{_shown(embedding, len(points))}, larger = more frequent", transform=axes.transAxes)
     with _any_script():
         name_some(axes, points, embedding.vocabulary.labels, _INK)
     _save(axes, path)
@@ -59,17 +64,17 @@ def draw_norms(embedding: Embedding, title: str, path: Path) -> None:
     embedding = embedding.most_frequent_first()
     counts = np.maximum(embedding.vocabulary.tokens["count"].to_numpy()[:SHOWN], 1)  # `<unknown>` can have count 0
     norms = np.linalg.norm(embedding.matrix[:SHOWN], axis=1)
-    axes = _axes(title)
+    axes = _axes(f"{title}: length against count", _LINES)
     axes.scatter(counts, norms, s=8, color=_BLUE, alpha=0.35, linewidths=0)
     groups = np.digitize(np.log2(counts), np.arange(0.5, np.log2(counts.max()) + 1))
     middles = [(np.median(counts[groups == group]), np.median(norms[groups == group])) for group in np.unique(groups)]
     axes.plot(*zip(*middles, strict=True), color=_ORANGE, marker="o", markersize=4, label="median")
     axes.set_xscale("log" if counts.max() >= 10 * counts.min() else "linear")  # within a decade it reads 2.4 x 10^2
-    axes.set_xlabel("count in training")
+    axes.set_xlabel(f"count in training\n{_shown(embedding, len(norms))}")
     axes.set_ylabel("length of the vector")
     axes.set_ylim(bottom=0)
-    axes.text(0, -0.13, _shown(embedding, len(norms)), transform=axes.transAxes)
-    _name_lines(axes)
+    axes.xaxis.set_major_formatter("{x:,.0f}")  # not 10 to the power of 2
+    _legend(axes)
     _save(axes, path)
 
 
@@ -85,7 +90,7 @@ def draw_losses(
         kept: the epoch, counted from 1, whose network is the fit, or 0, its start; with folds the typical one.
         share: of the way from the start to that epoch, at which the fit lies.
     """
-    axes = _axes(title)
+    axes = _axes(f"{title}: the losses", _LINES)
     for (name, values), color in zip(losses.items(), (_BLUE, _ORANGE), strict=False):
         axes.plot(range(1, len(values) + 1), values, color=color, label=name.replace("_", " "))
     if "validation_loss" in losses:
@@ -97,7 +102,7 @@ def draw_losses(
     axes.locator_params(axis="x", integer=True)  # there is no epoch 1.5
     axes.set_xlabel("epoch")
     axes.set_ylabel("loss")
-    _name_lines(axes)
+    _legend(axes)
     _save(axes, path)
 
 
@@ -113,17 +118,16 @@ def _draw_points(axes: "Axes", points: np.ndarray, size: np.ndarray, colour: Col
             hue = OTHER_COLOUR if name == OTHER else PALETTE[i]
             axes.scatter(x[of], y[of], s=size[of], color=hue, alpha=0.5, linewidths=0)
             axes.scatter([], [], s=30, color=hue, label=_short(name))  # in the legend all have one size
-        axes.legend(title=_short(colour.name), fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+        _legend(axes, title=_short(colour.name))
     else:
         from matplotlib.colors import LinearSegmentedColormap
 
         low, high = colour.reach
         hues = LinearSegmentedColormap.from_list("signed", SIGNED) if colour.scale == "diverging" else "viridis"
         drawn = axes.scatter(x, y, s=size, c=colour.values, cmap=hues, vmin=low, vmax=high, alpha=0.7, linewidths=0)
-        bar = axes.figure.colorbar(
-            drawn, ax=axes, shrink=0.5, label=_short(colour.name, 2 * LETTERS), ticks=[low, high]
-        )
-        bar.ax.set_yticklabels(map(_short, colour.ends))
+        bar = axes.figure.colorbar(drawn, ax=axes, location="bottom", shrink=0.5, aspect=30, ticks=[low, high])
+        bar.ax.set_xticklabels(map(_short, colour.ends), fontsize=_SMALL)
+        bar.set_label(_short(colour.name, 2 * LETTERS), fontsize=_SMALL)
 
 
 def _short(text: str, most: int = LETTERS) -> str:
@@ -143,17 +147,21 @@ def _shown(embedding: Embedding, n: int) -> str:
     return f"the {n:,} most frequent of {size:,} tokens" if n < size else f"{size:,} tokens"
 
 
-def _name_lines(axes: "Axes") -> None:
-    """Name the lines below the axes: a place between them would have to be looked for, which takes long for many."""
+def _legend(axes: "Axes", title: str | None = None) -> None:
+    """Say below the axes what is drawn: a place between it would have to be looked for, which takes long for many."""
     figure = axes.get_figure(root=True)
     assert figure is not None
-    figure.legend(frameon=False, loc="outside lower right", ncols=4)
+    names = axes.get_legend_handles_labels()[1]
+    fit = max(_ROW // (max(map(len, names)) + 6), 1)  # a marker takes the room of some letters
+    rows = -(-len(names) // fit)
+    columns = -(-len(names) // rows)
+    figure.legend(title=title, fontsize=_SMALL, frameon=False, loc="outside lower center", ncols=columns)
 
 
-def _axes(title: str) -> "Axes":
+def _axes(title: str, inches: tuple[float, float]) -> "Axes":
     from matplotlib.figure import Figure  # not pyplot: no global state, no window
 
-    axes = Figure(figsize=(9, 6.5), layout="constrained").add_subplot()
+    axes = Figure(figsize=inches, layout="constrained").add_subplot()
     axes.set_title(title, loc="left", color=_INK)
     axes.spines[["top", "right"]].set_visible(False)
     return axes

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-DPI = 130
+DPI = 170
 """Pixels of an inch in a file."""
 
 

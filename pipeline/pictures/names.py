@@ -59,7 +59,7 @@ def name_some(axes: "Axes", points: Array, labels: Sequence[str], colour: str) -
     assert figure is not None
     lay_out(figure)  # only then it is known where a point lies
     dot = figure.dpi / 72  # pixels of a printer's point
-    font, beside, halo = FontProperties(size=7), np.array([3, 2]), [withStroke(linewidth=2, foreground="white")]
+    font, beside, halo = FontProperties(size=7.5), np.array([3, 2]), [withStroke(linewidth=2, foreground="white")]
     taken: list[Bbox] = []
     for place, spot, label in zip(points, axes.transData.transform(points[:_TRIED]), labels, strict=False):
         if len(taken) == LABELLED:

@@ -12,6 +12,7 @@ from pipeline.pictures.layout import save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _INK, _SOFT = "#222222", "#6b7280"
 _COLOURS = ("#2563a8", "#d9730d", "#3b8a3e", "#8a4fa3")
@@ -34,6 +35,7 @@ def draw_sweep(
     fourth_root: float,
     told: Sequence[Mapping[str, Any]],
     path: Path,
+    is_narrow: bool = False,
 ) -> None:
     """Draw quality against D, the paired differences, and cost against D.
 
@@ -46,23 +48,20 @@ def draw_sweep(
         fourth_root: of V, a rule of thumb for D, which is marked.
         told: rows of a comparison's differences in the metric, for the pairs that people ask for.
         path: of the PNG file.
+        is_narrow: whether it is for a phone: the three stand below each other.
     """
-    from matplotlib.figure import Figure  # not pyplot: no global state, no window
-
-    figure = Figure(figsize=(11, 5.2 + 0.27 * len(told)), layout="constrained")
-    parts = figure.subfigures(2, 1, height_ratios=(5.2, 1.2 + 0.27 * len(told)), squeeze=False)
-    quality = parts[0, 0].subplots()
-    paired, cost = parts[1, 0].subplots(1, 2, width_ratios=(3, 2))
+    figure, quality, paired, cost = (_below_each_other if is_narrow else _side_by_side)(len(told))
     _draw_quality(quality, frame, methods, metric, chosen, fourth_root)
     direction = "higher" if higher_is_better else "lower"
     quality.set_title(f"{frame['dataset'][0]}: {metric} against D, {direction} is better", loc="left", color=_INK)
-    _draw_differences(paired, told)
+    _draw_differences(paired, told, is_narrow)
     intervals = f", with {LEVEL:.0%} intervals" if any(np.isfinite(row["low"]) for row in told) else ""
     paired.set_title(f"paired differences in {metric}{intervals}", loc="left", color=_INK)
     for name, colour in zip(methods, _COLOURS, strict=False):
         swept = frame.filter(method=name).sort("dimension")
         cost.plot(swept["dimension"], np.maximum(swept["fit_seconds"], 1e-3), color=colour, marker="o", label=name)
     cost.set_yscale("log")
+    cost.yaxis.set_major_formatter("{x:,g}")  # not 10 to the power of 1
     cost.set_title("seconds of the fit", loc="left", color=_INK)
     for axes in (quality, cost):
         axes.set_xscale("log", base=2)
@@ -73,6 +72,28 @@ def draw_sweep(
     for axes in (quality, paired, cost):
         axes.spines[["top", "right"]].set_visible(False)
     save(figure, path)
+
+
+def _side_by_side(n: int) -> "tuple[Figure, Axes, Axes, Axes]":
+    """A picture for a page, with axes for quality, n differences and cost: the last two stand side by side."""
+    from matplotlib.figure import Figure  # not pyplot: no global state, no window
+
+    figure = Figure(figsize=(11, 5.2 + 0.27 * n), layout="constrained")
+    parts = figure.subfigures(2, 1, height_ratios=(5.2, 1.2 + 0.27 * n), squeeze=False)
+    quality = parts[0, 0].subplots()
+    paired, cost = parts[1, 0].subplots(1, 2, width_ratios=(3, 2))
+    return figure, quality, paired, cost
+
+
+def _below_each_other(n: int) -> "tuple[Figure, Axes, Axes, Axes]":
+    """A picture for a phone, with axes for quality, n differences and cost."""
+    from matplotlib.figure import Figure
+
+    heights = (4.2, 0.9 + 0.36 * n, 2.0)
+    figure = Figure(figsize=(6, sum(heights)), layout="constrained")
+    parts = figure.subfigures(3, 1, height_ratios=heights, squeeze=False)
+    quality, paired, cost = (part.subplots() for part in parts[:, 0])
+    return figure, quality, paired, cost
 
 
 def _draw_quality(
@@ -130,8 +151,8 @@ def _name_beside(axes: "Axes", names: Sequence[tuple[float, str, str]]) -> None:
         axes.text(1.01, place, name, transform=axes.transAxes, va="center", fontsize=9, color=colour)
 
 
-def _draw_differences(axes: "Axes", told: Sequence[Mapping[str, Any]]) -> None:
-    """Draw a point and an interval for each difference, in the colour of its verdict."""
+def _draw_differences(axes: "Axes", told: Sequence[Mapping[str, Any]], is_narrow: bool) -> None:
+    """Draw a point and an interval for each difference, in the colour of its verdict, with words beside or above."""
     far = _FAR * float(np.median([abs(row["difference"]) for row in told] or [0.0]))
     for place, row in enumerate(reversed(told)):
         colour, value = _OF_VERDICT[row["verdict"]], row["difference"]
@@ -148,5 +169,13 @@ def _draw_differences(axes: "Axes", told: Sequence[Mapping[str, Any]]) -> None:
     axes.locator_params(axis="x", nbins=5)  # more numbers of four decimals would cover each other
     short = {name: name.removesuffix(" shown").removesuffix(" to tell") for name in _OF_VERDICT}
     labels = [f"{row['fit']} - {row['against']}: {short[row['verdict']]}" for row in reversed(told)]
-    axes.set_yticks(range(len(told)), labels, fontsize=8)
-    axes.set_ylim(-0.6, max(len(told), 1) - 0.4)
+    if is_narrow:
+        axes.set_yticks([])
+        axes.spines["left"].set_visible(False)
+        for place, label in enumerate(labels):
+            axes.text(0, place + 0.42, label, transform=axes.get_yaxis_transform(), va="center", fontsize=8).set_bbox(
+                {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
+            )
+    else:
+        axes.set_yticks(range(len(told)), labels, fontsize=8)
+    axes.set_ylim(-0.6, max(len(told), 1) - (0.2 if is_narrow else 0.4))

@@ -76,7 +76,7 @@ def report_page(
     conf: Dataset,
     examples: SparseExamples,
     comparison: Comparison,
-    sweep: Path | None,
+    sweep: tuple[Path, Path] | None,
     shown: Shown,
     links: Mapping[str, str],
     made: str,
@@ -87,7 +87,7 @@ def report_page(
         conf: the dataset, its settings resolved.
         examples: what was learned from.
         comparison: of all fits.
-        sweep: the picture of quality and cost against D.
+        sweep: the picture of quality and cost against D, for a page and for a phone.
         shown: the fit that is shown in detail.
         links: addresses by name, to where the parts can be looked at.
         made: when, and from what.
@@ -104,7 +104,7 @@ def report_page(
             frequent=_frequent(shown.embedding),
             shown=shown,
             is_larger=comparison.taken != comparison.about["best"],
-            pictures={words: _base64(path) for words, path in shown.pictures.items()},
+            pictures={words: (path.stem, _base64(path)) for words, path in shown.pictures.items()},
             axes=_axes(shown),
             neighbours=_neighbours(shown),
             stability=_stability(shown),
@@ -114,7 +114,8 @@ def report_page(
             contest=tables.ranked_cells(comparison),
             verdicts=tables.verdict_cells(comparison),
             level="" if too_few(comparison) else f"{LEVEL:.0%}",
-            sweep=_base64(sweep) if sweep else None,
+            sweep=_base64(sweep[0]) if sweep else None,
+            narrow_sweep=_base64(sweep[1]) if sweep else None,
             sweep_in_words=_sweep_in_words(comparison) if sweep else "",
             fingerprint=examples.fingerprint,
             settings=yaml.safe_dump(_settings(conf), sort_keys=False, allow_unicode=True, width=100),

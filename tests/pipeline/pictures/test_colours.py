@@ -2,7 +2,17 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipeline.pictures.colours import OTHER, Groups, Numbers, colours, nearest, of_classes, ordered, telling
+from pipeline.pictures.colours import (
+    OTHER,
+    Groups,
+    Numbers,
+    coloured,
+    colours,
+    nearest,
+    of_classes,
+    ordered,
+    telling,
+)
 
 
 def test_a_token_has_the_value_that_its_neighbours_share_and_not_the_first_by_the_alphabet() -> None:
@@ -30,6 +40,18 @@ def test_a_class_has_the_same_colour_whichever_classes_the_tokens_of_a_fit_speak
     assert ordered(one) == ordered(other) == [*classes[:8], OTHER]
     assert (one.values, other.values) == (["c0", "c1", OTHER], [OTHER, OTHER, "c7"])
     assert ordered(of_classes("kind", ["b"], ["b", "a"])) == ["a", "b"]
+
+
+def test_a_category_has_the_same_colour_on_the_maps_of_all_fits() -> None:
+    """Two fits that put the tokens elsewhere: by itself each would give other categories a colour."""
+    random = np.random.default_rng(0)
+    about = pl.DataFrame({"genre": ["|".join(random.choice([f"g{i}" for i in range(12)], 3)) for _ in range(60)]})
+    one, other = random.normal(size=(2, 60, 3))
+    assert coloured(about, one) != coloured(about, other)
+    chosen = coloured(about, one)
+    maps = [colours(about, np.ones(60), vectors, categories=chosen)[0] for vectors in (one, other)]
+    legends = [ordered(groups) for groups in maps if isinstance(groups, Groups)]
+    assert [[name for name in legend if name != OTHER] for legend in legends] == [chosen["genre"]] * 2
 
 
 def test_nearest_are_those_with_the_smallest_angle() -> None:

@@ -101,3 +101,19 @@ def test_verdicts_are_said_in_words_and_numbers_do_not_cover_each_other(
         label.get_window_extent() for label in paired.get_xticklabels() if left <= label.get_position()[0] <= right
     ]
     assert all(one.x1 < other.x0 for one, other in pairwise(places))
+
+
+def test_on_a_phone_the_words_stand_above_what_they_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[Figure] = []
+    monkeypatch.setattr(sweep, "save", lambda figure, _: kept.append(figure))
+    rows = [told("pca D=2", 0.1), told("ease", 0.01, "no difference shown")]
+    draw_sweep(FRAME, METHODS, "recall", True, 8, 4.0, rows, tmp_path / "narrow.png", is_narrow=True)
+    kept[0].draw_without_rendering()
+    quality, paired, cost = kept[0].axes
+    assert quality.bbox.y0 > paired.bbox.y1 > paired.bbox.y0 > cost.bbox.y1
+    ease, pca = (text for text in paired.texts if text.get_text().startswith("embedding"))
+    assert (ease.get_text(), pca.get_text()) == (
+        "embedding D=8 - ease: no difference",
+        "embedding D=8 - pca D=2: better",
+    )
+    assert 0 < ease.get_position()[1] < 1 < pca.get_position()[1]

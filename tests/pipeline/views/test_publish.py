@@ -28,7 +28,8 @@ from pipeline.experiment.tracking import Tracker
 from pipeline.records.ingest import ingest
 from pipeline.records.tokens.naming import described
 from pipeline.views import tables
-from pipeline.views.publish import PAGE, draw_pages, write_report
+from pipeline.views.fit_page import PAGE
+from pipeline.views.publish import draw_pages, write_report
 from pipeline.vocabulary.vocabulary import Vocabulary
 from tests.accessibility import serious_faults
 from tests.conftest import HOMES, MOVIES, PATIENCE, encoded_from
@@ -105,6 +106,10 @@ def test_the_report_opens_and_says_what_the_comparison_says(fitted: Fitted, brow
     phone = {"width": 390, "height": 800, "deviceScaleFactor": 2, "mobile": True}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
     assert browser.execute_script("return document.documentElement.scrollWidth") <= phone["width"]
+    figures = browser.find_elements(By.CSS_SELECTOR, "figure img")
+    assert all(figure.rect["x"] + figure.rect["width"] <= phone["width"] for figure in figures)
+    widths = [browser.execute_script("return arguments[0].naturalWidth", figure) for figure in figures]
+    assert max(widths) < 1200  # each was drawn so that its letters can be read there
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     text = browser.find_element(By.TAG_NAME, "body").text
     for sentence in tables.sentences(comparison):
