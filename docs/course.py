@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from PIL import Image
+from PIL import Image, ImageOps
 from scipy import sparse
 
 from docs.results import Result, conf_of_the_readme, markdown
@@ -32,7 +32,7 @@ PICTURES = {
     "course_map_homes.png": ("homes", "embedding D=3", "map.png"),
 }
 """Each picture of the course: the dataset, the fit, and the file of its run; without a fit, of the comparison."""
-WIDTH, COLOURS = 1000, 128
+LARGEST, COLOURS = (1000, 760), 256
 """Pixels and colours of a picture: it is kept in the repository."""
 
 GIVEN = ("Lord of the Rings: The Fellowship of the Ring, The (2001)", "Batman Begins (2005)", "Shrek (2001)")
@@ -232,10 +232,14 @@ def written() -> str:
 def draw(folder: Path) -> None:
     """Write the pictures, small enough to be kept in the repository."""
     for name, (dataset, fit, file) in PICTURES.items():
-        with Image.open(Result(dataset).file(fit, file)) as picture:
-            size = (WIDTH, round(picture.height * WIDTH / picture.width))
-            small = picture.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-        reduced(small).save(folder / name, optimize=True)
+        keep(Result(dataset).file(fit, file), folder / name)
+
+
+def keep(picture: Path, path: Path) -> None:
+    """Write a picture anew, small enough to be kept in the repository."""
+    with Image.open(picture) as large:
+        small = ImageOps.contain(large.convert("RGB"), LARGEST, Image.Resampling.LANCZOS)
+    reduced(small).save(path, optimize=True)
 
 
 def reduced(picture: Image.Image) -> Image.Image:

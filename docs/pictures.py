@@ -1,6 +1,5 @@
 """`make pictures`: the README's pictures anew, of what `make run` made."""
 
-import shutil
 import sys
 import time
 from pathlib import Path
@@ -11,6 +10,7 @@ from selenium.webdriver.common.by import By
 
 import pipeline
 from docs import try_it
+from docs.course import keep
 from docs.tour import FOLDER, SETTLED, Tour, open_browser, served
 from pipeline.experiment.client import artifact_of, client_of
 from pipeline.home import tracking_uri
@@ -19,7 +19,7 @@ from pipeline.home import tracking_uri
 def draw(browser: Chrome) -> None:
     """Copy the champion's map, try its page, and walk the tour; keep a picture of each stop in this folder."""
     run = pipeline.load("movies").facts["mlflow_run"]
-    shutil.copyfile(artifact_of(client_of(tracking_uri()), run, "map.png"), FOLDER / "map.png")
+    keep(artifact_of(client_of(tracking_uri()), run, "map.png"), FOLDER / "map.png")
     print(f"docs/map.png: the champion's map\ndocs/{try_it.picture(browser).name}: {try_it.picture.__doc__}")
     with served() as dagster:
         browser.set_window_size(1440, 1000)
