@@ -14,7 +14,7 @@ from pipeline.config.refresh import Refresh
 from pipeline.config.section import Section
 from pipeline.config.task import Task
 from pipeline.config.tokens import Tokens
-from pipeline.config.training import Training
+from pipeline.config.training import Schedule, Training
 
 _HEAD = """\
 # Conf files
@@ -38,6 +38,7 @@ def _sections() -> dict[str, type[Section]]:
         "`split`": Split,
         "`vocabulary`": VocabularySettings,
         **{f"`task`: `kind: {kind}`": model for kind, model in Task.kinds().items()},
+        "`training` of every task": Schedule,
         **{f"`training` of the task `{kind}`": model for kind, model in Training.kinds().items()},
         **{f"`baselines`: `{kind}`": model for kind, model in Baseline.kinds().items()},
         "`refresh`": Refresh,
@@ -46,14 +47,30 @@ def _sections() -> dict[str, type[Section]]:
 
 
 def _section(title: str, model: type[Section]) -> str:
+    words = [_said(model.__doc__)]
+    if _shared(model):
+        words.append("The keys of `training` of every task hold here too.")
     return "\n".join(
-        [f"## {title}\n", _said(model.__doc__), "", "| key | default | meaning |", "|---|---|---|", *_rows(model), ""]
+        [f"## {title}\n", " ".join(words), "", "| key | default | meaning |", "|---|---|---|", *_rows(model), ""]
     )
 
 
+def _shared(model: type[Section]) -> set[str]:
+    """The keys of a section that are those of every training, with the same meaning and default."""
+    if model is Schedule or not issubclass(model, Schedule):
+        return set()
+    common = Schedule.model_fields
+    return {name for name, field in model.model_fields.items() if name in common and _same(field, common[name])}
+
+
+def _same(field: FieldInfo, other: FieldInfo) -> bool:
+    return (field.description, field.default) == (other.description, other.default)
+
+
 def _rows(model: type[Section]) -> Iterator[str]:
+    left_out = {"name", *_shared(model)}
     for name, field in sorted(model.model_fields.items(), key=lambda item: item[0] != "kind"):
-        if name == "name" or (name == "kind" and issubclass(model, Training)):
+        if name in left_out or (name == "kind" and issubclass(model, Training)):
             continue
         default = "" if name in ("training", "baselines") else _default(field)  # their defaults depend on the task
         yield f"| `{name}` | {default} | {_said(field.description) or _see(name, field)} |"

@@ -26,10 +26,12 @@ class Schedule(Section):
     """How long a network is trained, in what steps, and by how many processes."""
 
     batch_size: int | None = Field(None, ge=1)
-    """Examples per step. Default: depends on the number of training examples."""
+    """Examples per step. Default for N training examples: where tokens are predicted N / 8, from 64 to 1,024; for a
+    number or a class the power of 2 that is nearest to N / 75, from 32 to 1,024."""
     max_epochs: int | None = Field(None, ge=1)
-    """Largest number of passes over the training examples; a cosine schedule ends there. Default: depends on the number
-    of training examples, too."""
+    """Largest number of passes over the training examples; a cosine schedule ends there. Default: where
+    tokens are predicted as many as make 300 steps, at least 10 (3 if negatives are drawn); for a number as many as make
+    2,250 steps, from 30 to 60; for a class 30."""
     patience: int | None = Field(None, ge=1)
     """Stop after this many epochs without a better validation loss, and keep the epoch with the best one. Default: go
     on to the end of the schedule and keep the last epoch, unless the epoch with the best loss scores better on

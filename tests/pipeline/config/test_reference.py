@@ -21,3 +21,9 @@ def test_what_is_said_to_be_below_is_there() -> None:
     assert named > {"source", "split"}
     for name in named:
         assert f"\n## `{name}`" in page, name
+
+
+def test_a_setting_of_every_training_stands_once() -> None:
+    page = reference()
+    assert page.count("| `matmul_precision` |") == page.count("| `workers` |") == 1
+    assert page.count("| `learning_rate` |") > page.count("| `max_epochs` |") == 2  # course_network has its own default
