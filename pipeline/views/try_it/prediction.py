@@ -10,6 +10,7 @@ import streamlit as st
 
 from pipeline.errors import number_of
 from pipeline.inference.predictor import Predictor
+from pipeline.pictures.colours import SIGNED
 from pipeline.pictures.names import shortened
 from pipeline.tasks.target import TargetTask
 
@@ -133,13 +134,14 @@ def _added(effects: pl.DataFrame, task: TargetTask) -> go.Figure:
     """What each token adds, as bars, the largest at the top; for several classes the one that it speaks for."""
     effects = effects.reverse()
     name = effects.columns[-1]
-    colours: list[str] | str = "#4c78a8"
+    below, _, above = SIGNED
+    colours: list[str] | str = above
     if effects.schema[name] == pl.String:
         texts, sizes, side, room = effects[name].to_list(), [1.0] * effects.height, "inside", 0.0
     else:
         sizes = effects[name].to_list()
         texts, side, room = [task.effect_text(size) for size in sizes], "outside", _ROOM
-        colours = ["#4c78a8" if size > 0 else "#e45756" for size in sizes]
+        colours = [above if size > 0 else below for size in sizes]
     low, high = min([*sizes, 0.0]), max([*sizes, 0.0])
     room *= high - low
     figure = go.Figure(
