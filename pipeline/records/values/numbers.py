@@ -87,7 +87,9 @@ def numbers_of(texts: pl.Series, decimal: Decimal, unit: str | None = None) -> p
     if not len(others):
         return numbers
     odd = texts.gather(others)
-    return numbers.scatter(others, _as_written(odd if unit is None else without(odd, unit), decimal))
+    different = odd.unique()  # many rows have the same text
+    read = _as_written(different if unit is None else without(different, unit), decimal)
+    return numbers.scatter(others, odd.replace_strict(different, read))
 
 
 def _as_written(texts: pl.Series, decimal: Decimal) -> pl.Series:

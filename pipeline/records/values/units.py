@@ -132,8 +132,9 @@ class Units:
         odd = odd.filter(odd.str.contains(f"[{_LETTER}]"))  # to look takes a tenth of the time of taking apart
         if not len(odd):
             return
-        units = taken_apart(odd).drop_nulls("unit").group_by("unit", maintain_order=True).len()
-        for unit, n in units.iter_rows():
+        different = odd.to_frame("text").group_by("text", maintain_order=True).len("n")  # many rows have the same text
+        units = taken_apart(different["text"]).with_columns(different["n"]).drop_nulls("unit")
+        for unit, n in units.group_by("unit", maintain_order=True).agg(pl.col("n").sum()).iter_rows():
             key = _key(unit, self._written)
             if key is None and len(self.counts) < _MOST:
                 key = _plain(unit)
