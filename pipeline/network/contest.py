@@ -25,6 +25,8 @@ SHARES = (0.0, 0.125, 0.25, 0.5, 0.75, 1.0)
 """Shares of the way from the start of a training to its end, of which validation chooses one."""
 UNKNOWN_SHARE = 0.75
 """The share where there is no validation: in 24 fits of six tables the end was 3 % worse in the mean."""
+STILL_LEARNING = 0.5
+"""Share of the epochs after which the loss on validation is lowest, where more of them may teach more."""
 
 
 def fit_network(problem: Problem, settings: Schedule, learner: str, network: str) -> FittedNetwork:
@@ -37,7 +39,7 @@ def fit_network(problem: Problem, settings: Schedule, learner: str, network: str
 
     Candidates that the settings or the network have beside those of which validation chooses, such as one that learns
     the order of lists or a linear model beside a trained one, come afterwards: one is kept if it is better by a
-    standard error. So is the kept one with twice the epochs, unless its loss was lowest in the first half of them.
+    standard error. So is the kept one with twice the epochs, where its loss was lowest in the second half of them.
     Candidates that cut lists come last: one is kept if validation prefers it at all, because beforehand nothing speaks
     against them.
 
@@ -104,10 +106,10 @@ class _Contest:
         return self.settings.longer({name: value for name, value in chosen.items() if name != "epochs"})
 
     def _as_long_as_it_gains(self, kept: FittedNetwork) -> FittedNetwork:
-        """The kept fit, trained for longer as long as that is better; not if half of its epochs were enough."""
+        """The kept fit, trained for longer as long as that is better; not if its loss was lowest early on."""
         for option in self._longer(kept.chosen):
             losses = [found["validation_loss"] for found, _ in kept.untold]
-            if np.argmin(losses) < len(losses) // 2:
+            if np.argmin(losses) < STILL_LEARNING * len(losses):
                 break
             shorter, kept = kept, self._better(self._fit(**option), kept)
             if kept is shorter:

@@ -54,7 +54,7 @@ class TargetTraining(Training):
     harder to learn by heart: p / (1 - p) = 10 / sqrt(N), at most 0.3."""
     doublings: int | None = Field(None, ge=0)
     """Times at most that a training is repeated with twice the epochs: as long as the longer one is better on
-    validation by a standard error. Where the loss there was lowest in the first half of the epochs, it is not tried.
+    validation by a standard error. It is tried where the loss there was lowest in the second half of the epochs.
     Default: 2 for a number that is learned from 2,400 examples or more, unless `max_epochs` or `patience` is set;
     otherwise 0."""
 
