@@ -103,7 +103,8 @@ class _Contest:
         problem = self.problem
         if problem.chosen is not None or problem.start or not problem.validation or chosen.get("epochs") == 0:
             return []
-        return self.settings.longer({name: value for name, value in chosen.items() if name != "epochs"})
+        where_it_ends = ("epochs", INTERPOLATION)
+        return self.settings.longer({name: value for name, value in chosen.items() if name not in where_it_ends})
 
     def _as_long_as_it_gains(self, kept: FittedNetwork) -> FittedNetwork:
         """The kept fit, trained for longer as long as that is better; not if its loss was lowest early on."""
@@ -111,9 +112,10 @@ class _Contest:
             losses = [found["validation_loss"] for found, _ in kept.untold]
             if np.argmin(losses) < STILL_LEARNING * len(losses):
                 break
-            shorter, kept = kept, self._better(self._fit(**option), kept)
-            if kept is shorter:
+            longer = self._as_far_as_preferred(self._fit(**option))
+            if self._better(longer, kept) is kept:
                 break
+            kept = longer
         return kept
 
     def _better(self, other: FittedNetwork, kept: FittedNetwork) -> FittedNetwork:

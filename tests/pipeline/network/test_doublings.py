@@ -1,6 +1,6 @@
 """A training is repeated with twice the epochs as long as the longer one is better on validation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,15 +30,17 @@ FEW = MANY - 1
 
 @pytest.fixture
 def hills(write_conf: Callable[..., Path]) -> Callable[..., Problem]:
-    """1,500 places: their height follows a curve with many bends, or else is noise alone."""
+    """1,500 places: their height, or whether they are high, follows a curve with many bends, or else is noise alone."""
 
-    def make(is_curve: bool, **training: Any) -> Problem:
+    def make(is_curve: bool, task: Mapping[str, Any] = HILLS["task"], **training: Any) -> Problem:
         random = np.random.default_rng(0)
         land, x = random.integers(4, size=1500), random.uniform(0, 6, 1500)
         height = np.sin(4 * x + land) if is_curve else np.zeros(1500)
         height += random.normal(scale=0.1, size=1500)
         frame = pl.DataFrame({"land": [f"land{one}" for one in land], "x": x, "height": height})
-        settings = HILLS | {"training": HILLS["training"] | training}
+        frame = frame.with_columns(is_high=pl.when(pl.col("height") > 0).then(pl.lit("high")).otherwise(pl.lit("low")))
+        baseline = "ridge" if task["kind"] == "regression" else "logistic_regression"
+        settings = HILLS | {"task": task, "baselines": [baseline], "training": HILLS["training"] | training}
         conf = load(write_conf("hills", settings, frame))
         vocabulary, examples = encoded_from(frame, conf)
         conf = conf.resolved(examples.n_training, len(vocabulary))
@@ -60,6 +62,15 @@ def test_what_is_not_learned_yet_is_trained_for_longer_and_a_refit_as_long(hills
     np.testing.assert_array_equal(again.embedding.matrix, found.embedding.matrix)
     as_long = fitted(hills(True, max_epochs=32, doublings=0))
     np.testing.assert_array_equal(as_long.embedding.matrix, found.embedding.matrix)
+
+
+def test_a_class_that_is_trained_for_longer_is_what_a_long_training_makes_of_it(hills: Callable[..., Problem]) -> None:
+    task = {"kind": "classification", "target": "is_high", "dense": ["x"]}
+    found = fitted(hills(True, task, doublings=1))
+    assert found.chosen["max_epochs"] == 16
+    as_long = fitted(hills(True, task, max_epochs=16, doublings=0))
+    assert found.chosen == as_long.chosen
+    np.testing.assert_array_equal(found.embedding.matrix, as_long.embedding.matrix)
 
 
 def test_noise_is_not_trained_for_longer(hills: Callable[..., Problem]) -> None:
