@@ -11,7 +11,7 @@ from pipeline.evaluation.bootstrap import LEVEL, RESAMPLES, Difference, interval
 from pipeline.evaluation.classification import classification_metrics, roc_auc
 from pipeline.evaluation.conformal import covered, half_width
 from pipeline.evaluation.ranking import ndcg_at, recall_at
-from pipeline.tasks.regression import regression_metrics
+from pipeline.evaluation.regression import regression_metrics
 
 FORMULAS: dict[str, tuple[Callable[..., Any], ...]] = {
     "missing_tokens": (recall_at, ndcg_at),

@@ -11,7 +11,7 @@ from pipeline.arrays import Array
 from pipeline.embedding import Embedding, Fitted, nowhere
 from pipeline.examples.weight_scale import UNWEIGHTED
 from pipeline.inference.bulk import Scales, in_own, translation
-from pipeline.tasks.classification import LEAST
+from pipeline.tasks.classification import LEAST_PROBABILITY
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 
@@ -50,7 +50,7 @@ class InVocabulary:
         scores = self.fitted.score(in_own(inputs, self._to_own, self._scales), dense)
         if len(self._class):
             known = self._class >= 0
-            probabilities = np.full((len(scores), len(self._class)), LEAST)
+            probabilities = np.full((len(scores), len(self._class)), LEAST_PROBABILITY)
             probabilities[:, known] = scores[:, self._class[known]]
             return probabilities
         if not self.predicts_tokens:

@@ -22,10 +22,10 @@ from pipeline.records.pairs.used_records import EXAMPLE
 from pipeline.tasks.target import TargetTask, Weights
 from pipeline.tasks.target_training import TargetTraining
 
-LEAST = 1e-6
+LEAST_PROBABILITY = 1e-6
 """Probabilities are raised to this: a class that no training example has would otherwise give an infinite loss."""
-RARE = 10
-"""Examples of a class below which people are told that it has few."""
+FEW_EXAMPLES = 10
+"""A class with fewer is told to people."""
 _NAMED = 5
 """Classes that are named, at most."""
 
@@ -89,18 +89,18 @@ class Classification(TargetTask):
         return Beside(index.to_numpy(), dense, self.dense, tuple(classes.to_list()))
 
     def rests_on_few(self, examples: SparseExamples) -> str | None:
-        """A sentence about the classes with the fewest examples, if these are fewer than `RARE`."""
+        """A sentence about the classes with the fewest examples, if these are fewer than `FEW_EXAMPLES`."""
         classes = examples.about["classes"]
         counts = np.bincount(examples.target.astype(np.int64), minlength=len(classes))
-        rare = np.flatnonzero(counts < RARE)
+        rare = np.flatnonzero(counts < FEW_EXAMPLES)
         if not len(rare):
             return None
         fewest = rare[np.argsort(counts[rare], kind="stable")[:_NAMED]]
         named = ", ".join(f"{classes[i]} ({counts[i]})" for i in fewest)
         of_many = "" if len(rare) <= _NAMED else ", and others"
         return (
-            f"Classes with fewer than {RARE} examples, {len(rare):,} of {len(classes):,}: {named}{of_many}. What is "
-            "learned and measured of them rests on chance."
+            f"Classes with fewer than {FEW_EXAMPLES} examples, {len(rare):,} of {len(classes):,}: {named}{of_many}. "
+            "What is learned and measured of them rests on chance."
         )
 
     def scale(self, training: ExampleSet) -> dict[str, Array]:
@@ -118,7 +118,7 @@ class Classification(TargetTask):
         return np.log(scale["target_share"])
 
     def answers(self, outputs: Array, scale: Weights) -> Array:
-        """Probabilities (N, C) from logits (N, C), raised to `LEAST` and scaled to a sum of 1."""
+        """Probabilities (N, C) from logits (N, C), raised to `LEAST_PROBABILITY` and scaled to a sum of 1."""
         return _at_least(special.softmax(outputs, axis=1))
 
     def linear(self, features: Array, learned: Array, scale: Weights) -> tuple[Array, Array]:
@@ -148,7 +148,7 @@ class Classification(TargetTask):
         is_known = trees.classes_[column] == learned
         for probabilities in trees.staged_predict_proba(features):
             found = np.where(is_known, probabilities[np.arange(len(learned)), column], 0.0)
-            yield -np.log(np.maximum(found, LEAST))
+            yield -np.log(np.maximum(found, LEAST_PROBABILITY))
 
     def scores(self, fitted: Fitted, rows: ExampleSet) -> pl.DataFrame:
         """A frame of `ClassScores`."""
@@ -226,5 +226,5 @@ def logistic(
 
 
 def _at_least(probabilities: Array) -> Array:
-    raised = np.maximum(probabilities, LEAST)
+    raised = np.maximum(probabilities, LEAST_PROBABILITY)
     return np.asarray(raised / raised.sum(axis=1, keepdims=True))

@@ -13,6 +13,7 @@ from pipeline.arrays import Array
 from pipeline.config.task import Number
 from pipeline.embedding import Fitted
 from pipeline.evaluation.metrics import Metric
+from pipeline.evaluation.regression import regression_metrics
 from pipeline.examples.beside import Beside, numbers_of
 from pipeline.examples.example_set import ExampleSet
 from pipeline.examples.features import TargetScale
@@ -48,14 +49,15 @@ class Regression(TargetTask):
     @property
     def metrics(self) -> tuple[Metric, ...]:
         """Metrics of the number in its unit; if its logarithm is learned, the metrics of the logarithm come first."""
+        error, is_plain = {"higher_is_better": False, "depends_on_spread": True}, not self.log
         of_log = (
-            Metric("rmse_log", "root mean squared error of the target's logarithm", False, depends_on_spread=True),
+            Metric("rmse_log", "root mean squared error of the target's logarithm", **error),
             Metric("r2_log", "share of the variance of the target's logarithm that is explained"),
         )
         of_number = (
-            Metric("rmse", "root mean squared error, in the target's unit", False, True, not self.log),
-            Metric("mae", "mean absolute error, in the target's unit", False, True, shows_signal=False),
-            Metric("r2", "share of the target's variance that is explained", shows_signal=not self.log),
+            Metric("rmse", "root mean squared error, in the target's unit", **error, shows_signal=is_plain),
+            Metric("mae", "mean absolute error, in the target's unit", **error, shows_signal=False),
+            Metric("r2", "share of the target's variance that is explained", shows_signal=is_plain),
         )
         return of_log + of_number if self.log else of_number
 
@@ -173,35 +175,3 @@ class RegressionTraining(TargetTraining):
     """Errors larger than this (in standard deviations of the target) count linearly, not squared. Default: 1. But where
     `log` is false, and errors are so skewed that answers would be too low or too high on average beyond doubt, as of
     many zeros and a few large numbers, all count squared."""
-
-
-def regression_metrics(target: Array, predicted: Array, log: bool, weights: Array) -> dict[str, Array]:
-    """Metrics of predicted numbers, in the target's unit, and of their logarithms if those were learned.
-
-        rmse = sqrt(mean (y - p)^2)     mae = mean |y - p|     r2 = 1 - sum (y - p)^2 / sum (y - mean y)^2
-
-    Args:
-        target: (N,) the true numbers y.
-        predicted: (N,) the predicted numbers p.
-        log: whether to add rmse_log and r2_log, the same metrics of log y and log p.
-        weights: (R, N) how often each example counts.
-
-    Returns:
-        The values (R,) of each metric.
-
-    >>> regression_metrics(np.array([1.0, 3.0]), np.array([1.0, 2.0]), log=False, weights=np.array([[1.0, 1.0]]))
-    {'rmse': array([0.70710678]), 'mae': array([0.5]), 'r2': array([0.5])}
-    """
-    total = weights.sum(axis=1)
-
-    def rmse_and_r2(y: Array, p: Array) -> tuple[Array, Array]:
-        squared = weights @ np.square(y - p) / total
-        centred = y - y.mean()  # keeps the digits of large numbers
-        spread = weights @ np.square(centred) / total - np.square(weights @ centred / total)
-        return np.sqrt(squared), 1 - squared / np.where(spread > 0, spread, np.nan)
-
-    rmse, r2 = rmse_and_r2(target, predicted)
-    metrics = {"rmse": rmse, "mae": weights @ np.abs(target - predicted) / total, "r2": r2}
-    if log:
-        metrics["rmse_log"], metrics["r2_log"] = rmse_and_r2(np.log(target), np.log(predicted))
-    return metrics
