@@ -1,6 +1,6 @@
 """The learned embedding: a `Problem` enters, a `Fitted` with the weights of a trained network leaves.
 
-Each task has a network and a module that Lightning trains. They share the losses, the batches from the CSR matrix and
-the training itself. No other package uses Lightning. Which settings are tried, and where results are stored, does not
-belong here.
+`contest` chooses among candidates, `training` trains one, and `task_module` has the optimisers and their schedule. Each
+task has a network and a module that Lightning trains, in files that begin with `missing_tokens_` or `target_`. No other
+package uses Lightning. Which settings are tried, and where results are stored, does not belong here.
 """

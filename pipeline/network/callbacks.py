@@ -13,8 +13,8 @@ from pytorch_lightning.callbacks import Callback
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from pipeline.embedding import Position, Watch
-from pipeline.network.modules import TaskModule
 from pipeline.network.progress import Pace
+from pipeline.network.task_module import TaskModule
 
 OnEpoch = Callable[[Mapping[str, float], int], None]
 """Gets the losses of an epoch by name, and the number of the epoch, counted from 1."""

@@ -13,9 +13,7 @@ from torch import Tensor
 
 from pipeline.embedding import Watch
 from pipeline.errors import PipelineError
-from pipeline.network.trainer import network_in
-
-CHECKPOINT = "last.ckpt"
+from pipeline.network.trainer import LAST, network_in
 
 
 @contextmanager
@@ -45,7 +43,7 @@ def checkpoint_folder(watch: Watch, option: Mapping[str, Any]) -> Iterator[Path]
 
 def going_on(folder: Path, watch: Watch) -> tuple[Path | None, Mapping[str, Tensor]]:
     """The checkpoint of an earlier process and the state of its network; None and {} without a readable one."""
-    path = folder / CHECKPOINT
+    path = folder / LAST
     if not path.exists():
         return None, {}
     try:

@@ -18,7 +18,7 @@ from pipeline.evaluation.selection import preferred, tuned
 from pipeline.network.candidate import Candidate
 from pipeline.network.checkpoints import checkpoint_folder
 from pipeline.network.fitted_network import FittedNetwork, between
-from pipeline.network.modules import module_of
+from pipeline.network.task_module import module_of
 from pipeline.network.training import compared, fit_candidate
 
 SHARES = (0.0, 0.125, 0.25, 0.5, 0.75, 1.0)

@@ -13,7 +13,7 @@ from pipeline.network.course import CourseNetwork as Settings
 from pipeline.network.course_network import CourseNetwork, network_of, table_of
 from pipeline.network.lists import Lists
 from pipeline.network.losses import softmax_loss
-from pipeline.network.modules import Prepared, TaskModule, sets_of
+from pipeline.network.task_module import Prepared, TaskModule, sets_of
 
 
 class CourseModule(TaskModule):

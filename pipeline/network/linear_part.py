@@ -9,9 +9,9 @@ from pipeline.examples.weighted import weighted
 from pipeline.network import linear_model
 from pipeline.network.layers import tensor
 from pipeline.network.linear_model import Examples, Linear, Losses, Penalties, Tell, Tried
-from pipeline.network.modules import Prepared
 from pipeline.network.target_network import TargetNetwork
 from pipeline.network.target_start import mean_and_factor
+from pipeline.network.task_module import Prepared
 from pipeline.tasks.target_training import most_solved
 
 

@@ -12,17 +12,17 @@ from pipeline.accelerators import device_of
 from pipeline.arrays import Array
 from pipeline.embedding import Problem
 from pipeline.examples.recency import ORDERED
-from pipeline.network.at_start import of_powers, worth_trying
 from pipeline.network.batches import Batches
 from pipeline.network.divided_start import divided_start
 from pipeline.network.divided_table import Exchange, with_own_rows
 from pipeline.network.lists import Lists
 from pipeline.network.losses import softmax_loss
 from pipeline.network.missing_tokens_network import OF_ORDER, MissingTokensNetwork, network_of
+from pipeline.network.missing_tokens_promising import best_power, worth_trying
 from pipeline.network.missing_tokens_start import ROUGHLY, missing_tokens_network
-from pipeline.network.modules import Prepared, Recipe, TaskModule, sets_of
 from pipeline.network.parts_of_lists import parts_of_each_other, samples_a_list, share_of, what_came_next
 from pipeline.network.sampled_softmax import NegativeSampler, RowWiseAdagrad, Touched, among, renumbered
+from pipeline.network.task_module import Prepared, Recipe, TaskModule, sets_of
 from pipeline.tasks.missing_tokens import POWERS, MissingTokensTraining
 
 DECAY_RATE = 0.05
@@ -109,7 +109,7 @@ class MissingTokensModule(TaskModule):
         tried = powers[:1] if problem.start else powers  # an earlier embedding started somewhere
         if not is_usual and len(tried) == 1:
             return among
-        power, losses = of_powers(problem, settings, tried, [option["temperature"] for option in among])
+        power, losses = best_power(problem, settings, tried, [option["temperature"] for option in among])
         return [among[i] | {"count_power": power} for i in (worth_trying(losses) if is_usual else range(len(among)))]
 
     @classmethod

@@ -24,21 +24,21 @@ from pipeline.network.batches import Batches
 from pipeline.network.candidate import Candidate
 from pipeline.network.divided_table import joined_rows
 from pipeline.network.layers import state_of
-from pipeline.network.modules import Recipe, TaskModule, module_of
 from pipeline.network.processes import called_from_other_processes
-from pipeline.network.trainer import BEST, Trained, TrainedState, network_in
-from pipeline.network.worker import LAST, Order, Usage, file_of, work
+from pipeline.network.task_module import Recipe, TaskModule, module_of
+from pipeline.network.trainer import BEST, LAST, Trained, TrainedState, network_in
+from pipeline.network.worker import Order, Usage, file_of, work
 
 RUN = "workers"
 """Name of a training in the folder of its checkpoints."""
 
 
-def train_on_workers(candidate: Candidate, heard: Mapping[str, Callable[..., Any]]) -> Trained:
+def train_on_workers(candidate: Candidate, listeners: Mapping[str, Callable[..., Any]]) -> Trained:
     """Train on workers to the end of the schedule.
 
     Args:
         candidate: what is trained.
-        heard: functions that are called in this process: `on_epoch`, `say` and `on_resume`.
+        listeners: functions that are called in this process: `on_epoch`, `say` and `on_resume`.
 
     Raises:
         PipelineError: there is no cluster, workers were lost too often, or the training diverged.
@@ -52,9 +52,9 @@ def train_on_workers(candidate: Candidate, heard: Mapping[str, Callable[..., Any
     divided = _divided(candidate) if is_divided else None  # before a cluster is looked for: it may be refused
     with connected(where, n * settings.resources_per_worker.get("CPU", 0)) as cluster:
         recipe = divided or _whole(candidate)
-        heard["say"](f"{name}: {n} workers train on {cluster}{', each with rows of its own' * is_divided}")
+        listeners["say"](f"{name}: {n} workers train on {cluster}{', each with rows of its own' * is_divided}")
         with (
-            called_from_other_processes({**heard, "failed": failed.append, "used": used.append}, Calls()) as tell,
+            called_from_other_processes({**listeners, "failed": failed.append, "used": used.append}, Calls()) as tell,
             _storage(candidate.folder, problem) as (storage, own),
         ):
             order = Order(
@@ -70,13 +70,13 @@ def train_on_workers(candidate: Candidate, heard: Mapping[str, Callable[..., Any
                 tell=tell,
             )
             of = settings.resources_per_worker
-            with run_on_workers(work, order._asdict(), n, of, storage, own, where, heard["say"]) as kept:
+            with run_on_workers(work, order._asdict(), n, of, storage, own, where, listeners["say"]) as kept:
                 states = None if kept is None else _states(kept, n if is_divided else 1, len(problem.vocabulary))
     if failed:
         shutil.rmtree(candidate.folder / RUN, ignore_errors=True)
         raise PipelineError(failed[0])
     assert states is not None
-    heard["say"](f"{name}: {_in_words(used)}")
+    listeners["say"](f"{name}: {_in_words(used)}")
     return Trained(*states, recipe.scales)
 
 

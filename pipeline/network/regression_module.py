@@ -8,9 +8,9 @@ from torch.nn import functional as F  # noqa: N812
 
 from pipeline.embedding import Problem
 from pipeline.examples.features import DenseScale
-from pipeline.network.modules import Prepared
 from pipeline.network.target_module import TargetModule
 from pipeline.network.target_start import moved_by_clipping
+from pipeline.network.task_module import Prepared
 from pipeline.tasks.regression import Regression, RegressionTraining
 
 HUBER, SQUARED = 1.0, 1e6

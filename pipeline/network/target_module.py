@@ -16,10 +16,10 @@ from pipeline.network.batches import Batches
 from pipeline.network.layers import state_of
 from pipeline.network.linear_model import Penalties, Tell, Tried, most_apart
 from pipeline.network.linear_part import LinearPart
-from pipeline.network.modules import Prepared, TaskModule
 from pipeline.network.progress import Pace
 from pipeline.network.target_network import TargetNetwork, network_of
 from pipeline.network.target_start import noise_to_signal, target_network
+from pipeline.network.task_module import Prepared, TaskModule
 from pipeline.tasks.target import TargetTask
 from pipeline.tasks.target_training import UNKNOWN_NOISE, TargetTraining, token_dropout
 

@@ -17,12 +17,13 @@ from pipeline.config.training import Schedule
 from pipeline.errors import PipelineError
 from pipeline.network.callbacks import BestEpoch, BetweenSteps, CheckpointWriter
 from pipeline.network.examples_module import ExamplesModule
-from pipeline.network.modules import TaskModule
 from pipeline.network.processes import LIGHTNING, interruptible
+from pipeline.network.task_module import TaskModule
 from pipeline.network.threads import threads_for
 from pipeline.quiet import quiet
 
-BEST = "best.ckpt"
+BEST, LAST = "best.ckpt", "last.ckpt"
+"""The files of a checkpoint: the network of the best epoch, and all that a training needs to go on."""
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,13 @@ from pipeline.embedding import Embedding, Fitted, Problem
 from pipeline.evaluation.bootstrap import Difference, paired
 from pipeline.network.callbacks import CheckpointWriter, LossesByEpoch, progress_callbacks
 from pipeline.network.candidate import Candidate
-from pipeline.network.checkpoints import CHECKPOINT, going_on
+from pipeline.network.checkpoints import going_on
 from pipeline.network.examples_module import ExamplesModule
 from pipeline.network.fitted_network import FittedNetwork, places
 from pipeline.network.layers import state_of
-from pipeline.network.modules import module_of
 from pipeline.network.processes import called_from_other_processes
-from pipeline.network.trainer import Trained, TrainedState, train
+from pipeline.network.task_module import module_of
+from pipeline.network.trainer import LAST, Trained, TrainedState, train
 
 
 def fit_candidate(candidate: Candidate) -> FittedNetwork:
@@ -42,7 +42,11 @@ def fit_candidate(candidate: Candidate) -> FittedNetwork:
             done.append(epoch)
             watch.on_epoch(losses, epoch)
 
-    heard: dict[str, Callable[..., Any]] = {"on_epoch": on_epoch, "say": watch.log.info, "on_resume": watch.on_resume}
+    listeners: dict[str, Callable[..., Any]] = {
+        "on_epoch": on_epoch,
+        "say": watch.log.info,
+        "on_resume": watch.on_resume,
+    }
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(conf.seed)
         if not candidate.epochs:
@@ -52,9 +56,9 @@ def fit_candidate(candidate: Candidate) -> FittedNetwork:
         elif settings.workers > 1:
             from pipeline.network.on_workers import train_on_workers
 
-            trained = train_on_workers(candidate, heard)
+            trained = train_on_workers(candidate, listeners)
         else:
-            trained = _train_here(candidate, heard)
+            trained = _train_here(candidate, listeners)
     last, best = TrainedState(trained.last, done[-1]), trained.best
 
     def made(state: TrainedState) -> FittedNetwork:
@@ -73,19 +77,19 @@ def fit_candidate(candidate: Candidate) -> FittedNetwork:
     return made(best if compared(made(best), made(last), problem).prefers_ours else last)
 
 
-def _train_here(candidate: Candidate, heard: Mapping[str, Callable[..., Any]]) -> Trained:
+def _train_here(candidate: Candidate, listeners: Mapping[str, Callable[..., Any]]) -> Trained:
     """Train in this process, or in several of this machine; see `train_on_workers`."""
     problem, settings, watch = candidate.problem, candidate.settings, candidate.problem.watch
     checkpoint, kept = going_on(candidate.folder, watch)
     module, sets, scales = module_of(candidate.learner).prepared(
         problem, settings, candidate.steps, candidate.option, kept or state_of(problem.start)
     )
-    with called_from_other_processes(heard) if settings.devices > 1 else nullcontext(heard) as tell:
+    with called_from_other_processes(listeners) if settings.devices > 1 else nullcontext(listeners) as tell:
         best = train(
             module,
             candidate.epochs,
             ExamplesModule(sets, candidate.batch_size, problem.conf.seed),
-            CheckpointWriter(candidate.folder / CHECKPOINT, tell["on_resume"]),
+            CheckpointWriter(candidate.folder / LAST, tell["on_resume"]),
             [LossesByEpoch(tell["on_epoch"]), *progress_callbacks(watch, tell["say"])],
             settings.has_short_steps(len(problem.vocabulary), problem.dimension or 1),
             checkpoint,

@@ -17,10 +17,8 @@ from pipeline.errors import PipelineError
 from pipeline.network.batches import Batches
 from pipeline.network.callbacks import CheckpointWriter, LossesByEpoch, ProgressLines
 from pipeline.network.examples_module import OwnExamples
-from pipeline.network.modules import TaskModule
-from pipeline.network.trainer import BEST, train
-
-LAST = "last.ckpt"
+from pipeline.network.task_module import TaskModule
+from pipeline.network.trainer import BEST, LAST, train
 
 
 class Order(NamedTuple):

@@ -47,7 +47,7 @@ def export_onnx(model: Model | Fitted, path: str | Path) -> None:
         raise PipelineError("this needs onnx and onnxscript: pip install 'embedding-pipeline[onnx]'") from error
     import torch
 
-    from pipeline.network.plain_modules import PlainMissingTokens, PlainTarget
+    from pipeline.network.padded_networks import PlainMissingTokens, PlainTarget
 
     is_target, dense = isinstance(task, TargetTask), list(getattr(task, "dense", ()))
     module = (PlainTarget if is_target else PlainMissingTokens)(fitted.weights, fitted.task).eval()

@@ -23,7 +23,7 @@ from pipeline.errors import PipelineError
 from pipeline.evaluation.product_ranking import ProductRanking
 from pipeline.evaluation.ranking_on_gpu import first_on_gpu
 from pipeline.network.learned import LearnedEmbedding
-from pipeline.network.modules import module_of, on_device
+from pipeline.network.task_module import module_of, on_device
 from tests.conftest import encoded_from
 
 on_a_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")

@@ -37,9 +37,9 @@ from pipeline.network.linear_model import (
     solved,
     told_apart,
 )
-from pipeline.network.modules import module_of
-from pipeline.network.plain_modules import PlainTarget
+from pipeline.network.padded_networks import PlainTarget
 from pipeline.network.refreshed_start import refreshed_start
+from pipeline.network.task_module import module_of
 from pipeline.network.turned import turned
 from tests.conftest import encoded_from
 

@@ -18,8 +18,8 @@ from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.network.learned import LearnedEmbedding
 from pipeline.network.lists import Lists
 from pipeline.network.missing_tokens_network import MissingTokensNetwork
+from pipeline.network.padded_networks import PlainMissingTokens
 from pipeline.network.parts_of_lists import what_came_next
-from pipeline.network.plain_modules import PlainMissingTokens
 from pipeline.network.refreshed_start import refreshed_start
 from pipeline.network.turned import turned
 from tests.conftest import encoded_from

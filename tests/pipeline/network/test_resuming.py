@@ -26,8 +26,8 @@ from pipeline.experiment.fitting import fit_all
 from pipeline.experiment.tracking import Tracker
 from pipeline.network.fitted_network import FittedNetwork
 from pipeline.network.learned import LearnedEmbedding
-from pipeline.network.modules import TaskModule
 from pipeline.network.regression_module import RegressionModule
+from pipeline.network.task_module import TaskModule
 from pipeline.vocabulary.vocabulary import Vocabulary
 from tests.conftest import encoded_from, with_training
 

@@ -13,8 +13,8 @@ from pipeline.config.training import Schedule
 from pipeline.embedding import Problem
 from pipeline.network.batches import Batches
 from pipeline.network.course import CourseNetwork
-from pipeline.network.modules import TaskModule, module_of, on_device
 from pipeline.network.sampled_softmax import RowWiseAdagrad
+from pipeline.network.task_module import TaskModule, module_of, on_device
 from tests.conftest import encoded_from
 
 META = torch.device("meta")

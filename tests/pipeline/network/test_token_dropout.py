@@ -13,7 +13,7 @@ from pipeline.config.files import load
 from pipeline.embedding import Problem
 from pipeline.estimators import EMBEDDING, estimator
 from pipeline.evaluation.metrics import measure
-from pipeline.network.modules import module_of
+from pipeline.network.task_module import module_of
 from tests.conftest import encoded_from
 
 CARS: dict[str, Any] = {

@@ -17,9 +17,9 @@ from pipeline.config.files import load
 from pipeline.embedding import Problem
 from pipeline.evaluation.metrics import measure
 from pipeline.examples.sparse_examples import SparseExamples
-from pipeline.network.at_start import losses_at_start
 from pipeline.network.learned import LearnedEmbedding
 from pipeline.network.missing_tokens_module import MissingTokensModule
+from pipeline.network.missing_tokens_promising import losses_at_start
 from pipeline.network.missing_tokens_start import missing_tokens_network
 from pipeline.tasks.missing_tokens import MissingTokensTraining
 from tests.conftest import MOVIES, encoded_from
@@ -136,7 +136,7 @@ def test_nothing_is_measured_where_there_is_nothing_to_choose(
     problem: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A PCA of large data would take as long as an epoch."""
-    monkeypatch.delattr("pipeline.network.missing_tokens_module.of_powers")
+    monkeypatch.delattr("pipeline.network.missing_tokens_module.best_power")
     for settings in ({"negatives": 10}, {"temperature": [0.1, 0.2], "count_power": 0.5}):
         made, _ = problem(STRONG, **settings)
         choices = made.conf.training.choices()

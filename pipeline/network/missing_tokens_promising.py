@@ -1,4 +1,4 @@
-"""What is worth a training: the start of the network tells most of it.
+"""Which temperatures and powers of the counts are worth a training: the start of the network tells most of it.
 
 Of the temperatures: a softmax that is too sharp believes each pair of tokens that it has seen, and one that is too soft
 believes none. Which is right depends on how much the tokens of a list say about each other. PCA's vectors know that
@@ -34,10 +34,10 @@ CLEARLY = 0.01
 """Another power than the first is taken if its lowest loss at the start is lower by more than this, in nats."""
 
 
-def of_powers(
+def best_power(
     problem: Problem, settings: MissingTokensTraining, powers: Sequence[float], temperatures: Sequence[float]
 ) -> tuple[float, list[float]]:
-    """The power of the counts from which a held-out token has the lowest loss, and its losses at the temperatures.
+    """The power of the counts from which a held-out token has the lowest loss, and that loss at each temperature.
 
     Args:
         problem: with validation examples.
