@@ -16,10 +16,10 @@ from pipeline.records.source.batch import Batch, EmptyFileError
 from pipeline.records.source.delimited import DelimitedFile
 from pipeline.records.source.documents import Documents
 from pipeline.records.source.json_documents import JsonFile
+from pipeline.records.source.locations import Location, locations
 from pipeline.records.source.matrices import SparseMatrix
 from pipeline.records.source.object_stores import on_this_machine
 from pipeline.records.source.partitions import partitions
-from pipeline.records.source.parts import Part, parts
 from pipeline.records.source.paths import ending, format_of, resolved
 from pipeline.records.source.streams import TextFile
 from pipeline.records.source.urls import WEB
@@ -94,18 +94,18 @@ class Files:
         is_one_table = self._format in (*tables.LAKES, "documents")
         self._beside = {} if is_one_table else partitions(self._paths, conf_folder)
         """The columns that folders say beside those of the files, and each file's values."""
-        self._parts = partial(parts, source, self._format, self._paths, downloads)
+        self._locations = partial(locations, source, self._format, self._paths, downloads)
         is_json = self._format in ("json", "ndjson")
-        self._of_lines = json_lines.schema_of([*map(self._text_file, self._parts())]) if is_json else None
+        self._of_lines = json_lines.schema_of([*map(self._text_file, self._locations())]) if is_json else None
         self._without_record: list[str] = []
-        self._unread: Iterator[tuple[Part, _File]] | None = self._files()
+        self._unread: Iterator[tuple[Location, _File]] | None = self._files()
         first = next(self._unread, None)
         if first is None:
             raise EmptyFileError(masked(self._paths[0]))
         self._unread = chain([first], self._unread)
-        part, file = first
-        self._first_name = part.name
-        self.schema = self._with_types(self._with_folders(part.path, file.schema))
+        location, file = first
+        self._first_name = location.name
+        self.schema = self._with_types(self._with_folders(location.path, file.schema))
         self.found = dict(file.found)
 
     def batches(self) -> Iterator[Batch]:
@@ -116,16 +116,16 @@ class Files:
         """
         files = self._unread if self._unread is not None and self.where is None else self._files()
         self._unread, has_records = None, False
-        for part, file in files:
-            self._require_same(part.name, self._with_folders(part.path, file.schema))
+        for location, file in files:
+            self._require_same(location.name, self._with_folders(location.path, file.schema))
             n_read = 0
             for batch in file.batches():
                 n_read += batch.n_read
-                yield self._in_order(part.path, batch)
+                yield self._in_order(location.path, batch)
             has_records |= n_read > 0
             if not n_read:
-                self._without_record.append(part.name)
-            self._note(file.name if isinstance(file, Documents) else part.path, file)
+                self._without_record.append(location.name)
+            self._note(file.name if isinstance(file, Documents) else location.path, file)
             self.found = {**file.found, **self.found}
             if isinstance(file, SparseMatrix):
                 self._rows_before += file.n_rows
@@ -141,14 +141,14 @@ class Files:
         """Let go of the file that was looked at, if none is to be read."""
         self._unread = None
 
-    def _files(self) -> Iterator[tuple[Part, _File]]:
+    def _files(self) -> Iterator[tuple[Location, _File]]:
         """Each file of the source, but for those that are empty."""
         self._rows_before, self._without_record = 0, []
-        for part in self._parts():
+        for location in self._locations():
             try:
-                yield part, self._opened(part)
+                yield location, self._opened(location)
             except EmptyFileError:
-                self._without_record.append(part.name)
+                self._without_record.append(location.name)
 
     def _note(self, path: str, file: _File) -> None:
         """Keep the checksum of a file that was read to its end; all files of an archive have the same."""
@@ -161,9 +161,9 @@ class Files:
             )
         self.checksums[masked(path)] = checksum if " " in checksum else checksum[:16]
 
-    def _opened(self, part: Part) -> _File:
+    def _opened(self, location: Location) -> _File:
         """A file, in the format of the source."""
-        path = part.path
+        path = location.path
         state = self._before[path]
         if state is not None and not state[0] and self._format != "documents":
             raise EmptyFileError(masked(path))
@@ -176,8 +176,8 @@ class Files:
         if self._format in tables.LAKES:
             return tables.LakeTable(path, masked(path), self._format, self.where)
         if self._format == "documents":
-            return Documents([self._text_file(Part(path, None, masked(path))) for path in self._paths])
-        file = self._text_file(part)
+            return Documents([self._text_file(Location(path, None, masked(path))) for path in self._paths])
+        file = self._text_file(location)
         if self._format in matrices.FORMATS:
             return SparseMatrix(file, self._format, self._rows_before)
         if self._of_lines is not None:
@@ -188,12 +188,12 @@ class Files:
         separator = source.separator or ("\t" if ending(path) in (".tsv", ".tab") else None)
         return DelimitedFile(file, separator, source.quote, source.columns, self._needed)
 
-    def _text_file(self, part: Part) -> TextFile:
+    def _text_file(self, location: Location) -> TextFile:
         source = self._source
         kind = JsonFile if self._format == "json" else TextFile
-        local = on_this_machine(part.path, self._downloads)
+        local = on_this_machine(location.path, self._downloads)
         head = (source.comment, source.skip if self._format in ("csv", "lines") else 0)
-        return kind(local, part.name, source.encoding, part.member, source.max_gigabytes * 1e9, *head)
+        return kind(local, location.name, source.encoding, location.member, source.max_gigabytes * 1e9, *head)
 
     def _with_folders(self, path: str, schema: pl.Schema) -> pl.Schema:
         """The columns of a file, and those that only its folders say: texts."""

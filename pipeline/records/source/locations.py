@@ -1,4 +1,4 @@
-"""Tells what is read as one file: each file of a source, or each of those in an archive that conf asks for."""
+"""Tells where each file lies that is read: on its own, or in an archive of which conf asks for some files."""
 
 import glob
 from collections.abc import Iterator, Sequence
@@ -13,8 +13,8 @@ from pipeline.records.source.object_stores import on_this_machine
 from pipeline.secrets import masked
 
 
-class Part(NamedTuple):
-    """What is read as one file."""
+class Location(NamedTuple):
+    """Where a file lies."""
 
     path: str
     member: str | None
@@ -23,8 +23,8 @@ class Part(NamedTuple):
     """For people."""
 
 
-def parts(source: Source, format_: str, paths: Sequence[str], downloads: Path) -> Iterator[Part]:
-    """Each file, in the order in which they are read: those of an archive in the order of their names.
+def locations(source: Source, format_: str, paths: Sequence[str], downloads: Path) -> Iterator[Location]:
+    """The location of each file, in the order in which they are read: in an archive in the order of their names.
 
     Args:
         source: says which files of an archive are read, in `member`.
@@ -34,13 +34,13 @@ def parts(source: Source, format_: str, paths: Sequence[str], downloads: Path) -
     """
     asked = source.member
     for path in paths[:1] if format_ == "documents" else paths:
-        found = []
+        inside = []
         if asked is not None and format_ not in tables.FILES:
-            found = _members(on_this_machine(path, downloads), asked)
-        if len(found) < 2:
-            yield Part(path, asked, masked(path))
+            inside = _members(on_this_machine(path, downloads), asked)
+        if len(inside) < 2:
+            yield Location(path, asked, masked(path))
         else:
-            yield from (Part(path, glob.escape(member), f"{masked(path)}, {member}") for member in found)
+            yield from (Location(path, glob.escape(member), f"{masked(path)}, {member}") for member in inside)
 
 
 def _members(path: Path, asked: str) -> list[str]:
