@@ -19,7 +19,7 @@ from docs import course
 from docs.tour import free_port
 from pipeline.config.files import load
 from pipeline.experiment.comparison import Comparison
-from pipeline.pictures.colours import PALETTE
+from pipeline.pictures.palette import CATEGORIES
 
 PROJECT = Path(__file__).parents[1]
 README = (PROJECT / "README.md").read_text()
@@ -218,13 +218,13 @@ def test_the_course_s_pictures_are_there_and_small(
 
 def test_the_course_s_legends_have_the_colours_of_the_points() -> None:
     picture = Image.new("RGB", (400, 400), "white")
-    for i, colour in enumerate(PALETTE):
+    for i, colour in enumerate(CATEGORIES):
         greys = Image.new("RGB", (400, 40))
         greys.putdata([(x * y % 256,) * 3 for y in range(40) for x in range(400)])
         picture.paste(greys, (0, 40 * i))
         picture.paste(colour, (0, 320 + 8 * i, 8, 328 + 8 * i))
     few = course.reduced(picture).convert("RGB")
-    for i, colour in enumerate(PALETTE):
+    for i, colour in enumerate(CATEGORIES):
         apart = np.subtract(few.getpixel((4, 324 + 8 * i)), ImageColor.getrgb(colour))
         assert abs(apart).max() < 16, colour
 

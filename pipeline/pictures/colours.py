@@ -9,16 +9,12 @@ import polars as pl
 from scipy import sparse
 
 from pipeline.arrays import Array
+from pipeline.pictures.palette import CATEGORIES
 
-PALETTE = ("#332288", "#CC6677", "#117733", "#DDCC77", "#88CCEE", "#AA4499", "#44AA99", "#882255")
-"""Colours of categories that colour-blind people tell apart: Paul Tol's scheme `muted`."""
-OTHER_COLOUR = "#9aa1ad"
-SIGNED = ("#c25e00", "#9a9da3", "#2b7bd0")
-"""The colours of numbers below 0, about 0 and above 0."""
 SEPARATOR = "|"
 """What stands between several values in one cell, such as `Horror|Sci-Fi`."""
 OTHER = "other"
-_GROUPS = len(PALETTE)
+_GROUPS = len(CATEGORIES)
 """Categories with a colour of their own."""
 _NEAR = 15
 """Neighbours that tell which of a token's values is the most telling."""

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.embedding import Embedding
-from pipeline.pictures.colours import OTHER, OTHER_COLOUR, PALETTE, SIGNED, Colour, Groups, ordered
+from pipeline.pictures.colours import OTHER, Colour, Groups, ordered
 from pipeline.pictures.layout import save
 from pipeline.pictures.names import LETTERS, name_some, shortened
+from pipeline.pictures.palette import BLUE, CATEGORIES, INK, ORANGE, OTHER_COLOUR, SIGNED
 from pipeline.pictures.projection import SHOWN, plane
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_INK, _BLUE, _ORANGE = "#222222", "#2563a8", "#d9730d"
 _MAP, _LINES = (6.4, 6.6), (6.0, 4.4)
 """Inches of a map and of the other pictures."""
 _SMALL = 8
@@ -51,7 +51,7 @@ def draw_map(embedding: Embedding, title: str, path: Path, colour: Colour | None
     axes.set_xlabel(f"{axes_names[0]}\n{_shown(embedding, len(points))}, larger = more frequent")
     axes.set_ylabel(axes_names[1])
     with _any_script():
-        name_some(axes, points, embedding.vocabulary.labels, _INK)
+        name_some(axes, points, embedding.vocabulary.labels, INK)
     _save(axes, path)
 
 
@@ -65,10 +65,10 @@ def draw_norms(embedding: Embedding, title: str, path: Path) -> None:
     counts = np.maximum(embedding.vocabulary.tokens["count"].to_numpy()[:SHOWN], 1)  # `<unknown>` can have count 0
     norms = np.linalg.norm(embedding.matrix[:SHOWN], axis=1)
     axes = _axes(f"{title}: length against count", _LINES)
-    axes.scatter(counts, norms, s=8, color=_BLUE, alpha=0.35, linewidths=0)
+    axes.scatter(counts, norms, s=8, color=BLUE, alpha=0.35, linewidths=0)
     groups = np.digitize(np.log2(counts), np.arange(0.5, np.log2(counts.max()) + 1))
     middles = [(np.median(counts[groups == group]), np.median(norms[groups == group])) for group in np.unique(groups)]
-    axes.plot(*zip(*middles, strict=True), color=_ORANGE, marker="o", markersize=4, label="median")
+    axes.plot(*zip(*middles, strict=True), color=ORANGE, marker="o", markersize=4, label="median")
     axes.set_xscale("log" if counts.max() >= 10 * counts.min() else "linear")  # within a decade it reads 2.4 x 10^2
     axes.set_xlabel(f"count in training\n{_shown(embedding, len(norms))}")
     axes.set_ylabel("length of the vector")
@@ -91,14 +91,14 @@ def draw_losses(
         share: of the way from the start to that epoch, at which the fit lies.
     """
     axes = _axes(f"{title}: the losses", _LINES)
-    for (name, values), color in zip(losses.items(), (_BLUE, _ORANGE), strict=False):
+    for (name, values), color in zip(losses.items(), (BLUE, ORANGE), strict=False):
         axes.plot(range(1, len(values) + 1), values, color=color, label=name.replace("_", " "))
     if "validation_loss" in losses:
         best = int(np.argmin(losses["validation_loss"]))
-        axes.plot(best + 1, losses["validation_loss"][best], "o", color=_ORANGE, label=f"lowest: epoch {best + 1}")
+        axes.plot(best + 1, losses["validation_loss"][best], "o", color=ORANGE, label=f"lowest: epoch {best + 1}")
     if kept is not None:
         where = f"epoch {kept}" if share == 1 else f"{100 * share:g}% of the way to epoch {kept}"
-        axes.axvline(kept, color=_INK, linewidth=0.9, linestyle="--", label=f"kept: {where if kept else 'the start'}")
+        axes.axvline(kept, color=INK, linewidth=0.9, linestyle="--", label=f"kept: {where if kept else 'the start'}")
     axes.locator_params(axis="x", integer=True)  # there is no epoch 1.5
     axes.set_xlabel("epoch")
     axes.set_ylabel("loss")
@@ -110,12 +110,12 @@ def _draw_points(axes: "Axes", points: np.ndarray, size: np.ndarray, colour: Col
     """Draw the points in their colours, with a legend of what these mean."""
     x, y = points[:, 0], points[:, 1]
     if colour is None:
-        axes.scatter(x, y, s=size, color=_BLUE, alpha=0.35, linewidths=0)
+        axes.scatter(x, y, s=size, color=BLUE, alpha=0.35, linewidths=0)
     elif isinstance(colour, Groups):
         values = np.array(colour.values)
         for i, name in enumerate(ordered(colour)):
             of = values == name
-            hue = OTHER_COLOUR if name == OTHER else PALETTE[i]
+            hue = OTHER_COLOUR if name == OTHER else CATEGORIES[i]
             axes.scatter(x[of], y[of], s=size[of], color=hue, alpha=0.5, linewidths=0)
             axes.scatter([], [], s=30, color=hue, label=_short(name))  # in the legend all have one size
         _legend(axes, title=_short(colour.name))
@@ -162,7 +162,7 @@ def _axes(title: str, inches: tuple[float, float]) -> "Axes":
     from matplotlib.figure import Figure  # not pyplot: no global state, no window
 
     axes = Figure(figsize=inches, layout="constrained").add_subplot()
-    axes.set_title(title, loc="left", color=_INK)
+    axes.set_title(title, loc="left", color=INK)
     axes.spines[["top", "right"]].set_visible(False)
     return axes
 

@@ -9,14 +9,13 @@ import polars as pl
 
 from pipeline.evaluation.bootstrap import LEVEL
 from pipeline.pictures.layout import save
+from pipeline.pictures.palette import BLUE, INK, METHODS, ORANGE, SOFT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_INK, _SOFT = "#222222", "#6b7280"
-_COLOURS = ("#2563a8", "#d9730d", "#3b8a3e", "#8a4fa3")
-_OF_VERDICT = {"better": "#2563a8", "worse": "#d9730d", "no difference shown": _SOFT, "too few to tell": _SOFT}
+_OF_VERDICT = {"better": BLUE, "worse": ORANGE, "no difference shown": SOFT, "too few to tell": SOFT}
 _ROOM = 0.25
 """A fit without a D that lies farther off than this share of the axis is named at its edge: it would squash the
 rest."""
@@ -53,16 +52,16 @@ def draw_sweep(
     figure, quality, paired, cost = (_below_each_other if is_narrow else _side_by_side)(len(told))
     _draw_quality(quality, frame, methods, metric, chosen, fourth_root)
     direction = "higher" if higher_is_better else "lower"
-    quality.set_title(f"{frame['dataset'][0]}: {metric} against D, {direction} is better", loc="left", color=_INK)
+    quality.set_title(f"{frame['dataset'][0]}: {metric} against D, {direction} is better", loc="left", color=INK)
     _draw_differences(paired, told, is_narrow)
     intervals = f", with {LEVEL:.0%} intervals" if any(np.isfinite(row["low"]) for row in told) else ""
-    paired.set_title(f"paired differences in {metric}{intervals}", loc="left", color=_INK)
-    for name, colour in zip(methods, _COLOURS, strict=False):
+    paired.set_title(f"paired differences in {metric}{intervals}", loc="left", color=INK)
+    for name, colour in zip(methods, METHODS, strict=False):
         swept = frame.filter(method=name).sort("dimension")
         cost.plot(swept["dimension"], np.maximum(swept["fit_seconds"], 1e-3), color=colour, marker="o", label=name)
     cost.set_yscale("log")
     cost.yaxis.set_major_formatter("{x:,g}")  # not 10 to the power of 1
-    cost.set_title("seconds of the fit", loc="left", color=_INK)
+    cost.set_title("seconds of the fit", loc="left", color=INK)
     for axes in (quality, cost):
         axes.set_xscale("log", base=2)
         tried = frame.filter(pl.col("method").is_in(methods))["dimension"].unique().sort().to_list()
@@ -105,7 +104,7 @@ def _draw_quality(
     columns = (metric, f"{metric}_low", f"{metric}_high")  # too few examples have no interval
     found = swept.select(columns).to_numpy()
     low, high = float(np.nanmin(found)), float(np.nanmax(found))
-    for name, colour in zip(methods, _COLOURS, strict=False):
+    for name, colour in zip(methods, METHODS, strict=False):
         own = frame.filter(method=name).sort("dimension")
         if own.is_empty():
             continue
@@ -129,15 +128,15 @@ def _draw_quality(
     axes.set_ylim(low - pad, high + 2 * pad)
     for name, value in others:
         if low <= value <= high:
-            axes.axhline(value, color=_SOFT, linewidth=0.9, linestyle="--")
-            names.append((value, name, _SOFT))
+            axes.axhline(value, color=SOFT, linewidth=0.9, linestyle="--")
+            names.append((value, name, SOFT))
         else:
             arrow = "↓" if value < low else "↑"
-            names.append((np.clip(value, low - pad, high + 2 * pad), f"{name} {value:.4g} {arrow}", _SOFT))
-    axes.axvline(fourth_root, color=_INK, linewidth=0.6, alpha=0.4)
+            names.append((np.clip(value, low - pad, high + 2 * pad), f"{name} {value:.4g} {arrow}", SOFT))
+    axes.axvline(fourth_root, color=INK, linewidth=0.6, alpha=0.4)
     axes.text(
         fourth_root, 0.0, f" fourth root of V = {fourth_root:.1f}", transform=axes.get_xaxis_transform(), fontsize=8,
-        va="bottom", color=_SOFT,
+        va="bottom", color=SOFT,
     )  # fmt: skip
     _name_beside(axes, names)
 
@@ -165,7 +164,7 @@ def _draw_differences(axes: "Axes", told: Sequence[Mapping[str, Any]], is_narrow
         axes.plot(value, place, marker="o", color=colour)
         middle, half = (row["low"] + row["high"]) / 2, (row["high"] - row["low"]) / 2  # the value can lie outside
         axes.errorbar(middle, place, xerr=half, fmt="none", ecolor=colour, capsize=3)
-    axes.axvline(0, color=_INK, linewidth=0.8)
+    axes.axvline(0, color=INK, linewidth=0.8)
     axes.locator_params(axis="x", nbins=5)  # more numbers of four decimals would cover each other
     short = {name: name.removesuffix(" shown").removesuffix(" to tell") for name in _OF_VERDICT}
     labels = [f"{row['fit']} - {row['against']}: {short[row['verdict']]}" for row in reversed(told)]

@@ -18,6 +18,7 @@ import polars as pl
 
 from pipeline.arrays import Array
 from pipeline.embedding import Embedding
+from pipeline.pictures import palette
 from pipeline.pictures.colours import Colour, Groups, Numbers, ordered
 from pipeline.pictures.projection import SHOWN, View, ends
 from pipeline.similarity.nearest import LOW, RARE
@@ -29,6 +30,13 @@ MOST_NUMBERS = 1_000_000
 """Coordinates in a page: with many dimensions it has fewer tokens, so that it opens at once."""
 _CELLS = 128
 """The tokens that are not points are a density of so many cells in each direction."""
+_PALETTE = {
+    "plain": {"light": palette.BLUE, "dark": palette.BLUE_ON_DARK},
+    "categories": {"light": palette.CATEGORIES, "dark": palette.CATEGORIES_ON_DARK},
+    "other": palette.OTHER_COLOUR,
+    "signed": palette.SIGNED,
+    "sequential": {"light": palette.SEQUENTIAL, "dark": palette.SEQUENTIAL[1:]},
+}
 
 
 def n_shown(embedding: Embedding) -> int:
@@ -70,6 +78,7 @@ def latent_space_page(
         "counts": tokens["count"].to_list(),
         "about": {name: about[name].cast(pl.String).fill_null("").to_list() for name in about.columns},
         "colours": [_colour(one) for one in by],
+        "palette": _PALETTE,
         "order": _order(by, n).tolist(),
         "dimension": embedding.dimension,
         "vectors": _floats(embedding.matrix[:n]),

@@ -10,8 +10,8 @@ import streamlit as st
 
 from pipeline.errors import number_of
 from pipeline.inference.predictor import Predictor
-from pipeline.pictures.colours import SIGNED
 from pipeline.pictures.names import shortened
+from pipeline.pictures.palette import SIGNED
 from pipeline.tasks.target import TargetTask
 
 _NONE = "—"

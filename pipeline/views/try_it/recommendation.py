@@ -9,7 +9,8 @@ import streamlit as st
 
 from pipeline.arrays import Array
 from pipeline.inference.recommender import Recommended, Recommender
-from pipeline.pictures.colours import OTHER, OTHER_COLOUR, PALETTE, Groups, nearest, ordered, telling
+from pipeline.pictures.colours import OTHER, Groups, nearest, ordered, telling
+from pipeline.pictures.palette import CATEGORIES, OTHER_COLOUR
 from pipeline.pictures.projection import plane
 
 MOST_OPTIONS = 20_000
@@ -115,7 +116,7 @@ def _map(model: Recommender, given: list[str]) -> go.Figure:
     labels = [vocabulary.labels[i] for i in shown]
     figure = go.Figure()
     for place, (name, chosen) in enumerate(_groups(model, model.facts["mlflow_run"], len(points))):
-        colour = OTHER_COLOUR if name == OTHER else PALETTE[place]
+        colour = OTHER_COLOUR if name == OTHER else CATEGORIES[place]
         figure.add_scattergl(
             x=points[chosen, 0], y=points[chosen, 1], mode="markers", name=name, text=[labels[i] for i in chosen],
             hoverinfo="text", marker={"size": 5, "opacity": 0.5, "color": colour},

@@ -27,13 +27,14 @@ for (const colour of data.colours) if (colour.values) colour.values = floats(col
 const darkness = matchMedia("(prefers-color-scheme: dark)"), calm = matchMedia("(prefers-reduced-motion: reduce)");
 const ink = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-// Paul Tol's schemes "muted" and "light", which colour-blind people tell apart (https://personal.sron.nl/~pault)
-const MUTED = ["#332288", "#CC6677", "#117733", "#DDCC77", "#88CCEE", "#AA4499", "#44AA99", "#882255"];
-const LIGHT = ["#77AADD", "#EE8866", "#44BB99", "#EEDD88", "#99DDFF", "#FFAABB", "#BBCC33", "#AAAA00"];
-const VIRIDIS = ["#440154", "#3b528b", "#21918c", "#5ec962", "#fde725"], SIGNED = ["#c25e00", "#9a9da3", "#2b7bd0"];
 const rgb = hex => [1, 3, 5].map(at => parseInt(hex.slice(at, at + 2), 16));
-const OTHER = "#9aa1ad", UNKNOWN = rgb(OTHER), PLAIN = ["#2563a8", "#8ab8ee"];
-const groupColour = (names, g) => names[g] === "other" ? OTHER : (darkness.matches ? LIGHT : MUTED)[g % MUTED.length];
+const palette = data.palette, UNKNOWN = rgb(palette.other);
+const onPage = colours => colours[darkness.matches ? "dark" : "light"];
+
+function groupColour(names, g) {
+  const colours = onPage(palette.categories);
+  return names[g] === "other" ? palette.other : colours[g % colours.length];
+}
 
 function along(stops, share) {  // the colour at a share of the way along a scale
   const place = Math.min(Math.max(share, 0), 1) * (stops.length - 1), at = Math.min(Math.floor(place), stops.length - 2);
@@ -41,10 +42,10 @@ function along(stops, share) {  // the colour at a share of the way along a scal
   return low.map((value, c) => Math.round(value + (high[c] - value) * (place - at)));
 }
 
-const scaleOf = colour => colour.scale === "diverging" ? SIGNED : darkness.matches ? VIRIDIS.slice(1) : VIRIDIS;
+const scaleOf = colour => colour.scale === "diverging" ? palette.signed : onPage(palette.sequential);
 
 function colourOf(colour, i) {
-  if (!colour) return rgb(PLAIN[+darkness.matches]);
+  if (!colour) return rgb(onPage(palette.plain));
   if (colour.groups) return rgb(groupColour(colour.groups, colour.indices[i]));
   if (!Number.isFinite(colour.values[i])) return UNKNOWN;
   return along(scaleOf(colour), (colour.values[i] - colour.low) / (colour.high - colour.low || 1));

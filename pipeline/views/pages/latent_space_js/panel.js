@@ -33,7 +33,7 @@ function weights(i) {
   const some = D > 16 ? order.sort((a, b) => Math.abs(own[b]) - Math.abs(own[a])).slice(0, 16).sort((a, b) => a - b) : order;
   const most = Math.max(...own.map(Math.abs), 1e-9), gap = 26, height = Math.max(some.length * gap + 10, 60), middle = height / 2;
   const nodes = some.map((d, row) => {
-    const y = 18 + row * gap, line = own[d] >= 0 ? SIGNED[2] : SIGNED[0], width = .5 + 5.5 * Math.abs(own[d]) / most;
+    const y = 18 + row * gap, line = own[d] >= 0 ? palette.signed[2] : palette.signed[0], width = .5 + 5.5 * Math.abs(own[d]) / most;
     return `<line x1="92" y1="${middle}" x2="215" y2="${y}" stroke="${line}" stroke-width="${width.toFixed(2)}" opacity=".75"/>
       <circle cx="222" cy="${y}" r="8" fill="none" stroke="currentColor"/><text x="238" y="${y + 4}" font-size="12" fill="currentColor">node ${d + 1}: ${own[d].toFixed(3)}</text>`;
   });
