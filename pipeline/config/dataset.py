@@ -242,7 +242,7 @@ def _of_task(kind: str, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
 def _with_pca(written: Any, task: str) -> Any:
     """The `baselines` of a file, with PCA added if it is missing; the default if the file names none."""
     if written is None:
-        return ["pca", Task.named(task).quick_baseline]
+        return ["pca", Task.named(task).usual_baselines[0]]
     listed = as_tuple(written)
     if not isinstance(listed, list | tuple):
         return written

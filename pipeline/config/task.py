@@ -48,8 +48,8 @@ class Task(Kind, ABC):
     """The module with the class that Lightning trains, imported when the network learns."""
     answers_with: ClassVar[str]
     """The module and class of the model that answers with a fit, imported when a fit is put to work."""
-    quick_baseline: ClassVar[str]
-    """The baseline that a conf file without `baselines` gets, beside PCA."""
+    usual_baselines: ClassVar[tuple[str, ...]]
+    """The baselines, beside PCA, that a proposed conf file names; one without `baselines` gets the first."""
     predicts_tokens: ClassVar[bool]
     """Whether tokens are predicted: some tokens of a held-out example are then kept back as its labels."""
     weighs_by_logarithm: ClassVar[bool] = False

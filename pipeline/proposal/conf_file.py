@@ -5,6 +5,7 @@ from typing import Any
 
 import yaml
 
+from pipeline.config.task import Task
 from pipeline.errors import PipelineError, number_of
 from pipeline.proposal.look import Guess, Look, look
 from pipeline.proposal.missing_marks import without_marks
@@ -12,11 +13,6 @@ from pipeline.proposal.sections import Shape, few
 from pipeline.proposal.shape import shape
 from pipeline.proposal.units import with_units_of, without_several, without_units
 
-_BASELINES = {
-    "missing_tokens": ["popularity", "als"],
-    "regression": ["mean", "ridge"],
-    "classification": ["most_frequent_class", "logistic_regression"],
-}
 _WITH_NUMBERS = "boosted_trees"
 """A baseline that learns from the numbers alone: what the tokens add to them."""
 _FOLDS = 5
@@ -108,7 +104,7 @@ def _text(name: str, seen: Look, found: Shape) -> str:
         lines += _said(f"  {key}: {_plain(value)}", found.task.reason if i == 0 else "")
     lines += [f"  # or: {found.task.otherwise}"] if found.task.otherwise else []
     lines += ["", f"dimensions: {_dimensions(found, kind)}   # each D is fitted; `auto` tries many"]
-    baselines = [*_BASELINES[kind], *([_WITH_NUMBERS] if "dense" in found.task.value else [])]
+    baselines = [*Task.named(kind).usual_baselines, *([_WITH_NUMBERS] if "dense" in found.task.value else [])]
     lines += [f"baselines: [{', '.join(baselines)}]   # beside PCA, which is always among them", ""]
     return "\n".join(lines)
 

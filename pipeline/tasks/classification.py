@@ -44,7 +44,7 @@ class Classification(TargetTask):
     """Which class belongs to this list? Softmax over any number of classes."""
 
     answers_with: ClassVar[str] = "pipeline.inference.predictor.ClassPredictor"
-    quick_baseline: ClassVar[str] = "most_frequent_class"
+    usual_baselines: ClassVar[tuple[str, ...]] = ("most_frequent_class", "logistic_regression")
     learner: ClassVar[str] = "pipeline.network.classification_module"
     answer_role: ClassVar[str] = "the class to predict"
 

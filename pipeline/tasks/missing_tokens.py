@@ -58,7 +58,7 @@ class MissingTokens(Task):
 
     network: ClassVar[str] = "pipeline.network.missing_tokens_network"
     answers_with: ClassVar[str] = "pipeline.inference.recommender.Recommender"
-    quick_baseline: ClassVar[str] = "popularity"
+    usual_baselines: ClassVar[tuple[str, ...]] = ("popularity", "als")
     learner: ClassVar[str] = "pipeline.network.missing_tokens_module"
     predicts_tokens: ClassVar[bool] = True
     weighs_by_logarithm: ClassVar[bool] = True

@@ -36,7 +36,7 @@ class Regression(TargetTask):
     """Which number belongs to this list?"""
 
     answers_with: ClassVar[str] = "pipeline.inference.predictor.NumberPredictor"
-    quick_baseline: ClassVar[str] = "mean"
+    usual_baselines: ClassVar[tuple[str, ...]] = ("mean", "ridge")
     learner: ClassVar[str] = "pipeline.network.regression_module"
     answer_role: ClassVar[str] = "the number to predict"
 
