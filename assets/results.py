@@ -21,9 +21,9 @@ from pipeline.experiment.artifacts import load_scores, split_in_words, vocabular
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import Fits
 from pipeline.experiment.shared_view import share_view
+from pipeline.inference.described_tokens import described
 from pipeline.inference.saved_fit import EMBEDDING_FILE
 from pipeline.records.records import Records
-from pipeline.records.tokens.naming import described
 from pipeline.views import tables
 from pipeline.views.answer import answer
 from pipeline.views.exports import Exports

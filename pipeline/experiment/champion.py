@@ -34,11 +34,11 @@ from pipeline.experiment.model_registry import ModelRegistry, Version
 from pipeline.experiment.packaging import FOLDER, answers_by, data_of, package
 from pipeline.experiment.promotion import LEARNED_FROM, Contest, Decision, in_another_unit
 from pipeline.experiment.tracking import Tracker
+from pipeline.inference.described_tokens import described
 from pipeline.inference.model import FACTS_FILE
 from pipeline.inference.saved_fit import EMBEDDING_FILE, Material
 from pipeline.records.records import Records
 from pipeline.records.splitting.assignment import Assignment, are_learned_from
-from pipeline.records.tokens.naming import described
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 

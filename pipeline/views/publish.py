@@ -51,7 +51,7 @@ def draw_pages(
     Args:
         conf: the dataset.
         comparison: of all fits; the best learned one gets a map of neighbourhoods too, which takes longest.
-        described: what is shown with each token, as returned by `token_texts.described`.
+        described: what is shown with each token, as returned by `described_tokens.described`.
         examples: the examples on which the effects of tokens on a prediction are measured.
         tracker: of the runs.
         log: gets a line for each page.

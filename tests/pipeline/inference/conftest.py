@@ -16,9 +16,9 @@ from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.examples.weight_scale import WeightScale
 from pipeline.experiment.cross_fitting import CrossFit
 from pipeline.experiment.piece_queue import PieceQueue
+from pipeline.inference.described_tokens import described
 from pipeline.inference.model import Model, model_type
 from pipeline.inference.saved_fit import Material, save_fitted
-from pipeline.records.tokens.naming import described
 from pipeline.vocabulary.vocabulary import Vocabulary
 from tests.conftest import encoded_from
 

@@ -25,8 +25,8 @@ from pipeline.experiment.artifacts import load_scores
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fitting import fit_all
 from pipeline.experiment.tracking import Tracker
+from pipeline.inference.described_tokens import described
 from pipeline.records.ingest import ingest
-from pipeline.records.tokens.naming import described
 from pipeline.views import tables
 from pipeline.views.fit_page import PAGE
 from pipeline.views.publish import draw_pages, write_report
