@@ -17,7 +17,7 @@ from pipeline.config.dataset import Dataset
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.champion import Champion, crown
 from pipeline.experiment.comparison import Comparison
-from pipeline.experiment.models import load
+from pipeline.experiment.load_model import load
 from pipeline.inference.bulk import recommend_each
 from pipeline.records.records import Records
 from pipeline.vocabulary.vocabulary import Vocabulary

@@ -21,8 +21,8 @@ from assets.servers import require_free
 from assets.workplace import workplace
 from pipeline.errors import PipelineError, number_of
 from pipeline.experiment.client import client_of
+from pipeline.experiment.load_model import load, model_folder
 from pipeline.experiment.model_registry import ModelRegistry
-from pipeline.experiment.models import load, model_folder
 from pipeline.experiment.packaging import data_of
 from pipeline.home import project, typed
 from pipeline.inference.file_scoring import ANSWERS, score_file

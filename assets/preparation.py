@@ -17,7 +17,7 @@ from assets.storage import for_people, values
 from assets.vocabulary_metadata import in_words, of_vocabulary
 from pipeline.config.dataset import Dataset
 from pipeline.examples.encoding import encode_records
-from pipeline.experiment.kept import kept_from_last
+from pipeline.experiment.last_version import kept_from_last
 from pipeline.records.columns import roles
 from pipeline.records.ingest import ingest
 from pipeline.records.records import Records

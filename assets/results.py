@@ -17,9 +17,9 @@ from assets.storage import for_people
 from pipeline.config.dataset import Dataset
 from pipeline.embedding import Embedding
 from pipeline.examples.sparse_examples import HELD_OUT, SparseExamples
-from pipeline.experiment.artifacts import load_scores, split_in_words, vocabulary_size
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import Fits
+from pipeline.experiment.recorded import load_scores, split_in_words, vocabulary_size
 from pipeline.experiment.shared_view import share_view
 from pipeline.inference.described_tokens import described
 from pipeline.inference.saved_fit import EMBEDDING_FILE

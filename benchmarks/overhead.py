@@ -25,10 +25,10 @@ from pipeline.config.files import load
 from pipeline.embedding import Embedding
 from pipeline.examples.encoding import encode
 from pipeline.examples.sparse_examples import HELD_OUT, SparseExamples
-from pipeline.experiment.artifacts import load_scores, vocabulary_size
 from pipeline.experiment.comparison import Comparison
-from pipeline.experiment.fit_queue import ELAPSED
 from pipeline.experiment.fitting import fit_all
+from pipeline.experiment.positions import ELAPSED
+from pipeline.experiment.recorded import load_scores, vocabulary_size
 from pipeline.experiment.run import FinishedRun, Run
 from pipeline.experiment.tracking import Tracker
 from pipeline.records.ingest import ingest

@@ -52,6 +52,6 @@ def load(name: str | os.PathLike[str], mlflow: str | None = None) -> "Model":
     Raises:
         PipelineError: there is no such model.
     """
-    from pipeline.experiment.models import load as loaded
+    from pipeline.experiment.load_model import load as loaded
 
     return loaded(name, mlflow)

@@ -12,9 +12,9 @@ import pytest
 from pipeline.config.dataset import Dataset
 from pipeline.config.files import load
 from pipeline.examples.sparse_examples import HELD_OUT
-from pipeline.experiment.artifacts import load_scores
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fitting import fit_all
+from pipeline.experiment.recorded import load_scores
 from pipeline.experiment.tracking import Tracker
 from pipeline.views import tables
 from tests.conftest import encoded_from

@@ -24,15 +24,15 @@ from pipeline.evaluation.metrics import decimals, measure, primary_score
 from pipeline.evaluation.selection import first_of_the_best
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.examples.weight_scale import WeightScale
-from pipeline.experiment.artifacts import goes_by_order, recorded_scores
 from pipeline.experiment.cache_key import key_of
 from pipeline.experiment.code_version import code_version
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import Fit
-from pipeline.experiment.kept import kept_from_last, write_parts
+from pipeline.experiment.last_version import kept_from_last, write_parts
 from pipeline.experiment.model_registry import ModelRegistry, Version
 from pipeline.experiment.packaging import FOLDER, answers_by, data_of, package
 from pipeline.experiment.promotion import LEARNED_FROM, Contest, Decision, in_another_unit
+from pipeline.experiment.recorded import goes_by_order, recorded_scores
 from pipeline.experiment.tracking import Tracker
 from pipeline.inference.described_tokens import described
 from pipeline.inference.model import FACTS_FILE

@@ -20,10 +20,10 @@ from pipeline.experiment import moved_tokens
 from pipeline.experiment.artifacts import PICTURES_KEY, keep_fit, pictures_key, redraw
 from pipeline.experiment.cache_key import fit_key, run_params
 from pipeline.experiment.cross_fitting import CrossFit
-from pipeline.experiment.fit_queue import ELAPSED, FitQueue
 from pipeline.experiment.fits import Fit, Fits, summary
 from pipeline.experiment.memory import require_memory
 from pipeline.experiment.piece_queue import PieceQueue
+from pipeline.experiment.positions import ELAPSED, Positions
 from pipeline.experiment.refresh import Refreshes, Start
 from pipeline.experiment.run import FinishedRun, Run
 from pipeline.experiment.tracking import CURRENT, Tracker
@@ -151,7 +151,7 @@ class _Given:
         Drift is measured from the embedding that was there before.
         """
         name, method, conf, examples = one.name, one.how, self.conf, self.examples
-        position = FitQueue(conf, examples, self.tracker, self.force).position(method.name, one.dimension)
+        position = Positions(conf, examples, self.tracker, self.force).position(method.name, one.dimension)
         if start is not None:
             self.log.info(f"{conf.name}: {name} goes on from the run {start.run.run_id}")
             conf = start.shortened(conf)

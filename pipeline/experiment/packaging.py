@@ -10,15 +10,16 @@ from typing import Any
 import pipeline
 from pipeline.config.dataset import Dataset
 from pipeline.estimators import estimator_type
-from pipeline.experiment.remarks import MLFLOW
 from pipeline.inference.file_scoring import of_files
 from pipeline.inference.model import Model, model_type
 from pipeline.inference.saved_fit import Material, method_of
-from pipeline.quiet import quiet
+from pipeline.quiet import Remarks, quiet
 
 FOLDER = "model"
 """The folder of the first model of a fit, among the artifacts of its run; that of a later one has its key behind it."""
 _CODE = Path(__file__).with_name("model_code.py")
+REMARKS = Remarks(("mlflow.pyfunc", "mlflow.models.model", "mlflow.models.utils", "mlflow.utils.requirements_utils"))
+"""What MLflow says of its own types as a model is saved or loaded: nobody can do anything about it."""
 _EVERY = ("dataframely", "mlflow", "numpy", "polars", "pyarrow", "pydantic", "PyYAML", "rapidfuzz", "scipy")
 """Packages that every model needs."""
 
@@ -44,7 +45,7 @@ def package(conf: Dataset, material: Material, facts: Mapping[str, Any], folder:
         model = Model.load(data)
         needed = requirements(material.fit, model.uses_index)
         example = model.example()
-        with quiet(MLFLOW):
+        with quiet(REMARKS):
             import mlflow.pyfunc
             import pandas as pd  # type: ignore[import-untyped]
 

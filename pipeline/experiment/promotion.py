@@ -14,10 +14,10 @@ from pipeline.errors import number_of
 from pipeline.evaluation.bootstrap import FEWEST, apart, n_independent, paired
 from pipeline.examples.sparse_examples import HELD_OUT, SparseExamples
 from pipeline.examples.weight_scale import WeightScale
-from pipeline.experiment.artifacts import recorded_scores
 from pipeline.experiment.in_vocabulary import InVocabulary
 from pipeline.experiment.model_registry import Version
 from pipeline.experiment.packaging import data_of
+from pipeline.experiment.recorded import recorded_scores
 from pipeline.experiment.tracking import Tracker
 from pipeline.inference.bulk import own_scales
 from pipeline.inference.model import FACTS_FILE, Model

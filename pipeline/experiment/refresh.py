@@ -22,11 +22,11 @@ from pipeline.estimators import EMBEDDING, modules
 from pipeline.evaluation.bootstrap import apart
 from pipeline.examples.example_set import ExampleSet
 from pipeline.examples.sparse_examples import SparseExamples
-from pipeline.experiment.artifacts import recorded_scores
 from pipeline.experiment.cache_key import key_of
 from pipeline.experiment.code_version import code_version
-from pipeline.experiment.kept import has_learned_from_held_out, parts_of
+from pipeline.experiment.last_version import has_learned_from_held_out, parts_of
 from pipeline.experiment.model_registry import ModelRegistry
+from pipeline.experiment.recorded import recorded_scores
 from pipeline.experiment.run import FinishedRun
 from pipeline.experiment.tracking import Tracker
 from pipeline.inference.saved_fit import EMBEDDING_FILE, load_fitted

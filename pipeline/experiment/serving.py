@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import PipelineError
-from pipeline.experiment.remarks import MLFLOW
+from pipeline.experiment.packaging import REMARKS
 from pipeline.inference.model import Model
 from pipeline.inference.requests import Rows, short
 from pipeline.quiet import quiet
@@ -41,7 +41,7 @@ def app_of(folder: Path) -> "Answering":
     Args:
         folder: of a model, as MLflow made it.
     """
-    with quiet(MLFLOW):
+    with quiet(REMARKS):
         import mlflow.pyfunc
         from mlflow.pyfunc import scoring_server
 

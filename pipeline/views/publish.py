@@ -19,12 +19,12 @@ from pipeline.config.dataset import Dataset
 from pipeline.config.training import INTERPOLATION
 from pipeline.estimators import EMBEDDING, PCA, estimator, run_name
 from pipeline.examples.sparse_examples import SparseExamples
-from pipeline.experiment.artifacts import selected
 from pipeline.experiment.code_version import code_version
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import Fit
 from pipeline.experiment.memory import size_of
 from pipeline.experiment.parallel import in_parallel, processes_for
+from pipeline.experiment.recorded import selected
 from pipeline.experiment.replicas import REPLICAS_KEY
 from pipeline.experiment.tracking import Tracker
 from pipeline.inference.saved_fit import load_fitted

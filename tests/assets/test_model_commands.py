@@ -25,8 +25,8 @@ from assets.automation import ALL
 from assets.definitions import definitions
 from docs.tour import free_port
 from pipeline.config.files import load
-from pipeline.experiment.models import load as load_model
-from pipeline.experiment.models import model_folder
+from pipeline.experiment.load_model import load as load_model
+from pipeline.experiment.load_model import model_folder
 from pipeline.inference import file_scoring
 from pipeline.inference.bulk import Recommendations, write_batches
 from tests.conftest import HOMES, MOVIES, PATIENCE, genre_of, wait_until

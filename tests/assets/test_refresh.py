@@ -16,7 +16,7 @@ from pipeline.config.files import load
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.champion import Champion
 from pipeline.experiment.comparison import Comparison
-from pipeline.experiment.models import load as load_model
+from pipeline.experiment.load_model import load as load_model
 from pipeline.vocabulary.vocabulary import Vocabulary
 from tests.conftest import MOVIES
 

@@ -10,12 +10,12 @@ import polars as pl
 
 from pipeline.config.dataset import Dataset
 from pipeline.examples.encoding import encode
-from pipeline.experiment.artifacts import load_scores, vocabulary_size
 from pipeline.experiment.champion import Champion, crown
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fitting import fit_all
-from pipeline.experiment.kept import kept_from_last
+from pipeline.experiment.last_version import kept_from_last
 from pipeline.experiment.model_registry import ModelRegistry
+from pipeline.experiment.recorded import load_scores, vocabulary_size
 from pipeline.experiment.run import FinishedRun
 from pipeline.experiment.tracking import Tracker
 from pipeline.records.pairs.builder import pair_table

@@ -12,8 +12,8 @@ from pipeline.config.dataset import Dataset
 from pipeline.config.files import load
 from pipeline.config.records import Split
 from pipeline.errors import PipelineError
-from pipeline.experiment.artifacts import split_in_words
 from pipeline.experiment.fits import Fit
+from pipeline.experiment.recorded import split_in_words
 from tests.conftest import encoded_from, genre_of
 from tests.pipeline.examples.test_recency import IN_ORDER
 from tests.pipeline.experiment.shop import Shop

@@ -13,9 +13,9 @@ from pipeline.config.records import Split
 from pipeline.embedding import Embedding, Problem
 from pipeline.errors import PipelineError
 from pipeline.evaluation.metrics import measure
-from pipeline.experiment.artifacts import load_scores
 from pipeline.experiment.fits import Fits
 from pipeline.experiment.fitting import fit_all
+from pipeline.experiment.recorded import load_scores
 from pipeline.experiment.tracking import Tracker
 from pipeline.inference.saved_fit import load_fitted
 from pipeline.network.learned import LearnedEmbedding

@@ -14,7 +14,7 @@ from pipeline.config.files import load
 from pipeline.config.records import Split
 from pipeline.embedding import Embedding
 from pipeline.examples.encoding import encode
-from pipeline.experiment.kept import PARTS_FILE, has_learned_from_held_out, kept_from_last, write_parts
+from pipeline.experiment.last_version import PARTS_FILE, has_learned_from_held_out, kept_from_last, write_parts
 from pipeline.experiment.refresh import Start
 from pipeline.experiment.run import FinishedRun
 from pipeline.records.pairs.builder import pair_table

@@ -21,9 +21,9 @@ from pipeline.config.dataset import Dataset
 from pipeline.config.files import load
 from pipeline.embedding import Embedding
 from pipeline.examples.sparse_examples import HELD_OUT, SparseExamples
-from pipeline.experiment.artifacts import load_scores
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fitting import fit_all
+from pipeline.experiment.recorded import load_scores
 from pipeline.experiment.tracking import Tracker
 from pipeline.inference.described_tokens import described
 from pipeline.records.ingest import ingest

@@ -1,4 +1,4 @@
-"""Which of a dataset's fits is running, and when the last of them will be done."""
+"""The position of a fit among those of its dataset, and when the last of them will be done."""
 
 import time
 
@@ -16,7 +16,7 @@ ELAPSED = "elapsed_seconds"
 side by side it is less than `fit_seconds` and `seed_seconds`, in which each counts for itself."""
 
 
-class FitQueue:
+class Positions:
     """The fits of a dataset in their order, with the seconds that each will take by what MLflow knows."""
 
     def __init__(self, conf: Dataset, examples: SparseExamples, tracker: Tracker, force: bool) -> None:
