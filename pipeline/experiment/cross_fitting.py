@@ -20,7 +20,7 @@ from pipeline.embedding import Estimator, Fitted, Position, Watch
 from pipeline.evaluation.seeds import SeedChance
 from pipeline.examples.example_set import ExampleSet
 from pipeline.examples.sparse_examples import HELD_OUT, SparseExamples
-from pipeline.experiment.fold import Fold, FoldFitter, LogMetrics, Losses, Once
+from pipeline.experiment.fold import Fold, FoldFitter, LogMetrics, Losses, OneFit
 from pipeline.experiment.memory import size_of
 from pipeline.experiment.parallel import on_one_thread, processes_for
 from pipeline.experiment.piece_queue import PieceQueue
@@ -97,10 +97,10 @@ class CrossFit:
         title = f"{self._conf.name}: {self._name}"
         with on_one_thread(*self._how):
             if self._examples.n_folds == 1:
-                told = _Told(log_losses)
-                folds = self._folds.done(title, log, log_losses=told, position=position, processes=self._processes)
+                passed_on = _PassedOn(log_losses)
+                folds = self._folds.done(title, log, log_losses=passed_on, position=position, processes=self._processes)
                 fits = [*folds[0].fits]
-                told.tell_others(fit.losses for fit in fits)
+                passed_on.pass_others_on(fit.losses for fit in fits)
             else:
                 folds = self._folds.done(title, log, position=position)
                 watch = Watch(f"{self._name}, all", log, position=position)
@@ -112,25 +112,25 @@ class CrossFit:
         return _of_folds(folds, fits)
 
 
-class _Told:
+class _PassedOn:
     """Passes losses on as they come, and remembers whether some came: those of another process do not."""
 
     def __init__(self, log_losses: LogMetrics) -> None:
-        self._log_losses, self._has_told = log_losses, False
+        self._log_losses, self._has_passed_some = log_losses, False
 
     def __call__(self, losses: Mapping[str, float], epoch: int) -> None:
-        self._has_told = True
+        self._has_passed_some = True
         self._log_losses(losses, epoch)
 
-    def tell_others(self, of_fits: Iterable[Losses]) -> None:
+    def pass_others_on(self, of_fits: Iterable[Losses]) -> None:
         """Pass the losses of finished fits on, unless they have come already."""
-        if not self._has_told:
+        if not self._has_passed_some:
             for losses in of_fits:
-                for epoch, found in losses.items():
-                    self._log_losses(found, epoch)
+                for epoch, of_epoch in losses.items():
+                    self._log_losses(of_epoch, epoch)
 
 
-def _of_folds(folds: Sequence[Fold], fits: Sequence[Once]) -> CrossFitted:
+def _of_folds(folds: Sequence[Fold], fits: Sequence[OneFit]) -> CrossFitted:
     fitted = fits[-1].fitted
     assert fitted is not None
     scores = {part: {i: fold.scores[part] for i, fold in enumerate(folds) if part in fold.scores} for part in HELD_OUT}
@@ -161,14 +161,14 @@ def typical(chosen: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     >>> typical([{"temperature": 0.3, "weight_decay": 0.0}, {"temperature": 0.1, "weight_decay": 5.0}])
     {'temperature': 0.3, 'weight_decay': 0.0}
     """
-    settings = [{name: value for name, value in found.items() if name != "epochs"} for found in chosen]
+    settings = [{name: value for name, value in one.items() if name != "epochs"} for one in chosen]
     each = {
         name: (statistics.mode if isinstance(value, str) else statistics.median_low)([one[name] for one in settings])
         for name, value in settings[0].items()
     }
     nearest = max(settings, key=lambda one: sum(one[name] == value for name, value in each.items()))
-    same = [found for found, one in zip(chosen, settings, strict=True) if one == nearest]
-    epochs = [found["epochs"] for found in same if "epochs" in found]
+    same = [whole for whole, one in zip(chosen, settings, strict=True) if one == nearest]
+    epochs = [one["epochs"] for one in same if "epochs" in one]
     return {**same[0], **({"epochs": statistics.median_low(epochs)} if epochs else {})}
 
 
@@ -182,6 +182,6 @@ def _of_all(frames: Mapping[int, pl.DataFrame]) -> pl.DataFrame:
 def _means(fits: Sequence[Losses]) -> Iterator[tuple[dict[str, float], int]]:
     """The losses of each epoch, means over the fits that came so far."""
     for epoch in sorted({epoch for losses in fits for epoch in losses}):
-        found = [losses[epoch] for losses in fits if epoch in losses]
-        names = dict.fromkeys(name for losses in found for name in losses)
-        yield {name: float(np.mean([losses[name] for losses in found if name in losses])) for name in names}, epoch
+        of_epoch = [losses[epoch] for losses in fits if epoch in losses]
+        names = dict.fromkeys(name for losses in of_epoch for name in losses)
+        yield {name: float(np.mean([losses[name] for losses in of_epoch if name in losses])) for name in names}, epoch

@@ -68,24 +68,24 @@ def fit_all(
     conf.task.require_answers(examples, conf.file)
     require_room(conf, examples.n_training, len(vocabulary))
     asked, conf = conf, conf.resolved(examples.n_training, len(vocabulary))
-    given = _Given(conf, vocabulary, examples, tracker, log, checkpoints, tags or {}, force)
+    fitter = _Fitter(conf, vocabulary, examples, tracker, log, checkpoints, tags or {}, force)
     with PieceQueue() as queue:
         waiting = []
-        for how in (estimator(method, conf) for method in methods):
-            refreshes = Refreshes(asked, conf, how, examples, tracker)
-            waiting += [given.waiting(how, dimension, refreshes, queue) for dimension in how.fitted_at()]
-        return Fits(tuple(map(given.fit, waiting)))
+        for method in (estimator(name, conf) for name in methods):
+            refreshes = Refreshes(asked, conf, method, examples, tracker)
+            waiting += [fitter.waiting(method, dimension, refreshes, queue) for dimension in method.fitted_at()]
+        return Fits(tuple(map(fitter.fit, waiting)))
 
 
 @dataclass(frozen=True)
 class _Waiting:
     """A fit that is still to be done, or found."""
 
-    how: Estimator
+    method: Estimator
     dimension: int | None
     key: str
     refreshes: Refreshes
-    found: FinishedRun | None
+    same: FinishedRun | None
     """The run that did exactly the same, if there is one."""
     ahead: CrossFit | None
     """Where nothing else has to be known before, its folds: other processes may begin with them."""
@@ -93,11 +93,11 @@ class _Waiting:
     @property
     def name(self) -> str:
         """Its name in runs and tables."""
-        return run_name(self.how.name, self.dimension)
+        return run_name(self.method.name, self.dimension)
 
 
 @dataclass(frozen=True)
-class _Given:
+class _Fitter:
     """What all fits share."""
 
     conf: Dataset
@@ -109,72 +109,71 @@ class _Given:
     tags: Mapping[str, str]
     force: bool
 
-    def waiting(self, how: Estimator, dimension: int | None, refreshes: Refreshes, queue: PieceQueue) -> _Waiting:
-        """A fit that waits now, in this queue unless it is found."""
-        key, name = fit_key(how, self.conf, self.examples, dimension), run_name(how.name, dimension)
-        found = None if self.force else self.tracker.finished(key) or refreshes.finished(key)
-        may_wait = not found and (self.force or not refreshes.may_go_on(name))
-        ahead = self._cross_fit(queue, how, self.conf, dimension, key) if may_wait else None
-        return _Waiting(how, dimension, key, refreshes, found, ahead)
+    def waiting(self, method: Estimator, dimension: int | None, refreshes: Refreshes, queue: PieceQueue) -> _Waiting:
+        """A fit that waits now, in this queue unless a run did the same."""
+        key, name = fit_key(method, self.conf, self.examples, dimension), run_name(method.name, dimension)
+        same = None if self.force else self.tracker.finished(key) or refreshes.finished(key)
+        may_wait = not same and (self.force or not refreshes.may_go_on(name))
+        ahead = self._cross_fit(queue, method, self.conf, dimension, key) if may_wait else None
+        return _Waiting(method, dimension, key, refreshes, same, ahead)
 
-    def fit(self, one: _Waiting) -> Fit:
-        """A fit that has waited, done or found."""
-        name, refreshes, done = one.name, one.refreshes, one.found
-        if done is not None:
-            self.log.info(f"{self.conf.name}: {name} is unchanged, its run {done.run_id} is reused")
-            redraw(one.how.name, self.conf, self.vocabulary, done, self.tracker)
-        else:
-            start, why_not = (None, "") if self.force else refreshes.start(name, one.dimension)
-            before = refreshes.before(name)
-            if why_not:
-                self.log.info(f"{self.conf.name}: {name} begins anew: {why_not}")
-            done = self._fitted(one, before, start)
-            if start is not None and (worse := refreshes.why_worse(done, start)):
-                why_not = f"its refresh is worse than the last full fit ({worse})"
-                self.log.info(f"{self.conf.name}: {name} begins anew: {why_not}")
-                done = self._fitted(one, before)
-        if done.tags.get(CURRENT) != "yes":
-            self.tracker.mark_current(done.run_id, name)
-        return Fit(
-            self.conf.name,
-            one.how.name,
-            int(done.params["dimension"]),
-            done.run_id,
-            done.experiment_id,
-            one.found is not None,
-            dict(done.metrics),
-        )
+    def fit(self, waiting: _Waiting) -> Fit:
+        """A fit that has waited: the reused run, or a new one."""
+        name, method = waiting.name, waiting.method.name
+        if waiting.same is not None:
+            self.log.info(f"{self.conf.name}: {name} is unchanged, its run {waiting.same.run_id} is reused")
+            redraw(method, self.conf, self.vocabulary, waiting.same, self.tracker)
+        run = waiting.same or self._refreshed_or_new(waiting)
+        if run.tags.get(CURRENT) != "yes":
+            self.tracker.mark_current(run.run_id, name)
+        is_reused, dimension = waiting.same is not None, int(run.params["dimension"])
+        return Fit(self.conf.name, method, dimension, run.run_id, run.experiment_id, is_reused, dict(run.metrics))
 
-    def _fitted(self, one: _Waiting, before: Embedding | None, start: Start | None = None) -> FinishedRun:
+    def _refreshed_or_new(self, waiting: _Waiting) -> FinishedRun:
+        """The run of a fit that goes on from an earlier one, if it can and is no worse for it; or begins anew."""
+        name, refreshes = waiting.name, waiting.refreshes
+        start, why_not = (None, "") if self.force else refreshes.start(name, waiting.dimension)
+        before = refreshes.before(name)
+        if why_not:
+            self.log.info(f"{self.conf.name}: {name} begins anew: {why_not}")
+        run = self._fitted(waiting, before, start)
+        if start is not None and (worse := refreshes.why_worse(run, start)):
+            why_not = f"its refresh is worse than the last full fit ({worse})"
+            self.log.info(f"{self.conf.name}: {name} begins anew: {why_not}")
+            run = self._fitted(waiting, before)
+        return run
+
+    def _fitted(self, waiting: _Waiting, before: Embedding | None, start: Start | None = None) -> FinishedRun:
         """Fit in a run of its own; where there is a start, go on from it.
 
         Drift is measured from the embedding that was there before.
         """
-        name, method, conf, examples = one.name, one.how, self.conf, self.examples
-        position = Positions(conf, examples, self.tracker, self.force).position(method.name, one.dimension)
+        name, method, dimension = waiting.name, waiting.method, waiting.dimension
+        conf, examples = self.conf, self.examples
+        position = Positions(conf, examples, self.tracker, self.force).position(method.name, dimension)
         if start is not None:
             self.log.info(f"{conf.name}: {name} goes on from the run {start.run.run_id}")
             conf = start.shortened(conf)
             method = estimator(method.name, conf)
-        require_memory(method, name, conf, examples, one.dimension)
-        of_fit = one.refreshes.tags(one.key, start)
+        require_memory(method, name, conf, examples, dimension)
+        tags = waiting.refreshes.tags(waiting.key, start)
         run_tags = {
             "dataset": conf.name,
             "method": method.name,
             PICTURES_KEY: pictures_key(self.vocabulary),
-            **of_fit,
+            **tags,
             **self.tags,
         }
-        params = run_params(method, conf, self.vocabulary, examples, one.dimension) | (start.said() if start else {})
+        params = run_params(method, conf, self.vocabulary, examples, dimension) | (start.said() if start else {})
         with self.tracker.run(name, run_tags, params) as run, PieceQueue() as queue:
             run.log_input(conf.name, examples.fingerprint, paths.name(conf.source), _profile(examples))
-            ahead = one.ahead if start is None else None
-            fit = ahead or self._cross_fit(queue, method, conf, one.dimension, of_fit["fit_key"], start)
-            fitted = fit_one(fit, method, conf, one.dimension, run, self.log, position, before, start is not None)
-        _remove(self._state(of_fit["fit_key"]))
+            ahead = waiting.ahead if start is None else None
+            fit = ahead or self._cross_fit(queue, method, conf, dimension, tags["fit_key"], start)
+            fitted = _fit_in_run(fit, method, conf, dimension, run, self.log, position, before, start is not None)
+        _remove(self._state(tags["fit_key"]))
         self.log.info(f"{conf.name}: {summary(name, run.metrics, conf.task.metrics[0].name)}")
-        done = {"dimension": str(fitted.embedding.dimension)}
-        return FinishedRun(run.run_id, run.experiment_id, run.metrics, done)
+        params = {"dimension": str(fitted.embedding.dimension)}
+        return FinishedRun(run.run_id, run.experiment_id, run.metrics, params)
 
     def _cross_fit(
         self,
@@ -209,7 +208,7 @@ def _profile(examples: SparseExamples) -> dict[str, int]:
     return {"examples": n, "vocabulary": v, "stored_entries": len(examples.indices)}
 
 
-def fit_one(
+def _fit_in_run(
     fit: CrossFit,
     method: Estimator,
     conf: Dataset,
@@ -235,7 +234,6 @@ def fit_one(
 
 
 def _chosen_params(chosen: Sequence[Mapping[str, Any]], dimension: int | None, fitted: Fitted) -> dict[str, str]:
-    params = {
-        f"selected.{name}": ", ".join(str(found[name]) for found in chosen) for name in (chosen[0] if chosen else {})
-    }
+    names = chosen[0] if chosen else {}
+    params = {f"selected.{name}": ", ".join(str(of_fold[name]) for of_fold in chosen) for name in names}
     return params | ({"dimension": str(fitted.embedding.dimension)} if dimension is None else {})

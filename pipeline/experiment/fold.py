@@ -32,7 +32,7 @@ Losses = dict[int, dict[str, float]]
 
 
 @dataclass(frozen=True)
-class Once:
+class OneFit:
     """The outcome of one fit."""
 
     fitted: Fitted | None
@@ -50,9 +50,9 @@ class Once:
 class Fold:
     """The outcome of one fold."""
 
-    fits: Sequence[Once]
+    fits: Sequence[OneFit]
     """The fit with which validation chose, and the refit if there is one."""
-    of_seeds: Sequence[Once]
+    of_seeds: Sequence[OneFit]
     """The fits with further seeds."""
     scores: Mapping[str, pl.DataFrame]
     """By part, of the fit that is told of: validation and test; empty parts are absent."""
@@ -97,15 +97,15 @@ class FoldFitter:
         parts = [part for part in HELD_OUT if len(self._held_out(part, fold))]
         judged, chooses = judged_part(parts), "validation" in parts
         refits = self.examples.refits(conf.refit) and chooses
-        once = partial(self._fit_in_fold, fold, position=position)
-        fit = partial(once, log_losses=log_losses, is_kept=is_only)
+        in_fold = partial(self._fit_in_fold, fold, position=position)
+        fit = partial(in_fold, log_losses=log_losses, is_kept=is_only)
         chooser = fit(name, log, shows_progress, parts=["validation"] if refits else parts, chooses=chooses)
-        again: list[Piece[Once]] = []
+        again: list[Piece[OneFit]] = []
         if refits:
             on_test = [part for part in parts if part == "test"]
             again.append(partial(fit, f"{name}, refit", parts=on_test, chosen=chooser.chosen, is_refit=True))
         if judged and self.method.has_chance:
-            of_seed = partial(once, parts=[judged], is_refit=refits and judged == "test")
+            of_seed = partial(in_fold, parts=[judged], is_refit=refits and judged == "test")
             for i in range(1, conf.seeds or 1):
                 whose, seed = f"{name}, seed {i + 1} of {conf.seeds}", (conf.seed + i) % 2**32
                 again.append(partial(of_seed, whose, chosen=chooser.chosen, seed=seed))
@@ -130,15 +130,15 @@ class FoldFitter:
         seed: int | None = None,
         log_losses: LogMetrics | None = None,
         is_kept: bool = False,
-    ) -> Once:
+    ) -> OneFit:
         """Fit on the training examples of a fold, a refit on those of validation too; evaluate on parts of it."""
         training = self.examples.training(fold, refit=is_refit)
         validation = self._held_out("validation", fold) if chooses else None
         watch = Watch(name, log, position=position, shows_progress=shows_progress)
-        once = self.fit(training, watch, chosen, validation, seed, log_losses)
-        assert once.fitted is not None
-        scores = {part: evaluate(self.conf, once.fitted, self._held_out(part, fold)) for part in parts}
-        return replace(once, scores=scores, fitted=once.fitted if is_kept else None)
+        one = self.fit(training, watch, chosen, validation, seed, log_losses)
+        assert one.fitted is not None
+        scores = {part: evaluate(self.conf, one.fitted, self._held_out(part, fold)) for part in parts}
+        return replace(one, scores=scores, fitted=one.fitted if is_kept else None)
 
     def _held_out(self, part: str, fold: int) -> ExampleSet:
         return self.examples.held_out(cast("Part", part), fold, self.conf.task.most_evaluated, self.conf.seed)
@@ -151,13 +151,13 @@ class FoldFitter:
         validation: ExampleSet | None = None,
         seed: int | None = None,
         log_losses: LogMetrics | None = None,
-    ) -> Once:
+    ) -> OneFit:
         """Fit on some examples, with what was chosen or with validation examples that choose; without scores."""
         conf = self.conf if seed is None else self.conf.model_copy(update={"seed": seed})
         clock, losses = _Clock(), Losses()
 
-        def on_epoch(found: Mapping[str, float], epoch: int) -> None:
-            named = {f"{'' if chosen is None else 'refit_'}{name}": value for name, value in found.items()}
+        def on_epoch(of_epoch: Mapping[str, float], epoch: int) -> None:
+            named = {f"{'' if chosen is None else 'refit_'}{name}": value for name, value in of_epoch.items()}
             losses.setdefault(epoch, {}).update(named)
             if log_losses is not None:
                 log_losses(named, epoch)
@@ -173,7 +173,7 @@ class FoldFitter:
             weights = self.start(training) if self.start else None
             problem = Problem(training, self.vocabulary, conf, self.dimension, validation, chosen, whole, weights)
             fitted = self.method.fit(problem)
-        return Once(fitted, fitted.chosen if chosen is None else chosen, {}, losses, clock.seconds)
+        return OneFit(fitted, fitted.chosen if chosen is None else chosen, {}, losses, clock.seconds)
 
 
 class _Clock:

@@ -93,13 +93,13 @@ class Refreshes:
     """The dataset as it was written."""
     conf: Dataset
     """The same, resolved."""
-    how: Estimator
+    method: Estimator
     examples: SparseExamples
     tracker: Tracker
 
     @property
     def _can_be(self) -> bool:
-        return self.how.name == EMBEDDING and self.conf.refresh.times > 0
+        return self.method.name == EMBEDDING and self.conf.refresh.times > 0
 
     def may_go_on(self, name: str) -> bool:
         """Whether the fit perhaps goes on from an earlier one: only `start` tells."""
@@ -111,7 +111,7 @@ class Refreshes:
 
     def tags(self, key: str, start: Start | None) -> dict[str, str]:
         """The tags of a new run of a fit with this key."""
-        if self.how.name != EMBEDDING:
+        if self.method.name != EMBEDDING:
             return {"fit_key": key}
         told = {_RECIPE: self._recipe, _SIZE: json.dumps(self._size)}
         if start is None:
@@ -144,7 +144,7 @@ class Refreshes:
 
     def before(self, name: str) -> Embedding | None:
         """The embedding of the last fit of other data, from which the drift of tokens is measured."""
-        last = self._last(name) if self.how.name == EMBEDDING else None
+        last = self._last(name) if self.method.name == EMBEDDING else None
         if last is None:
             return None
         with suppress(OSError, PipelineError):
@@ -215,7 +215,7 @@ class Refreshes:
         sections = {"task", "tokens", "example", "weight", "split", "seed", "refit", "precision", "training"}
         decides = [
             self.asked.undescribed().model_dump_json(include=sections),
-            code_version(*modules(self.how.name, self.conf)),
+            code_version(*modules(self.method.name, self.conf)),
         ]
         return key_of(decides)
 
