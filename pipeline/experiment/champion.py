@@ -6,39 +6,29 @@ is shown to be better. It becomes champion unless it is worse than the present o
 
 import json
 import logging
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import polars as pl
 
 from pipeline.config.dataset import Dataset
-from pipeline.embedding import Embedding
-from pipeline.errors import number_of
-from pipeline.estimators import EMBEDDING, estimator_type
+from pipeline.estimators import estimator_type
 from pipeline.evaluation.bootstrap import FEWEST, difference, n_independent, resampled
-from pipeline.evaluation.metrics import decimals, measure, primary_score
+from pipeline.evaluation.metrics import measure, primary_score
 from pipeline.evaluation.selection import first_of_the_best
 from pipeline.examples.sparse_examples import SparseExamples
-from pipeline.examples.weight_scale import WeightScale
-from pipeline.experiment.cache_key import key_of
-from pipeline.experiment.code_version import code_version
 from pipeline.experiment.comparison import Comparison
 from pipeline.experiment.fits import Fit
-from pipeline.experiment.last_version import kept_from_last, write_parts
 from pipeline.experiment.model_registry import ModelRegistry, Version
-from pipeline.experiment.packaging import FOLDER, answers_by, data_of, package
-from pipeline.experiment.promotion import LEARNED_FROM, Contest, Decision, in_another_unit
-from pipeline.experiment.recorded import goes_by_order, recorded_scores
+from pipeline.experiment.packaging import data_of
+from pipeline.experiment.promotion import Contest, Decision, in_another_unit
+from pipeline.experiment.recorded import recorded_scores
+from pipeline.experiment.registration import registered
 from pipeline.experiment.tracking import Tracker
-from pipeline.inference.described_tokens import described
 from pipeline.inference.model import FACTS_FILE
-from pipeline.inference.saved_fit import EMBEDDING_FILE, Material
 from pipeline.records.records import Records
-from pipeline.records.splitting.assignment import Assignment, are_learned_from
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 
@@ -116,7 +106,7 @@ def crown(
     fit = best_fit(comparison, conf.resolved(*size), tracker)
     with registry.alone():
         present = registry.champion()
-        candidate = _registered(registry, fit, conf, comparison, records, examples, tracker)
+        candidate = registered(registry, fit, conf, comparison, records, examples, tracker)
         conf = conf.resolved(*size)
         decision = _decided(registry, present, candidate, conf, vocabulary, examples, tracker)
         moved = decision.moves and (present is None or present.number != candidate.number)
@@ -155,95 +145,3 @@ def _decided(
     if present.number == candidate.number:
         return Decision(True, f"version {present.number}, {present.fit}, stays champion: it is still the best.")
     return Contest(conf, examples, tracker, registry.folder(present), vocabulary).decide(present, candidate)
-
-
-def _registered(
-    registry: ModelRegistry,
-    fit: Fit,
-    conf: Dataset,
-    comparison: Comparison,
-    records: Records,
-    examples: SparseExamples,
-    tracker: Tracker,
-) -> Version:
-    """The version of a fit: one that was made before of the same, or a new one."""
-    vocabulary = Embedding.load(tracker.file(fit.run_id, EMBEDDING_FILE)).vocabulary
-    about = vocabulary.beside(described(records.frame, conf))
-    key = _key(fit, conf, vocabulary, about, WeightScale.of(examples.about))
-    versions = registry.versions()
-    found = next((one for one in versions if one.tags.get("key") == key), None)
-    if found is not None:
-        return found
-    is_first = all(one.run_id != fit.run_id for one in versions)
-    place = FOLDER if is_first else f"{FOLDER}-{key}"  # an earlier version of this fit keeps its files
-    conf = conf.resolved(examples.n_training, examples.shape[1])
-    values = {name: value for name, value in fit.metrics.items() if name in comparison.metrics}
-    order = " It reads each list in its order, the latest token last." if goes_by_order(tracker, fit) else ""
-    said = _said(fit, comparison) + order
-    space = _with_a_space(fit, comparison)
-    facts = {
-        "name": conf.name,
-        "dataset": conf.name,
-        "fit": fit.name,
-        "method": fit.method,
-        "dimension": fit.dimension,
-        "space": space.name,
-        "mlflow_run": fit.run_id,
-        "said": said,
-        "metrics": values,
-        "description": conf.description,
-        **WeightScale.of(examples.about).facts(),
-    }
-    run = tracker.folder(fit.run_id)
-    vectors = None if space == fit else tracker.file(space.run_id, EMBEDDING_FILE)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name) / place
-        package(conf, Material(run, about, records.frame, records.written, vectors), facts, folder)
-        learned = are_learned_from(Assignment(examples.frame, np.empty(0)), conf)
-        of_learned = examples.frame.select(examples.known_by.alias("example"), "group").filter(learned)
-        of_learned.write_parquet(Path(name) / LEARNED_FROM)
-        write_parts(examples, conf, kept_from_last(conf, tracker), Path(name))
-        tracker.keep(fit.run_id, Path(name), {})
-    source = f"{tracker.client.get_run(fit.run_id).info.artifact_uri}/{place}"
-    tags = {
-        "key": key,
-        "fit": fit.name,
-        "method": fit.method,
-        "dimension": str(fit.dimension),
-        "examples": examples.fingerprint,
-        "vocabulary": examples.about["vocabulary"],
-        **{name: f"{value:.6g}" for name, value in values.items()},
-    }
-    return registry.register(fit.run_id, source, said, tags)
-
-
-def _with_a_space(fit: Fit, comparison: Comparison) -> Fit:
-    """The fit whose latent space people look around in: the best learned one if this one has none."""
-    if fit.dimension > 1 or estimator_type(fit.method).is_swept or EMBEDDING not in comparison.frame["method"]:
-        return fit
-    return comparison.best
-
-
-def _said(fit: Fit, comparison: Comparison) -> str:
-    """What a fit is, and how good, in a sentence."""
-    if not comparison.metrics:
-        return f"{fit.name}; nothing was held out to measure it."
-    metric = comparison.metrics[0]
-    n, part = comparison.about["n_examples"], comparison.about["part"]
-    is_blind = estimator_type(fit.method).ignores_examples
-    why = "as none is shown to be better on validation" if is_blind else "best on validation"
-    value = fit.metrics[metric]
-    return f"{fit.name}, {why}; {metric} is {value:,.{decimals(abs(value))}f} on {number_of(n, f'{part} example')}."
-
-
-def _key(fit: Fit, conf: Dataset, vocabulary: Vocabulary, about: pl.DataFrame, scale: WeightScale) -> str:
-    """16 hexadecimal digits that change with all that decides a model: its fit, labels, settings, code and so on."""
-    decides = [
-        fit.run_id,
-        vocabulary.fingerprint_with_labels,
-        int(about.hash_rows().sum()) if about.width else 0,
-        scale.unit,  # no fit depends on the unit; its answers do
-        answers_by(conf),
-        code_version("pipeline.experiment.model_code", conf.task.answers_with.rpartition(".")[0]),
-    ]
-    return key_of(decides)
