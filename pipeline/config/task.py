@@ -157,3 +157,7 @@ class Task(Kind, ABC):
     ) -> "tuple[str, list[str] | npt.NDArray[np.float64]]":
         """What people read for the effects (n,) or (n, C) of tokens: a name, and a number or a word for each token."""
         raise AssertionError("a task whose tokens have effects says what they are")
+
+    def effect_text(self, effect: float) -> str:
+        """What a token adds, one of `effects_in_words`, as people read it."""
+        raise AssertionError("a task whose tokens have effects says how they are written")

@@ -17,7 +17,7 @@ from pipeline.network.layers import tensor, tensors
 from pipeline.tasks.regression import Regression
 
 
-class PlainMissingTokens(nn.Module):
+class PaddedMissingTokens(nn.Module):
     """Logits (B, V) of lists (B, L)."""
 
     table: Tensor
@@ -56,7 +56,7 @@ class PlainMissingTokens(nn.Module):
         return hidden @ self.outputs.T + self.bias
 
 
-class PlainTarget(nn.Module):
+class PaddedTarget(nn.Module):
     """Numbers (B,) in the target's unit, or probabilities (B, C), of lists (B, L) and dense features (B, F)."""
 
     def __init__(self, weights: Mapping[str, Array], task: Task) -> None:

@@ -77,7 +77,7 @@ class TargetTask(Task):
                 )
 
     def effect_text(self, effect: float) -> str:
-        """What a token adds, one of `effects_in_words`, as people read it."""
+        """What a token adds, in three digits, with its sign."""
         return f"{effect:+,.0f}" if abs(effect) >= 1000 else f"{effect:+.3g}"
 
     # from the target to what is learned, and back: every method that predicts the target uses these methods

@@ -20,7 +20,6 @@ from pipeline.pictures.colours import Colour, Numbers, colours, of_classes
 from pipeline.pictures.figures import draw_map
 from pipeline.pictures.projection import neighbourhoods, plane, space
 from pipeline.similarity import replica_places
-from pipeline.tasks.target import TargetTask
 from pipeline.views.marginal_effects import token_effects
 from pipeline.views.pages.latent_space import latent_space_page, n_shown
 
@@ -45,7 +44,7 @@ class Sources:
             fit.name,
             tracker.file(fit.run_id, EMBEDDING_FILE),
             tracker.file(fit.run_id, replica_places.FILE) if STABILITY in fit.metrics else None,
-            tracker.folder(fit.run_id) if isinstance(conf.task, TargetTask) else None,
+            None if conf.task.predicts_tokens else tracker.folder(fit.run_id),
         )
 
     @property
@@ -98,7 +97,7 @@ class FitPage:
     def _effect(self, n: int) -> list[Colour]:
         """What the n most frequent tokens do to the prediction, if it is not of tokens."""
         task = self.conf.task
-        if self.sources.fitted is None or not isinstance(task, TargetTask):
+        if self.sources.fitted is None:
             return []
         fitted, rows = load_fitted(self.sources.fitted), self.examples.everything()
         among = fitted.embedding.vocabulary.by_count

@@ -11,7 +11,6 @@ from pipeline.config.task import Task
 from pipeline.embedding import Fitted
 from pipeline.examples.example_set import ExampleSet
 from pipeline.examples.sparse_examples import SparseExamples
-from pipeline.tasks.target import TargetTask
 
 EXAMPLES = (10, 50)
 """Fewest and most examples that a token is put into and taken out of: the more tokens, the fewer examples."""
@@ -72,7 +71,7 @@ class Telling:
     """The effect of each."""
 
 
-def telling_tokens(fitted: Fitted, examples: SparseExamples, task: TargetTask, seed: int, n: int, k: int) -> Telling:
+def telling_tokens(fitted: Fitted, examples: SparseExamples, task: Task, seed: int, n: int, k: int) -> Telling:
     """The k tokens, among the n most frequent, that tell examples apart most."""
     vocabulary = fitted.embedding.vocabulary
     rows, n = examples.everything(), min(n, len(vocabulary))

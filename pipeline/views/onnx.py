@@ -10,8 +10,6 @@ from pipeline.embedding import Fitted
 from pipeline.errors import PipelineError
 from pipeline.inference.model import Model
 from pipeline.quiet import Remarks, quiet
-from pipeline.tasks.missing_tokens import MissingTokens
-from pipeline.tasks.target import TargetTask
 
 _EXPORTER = Remarks(("torch.onnx",))
 """The exporter warns about itself, and of packages that it does not need."""
@@ -35,7 +33,7 @@ def export_onnx(model: Model | Fitted, path: str | Path) -> None:
     """
     fitted: Any = model.fitted if isinstance(model, Model) else model
     task = getattr(fitted, "task", None)
-    if not isinstance(task, MissingTokens | TargetTask) or getattr(fitted, "network", None) != task.network:
+    if task is None or getattr(fitted, "network", None) != task.network:
         name = f"{model.facts['name']}: {model.facts['fit']}" if isinstance(model, Model) else type(model).__name__
         raise PipelineError(
             f"{name} is no network. Give a fit of the embedding: `load_fitted(folder)` with the folder of its run."
@@ -47,10 +45,10 @@ def export_onnx(model: Model | Fitted, path: str | Path) -> None:
         raise PipelineError("this needs onnx and onnxscript: pip install 'embedding-pipeline[onnx]'") from error
     import torch
 
-    from pipeline.network.padded_networks import PlainMissingTokens, PlainTarget
+    from pipeline.network.padded_networks import PaddedMissingTokens, PaddedTarget
 
-    is_target, dense = isinstance(task, TargetTask), list(getattr(task, "dense", ()))
-    module = (PlainTarget if is_target else PlainMissingTokens)(fitted.weights, fitted.task).eval()
+    is_target, dense = not task.predicts_tokens, list(getattr(task, "dense", ()))
+    module = (PaddedTarget if is_target else PaddedMissingTokens)(fitted.weights, fitted.task).eval()
     example = [torch.tensor([[0, 1, -1], [1, -1, -1]])]
     shapes: dict[str, Any] = {"tokens": {0: "lists", 1: "longest"}}
     if is_target:

@@ -30,7 +30,6 @@ from pipeline.experiment.tracking import Tracker
 from pipeline.inference.saved_fit import load_fitted
 from pipeline.pictures.colours import coloured
 from pipeline.pictures.projection import SHOWN, plane
-from pipeline.tasks.target import TargetTask
 from pipeline.views.fit_page import PAGE, FitPage, Sources
 from pipeline.views.kept_epoch import kept_in_words
 from pipeline.views.marginal_effects import telling_tokens
@@ -123,9 +122,9 @@ def write_report(
         (folder / PAGE).read_text(encoding="utf-8"),
         pictures,
         Sources.of(beside, conf, tracker).embedded if beside else None,
-        telling_tokens(load_fitted(folder), examples, conf.task, conf.seed, SHOWN, TELLING)
-        if isinstance(conf.task, TargetTask)
-        else None,
+        None
+        if conf.task.predicts_tokens
+        else telling_tokens(load_fitted(folder), examples, conf.task, conf.seed, SHOWN, TELLING),
     )
     size = len(embedding.vocabulary)
     with tempfile.TemporaryDirectory() as name:

@@ -37,7 +37,7 @@ from pipeline.network.linear_model import (
     solved,
     told_apart,
 )
-from pipeline.network.padded_networks import PlainTarget
+from pipeline.network.padded_networks import PaddedTarget
 from pipeline.network.refreshed_start import refreshed_start
 from pipeline.network.task_module import module_of
 from pipeline.network.turned import turned
@@ -401,7 +401,7 @@ def test_where_the_share_of_words_tells_the_class_bags_have_one_length(problem: 
     padded = np.full((len(test), np.diff(lists.indptr).max()), -1)
     for row, tokens in zip(padded, np.split(lists.indices, lists.indptr[1:-1]), strict=True):
         row[: len(tokens)] = tokens
-    plain = PlainTarget(embedding.weights, learned.conf.task)
+    plain = PaddedTarget(embedding.weights, learned.conf.task)
     found = plain(torch.from_numpy(padded), torch.from_numpy(test.dense).float()).detach().numpy()
     assert found == pytest.approx(embedding.score(lists, test.dense), abs=1e-5)
 

@@ -18,7 +18,7 @@ from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.network.learned import LearnedEmbedding
 from pipeline.network.lists import Lists
 from pipeline.network.missing_tokens_network import MissingTokensNetwork
-from pipeline.network.padded_networks import PlainMissingTokens
+from pipeline.network.padded_networks import PaddedMissingTokens
 from pipeline.network.parts_of_lists import what_came_next
 from pipeline.network.refreshed_start import refreshed_start
 from pipeline.network.turned import turned
@@ -125,7 +125,7 @@ def test_restored_turned_and_exported_it_scores_the_same(problem: Callable[..., 
     assert ages is not None
     padded = np.full((20, lengths.max() + 2), -1)
     padded[np.repeat(np.arange(20), lengths), np.repeat(lengths, lengths) - 1 - ages] = tokens  # in their order
-    plain = PlainMissingTokens(ours.weights, told.conf.task)
+    plain = PaddedMissingTokens(ours.weights, told.conf.task)
     assert plain(torch.from_numpy(padded)).numpy() == pytest.approx(scores, abs=1e-4)
 
 
