@@ -93,7 +93,7 @@ def _done(options: argparse.Namespace) -> int:
 
             return new(options.name, options.source, options.query)
         case "run":
-            from assets.command import run
+            from assets.run_command import run
 
             return run(options.dataset or None)
         case "dev":

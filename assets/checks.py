@@ -90,7 +90,7 @@ _WARNS = {
 def specs(conf: Dataset, asset: str) -> list[dg.AssetCheckSpec]:
     """The checks of one asset of a dataset."""
     key = dg.AssetKey([conf.name, asset])
-    return [dg.AssetCheckSpec(name, asset=key, description=said) for name, said in _DESCRIPTIONS.get(asset, {}).items()]
+    return [dg.AssetCheckSpec(name, asset=key, description=text) for name, text in _DESCRIPTIONS.get(asset, {}).items()]
 
 
 def of_records(records: Records, conf: Dataset) -> list[dg.AssetCheckResult]:
@@ -108,24 +108,24 @@ def of_vocabulary(vocabulary: Vocabulary, before: Vocabulary | None) -> list[dg.
     """Check the vocabulary, and compare it with the one that it replaces."""
     if before is None:
         return [_schema(vocabulary.tokens, Tokens), _result("drift", True, {"before": "there was none"})]
-    found = drift(before, vocabulary)
-    said = {"distance": round(found.distance, 4), "tokens added": found.added, "tokens removed": found.removed}
-    return [_schema(vocabulary.tokens, Tokens), _result("drift", found.distance <= DRIFT_WARNS, said)]
+    moved = drift(before, vocabulary)
+    facts = {"distance": round(moved.distance, 4), "tokens added": moved.added, "tokens removed": moved.removed}
+    return [_schema(vocabulary.tokens, Tokens), _result("drift", moved.distance <= DRIFT_WARNS, facts)]
 
 
 def of_examples(examples: SparseExamples) -> list[dg.AssetCheckResult]:
     """Check the sparse examples, and compare them with the pairs of the raw records."""
     n_raw = examples.about["pairs"]
     n_stored, n_left_out = int(examples.counts.sum()), examples.about["unknown_tokens"]
-    said = {"in the records": n_raw, "stored": n_stored, "left out, without a place in the vocabulary": n_left_out}
+    pairs = {"in the records": n_raw, "stored": n_stored, "left out, without a place in the vocabulary": n_left_out}
     empty = {"examples": len(examples), "without a known token": examples.n_empty}
     heaviest = heaviest_of(examples)
-    told = {"the heaviest": heaviest.example or "none", "its share": round(heaviest.share, 6)}
+    weight = {"the heaviest": heaviest.example or "none", "its share": round(heaviest.share, 6)}
     return [
         _schema(examples.frame, Examples),
-        _result("no_token_lost", n_raw == n_stored + n_left_out, said),
+        _result("no_token_lost", n_raw == n_stored + n_left_out, pairs),
         _result("tokens_known", not hardly_known(examples), empty),
-        _result("no_example_drowns_others", not heaviest.drowns, told),
+        _result("no_example_drowns_others", not heaviest.drowns, weight),
     ]
 
 
@@ -169,16 +169,16 @@ def of_fits(asset: str, fits: Sequence[Fit], tracker: Tracker) -> list[dg.AssetC
     if asset == "embedding":
         losses = {fit.name: tracker.history(fit.run_id, "train_loss") for fit in fits}
         up = [name for name, values in losses.items() if len(values) > 1 and not values[-1] < values[0]]
-        said = {name: f"{values[0]:.4f} -> {values[-1]:.4f}" for name, values in losses.items() if values}
-        results.append(_result("loss_went_down", not up, said))
+        facts = {name: f"{values[0]:.4f} -> {values[-1]:.4f}" for name, values in losses.items() if values}
+        results.append(_result("loss_went_down", not up, facts))
     return results
 
 
 def of_stability(fits: Sequence[Fit]) -> list[dg.AssetCheckResult]:
     """Check the most stable learned embedding: a few dimensions may be too few for neighbours, but not all."""
-    found = {fit.name: fit.metrics[STABILITY] for fit in fits if fit.method == EMBEDDING and STABILITY in fit.metrics}
-    said = {name: f"{value:.0%}" for name, value in found.items()} or {"replicas": "there are none"}
-    return [_result("neighbours_hold", max(found.values(), default=1.0) >= STABLE, said)]
+    shares = {fit.name: fit.metrics[STABILITY] for fit in fits if fit.method == EMBEDDING and STABILITY in fit.metrics}
+    facts = {name: f"{value:.0%}" for name, value in shares.items()} or {"replicas": "there are none"}
+    return [_result("neighbours_hold", max(shares.values(), default=1.0) >= STABLE, facts)]
 
 
 def of_comparison(comparison: Comparison) -> list[dg.AssetCheckResult]:
@@ -188,19 +188,19 @@ def of_comparison(comparison: Comparison) -> list[dg.AssetCheckResult]:
     metric = comparison.metrics[0]
     pairs = [(fit, against) for fit, against in comparison.told_pairs() if comparison.method(against) == PCA]
     passed = all(comparison.verdict(*pair, metric)["verdict"] == "better" for pair in pairs)
-    said = {fit: verdict_in_words(comparison, fit, against, metric) for fit, against in pairs}
-    return [_result("learned_beats_pca", passed, {"metric": metric, **said})]
+    facts = {fit: verdict_in_words(comparison, fit, against, metric) for fit, against in pairs}
+    return [_result("learned_beats_pca", passed, {"metric": metric, **facts})]
 
 
 def of_champion(champion: Champion) -> list[dg.AssetCheckResult]:
     """Check the interval of the champion on the test examples."""
-    facts = champion.facts
-    share, asked = facts.get("covered"), facts.get("coverage", 0.0)
+    about = champion.facts
+    share, asked = about.get("covered"), about.get("coverage", 0.0)
     if share is None:
         return [_result("interval_covers", True, {"interval": "there is none"})]
-    error = np.sqrt(asked * (1 - asked) * (1 / facts["calibrated_on"] + 1 / facts["covered_of"]))
-    said = {"covers": round(share, 4), "should cover": asked, "standard error": round(float(error), 4)}
-    return [_result("interval_covers", abs(share - asked) <= 3 * error, said)]
+    error = np.sqrt(asked * (1 - asked) * (1 / about["calibrated_on"] + 1 / about["covered_of"]))
+    facts = {"covers": round(share, 4), "should cover": asked, "standard error": round(float(error), 4)}
+    return [_result("interval_covers", abs(share - asked) <= 3 * error, facts)]
 
 
 def _schema(frame: pl.DataFrame, schema: type[dy.Schema]) -> dg.AssetCheckResult:
@@ -208,6 +208,6 @@ def _schema(frame: pl.DataFrame, schema: type[dy.Schema]) -> dg.AssetCheckResult
     return _result("schema", not len(failures), {"rows": frame.height, "rows that break a rule": len(failures)})
 
 
-def _result(name: str, passed: bool, said: dict[str, Any]) -> dg.AssetCheckResult:
+def _result(name: str, passed: bool, facts: dict[str, Any]) -> dg.AssetCheckResult:
     severity = dg.AssetCheckSeverity.WARN if name in _WARNS else dg.AssetCheckSeverity.ERROR
-    return dg.AssetCheckResult(check_name=name, passed=bool(passed), severity=severity, metadata=said)
+    return dg.AssetCheckResult(check_name=name, passed=bool(passed), severity=severity, metadata=facts)

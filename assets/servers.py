@@ -12,10 +12,10 @@ import psutil
 
 from assets import links
 from assets.addresses import HOST, Pages, note_servers, noted_servers
-from assets.command import instance
 from assets.home import conf_folder, dagster_home, home, require_home
 from assets.in_process import CODE, fail_lost_runs
 from assets.resources import MLflow, mlflow_from_environment
+from assets.run_command import instance
 from pipeline.errors import PipelineError
 from pipeline.experiment.liveness import is_gone
 from pipeline.experiment.moved_home import ARTIFACTS

@@ -162,7 +162,7 @@ def _kept(value: object, folder: Path) -> None:
 
 def inside(path: Path, home: Path) -> None:
     """Materialise the assets of what `alone` does, as `make run` does, in this process."""
-    from assets.command import definitions, execute, instance, mlflow_from_environment, require_home
+    from assets.run_command import definitions, execute, instance, mlflow_from_environment, require_home
 
     os.environ |= {"PIPELINE_CONF": str(path.parent), "PIPELINE_HOME": str(home), "FORCE": "1"}
     require_home()

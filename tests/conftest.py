@@ -18,7 +18,7 @@ import yaml
 from hypothesis import HealthCheck, settings
 from selenium.webdriver import Chrome
 
-from assets.command import instance
+from assets.run_command import instance
 from benchmarks import postgresql
 from docs.tour import free_port, open_browser
 from pipeline.config.dataset import Dataset

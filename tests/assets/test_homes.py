@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from assets.__main__ import main
-from assets.command import instance
 from assets.faults import broken_database, in_words
+from assets.run_command import instance
 from pipeline.config.dataset import Dataset
 from tests.killed import killed_database
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from assets.command import instance
+from assets.run_command import instance
 from pipeline.config.dataset import Dataset
 from tests.conftest import PATIENCE, learns, wait_until, with_training
 from tests.forked import Process

@@ -16,8 +16,8 @@ import pipeline
 from assets import links
 from assets.__main__ import main
 from assets.addresses import Pages, note_servers
-from assets.command import instance
 from assets.resources import mlflow_from_environment
+from assets.run_command import instance
 from pipeline.experiment import moved_home
 from pipeline.experiment.client import artifact_of, client_of
 from tests.conftest import MOVIES, genre_of

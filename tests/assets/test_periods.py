@@ -14,7 +14,7 @@ from dagster._daemon import get_default_daemon_logger
 from dagster._daemon.backfill import execute_backfill_iteration
 from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import QueuedRunCoordinatorDaemon
 
-from assets import command, metadata
+from assets import metadata, run_command
 from assets.automation import ALL
 from assets.component import embedding_assets
 from assets.definitions import definitions
@@ -239,14 +239,14 @@ def test_another_machine_reads_only_what_is_new_in_the_store(
 def test_the_command_reads_what_is_new_and_tells_the_results(
     conf: Dataset, folder: Path, two_genres: pl.DataFrame, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert command.run(conf.name) == 0
+    assert run_command.run(conf.name) == 0
     add(folder, 4, two_genres.head(100))
     capsys.readouterr()
-    assert command.run(conf.name) == 0
+    assert run_command.run(conf.name) == 0
     told = capsys.readouterr()
     assert "watched: of 4 periods, 1 was read now: 2024-04" in told.out + told.err
     assert "recall_at_20" in told.out
-    with command.instance() as instance:
+    with run_command.instance() as instance:
         key = dg.AssetKey(["watched", "raw_records"])
         assert set(instance.get_materialized_partitions(key)) == {*MONTHS, "2024-04"}
 
@@ -289,7 +289,7 @@ def test_a_backfill_of_some_periods_is_one_run_and_the_page_shows_them(conf: Dat
     from dagster_graphql.test.utils import execute_dagster_graphql  # all workers would need a second for it
 
     key = {"path": ["watched", "raw_records"]}
-    with command.instance() as instance:
+    with run_command.instance() as instance:
         assert make(conf, instance, "periods").success
         with create_test_daemon_workspace_context(ModuleTarget("assets.definitions", None, None, None), instance) as at:
             context = at.create_request_context()

@@ -21,12 +21,12 @@ import pytest
 import yaml
 from sqlalchemy import NullPool, create_engine
 
-from assets import command as module
 from assets import proposing
+from assets import run_command as module
 from assets.__main__ import main
-from assets.command import instance, listen_to_what_matters
 from assets.in_process import execute
 from assets.resources import lines
+from assets.run_command import instance, listen_to_what_matters
 from assets.storage import LOST
 from docs.tour import free_port
 from pipeline.config.dataset import Dataset
