@@ -28,7 +28,7 @@ from pipeline.experiment.refresh import Refreshes, Start
 from pipeline.experiment.run import FinishedRun, Run
 from pipeline.experiment.tracking import CURRENT, Tracker
 from pipeline.records.source import paths
-from pipeline.records.splitting.assignment import require_room
+from pipeline.vocabulary.room import require_room
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 

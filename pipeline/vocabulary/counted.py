@@ -10,7 +10,8 @@ from pipeline.config.dataset import Dataset
 from pipeline.records.pairs.builder import pair_table
 from pipeline.records.pairs.pair_table import PairTable
 from pipeline.records.records import Records
-from pipeline.records.splitting.assignment import assign, require_room
+from pipeline.records.splitting.assignment import assign
+from pipeline.vocabulary.room import require_room
 from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
 
 _PAIRS, _MADE_FROM, _PARTS = "pairs", "made_from", "parts.parquet"

@@ -12,7 +12,8 @@ from pipeline.records.pairs.divided_keys import shelves_of
 from pipeline.records.pairs.divided_pairs import Chunk, DividedPairs, by_share, of_own
 from pipeline.records.pairs.divided_time_split import split_pairs
 from pipeline.records.records import Records
-from pipeline.records.splitting.assignment import Assignment, are_learned_from, assign, last_part, require_room
+from pipeline.records.splitting.assignment import Assignment, are_learned_from, assign, last_part
+from pipeline.vocabulary.room import require_room
 from pipeline.vocabulary.vocabulary import Vocabulary, vocabulary_of
 
 

@@ -5,13 +5,12 @@ from typing import Any
 import polars as pl
 import pytest
 
-from pipeline.baselines.ease import Ease
 from pipeline.config.dataset import Dataset
 from pipeline.config.files import load
 from pipeline.config.records import Split
 from pipeline.errors import PipelineError
 from pipeline.records.pairs.builder import pair_table
-from pipeline.records.splitting.assignment import assign, learned_from, require_room
+from pipeline.records.splitting.assignment import assign, learned_from
 
 BASE: dict[str, Any] = {
     "description": "d",
@@ -128,12 +127,6 @@ def test_a_refit_counts_the_tokens_of_validation_too(two_genres: pl.DataFrame, m
     conf = movies.model_copy(update={"refit": True})
     trained = [example for example, split in splits(two_genres, conf).items() if split != "test"]
     assert counted(two_genres, conf) == sorted(two_genres.filter(pl.col("user").is_in(trained))["movie"])
-
-
-def test_a_vocabulary_that_is_too_large_for_a_baseline_is_told_before_it_is_tried(movies: Dataset) -> None:
-    conf = movies.model_copy(update={"baselines": (Ease(max_tokens=1000),)})
-    with pytest.raises(PipelineError, match=r"baselines: ease needs a matrix .* V = 20,000 .* 9.6 GB of memory"):
-        require_room(conf, 10_000, 20_000)
 
 
 def test_known_examples_keep_their_part_and_new_ones_meet_the_shares(two_genres: pl.DataFrame, movies: Dataset) -> None:
