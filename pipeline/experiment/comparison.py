@@ -6,25 +6,25 @@ Intervals and verdicts come from `evaluation`; this module puts them together fo
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import permutations, product
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from pipeline.arrays import Array
 from pipeline.config.task import Task
 from pipeline.estimators import EMBEDDING, PCA, estimator_type, run_name
-from pipeline.evaluation.bootstrap import (
-    FEWEST,
-    difference,
-    interval,
-    most_frequent_answer,
-    n_independent,
-    resampled,
-)
-from pipeline.evaluation.metrics import Metric, judged_part, measure
+from pipeline.evaluation.bootstrap import resampled
+from pipeline.evaluation.metrics import judged_part, measure
 from pipeline.evaluation.seeds import SeedChance
+from pipeline.experiment.comparison_rows import (
+    about_examples,
+    differences,
+    n_telling,
+    place,
+    row_of,
+    with_intervals,
+)
 from pipeline.experiment.dimensions import chosen_dimensions, worth_in_pca
 from pipeline.experiment.fits import OF_REPLICAS, Fit
 from pipeline.pictures.sweep import draw_sweep
@@ -73,7 +73,7 @@ class Comparison:
         Raises:
             PipelineError: the fits were not evaluated on the same examples.
         """
-        order = sorted(range(len(fits)), key=lambda i: _place(fits[i]))
+        order = sorted(range(len(fits)), key=lambda i: place(fits[i]))
         fits = [fits[i] for i in order]
         evaluated = {part: [frames[i] for i in order] for part, frames in scores.items() if frames}
         part = judged_part(evaluated)
@@ -84,18 +84,13 @@ class Comparison:
         ]
         values = [measure(task, frame) for frame in frames]
         metrics = [metric for metric in task.metrics if values and metric.name in values[0]]
-        n_examples, n = (frames[0].height, n_independent(frames[0])) if frames else (0, 0)
-        alike = most_frequent_answer(frames[0]) if frames else None
-        telling = n if alike is None or n_examples - alike[1] >= FEWEST else n_examples - alike[1]
-        rows = [_row(fit) for fit in fits]
+        telling = n_telling(frames[0]) if frames else 0
+        rows = [row_of(fit) for fit in fits]
         for row, of_fit, of_draws in zip(rows, values, drawn, strict=False):
-            row.update(_with_intervals(of_fit, of_draws, telling))
+            row.update(with_intervals(of_fit, of_draws, telling))
         about = {
             "part": part or "no",
-            "n_examples": n_examples,
-            "n_groups": n if frames and "group" in frames[0].columns else None,
-            "in_folds": bool(frames) and "fold" in frames[0].columns,
-            "alike": alike,
+            **about_examples(frames),
             "seeds": max(of.seeds for of in chance),
             "vocabulary_size": vocabulary_size,
             "metrics": {metric.name: metric.meaning for metric in metrics},
@@ -108,7 +103,7 @@ class Comparison:
             "worth": worth_in_pca(fits, values, task),
         }
         frame = pl.DataFrame(rows, schema_overrides=dict.fromkeys(OF_REPLICAS, pl.Float64))
-        return cls(frame, _differences(fits, metrics, values, drawn, telling), about)
+        return cls(frame, differences(fits, metrics, values, drawn, telling), about)
 
     @property
     def metrics(self) -> list[str]:
@@ -195,55 +190,3 @@ class Comparison:
         about = json.loads(pl.read_parquet_metadata(path)["about"])
         about["worth"] = {int(d): pca for d, pca in about["worth"].items()}
         return cls(pl.read_parquet(path), pl.read_parquet(folder / "differences.parquet"), about)
-
-
-_DIFFERENCES = {
-    **dict.fromkeys(("fit", "against", "metric"), pl.String),
-    **dict.fromkeys(("difference", "low", "high"), pl.Float64),
-    "verdict": pl.String,
-}
-
-
-def _place(fit: Fit) -> tuple[bool, int]:
-    """Sort key of a fit in the table: fits without a D to sweep come first, then the others by D."""
-    swept = estimator_type(fit.method).is_swept
-    return swept, fit.dimension if swept else 0
-
-
-def _row(fit: Fit) -> dict[str, Any]:
-    return {
-        "dataset": fit.dataset,
-        "method": fit.method,
-        "dimension": fit.dimension,
-        "fit": fit.name,
-        "run_id": fit.run_id,
-        "experiment_id": fit.experiment_id,
-        "reused": fit.reused,
-        "fit_seconds": fit.metrics["fit_seconds"],
-        **{name: fit.metrics.get(name) for name in OF_REPLICAS},
-    }
-
-
-def _with_intervals(values: Mapping[str, float], drawn: Mapping[str, Array], n: int) -> dict[str, float]:
-    """The metrics of a fit, each with the ends of its interval."""
-    found: dict[str, float] = {}
-    for name, value in values.items():
-        ends = interval(drawn[name], n)
-        found |= {name: value, f"{name}_low": ends.low, f"{name}_high": ends.high}
-    return found
-
-
-def _differences(
-    fits: Sequence[Fit],
-    metrics: Sequence[Metric],
-    values: Sequence[Mapping[str, float]],
-    drawn: Sequence[Mapping[str, Array]],
-    n: int,
-) -> pl.DataFrame:
-    """What `Comparison.differences` holds."""
-    rows = []
-    for (i, j), metric in product(permutations(range(len(values)), 2), metrics):
-        ours, theirs = ((values[one][metric.name], drawn[one][metric.name]) for one in (i, j))
-        found = difference(metric, ours, theirs, n)
-        rows.append((fits[i].name, fits[j].name, metric.name, found.value, found.low, found.high, found.verdict))
-    return pl.DataFrame(rows, schema=_DIFFERENCES, orient="row")
