@@ -14,26 +14,7 @@ from pipeline.errors import PipelineError
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line asks for and return the exit code; a mistake of the user ends with one sentence."""
-    parser = argparse.ArgumentParser(prog="embedding-pipeline", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    run_command = commands.add_parser("run", help="materialise every asset, then print the table of results")
-    run_command.add_argument("dataset", nargs="?", help="only this dataset, by the name of its conf file")
-    new_command = commands.add_parser("new", help="look at data, and write a conf file for it that runs")
-    new_command.add_argument("name", help="of the dataset: letters, digits and _")
-    new_command.add_argument("source", help="a path, glob, folder or URL of files, or the address of a database")
-    new_command.add_argument("--query", help="the query in SQL, if the source is a database")
-    commands.add_parser("dev", help="serve Dagster's and MLflow's pages until Ctrl-C")
-    serve_command = commands.add_parser("serve", help="answer over HTTP with the champion of a dataset, until Ctrl-C")
-    try_command = commands.add_parser("try", help="a page on which to try the champion of a dataset, until Ctrl-C")
-    score_command = commands.add_parser("score", help="answer for the records of a file with the champion of a dataset")
-    champion_command = commands.add_parser("champion", help="tell which version answers, or choose another")
-    for command in (serve_command, try_command, score_command, champion_command):
-        command.add_argument("dataset", help="the name of its conf file")
-    score_command.add_argument(
-        "file", help="path, glob, folder or URL; the answers are written beside it, of a URL here"
-    )
-    champion_command.add_argument("version", nargs="?", default="", help="a number, or auto: validation chooses again")
-    options = parser.parse_args(arguments)
+    options = _parser().parse_args(arguments)
     _open_what_is_closed()
     _write_what_can_be_written()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, so that nothing half-made is left behind
@@ -59,6 +40,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f"error: {words}", file=sys.stderr)
         return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    """All commands with their arguments; `_done` calls them."""
+    parser = argparse.ArgumentParser(prog="embedding-pipeline", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    run_command = commands.add_parser("run", help="materialise every asset, then print the table of results")
+    run_command.add_argument("dataset", nargs="?", help="only this dataset, by the name of its conf file")
+    new_command = commands.add_parser("new", help="look at data, and write a conf file for it that runs")
+    new_command.add_argument("name", help="of the dataset: letters, digits and _")
+    new_command.add_argument("source", help="a path, glob, folder or URL of files, or the address of a database")
+    new_command.add_argument("--query", help="the query in SQL, if the source is a database")
+    commands.add_parser("dev", help="serve Dagster's and MLflow's pages until Ctrl-C")
+    serve_command = commands.add_parser("serve", help="answer over HTTP with the champion of a dataset, until Ctrl-C")
+    try_command = commands.add_parser("try", help="a page on which to try the champion of a dataset, until Ctrl-C")
+    score_command = commands.add_parser("score", help="answer for the records of a file with the champion of a dataset")
+    champion_command = commands.add_parser("champion", help="tell which version answers, or choose another")
+    for command in (serve_command, try_command, score_command, champion_command):
+        command.add_argument("dataset", help="the name of its conf file")
+    score_command.add_argument(
+        "file", help="path, glob, folder or URL; the answers are written beside it, of a URL here"
+    )
+    champion_command.add_argument("version", nargs="?", default="", help="a number, or auto: validation chooses again")
+    return parser
 
 
 def _open_what_is_closed() -> None:

@@ -58,8 +58,6 @@ class TargetModule(TaskModule):
         """As in `prepared`, with a linear part that is not solved for."""
         training, conf = problem.training, problem.conf
         assert isinstance(conf.task, TargetTask)
-        assert problem.dimension is not None
-        assert settings.dropout is not None
         goes_on = problem.start or {}  # an earlier fit reads its features and its target on its own scales
         dense = DenseScale.of(goes_on) if goes_on else DenseScale.fit(training.dense)
         scale = {name: goes_on.get(name, value) for name, value in conf.task.scale(training).items()}
@@ -72,30 +70,45 @@ class TargetModule(TaskModule):
             for rows in (training, problem.validation)
             if rows is not None
         ]
-        network = (
-            network_of(kept, settings.dropout)
-            if kept
-            else target_network(
-                training,
-                settings,
-                problem.dimension,
-                conf.seed,
-                sets[0].dense,
-                cls.directions(sets[0].target, scale, sets[0].target),
-                conf.dtype,
-                len(conf.task.prior(scale)),
-                option["one_length"],
-                cls.trains_what_is_solved,
-            )
-        )
-        if not kept:
-            with torch.no_grad():
-                network.line.bias.add_(torch.from_numpy(conf.task.prior(scale).astype(conf.dtype)))
+        network = cls._network(problem, settings, option, kept, sets[0], scale)
         module = cls(network, settings, steps)
         module.token_dropout = option["token_dropout"]
         untold = np.flatnonzero(~cls.is_told(sets[0].target, network.line.out_features))
         module.register_buffer("untold", torch.from_numpy(untold), persistent=False)
         return Prepared(module, sets, dense.weights | scale)
+
+    @classmethod
+    def _network(
+        cls,
+        problem: Problem,
+        settings: Any,
+        option: Mapping[str, Any],
+        kept: Mapping[str, Tensor],
+        training: Batches,
+        scale: Mapping[str, Array],
+    ) -> TargetNetwork:
+        """The network where training has left it, or else at its start, where it gives the prior of the task."""
+        conf, task = problem.conf, problem.conf.task
+        assert isinstance(task, TargetTask)
+        assert problem.dimension is not None
+        if kept:
+            return network_of(kept, settings.dropout)
+        prior = task.prior(scale)
+        network = target_network(
+            problem.training,
+            settings,
+            problem.dimension,
+            conf.seed,
+            training.dense,
+            cls.directions(training.target, scale, training.target),
+            conf.dtype,
+            len(prior),
+            option["one_length"],
+            cls.trains_what_is_solved,
+        )
+        with torch.no_grad():
+            network.line.bias.add_(torch.from_numpy(prior.astype(conf.dtype)))
+        return network
 
     @classmethod
     def promising(cls, problem: Problem, settings: Any, among: list[dict[str, Any]]) -> list[dict[str, Any]]:

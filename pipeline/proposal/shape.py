@@ -1,6 +1,6 @@
 """What the columns of a source are for: what an example is, what a token, and what is to be learned."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -149,16 +149,7 @@ def _rows(
         guess = unlike(look.frame.columns, profiles)
     target, why, otherwise = guess
     left = look if target is None else replace(look, frame=with_any(look.frame, [target]))
-    usable = [one for one in profiles.values() if one.name != target and one.missing < 0.7]
-    if left.frame.height < look.frame.height:
-        usable = [one for one in usable if one.holds not in _FLAT or profile(left.frame[one.name]).n_different > 1]
-    usable = [one for one in usable if target is None or not gives_away(one, target)]
-    usable = [one for one in usable if not (look.is_whole and hardly_repeats(one, look.frame))]
-    same = []
-    if target is not None:
-        answers = look.frame[target]
-        same = [one.name for one in usable if tells_the_target(look.frame[one.name], answers, one, profiles[target])]
-    usable = [one for one in usable if one.name not in same]
+    usable, same = _usable(look, left, profiles, target)
     why += f"; {', '.join(same)} would give it away" if same else ""
     in_columns = [Guess({"kind": "indicators", "columns": wide}, _SAYS_SO)] if wide else []
     in_columns += sections_of(places)
@@ -184,6 +175,29 @@ def _rows(
     found.task = Guess(task, why + left_out, otherwise)
     found.n_classes = profiles[target].n_different if task["kind"] == "classification" else 0
     return found
+
+
+def _usable(
+    look: Look, left: Look, profiles: Mapping[str, Profile], target: str | None
+) -> tuple[list[Profile], list[str]]:
+    """The columns that may be tokens or numbers beside them, and those that are not because they tell the target.
+
+    Args:
+        look: the first rows.
+        left: those that have a target.
+        profiles: what the columns hold.
+        target: the column to predict, if there is one.
+    """
+    usable = [one for one in profiles.values() if one.name != target and one.missing < 0.7]
+    if left.frame.height < look.frame.height:
+        usable = [one for one in usable if one.holds not in _FLAT or profile(left.frame[one.name]).n_different > 1]
+    usable = [one for one in usable if target is None or not gives_away(one, target)]
+    usable = [one for one in usable if not (look.is_whole and hardly_repeats(one, look.frame))]
+    if target is None:
+        return usable, []
+    answers = look.frame[target]
+    same = [one.name for one in usable if tells_the_target(look.frame[one.name], answers, one, profiles[target])]
+    return [one for one in usable if one.name not in same], same
 
 
 def _prediction(
