@@ -105,6 +105,13 @@ def test_the_readme_links_to_files_that_there_are() -> None:
         assert (PROJECT / link).exists(), link
 
 
+def test_contributing_names_only_files_that_there_are() -> None:
+    text = (PROJECT / "CONTRIBUTING.md").read_text()
+    named = set(re.findall(r"`((?:assets|pipeline|docs|tests)/[\w/.]+)`", text))
+    assert len(named) > 20
+    assert [path for path in sorted(named) if not (PROJECT / path).exists()] == []
+
+
 def test_the_readme_s_conf_file_is_a_complete_one_of_ten_lines(tmp_path: Path) -> None:
     from pipeline.config.files import load
 
