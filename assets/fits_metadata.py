@@ -21,7 +21,7 @@ def of_fits(fits: Sequence[Fit], primary: Metric, mlflow: MLflow, vocabulary: Vo
     """The primary metric of each fit, a link to each run, all other metrics; as a number only the best fit's metric."""
     fits = _by_number(fits)
     links = [f"- [{fit.name}]({mlflow.link(fit)}){', reused' if fit.reused else ''}" for fit in fits]
-    told = {
+    known = {
         "fits": len(fits),
         "reused": sum(fit.reused for fit in fits),
         "fourth root of V": f"{rule_of_thumb(len(vocabulary)):.1f}",
@@ -30,21 +30,21 @@ def of_fits(fits: Sequence[Fit], primary: Metric, mlflow: MLflow, vocabulary: Vo
         **_of_primary(fits, primary),
         **_rows("runs", links, "\n"),
         "all metrics": _all_metrics(fits),
-        "facts": facts(told),
+        "facts": facts(known),
         SCHEMA: schema_of(EmbeddingRows),
     }
 
 
 def of_replicas(fits: Sequence[Fit], n_tokens: int, mlflow: MLflow) -> dict[str, Any]:
     """The stability of each fit of which there are replicas, and what they took; as a number only the highest."""
-    found = [fit for fit in _by_number(fits) if STABILITY in fit.metrics]
-    if not found:
+    with_replicas = [fit for fit in _by_number(fits) if STABILITY in fit.metrics]
+    if not with_replicas:
         return {"replicas": "none: `replicas` in the conf file says how many there are"}
     cells = [
         (f"[{fit.name}]({mlflow.link(fit)})", f"{fit.metrics[STABILITY]:.0%}", f"{fit.metrics[REPLICA_SECONDS]:.1f}")
-        for fit in found
+        for fit in with_replicas
     ]
-    best = max(found, key=lambda fit: fit.metrics[STABILITY])
+    best = max(with_replicas, key=lambda fit: fit.metrics[STABILITY])
     share = best.metrics[STABILITY]
     return {
         "answer": f"In {best.name}, the most stable space, two halves of the examples agree on {share:.0%} of a token's"

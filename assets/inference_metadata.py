@@ -13,7 +13,7 @@ from pipeline.inference.bulk import Recommendations
 
 def of_champion(champion: Champion, mlflow: MLflow) -> dict[str, Any]:
     """Why this version answers, where it is, and how to ask it."""
-    told = {
+    known = {
         "fit": champion.fit,
         "version": champion.version,
         "moved": champion.moved,
@@ -29,7 +29,7 @@ def of_champion(champion: Champion, mlflow: MLflow) -> dict[str, Any]:
             f"{champion.dataset}, version {champion.version}", mlflow.model_link(champion.dataset, champion.version)
         ),
         "in Python": dg.MetadataValue.md(f"```python\n{example}\n```"),
-        "facts": facts({name: value for name, value in told.items() if value is not None}),
+        "facts": facts({name: value for name, value in known.items() if value is not None}),
     }
 
 

@@ -87,9 +87,9 @@ def schema(conf: Dataset, asset: str, kind: type[dg.Config]) -> dg.Shape:
 
 
 def _pca(conf: Dataset) -> Pca:
-    found = conf.baseline(PCA)
-    assert isinstance(found, Pca)
-    return found
+    pca = conf.baseline(PCA)
+    assert isinstance(pca, Pca)
+    return pca
 
 
 def with_config(conf: Dataset, asset: str, config: Any) -> Dataset:
@@ -112,8 +112,8 @@ def with_config(conf: Dataset, asset: str, config: Any) -> Dataset:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"][2:] if first["loc"][0] == "baselines" else first["loc"]))
-        said = f"{first['input']!r} cannot be used. {first['msg']}"
-        raise PipelineError(f"launchpad of {conf.name}/{asset}, {key}: {said}.") from None
+        what = f"{first['input']!r} cannot be used. {first['msg']}"
+        raise PipelineError(f"launchpad of {conf.name}/{asset}, {key}: {what}.") from None
 
 
 def is_forced(config: Any) -> bool:
@@ -137,10 +137,10 @@ def _section(name: str, section: Section) -> type[dg.Config]:
 
 def _range(field: FieldInfo) -> str:
     """What a number may be, in words; nothing if it may be any."""
-    found = [
+    limits = [
         (words, getattr(one, key)) for one in field.metadata for key, words in _LIMITS.items() if hasattr(one, key)
     ]
-    return f" ({', '.join(f'{words} {value}' for words, value in found)})" if found else ""
+    return f" ({', '.join(f'{words} {value}' for words, value in limits)})" if limits else ""
 
 
 def _plain(annotation: Any) -> Any:

@@ -80,14 +80,14 @@ def _by_file(rows: Iterable[Sequence[str]]) -> list[tuple[str, str]]:
 
 
 def _fates(counts: Counts) -> list[tuple[str, str]]:
-    told = [
+    fates_by_count = [
         (counts.used, "used"),
         (counts.quarantined, "in quarantine: cannot be used"),
         (counts.filtered, "left out by `source.where`"),
         (counts.unanswered, "left out: without a value to predict"),
         (counts.merged, "merged with an equal record by `source.drop_duplicates`"),
     ]
-    fates = [(counts.read, "read"), *((count, fate) for count, fate in told if count or fate == "used")]
+    fates = [(counts.read, "read"), *((count, fate) for count, fate in fates_by_count if count or fate == "used")]
     return [(written(count), fate) for count, fate in fates]
 
 
@@ -139,7 +139,7 @@ def of_examples(examples: SparseExamples, vocabulary: Vocabulary) -> dict[str, A
     sizes |= {f"{part} examples": len(examples.held_out(part)) for part in HELD_OUT}
     if len(fold):
         sizes = {"folds": examples.n_folds, "smallest fold": int(fold.value_counts()["count"].min())}  # type: ignore[arg-type]
-    told = {
+    known = {
         "vocabulary V": examples.shape[1],
         "stored entries": len(examples.indices),
         "density": examples.density,
@@ -153,7 +153,7 @@ def of_examples(examples: SparseExamples, vocabulary: Vocabulary) -> dict[str, A
     }
     return {
         "examples N": len(examples),
-        "facts": facts(told),
+        "facts": facts(known),
         SCHEMA: schema_of(Examples),
         "an example": f"{examples.frame['example'][first]}: {integers[:8].tolist()} ... = "
         + ", ".join(vocabulary.labels[i] for i in integers[:4])
@@ -168,7 +168,7 @@ def of_comparison(comparison: Comparison, mlflow: MLflow) -> dict[str, Any]:
     has two columns, and the verdicts are a list. All metrics are in the report.
     """
     about = comparison.about
-    told = {
+    known = {
         "measured on": about["part"],
         "examples": about["n_examples"],
         "best D on validation": about["best"],
@@ -186,7 +186,7 @@ def of_comparison(comparison: Comparison, mlflow: MLflow) -> dict[str, Any]:
         "verdicts": _list_of(tables.verdict_sentences(comparison)),
         "what it means": _list_of(tables.sentences(comparison)),
         **{f"learned {name}": value for name, value in best.items()},
-        "facts": facts({name: value for name, value in told.items() if value is not None}),
+        "facts": facts({name: value for name, value in known.items() if value is not None}),
     }
 
 

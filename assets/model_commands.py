@@ -137,8 +137,8 @@ def score(dataset: str, source: str) -> int:
     model = load(dataset, _tracking_uri())
     with workplace(folder) as meanwhile:
         made = score_file(model, given, folder / f"{name}{ANSWERS}", meanwhile, logging.getLogger("score"))
-    told = f"{number_of(made.n_rows, 'answer')} for {number_of(made.n_records, 'record')}"
-    print(f"{made.path}: {told}, in {time.monotonic() - begin:.1f} s.")
+    n_answers = f"{number_of(made.n_rows, 'answer')} for {number_of(made.n_records, 'record')}"
+    print(f"{made.path}: {n_answers}, in {time.monotonic() - begin:.1f} s.")
     if made.n_left_out:
         print(f"{number_of(made.n_left_out, 'more record')} could not be used: {made.why}.")
     if made.n_unknown:

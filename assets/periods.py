@@ -85,15 +85,15 @@ def _raw_records_asset(conf: Dataset, conf_folder: Path) -> dg.AssetsDefinition:
         context.log.info(f"{conf.name}: of {number_of(len(periods.rows), 'period')}, {_read_now(read.keys)}")
         made = facts_of_periods(read.records)
         for one in read.keys:
-            said = metadata.of_period(made[one])
+            facts = metadata.of_period(made[one])
             if asked is not None:
-                context.add_asset_metadata(said, partition_key=one)
+                context.add_asset_metadata(facts, partition_key=one)
                 continue
             tags = {"dagster/data_version": data_version(made[one]["content"]).value}
-            context.log_event(dg.AssetMaterialization(context.asset_key, partition=one, metadata=said, tags=tags))
+            context.log_event(dg.AssetMaterialization(context.asset_key, partition=one, metadata=facts, tags=tags))
         return dg.MaterializeResult(
             value=read.records,
-            data_version=data_version({one: facts["content"] for one, facts in made.items()}),
+            data_version=data_version({one: about["content"] for one, about in made.items()}),
             metadata={
                 "periods": f"{len(made)}, of which {_read_now(read.keys)}",
                 **metadata.of_records(read.records, conf.name, roles(conf)),

@@ -115,13 +115,13 @@ class FolderIOManager(dg.IOManager):
         """
         folder = self.folder(key)
         if self.store is not None:
-            found = self.store.get("/".join(key.path), folder, folder.parent / ".fetched" / key.path[-1])
+            current = self.store.get("/".join(key.path), folder, folder.parent / ".fetched" / key.path[-1])
         else:
-            found = folder if folder.exists() else None
-        if found is None:
+            current = folder if folder.exists() else None
+        if current is None:
             where = f"in {self.store.url}" if self.store else "in this home"
             raise PipelineError(f"{key.to_user_string()} was never materialised {where}: do that first.")
-        return found.resolve()
+        return current.resolve()
 
     def previous(self, key: dg.AssetKey, kind: Any) -> Any | None:
         """The value of an asset as it was last made, or None if there is none that can be read."""
@@ -168,8 +168,8 @@ def _planned(step: Any, key: dg.AssetKey) -> set[str]:
 
 def _materialised(step: Any, key: dg.AssetKey) -> set[str]:
     """The names of the assets of a dataset that a run has made."""
-    found = step.instance.get_records_for_run(step.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION).records
-    keys = [record.asset_key for record in found]
+    records = step.instance.get_records_for_run(step.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION).records
+    keys = [record.asset_key for record in records]
     return {one.path[-1] for one in keys if one is not None and one.path[:-1] == key.path[:-1]}
 
 

@@ -41,14 +41,14 @@ def keep_fit(done: CrossFitted, method: Estimator, conf: Dataset, run: Run) -> N
             if part == judged_part(scores):
                 values = done.chance.widened(values, run_name(method.name, fitted.embedding.dimension))
             for metric, drawn in values.items():
-                found = interval(drawn, n_independent(frame))
-                if np.isfinite(found.low):
-                    run.log_metrics({f"{part}_{metric}_low": found.low, f"{part}_{metric}_high": found.high})
+                ends = interval(drawn, n_independent(frame))
+                if np.isfinite(ends.low):
+                    run.log_metrics({f"{part}_{metric}_low": ends.low, f"{part}_{metric}_high": ends.high})
             frame.write_parquet(folder / scores_file(part))
         save_fitted(fitted, method.name, conf, run.run_id, folder)
         losses = {loss: run.history[loss] for loss in _LOSSES if loss in run.history}
-        kept = {name: fitted.chosen.get(name) for name in _KEPT}
-        _draw(fitted.embedding, method.name, conf.name, losses, kept, folder)
+        chosen = {name: fitted.chosen.get(name) for name in _KEPT}
+        _draw(fitted.embedding, method.name, conf.name, losses, chosen, folder)
         run.log_folder(folder)
 
 
@@ -66,10 +66,10 @@ def redraw(method: str, conf: Dataset, vocabulary: Vocabulary, run: FinishedRun,
         return
     losses = {loss: values for loss in _LOSSES if (values := tracker.history(run.run_id, loss))}
     embedding = replace(Embedding.load(tracker.file(run.run_id, EMBEDDING_FILE)), vocabulary=vocabulary)
-    kept = {name: statistics.median_low(found) for name in _KEPT if (found := selected(run.params, name))}
+    chosen = {name: statistics.median_low(of_folds) for name in _KEPT if (of_folds := selected(run.params, name))}
     with tempfile.TemporaryDirectory() as folder:
         embedding.save(Path(folder) / EMBEDDING_FILE)
-        _draw(embedding, method, conf.name, losses, kept, Path(folder))
+        _draw(embedding, method, conf.name, losses, chosen, Path(folder))
         tracker.keep(run.run_id, Path(folder), {PICTURES_KEY: pictures_key(vocabulary)})
 
 
@@ -83,7 +83,7 @@ def _draw(
     method: str,
     dataset: str,
     losses: Mapping[str, list[float]],
-    kept: Mapping[str, float | None],
+    chosen: Mapping[str, float | None],
     folder: Path,
 ) -> None:
     """Draw the map and the lengths of an embedding that has a latent space, and the losses of a training."""
@@ -92,4 +92,4 @@ def _draw(
         draw_map(embedding, title, folder / "map.png")
         draw_norms(embedding, title, folder / "norms.png")
     if losses:
-        draw_losses(losses, title, folder / "losses.png", kept.get("epochs"), kept.get(INTERPOLATION) or 1.0)
+        draw_losses(losses, title, folder / "losses.png", chosen.get("epochs"), chosen.get(INTERPOLATION) or 1.0)

@@ -50,8 +50,8 @@ def run_params(
     elsewhere = {"name", "description", "engine", "dimensions", "baselines", "training", "inference", "replicas"}
     params |= {"split.in_words": examples.about["divided"]} if examples.about.get("divided") else {}
     section = "training" if method.name == EMBEDDING else method.name
-    told = conf.undescribed().model_dump(mode="json", exclude={*elsewhere, "refresh"})
-    params |= _flat(told | {section: method.settings()})
+    settings = conf.undescribed().model_dump(mode="json", exclude={*elsewhere, "refresh"})
+    params |= _flat(settings | {section: method.settings()})
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in params.items()}
 
 

@@ -78,8 +78,8 @@ def best_fit(comparison: Comparison, conf: Dataset, tracker: Tracker) -> Fit:
     blind = next((i for i, fit in enumerate(fits) if estimator_type(fit.method).ignores_examples), best)
     metric = conf.task.metrics[0]
     ours, theirs = ((measured[i][metric.name], drawn[i][metric.name]) for i in (best, blind))
-    found = difference(metric, ours, theirs, n_independent(frames[0]))
-    return fits[best if found.prefers_ours or found.n < FEWEST else blind]
+    gain = difference(metric, ours, theirs, n_independent(frames[0]))
+    return fits[best if gain.prefers_ours or gain.n < FEWEST else blind]
 
 
 def crown(

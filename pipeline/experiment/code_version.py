@@ -28,8 +28,8 @@ NOT_CODE = {"pipeline.config.kinds"}
 
 def dependencies(*modules: str) -> frozenset[str]:
     """These modules and all modules of `pipeline` that they import, directly or through others."""
-    found = set(modules).union(*(_graph().find_upstream_modules(module) for module in modules))
-    return frozenset(module for module in found if module.partition(".")[0] == "pipeline")
+    reached = set(modules).union(*(_graph().find_upstream_modules(module) for module in modules))
+    return frozenset(module for module in reached if module.partition(".")[0] == "pipeline")
 
 
 @cache

@@ -140,8 +140,8 @@ class Comparison:
     @property
     def taken(self) -> int | None:
         """The D to take: the smallest learned one that validation finds as good as the best."""
-        found: int | None = self.about["smallest"] or self.about["best"]
-        return found
+        dimension: int | None = self.about["smallest"] or self.about["best"]
+        return dimension
 
     def method(self, fit: str) -> str:
         """The method of a fit, by its name."""

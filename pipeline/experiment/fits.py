@@ -53,5 +53,5 @@ def summary(name: str, metrics: Mapping[str, float], primary: str) -> str:
     'pca D=2 fitted in 1.2 s, recall_at_20 0.1030'
     """
     value = metrics.get(f"test_{primary}")
-    said = "" if value is None else f", {primary} {value:,.{decimals(abs(value))}f}"
-    return f"{name} fitted in {metrics['fit_seconds']:.1f} s{said}"
+    decisive = "" if value is None else f", {primary} {value:,.{decimals(abs(value))}f}"
+    return f"{name} fitted in {metrics['fit_seconds']:.1f} s{decisive}"

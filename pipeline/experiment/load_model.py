@@ -50,11 +50,11 @@ def model_folder(name: str | os.PathLike[str], mlflow: str | None) -> Path:
                 f"there is no model {name!r}: {error}. Only the best fit of a contest is a model; of any other fit "
                 "`pipeline.inference.saved_fit.load_fitted` reads the folder of its run."
             ) from None
-    found = _ADDRESS.fullmatch(name)
-    if found is None:
+    address = _ADDRESS.fullmatch(name)
+    if address is None:
         raise PipelineError(none)
-    registry = ModelRegistry(client, found["name"])
-    return registry.folder(_version(registry, found["version"]))
+    registry = ModelRegistry(client, address["name"])
+    return registry.folder(_version(registry, address["version"]))
 
 
 def _version(registry: ModelRegistry, number: str | None) -> Version:

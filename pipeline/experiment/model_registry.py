@@ -59,15 +59,15 @@ class ModelRegistry:
         Raises:
             PipelineError: says which was probably meant, or which there are.
         """
-        there = [model.name for model in self.client.search_registered_models()]
-        if self.name not in there:
-            hint = nearest(self.name, there) if there else "there is none yet: `make run` makes one"
+        names = [model.name for model in self.client.search_registered_models()]
+        if self.name not in names:
+            hint = nearest(self.name, names) if names else "there is none yet: `make run` makes one"
             raise PipelineError(f"there is no model {self.name!r} in MLflow, {hint}")
 
     def versions(self) -> list[Version]:
         """All versions, the newest first."""
-        found = self.client.search_model_versions(f"name = '{self.name}'")
-        return sorted((_version(one) for one in found), key=lambda one: -int(one.number))
+        versions = self.client.search_model_versions(f"name = '{self.name}'")
+        return sorted((_version(one) for one in versions), key=lambda one: -int(one.number))
 
     def champion(self) -> Version | None:
         """The version that has the alias; None if none has."""
@@ -88,8 +88,8 @@ class ModelRegistry:
         """
         versions = {one.number: one for one in self.versions()}
         if number not in versions:
-            there = ", ".join(versions) or "none: `make run` makes the first"
-            raise PipelineError(f"the model {self.name!r} has no version {number!r}; there is: {there}.")
+            numbers = ", ".join(versions) or "none: `make run` makes the first"
+            raise PipelineError(f"the model {self.name!r} has no version {number!r}; there is: {numbers}.")
         return versions[number]
 
     def register(self, run_id: str, source: str, description: str, tags: Mapping[str, str]) -> Version:

@@ -64,11 +64,11 @@ class Contest:
                 break
         else:
             return Decision(True, f"{who}, is champion now: nothing is held out, so the newest answers.")
-        theirs, how = self._scores_of_the_present(present, ours, part)
+        theirs, which = self._scores_of_the_present(present, ours, part)
         if theirs is not None:
             ours = ours.filter(pl.col("example").is_in(theirs["example"].implode()))
-            found = paired(self.conf.task, ours, theirs)
-            told = f"on {number_of(ours.height, f'{part} example')}{how}"
+            difference = paired(self.conf.task, ours, theirs)
+            on_what = f"on {number_of(ours.height, f'{part} example')}{which}"
         else:
             theirs = recorded_scores(self.tracker, present.run_id, part)
             if theirs is None:
@@ -76,10 +76,10 @@ class Contest:
             if unknown := self._unknown_classes():
                 several = f"the class {unknown[0]!r}" if len(unknown) == 1 else f"{len(unknown)} of today's classes"
                 return Decision(True, f"{who}, is champion now: {whom}, does not know {several}.")
-            found = apart(self.conf.task, ours, theirs)
-            told = f"each on its own {part} examples, because no other ones are new to both"
-        numbers = f"{found.in_words}, {told}"
-        if found.verdict == "worse":
+            difference = apart(self.conf.task, ours, theirs)
+            on_what = f"each on its own {part} examples, because no other ones are new to both"
+        numbers = f"{difference.in_words}, {on_what}"
+        if difference.verdict == "worse":
             return Decision(False, f"{whom}, stays champion: {who}, is worse ({numbers}).")
         return Decision(True, f"{who}, is champion now: it is not worse than {whom} ({numbers}).")
 

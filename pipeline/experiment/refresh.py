@@ -113,10 +113,10 @@ class Refreshes:
         """The tags of a new run of a fit with this key."""
         if self.method.name != EMBEDDING:
             return {"fit_key": key}
-        told = {_RECIPE: self._recipe, _SIZE: json.dumps(self._size)}
+        tags = {_RECIPE: self._recipe, _SIZE: json.dumps(self._size)}
         if start is None:
-            return told | {"fit_key": key}
-        return told | {
+            return tags | {"fit_key": key}
+        return tags | {
             "fit_key": key_of([self._stands_for(key), start.run.run_id]),
             _STANDS_FOR: self._stands_for(key),
             OF: key,
@@ -156,8 +156,8 @@ class Refreshes:
         ours, theirs = (recorded_scores(self.tracker, one, "validation") for one in (done.run_id, start.full))
         if ours is None or theirs is None:
             return ""
-        found = apart(self.conf.task, ours, theirs)
-        return f"{found.in_words} on validation" if found.verdict == "worse" else ""
+        difference = apart(self.conf.task, ours, theirs)
+        return f"{difference.in_words} on validation" if difference.verdict == "worse" else ""
 
     def _last(self, name: str) -> FinishedRun | None:
         """The last run of this name that was fitted to other examples than today's; None if there is none.

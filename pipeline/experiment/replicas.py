@@ -74,8 +74,8 @@ def replicated(
     done = []
     for fit in fits:
         wanted = fit.method == EMBEDDING or (fit.method == PCA and fit.dimension in learned)
-        found = _of(fit, conf, examples, tracker, log) if conf.replicas and wanted else {}
-        done.append(replace(fit, metrics={**fit.metrics, **found}))
+        of_replicas = _of(fit, conf, examples, tracker, log) if conf.replicas and wanted else {}
+        done.append(replace(fit, metrics={**fit.metrics, **of_replicas}))
     return done
 
 
@@ -91,21 +91,22 @@ def _of(fit: Fit, conf: Dataset, examples: SparseExamples, tracker: Tracker, log
         return {}
     start = time.perf_counter()
     try:
-        found, where = _fitted(fit, conf, training, size_of(conf, examples), tracker, run.data.params)
+        stability, where = _fitted(fit, conf, training, size_of(conf, examples), tracker, run.data.params)
     except PipelineError as error:
         log.warning(f"{conf.name}: {fit.name} has no replicas: {error}")
         return {}
-    metrics = {STABILITY: found.median, REPLICA_SECONDS: time.perf_counter() - start}
+    metrics = {STABILITY: stability.median, REPLICA_SECONDS: time.perf_counter() - start}
     with tempfile.TemporaryDirectory() as folder:
         learned = Embedding.load(tracker.file(fit.run_id, EMBEDDING_FILE))
-        replace(learned, stability=found).save(Path(folder) / EMBEDDING_FILE)
+        replace(learned, stability=stability).save(Path(folder) / EMBEDDING_FILE)
         replica_places.save(where, Path(folder))
         for name, value in metrics.items():
             tracker.client.log_metric(fit.run_id, name, value)
         tracker.keep(fit.run_id, Path(folder), {REPLICAS_KEY: key})
     log.info(
-        f"{conf.name}: {fit.name}, {found.replicas} replicas in {metrics[REPLICA_SECONDS]:.1f} s: two halves of the "
-        f"examples agree on {found.median:.0%} of a token's nearest, in the median.{by_chance(len(learned.vocabulary))}"
+        f"{conf.name}: {fit.name}, {stability.replicas} replicas in {metrics[REPLICA_SECONDS]:.1f} s: two halves of "
+        f"the examples agree on {stability.median:.0%} of a token's nearest, in the median."
+        f"{by_chance(len(learned.vocabulary))}"
     )
     return metrics
 
@@ -179,8 +180,8 @@ def half(rows: ExampleSet, i: int, seed: int) -> ExampleSet:
 
 def _chosen(params: Mapping[str, str]) -> dict[str, Any]:
     """What validation chose for a run, from its settings there; of several folds the typical choice."""
-    found = {name.removeprefix("selected."): value for name, value in params.items() if name.startswith("selected.")}
-    of_folds = {name: [_plain(one) for one in value.split(", ")] for name, value in found.items()}
+    selected = {name.removeprefix("selected."): value for name, value in params.items() if name.startswith("selected.")}
+    of_folds = {name: [_plain(one) for one in value.split(", ")] for name, value in selected.items()}
     n = max(map(len, of_folds.values()), default=0)
     return typical([{name: values[i] for name, values in of_folds.items()} for i in range(n)]) if n else {}
 

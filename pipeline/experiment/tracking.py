@@ -58,21 +58,21 @@ class Tracker:
         self._artifacts: dict[str, str] = {}  # by the id of a run, where they are
         with alone(uri):
             self.client = client_of(uri)
-            found = self.client.get_experiment_by_name(experiment)
-            if found is None:
+            known = self.client.get_experiment_by_name(experiment)
+            if known is None:
                 root = artifacts.as_uri() if isinstance(artifacts, Path) else artifacts
                 location = None if is_server(uri) else f"{root}/{experiment}"
                 moved_home.make_folder(location)
                 # the kind makes MLflow's page open on the runs, not on the traces of a language model
                 tags = {_NOTE: description, "mlflow.experimentKind": "custom_model_development"}
                 self.experiment_id = self.client.create_experiment(experiment, location, tags)
-        if found is not None:
-            self.experiment_id = found.experiment_id
-            if found.lifecycle_stage == "deleted":
+        if known is not None:
+            self.experiment_id = known.experiment_id
+            if known.lifecycle_stage == "deleted":
                 raise PipelineError(
                     f"the MLflow experiment {experiment!r} was deleted. {cure(uri, self.experiment_id)}"
                 )
-            if found.tags.get(_NOTE) != (note := _above(found.tags) + description):
+            if known.tags.get(_NOTE) != (note := _above(known.tags) + description):
                 self.client.set_experiment_tag(self.experiment_id, _NOTE, note)
 
     def tell(self, answer: str) -> None:
@@ -117,8 +117,8 @@ class Tracker:
 
     def current(self) -> dict[str, FinishedRun]:
         """The runs that count, by name: of each fit the latest that ended FINISHED."""
-        found = self.client.search_runs([self.experiment_id], f"tags.{CURRENT} = 'yes'")
-        return {run.info.run_name: self._finished(run) for run in found}
+        runs = self.client.search_runs([self.experiment_id], f"tags.{CURRENT} = 'yes'")
+        return {run.info.run_name: self._finished(run) for run in runs}
 
     def history(self, run_id: str, metric: str) -> list[float]:
         """Every value of a run's metric, by epoch."""
@@ -164,10 +164,10 @@ class Tracker:
     def mark_current(self, run_id: str, name: str) -> None:
         """Tag a run as the one that counts among those of its name: the others were repeated, or had other settings."""
         with alone(self.uri, "current"):  # two processes at once would leave two runs that count
-            found = self.client.search_runs(
+            runs = self.client.search_runs(
                 [self.experiment_id], f"attributes.run_name = '{name}' and tags.{CURRENT} = 'yes'"
             )
-            for run in found:
+            for run in runs:
                 self.client.set_tag(run.info.run_id, CURRENT, "no")
             self.client.set_tag(run_id, CURRENT, "yes")
 

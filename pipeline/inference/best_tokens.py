@@ -83,8 +83,8 @@ class BestTokens:
         best = Best(np.full((len(lengths), k), -1), np.full((len(lengths), k), -np.inf, np.float32))
         for group in np.unique(asked):
             rows = np.flatnonzero(asked == group)
-            found = self._searched(inputs[rows], k, k + int(lengths[rows].max()), left_out)
-            best.tokens[rows], best.scores[rows] = found
+            of_group = self._searched(inputs[rows], k, k + int(lengths[rows].max()), left_out)
+            best.tokens[rows], best.scores[rows] = of_group
         return best
 
     def _searched(self, inputs: sparse.csr_matrix, k: int, k_and_more: int, left_out: Array | None) -> Best:

@@ -86,15 +86,15 @@ def recommend_each(
     folder.mkdir(parents=True)
 
     def lists() -> Iterator[Lists]:
-        said = time.monotonic()
+        last_line = time.monotonic()
         for start in range(0, len(rows), AT_ONCE):
             some = slice(start, start + AT_ONCE)
             if decay < 1:
                 yield rows.ids[some], ordered[some] if to_own is None else sparse.csr_matrix(ordered[some] @ to_own)
             else:
                 yield rows.ids[some], in_own(rows.inputs[some], to_own, scales)
-            if time.monotonic() - said > SAID_EVERY:
-                said = time.monotonic()
+            if time.monotonic() - last_line > SAID_EVERY:
+                last_line = time.monotonic()
                 log.info(f"{model.facts['name']}: recommendations for {start + AT_ONCE:,} of {len(rows):,} examples")
 
     write_batches(recommended(model, lists(), engine), folder / _FILE)
@@ -195,7 +195,7 @@ def in_own(inputs: sparse.csr_matrix, to_own: sparse.csr_matrix | None, scales: 
     if to_own is None and today == own:
         return inputs
     weights = today.weights(inputs.data)
-    found = sparse.csr_matrix((weights, inputs.indices, inputs.indptr), shape=inputs.shape)
-    found = found if to_own is None else sparse.csr_matrix(found @ to_own)
-    found.data = np.ones(found.nnz) if own is None else own.counts(found.data)
-    return found
+    lists = sparse.csr_matrix((weights, inputs.indices, inputs.indptr), shape=inputs.shape)
+    lists = lists if to_own is None else sparse.csr_matrix(lists @ to_own)
+    lists.data = np.ones(lists.nnz) if own is None else own.counts(lists.data)
+    return lists

@@ -135,9 +135,9 @@ def _numbers_lacking(conf: Dataset, there: Sequence[str]) -> Mapping[str, str]:
     """The columns of numbers alone that are not there, each with a sentence about it."""
     needed = {column.name for column in named_columns(_without(conf, {one.column for one in conf.numbers()}))}
     lacking = [one.column for one in conf.numbers() if one.column not in {*there, *needed}]
-    said = "there is no column {!r}, so all its values count as missing; {}"
+    sentence = "there is no column {!r}, so all its values count as missing; {}"
     where = paths.name(conf.source)
-    return {column: f"{where}: {said.format(column, nearest(column, there))}" for column in lacking}
+    return {column: f"{where}: {sentence.format(column, nearest(column, there))}" for column in lacking}
 
 
 def _in_order(model: Model, there: Sequence[str], log: logging.Logger) -> Split:
@@ -153,11 +153,11 @@ def _in_order(model: Model, there: Sequence[str], log: logging.Logger) -> Split:
 
 def _without(conf: Dataset, columns: Container[str]) -> Dataset:
     """Settings that read no numbers from some columns."""
-    found: dict[str, Any] = {"weight": None} if conf.weight in columns else {}
+    update: dict[str, Any] = {"weight": None} if conf.weight in columns else {}
     if isinstance(conf.task, Unanswered):
         dense = tuple(name for name in conf.task.dense if name not in columns)
-        found["task"] = conf.task.model_copy(update={"dense": dense})
-    return conf.model_copy(update=found)
+        update["task"] = conf.task.model_copy(update={"dense": dense})
+    return conf.model_copy(update=update)
 
 
 def _encoded(model: Model, records: pl.LazyFrame, conf: Dataset, lacking: Container[str]) -> Unseen:
@@ -167,12 +167,12 @@ def _encoded(model: Model, records: pl.LazyFrame, conf: Dataset, lacking: Contai
     return unseen(records, vocabulary, conf, WeightScale.of(model.facts), decay_of(model.fitted))
 
 
-def _lists(found: Unseen, unknown: list[int]) -> Iterator[Lists]:
+def _lists(examples: Unseen, unknown: list[int]) -> Iterator[Lists]:
     """The lists of a file; how many of them have no known token is added to `unknown`."""
-    unknown.append(_n_unknown(found))
-    for start in range(0, len(found.ids), ROWS):
+    unknown.append(_n_unknown(examples))
+    for start in range(0, len(examples.ids), ROWS):
         some = slice(start, start + ROWS)
-        yield found.ids[some], found.inputs[some]
+        yield examples.ids[some], examples.inputs[some]
 
 
 def _predicted(
@@ -182,24 +182,24 @@ def _predicted(
     if every is None:
         for start in range(0, len(records), ROWS):
             batch = records.frame.slice(start, ROWS).collect()
-            found = model.encoded(filled.slice(start, ROWS).collect())
-            unknown.append(_n_unknown(found))
-            predictions = _with_unknown(model.predicted(found), found)
+            examples = model.encoded(filled.slice(start, ROWS).collect())
+            unknown.append(_n_unknown(examples))
+            predictions = _with_unknown(model.predicted(examples), examples)
             of_file = batch.drop((number_column(one.column) for one in model.conf.numbers()), strict=False)
             twice = {name: f"{name} (of the file)" for name in predictions.columns if name in of_file.columns}
             yield pl.concat([of_file.rename(twice), predictions], how="horizontal")
         return
     unknown.append(_n_unknown(every))
     for start in range(0, len(every.ids), ROWS):
-        found = every.take(np.arange(start, min(start + ROWS, len(every.ids))))
-        yield _with_unknown(model.predicted(found), found).insert_column(0, found.ids.alias("example"))
+        examples = every.take(np.arange(start, min(start + ROWS, len(every.ids))))
+        yield _with_unknown(model.predicted(examples), examples).insert_column(0, examples.ids.alias("example"))
 
 
-def _n_unknown(found: Unseen) -> int:
+def _n_unknown(examples: Unseen) -> int:
     """The number of examples without any known token."""
-    return int((np.diff(found.inputs.indptr) == 0).sum())
+    return int((np.diff(examples.inputs.indptr) == 0).sum())
 
 
-def _with_unknown(predictions: pl.DataFrame, found: Unseen) -> pl.DataFrame:
+def _with_unknown(predictions: pl.DataFrame, examples: Unseen) -> pl.DataFrame:
     """Predictions with the column `unknown`: the tokens of each example that the model does not know."""
-    return predictions.with_columns(unknown=pl.Series(found.unknown, dtype=pl.List(pl.String)))
+    return predictions.with_columns(unknown=pl.Series(examples.unknown, dtype=pl.List(pl.String)))

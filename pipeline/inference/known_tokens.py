@@ -55,15 +55,15 @@ class KnownTokens:
 
     def find(self, given: Sequence[str]) -> Array:
         """(n,) the integer of each text; -1 if it is none. A label that several tokens share is the most frequent."""
-        found = np.full(len(given), -1)
+        rows = np.full(len(given), -1)
         for lower in (False, True):
-            left = np.flatnonzero(found < 0)
+            left = np.flatnonzero(rows < 0)
             if not len(left):
                 break
             asked = [given[i].lower() if lower else given[i] for i in left.tolist()]
             for places in self._in_lower_case if lower else self._as_written:
-                found[left] = np.where(found[left] < 0, places(asked), found[left])
-        return np.where(found < 0, found, self._integers[found])
+                rows[left] = np.where(rows[left] < 0, places(asked), rows[left])
+        return np.where(rows < 0, rows, self._integers[rows])
 
     def one(self, given: str) -> int:
         """The integer of one text; a whole number is taken as a text.
@@ -72,18 +72,18 @@ class KnownTokens:
             PipelineError: it is no token; the message has suggestions.
         """
         (given,) = texts([given], "token")
-        (found,) = self.find([given])
-        if found < 0:
+        (integer,) = self.find([given])
+        if integer < 0:
             meant = self.suggestions(given)
             raise PipelineError(
                 f"{given!r} is not in the vocabulary"
                 + (f": did you mean {' or '.join(map(repr, meant))}?" if meant else ", and nothing in it is like it.")
             )
-        return int(found)
+        return int(integer)
 
-    def unknown(self, given: Sequence[str], found: Array) -> list[Unknown]:
+    def unknown(self, given: Sequence[str], integers: Array) -> list[Unknown]:
         """The texts that are no token, each once; the first of them with suggestions."""
-        texts = dict.fromkeys(text for text, place in zip(given, found, strict=True) if place < 0)
+        texts = dict.fromkeys(text for text, place in zip(given, integers, strict=True) if place < 0)
         return [Unknown(text, self.suggestions(text) if i < MOST_SUGGESTIONS else []) for i, text in enumerate(texts)]
 
     def suggestions(self, text: str) -> list[str]:
@@ -94,9 +94,9 @@ class KnownTokens:
         alike = process.extract(
             asked, self._frequent, scorer=fuzz.WRatio, processor=utils.default_process, limit=_LOOKED_AT
         )
-        found = {label: (_as_words(asked, utils.default_process(label)), score) for label, score, _ in alike}
-        nearest = sorted(found, key=lambda label: found[label], reverse=True)
-        return [label for label in nearest if max(found[label]) >= _ALIKE][:_SUGGESTED]
+        likeness = {label: (_as_words(asked, utils.default_process(label)), score) for label, score, _ in alike}
+        nearest = sorted(likeness, key=lambda label: likeness[label], reverse=True)
+        return [label for label in nearest if max(likeness[label]) >= _ALIKE][:_SUGGESTED]
 
     def beginning(self, text: str, most: int = 10) -> list[int]:
         """Integers of the tokens whose labels have a text in them, at the start of the label or of a word first."""
@@ -105,7 +105,7 @@ class KnownTokens:
         if not sought:
             return [int(i) for i in self._integers[:most]]
         rank = pl.when(label.str.starts_with(sought)).then(0).when(label.str.contains(f" {sought}", literal=True))
-        found = (
+        rows = (
             self._frame.lazy()
             .with_row_index("place")
             .filter(label.str.contains(sought, literal=True))
@@ -114,7 +114,7 @@ class KnownTokens:
             .head(most)
             .collect()
         )
-        return [int(i) for i in self._integers[found["place"].to_numpy()]]
+        return [int(i) for i in self._integers[rows["place"].to_numpy()]]
 
     @cached_property
     def _frequent(self) -> list[str]:
@@ -150,9 +150,9 @@ def places_of(texts: pl.Series) -> Places:
 
     def find(asked: Sequence[str]) -> Array:
         sought = pl.Series(asked, dtype=pl.String)
-        found = sought.hash().to_numpy()
-        at = np.minimum(np.searchsorted(ascending, found), len(ascending) - 1)
+        asked_hashes = sought.hash().to_numpy()
+        at = np.minimum(np.searchsorted(ascending, asked_hashes), len(ascending) - 1)
         place = order[at]
-        return np.where((ascending[at] == found) & (texts.gather(place) == sought).to_numpy(), place, -1)
+        return np.where((ascending[at] == asked_hashes) & (texts.gather(place) == sought).to_numpy(), place, -1)
 
     return find

@@ -131,11 +131,11 @@ class Model(ABC):
         place = self.known.one(token)
         stability = self.embedding.stability
         close, cosine = similarities(self.embedding.matrix, self.embedding.counts, self.embedding.matrix[place])
-        found = self._nearest(close, cosine, [place], k)
+        nearest = self._nearest(close, cosine, [place], k)
         if stability is None:
-            return found
-        others = self.embedding.vocabulary.encode(found["token"].to_list()).tolist()
-        return found.with_columns(
+            return nearest
+        others = self.embedding.vocabulary.encode(nearest["token"].to_list()).tolist()
+        return nearest.with_columns(
             stability=pl.Series(stability.scores[others]),
             support=pl.Series(stability.support_of(place, others), dtype=pl.UInt8),
         )
@@ -235,8 +235,8 @@ class Model(ABC):
 def model_type(conf: Dataset) -> type[Model]:
     """The class of the models of a dataset, which its task names."""
     module, _, name = conf.task.answers_with.rpartition(".")
-    found: type[Model] = getattr(import_module(module), name)
-    return found
+    named: type[Model] = getattr(import_module(module), name)
+    return named
 
 
 def _as_numbers(texts: pl.Series) -> pl.Series:

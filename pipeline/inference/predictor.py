@@ -84,18 +84,18 @@ class Predictor(Model):
         Raises:
             PipelineError: as in `predict`.
         """
-        said, effects = self._effects(self.encoded(self._frame([record])), 0)
-        return effects.rename({"effect": said})
+        what, effects = self._effects(self.encoded(self._frame([record])), 0)
+        return effects.rename({"effect": what})
 
     def answers(self, rows: Rows, options: Mapping[str, Any]) -> list[dict[str, Any]]:
         """For each row the prediction, `unknown` tokens, and `because`, what each token adds."""
         require_rows(rows)
         asked = checked_params(options, self.options)
-        found = self.encoded(self._frame(rows))
-        answers = self.predicted(found).to_dicts()
+        examples = self.encoded(self._frame(rows))
+        answers = self.predicted(examples).to_dicts()
         for i, answer in enumerate(answers):
-            answer["unknown"] = found.unknown[i]
-            answer["because"] = self._effects(found, i)[1].to_dicts() if asked["why"] and i < _EXPLAINED else []
+            answer["unknown"] = examples.unknown[i]
+            answer["because"] = self._effects(examples, i)[1].to_dicts() if asked["why"] and i < _EXPLAINED else []
         return answers
 
     def columns(self) -> dict[str, str]:
@@ -121,7 +121,7 @@ class Predictor(Model):
         return np.asarray(inputs @ self.embedding.matrix / total, np.float32)
 
     @abstractmethod
-    def predicted(self, found: Unseen) -> pl.DataFrame:
+    def predicted(self, examples: Unseen) -> pl.DataFrame:
         """The predictions for encoded examples, one row each."""
 
     def _frame(self, records: Rows | pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
@@ -151,23 +151,23 @@ class Predictor(Model):
         """By column, what writes numbers, true and false as the source does."""
         return writers(self.fitted.embedding.vocabulary, self.conf, self.schema)
 
-    def _effects(self, found: Unseen, row: int) -> tuple[str, pl.DataFrame]:
+    def _effects(self, examples: Unseen, row: int) -> tuple[str, pl.DataFrame]:
         """What the effects of tokens are, in words, and the effect of each token of one row, the largest first."""
-        inputs = found.inputs[row]
+        inputs = examples.inputs[row]
         given = inputs.indices
         without = sparse.csr_matrix(sparse.vstack([inputs] * len(given), format="csr") if len(given) else inputs[:0])
         without.data[np.arange(len(given)) * (len(given) + 1)] = 0.0  # in each row another token
         without.eliminate_zeros()
-        dense = np.repeat(found.dense[[row]], len(given) + 1, axis=0)
+        dense = np.repeat(examples.dense[[row]], len(given) + 1, axis=0)
         task = self.conf.task
         answers = self.fitted.score(sparse.vstack([inputs, without], format="csr"), dense).astype(np.float64)
         values = task.effect(answers)
         changes = values[:1] - values[1:]
         size = np.abs(changes) if changes.ndim == 1 else np.abs(changes).max(axis=1)
         order = np.argsort(-size, kind="stable")
-        said, effects = task.effects_in_words(changes[order], tuple(self.facts["classes"]))
+        what, effects = task.effects_in_words(changes[order], tuple(self.facts["classes"]))
         tokens = self.embedding.vocabulary.tokens[given[order]].select("token", "label")
-        return said, tokens.with_columns(effect=pl.Series(effects))
+        return what, tokens.with_columns(effect=pl.Series(effects))
 
 
 class NumberPredictor(Predictor):
@@ -195,11 +195,11 @@ class NumberPredictor(Predictor):
             "covered_of": len(errors.get("test", ())),
         }
 
-    def predicted(self, found: Unseen) -> pl.DataFrame:
+    def predicted(self, examples: Unseen) -> pl.DataFrame:
         """`predicted`, `low` and `high`; the last two are null without an interval."""
         task, half_width = self.conf.task, self.facts["half_width"]
         assert isinstance(task, Regression)
-        predicted = self.fitted.score(found.inputs, found.dense).astype(np.float64)
+        predicted = self.fitted.score(examples.inputs, examples.dense).astype(np.float64)
         frame = pl.DataFrame({"predicted": predicted})
         if half_width is None:
             return frame.with_columns(low=pl.lit(None, pl.Float64), high=pl.lit(None, pl.Float64))
@@ -216,11 +216,11 @@ class ClassPredictor(Predictor):
         names = load_fitted(folder).weights["target_classes"]
         return {**super().prepare(folder, material), "classes": names.tolist()}
 
-    def predicted(self, found: Unseen) -> pl.DataFrame:
+    def predicted(self, examples: Unseen) -> pl.DataFrame:
         """`predicted`, its `probability`, and `probabilities`, those of all classes."""
         assert isinstance(self.conf.task, Classification)
         names: list[str] = list(self.facts["classes"])
-        probabilities = self.fitted.score(found.inputs, found.dense).astype(np.float64)
+        probabilities = self.fitted.score(examples.inputs, examples.dense).astype(np.float64)
         each = [dict(zip(names, map(float, row), strict=True)) for row in probabilities]
         return pl.DataFrame(
             {

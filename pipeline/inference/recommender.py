@@ -129,12 +129,13 @@ class Recommender(Model):
     def encoded(self, lists: Sequence[Sequence[str]]) -> tuple[sparse.csr_matrix, list[list[Unknown]]]:
         """Lists of tokens or labels as rows (N, V), and the texts of each list that are no token."""
         given = [text for one in lists for text in one]
-        found, ends = self.known.find(given), np.cumsum([0, *map(len, lists)])
-        unknown = [self.known.unknown(given[start:stop], found[start:stop]) for start, stop in pairwise(ends)]
-        found = np.where(found < 0, self.embedding.vocabulary.unknown, found)  # as in a file, with `unknown: share`
+        integers, ends = self.known.find(given), np.cumsum([0, *map(len, lists)])
+        unknown = [self.known.unknown(given[start:stop], integers[start:stop]) for start, stop in pairwise(ends)]
+        of_unknown = self.embedding.vocabulary.unknown  # as in a file, with `unknown: share`
+        integers = np.where(integers < 0, of_unknown, integers)
         rows, moments = [], []
         for start, stop in pairwise(ends):
-            places = found[start:stop]
+            places = integers[start:stop]
             tokens, first = np.unique(places[places >= 0], return_index=True)
             rows.append(tokens.astype(np.int32))
             moments.append(first)
@@ -162,8 +163,8 @@ class Recommender(Model):
         """The best tokens of a list as plain data."""
         tokens = self.embedding.vocabulary.tokens
         names = (tokens[name].gather(best.tokens).to_list() for name in ("token", "label"))
-        told = zip(*names, best.scores.tolist(), because, strict=True)
-        return [dict(zip(("token", "label", "score", "because"), one, strict=True)) for one in told]
+        rows = zip(*names, best.scores.tolist(), because, strict=True)
+        return [dict(zip(("token", "label", "score", "because"), one, strict=True)) for one in rows]
 
     def columns(self) -> dict[str, str]:
         """One column, `tokens`."""
@@ -191,14 +192,14 @@ class Recommender(Model):
         @lru_cache(32)
         def chosen(where: str) -> Array:
             try:
-                found = tokens.select(pl.sql_expr(where).fill_null(False))
-                if found.dtypes != [pl.Boolean] or found.height != tokens.height:
+                is_chosen = tokens.select(pl.sql_expr(where).fill_null(False))
+                if is_chosen.dtypes != [pl.Boolean] or is_chosen.height != tokens.height:
                     raise PipelineError(f"params, where: {where!r} is no condition, such as `count > 10`.")
             except pl.exceptions.PolarsError as error:
                 said, columns = first_line(error), ", ".join(tokens.columns)
                 message = f"params, where: {where!r} cannot be read: {said}. There are the columns {columns}."
                 raise PipelineError(message) from None
-            return found.to_series().to_numpy()
+            return is_chosen.to_series().to_numpy()
 
         return chosen
 

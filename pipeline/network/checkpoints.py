@@ -47,8 +47,8 @@ def going_on(folder: Path, watch: Watch) -> tuple[Path | None, Mapping[str, Tens
     if not path.exists():
         return None, {}
     try:
-        kept = torch.load(path, weights_only=True, mmap=True, map_location="cpu")
-        epoch, network = int(kept["epoch"]), network_in(kept)
+        checkpoint = torch.load(path, weights_only=True, mmap=True, map_location="cpu")
+        epoch, network = int(checkpoint["epoch"]), network_in(checkpoint)
     except Exception:  # cut short, or of another version: starting anew costs only time
         path.unlink()
         watch.log.info(f"{watch.name}: the checkpoint in {folder} cannot be read, training begins anew")

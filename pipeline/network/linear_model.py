@@ -116,11 +116,11 @@ def solved(rows: Examples, start: Linear, penalties: Penalties, losses: Losses, 
     # the threads of a small problem only wait for each other, on a busy machine for a hundred times its work:
     # those of BLAS, and those of PyTorch, which computes the losses
     with one_thread() if products < MANY_PRODUCTS else nullcontext():
-        found = optimize.minimize(
+        minimum = optimize.minimize(
             _loss(rows, start, penalties, losses), _flat(start), jac=True, method="L-BFGS-B",
             options=effort.options,
         )  # fmt: skip
-    return _shaped(found.x, start)
+    return _shaped(minimum.x, start)
 
 
 class Tried(NamedTuple):

@@ -90,11 +90,11 @@ def losses_at_start(network: MissingTokensNetwork, rows: ExampleSet, temperature
     some = np.linspace(0, len(rows) - 1, n).astype(np.int64).tolist()
     batch = Batches(rows, rows.dense, rows.target)[some]
     inputs, labels = batch["inputs"], batch["labels"]
-    found = []
+    losses = []
     with torch.no_grad():
         bags = inputs.mean(network.table.weight)
         for temperature in temperatures:
             network.temperature.fill_(temperature)
             logits_of = network.hidden_of(bags), network.outputs(), network.bias.weight[:, 0]
-            found.append(float(softmax_loss(*logits_of, labels, 1.0, inputs.joined(labels))))
-    return found
+            losses.append(float(softmax_loss(*logits_of, labels, 1.0, inputs.joined(labels))))
+    return losses

@@ -33,11 +33,11 @@ class PaddedMissingTokens(nn.Module):
         super().__init__()
         network = missing_tokens_network.network_of(tensors(weights)).eval()
         with torch.no_grad():
-            found = {"table": network.table.weight, "outputs": network.outputs(), "bias": network.bias.weight[:, 0]}
+            state = {"table": network.table.weight, "outputs": network.outputs(), "bias": network.bias.weight[:, 0]}
             if network.step is not None and network.decay_logit is not None:
-                found |= {"step": network.step, "decay": network.decay_logit.sigmoid()}
+                state |= {"step": network.step, "decay": network.decay_logit.sigmoid()}
             self.has_order = network.step is not None
-            for name, value in {**found, "lift": network.lift, "temperature": network.temperature}.items():
+            for name, value in {**state, "lift": network.lift, "temperature": network.temperature}.items():
                 self.register_buffer(name, value.detach().float())
 
     def forward(self, tokens: Tensor) -> Tensor:

@@ -166,9 +166,9 @@ class TargetModule(TaskModule):
             leaf = shown = torch.from_numpy(outputs).requires_grad_()
             if len(untold) and not np.isin(target, untold.numpy()).any():
                 shown = leaf.index_fill(1, untold, -torch.inf)
-            found = cls.losses(begun.module.settings, shown, torch.from_numpy(target))
-            (along,) = torch.autograd.grad(found.sum(), leaf)
-            return found.detach().numpy(), along.numpy()
+            each = cls.losses(begun.module.settings, shown, torch.from_numpy(target))
+            (along,) = torch.autograd.grad(each.sum(), leaf)
+            return each.detach().numpy(), along.numpy()
 
         return LinearPart(begun, losses)
 
@@ -181,13 +181,13 @@ class TargetModule(TaskModule):
             return UNKNOWN_NOISE
         dense, scale = DenseScale.fit(training.dense), task.scale(training)
         known, true = (task.learned(rows.target, scale) for rows in (training, validation))
-        found = noise_to_signal(
+        ratio = noise_to_signal(
             (training, validation),
             (dense.forward(training.dense), dense.forward(validation.dense)),
             (cls.directions(known, scale, known), cls.directions(known, scale, true)),
             problem.conf.dtype,
         )
-        return max(found, cls.least_noise)
+        return max(ratio, cls.least_noise)
 
     @classmethod
     def as_learned(cls, learned: Array, dtype: str) -> Array:

@@ -196,10 +196,10 @@ def on_device(plan: Mapping[str, Any], device: torch.device) -> dict[str, Any]:
     """What a step needs, on a device; what stands there twice is moved once."""
     if device.type == "cpu":
         return dict(plan)
-    found = {id(value): value for value in plan.values()}
-    there = {key: value.to(device) if isinstance(value, Lists | Negatives) else value for key, value in found.items()}
-    there |= {key: moved(value, device) for key, value in found.items() if isinstance(value, Tensor)}
-    return {name: there[id(value)] for name, value in plan.items()}
+    by_id = {id(value): value for value in plan.values()}
+    arrived = {key: value.to(device) if isinstance(value, Lists | Negatives) else value for key, value in by_id.items()}
+    arrived |= {key: moved(value, device) for key, value in by_id.items() if isinstance(value, Tensor)}
+    return {name: arrived[id(value)] for name, value in plan.items()}
 
 
 def sets_of(problem: Problem) -> list[Batches]:

@@ -13,11 +13,11 @@ _READ_IT = ("first.weight", "line.weight")
 
 def turned(weights: Mapping[str, Array], turn: Array) -> dict[str, Array]:
     """The weights of a network whose space is turned by a matrix (D, D): the table, and what reads its coordinates."""
-    found, d = dict(weights), len(turn)
-    found[_TABLE] = (weights[_TABLE] @ turn).astype(weights[_TABLE].dtype)
+    changed, d = dict(weights), len(turn)
+    changed[_TABLE] = (weights[_TABLE] @ turn).astype(weights[_TABLE].dtype)
     if "step" in weights:  # from coordinates to coordinates
-        found["step"] = (turn.T @ weights["step"] @ turn).astype(weights["step"].dtype)
+        changed["step"] = (turn.T @ weights["step"] @ turn).astype(weights["step"].dtype)
     for name in _READ_IT:
         if name in weights:
-            found[name] = np.hstack([weights[name][:, :d] @ turn, weights[name][:, d:]]).astype(weights[name].dtype)
-    return found
+            changed[name] = np.hstack([weights[name][:, :d] @ turn, weights[name][:, d:]]).astype(weights[name].dtype)
+    return changed

@@ -17,14 +17,14 @@ from pipeline.records.values.times import require_times, time_column
 
 def roles(conf: Dataset) -> Mapping[str, str]:
     """The role of each column of the raw records that a conf names, in words."""
-    found: dict[str, list[str]] = {}
+    of_column: dict[str, list[str]] = {}
     for column in named_columns(conf):
-        found.setdefault(column.name, []).append(column.role)
+        of_column.setdefault(column.name, []).append(column.role)
     if conf.source.period is not None:
-        found.setdefault(conf.source.period.column, []).append("says in which period a row is")
+        of_column.setdefault(conf.source.period.column, []).append("says in which period a row is")
     numbers = {number_column(one.column): f"the numbers that {one.column} says" for one in conf.numbers()}
     times = {time_column(name): f"the times that {name} says" for name in (conf.split.time,) if name}
-    return numbers | times | {name: "; ".join(parts) for name, parts in found.items()}
+    return numbers | times | {name: "; ".join(parts) for name, parts in of_column.items()}
 
 
 def named_columns(conf: Dataset) -> list[Column]:
@@ -58,12 +58,12 @@ def number(column: str, schema: pl.Schema) -> pl.Expr:
 def truths_among(numbers: Iterable[Number], records: pl.LazyFrame) -> set[str]:
     """The columns of numbers that hold nothing but true and false, also as texts, which count as 1 and 0."""
     schema = records.collect_schema()
-    found = {number.column for number in numbers}
-    texts = [name for name in found if schema[name] == pl.String]
-    said = [pl.col(name).str.strip_chars().str.to_lowercase().is_in([*TRUTHS]) for name in texts]
-    only = records.select(one.any() & one.all() for one in said).collect(engine="streaming") if said else None
+    columns = {number.column for number in numbers}
+    texts = [name for name in columns if schema[name] == pl.String]
+    is_truth = [pl.col(name).str.strip_chars().str.to_lowercase().is_in([*TRUTHS]) for name in texts]
+    only = records.select(one.any() & one.all() for one in is_truth).collect(engine="streaming") if is_truth else None
     of_texts = set() if only is None else {name for name in texts if only[name].item()}
-    return of_texts | {name for name in found if schema[name] == pl.Boolean}
+    return of_texts | {name for name in columns if schema[name] == pl.Boolean}
 
 
 def needed_columns(conf: Dataset) -> list[str]:

@@ -163,10 +163,10 @@ def require_records(conf: Dataset, counts: Counts, reasons: Callable[[], Reasons
     if not counts.read:
         raise PipelineError(f"{where}: has columns, but not a single record. Bring a file with rows.")
     if counts.quarantined > most * counts.read:
-        told = reasons()
+        why_not = reasons()
         raise PipelineError(
             f"{where}: {counts.quarantined:,} of {counts.read:,} records cannot be used, more than the {most:.1%} that "
-            f"`source.max_bad_share` allows: {told.sentence()}. {told.cure(conf.task.answer) or _BAD}"
+            f"`source.max_bad_share` allows: {why_not.sentence()}. {why_not.cure(conf.task.answer) or _BAD}"
         )
     if not counts.used:
         why = f" ({reasons().sentence()})" if counts.quarantined else ""

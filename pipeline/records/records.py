@@ -68,12 +68,12 @@ class Records:
     @property
     def written(self) -> Mapping[str, Mapping[str, str]]:
         """How the source writes numbers, see `Signs.facts`. An earlier version has kept only what it told people."""
-        told = {"decimals": "decimals of ", "units": "unit of "}
-        found = {
+        starts = {"decimals": "decimals of ", "units": "unit of "}
+        as_told = {
             what: {name.removeprefix(start): how for name, how in self.found.items() if name.startswith(start)}
-            for what, start in told.items()
+            for what, start in starts.items()
         }
-        return dict(self._about.get("written", found))
+        return dict(self._about.get("written", as_told))
 
     @cached_property
     def _about(self) -> dict[str, Any]:

@@ -79,9 +79,9 @@ class Classification(TargetTask):
         classes = texts.unique().sort()
         if not 2 <= len(classes) <= len(texts) / 2:
             several = f"{len(classes)} classes in {len(texts)} rows: nearly all differ"
-            found = f"one class in {len(texts)} rows, {classes[0]!r}" if len(classes) == 1 else several
+            holds = f"one class in {len(texts)} rows, {classes[0]!r}" if len(classes) == 1 else several
             raise PipelineError(
-                f"{where}, task.target: {self.target!r} has {found}. Name a column of which several examples share a "
+                f"{where}, task.target: {self.target!r} has {holds}. Name a column of which several examples share a "
                 "value; for a number say `kind: regression`."
             )
         index = texts.replace_strict(classes, pl.int_range(len(classes), eager=True), return_dtype=pl.Float64)
@@ -147,8 +147,8 @@ class Classification(TargetTask):
         column = np.searchsorted(trees.classes_, learned).clip(max=len(trees.classes_) - 1)
         is_known = trees.classes_[column] == learned
         for probabilities in trees.staged_predict_proba(features):
-            found = np.where(is_known, probabilities[np.arange(len(learned)), column], 0.0)
-            yield -np.log(np.maximum(found, LEAST_PROBABILITY))
+            of_true_class = np.where(is_known, probabilities[np.arange(len(learned)), column], 0.0)
+            yield -np.log(np.maximum(of_true_class, LEAST_PROBABILITY))
 
     def scores(self, fitted: Fitted, rows: ExampleSet) -> pl.DataFrame:
         """A frame of `ClassScores`."""
@@ -170,11 +170,11 @@ class Classification(TargetTask):
     def weighted_metrics(self, scores: pl.DataFrame, weights: Array) -> dict[str, Array]:
         """The metrics of `classification_metrics`, and `roc_auc` if there are two classes."""
         target, predicted = scores["target"].to_numpy(), scores["predicted"].to_numpy()
-        found = classification_metrics(target, predicted, scores["probability"].to_numpy(), weights)
+        metrics = classification_metrics(target, predicted, scores["probability"].to_numpy(), weights)
         if len(set(target)) == 2 and scores["second"].null_count() == 0:
             fold = scores["fold"].to_numpy() if "fold" in scores.columns else None
-            found["roc_auc"] = roc_auc(target == max(target), scores["second"].to_numpy(), weights, fold)
-        return found
+            metrics["roc_auc"] = roc_auc(target == max(target), scores["second"].to_numpy(), weights, fold)
+        return metrics
 
     def effect(self, answers: Array) -> npt.NDArray[np.float64]:
         """The logarithms of the probabilities."""

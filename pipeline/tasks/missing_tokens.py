@@ -114,12 +114,12 @@ class MissingTokens(Task):
     @property
     def metrics(self) -> tuple[Metric, ...]:
         """Metrics of the ranking of all tokens except those that went in, `primary` first."""
-        found = "share of an example's held-out tokens that are among the first {}"
+        recall = "share of an example's held-out tokens that are among the first {}"
         gain = (
             "gain of the held-out tokens among the first {}, discounted by their rank, as a share of the best possible"
         )
-        told = (("recall", found, 20), ("ndcg", gain, 20), ("recall", found, 50), ("ndcg", gain, 100))
-        every = [Metric(f"{name}_at_{k}", f"{what.format(k)}, mean over the examples") for name, what, k in told]
+        measures = (("recall", recall, 20), ("ndcg", gain, 20), ("recall", recall, 50), ("ndcg", gain, 100))
+        every = [Metric(f"{name}_at_{k}", f"{what.format(k)}, mean over the examples") for name, what, k in measures]
         return tuple(sorted(every, key=lambda metric: metric.name != self.primary))
 
     def scores(self, fitted: Fitted, rows: ExampleSet) -> pl.DataFrame:

@@ -53,17 +53,19 @@ class Filter:
 
     def _which_as_numbers(self, schema: pl.Schema) -> tuple[str, ...]:
         """The fewest columns of texts that have to be read as numbers, so that the condition can be evaluated."""
-        said = ""
+        first_reason = ""
         for size in range(len(self.columns) + 1):
             for columns in combinations(self.columns, size):
                 rows = pl.DataFrame(schema=schema).with_columns(pl.col(columns).cast(pl.Float64))
                 try:
                     if rows.select(self._condition).dtypes == [pl.Boolean]:
                         return columns
-                    said = said or "it gives no yes or no"
+                    first_reason = first_reason or "it gives no yes or no"
                 except pl.exceptions.PolarsError as error:
-                    said = said or first_line(error)
-        raise PipelineError(f"{self._place}: cannot be evaluated ({said}). Write a condition such as `rating >= 4`.")
+                    first_reason = first_reason or first_line(error)
+        raise PipelineError(
+            f"{self._place}: cannot be evaluated ({first_reason}). Write a condition such as `rating >= 4`."
+        )
 
     def of(self, frame: pl.DataFrame, writing: Writing) -> tuple[pl.Series, pl.Series]:
         """Whether each row (n,) meets the condition, and whether it holds a text where a number is asked for.

@@ -88,9 +88,9 @@ class Reasons:
 
     def sentence(self) -> str:
         """The reasons by frequency, each with its count and the first place."""
-        told = [f"{count:,} x {why} (first {self.first[why][0]})" for why, count in self.counts.most_common(5)]
-        more = len(self.counts) - len(told)
-        return "; ".join(told) + (f"; and {more} more reasons" if more else "")
+        reasons = [f"{count:,} x {why} (first {self.first[why][0]})" for why, count in self.counts.most_common(5)]
+        more = len(self.counts) - len(reasons)
+        return "; ".join(reasons) + (f"; and {more} more reasons" if more else "")
 
     def cure(self, answer: str | None) -> str:
         """What to do, if most records cannot be used for one reason and conf has a key for it; otherwise empty.
@@ -99,10 +99,10 @@ class Reasons:
             answer: the column that is predicted, if there is one.
         """
         ((why, count),) = self.counts.most_common(1)
-        said = next((cure for start, cure in _CURES.items() if why.reason.startswith(start)), "")
+        cure_of_most = next((cure for start, cure in _CURES.items() if why.reason.startswith(start)), "")
         if why.reason.startswith("is no number") and why.column == answer:
-            said = f"{said} {_A_TEXT_IS_AN_ANSWER_TOO}"
-        return said if 2 * count > len(self) else ""
+            cure_of_most = f"{cure_of_most} {_A_TEXT_IS_AN_ANSWER_TOO}"
+        return cure_of_most if 2 * count > len(self) else ""
 
 
 class Quarantine(Reasons):

@@ -206,8 +206,8 @@ class Files:
             return schema
         self._unread = None
         for _, file in self._files():
-            found = {name: file.schema[name] for name in bare if file.schema.get(name, pl.Null) != pl.Null}
-            schema, bare = pl.Schema({**schema, **found}), [name for name in bare if name not in found]
+            later = {name: file.schema[name] for name in bare if file.schema.get(name, pl.Null) != pl.Null}
+            schema, bare = pl.Schema({**schema, **later}), [name for name in bare if name not in later]
             if not bare:
                 break
         return schema

@@ -69,10 +69,10 @@ def files_state(source: Source, conf_folder: Path) -> dict[str, tuple[int, int]]
     Raises:
         PipelineError: a file is missing.
     """
-    found = [Path(path) for path in resolved(source, conf_folder) if "://" not in path]
-    logs = [sorted((path / _DELTA_LOG).glob("*.json")) for path in found if path.is_dir()]
-    found = [*(path for path in found if not path.is_dir()), *(log[-1] for log in logs if log)]
-    return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in found}
+    paths = [Path(path) for path in resolved(source, conf_folder) if "://" not in path]
+    logs = [sorted((path / _DELTA_LOG).glob("*.json")) for path in paths if path.is_dir()]
+    paths = [*(path for path in paths if not path.is_dir()), *(log[-1] for log in logs if log)]
+    return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in paths}
 
 
 def format_of(source: Source, path: str) -> str:
@@ -87,12 +87,12 @@ def format_of(source: Source, path: str) -> str:
         return "iceberg"
     if "://" not in path and (Path(path) / _DELTA_LOG).is_dir():
         return "delta"
-    found = of_ending(path) or (of_ending(source.member) if source.member else None) or _of_archive(path)
-    if found is None and (source.separator or source.columns):
+    by_name = of_ending(path) or (of_ending(source.member) if source.member else None) or _of_archive(path)
+    if by_name is None and (source.separator or source.columns):
         return "csv"
-    if found is None:
+    if by_name is None:
         raise PipelineError(f"{path}: which format is this? Say `source.format`: {', '.join(FORMATS)}.")
-    return found
+    return by_name
 
 
 def of_ending(path: str) -> str | None:
@@ -165,8 +165,8 @@ def _resolve(path: str, source: Source, conf_folder: Path) -> list[str]:
         whole = folder / Path(path).expanduser()
         if os.path.lexists(whole):  # a name may hold characters that mean something in a glob
             return _of_folder(whole, source) if whole.is_dir() else [_readable(whole)]
-        found = sorted(glob.glob(str(Path(path).expanduser()), root_dir=folder, recursive=True))  # so may the folder's
-        files = [folder / one for one in found if not (folder / one).is_dir()]
+        fits = sorted(glob.glob(str(Path(path).expanduser()), root_dir=folder, recursive=True))  # so may the folder's
+        files = [folder / one for one in fits if not (folder / one).is_dir()]
         if files:
             return [_readable(one) for one in files]
     looked = " and ".join(dict.fromkeys(os.path.normpath(folder / Path(path).expanduser()) for folder in folders))
@@ -184,15 +184,15 @@ def _of_folder(folder: Path, source: Source) -> list[str]:
     described = sorted((folder / "metadata").glob(f"*{_ICEBERG}"), key=lambda path: path.stat().st_mtime_ns)
     if described:
         return [str(described[-1])]
-    found = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith((".", "_")))
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith((".", "_")))
     if not source.format:
-        found = [path for path in found if ending(str(path)) in _FORMATS]
+        paths = [path for path in paths if ending(str(path)) in _FORMATS]
         # beside tables other files, such as a .json or a .txt, rather tell something about them
-        usual = [path for path in found if _FORMATS[ending(str(path))] in _USUAL]
-        found = [path for path in usual if ending(str(path)) != ".txt"] or usual or found
-    if not found:
+        usual = [path for path in paths if _FORMATS[ending(str(path))] in _USUAL]
+        paths = [path for path in usual if ending(str(path)) != ".txt"] or usual or paths
+    if not paths:
         raise PipelineError(f"{folder}: the folder holds no file of a known format. Correct `source.path`.")
-    return [str(path) for path in found]
+    return [str(path) for path in paths]
 
 
 def _readable(path: Path) -> str:

@@ -73,16 +73,16 @@ def assign(table: PairTable, conf: Dataset, before: pl.DataFrame | None = None) 
         return Assignment(_frame(ids, known, pl.Series(first)), row, bool((first != last).any()), table.divided)
     if conf.split.folds is not None:
         fold = _folds(len(ids), conf.split.folds, conf) if groups is None else folds_of_groups(groups, conf)
-        said = None if groups is None else said_of_groups(groups, None, conf)
-        return Assignment(_frame(ids, known, fold=pl.Series(fold), groups=groups), row, divided=said)
+        sentence = None if groups is None else said_of_groups(groups, None, conf)
+        return Assignment(_frame(ids, known, fold=pl.Series(fold), groups=groups), row, divided=sentence)
     wanted = _wanted(len(ids), conf)
     had = np.full(len(ids), -1) if before is None else _known_parts(ids if known is None else known, before)
     if groups is None:
-        split, said = _parts_of_examples(had, wanted, before is None, conf), None
+        split, sentence = _parts_of_examples(had, wanted, before is None, conf), None
     else:
         split = parts_of_groups(groups, wanted, _known_groups(groups, had, before), conf)
-        said = said_of_groups(groups, split, conf)
-    return Assignment(_frame(ids, known, pl.Series(split), groups=groups), row, divided=said)
+        sentence = said_of_groups(groups, split, conf)
+    return Assignment(_frame(ids, known, pl.Series(split), groups=groups), row, divided=sentence)
 
 
 def _parts_of_examples(had: Array, wanted: tuple[int, int], is_first: bool, conf: Dataset) -> Array:
@@ -125,8 +125,8 @@ def _wanted(n: int, conf: Dataset) -> tuple[int, int]:
 def _known_parts(ids: pl.Series, before: pl.DataFrame) -> Array:
     """(N,) the part of each example, an index into schemas.PARTS; -1 for an example that is new."""
     codes = before.select("example", code=pl.col("split").cast(PartType).to_physical().cast(pl.Int64))
-    found = pl.DataFrame({"example": ids}).join(codes, on="example", how="left", maintain_order="left")
-    return found["code"].fill_null(-1).to_numpy().copy()
+    joined = pl.DataFrame({"example": ids}).join(codes, on="example", how="left", maintain_order="left")
+    return joined["code"].fill_null(-1).to_numpy().copy()
 
 
 def _known_groups(groups: Array, split: Array, before: pl.DataFrame | None) -> Array:

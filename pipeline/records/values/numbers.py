@@ -59,8 +59,8 @@ class ColumnMarks(dict[str, Marks]):
         """
         if said is not None:
             return dict.fromkeys(self, said)
-        told = sum(self.values(), Marks())
-        return {column: marks.decimal(told.decimal(usual)) for column, marks in self.items()}
+        together = sum(self.values(), Marks())
+        return {column: marks.decimal(together.decimal(usual)) for column, marks in self.items()}
 
 
 def numbers_of(texts: pl.Series, decimal: Decimal, unit: str | None = None) -> pl.Series:
@@ -115,8 +115,8 @@ def _bare(texts: pl.Series) -> pl.Series:
 def _tells(decimal: str, between: str) -> pl.Expr:
     """The number of texts that only make sense with this mark before the decimals."""
     bare, mark, other = pl.col("bare"), _escaped(decimal), _escaped(between)
-    found = bare.str.contains(_DECIMAL % (mark, other, mark, other)) & ~bare.str.contains(_AMBIGUOUS % mark)
-    return found.sum().alias(decimal)
+    is_sure = bare.str.contains(_DECIMAL % (mark, other, mark, other)) & ~bare.str.contains(_AMBIGUOUS % mark)
+    return is_sure.sum().alias(decimal)
 
 
 def _escaped(mark: str) -> str:

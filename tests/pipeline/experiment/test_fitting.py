@@ -128,13 +128,13 @@ def test_pictures_of_a_reused_fit_are_drawn_again_by_code_that_has_changed(
         assert (done.run_id, done.reused) == (fit.run_id, True)
         return [tracker.file(fit.run_id, name).read_bytes() for name in pictures]
 
-    monkeypatch.setattr("pipeline.pictures.figures._BLUE", "#ff0000")
+    monkeypatch.setattr("pipeline.pictures.figures.BLUE", "#ff0000")
     assert again() == before
     monkeypatch.setattr("pipeline.experiment.artifacts.pictures_key", lambda vocabulary: "another")
     assert all(new != old for new, old in zip(again(), before, strict=True))
-    monkeypatch.setattr("pipeline.pictures.figures._BLUE", "#00ff00")
+    monkeypatch.setattr("pipeline.pictures.figures.BLUE", "#00ff00")
     now = again()
-    monkeypatch.setattr("pipeline.pictures.figures._BLUE", "#0000ff")
+    monkeypatch.setattr("pipeline.pictures.figures.BLUE", "#0000ff")
     assert again() == now
 
 
