@@ -31,9 +31,9 @@ from pipeline.experiment.positions import ELAPSED
 from pipeline.experiment.recorded import load_scores, vocabulary_size
 from pipeline.experiment.run import FinishedRun, Run
 from pipeline.experiment.tracking import Tracker
+from pipeline.inference.described_tokens import described
 from pipeline.records.ingest import ingest
 from pipeline.records.records import Records
-from pipeline.records.tokens.naming import described
 from pipeline.views.exports import Exports
 from pipeline.views.publish import draw_pages, write_report
 from pipeline.vocabulary.counted import Counted, count

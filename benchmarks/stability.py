@@ -24,9 +24,9 @@ from pipeline.examples.encoding import encode
 from pipeline.examples.example_set import ExampleSet
 from pipeline.examples.sparse_examples import SparseExamples
 from pipeline.experiment.replicas import EPOCHS, half
+from pipeline.inference.described_tokens import described
 from pipeline.records.ingest import ingest
 from pipeline.records.pairs.builder import pair_table
-from pipeline.records.tokens.naming import described
 from pipeline.similarity.nearest import nearest_tokens
 from pipeline.similarity.stability import stability_of
 from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary

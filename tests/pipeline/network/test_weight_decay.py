@@ -16,7 +16,7 @@ from pipeline.network import contest
 from pipeline.network.learned import LearnedEmbedding
 from pipeline.tasks.missing_tokens import DECAYS, FEW_EXAMPLES, MissingTokensTraining
 from tests.conftest import MOVIES, encoded_from
-from tests.pipeline.network.test_at_start import STRONG, lists_of
+from tests.pipeline.network.test_missing_tokens_promising import STRONG, lists_of
 
 GROUPS = lists_of(n_tokens=80, length=8, ratio=10, groups=4)
 """Three dimensions tell the groups apart; all else is chance."""
