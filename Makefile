@@ -47,7 +47,8 @@ champion: $(INSTALLED)  ## which version of DATASET=movies answers; VERSION=2 ch
 	@$(PIPELINE) champion '$(DATASET)' '$(VERSION)'
 
 test: check browser postgresql  ## everything: format, lint, types, imports, and the whole test suite
-	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	@# Hundreds of processes load the project: Python may keep what it compiles, whatever the shell says.
+	@PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 browser:  ## Chromium and its driver, with which the tests look at the pages; installed where missing and possible
 	@(command -v chromium && command -v chromedriver) > /dev/null || \
