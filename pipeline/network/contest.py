@@ -108,10 +108,13 @@ class _Contest:
 
     def _as_long_as_it_gains(self, kept: FittedNetwork) -> FittedNetwork:
         """The kept fit, trained for longer as long as that is better; not if its loss was lowest early on."""
+        watch = self.problem.watch
         for option in self._longer(kept.chosen):
             losses = [found["validation_loss"] for found, _ in kept.untold]
             if np.argmin(losses) < STILL_LEARNING * len(losses):
                 break
+            if watch.shows_progress:
+                watch.log.info(f"{watch.name}: it was still learning, so {option['max_epochs']} epochs are tried")
             longer = self._as_far_as_preferred(self._fit(**option))
             if self._better(longer, kept) is kept:
                 break

@@ -53,9 +53,14 @@ def fitted(problem: Problem) -> Fitted:
     return estimator(EMBEDDING, problem.conf).fit(problem)
 
 
-def test_what_is_not_learned_yet_is_trained_for_longer_and_a_refit_as_long(hills: Callable[..., Problem]) -> None:
+def test_what_is_not_learned_yet_is_trained_for_longer_and_a_refit_as_long(
+    hills: Callable[..., Problem], caplog: pytest.LogCaptureFixture
+) -> None:
     problem = hills(True)
-    found = fitted(problem)
+    with caplog.at_level("INFO"):
+        found = fitted(problem)
+    lines = [line for line in caplog.messages if "still learning" in line]
+    assert lines == [f"training: it was still learning, so {n} epochs are tried" for n in (16, 32)]
     assert (found.chosen["max_epochs"], found.chosen["epochs"]) == (32, 32)
     again = fitted(replace(problem, validation=None, chosen=found.chosen))
     assert again.chosen == found.chosen
