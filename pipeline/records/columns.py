@@ -133,6 +133,15 @@ def require_columns(conf: Dataset, schema: pl.Schema) -> None:
     for tokens in conf.tokens:
         for column in tokens.columns:
             texts_of(tokens, column, schema[column], conf)
-    for key, of_ids in (("example", conf.example), ("split.group", conf.split.group)):
-        if of_ids is not None and schema[of_ids].is_nested():
-            raise PipelineError(f"{conf.file}, {key}: the column {of_ids!r} holds {schema[of_ids]}, which is no id.")
+    for key, column, _ in _read_as_texts(conf):
+        dtype = schema[column]
+        if dtype.is_nested() or dtype == pl.Duration:
+            said = f"the column {column!r} of {where} holds {dtype}, and a text or a number is asked for"
+            raise PipelineError(f"{conf.file}, {key}: {said}. Name another column.")
+
+
+def _read_as_texts(conf: Dataset) -> list[Column]:
+    """The columns whose values are ids, parts, classes, or what people read about a token."""
+    others = {number.key for number in conf.numbers()} | {"split.time"}
+    others |= {f"tokens[{i}].columns[{j}]" for i, tokens in enumerate(conf.tokens) for j in range(len(tokens.columns))}
+    return [column for column in named_columns(conf) if column.key not in others]

@@ -1,6 +1,6 @@
 import random
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -36,6 +36,8 @@ PAIRS: dict[str, Any] = {
     "task": {"kind": "missing_tokens"},
     "dimensions": [1],
 }
+KINDS: dict[str, Any] = {**PAIRS, "tokens": [{"kind": "value", "columns": "item", "about": ["kind"]}]}
+DESKS: dict[str, Any] = {**HOMES, "task": {"kind": "classification", "target": "desk"}}
 
 
 @pytest.fixture
@@ -213,7 +215,11 @@ def test_numbers_are_read_by_all_rows_of_their_column(clean: Callable[..., Recor
 @pytest.mark.parametrize(
     ("frame", "base", "sentence"),
     [
-        ({"user": [{"a": 1}], "user.a": [1], "item": ["x"]}, PAIRS, "example: .*'user' holds Struct.* no id"),
+        ({"user": [{"a": 1}], "user.a": [1], "item": ["x"]}, PAIRS, "example: .*'user' of .* holds Struct.*a text or"),
+        ({"user": [timedelta(1)], "item": ["x"]}, PAIRS, "example: .*'user' of .* holds Duration"),
+        ({"user": ["u"], "item": ["a"], "part": [["test"]]}, {**PAIRS, "split": "part"}, "split.column: .* holds List"),
+        ({"user": ["u"], "item": ["a"], "kind": [["x"]]}, KINDS, r"tokens\[0\].about: .*'kind' of .* holds List"),
+        ({"id": ["h"], "words": [["a"]], "desk": [["x", "y"]]}, DESKS, "task.target: .*'desk' of .* holds List"),
         ({"user": ["u"], "item": [{"a": 1}], "item.a": [1]}, PAIRS, "any.yaml, tokens: column 'item' holds Struct"),
         ({"user": ["u"], "item": [["a"]]}, PAIRS, "any.yaml, tokens: column 'item' holds List.*`kind: items`"),
         ({"id": ["h"], "words": [["a"]], "price": ["2020-01-01"], "area": [1]}, HOMES, "price: is no number"),
