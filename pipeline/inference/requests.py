@@ -151,15 +151,15 @@ def column(
     Raises:
         PipelineError: a value is not of that kind; the message says which.
     """
+    as_written = _numbers_in_texts(name, values, writing) if dtype.is_float() else None
     for i, value in enumerate(values):
         if dtype != pl.String and isinstance(value, str) and value.strip().lower() in none:
             values[i] = value = None
         if dtype == pl.String and isinstance(value, int | float) and not isinstance(value, bool):
             values[i] = str(value)
         elif value is not None and not dtype.is_nested():
-            values[i] = _read(value, dtype)
-            if values[i] is None and dtype.is_float() and isinstance(value, str):
-                values[i] = plain(pl.Series(name, [value]).to_frame().select(writing.number(name)).item())
+            values[i] = None if as_written is None else plain(as_written[i])
+            values[i] = _read(value, dtype) if values[i] is None else values[i]
         fits = isinstance(value, list) == dtype.is_nested() and (values[i] is not None)
         if value is not None and not fits:
             kind = "a number" if dtype.is_numeric() else f"a value of {dtype}"
@@ -169,6 +169,12 @@ def column(
             said = f"is {short(value)}, and a number up to {LARGEST:g} is asked for"
             raise PipelineError(f"row {i + 1}, {name}: {said}.")
     return pl.Series(name, values, dtype=dtype, strict=False)
+
+
+def _numbers_in_texts(name: str, values: Sequence[Any], writing: Writing) -> list[float | None] | None:
+    """The number that the source means by each text among the values, NaN for one that is none; None without texts."""
+    texts = [value if isinstance(value, str) else None for value in values]
+    return pl.DataFrame({name: texts}).select(writing.number(name)).to_series().to_list() if any(texts) else None
 
 
 def _read(value: Any, dtype: pl.DataType) -> Any:

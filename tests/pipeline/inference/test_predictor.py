@@ -240,6 +240,9 @@ def test_a_number_in_a_request_may_be_written_as_in_the_source(
     (plain,) = model.answers([{"text": "castle", "area": 109.5}], {})
     for area_ in ("109,5 m²", "109,5 m2", "109,5", "109.5", " 109,5 qm "):
         assert model.answers([{"text": "castle", "area": area_}], {}) == [plain]
+    (thousand,) = model.answers([{"text": "castle", "area": 1095}], {})
+    for area_ in ("1.095 m²", "1.095", "1095"):  # with a comma before decimals, a point stands between thousands
+        assert model.answers([{"text": "castle", "area": area_}], {}) == [thousand]
     assert model.answers([{"text": "castle", "area": "-"}], {}) == model.answers([{"text": "castle"}], {})
     for other in ("109 ft²", "$109", "large"):
         with pytest.raises(PipelineError, match=rf"row 1, area: is '{re.escape(other)}', and a number in m² is asked"):
