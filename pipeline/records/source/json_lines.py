@@ -110,19 +110,25 @@ def _parsed(text: bytes, schema: pl.Schema | None = None) -> tuple[pl.DataFrame,
         pass  # a line holds no object
     places = [place for place, line in enumerate(whole) if line.strip()]
     good = [place for place in places if is_object(whole[place])]
-    kept, frame = _all_that_parse(whole, good, schema)
+    read = {place: _with_null_for_nan(whole[place]) if b"NaN" in whole[place] else whole[place] for place in good}
+    kept, frame = _all_that_parse(read, schema)
     odd = sorted({*places} - {*kept})
     told = [Unreadable(place, "is no JSON object", whole[place].decode("utf-8", "backslashreplace")) for place in odd]
     return frame, np.array(kept, np.int64), told
 
 
-def _all_that_parse(whole: list[bytes], good: list[int], schema: pl.Schema | None) -> tuple[list[int], pl.DataFrame]:
+def _with_null_for_nan(line: bytes) -> bytes:
+    """An object with null for each NaN, which is no JSON, but what Python's `json` writes for a missing number."""
+    return json.dumps(json.loads(line, parse_constant=lambda name: None if name == "NaN" else float(name))).encode()
+
+
+def _all_that_parse(good: Mapping[int, bytes], schema: pl.Schema | None) -> tuple[list[int], pl.DataFrame]:
     """The places of the lines that Polars reads too, such as none with a number beyond 64 bits, and their frame."""
     try:
-        return good, _read(b"\n".join(whole[place] for place in good), schema)
+        return [*good], _read(b"\n".join(good.values()), schema)
     except pl.exceptions.PolarsError:
-        kept = [place for place in good if _is_read(whole[place], schema)]
-        return kept, _read(b"\n".join(whole[place] for place in kept), schema)
+        kept = {place: line for place, line in good.items() if _is_read(line, schema)}
+        return [*kept], _read(b"\n".join(kept.values()), schema)
 
 
 def _is_read(line: bytes, schema: pl.Schema | None) -> bool:

@@ -34,3 +34,17 @@ def test_so_do_the_fields_of_objects_within_objects_and_lists(tmp_path: Path) ->
     found = read(tmp_path / "r.ndjson")
     assert found.columns == ["id", *(f"all.{name}" for name in WIDE), *(f"each.{name}" for name in WIDE)]
     assert found["each.year_1999"].to_list() == [[1, 1]] * 3
+
+
+@pytest.mark.parametrize("ending", [".ndjson", ".json"])
+def test_nan_as_python_writes_it_is_a_missing_value(tmp_path: Path, ending: str) -> None:
+    rows = [
+        {"item": "NaN", "price": float("nan"), "each": [{"n": float("nan")}]},
+        {"item": "é", "price": 2.5, "each": []},
+    ]
+    text = json.dumps(rows) if ending == ".json" else "\n".join(map(json.dumps, rows)) + "\n"
+    (tmp_path / f"r{ending}").write_text(text)
+    assert read(tmp_path / f"r{ending}").to_dicts() == [
+        {"item": "NaN", "price": None, "each.n": [None]},
+        {"item": "é", "price": 2.5, "each.n": []},
+    ]
