@@ -14,14 +14,19 @@ import polars as pl
 _SAME = {
     "€": "eur", "euro": "eur", "$": "usd", "us$": "usd", "£": "gbp", "¥": "jpy", "₹": "inr", "rs": "inr", "zł": "pln",
     "kč": "czk", "ft": "huf", "fr": "chf", "₽": "rub", "₺": "try", "₩": "krw", "₴": "uah", "r": "zar",
+    "руб": "rub", "грн": "uah", "лв": "bgn", "rp": "idr", "円": "jpy", "元": "cny", "rmb": "cny", "원": "krw",
+    "кв.м": "m²", "м²": "m²", "м2": "m²", "㎡": "m²", "кг": "kg", "км": "km", "см": "cm", "мм": "mm", "шт": "stück",
     "m2": "m²", "m^2": "m²", "qm": "m²", "sqm": "m²", "sq.m": "m²", "m3": "m³", "m^3": "m³", "cbm": "m³",
     "km2": "km²", "km^2": "km²", "ft2": "sqft", "ft²": "sqft", "sq.ft": "sqft", "prozent": "%", "percent": "%",
     "pct": "%", "µm": "μm", "mikrometer": "μm", "°c": "c", "°f": "f", "std": "stunde", "st": "stück", "stk": "stück",
 }  # fmt: skip
 """Units in small letters and without blanks, and what else means the same."""
 _OF_PARTS = {name: same for name, same in _SAME.items() if not name.isalpha()} | {"euro": "eur", "qm": "m²"}
-_CODES = "EUR|USD|GBP|CHF|SEK|NOK|DKK|ISK|JPY|CNY|INR|KRW|AUD|CAD|NZD|SGD|HKD|BRL|MXN|ZAR|PLN|CZK|HUF|RON|TRY|RUB|UAH"
-CURRENCIES = rf"(?:(?i:{_CODES}|kr|kn|zł|Kč|Ft|Fr|Rs)|R)"
+_CODES = (
+    "EUR|USD|GBP|CHF|SEK|NOK|DKK|ISK|JPY|CNY|INR|KRW|AUD|CAD|NZD|SGD|HKD|BRL|MXN|ZAR|PLN|CZK|HUF|RON|TRY|RUB|UAH|BGN|"
+    "AED|SAR|ILS|PKR|THB|IDR|MYR|VND|TWD"
+)
+CURRENCIES = rf"(?:(?i:{_CODES}|RMB|kr|kn|zł|Kč|Ft|Fr|Rs|руб|грн|лв|円|元|원)|Rp|R)"
 _PASSED_OVER = {*_CODES.lower().split("|"), "kr", "kn", "%"}
 _ENDINGS = ("s", "es", "e", "n", "en")
 """What more than one of something has behind its name, as rooms, inches, Tage and Wochen do."""

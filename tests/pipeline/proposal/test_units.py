@@ -41,6 +41,14 @@ def test_numbers_with_units_are_features_and_what_is_predicted(propose: Callable
     assert units["rooms"] in ("room", "rooms")
 
 
+@pytest.mark.parametrize("money", ["{:,} руб.", "{:,}円", "{:,} 元", "AED {:,}", "Rp {:,}"])
+def test_money_is_known_by_its_signs_in_many_countries(money: str, propose: Callable[..., dict[str, Any]]) -> None:
+    made = homes(area=lambda: f"{RNG.randint(20, 220)} кв.м", price=lambda: money.format(RNG.randint(900, 9_000)))
+    conf = propose("homes.csv", made)
+    assert conf["task"] == {"kind": "regression", "target": "price", "dense": ["area"]}
+    assert conf["source"]["units"] == {"area": "кв.м"}
+
+
 @pytest.mark.parametrize(
     "made",
     [
