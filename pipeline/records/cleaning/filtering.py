@@ -95,11 +95,12 @@ class Filter:
 
 
 def _parsed(condition: str, schema: pl.Schema) -> pl.Expr:
-    """The condition as an expression. A column may have a name that means something in SQL, such as `user`."""
+    """The condition as an expression. A column's name may mean something in SQL, such as `user`, or have blanks."""
     try:
         return pl.sql_expr(condition)
     except pl.exceptions.PolarsError:
-        names = "|".join(rf"\b{re.escape(name)}\b" for name in schema if re.fullmatch(r"\w+", name))
+        plain = sorted((name for name in schema if re.fullmatch(r"\w+( \w+)*", name)), key=len, reverse=True)
+        names = "|".join(rf"\b{re.escape(name)}\b" for name in plain)
         if not names:
             raise
         pattern = rf"""('(?:[^']|'')*'|"[^"]*")|({names})"""

@@ -300,3 +300,9 @@ def test_weights_and_conditions_are_read_with_units(clean: Callable[..., Records
     text = "user,item,time,age\n" + "".join(f'u{i},i{i % 3},"{i},5 min",{i} years\n' for i in range(1, 40))
     records = clean(text, {**PAIRS, "weight": "time"}, where="age >= 30 and time < 35")
     assert records.frame.collect()["time (number)"].to_list() == [30.5, 31.5, 32.5, 33.5, 34.5]
+
+
+def test_a_condition_may_name_columns_with_blanks_as_they_are(clean: Callable[..., Records]) -> None:
+    text = "user,item,open rate,rate\nu1,a,5 %,1\nu2,open rate > 3,4 %,2\nu3,b,2 %,3\n"
+    assert clean(text, where="open rate > 3 and rate < 2").frame.collect()["user"].to_list() == ["u1"]
+    assert clean(text, where="open rate > 3 and item = 'open rate > 3'").frame.collect()["user"].to_list() == ["u2"]
