@@ -7,6 +7,7 @@ import codecs
 import logging
 from collections.abc import Set
 from contextlib import closing
+from itertools import product
 from pathlib import Path
 
 import polars as pl
@@ -27,7 +28,7 @@ _START = 2**22
 
 
 def as_found(conf: Dataset, needed: Set[str], downloads: Path, log: logging.Logger) -> Source:
-    """What reads the files of a dataset's source, though they may be in UTF-8, or have other lines above their names.
+    """What reads the files of a dataset's source, though they may be in UTF-8, with other separators, or other titles.
 
     Args:
         conf: the dataset, whose source names the files.
@@ -45,12 +46,16 @@ def as_found(conf: Dataset, needed: Set[str], downloads: Path, log: logging.Logg
             log.info(f"{where}: a record stands in line {n_above + 1}, which is above those that were learned from")
             return source.model_copy(update={"skip": n_above})
         return source
-    for skip in (source.skip, *(other for other in range(MOST_ABOVE_NAMES + 1) if other != source.skip)):
-        tried = source.model_copy(update={"skip": skip})
+    skips = dict.fromkeys((source.skip, *range(MOST_ABOVE_NAMES + 1)))
+    for separator, skip in product(dict.fromkeys((source.separator, None)), skips):
+        tried = source.model_copy(update={"skip": skip, "separator": separator})
         try:
             found = needed <= {*columns_of(conf.model_copy(update={"source": tried}), downloads)}
         except PipelineError:  # nothing stands below so many lines
             continue
+        if found and separator != source.separator:
+            said = f"are not separated by {source.separator!r} as in what was learned from"
+            log.info(f"{where}: the values {said}")
         if found and skip != source.skip:
             said = f"stand in line {skip + 1}, and not in line {source.skip + 1} as in what was learned from"
             log.info(f"{where}: the names of the columns {said}")

@@ -297,3 +297,26 @@ def test_a_file_in_utf_8_is_read_as_such_though_what_was_learned_from_was_not(
         found.append(pl.read_parquet(folder / "new.parquet"))
     assert_frame_equal(*found)
     assert found[0]["unknown"].list.len().sum() == 0
+
+
+def test_a_file_may_have_another_separator_and_another_mark_before_decimals_than_what_was_learned_from(
+    put_to_work: Callable,
+    homes: Dataset,
+    priced_words: pl.DataFrame,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    source = homes.source.model_copy(update={"separator": ";"})
+    model, log = put_to_work(homes.model_copy(update={"source": source}), priced_words).model, logging.getLogger("test")
+    asked, found = priced_words.select("text", pl.col("area").round(2)).head(5), []
+    for separator in (";", ",", "\t"):
+        (folder := tmp_path / str(len(found))).mkdir()
+        text = asked.write_csv(separator=separator, decimal_comma=separator == ";", quote_style="always")
+        (folder / "new.csv").write_text("A title\n" * len(found) + text)
+        caplog.clear()
+        with caplog.at_level(logging.INFO):
+            score_file(model, str(folder / "new.csv"), folder / "new.parquet", folder, log)
+        said = "the values are not separated by ';' as in what was learned from"
+        assert (said in caplog.text) == (separator != ";")
+        found.append(pl.read_parquet(folder / "new.parquet")["predicted"].to_list())
+    assert found[0] == found[1] == found[2]
