@@ -162,13 +162,22 @@ def column(
             values[i] = _read(value, dtype) if values[i] is None else values[i]
         fits = isinstance(value, list) == dtype.is_nested() and (values[i] is not None)
         if value is not None and not fits:
-            kind = "a number" if dtype.is_numeric() else f"a value of {dtype}"
+            kind = _in_words(dtype)
             kind += f" in {writing.units[name]}" if name in writing.units else ""
             raise PipelineError(f"row {i + 1}, {name}: is {short(value)}, and {kind} is asked for.")
         if isinstance(values[i], float) and abs(values[i]) > LARGEST:  # as in the source
             said = f"is {short(value)}, and a number up to {LARGEST:g} is asked for"
             raise PipelineError(f"row {i + 1}, {name}: {said}.")
     return pl.Series(name, values, dtype=dtype, strict=False)
+
+
+def _in_words(dtype: pl.DataType) -> str:
+    """What a column holds, as people say it."""
+    if dtype.is_nested():
+        return "a list"
+    if dtype.is_temporal():
+        return "a time such as 17:07" if dtype == pl.Time else "a date such as 2024-03-31"
+    return "a number" if dtype.is_numeric() else _KINDS[bool] if dtype == pl.Boolean else _KINDS[str]
 
 
 def _numbers_in_texts(name: str, values: Sequence[Any], writing: Writing) -> list[float | None] | None:

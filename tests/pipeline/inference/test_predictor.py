@@ -131,10 +131,12 @@ def test_values_are_read_in_the_dtype_of_the_source() -> None:
     assert column("text", [20, "a"], pl.String()).to_list() == ["20", "a"]
     assert column("sold", ["true", "False", True, None], pl.Boolean()).to_list() == [True, False, True, None]
     assert column("tags", [["a"], None], pl.List(pl.String)).to_list() == [["a"], None]
-    with pytest.raises(PipelineError, match="row 1, day: is 'soon', and a value of Date is asked for"):
+    with pytest.raises(PipelineError, match="row 1, day: is 'soon', and a date such as 2024-03-31 is asked for"):
         column("day", ["soon"], pl.Date())
-    with pytest.raises(PipelineError, match="row 1, tags: is 'a', and a value of List"):
+    with pytest.raises(PipelineError, match="row 1, tags: is 'a', and a list is asked for"):
         column("tags", ["a"], pl.List(pl.String))
+    with pytest.raises(PipelineError, match=r"row 1, text: is \['a'\], and a text is asked for"):
+        column("text", [["a"]], pl.String())
 
 
 @pytest.mark.parametrize("is_text", [False, True])
