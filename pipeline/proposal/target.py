@@ -1,6 +1,6 @@
 """Which column of a table is to be predicted, where every row is an example."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -28,17 +28,20 @@ _TIMES = 2
 """Values must occur at least so often, on average, to tell that they go with those of another column."""
 
 
-def otherwise_of(others: Iterable[Profile]) -> str:
+def otherwise_of(others: Sequence[Profile]) -> str:
     """A task that predicts a column which is neither tokens nor named like something to predict; empty without one.
 
-    Columns of classes come first: what a text is about is asked more often than one of the numbers beside it.
+    Columns of classes come first: what a text is about is asked more often than one of the numbers beside it. Numbers
+    of few values, such as ratings from 1 to 5, come last, and of these the last column, where a target usually stands.
     """
     for one in sorted(others, key=lambda one: not is_rather_a_class(one)):
         if is_rather_a_class(one):
             return f"{{kind: classification, target: {quoted(one.name)}}}"
         if one.holds == "numbers" and one.n_different > 10:
             return f"{{kind: regression, target: {quoted(one.name)}{'' if has_a_logarithm(one) else ', log: false'}}}"
-    return ""
+    numbers = (one for one in others if one.holds == "numbers" and not (one.is_an_id or one.is_place_or_time))
+    few = [one.name for one in numbers if one.n_different > 2 and not one.hardly_varies]
+    return f"{{kind: classification, target: {quoted(few[-1])}}}" if few else ""
 
 
 def is_rather_a_class(one: Profile) -> bool:

@@ -57,6 +57,13 @@ def test_a_sentence_with_a_word_of_time_says_no_time(propose: Callable[..., dict
     assert task(name) == (name, "What do maker, site say about Will you stay next year?")
 
 
+def test_a_number_of_few_values_is_named_where_nothing_is_predicted(propose: Callable[..., dict[str, Any]]) -> None:
+    stays = machines().select("maker", "site", stars=pl.Series(RNG.choices(range(1, 6), k=N)))
+    conf = propose("stays.csv", stays.with_columns(rating=pl.Series(RNG.choices(range(1, 11), k=N))).write_csv())
+    assert conf["task"] == {"kind": "missing_tokens"}
+    assert "# or: {kind: classification, target: rating}\n" in conf["text"]
+
+
 def test_one_of_many_columns_of_two_values_is_nothing_special(propose: Callable[..., dict[str, Any]]) -> None:
     marks = {f"mark {letter}": RNG.choices(["yes", "no"], k=N) for letter in "abcdef"}
     assert propose("marks.csv", machines(**marks).write_csv())["task"]["target"] == "heat"
