@@ -124,9 +124,9 @@ def require_columns(conf: Dataset, schema: pl.Schema) -> None:
         is_truth = dtype == pl.Boolean and not number.above_0  # false is 0
         if dtype != pl.String and not (dtype.is_numeric() or is_truth):
             asked = "a number above 0" if number.above_0 else "a number"
+            holds = "has no value at all" if dtype == pl.Null else f"holds {dtype}"
             raise PipelineError(
-                f"{conf.file}, {number.key}: the column {number.column!r} of {where} holds {dtype}, and {asked} is "
-                "asked for."
+                f"{conf.file}, {number.key}: the column {number.column!r} of {where} {holds}, and {asked} is asked for."
             )
     if conf.split.time:
         require_times(conf, "split.time", conf.split.time, schema[conf.split.time], where)

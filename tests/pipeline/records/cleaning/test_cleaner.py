@@ -225,6 +225,7 @@ def test_numbers_are_read_by_all_rows_of_their_column(clean: Callable[..., Recor
         ({"id": ["h"], "words": [["a"]], "price": ["2020-01-01"], "area": [1]}, HOMES, "price: is no number"),
         ({"id": ["h"], "words": [["a"]], "price": [date(2020, 1, 1)], "area": [1]}, HOMES, "'price' of .* holds Date"),
         ({"id": ["h"], "words": [["a"]], "price": [[1]], "area": [1]}, HOMES, "'price' of .* holds List"),
+        ({"id": ["h"], "words": [["a"]], "price": [1], "area": [None]}, HOMES, "'area' of .* has no value at all"),
         ({"user": ["u"], "item": ["a"], "liked": [True]}, {**PAIRS, "weight": "liked"}, "weight: .* holds Boolean"),
     ],
 )  # fmt: skip
