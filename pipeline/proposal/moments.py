@@ -4,7 +4,10 @@ import polars as pl
 
 from pipeline.records.values.times import SINCE_1970
 
-_DATE = r"^\d{4}-\d{1,2}-\d{1,2}|^\d{4}[./]\d{1,2}[./]\d{1,2}( |T|$)|^\d{1,2}[./-]\d{1,2}[./-]\d{2,4}( |$)"
+_DATE = (
+    r"^\d{4}-\d{1,2}-\d{1,2}|^\d{4}[./]\d{1,2}[./]\d{1,2}( |T|$)|^\d{1,2}[./-]\d{1,2}[./-]\d{2,4}( |$)"
+    r"|^\d{4}[年년] ?\d{1,2}[月월] ?\d{1,2}[日일]"
+)
 _MONTH = (
     r"(jan(uary?)?|feb(ruary?)?|mar(ch)?|märz?|apr(il)?|ma[iy]|jun[ei]?|jul[iy]?|aug(ust)?|sept?(ember)?|o[ck]t(ober)?"
     r"|nov(ember)?|de[cz](ember)?)"
