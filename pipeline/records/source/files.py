@@ -20,7 +20,7 @@ from pipeline.records.source.locations import Location, locations
 from pipeline.records.source.matrices import SparseMatrix
 from pipeline.records.source.object_stores import on_this_machine
 from pipeline.records.source.partitions import partitions
-from pipeline.records.source.paths import ending, format_of, resolved
+from pipeline.records.source.paths import ending, format_of, resolved, without_way_back
 from pipeline.records.source.streams import TextFile
 from pipeline.records.source.urls import WEB
 from pipeline.secrets import masked
@@ -101,7 +101,7 @@ class Files:
         self._unread: Iterator[tuple[Location, _File]] | None = self._files()
         first = next(self._unread, None)
         if first is None:
-            raise EmptyFileError(masked(self._paths[0]))
+            raise EmptyFileError(without_way_back(masked(self._paths[0])))
         self._unread = chain([first], self._unread)
         location, file = first
         self._first_name = location.name
@@ -166,15 +166,15 @@ class Files:
         path = location.path
         state = self._before[path]
         if state is not None and not state[0] and self._format != "documents":
-            raise EmptyFileError(masked(path))
+            raise EmptyFileError(location.name)
         if self._format in tables.FILES:
             is_fetched = path.startswith(WEB) or self._format != "parquet"
             local = str(on_this_machine(path, self._downloads)) if is_fetched else path
             of_file = self.where is None or {*self._beside[path]}.isdisjoint(self.where.meta.root_names())
             where = self.where if of_file else None
-            return tables.TableFile(local, masked(path), self._format, where, self._source.member, self._source.skip)
+            return tables.TableFile(local, location.name, self._format, where, self._source.member, self._source.skip)
         if self._format in tables.LAKES:
-            return tables.LakeTable(path, masked(path), self._format, self.where)
+            return tables.LakeTable(path, location.name, self._format, self.where)
         if self._format == "documents":
             return Documents([self._text_file(Location(path, None, masked(path))) for path in self._paths])
         file = self._text_file(location)

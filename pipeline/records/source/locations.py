@@ -10,6 +10,7 @@ from pipeline.config.records import Source
 from pipeline.records.source import tables
 from pipeline.records.source.archives import members
 from pipeline.records.source.object_stores import on_this_machine
+from pipeline.records.source.paths import without_way_back
 from pipeline.secrets import masked
 
 
@@ -34,13 +35,13 @@ def locations(source: Source, format_: str, paths: Sequence[str], downloads: Pat
     """
     asked = source.member
     for path in paths[:1] if format_ == "documents" else paths:
-        inside = []
+        inside, name = [], without_way_back(masked(path))
         if asked is not None and format_ not in tables.FILES:
             inside = _members(on_this_machine(path, downloads), asked)
         if len(inside) < 2:
-            yield Location(path, asked, masked(path))
+            yield Location(path, asked, name)
         else:
-            yield from (Location(path, glob.escape(member), f"{masked(path)}, {member}") for member in inside)
+            yield from (Location(path, glob.escape(member), f"{name}, {member}") for member in inside)
 
 
 def _members(path: Path, asked: str) -> list[str]:

@@ -191,7 +191,9 @@ def _of_folder(folder: Path, source: Source) -> list[str]:
         usual = [path for path in paths if _FORMATS[ending(str(path))] in _USUAL]
         paths = [path for path in usual if ending(str(path)) != ".txt"] or usual or paths
     if not paths:
-        raise PipelineError(f"{folder}: the folder holds no file of a known format. Correct `source.path`.")
+        raise PipelineError(
+            f"{os.path.normpath(folder)}: the folder holds no file of a known format. Correct `source.path`."
+        )
     return [str(path) for path in paths]
 
 
@@ -201,5 +203,5 @@ def _readable(path: Path) -> str:
         path.stat()
     except (OSError, RuntimeError) as error:
         what = f"a link to {path.readlink()}, which leads nowhere" if path.is_symlink() else "cannot be opened"
-        raise PipelineError(f"{path}: is {what}. Correct `source.path`.") from error
+        raise PipelineError(f"{os.path.normpath(path)}: is {what}. Correct `source.path`.") from error
     return str(path)

@@ -297,3 +297,21 @@ def test_the_sample_has_whole_years(write_conf: Callable[..., Path], tmp_path: P
     records = ingest(conf, Path(), tmp_path / "read")
     assert records.frame.collect_schema()["year"] == pl.Int64
     assert len(records) == 100_004
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("r.csv", b"", "r.csv: the file is empty"),
+        ("r.xlsx", b"user,movie", "r.xlsx: cannot be read as a workbook"),
+        ("r.parquet", b"user,movie", "r.parquet: cannot be read as parquet"),
+        ("r.json", b"[{", "r.json: line 1: is no JSON"),
+    ],
+)
+def test_a_file_beside_the_conf_folder_is_told_by_a_path_without_a_way_back(
+    name: str, content: bytes, said: str, read: Callable[..., pl.DataFrame], folder: Path
+) -> None:
+    (folder.parent / name).write_bytes(content)
+    with pytest.raises(PipelineError) as refused:
+        read(path=f"../{name}")
+    assert str(refused.value).startswith(f"{folder.parent / said}")
