@@ -21,7 +21,7 @@ from pipeline.embedding import Embedding
 from pipeline.pictures import palette
 from pipeline.pictures.colours import Colour, Groups, Numbers, ordered
 from pipeline.pictures.projection import SHOWN, View, ends
-from pipeline.similarity.nearest import LOW, RARE
+from pipeline.similarity.nearest import LOW, RARE, evidence
 from pipeline.similarity.stability import Stability
 from pipeline.views.pages.place_names import place_names, terms_of
 from pipeline.views.pages.template import filled
@@ -79,7 +79,7 @@ def latent_space_page(
         "about": {name: about[name].cast(pl.String).fill_null("").to_list() for name in about.columns},
         "colours": [_colour(one) for one in by],
         "palette": _PALETTE,
-        "order": _order(by, n).tolist(),
+        "order": _order(by, tokens["count"].to_numpy()).tolist(),
         "dimension": embedding.dimension,
         "vectors": _floats(embedding.matrix[:n]),
         "rare": RARE,
@@ -112,10 +112,15 @@ def _replicas(stability: Stability | None, n: int) -> dict[str, Any] | None:
     }
 
 
-def _order(by: Sequence[Colour], n: int) -> npt.NDArray[np.int64]:
-    """The tokens in the order in which they are worth a label: those that do most first, or the most frequent."""
+def _order(by: Sequence[Colour], counts: Array) -> npt.NDArray[np.int64]:
+    """The tokens in the order in which they are worth a label: those that do most first, or the most frequent.
+
+    What a rare token does counts for less, because few examples tell of it.
+    """
     signed = [one for one in by if isinstance(one, Numbers) and one.scale == "diverging"]
-    return np.argsort(-np.abs(signed[0].values), kind="stable") if signed else np.arange(n)
+    if not signed:
+        return np.arange(len(counts))
+    return np.argsort(-np.abs(signed[0].values) * np.square(evidence(counts)), kind="stable")
 
 
 def _colour(colour: Colour) -> dict[str, Any]:

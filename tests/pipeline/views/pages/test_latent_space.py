@@ -351,6 +351,13 @@ def test_two_spaces_turn_side_by_side_coloured_by_effect(browser: Chrome, embedd
     assert console_errors(browser) == []
 
 
+def test_a_token_that_few_examples_tell_of_is_not_looked_at_first(browser: Chrome, tmp_path: Path) -> None:
+    embedding = Embedding(Vocabulary.of({"often": 500, "seldom": 2}), np.eye(2, 3, dtype=np.float32))
+    adds = Numbers("what it does to price", np.array([0.1, 0.2]), "diverging", ["+10%", "+20%"])
+    look(browser, films(embedding, [plane(embedding)], about=None, effect=adds), tmp_path)
+    assert title(browser) == "often"
+
+
 def test_more_tokens_than_a_page_has_are_declared_and_lie_under_it_as_clouds(browser: Chrome, tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     many = Embedding(
