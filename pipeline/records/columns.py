@@ -9,7 +9,7 @@ from pipeline.config.task import Column, Number
 from pipeline.errors import PipelineError, nearest
 from pipeline.records.source import paths
 from pipeline.records.source.delimited import SEPARATORS
-from pipeline.records.source.names import is_pattern
+from pipeline.records.source.names import is_pattern, without_name
 from pipeline.records.tokens.naming import texts_of
 from pipeline.records.values.numbers import TRUTHS
 from pipeline.records.values.times import require_times, time_column
@@ -114,8 +114,7 @@ def require_columns(conf: Dataset, schema: pl.Schema) -> None:
     keys += [("source.units", name) for name in conf.source.units]
     for key, column in [*((key, name) for key, name, _ in named_columns(conf)), *keys]:
         if column not in schema:
-            one_name = len(schema) == 1 and any(mark in schema.names()[0] for mark in SEPARATORS)
-            cure = " (is `source.separator` right?)" if one_name else ""
+            cure = _cure(schema.names())
             raise PipelineError(
                 f"{conf.file}, {key}: there is no column {column!r} in {where}, {nearest(column, schema.names())}{cure}"
             )
@@ -138,6 +137,16 @@ def require_columns(conf: Dataset, schema: pl.Schema) -> None:
         if dtype.is_nested() or dtype == pl.Duration:
             said = f"the column {column!r} of {where} holds {dtype}, and a text or a number is asked for"
             raise PipelineError(f"{conf.file}, {key}: {said}. Name another column.")
+
+
+def _cure(names: list[str]) -> str:
+    """A question about how the source is read, where its names look like no names of columns."""
+    is_one = len(names) == 1
+    if is_one and any(mark in names[0] for mark in SEPARATORS):
+        return " (is `source.separator` right?)"
+    is_a_title = is_one and " " in names[0]
+    is_a_title |= any(name == without_name(place) for place, name in enumerate(names, 1))
+    return " (do lines stand above the names of the columns? `source.skip` says how many)" if is_a_title else ""
 
 
 def _read_as_texts(conf: Dataset) -> list[Column]:

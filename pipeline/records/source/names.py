@@ -10,6 +10,11 @@ def is_pattern(name: str) -> bool:
     return name == "*" or (name.startswith("^") and name.endswith("$"))
 
 
+def without_name(place: int) -> str:
+    """What a column without a name is called, by its place among the columns, counted from 1."""
+    return f"column_{place}"
+
+
 def plain_names(names: Sequence[str]) -> tuple[str, ...]:
     """The names, with another one for each that Polars takes for a pattern.
 
@@ -20,7 +25,7 @@ def plain_names(names: Sequence[str]) -> tuple[str, ...]:
     for place, name in enumerate(names):
         if is_pattern(name):
             plain = name.strip("^$")
-            plain = f"column_{place + 1}" if plain in ("", "*") else plain
+            plain = without_name(place + 1) if plain in ("", "*") else plain
             while plain in taken:
                 plain += "_"
             taken.add(plain)
@@ -37,7 +42,7 @@ def names_in_line(values: Sequence[str]) -> tuple[str, ...]:
     times: Counter[str] = Counter()
     names: dict[str, None] = {}
     for place, value in enumerate(values, 1):
-        plain = re.sub(r"\s*[\r\n]\s*", " ", value.replace("\0", "").strip()) or f"column_{place}"
+        plain = re.sub(r"\s*[\r\n]\s*", " ", value.replace("\0", "").strip()) or without_name(place)
         name = plain
         while name in names:
             times[plain] += 1
