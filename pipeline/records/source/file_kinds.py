@@ -55,6 +55,15 @@ def other_kind(text: bytes) -> str | None:
     return None
 
 
+def rather_text(path: str) -> str:
+    """What a file of this machine is that only has the name of a table, as the end of a sentence; empty if no text."""
+    with open(path, "rb") as file:
+        start = file.read(_START)
+    if b"\0" in start or not start.strip():
+        return ""
+    return f": {other_kind(start) or 'it is text. Let its name end in .csv, or say `source.format: csv`'}"
+
+
 def format_of_content(start: bytes) -> tuple[Format, str] | None:
     """The format in which a file seems to be written, and why; None if it is lines of values or of text.
 

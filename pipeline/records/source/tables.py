@@ -9,6 +9,7 @@ import polars.selectors as cs
 
 from pipeline.errors import PipelineError, first_line
 from pipeline.records.source.batch import Batch, of_table
+from pipeline.records.source.file_kinds import rather_text
 from pipeline.records.source.nested import flat
 from pipeline.records.source.workbooks import sheets
 
@@ -103,7 +104,8 @@ class TableFile:
         except FileNotFoundError:  # a store has it no more, or never had: files of this machine were looked for
             raise PipelineError(f"{name}: there is no such file. Correct `source.path`.") from None
         except (pl.exceptions.PolarsError, OSError) as error:
-            raise PipelineError(f"{name}: cannot be read as {kind} ({first_line(error)}).") from error
+            why = ("" if "://" in path else rather_text(path)) or f" ({first_line(error)})"
+            raise PipelineError(f"{name}: cannot be read as {kind}{why}.") from error
 
     def batches(self) -> Iterator[Batch]:
         """The rows of the file, in its order.

@@ -5,6 +5,7 @@ from fnmatch import fnmatch
 import polars as pl
 
 from pipeline.errors import PipelineError, first_line
+from pipeline.records.source.file_kinds import rather_text
 from pipeline.records.source.names import plain_names
 
 _START = 4096
@@ -51,8 +52,7 @@ def _other_kind(path: str) -> str:
         start = file.read(_START)
     if b"<table" in start.lower() or b"<html" in start.lower():
         return ": it is a web page, as some programs export tables. Open it in a spreadsheet and save it as .xlsx"
-    is_text = b"\0" not in start and start.strip()
-    return ": it is text. Let its name end in .csv, or say `source.format: csv`" if is_text else ""
+    return rather_text(path)
 
 
 def behind_cover(path: str) -> tuple[str, str] | None:

@@ -1,4 +1,7 @@
-"""Tables whose columns hold categories, numbers beside a list of texts as pandas and Arrow store them, or bytes."""
+"""Tables whose columns hold categories, numbers beside a list of texts as pandas and Arrow store them, or bytes.
+
+And files that only have the name of a table.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +11,7 @@ import polars as pl
 import pytest
 
 from pipeline.config.files import load
+from pipeline.errors import PipelineError
 from pipeline.records.ingest import ingest
 from pipeline.vocabulary.counted import count
 
@@ -57,3 +61,21 @@ def test_bytes_are_read_as_the_texts_that_they_are_or_as_digits(
     records = ingest(load(path), tmp_path, tmp_path / "records").frame.collect()
     assert records.select(HOMES.columns).equals(HOMES)
     assert records["id"].to_list() == [*(value.hex() for value in odd), "40"]
+
+
+@pytest.mark.parametrize("kind", ["parquet", "feather"])
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"user,item\n1,2\n", r": it is text. Let its name end in .csv, or say `source.format: csv`\.$"),
+        (b'{"user": 1}\n', r": this is JSON and no table: say `source.format: json`\.$"),
+        (b"PAR1" + bytes(99), r" \(.*\)\.$"),
+    ],
+)
+def test_what_is_no_table_is_told(
+    content: bytes, said: str, kind: str, write_conf: Callable[..., Path], tmp_path: Path
+) -> None:
+    path = write_conf("homes", {**CONF, "source": {"path": f"homes.{kind}"}})
+    (tmp_path / f"homes.{kind}").write_bytes(content)
+    with pytest.raises(PipelineError, match=f"homes.{kind}: cannot be read as .*{said}"):
+        ingest(load(path), tmp_path, tmp_path / "records")
