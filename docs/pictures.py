@@ -15,6 +15,9 @@ from docs.tour import FOLDER, SETTLED, Tour, open_browser, served
 from pipeline.experiment.client import artifact_of, client_of
 from pipeline.home import tracking_uri
 
+_ASSISTANT = "[data-component-id='mlflow.assistant.chat_panel.close']"
+"""What closes the panel that MLflow opens beside its page at the first visit."""
+
 
 def draw(browser: Chrome) -> None:
     """Copy the champion's map, try its page, and walk the tour; keep a picture of each stop in this folder."""
@@ -26,6 +29,8 @@ def draw(browser: Chrome) -> None:
         tour = Tour(browser, dagster, "movies")
         for number, stop in enumerate((tour.answer, tour.group, tour.runs, tour.report), 1):
             stop()
+            for close in browser.find_elements(By.CSS_SELECTOR, _ASSISTANT):
+                close.click()
             browser.execute_script("scrollTo(0, 0)")  # in the report, where the answer is
             time.sleep(SETTLED)
             browser.switch_to.default_content()

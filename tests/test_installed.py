@@ -59,7 +59,7 @@ def test_the_wheel_proposes_a_conf_file_and_learns_from_it(tmp_path: Path) -> No
     command = str(bare / "bin" / "embedding-pipeline")
     assert "embedding-pipeline run books" in call(command, "new", "books", "loans.csv")
     with (folder / "conf" / "books.yaml").open("a") as file:
-        file.write("\ntraining: {max_epochs: 20}\n")  # what a person might add, and quicker
+        file.write("\nseeds: 1\nreplicas: 0\ntraining: {max_epochs: 20}\n")  # what a person might add, and quicker
     out = call(command, "run", "books")
     assert "\nbooks  " in out
     assert "embedding D=8" in out
