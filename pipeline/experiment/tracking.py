@@ -25,8 +25,11 @@ _ANSWER = "answer"
 
 
 def _above(tags: Mapping[str, str]) -> str:
-    """What stands above the description of an experiment: what its runs have shown, if that was told."""
-    return f"{tags[_ANSWER]}\n\n" if _ANSWER in tags else ""
+    """What stands above the description of an experiment: what its runs have shown, if that was told.
+
+    MLflow's page shows the first line only, until somebody opens it: the first sentence stands there alone.
+    """
+    return tags[_ANSWER].replace(". ", ".\n\n", 1) + "\n\n" if _ANSWER in tags else ""
 
 
 def cure(uri: str, experiment_id: str) -> str:

@@ -110,6 +110,10 @@ def test_a_changed_description_is_shown_below_the_answer(tracker: Tracker, tmp_p
     assert note() == "Take D=2.\n\nwhat it is now"
     Tracker(tracker.uri, tmp_path / "artifacts", name, "what it is then")
     assert note() == "Take D=2.\n\nwhat it is then"
+    again.tell("Take D=2. It beats PCA. So it does.")
+    assert note() == "Take D=2.\n\nIt beats PCA. So it does.\n\nwhat it is then"  # the first line is seen at once
+    again.tell("Take D=8.")
+    assert note() == "Take D=8.\n\nwhat it is then"
 
 
 def test_a_run_that_raises_is_failed_and_says_why(tracker: Tracker) -> None:
