@@ -50,17 +50,17 @@ def as_found(conf: Dataset, needed: Set[str], downloads: Path, log: logging.Logg
     for separator, skip in product(dict.fromkeys((source.separator, None)), skips):
         tried = source.model_copy(update={"skip": skip, "separator": separator})
         try:
-            found = needed <= {*columns_of(conf.model_copy(update={"source": tried}), downloads)}
+            columns = columns_of(conf.model_copy(update={"source": tried}), downloads)
         except PipelineError:  # nothing stands below so many lines
             continue
-        if found and separator != source.separator:
-            said = f"are not separated by {source.separator!r} as in what was learned from"
-            log.info(f"{where}: the values {said}")
-        if found and skip != source.skip:
-            said = f"stand in line {skip + 1}, and not in line {source.skip + 1} as in what was learned from"
-            log.info(f"{where}: the names of the columns {said}")
-        if found:
-            return tried
+        if not needed <= {*columns}:
+            continue
+        if separator != source.separator:
+            log.info(f"{where}: the values are not separated by {source.separator!r} as in what was learned from")
+        if skip != source.skip:
+            stand = f"stand in line {skip + 1}, and not in line {source.skip + 1} as in what was learned from"
+            log.info(f"{where}: the names of the columns {stand}")
+        return tried
     return source
 
 

@@ -57,8 +57,11 @@ def other_kind(text: bytes) -> str | None:
 
 def rather_text(path: str) -> str:
     """What a file of this machine is that only has the name of a table, as the end of a sentence; empty if no text."""
-    with open(path, "rb") as file:
-        start = file.read(_START)
+    try:
+        with open(path, "rb") as file:
+            start = file.read(_START)
+    except OSError:  # whoever asks has met the same error
+        return ""
     if b"\0" in start or not start.strip():
         return ""
     return f": {other_kind(start) or 'it is text. Let its name end in .csv, or say `source.format: csv`'}"

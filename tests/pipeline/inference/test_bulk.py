@@ -14,6 +14,7 @@ from pipeline.evaluation.metrics import measure
 from pipeline.examples.encoding import encode
 from pipeline.inference.bulk import recommend_each
 from pipeline.inference.file_scoring import score_file
+from pipeline.inference.model import Model
 from pipeline.records.pairs.builder import pair_table
 from pipeline.vocabulary.vocabulary import Vocabulary, build_vocabulary
 from tests.pipeline.examples.test_recency import IN_ORDER
@@ -276,6 +277,14 @@ def written(frame: pl.DataFrame, folder: Path, kind: str, n_above: int) -> Path:
     return path
 
 
+def answers(model: Model, content: bytes, folder: Path) -> pl.DataFrame:
+    """The answers to a file with this content, in a folder of its own."""
+    folder.mkdir()
+    (folder / "new.csv").write_bytes(content)
+    score_file(model, str(folder / "new.csv"), folder / "new.parquet", folder, logging.getLogger("test"))
+    return pl.read_parquet(folder / "new.parquet")
+
+
 def test_a_file_in_utf_8_is_read_as_such_though_what_was_learned_from_was_not(
     put_to_work: Callable,
     homes: Dataset,
@@ -285,16 +294,13 @@ def test_a_file_in_utf_8_is_read_as_such_though_what_was_learned_from_was_not(
 ) -> None:
     records = priced_words.with_columns(pl.col("text").str.replace_all("castle", "château"))
     source = homes.source.model_copy(update={"encoding": "cp1252"})
-    model, log = put_to_work(homes.model_copy(update={"source": source}), records).model, logging.getLogger("test")
+    model = put_to_work(homes.model_copy(update={"source": source}), records).model
     asked, found = records.filter(pl.col("text").str.contains("château")).head(5), []
+    caplog.set_level(logging.INFO)
     for encoding in ("cp1252", "utf-8"):
-        (folder := tmp_path / encoding).mkdir()
-        (folder / "new.csv").write_bytes(asked.write_csv().encode(encoding))
         caplog.clear()
-        with caplog.at_level(logging.INFO):
-            score_file(model, str(folder / "new.csv"), folder / "new.parquet", folder, log)
+        found.append(answers(model, asked.write_csv().encode(encoding), tmp_path / encoding))
         assert ("is in UTF-8, and not in cp1252" in caplog.text) == (encoding == "utf-8")
-        found.append(pl.read_parquet(folder / "new.parquet"))
     assert_frame_equal(*found)
     assert found[0]["unknown"].list.len().sum() == 0
 
@@ -307,16 +313,14 @@ def test_a_file_may_have_another_separator_and_another_mark_before_decimals_than
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     source = homes.source.model_copy(update={"separator": ";"})
-    model, log = put_to_work(homes.model_copy(update={"source": source}), priced_words).model, logging.getLogger("test")
+    model = put_to_work(homes.model_copy(update={"source": source}), priced_words).model
     asked, found = priced_words.select("text", pl.col("area").round(2)).head(5), []
-    for separator in (";", ",", "\t"):
-        (folder := tmp_path / str(len(found))).mkdir()
+    caplog.set_level(logging.INFO)
+    for n_above, separator in enumerate((";", ",", "\t")):
         text = asked.write_csv(separator=separator, decimal_comma=separator == ";", quote_style="always")
-        (folder / "new.csv").write_text("A title\n" * len(found) + text)
         caplog.clear()
-        with caplog.at_level(logging.INFO):
-            score_file(model, str(folder / "new.csv"), folder / "new.parquet", folder, log)
-        said = "the values are not separated by ';' as in what was learned from"
-        assert (said in caplog.text) == (separator != ";")
-        found.append(pl.read_parquet(folder / "new.parquet")["predicted"].to_list())
+        answered = answers(model, ("A title\n" * n_above + text).encode(), tmp_path / str(n_above))
+        found.append(answered["predicted"].to_list())
+        line = "the values are not separated by ';' as in what was learned from"
+        assert (line in caplog.text) == (separator != ";")
     assert found[0] == found[1] == found[2]

@@ -12,8 +12,9 @@ import pytest
 from pipeline.config.records import Source
 from pipeline.errors import PipelineError
 from pipeline.proposal.look import look
-from pipeline.records.source.file_kinds import format_of_content, other_kind
+from pipeline.records.source.file_kinds import format_of_content, other_kind, rather_text
 from pipeline.records.source.files import Files
+from pipeline.records.source.tables import TableFile
 
 FRAME = pl.DataFrame({"user": ["a", "b"], "item": ["x", "y"]})
 
@@ -81,3 +82,9 @@ def test_a_table_is_nothing_else() -> None:
         b"%share,n\n",
     ):
         assert other_kind(start) is None, start
+
+
+def test_of_what_cannot_be_opened_as_a_file_nothing_is_told(tmp_path: Path) -> None:
+    assert rather_text(str(tmp_path)) == ""
+    with pytest.raises(PipelineError, match="cannot be read as arrow"):
+        TableFile(str(tmp_path), "homes.arrow", "arrow")
